@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "swift-postgres-lock",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "PostgresLock", targets: ["PostgresLock"]),
+        .library(name: "PostgresLockTesting", targets: ["PostgresLockTesting"]),
+        .executable(name: "pglock", targets: ["pglock"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibPQ",
+            pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .target(
+            name: "LockCore",
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "LibPQ",
+            dependencies: [
+                "CLibPQ",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PostgresLock",
+            dependencies: [
+                "LibPQ",
+                "LockCore",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(name: "PostgresLockTesting", swiftSettings: settings),
+        .executableTarget(
+            name: "pglock",
+            dependencies: [
+                "PostgresLock",
+                "PostgresLockTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "EphemeralPostgresHolder",
+            dependencies: ["PostgresLockTesting"],
+            path: "Tests/Helpers/EphemeralPostgresHolder",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "LockCoreTests", dependencies: ["LockCore"], swiftSettings: settings),
+        .testTarget(
+            name: "LibPQTests",
+            dependencies: ["LibPQ", "PostgresLockTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PostgresLockTestingTests",
+            dependencies: ["EphemeralPostgresHolder", "PostgresLockTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PostgresLockTests",
+            dependencies: ["LibPQ", "LockCore", "PostgresLock", "PostgresLockTesting"],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,44 @@
+extension ConnectionFailure {
+    /// Makes sense of libpq's message about a failed attempt, written with verbose errors.
+    ///
+    /// libpq has no other way to learn the SQLSTATE of a refused connection. With several hosts the message has a part
+    /// for each; only if all of them refuse for good is it useless to try again.
+    init(connecting text: String) {
+        var states: [String] = []
+        var lines: [Substring] = []
+        for line in text.split(whereSeparator: \.isNewline) {
+            // LOCATION names a line of the server's source.
+            guard !line.hasPrefix("LOCATION:") else { continue }
+            guard let match = line.firstMatch(of: #/:  ([0-9A-Z]{5}): /#) else {
+                lines.append(line)
+                continue
+            }
+            states.append(String(match.output.1))
+            lines.append(line.replacing(":  \(match.output.1): ", with: ": ", maxReplacements: 1))
+        }
+        let message = lines.joined(separator: " ")
+        let attempts = max(1, lines.count { $0.hasPrefix("connection to server") })
+        let kinds = Set(states.map(Kind.init(sqlState:)))
+        let isUnanimous = states.count >= attempts && kinds.count == 1
+        if isUnanimous, let kind = kinds.first {
+            self.init(kind, message, sqlState: states.first)
+        } else if states.isEmpty, text.contains("fe_sendauth") || text.contains("no password supplied") {
+            // libpq itself found that it has no password; the server was not asked.
+            self.init(.authentication, message)
+        } else {
+            self.init(.unreachable, message, sqlState: states.last)
+        }
+    }
+}
+
+extension ConnectionFailure.Kind {
+    /// By PostgreSQL's appendix A, "Error Codes".
+    init(sqlState: String) {
+        switch sqlState {
+        case "28P01", "28000": self = .authentication
+        case "3D000", "42501", "0LP01": self = .refused
+        case "53300": self = .tooManyConnections
+        default: self = .unreachable
+        }
+    }
+}

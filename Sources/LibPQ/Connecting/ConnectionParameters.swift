@@ -1,0 +1,92 @@
+import CLibPQ
+
+/// Where to connect and as whom, understood by libpq itself: URLs, keyword/value strings, the `PG*` environment,
+/// `.pgpass`, service files, several hosts and TLS.
+package struct ConnectionParameters: Sendable {
+    /// A URL or keyword/value string; empty leaves everything to the environment and libpq's defaults.
+    package var string: String
+    package var applicationName: String
+    /// Take precedence over what the string says.
+    package var user: String?
+    package var password: String?
+
+    package init(string: String, applicationName: String) {
+        self.string = string
+        self.applicationName = applicationName
+    }
+
+    /// Checks the string's form.
+    ///
+    /// libpq quotes the string in its messages, and with it a password; so every quotation that is not one of libpq's
+    /// own keywords is left out.
+    package func validate() throws(ConnectionFailure) {
+        var message: UnsafeMutablePointer<CChar>?
+        let options = PQconninfoParse(string, &message)
+        defer {
+            PQconninfoFree(options)
+            PQfreemem(message)
+        }
+        guard options == nil else { return }
+        let reason = message.map { Self.redact(String(cString: $0).trimmingNewlines) } ?? "out of memory"
+        throw ConnectionFailure(.badConfiguration, reason)
+    }
+
+    static func redact(_ message: String) -> String {
+        var known: Set<Substring> = []
+        if let defaults = PQconndefaults() {
+            var option = defaults
+            while let keyword = option.pointee.keyword {
+                known.insert(String(cString: keyword)[...])
+                option += 1
+            }
+            PQconninfoFree(defaults)
+        }
+        // A quotation may itself hold quotation marks, so beyond the first unknown one nothing can be trusted.
+        let parts = message.split(separator: "\"", omittingEmptySubsequences: false)
+        guard let unknown = parts.indices.first(where: { !$0.isMultiple(of: 2) && !known.contains(parts[$0]) }) else {
+            return message
+        }
+        return parts[..<unknown].joined(separator: "\"") + "\"…\""
+    }
+
+    /// The host list, if the string or the environment names several.
+    var hosts: [Substring] {
+        value(of: "host")?.split(separator: ",", omittingEmptySubsequences: false) ?? []
+    }
+
+    func value(of keyword: String) -> String? {
+        var found: String?
+        func search(_ options: UnsafeMutablePointer<PQconninfoOption>?) {
+            guard let options else { return }
+            var option = options
+            while let name = option.pointee.keyword {
+                if String(cString: name) == keyword, let value = option.pointee.val { found = String(cString: value) }
+                option += 1
+            }
+            PQconninfoFree(options)
+        }
+        // Defaults first: they hold the environment's values, which the string overrides.
+        search(PQconndefaults())
+        search(PQconninfoParse(string, nil))
+        return found
+    }
+
+    /// Keywords and values in the order in which libpq lets later ones win.
+    func keywords(hostsFrom first: Int = 0) -> [(keyword: String, value: String)] {
+        var keywords = [
+            ("fallback_application_name", applicationName),
+            ("dbname", string),
+            ("client_encoding", "UTF8"),
+        ]
+        if let user { keywords.append(("user", user)) }
+        if let password { keywords.append(("password", password)) }
+        if first > 0 {
+            for keyword in ["host", "hostaddr", "port"] {
+                guard let list = value(of: keyword)?.split(separator: ",", omittingEmptySubsequences: false) else { continue }
+                // A single port serves all hosts.
+                if list.count > first { keywords.append((keyword, list.dropFirst(first).joined(separator: ","))) }
+            }
+        }
+        return keywords
+    }
+}

@@ -1,0 +1,199 @@
+import CLibPQ
+import DequeModule
+
+/// A server session, driven without blocking, in pipeline mode.
+///
+/// Statements are sent as they come and answered in order, each in a transaction of its own unless SQL says otherwise.
+/// Confined to its event loop: every method must be called on it, and every event comes on it. Unchecked sendable for
+/// that reason alone.
+package final class Connection: @unchecked Sendable {
+    package enum Event: Sendable {
+        /// The oldest unanswered statement is answered.
+        case answered(Reply)
+        /// The session is over; nothing that was unanswered will be answered. Comes once, and as the last event.
+        case lost(ConnectionFailure)
+    }
+
+    /// What libpq will report next.
+    private enum Expectation {
+        case prepare(name: String)
+        case execute(Statement.Shape)
+        case sync
+    }
+
+    package let session: RawConnection.Session
+    private let loop: EventLoop
+    private let handler: @Sendable (Event) -> Void
+    private var raw: RawConnection?
+    private var watcher: SocketWatcher?
+    private var expectations = Deque<Expectation>()
+    private var reply = Reply()
+    private var prepared: Set<String> = []
+    private var mustFlush = false
+
+    /// - Parameter handler: Called on the loop. Never from within a method of the connection that its user has called.
+    package init(adopting raw: RawConnection, on loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
+        self.raw = raw
+        self.loop = loop
+        self.handler = handler
+        session = raw.session
+        PQsetnonblocking(raw.pointer, 1)
+        PQenterPipelineMode(raw.pointer)
+        watcher = SocketWatcher(
+            socket: PQsocket(raw.pointer),
+            on: loop,
+            onReadable: { [weak self] in self?.receive() },
+            onWritable: { [weak self] in self?.flush() }
+        )
+    }
+
+    deinit {
+        close()
+    }
+
+    /// Sends a statement behind those that are under way. Nothing is written to the socket before ``flush()``.
+    package func submit(_ statement: Statement) {
+        guard let raw else { return }
+        var isSent = true
+        if let name = statement.name, !prepared.contains(name) {
+            prepared.insert(name)
+            let types = statement.parameters.map(\.type)
+            isSent = PQsendPrepare(raw.pointer, name, statement.sql, Int32(types.count), types) == 1
+            expectations.append(.prepare(name: name))
+        }
+        isSent = isSent && send(statement, on: raw) && PQpipelineSync(raw.pointer) == 1
+        expectations.append(.execute(statement.shape))
+        expectations.append(.sync)
+        if expectations.count <= 3 { beginGroup() }
+        mustFlush = true
+        if !isSent { failLater() }
+    }
+
+    /// Writes what was submitted, as far as the socket takes it now; the rest follows when it takes more.
+    package func flush() {
+        guard let raw else { return }
+        mustFlush = false
+        switch PQflush(raw.pointer) {
+        case 0:
+            watcher?.watchWrites(false)
+        case 1:
+            // What the server sends meanwhile must be read, or both sides may wait for the other for ever.
+            watcher?.watchWrites(true)
+        default:
+            failLater()
+        }
+    }
+
+    package func flushIfNeeded() {
+        if mustFlush { flush() }
+    }
+
+    /// Ends the session. No event comes any more.
+    package func close() {
+        guard let raw else { return }
+        self.raw = nil
+        // The socket must stay open until Dispatch has let go of it.
+        watcher?.close { _ = raw }
+        watcher = nil
+    }
+
+    /// Asks the server, over a connection of libpq's own, to cancel what runs. Blocks: to be called off the loop.
+    package func canceller() -> Canceller? {
+        raw.flatMap { PQgetCancel($0.pointer) }.map(Canceller.init)
+    }
+
+    // MARK: Sending
+
+    private func send(_ statement: Statement, on raw: RawConnection) -> Bool {
+        let resultFormat: Int32 = statement.shape == .booleans ? 1 : 0
+        return statement.parameters.withUnsafeValues { values in
+            if let name = statement.name {
+                PQsendQueryPrepared(
+                    raw.pointer, name, values.count, values.pointers, values.lengths, values.formats, resultFormat) == 1
+            } else {
+                PQsendQueryParams(
+                    raw.pointer, statement.sql, values.count, values.types, values.pointers, values.lengths,
+                    values.formats, resultFormat) == 1
+            }
+        }
+    }
+
+    private func failLater() {
+        // Not now: whoever submits is in the middle of something.
+        loop.execute { [weak self] in self?.lose() }
+    }
+
+    // MARK: Receiving
+
+    private func receive() {
+        guard let raw else { return }
+        let isAlive = PQconsumeInput(raw.pointer) == 1
+        drainResults()
+        if !isAlive || PQstatus(raw.pointer) == CONNECTION_BAD {
+            lose()
+        } else if self.raw != nil, mustFlush {
+            flush()
+        }
+    }
+
+    private func drainResults() {
+        while let raw, let expected = expectations.first {
+            guard PQisBusy(raw.pointer) == 0 else { return }
+            guard let result = PQgetResult(raw.pointer) else {
+                if case .sync = expected { return }
+                expectations.removeFirst()
+                beginGroup()
+                continue
+            }
+            take(result, expected)
+        }
+        // Without anything expected there can still be notices, for instance why the server is about to close.
+        if let raw { _ = PQisBusy(raw.pointer) }
+    }
+
+    private func take(_ result: OpaquePointer, _ expected: Expectation) {
+        let status = PQresultStatus(result)
+        switch (status, expected) {
+        case (PGRES_PIPELINE_SYNC, _):
+            PQclear(result)
+            expectations.removeFirst()
+            let finished = reply
+            reply = Reply()
+            beginGroup()
+            handler(.answered(finished))
+        case (PGRES_SINGLE_TUPLE, .execute(.booleans)):
+            // Binary format: one byte, 0 or 1.
+            reply.booleans.append(PQgetisnull(result, 0, 0) == 0 && PQgetvalue(result, 0, 0)?.pointee == 1)
+            PQclear(result)
+        case (PGRES_TUPLES_OK, .execute(.rows)), (PGRES_COMMAND_OK, .execute(.rows)):
+            reply.result = QueryResult(adopting: result)
+        case (PGRES_TUPLES_OK, _), (PGRES_COMMAND_OK, _), (PGRES_EMPTY_QUERY, _):
+            PQclear(result)
+        case (PGRES_PIPELINE_ABORTED, _):
+            // The preparation before it has failed; its error is what counts.
+            PQclear(result)
+        default:
+            if case .prepare(let name) = expected { prepared.remove(name) }
+            if reply.error == nil { reply.error = ServerError(result: result) }
+            PQclear(result)
+        }
+    }
+
+    /// libpq wants to be told per statement, after the end of the one before it, that rows are wanted one by one.
+    private func beginGroup() {
+        guard let raw, case .execute(.booleans) = expectations.first else { return }
+        PQsetSingleRowMode(raw.pointer)
+    }
+
+    private func lose() {
+        guard let raw else { return }
+        let failure: ConnectionFailure
+        if let words = reply.error.flatMap({ $0.endsSession ? $0 : nil }) ?? raw.notices.lastWords {
+            failure = ConnectionFailure(.lost, words.message, sqlState: words.sqlState)
+        } else {
+            failure = ConnectionFailure(.lost, String(cString: PQerrorMessage(raw.pointer)).trimmingNewlines)
+        }
+        close()
+        handler(.lost(failure))
+    }
+}

@@ -1,0 +1,31 @@
+import CLibPQ
+
+/// Takes a connection's notices, which libpq would otherwise print on standard error.
+final class NoticeReceiver {
+    private let handler: @Sendable (ServerError) -> Void
+    /// The latest message that announced the session's end; it often arrives as a mere notice just before the socket
+    /// closes.
+    private(set) var lastWords: ServerError?
+
+    init(_ handler: @escaping @Sendable (ServerError) -> Void) {
+        self.handler = handler
+    }
+
+    /// The receiver must live as long as the connection: libpq keeps the pointer.
+    func attach(to connection: OpaquePointer) {
+        PQsetNoticeReceiver(
+            connection,
+            { context, result in
+                guard let context, let result else { return }
+                let receiver = Unmanaged<NoticeReceiver>.fromOpaque(context).takeUnretainedValue()
+                receiver.receive(ServerError(result: result))
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+
+    private func receive(_ notice: ServerError) {
+        if notice.endsSession { lastWords = notice }
+        handler(notice)
+    }
+}

@@ -1,0 +1,49 @@
+import CLibPQ
+
+/// Owns a `PGconn`. Made by a ``Connector`` on a thread of its own, then handed over, once, to a ``Connection``.
+///
+/// Unchecked, because a `PGconn` may be used by one thread at a time: until the hand-over that is the connector's, from
+/// then on the event loop's. The pointer never leaves this module.
+package final class RawConnection: @unchecked Sendable {
+    let pointer: OpaquePointer
+    let notices: NoticeReceiver
+    package internal(set) var session = Session()
+
+    /// What is known of the server's side.
+    package struct Session: Hashable, Sendable {
+        /// From `pg_backend_pid()`: what the protocol announced is made up when a pooler is in between.
+        package let processID: Int32
+        /// In microseconds since 2000. Together with the process id it names one session for ever.
+        package let backendStart: Int64
+        package let serverVersion: Int32
+        package let database: String
+        package let user: String
+        package let host: String
+
+        package init(
+            processID: Int32 = 0,
+            backendStart: Int64 = 0,
+            serverVersion: Int32 = 0,
+            database: String = "",
+            user: String = "",
+            host: String = ""
+        ) {
+            self.processID = processID
+            self.backendStart = backendStart
+            self.serverVersion = serverVersion
+            self.database = database
+            self.user = user
+            self.host = host
+        }
+    }
+
+    init(adopting pointer: OpaquePointer, notices: NoticeReceiver) {
+        self.pointer = pointer
+        self.notices = notices
+        notices.attach(to: pointer)
+    }
+
+    deinit {
+        PQfinish(pointer)
+    }
+}

@@ -1,0 +1,44 @@
+import CLibPQ
+
+/// An error or notice that the server has sent, field by field.
+package struct ServerError: Error, Hashable, Sendable {
+    /// In English, whatever the server's language: `ERROR`, `FATAL`, `WARNING`, …
+    package let severity: String
+    package let sqlState: String
+    package let message: String
+    package let detail: String?
+    package let hint: String?
+
+    package init(severity: String, sqlState: String, message: String, detail: String? = nil, hint: String? = nil) {
+        self.severity = severity
+        self.sqlState = sqlState
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+    }
+
+    /// The server closes the connection after an error of this kind.
+    package var endsSession: Bool { severity == "FATAL" || severity == "PANIC" }
+
+    /// - Parameter result: A `PGresult` with an error or a notice.
+    init(result: OpaquePointer) {
+        func field(_ code: Character) -> String? {
+            guard let ascii = code.asciiValue, let text = PQresultErrorField(result, Int32(ascii)) else { return nil }
+            return String(cString: text)
+        }
+        // The unlocalized severity (field V) exists since server version 9.6.
+        severity = field("V") ?? field("S") ?? "ERROR"
+        sqlState = field("C") ?? ""
+        message = field("M") ?? String(cString: PQresultErrorMessage(result)).trimmingNewlines
+        detail = field("D")
+        hint = field("H")
+    }
+}
+
+extension String {
+    var trimmingNewlines: String {
+        var text = self[...]
+        while let last = text.last, last.isNewline { text.removeLast() }
+        return String(text)
+    }
+}

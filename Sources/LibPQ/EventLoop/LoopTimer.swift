@@ -1,0 +1,47 @@
+import Dispatch
+
+/// One timer for whatever is due next.
+///
+/// All deadlines share it: a heap elsewhere knows the earliest one, and a Dispatch timer per waiting task would cost more
+/// than the wait itself. Confined to its loop.
+package final class LoopTimer {
+    private let source: any DispatchSourceTimer
+    private var armedFor: Int64?
+
+    /// - Parameter handler: Called on the loop when the time has come.
+    package init(on loop: EventLoop, handler: @escaping @Sendable () -> Void) {
+        source = DispatchSource.makeTimerSource(queue: loop.queue)
+        // Marked as sendable, since a closure formed inside an actor would inherit its isolation and trap here.
+        let onEvent: @Sendable () -> Void = {
+            handler()
+            loop.endBurst()
+        }
+        source.setEventHandler(handler: onEvent)
+        source.activate()
+    }
+
+    deinit {
+        source.cancel()
+    }
+
+    /// Arms the timer for a time, or disarms it.
+    ///
+    /// - Parameters:
+    ///   - time: In nanoseconds, on the clock that `now` is read from.
+    ///   - now: The time at present.
+    package func arm(at time: Int64?, now: Int64) {
+        guard time != armedFor else { return }
+        armedFor = time
+        guard let time else {
+            source.schedule(deadline: .distantFuture)
+            return
+        }
+        let delay = DispatchTimeInterval.nanoseconds(Int(clamping: max(0, time - now)))
+        source.schedule(deadline: .now() + delay, leeway: .microseconds(100))
+    }
+
+    /// The timer has fired: the next `arm` counts even if it names the same time.
+    package func hasFired() {
+        armedFor = nil
+    }
+}

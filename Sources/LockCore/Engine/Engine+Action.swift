@@ -1,0 +1,93 @@
+extension Engine {
+    /// What the driver must do. Actions are carried out in order, once the event that caused them is over.
+    package enum Action: Hashable, Sendable {
+        /// The call ends like this.
+        case resolve(RequestID, Outcome)
+        /// The lock that this request was granted is gone.
+        case lose(RequestID, Failure)
+        case connect(ConnectionID, Role)
+        case submit(ConnectionID, Work)
+        /// Cancel what the connection runs by other means than the carrier.
+        case cancelOutOfBand(ConnectionID)
+        /// Close it, whatever it does.
+        case close(ConnectionID)
+        /// The shutdown is complete.
+        case terminated
+        case log(Event)
+    }
+
+    package enum Outcome: Hashable, Sendable {
+        case granted
+        /// A try found the lock taken.
+        case refused
+        case released
+        /// A connection is lent until it is given back.
+        case lent(ConnectionID)
+        /// A statement on a lent connection is answered, and nothing that was sent to cancel it can strike any more.
+        case settled(cause: EndCause?)
+        case ended(EndCause)
+        case failed(Failure)
+    }
+
+    /// Why a call ended before it got what it wanted.
+    package enum EndCause: Hashable, Sendable {
+        case cancelled
+        /// With the reason why the server could not be reached, where that was what took so long.
+        case timedOut(Failure?)
+    }
+
+    package enum Role: Hashable, Sendable {
+        /// Never runs a statement that may block.
+        case carrier
+        /// Runs one blocking lock statement, then holds that key.
+        case waiter
+        /// Lent to a transaction.
+        case dedicated
+    }
+
+    /// One statement, answered by one ``Answer``.
+    package enum Work: Hashable, Sendable {
+        case batch(Batch)
+        /// `limit` is the server-side backstop (`lock_timeout`), should nobody be able to end the wait.
+        case wait(AdvisoryKey, Mode, limit: Duration?)
+        /// Cancels the wait of another connection, if that is waiting for a lock right now.
+        case cancel(ConnectionID, onlyLockWaits: Bool)
+    }
+
+    /// Many keys in one statement; all of a kind.
+    package struct Batch: Hashable, Sendable {
+        package struct Kind: Hashable, Sendable {
+            package enum Verb: UInt8, Hashable, Sendable {
+                case unlock
+                case tryLock
+            }
+
+            package let verb: Verb
+            package let mode: Mode
+            package let space: AdvisoryKey.Space
+        }
+
+        package let kind: Kind
+        package let keys: [AdvisoryKey]
+    }
+
+    package struct Answer: Hashable, Sendable {
+        /// A Boolean per row, in order. Where a statement failed half way, these rows still stand for what was done.
+        package let rows: [Bool]
+        package let failure: Failure?
+
+        package init(rows: [Bool], failure: Failure? = nil) {
+            self.rows = rows
+            self.failure = failure
+        }
+    }
+
+    /// What is worth a line in the log or a count in the metrics.
+    package enum Event: Hashable, Sendable {
+        case connectFailed(Role, Failure, nextAttemptIn: Duration)
+        case connectionLost(ConnectionID, Role, Failure)
+        /// A lock statement returned an error; `held` says whether it had taken the lock all the same.
+        case provedAfterError(held: Bool)
+        case unexpectedAnswer(ConnectionID)
+    }
+}

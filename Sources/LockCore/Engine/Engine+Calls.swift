@@ -1,0 +1,111 @@
+import DequeModule
+
+// What users ask for. Each call ends by exactly one `resolve`, whatever happens.
+extension Engine {
+    /// Asks for a lock.
+    ///
+    /// - Parameters:
+    ///   - id: Names the call, and the lock if it is granted.
+    ///   - deadline: When the caller stops waiting.
+    ///   - enclosing: See ``LockTable/request(_:_:enclosing:now:)``.
+    package mutating func acquire(
+        _ id: RequestID,
+        _ request: LockTable.Request,
+        deadline: Instant? = nil,
+        enclosing: RequestID? = nil,
+        now: Instant
+    ) {
+        guard begin(id, .lock(request.key), deadline: deadline, now: now) else { return }
+        table.request(id, request, enclosing: enclosing, now: now)
+        settleTable(now: now)
+    }
+
+    /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
+    package mutating func release(_ id: RequestID, now: Instant) {
+        calls[id] = Call(kind: .releasing, deadline: nil, since: now)
+        table.release(id, now: now)
+        settleTable(now: now)
+    }
+
+    /// Asks for a connection of the caller's own.
+    package mutating func lend(_ id: RequestID, deadline: Instant? = nil, now: Instant) {
+        guard begin(id, .lend, deadline: deadline, now: now) else { return }
+        lendQueue.append(id)
+        assignConnections(now: now)
+    }
+
+    /// Takes a lent connection back.
+    ///
+    /// - Parameter isClean: Whether it is outside a transaction and holds nothing. If not, it is closed, which makes
+    ///   the server clean up.
+    package mutating func giveBack(_ connection: ConnectionID, isClean: Bool, now: Instant) {
+        guard connections[connection]?.phase == .lent else { return }
+        guard isClean, lifecycle == .running else {
+            drop(connection)
+            assignConnections(now: now)
+            checkDrained()
+            return
+        }
+        becomeIdle(connection, now: now)
+    }
+
+    /// A statement begins on a lent connection. Ends by `settled`, or by `failed` if the connection is lost.
+    package mutating func beginStatement(
+        _ id: RequestID,
+        on connection: ConnectionID,
+        deadline: Instant? = nil,
+        now: Instant
+    ) {
+        calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
+        guard connections[connection]?.phase == .lent else {
+            resolve(id, .failed(lastLoss))
+            return
+        }
+        if let deadline { deadlines.insert(id, at: deadline) }
+        connections[connection]?.statement = id
+        connections[connection]?.isStatementAnswered = false
+    }
+
+    /// The server has answered the statement.
+    package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
+        connections[connection]?.isStatementAnswered = true
+        connections[connection]?.interrupt?.isOver = true
+        settleInterrupt(of: connection, now: now)
+    }
+
+    /// The caller's task was cancelled. Has no effect on a call that has ended.
+    package mutating func cancel(_ id: RequestID, now: Instant) {
+        end(id, cause: .cancelled, now: now)
+    }
+
+    mutating func end(_ id: RequestID, cause: EndCause, now: Instant) {
+        guard let call = calls[id] else { return }
+        switch call.kind {
+        case .lock:
+            resolve(id, .ended(cause))
+            table.cancel(id, now: now)
+            settleTable(now: now)
+        case .lend:
+            resolve(id, .ended(cause))
+            lendQueue.removeAll { $0 == id }
+        case .statement(let connection):
+            interrupt(connection, onlyLockWaits: false, cause: cause, now: now)
+        case .releasing:
+            break
+        }
+    }
+
+    private mutating func begin(_ id: RequestID, _ kind: Call.Kind, deadline: Instant?, now: Instant) -> Bool {
+        calls[id] = Call(kind: kind, deadline: deadline, since: now)
+        if let deadline { deadlines.insert(id, at: deadline) }
+        guard lifecycle == .running else {
+            resolve(id, .failed(.shutDown))
+            return false
+        }
+        return true
+    }
+}
+
+extension Failure {
+    static let shutDown = Failure(.shutDown, "The lock manager has been shut down.")
+}

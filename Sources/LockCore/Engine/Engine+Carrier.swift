@@ -1,0 +1,131 @@
+import DequeModule
+
+// The carrier: what can't block, many keys in one statement, one round of statements in flight while the next fills.
+extension Engine {
+    /// The end of a burst of events: what has come together goes out.
+    package mutating func flush(now: Instant) {
+        guard let carrier, var connection = connections[carrier], connection.phase == .carrying,
+            connection.inFlight.isEmpty, !pending.isEmpty || !pendingCancels.isEmpty
+        else { return }
+        for target in pendingCancels {
+            guard let interrupt = connections[target]?.interrupt else { continue }
+            connection.inFlight.append(.cancel(target, onlyLockWaits: interrupt.onlyLockWaits))
+        }
+        pendingCancels.removeAll(keepingCapacity: true)
+        for batch in pending.takeAll(size: configuration.batchSize) {
+            connection.inFlight.append(.batch(batch))
+        }
+        guard !connection.inFlight.isEmpty else { return }
+        connection.answerBy = now.advanced(by: configuration.responseTimeout)
+        for work in connection.inFlight {
+            actions.append(.submit(carrier, work))
+        }
+        connections[carrier] = connection
+    }
+
+    /// The oldest unanswered statement of a connection has been answered.
+    package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
+        guard let work = connections[id]?.inFlight.popFirst() else { return }
+        let isLast = connections[id]?.inFlight.isEmpty ?? true
+        connections[id]?.answerBy = isLast ? nil : now.advanced(by: configuration.responseTimeout)
+        switch work {
+        case .cancel(let target, _):
+            cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
+        case .wait(let key, let mode, _):
+            waitAnswered(key, mode, on: id, answer, now: now)
+        case .batch(let batch) where batch.kind.verb == .tryLock:
+            triesAnswered(batch, on: id, answer, now: now)
+        case .batch(let batch):
+            unlocksAnswered(batch, on: id, answer, now: now)
+        }
+        settleTable(now: now)
+        if nextWait != nil { assignConnections(now: now) }
+    }
+
+    /// Rows that came before an error are exactly the keys that were tried until then; the key at which it failed has to
+    /// prove that it holds nothing, and those behind it were never reached.
+    private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
+        for (key, isGranted) in zip(batch.keys, answer.rows) {
+            tried(key, isGranted: isGranted, on: id, now: now)
+        }
+        guard answer.rows.count < batch.keys.count else { return }
+        guard let failure = answer.failure else {
+            closeUnexpected(id, now: now)
+            return
+        }
+        let unknown = batch.keys[answer.rows.count]
+        proofs[unknown] = failure
+        pending.append(unknown, .unlock, batch.kind.mode)
+        for key in batch.keys.dropFirst(answer.rows.count + 1) {
+            tryFailed(key, failure, now: now)
+        }
+    }
+
+    private mutating func tried(_ key: AdvisoryKey, isGranted: Bool, on id: ConnectionID, now: Instant) {
+        let goesOnWaiting = pollAnswered(key, isGranted: isGranted)
+        if isGranted {
+            table.granted(key, on: id, now: now)
+        } else if !goesOnWaiting {
+            table.notGranted(key, now: now)
+        }
+    }
+
+    /// The server could not try this key, and it is proved that it is not held.
+    private mutating func tryFailed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
+        if waits[key]?.isPolling == true { forgetWait(key) }
+        switch failure.kind {
+        // Somebody else's doing, and nothing that asking again would not cure.
+        case .cancelled, .lockTimeout: table.interrupted(key, now: now)
+        default: table.failed(key, failure, now: now)
+        }
+    }
+
+    private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
+        var isForeign = false
+        for (key, wasHeld) in zip(batch.keys, answer.rows) {
+            if let failure = proofs.removeValue(forKey: key) {
+                actions.append(.log(.provedAfterError(held: wasHeld)))
+                tryFailed(key, failure, now: now)
+            } else if case .proving(key, _, let reported) = connections[id]?.phase {
+                actions.append(.log(.provedAfterError(held: wasHeld)))
+                proved(key, reported: reported, on: id, now: now)
+            } else {
+                unlocked(key, wasHeld: wasHeld, on: id, now: now)
+                isForeign = isForeign || !wasHeld
+            }
+        }
+        // Somebody has released what is ours, and nobody knows what else.
+        if isForeign { closeUnexpected(id, now: now) }
+        guard answer.rows.count < batch.keys.count else { return }
+        // An unlock that fails leaves open what is held. Only the end of the session settles that.
+        close(id, because: answer.failure ?? .unexpectedAnswer, now: now)
+    }
+
+    private mutating func unlocked(_ key: AdvisoryKey, wasHeld: Bool, on id: ConnectionID, now: Instant) {
+        if connections[id]?.phase == .unlocking(key) {
+            becomeIdle(id, now: now)
+        }
+        let failure = Failure(.notHeld, "The server says that its session did not hold the lock \(key).")
+        table.unlocked(key, failure: wasHeld ? nil : failure, now: now)
+    }
+
+    /// The table wants a lock released, on whatever session holds it.
+    mutating func unlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, now: Instant) {
+        guard id != carrier else {
+            pending.append(key, .unlock, mode)
+            return
+        }
+        connections[id]?.phase = .unlocking(key)
+        let kind = Batch.Kind(verb: .unlock, mode: mode, space: key.space)
+        submitWhenQuiet(.batch(Batch(kind: kind, keys: [key])), on: id, now: now)
+    }
+
+    private mutating func closeUnexpected(_ id: ConnectionID, now: Instant) {
+        actions.append(.log(.unexpectedAnswer(id)))
+        close(id, because: .unexpectedAnswer, now: now)
+    }
+}
+
+extension Failure {
+    static let unexpectedAnswer = Failure(.connectionLost, "The server's answer did not fit what was asked.")
+}

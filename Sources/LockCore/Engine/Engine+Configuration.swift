@@ -1,0 +1,18 @@
+extension Engine {
+    package struct Configuration: Sendable {
+        /// Never more connections than these, whatever they are for. At least 2.
+        package var maximumConnections = 8
+        package var handOn = HandOnLimit(count: 16, duration: .milliseconds(50))
+        /// How long callers without a deadline put up with a server that can't be reached.
+        package var connectPatience = Duration.seconds(10)
+        /// How long a statement that can't block may stay unanswered before its connection counts as dead.
+        package var responseTimeout = Duration.seconds(30)
+        /// How long a connection that nobody uses stays open.
+        package var idleTimeout = Duration.seconds(60)
+        /// The most keys in one array statement.
+        package var batchSize = 1000
+        package var seed: UInt64 = 0
+
+        package init() {}
+    }
+}

@@ -1,0 +1,255 @@
+import DequeModule
+
+// Opening connections within the limit, and what becomes of them.
+extension Engine {
+    // MARK: What the driver reports
+
+    package mutating func connected(_ id: ConnectionID, now: Instant) {
+        guard connections[id]?.phase == .connecting else {
+            actions.append(.close(id))
+            return
+        }
+        backoff.reset()
+        nextConnectAt = nil
+        outage = nil
+        if connections[id]?.role == .carrier {
+            connections[id]?.phase = .carrying
+        } else {
+            becomeIdle(id, now: now)
+        }
+        ensureCarrier(now: now)
+        assignConnections(now: now)
+    }
+
+    package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {
+        guard let connection = connections.removeValue(forKey: id) else { return }
+        if carrier == id { carrier = nil }
+        let pause = backoff.next(using: &random)
+        nextConnectAt = now.advanced(by: pause)
+        outage = (outage?.since ?? now, failure)
+        actions.append(.log(.connectFailed(connection.role, failure, nextAttemptIn: pause)))
+        if !failure.isWorthRetrying {
+            failWhatNeeds(connection.role, failure, now: now)
+        }
+        checkPatience(now: now)
+        checkDrained()
+    }
+
+    /// The server or the network has ended the connection.
+    package mutating func lost(_ id: ConnectionID, _ failure: Failure, now: Instant) {
+        guard let connection = connections[id] else { return }
+        actions.append(.log(.connectionLost(id, connection.role, failure)))
+        close(id, because: failure, now: now)
+        settleTable(now: now)
+    }
+
+    /// Gives a connection up. What it held is lost, what was asked on it is asked anew.
+    mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
+        guard let connection = connections.removeValue(forKey: id) else { return }
+        lastLoss = failure
+        actions.append(.close(id))
+        if carrier == id {
+            carrier = nil
+            abandonCarrier(connection, failure, now: now)
+        }
+        switch connection.phase {
+        case .waiting(let key):
+            forgetWait(key)
+            table.interrupted(key, now: now)
+        case .proving(let key, _, reported: let reported):
+            if let reported {
+                table.failed(key, reported, now: now)
+            } else {
+                table.interrupted(key, now: now)
+            }
+        case .lent:
+            if let statement = connection.statement { resolve(statement, .failed(failure)) }
+        case .connecting, .carrying, .idle, .holding, .unlocking:
+            break
+        }
+        table.lost(id, failure, now: now)
+        // What was lost together is not to come back in step.
+        if nextConnectAt == nil { nextConnectAt = now.advanced(by: backoff.next(using: &random)) }
+        settleTable(now: now)
+        assignConnections(now: now)
+    }
+
+    private mutating func abandonCarrier(_ connection: Connection, _ failure: Failure, now: Instant) {
+        var unanswered = pending.takeTries()
+        for work in connection.inFlight {
+            switch work {
+            case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
+            case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
+            case .batch, .wait: break
+            }
+        }
+        // Whatever they hold goes down with the session.
+        for (key, failure) in proofs {
+            table.failed(key, failure, now: now)
+        }
+        proofs.removeAll()
+        for key in unanswered {
+            if waits[key]?.isPolling == true {
+                waits[key]?.isPolling = false
+                if waits[key]?.isUnwanted == false { continue }
+                forgetWait(key)
+            }
+            table.interrupted(key, now: now)
+        }
+        for target in pendingCancels {
+            actions.append(.cancelOutOfBand(target))
+        }
+        pendingCancels.removeAll()
+    }
+
+    /// A cancel went down with the carrier, but the server may still carry it out, at any later time. On a waiter it can
+    /// only strike an unlock, whose failure closes the connection; in a transaction it could strike anything.
+    private mutating func abandonCancel(of id: ConnectionID, _ failure: Failure, now: Instant) {
+        if connections[id]?.role == .dedicated {
+            close(id, because: failure, now: now)
+        } else {
+            cancelAnswered(id, found: false, failure: nil, now: now)
+        }
+    }
+
+    // MARK: Opening
+
+    mutating func ensureCarrier(now: Instant) {
+        guard carrier == nil, !pending.isEmpty, let id = open(.carrier, now: now) else { return }
+        carrier = id
+    }
+
+    /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
+    mutating func assignConnections(now: Instant) {
+        while let id = idle(.waiter), let key = nextWait, waits[key]?.isPolling == false {
+            startWait(key, on: id, now: now)
+        }
+        while let call = lendQueue.first, let id = idle(.dedicated) {
+            lendQueue.removeFirst()
+            connections[id]?.phase = .lent
+            resolve(call, .lent(id))
+        }
+        var queued = 0
+        for key in waitQueue where waits[key]?.place == .queued {
+            queued += 1
+            if queued == configuration.maximumConnections { break }
+        }
+        open(.waiter, wanted: queued, now: now)
+        open(.dedicated, wanted: lendQueue.count, now: now)
+    }
+
+    private mutating func open(_ role: Role, wanted: Int, now: Instant) {
+        var connecting = connections.values.count { $0.role == role && $0.phase == .connecting }
+        while connecting < wanted, open(role, now: now) != nil {
+            connecting += 1
+        }
+    }
+
+    private mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
+        guard lifecycle == .running, nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
+        if role != .carrier {
+            guard connections.values.count(where: { $0.role == role }) < limit(of: role) else { return nil }
+            // One place is the carrier's, whether it is there or not.
+            if connections.values.count(where: { $0.role != .carrier }) >= configuration.maximumConnections - 1 {
+                guard let idle = idle(role == .waiter ? .dedicated : .waiter) else { return nil }
+                drop(idle)
+            }
+        }
+        if outage == nil { outage = (now, nil) }
+        let id = ConnectionID(nextConnection)
+        nextConnection += 1
+        connections[id] = Connection(role: role)
+        actions.append(.connect(id, role))
+        return id
+    }
+
+    /// Neither waits nor transactions can take all the places, where there are places to share.
+    private func limit(of role: Role) -> Int {
+        max(1, configuration.maximumConnections - 2)
+    }
+
+    private func idle(_ role: Role) -> ConnectionID? {
+        connections.first { $0.value.role == role && $0.value.phase == .idle && $0.value.interrupt == nil }?.key
+    }
+
+    mutating func becomeIdle(_ id: ConnectionID, now: Instant) {
+        guard lifecycle == .running else {
+            drop(id)
+            checkDrained()
+            return
+        }
+        connections[id]?.phase = .idle
+        connections[id]?.idleSince = now
+        assignConnections(now: now)
+    }
+
+    /// Closes a connection that has nothing to lose.
+    mutating func drop(_ id: ConnectionID) {
+        guard connections.removeValue(forKey: id) != nil else { return }
+        if carrier == id { carrier = nil }
+        actions.append(.close(id))
+    }
+
+    // MARK: Nobody there
+
+    /// Why a call that needs the server has not been served, if that is because there is no way to the server.
+    func unreachable(_ call: Call) -> Failure? {
+        switch call.kind {
+        case .lock(let key):
+            guard isCarrierDown, isAskedOnCarrier(key) else { return nil }
+        case .lend:
+            guard outage != nil else { return nil }
+        case .releasing, .statement:
+            return nil
+        }
+        return outage?.failure ?? Failure(.unreachable, "The connection to the server was not made in time.")
+    }
+
+    private var isCarrierDown: Bool {
+        carrier.map { connections[$0]?.phase == .connecting } ?? true
+    }
+
+    private func isAskedOnCarrier(_ key: AdvisoryKey) -> Bool {
+        switch table.serverState(of: key) {
+        case .trying: true
+        case .waiting: waits[key]?.place == .queued
+        case .none, .ending, .held, .unlocking: false
+        }
+    }
+
+    private mutating func failWhatNeeds(_ role: Role, _ failure: Failure, now: Instant) {
+        switch role {
+        case .carrier:
+            for key in pending.takeTries() {
+                forgetWait(key)
+                table.failed(key, failure, now: now)
+            }
+            settleTable(now: now)
+        case .dedicated:
+            while let call = lendQueue.popFirst() {
+                resolve(call, .failed(failure))
+            }
+        case .waiter:
+            // The carrier goes on polling for them.
+            break
+        }
+    }
+
+    /// Callers without a deadline get an error too, when the server has been out of reach for long enough.
+    mutating func checkPatience(now: Instant) {
+        guard let outage, let failure = outage.failure else { return }
+        let impatient = calls.filter { _, call in
+            call.deadline == nil && patienceEnds(call, outage.since) <= now && unreachable(call) != nil
+        }
+        for id in impatient.keys {
+            resolve(id, .failed(failure))
+            lendQueue.removeAll { $0 == id }
+            table.cancel(id, now: now)
+        }
+        settleTable(now: now)
+    }
+
+    func patienceEnds(_ call: Call, _ outageBegan: Instant) -> Instant {
+        max(call.since, outageBegan).advanced(by: configuration.connectPatience)
+    }
+}

@@ -1,0 +1,47 @@
+import DequeModule
+
+extension Engine {
+    /// What is decided about one connection of the pool.
+    struct Connection: Sendable {
+        enum Phase: Hashable, Sendable {
+            case connecting
+            case carrying
+            case idle
+            /// A blocking lock statement is on its way or in the server's queue.
+            case waiting(AdvisoryKey)
+            case holding(AdvisoryKey)
+            /// The holder's lock is being released.
+            case unlocking(AdvisoryKey)
+            /// A lock statement failed; whether it took the lock is being found out by unlocking. `reported` is what
+            /// the table is to be told, if it is more than "not granted".
+            case proving(AdvisoryKey, Mode, reported: Failure?)
+            case lent
+        }
+
+        let role: Role
+        var phase = Phase.connecting
+        /// Sent and not yet answered, in order.
+        var inFlight = Deque<Work>()
+        /// Kept back until no cancel can strike it any more.
+        var deferred: Work?
+        /// When the oldest unanswered statement counts as lost, of those that can't block.
+        var answerBy: Instant?
+        var idleSince = Instant(nanoseconds: 0)
+        var interrupt: Interrupt?
+        /// The statement that runs on a lent connection.
+        var statement: RequestID?
+        var isStatementAnswered = false
+    }
+
+    /// An attempt to end what a connection runs, repeated until it answers: a cancel that comes too early is swallowed.
+    struct Interrupt: Sendable {
+        let onlyLockWaits: Bool
+        var cause: EndCause?
+        var unanswered = 0
+        var rounds = 0
+        var nextAt: Instant?
+        /// The connection has answered what was to be ended; what is left is to wait for the cancels' own answers.
+        var isOver = false
+        var giveUpAt: Instant
+    }
+}

@@ -1,0 +1,93 @@
+// Ending what a connection runs, from another connection, without ever striking the statement that comes after it.
+extension Engine {
+    mutating func interrupt(_ id: ConnectionID, onlyLockWaits: Bool, cause: EndCause?, now: Instant) {
+        guard connections[id] != nil, connections[id]?.interrupt == nil else { return }
+        guard connections[id]?.isStatementAnswered == false else { return }
+        connections[id]?.interrupt = Interrupt(
+            onlyLockWaits: onlyLockWaits,
+            cause: cause,
+            giveUpAt: now.advanced(by: configuration.responseTimeout)
+        )
+        sendCancel(to: id, now: now)
+    }
+
+    private mutating func sendCancel(to id: ConnectionID, now: Instant) {
+        guard let interrupt = connections[id]?.interrupt else { return }
+        connections[id]?.interrupt?.rounds += 1
+        connections[id]?.interrupt?.unanswered += 1
+        connections[id]?.interrupt?.nextAt = nil
+        let isCarrying = carrier.flatMap { connections[$0]?.phase } == .carrying
+        // Fruitless rounds are normal while the statement has not reached the server. If they go on, the carrier may
+        // not be allowed to see the other session, for instance because roles were changed between the two.
+        if isCarrying, interrupt.rounds < 12 {
+            pendingCancels.append(id)
+        } else {
+            actions.append(.cancelOutOfBand(id))
+        }
+    }
+
+    /// A cancel has been carried out, or has found nothing to cancel.
+    mutating func cancelAnswered(_ id: ConnectionID, found: Bool, failure: Failure?, now: Instant) {
+        guard let interrupt = connections[id]?.interrupt else { return }
+        connections[id]?.interrupt?.unanswered -= 1
+        if failure != nil {
+            // For instance 42501: this role may not cancel the other session.
+            connections[id]?.interrupt?.rounds = 12
+        }
+        guard !interrupt.isOver else {
+            settleInterrupt(of: id, now: now)
+            return
+        }
+        let pause = Duration.milliseconds(min(1 << interrupt.rounds, 100))
+        connections[id]?.interrupt?.nextAt = now.advanced(by: pause)
+    }
+
+    package mutating func cancelledOutOfBand(_ id: ConnectionID, now: Instant) {
+        cancelAnswered(id, found: true, failure: nil, now: now)
+        settleTable(now: now)
+    }
+
+    mutating func continueInterrupts(now: Instant) {
+        for (id, connection) in connections {
+            guard let interrupt = connection.interrupt else { continue }
+            if interrupt.giveUpAt <= now {
+                close(id, because: .noAnswer, now: now)
+            } else if let nextAt = interrupt.nextAt, nextAt <= now {
+                sendCancel(to: id, now: now)
+            }
+        }
+    }
+
+    /// Once the connection has answered and every cancel for it too, it may be used again.
+    mutating func settleInterrupt(of id: ConnectionID, now: Instant) {
+        guard let connection = connections[id] else { return }
+        if let interrupt = connection.interrupt {
+            guard interrupt.isOver, interrupt.unanswered == 0 else { return }
+            connections[id]?.interrupt = nil
+        }
+        if let work = connection.deferred {
+            connections[id]?.deferred = nil
+            submitWhenQuiet(work, on: id, now: now)
+        }
+        if let statement = connection.statement, connection.isStatementAnswered {
+            connections[id]?.statement = nil
+            connections[id]?.isStatementAnswered = false
+            resolve(statement, .settled(cause: connection.interrupt?.cause))
+        }
+    }
+
+    /// Sends it now, or as soon as no cancel can strike it.
+    mutating func submitWhenQuiet(_ work: Work, on id: ConnectionID, now: Instant) {
+        guard connections[id]?.interrupt == nil else {
+            connections[id]?.deferred = work
+            return
+        }
+        connections[id]?.inFlight.append(work)
+        connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+        actions.append(.submit(id, work))
+    }
+}
+
+extension Failure {
+    static let noAnswer = Failure(.noAnswer, "The server did not answer in time, so the connection was given up.")
+}

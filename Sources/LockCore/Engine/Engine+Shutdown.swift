@@ -1,0 +1,57 @@
+extension Engine {
+    /// Refuses new work and fails who waits; what is held may be released in peace. Ends by `terminated`.
+    package mutating func shutdown(now: Instant) {
+        guard lifecycle == .running else { return }
+        lifecycle = .draining
+        for (id, call) in calls {
+            switch call.kind {
+            case .lock, .lend:
+                resolve(id, .failed(.shutDown))
+                table.cancel(id, now: now)
+            case .releasing, .statement:
+                break
+            }
+        }
+        lendQueue.removeAll()
+        // What was never sent needs no answer, and no connection to be made for it.
+        if carrier.flatMap({ connections[$0]?.phase }) != .carrying {
+            for key in pending.takeTries() {
+                forgetWait(key)
+                table.interrupted(key, now: now)
+            }
+        }
+        for (id, connection) in connections where connection.phase == .idle || connection.phase == .connecting {
+            drop(id)
+        }
+        settleTable(now: now)
+    }
+
+    /// The grace period is over: everything ends now, held locks included.
+    package mutating func terminate(now: Instant) {
+        shutdown(now: now)
+        guard lifecycle == .draining else { return }
+        for (id, connection) in connections {
+            if case .waiting = connection.phase { actions.append(.cancelOutOfBand(id)) }
+            close(id, because: .shutDown, now: now)
+        }
+        for id in calls.keys {
+            resolve(id, .failed(.shutDown))
+        }
+        settleTable(now: now)
+        if lifecycle == .draining {
+            lifecycle = .terminated
+            actions.append(.terminated)
+        }
+    }
+
+    mutating func checkDrained() {
+        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, waits.isEmpty, pending.isEmpty, proofs.isEmpty,
+            connections.values.allSatisfy({ $0.phase == .carrying && $0.inFlight.isEmpty })
+        else { return }
+        for id in connections.keys {
+            drop(id)
+        }
+        lifecycle = .terminated
+        actions.append(.terminated)
+    }
+}

@@ -1,0 +1,51 @@
+extension Engine {
+    /// Does what is due.
+    package mutating func advance(to now: Instant) {
+        while let id = deadlines.popDue(now: now, isAlive: { [calls] in calls[$0]?.deadline != nil }) {
+            end(id, cause: .timedOut(calls[id].flatMap(unreachable)), now: now)
+        }
+        continueInterrupts(now: now)
+        for id in Array(connections.keys) {
+            // Looked up anew, since giving one connection up can put another to use.
+            guard let connection = connections[id] else { continue }
+            if let answerBy = connection.answerBy, answerBy <= now {
+                actions.append(.log(.connectionLost(id, connection.role, .noAnswer)))
+                close(id, because: .noAnswer, now: now)
+            } else if connection.phase == .idle, idleEnds(connection) <= now {
+                drop(id)
+            }
+        }
+        if let at = nextConnectAt, at <= now {
+            nextConnectAt = nil
+            ensureCarrier(now: now)
+            assignConnections(now: now)
+        }
+        poll(now: now)
+        checkPatience(now: now)
+        settleTable(now: now)
+    }
+
+    /// When ``advance(to:)`` has something to do next, if nothing happens before.
+    package mutating func nextWake(now: Instant) -> Instant? {
+        var next = deadlines.earliest { [calls] in calls[$0]?.deadline != nil }?.deadline ?? .distantFuture
+        for connection in connections.values {
+            if let at = connection.answerBy { next = min(next, at) }
+            if let interrupt = connection.interrupt {
+                next = min(next, interrupt.giveUpAt, interrupt.nextAt ?? .distantFuture)
+            }
+            if connection.phase == .idle { next = min(next, idleEnds(connection)) }
+        }
+        if let at = nextConnectAt { next = min(next, at) }
+        if let at = pollAt { next = min(next, at) }
+        if let outage, outage.failure != nil {
+            // Later ends of patience are looked at whenever a further attempt fails.
+            let patienceEnds = outage.since.advanced(by: configuration.connectPatience)
+            if patienceEnds > now { next = min(next, patienceEnds) }
+        }
+        return next == .distantFuture ? nil : next
+    }
+
+    private func idleEnds(_ connection: Connection) -> Instant {
+        connection.idleSince.advanced(by: configuration.idleTimeout)
+    }
+}

@@ -1,0 +1,130 @@
+import DequeModule
+
+// Contended keys: one blocking statement on a waiter each, as far as there are waiters; the rest is tried again.
+extension Engine {
+    mutating func queueWait(_ key: AdvisoryKey, _ mode: Mode, now: Instant) {
+        waits[key] = Wait(mode: mode)
+        waitQueue.append(key)
+        assignConnections(now: now)
+        if waits[key]?.place == .queued { schedulePoll(now: now) }
+    }
+
+    /// Nobody in the process wants the key any more, or not in this mode.
+    mutating func endWait(_ key: AdvisoryKey, now: Instant) {
+        guard let wait = waits[key] else { return }
+        switch wait.place {
+        case .connection(let id):
+            waits[key]?.isUnwanted = true
+            interrupt(id, onlyLockWaits: true, cause: nil, now: now)
+        case .queued where wait.isPolling:
+            waits[key]?.isUnwanted = true
+        case .queued:
+            forgetWait(key)
+            table.notGranted(key, now: now)
+        }
+    }
+
+    mutating func forgetWait(_ key: AdvisoryKey) {
+        waits[key] = nil
+        if waits.isEmpty {
+            waitQueue.removeAll()
+            pollAt = nil
+            pollBackoff.reset()
+        } else if waitQueue.count > 2 * waits.count + 32 {
+            var seen: Set<AdvisoryKey> = []
+            waitQueue = waitQueue.filter { waits[$0]?.place == .queued && seen.insert($0).inserted }
+        }
+    }
+
+    /// The key that has waited longest for a waiter.
+    var nextWait: AdvisoryKey? {
+        mutating get {
+            while let key = waitQueue.first {
+                if waits[key]?.place == .queued { return key }
+                waitQueue.removeFirst()
+            }
+            return nil
+        }
+    }
+
+    mutating func startWait(_ key: AdvisoryKey, on id: ConnectionID, now: Instant) {
+        guard let wait = waits[key] else { return }
+        waits[key]?.place = .connection(id)
+        connections[id]?.phase = .waiting(key)
+        let work = Work.wait(key, wait.mode, limit: backstop(key, now: now))
+        connections[id]?.inFlight.append(work)
+        actions.append(.submit(id, work))
+    }
+
+    /// If all who want the key have deadlines, the server may give up by itself some time after the last of them.
+    private func backstop(_ key: AdvisoryKey, now: Instant) -> Duration? {
+        let last = table.latestDeadline(of: key)
+        guard last < .distantFuture else { return nil }
+        return max(now.duration(to: last), .zero) + configuration.responseTimeout
+    }
+
+    mutating func waitAnswered(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, _ answer: Answer, now: Instant) {
+        connections[id]?.interrupt?.isOver = true
+        forgetWait(key)
+        if let failure = answer.failure {
+            // The lock may have been granted all the same: grant and error race inside the server.
+            connections[id]?.phase = .proving(key, mode, reported: failure.meansAskAgain ? nil : failure)
+            let kind = Batch.Kind(verb: .unlock, mode: mode, space: key.space)
+            submitWhenQuiet(.batch(Batch(kind: kind, keys: [key])), on: id, now: now)
+        } else {
+            connections[id]?.phase = .holding(key)
+            table.granted(key, on: id, now: now)
+        }
+        settleInterrupt(of: id, now: now)
+    }
+
+    /// The unlock after a failed wait is answered: now the key is certainly not held.
+    mutating func proved(_ key: AdvisoryKey, reported: Failure?, on id: ConnectionID, now: Instant) {
+        becomeIdle(id, now: now)
+        if let reported {
+            table.failed(key, reported, now: now)
+        } else {
+            table.interrupted(key, now: now)
+        }
+    }
+
+    // MARK: Polling
+
+    /// - Returns: Whether the answered try was a poll of a key that goes on waiting.
+    mutating func pollAnswered(_ key: AdvisoryKey, isGranted: Bool) -> Bool {
+        guard let wait = waits[key], wait.isPolling else { return false }
+        if isGranted {
+            pollBackoff.reset()
+            forgetWait(key)
+            return false
+        }
+        if wait.isUnwanted {
+            forgetWait(key)
+            return false
+        }
+        waits[key]?.isPolling = false
+        return true
+    }
+
+    mutating func poll(now: Instant) {
+        guard let due = pollAt, due <= now else { return }
+        pollAt = nil
+        for key in waitQueue {
+            guard let wait = waits[key], wait.place == .queued, !wait.isPolling else { continue }
+            waits[key]?.isPolling = true
+            pending.append(key, .tryLock, wait.mode)
+        }
+        ensureCarrier(now: now)
+        schedulePoll(now: now)
+    }
+
+    private mutating func schedulePoll(now: Instant) {
+        guard pollAt == nil, nextWait != nil else { return }
+        pollAt = now.advanced(by: pollBackoff.next(using: &random))
+    }
+}
+
+extension Failure {
+    /// The statement was ended from outside; who still wants the lock asks again.
+    var meansAskAgain: Bool { kind == .cancelled || kind == .lockTimeout }
+}

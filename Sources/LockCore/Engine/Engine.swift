@@ -1,0 +1,156 @@
+import DequeModule
+
+/// Everything that a lock manager decides: who gets which lock, over which connection, and when to give up.
+///
+/// A value without clock, sockets or continuations. Events go in together with the time, actions come out; the driver
+/// carries them out and reports what became of them. The same value runs in a simulator, where the driver is a model of
+/// the server.
+///
+/// Connections have roles. One carrier runs everything that can't block, many keys in one statement. Waiters run one
+/// blocking lock statement each, so that PostgreSQL's own queue decides between processes. Contended keys beyond the
+/// waiters are tried again from time to time on the carrier. Dedicated connections are lent to transactions.
+package struct Engine: Sendable {
+    let configuration: Configuration
+    var table: LockTable
+    var actions: [Action] = []
+    var random: SplitMix64
+
+    // Calls that have not ended, or hold a lock.
+    var calls: [RequestID: Call] = [:]
+    var deadlines = DeadlineQueue()
+
+    // Connections.
+    var connections: [ConnectionID: Connection] = [:]
+    var carrier: ConnectionID?
+    var nextConnection = 1
+    var backoff = Backoff(first: .milliseconds(50), most: .seconds(5))
+    var nextConnectAt: Instant?
+    /// Since when there was need of the server and no way to it, and why.
+    var outage: (since: Instant, failure: Failure?)?
+
+    // The carrier's work that is not sent yet.
+    var pending = PendingBatches()
+    var pendingCancels: [ConnectionID] = []
+    /// Keys whose try failed with an error, until the unlock that proves what they hold is answered.
+    var proofs: [AdvisoryKey: Failure] = [:]
+
+    // Contended keys.
+    var waits: [AdvisoryKey: Wait] = [:]
+    var waitQueue = Deque<AdvisoryKey>()
+    var pollBackoff = Backoff(first: .milliseconds(10), most: .milliseconds(250))
+    var pollAt: Instant?
+
+    /// Who waits for a connection of its own.
+    var lendQueue = Deque<RequestID>()
+
+    var lifecycle = Lifecycle.running
+    /// Why the connection that was lost last was lost: what its holders are told.
+    var lastLoss = Failure(.connectionLost, "The connection was lost.")
+
+    enum Lifecycle: Hashable, Sendable {
+        case running
+        case draining
+        case terminated
+    }
+
+    struct Call: Sendable {
+        enum Kind: Hashable, Sendable {
+            case lock(AdvisoryKey)
+            case releasing
+            case lend
+            case statement(ConnectionID)
+        }
+
+        var kind: Kind
+        let deadline: Instant?
+        let since: Instant
+    }
+
+    /// A key that the server has refused, or that has to queue.
+    struct Wait: Sendable {
+        enum Place: Hashable, Sendable {
+            case queued
+            case connection(ConnectionID)
+        }
+
+        let mode: Mode
+        var place = Place.queued
+        var isPolling = false
+        var isUnwanted = false
+    }
+
+    package init(configuration: Configuration) {
+        self.configuration = configuration
+        table = LockTable(limit: configuration.handOn)
+        random = SplitMix64(seed: configuration.seed)
+    }
+
+    package mutating func takeActions() -> [Action] {
+        defer { actions.removeAll(keepingCapacity: true) }
+        return actions
+    }
+
+    package var hasActions: Bool { !actions.isEmpty }
+
+    // MARK: Looking in
+
+    package var lastFailure: Failure { lastLoss }
+    package var isTerminated: Bool { lifecycle == .terminated }
+    package var connectionCount: Int { connections.count }
+    package var waitingCount: Int { calls.count - table.holderCount }
+    package var heldKeys: [AdvisoryKey] { table.heldKeys }
+
+    /// Nothing is held, asked for, or on its way.
+    package var isQuiet: Bool {
+        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && proofs.isEmpty
+            && connections.values.allSatisfy { $0.inFlight.isEmpty && $0.deferred == nil && $0.interrupt == nil }
+    }
+
+    // MARK: Ending calls
+
+    mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
+        guard let call = calls.removeValue(forKey: id) else { return }
+        if call.deadline != nil {
+            noteDeadlineGone()
+        }
+        actions.append(.resolve(id, outcome))
+    }
+
+    mutating func noteDeadlineGone() {
+        deadlines.noteEnded { [calls] in calls[$0]?.deadline != nil }
+    }
+
+    // MARK: Interpreting the table
+
+    /// Carries out what the lock table decided, until it asks for nothing more.
+    mutating func settleTable(now: Instant) {
+        while true {
+            let tableActions = table.takeActions()
+            guard !tableActions.isEmpty else { break }
+            for action in tableActions {
+                perform(action, now: now)
+            }
+        }
+        checkDrained()
+    }
+
+    private mutating func perform(_ action: LockTable.Action, now: Instant) {
+        switch action {
+        case .grant(let id): resolve(id, .granted)
+        case .refuse(let id): resolve(id, .refused)
+        case .fail(let id, let failure): resolve(id, .failed(failure))
+        case .lose(let id): actions.append(.lose(id, lastLoss))
+        case .released(let id): resolve(id, .released)
+        case .releaseFailed(let id, let failure): resolve(id, .failed(failure))
+        case .tryLock(let key, let mode):
+            pending.append(key, .tryLock, mode)
+            ensureCarrier(now: now)
+        case .waitLock(let key, let mode):
+            queueWait(key, mode, now: now)
+        case .endWait(let key):
+            endWait(key, now: now)
+        case .unlock(let key, let mode, on: let connection):
+            unlock(key, mode, on: connection, now: now)
+        }
+    }
+}

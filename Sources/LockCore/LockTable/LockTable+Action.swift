@@ -1,0 +1,24 @@
+extension LockTable {
+    /// What must happen because of an event. The caller carries actions out in order, after the event is over.
+    package enum Action: Hashable, Sendable {
+        /// The request holds the lock now (of a transaction: it is its turn to ask the server itself).
+        case grant(RequestID)
+        /// The request only tried, and the lock is taken.
+        case refuse(RequestID)
+        /// The request can't be served.
+        case fail(RequestID, Failure)
+        /// The lock that the request holds is gone.
+        case lose(RequestID)
+        /// The release has come to its end.
+        case released(RequestID)
+        /// The release found no lock.
+        case releaseFailed(RequestID, Failure)
+        /// Ask the server, without waiting.
+        case tryLock(AdvisoryKey, Mode)
+        /// Ask the server and wait in its queue.
+        case waitLock(AdvisoryKey, Mode)
+        /// End the wait; its answer is still to be reported.
+        case endWait(AdvisoryKey)
+        case unlock(AdvisoryKey, Mode, on: ConnectionID)
+    }
+}

@@ -1,0 +1,27 @@
+extension LockTable {
+    /// Where the server's lock lives.
+    package enum Scope: Hashable, Sendable {
+        /// On one of the manager's sessions, shared by all of the process.
+        case session
+        /// On the transaction's own session. The table gives it its turn; the transaction then asks the server itself.
+        case transaction
+    }
+
+    package struct Request: Hashable, Sendable {
+        package let key: AdvisoryKey
+        package let mode: Mode
+        package let scope: Scope
+        package let isTry: Bool
+        /// Only to tell the server when nobody can want the lock any more; the table itself keeps no time.
+        package let deadline: Instant
+        package var isGranted = false
+
+        package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, isTry: Bool = false, deadline: Instant? = nil) {
+            self.key = key
+            self.mode = mode
+            self.scope = scope
+            self.isTry = isTry
+            self.deadline = deadline ?? .distantFuture
+        }
+    }
+}

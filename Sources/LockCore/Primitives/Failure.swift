@@ -1,0 +1,43 @@
+/// Why something could not be done, as far as decisions depend on it.
+///
+/// The texts come from the server or from libpq and are carried along for people; only `kind` is decided upon.
+package struct Failure: Hashable, Sendable {
+    package enum Kind: Hashable, Sendable {
+        // Making a connection.
+        case unreachable
+        case refusedByConfiguration
+        case authentication
+        case tooManyConnections
+        case serverTooOld
+        // A connection that was there.
+        case connectionLost
+        case noAnswer
+        // A statement.
+        case cancelled
+        case lockTimeout
+        case lockTableFull
+        case deadlock
+        case notHeld
+        case statement
+        // Ourselves.
+        case shutDown
+    }
+
+    package let kind: Kind
+    package let message: String
+    package let sqlState: String?
+
+    package init(_ kind: Kind, _ message: String, sqlState: String? = nil) {
+        self.kind = kind
+        self.message = message
+        self.sqlState = sqlState
+    }
+
+    /// Whether trying to connect once more can end differently without anybody changing the configuration.
+    package var isWorthRetrying: Bool {
+        switch kind {
+        case .refusedByConfiguration, .authentication, .serverTooOld: false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/// How an advisory lock is held: by many at once, or by one alone.
+package enum Mode: UInt8, Hashable, Sendable, CaseIterable {
+    case shared
+    case exclusive
+}

@@ -1,0 +1,49 @@
+extension LockError {
+    /// The kind of an error. New codes may be added.
+    public struct Code: Hashable, Sendable {
+        private let name: String
+
+        private init(_ name: String) {
+            self.name = name
+        }
+
+        /// The server can't be reached, or refuses the connection for another reason than those below.
+        public static let cannotConnect = Code("cannotConnect")
+        /// The server refuses the user or the password. Not retried.
+        public static let authenticationFailed = Code("authenticationFailed")
+        /// The server has no connection left (SQLSTATE 53300).
+        public static let tooManyConnections = Code("tooManyConnections")
+        /// The server's version is not supported.
+        public static let serverTooOld = Code("serverTooOld")
+        /// The configuration makes no sense.
+        public static let badConfiguration = Code("badConfiguration")
+        /// An argument makes no sense.
+        public static let invalidArgument = Code("invalidArgument")
+        /// The deadline came before the lock.
+        public static let timedOut = Code("timedOut")
+        /// The task asks for what it holds itself, and would wait for ever.
+        public static let alreadyHeld = Code("alreadyHeld")
+        /// PostgreSQL has broken a deadlock by this error (SQLSTATE 40P01).
+        public static let deadlock = Code("deadlock")
+        /// The connection went away in the middle of something.
+        public static let connectionLost = Code("connectionLost")
+        /// The lock was held, and is not any more.
+        public static let lockLost = Code("lockLost")
+        /// The server's lock table is full (SQLSTATE 53200).
+        public static let lockTableFull = Code("lockTableFull")
+        /// More is asked for than the configuration allows.
+        public static let capacity = Code("capacity")
+        /// The connection went away during COMMIT: the transaction may or may not have been committed.
+        public static let commitOutcomeUnknown = Code("commitOutcomeUnknown")
+        /// The lock manager has been shut down.
+        public static let shutDown = Code("shutDown")
+        /// The server refuses a statement.
+        public static let statementFailed = Code("statementFailed")
+        /// A column does not hold what was asked for.
+        public static let decodingFailed = Code("decodingFailed")
+    }
+}
+
+extension LockError.Code: CustomStringConvertible {
+    public var description: String { name }
+}

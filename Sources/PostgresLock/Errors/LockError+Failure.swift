@@ -1,0 +1,87 @@
+import LibPQ
+import LockCore
+
+extension LockError {
+    /// Tells a failure of the engine to its caller.
+    ///
+    /// - Parameters:
+    ///   - place: Names the database, for people.
+    ///   - limit: The pool's limit, for the advice.
+    init(_ failure: Failure, keys: [LockKey], place: String) {
+        let about = keys.isEmpty ? "" : " (lock \(keys.map(\.description).joined(separator: ", ")))"
+        let code: Code
+        let text: String
+        switch failure.kind {
+        case .unreachable:
+            code = .cannotConnect
+            text = "Can't connect to \(place): \(failure.message)\(about). Check host, port, and that the server is running."
+        case .refusedByConfiguration:
+            code = .cannotConnect
+            text = "\(place) refuses the connection: \(failure.message)\(about). Check the database's name and the role's rights."
+        case .authentication:
+            code = .authenticationFailed
+            text = "\(place) refuses the login: \(failure.message)\(about). Check user and password; it was not tried again."
+        case .tooManyConnections:
+            code = .tooManyConnections
+            text = """
+                \(place) has no connection left: \(failure.message)\(about). Raise the server's max_connections, or lower \
+                maximumConnections in the pools that use it.
+                """
+        case .serverTooOld:
+            code = .serverTooOld
+            text = "\(failure.message) Upgrade the server of \(place)."
+        case .connectionLost, .noAnswer:
+            code = .connectionLost
+            text = """
+                The connection to \(place) was lost\(about): \(failure.message) What was being done may have happened; the \
+                session's locks are gone.
+                """
+        case .notHeld:
+            code = .lockLost
+            text = "\(failure.message)\(about) It was lost, or released behind the manager's back."
+        case .lockTableFull:
+            code = .lockTableFull
+            text = """
+                The lock table of \(place) is full\(about): \(failure.message). Hold fewer locks at a time, or raise the \
+                server's max_locks_per_transaction and restart it.
+                """
+        case .deadlock:
+            code = .deadlock
+            text = "\(failure.message)\(about). Take locks in the same order everywhere, then try again."
+        case .shutDown:
+            code = .shutDown
+            text = "The lock manager has been shut down\(about). Make a new one to go on."
+        case .cancelled, .lockTimeout, .statement:
+            code = .statementFailed
+            text = "\(place) refused a statement: \(failure.message)\(about)."
+        }
+        self.init(code, text, sqlState: failure.sqlState, keys: keys)
+    }
+}
+
+extension Failure {
+    init(_ failure: ConnectionFailure) {
+        let kind: Kind =
+            switch failure.kind {
+            case .badConfiguration, .refused: .refusedByConfiguration
+            case .unreachable, .abandoned: .unreachable
+            case .authentication: .authentication
+            case .tooManyConnections: .tooManyConnections
+            case .serverTooOld: .serverTooOld
+            case .lost: .connectionLost
+            }
+        self.init(kind, failure.message, sqlState: failure.sqlState)
+    }
+
+    init(_ error: ServerError) {
+        let kind: Kind =
+            switch error.sqlState {
+            case "57014": .cancelled
+            case "55P03": .lockTimeout
+            case "53200": .lockTableFull
+            case "40P01": .deadlock
+            default: .statement
+            }
+        self.init(kind, [error.message, error.detail, error.hint].compactMap(\.self).joined(separator: " "), sqlState: error.sqlState)
+    }
+}

@@ -1,0 +1,91 @@
+import Crypto
+package import LockCore
+
+/// What is locked: a number, in one of PostgreSQL's two key spaces, with a name for people where it was made from one.
+///
+/// ```swift
+/// let orders: LockKey = "orders:42"          // derived from the name
+/// let raw = LockKey(number: 42)              // PostgreSQL's pg_advisory_lock(42)
+/// let pair = LockKey(1, 42)                  // PostgreSQL's pg_advisory_lock(1, 42)
+/// ```
+///
+/// Two keys are equal if PostgreSQL takes them for the same lock. The name plays no part in it: Swift calls the composed
+/// and the decomposed form of "café" equal, but their UTF-8 differs, and so do their numbers.
+///
+/// An advisory lock belongs to a database. The same key in two databases of one server is two locks.
+public struct LockKey: Sendable {
+    package let advisory: AdvisoryKey
+
+    /// What the key was made from, or `nil` if it was made from numbers.
+    public let name: String?
+
+    /// The key of a name.
+    ///
+    /// The number is the first 8 bytes of the SHA-1 of the name's UTF-8, read as a signed big-endian integer: the
+    /// derivation of Python's `postgresql-lock`, so that both exclude each other.
+    ///
+    /// - Parameter name: Any text, byte for byte. The empty text is refused when the key is used.
+    public init(_ name: String) {
+        self.name = name
+        var bits: UInt64 = 0
+        for byte in Insecure.SHA1.hash(data: Array(name.utf8)).prefix(8) {
+            bits = bits << 8 | UInt64(byte)
+        }
+        advisory = AdvisoryKey(Int64(bitPattern: bits))
+    }
+
+    /// The key of a value's description, as Python's `Lock(connection, key)` uses `str(key)`.
+    ///
+    /// `LockKey(describing: 42)` is the key of the text `42`, and not `LockKey(number: 42)`. Where Swift and Python
+    /// describe a value differently (`true` and `True`), so are the keys different.
+    ///
+    /// - Parameter value: Its `description` is what counts.
+    public init(describing value: some CustomStringConvertible) {
+        self.init(value.description)
+    }
+
+    /// A key of PostgreSQL's space of 64-bit keys, as it is.
+    public init(number: Int64) {
+        name = nil
+        advisory = AdvisoryKey(number)
+    }
+
+    /// A key of PostgreSQL's space of pairs of 32-bit keys, which never meets the other one.
+    public init(_ first: Int32, _ second: Int32) {
+        name = nil
+        advisory = AdvisoryKey(first, second)
+    }
+
+    /// The number of a 64-bit key, or `nil` if the key is a pair.
+    public var number: Int64? {
+        advisory.space == .int8 ? advisory.bits : nil
+    }
+
+    /// The two numbers of a pair, or `nil` if the key is a single number.
+    public var pair: (first: Int32, second: Int32)? {
+        advisory.space == .int4Pair ? advisory.pair : nil
+    }
+}
+
+extension LockKey: Hashable {
+    public static func == (left: LockKey, right: LockKey) -> Bool {
+        left.advisory == right.advisory
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(advisory)
+    }
+}
+
+extension LockKey: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+    public init(stringLiteral name: String) {
+        self.init(name)
+    }
+}
+
+extension LockKey: CustomStringConvertible {
+    /// The name and the number: `"orders:42" (4791209619368833285)`.
+    public var description: String {
+        name.map { "\"\($0)\" (\(advisory))" } ?? "\(advisory)"
+    }
+}

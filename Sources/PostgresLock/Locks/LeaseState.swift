@@ -1,0 +1,75 @@
+import LockCore
+import Synchronization
+
+/// What has become of one granted lock; shared by its handle, its views and the manager.
+final class LeaseState: Sendable {
+    private enum Phase {
+        case held
+        case released
+        case lost(LockError)
+    }
+
+    private struct State {
+        var phase = Phase.held
+        var nextObserver = 0
+        var observers: [Int: @Sendable (LockError?) -> Void] = [:]
+    }
+
+    let id: RequestID
+    let key: LockKey
+    let mode: LockMode
+    private let state = Mutex(State())
+
+    init(id: RequestID, key: LockKey, mode: LockMode) {
+        self.id = id
+        self.key = key
+        self.mode = mode
+    }
+
+    var isHeld: Bool {
+        state.withLock { if case .held = $0.phase { true } else { false } }
+    }
+
+    var loss: LockError? {
+        state.withLock { if case .lost(let error) = $0.phase { error } else { nil } }
+    }
+
+    /// Ends the lease, once: by release without an error, by loss with one.
+    func end(_ loss: LockError?) {
+        let observers = state.withLock { state -> [@Sendable (LockError?) -> Void] in
+            guard case .held = state.phase else { return [] }
+            state.phase = loss.map(Phase.lost) ?? .released
+            defer { state.observers = [:] }
+            return Array(state.observers.values)
+        }
+        for observer in observers {
+            observer(loss)
+        }
+    }
+
+    /// Calls `observer` once, when the lease ends; at once if it has ended.
+    ///
+    /// - Returns: A number by which to take the observer back.
+    @discardableResult
+    func observe(_ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
+        let (number, ended) = state.withLock { state -> (Int, LockError??) in
+            switch state.phase {
+            case .held:
+                state.nextObserver += 1
+                state.observers[state.nextObserver] = observer
+                return (state.nextObserver, nil)
+            case .released:
+                return (0, .some(nil))
+            case .lost(let error):
+                return (0, .some(error))
+            }
+        }
+        if let ended { observer(ended) }
+        return number
+    }
+
+    /// Takes an observer back. Returns whether it had not been called.
+    func forget(_ number: Int) -> (@Sendable (LockError?) -> Void)? {
+        state.withLock { $0.observers.removeValue(forKey: number) }
+    }
+}

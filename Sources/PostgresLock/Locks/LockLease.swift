@@ -1,0 +1,48 @@
+import LockCore
+import Synchronization
+
+/// A look at a lock that is held: for the body of ``LockManager/withLock(_:mode:timeout:isolation:_:)``, and for child
+/// tasks. It can be copied and passed around freely, and cannot release the lock.
+///
+/// It may outlive the lock; then ``isHeld`` is false.
+public struct LockLease: Sendable {
+    let state: LeaseState
+
+    /// What is locked.
+    public var key: LockKey { state.key }
+
+    /// How it is locked.
+    public var mode: LockMode { state.mode }
+
+    /// Whether the lock is held, as far as is known here and now.
+    ///
+    /// The server can end a session before its client learns of it. Where a second holder would do harm, guard what is
+    /// written by something that the writing itself checks.
+    public var isHeld: Bool { state.isHeld }
+
+    /// Why the lock was lost, if it was lost.
+    public var loss: LockError? { state.loss }
+
+    /// Waits until the lock is lost or released.
+    ///
+    /// - Returns: Why the lock was lost; `nil` if it was released, or if the waiting task was cancelled.
+    public func waitForEnd() async -> LockError? {
+        let registration = Mutex<(number: Int, isCancelled: Bool)>((0, false))
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let number = state.observe { continuation.resume(returning: $0) }
+                let isCancelled = registration.withLock { registration in
+                    registration.number = number
+                    return registration.isCancelled
+                }
+                if isCancelled { state.forget(number)?(nil) }
+            }
+        } onCancel: {
+            let number = registration.withLock { registration in
+                registration.isCancelled = true
+                return registration.number
+            }
+            state.forget(number)?(nil)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Synchronization
+
+/// Runs the body of a scope in the caller's isolation, such that the loss of a lock cancels the body, but not its caller.
+enum ScopedBody {
+    /// Accepts what people write: bodies on the main actor, in actors, that capture local variables and values that are
+    /// not sendable, and return such. A `@Sendable` or `sending` body would refuse most of that, and a child task would
+    /// leave the caller's isolation.
+    ///
+    /// - Parameters:
+    ///   - enclosing: Makes what is remembered of the scope, inside the task that runs the body.
+    ///   - body: Run exactly once, to its end, before this returns.
+    static func run<Result, View>(
+        view: View,
+        leases: [LeaseState],
+        isolation: isolated (any Actor)?,
+        enclosing: @Sendable @escaping () -> [EnclosingLock],
+        _ body: nonisolated(nonsending) (View) async throws -> Result
+    ) async throws -> Result {
+        try await withoutActuallyEscaping(body) { body in
+            // The task below is awaited before this scope ends, and it runs in the caller's isolation: the two never run
+            // at the same time, so what crosses between them unchecked is never used by two at once.
+            let input = UncheckedTransfer((body, view))
+            let task = Task {
+                // Captured, so that the task runs in this isolation.
+                _ = isolation
+                let (body, view) = input.value
+                return try await EnclosingLock.$all.withValue(EnclosingLock.all + enclosing()) {
+                    UncheckedTransfer(try await body(view))
+                }
+            }
+            let observers = leases.map { lease in
+                (lease, lease.observe { loss in if loss != nil { task.cancel() } })
+            }
+            defer {
+                for (lease, number) in observers { _ = lease.forget(number) }
+            }
+            return try await withTaskCancellationHandler {
+                try await task.value.value
+            } onCancel: {
+                task.cancel()
+            }
+        }
+    }
+}
+
+/// Carries a value between two tasks that never run at the same time.
+private struct UncheckedTransfer<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+}

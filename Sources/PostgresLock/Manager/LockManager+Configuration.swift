@@ -1,0 +1,156 @@
+import LibPQ
+import LockCore
+
+extension LockManager {
+    /// How a lock manager connects, and what it allows itself.
+    ///
+    /// Every property has a default that suits a service; ``LockManager/init(configuration:logger:)`` refuses nonsense.
+    public struct Configuration: Sendable {
+        /// Where the server is: a URL (`postgres://user@host/database`) or a keyword/value string (`host=… dbname=…`).
+        ///
+        /// `nil` leaves everything to the `PG*` environment variables. Read by libpq, with all that it knows: several
+        /// hosts, TLS, service files, `~/.pgpass`.
+        public var url: String?
+
+        /// Asked for user and password before every connection, for passwords that rotate. An error that it throws
+        /// counts as a failed attempt to connect.
+        public var credentials: (@Sendable () async throws -> Credentials)?
+
+        /// What the server shows in `pg_stat_activity`, unless the URL or `PGAPPNAME` says otherwise.
+        public var applicationName = "swift-postgres-lock"
+
+        /// The number of connections, and how long they stay.
+        public var pool = Pool()
+
+        /// How long things may take.
+        public var timeouts = Timeouts()
+
+        /// How long this process may keep a lock for its own tasks, while other processes wait for it.
+        public var handOn = HandOn()
+
+        /// - Parameter url: See ``url``.
+        public init(url: String? = nil) {
+            self.url = url
+        }
+    }
+}
+
+extension LockManager.Configuration {
+    /// A user and a password, as they are at the moment.
+    public struct Credentials: Sendable {
+        /// The role; `nil` leaves it to the URL and the environment.
+        public var user: String?
+        /// The password; never printed.
+        public var password: String?
+
+        /// - Parameters:
+        ///   - user: See ``user``.
+        ///   - password: See ``password``.
+        public init(user: String? = nil, password: String?) {
+            self.user = user
+            self.password = password
+        }
+    }
+
+    /// The connections of a manager.
+    ///
+    /// One connection carries every lock that nobody else wants. Each lock that had to be waited for has a connection of
+    /// its own, and so has each transaction, up to the limit; what goes beyond it waits without one.
+    public struct Pool: Sendable {
+        /// Never more connections than these; 8 by default, at least 2. With 3 or more, neither waits nor transactions
+        /// can take all the places.
+        public var maximumConnections = 8
+        /// How long a connection that nobody uses stays open; 60 s by default.
+        public var idleTimeout = Duration.seconds(60)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// How long things may take.
+    public struct Timeouts: Sendable {
+        /// One attempt to connect, all hosts together; 10 s by default.
+        public var connect = Duration.seconds(10)
+        /// How long a call without a timeout of its own puts up with a server that can't be reached; 10 s by default.
+        /// A call with a timeout puts up with it for just that long.
+        public var unreachable = Duration.seconds(10)
+        /// How long a statement that can't block may stay unanswered before its connection counts as dead; 30 s by
+        /// default.
+        public var response = Duration.seconds(30)
+        /// The timeout of a lock that is asked for while the task already holds another one, if none is given; 30 s by
+        /// default. Without it, two tasks that take two locks in opposite order could wait for ever.
+        public var nested = Duration.seconds(30)
+        /// How long ``LockManager/shutdown(gracePeriod:)`` waits for held locks; 10 s by default.
+        public var shutdownGrace = Duration.seconds(10)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// When a lock goes back to the server although tasks of this process still wait for it.
+    ///
+    /// A release passes the lock to the next task without a round trip. Without a limit, other processes would starve.
+    public struct HandOn: Sendable {
+        /// How many times in a row; 16 by default. 0 gives the lock back to the server every time.
+        public var maximumCount = 16
+        /// For how long; 50 ms by default.
+        public var maximumDuration = Duration.milliseconds(50)
+
+        /// The defaults.
+        public init() {}
+    }
+}
+
+extension LockManager.Configuration {
+    func validate() throws {
+        func require(_ isTrue: Bool, _ message: String) throws {
+            guard isTrue else { throw LockError(.badConfiguration, message) }
+        }
+        try require(
+            pool.maximumConnections >= 2,
+            """
+            pool.maximumConnections is \(pool.maximumConnections), but a manager needs at least 2: one connection that \
+            carries locks, and one to wait or for a transaction.
+            """)
+        try require(pool.maximumConnections <= 10_000, "pool.maximumConnections is \(pool.maximumConnections), over 10,000.")
+        for (name, duration) in [
+            ("pool.idleTimeout", pool.idleTimeout), ("timeouts.connect", timeouts.connect),
+            ("timeouts.unreachable", timeouts.unreachable), ("timeouts.response", timeouts.response),
+            ("timeouts.nested", timeouts.nested),
+        ] {
+            try require(duration > .zero, "\(name) is \(duration), but must be more than zero.")
+        }
+        try require(timeouts.shutdownGrace >= .zero, "timeouts.shutdownGrace is \(timeouts.shutdownGrace), but can't be negative.")
+        try require(handOn.maximumCount >= 0, "handOn.maximumCount is \(handOn.maximumCount), but can't be negative.")
+        try require(handOn.maximumDuration >= .zero, "handOn.maximumDuration is \(handOn.maximumDuration), but can't be negative.")
+        do {
+            try parameters().validate()
+        } catch {
+            throw LockError(
+                .badConfiguration,
+                """
+                The connection string can't be understood: \(error.message). Write it as \
+                postgres://user:password@host:5432/database, with special characters percent-encoded, or as \
+                "host=… dbname=…", with values quoted.
+                """)
+        }
+    }
+
+    func parameters(_ credentials: Credentials? = nil) -> ConnectionParameters {
+        var parameters = ConnectionParameters(string: url ?? "", applicationName: applicationName)
+        parameters.user = credentials?.user
+        parameters.password = credentials?.password
+        return parameters
+    }
+
+    var engine: Engine.Configuration {
+        var engine = Engine.Configuration()
+        engine.maximumConnections = pool.maximumConnections
+        engine.idleTimeout = pool.idleTimeout
+        engine.connectPatience = timeouts.unreachable
+        engine.responseTimeout = timeouts.response
+        engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
+        engine.seed = UInt64.random(in: .min ... .max)
+        return engine
+    }
+}

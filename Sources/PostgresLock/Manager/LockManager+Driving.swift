@@ -1,0 +1,237 @@
+import LibPQ
+import LockCore
+import Logging
+
+// The one place that carries out what the engine decides.
+extension LockManager {
+    /// Nanoseconds of a clock that only grows.
+    private static let clockStart = ContinuousClock.now
+
+    var now: Instant {
+        Instant(nanoseconds: Self.clockStart.duration(to: .now).clampedNanoseconds)
+    }
+
+    /// Tells the engine of an event, then does what it decides.
+    func drive(_ event: (inout Engine, Instant) -> Void) {
+        event(&engine, now)
+        performActions()
+    }
+
+    /// What has come together in one burst of the loop goes out.
+    func endBurst() {
+        engine.flush(now: now)
+        performActions()
+        for connection in connections.values {
+            connection.flushIfNeeded()
+        }
+        armTimer()
+    }
+
+    /// Makes a call of the engine, and waits for its outcome.
+    ///
+    /// - Parameters:
+    ///   - isCancellable: Whether cancelling the task ends the call.
+    ///   - event: Begins the call. Runs before the task suspends, so that a cancellation always comes after it.
+    func call(
+        _ id: RequestID,
+        isCancellable: Bool = true,
+        _ event: (inout Engine, Instant) -> Void
+    ) async -> Engine.Outcome {
+        guard isCancellable else {
+            return await withCheckedContinuation { continuation in
+                calls[id] = continuation
+                drive(event)
+            }
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                calls[id] = continuation
+                drive(event)
+            }
+        } onCancel: {
+            loop.execute { [weak self] in
+                self?.assumeIsolated { $0.drive { $0.cancel(id, now: $1) } }
+            }
+        }
+    }
+
+    private func performActions() {
+        while engine.hasActions {
+            for action in engine.takeActions() {
+                perform(action)
+            }
+        }
+    }
+
+    private func perform(_ action: Engine.Action) {
+        switch action {
+        case .resolve(let id, let outcome):
+            calls.removeValue(forKey: id)?.resume(returning: outcome)
+        case .lose(let id, let failure):
+            lose(id, failure)
+        case .connect(let id, let role):
+            connect(id, role)
+        case .submit(let id, let work):
+            submit(work, on: id)
+        case .cancelOutOfBand(let id):
+            cancelOutOfBand(id)
+        case .close(let id):
+            close(id)
+        case .terminated:
+            timer = nil
+            for waiter in terminationWaiters { waiter.resume() }
+            terminationWaiters = []
+        case .log(let event):
+            log(event)
+        }
+    }
+
+    private func armTimer() {
+        guard !engine.isTerminated else { return }
+        let timer = self.timer ?? LoopTimer(on: loop) { [weak self] in
+            self?.assumeIsolated { manager in
+                manager.timer?.hasFired()
+                manager.drive { $0.advance(to: $1) }
+            }
+        }
+        self.timer = timer
+        let now = self.now
+        timer.arm(at: engine.nextWake(now: now)?.nanoseconds, now: now.nanoseconds)
+    }
+
+    private func lose(_ id: RequestID, _ failure: Failure) {
+        guard let lease = leases.removeValue(forKey: id) else { return }
+        lease.end(lossError(failure, key: lease.key))
+    }
+
+    func lossError(_ failure: Failure, key: LockKey) -> LockError {
+        let reason =
+            failure.kind == .shutDown ? "the lock manager was shut down" : "its session ended: \(failure.message)"
+        return LockError(
+            .lockLost,
+            "The lock \(key) in \(place) was lost, because \(reason). Others may hold it now: stop, and check what was done.",
+            sqlState: failure.sqlState, keys: [key])
+    }
+
+    // MARK: Connections
+
+    private func connect(_ id: ConnectionID, _ role: Engine.Role) {
+        let attempt = Connector.Attempt()
+        attempts[id] = attempt
+        let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
+            loop.execute { [weak self] in
+                self?.assumeIsolated { $0.finishConnecting(id, result) }
+            }
+        }
+        let begin: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, logger] parameters in
+            connector.connect(
+                parameters, within: configuration.timeouts.connect, attempt: attempt,
+                onNotice: { logger.logNotice($0) }, completion: finish)
+        }
+        guard let credentials = configuration.credentials else {
+            begin(configuration.parameters())
+            return
+        }
+        Task { [configuration] in
+            do {
+                begin(configuration.parameters(try await credentials()))
+            } catch {
+                finish(.failure(ConnectionFailure(.unreachable, "The credentials provider failed: \(type(of: error)).")))
+            }
+        }
+    }
+
+    private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
+        guard attempts.removeValue(forKey: id) != nil else { return }
+        switch result {
+        case .success(let raw):
+            let session = raw.session
+            place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
+            logger.debug("connected", metadata: .connection(id, session))
+            connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
+                self?.assumeIsolated { $0.handle(event, of: id) }
+            }
+            drive { $0.connected(id, now: $1) }
+        case .failure(let failure):
+            drive { $0.connectFailed(id, Failure(failure), now: $1) }
+        }
+    }
+
+    private func handle(_ event: Connection.Event, of id: ConnectionID) {
+        switch event {
+        case .answered(let reply):
+            if let transaction = transactions[id] {
+                guard transaction.take(reply) else { return }
+                drive { $0.statementAnswered(on: id, now: $1) }
+            } else if let prelude = preludes[id], prelude > 0 {
+                // The answer to the setting of the backstop; if it failed, there is none, and nothing else is wrong.
+                preludes[id] = prelude - 1
+            } else {
+                drive { $0.answered(id, Engine.Answer(rows: reply.booleans, failure: reply.error.map(Failure.init)), now: $1) }
+            }
+        case .lost(let failure):
+            drive { $0.lost(id, Failure(failure), now: $1) }
+        }
+    }
+
+    private func submit(_ work: Engine.Work, on id: ConnectionID) {
+        guard let connection = connections[id] else { return }
+        switch work {
+        case .batch(let batch):
+            connection.submit(LockStatements.statement(for: batch))
+        case .wait(let key, let mode, let limit):
+            preludes[id, default: 0] += 1
+            connection.submit(LockStatements.lockTimeout(limit))
+            connection.submit(LockStatements.wait(for: key, mode))
+        case .cancel(let target, let onlyLockWaits):
+            // A target that is gone has no session to look for: no process has the number 0.
+            let session = connections[target]?.session ?? .init()
+            connection.submit(LockStatements.cancel(session, onlyLockWaits: onlyLockWaits))
+        }
+    }
+
+    private func cancelOutOfBand(_ id: ConnectionID) {
+        let canceller = connections[id]?.canceller()
+        connector.run { [weak self, loop] in
+            canceller?.cancel()
+            loop.execute { [weak self] in
+                self?.assumeIsolated { $0.drive { $0.cancelledOutOfBand(id, now: $1) } }
+            }
+        }
+    }
+
+    private func close(_ id: ConnectionID) {
+        attempts.removeValue(forKey: id)?.abandon()
+        preludes[id] = nil
+        connections.removeValue(forKey: id)?.close()
+        if let transaction = transactions.removeValue(forKey: id) {
+            transaction.lose(lossError(engine.lastFailure, key: transaction.lease?.key ?? LockKey(number: 0)))
+        }
+    }
+
+    // MARK: Log
+
+    private func log(_ event: Engine.Event) {
+        switch event {
+        case .connectFailed(let role, let failure, let pause):
+            logger.info(
+                "connecting failed",
+                metadata: [
+                    LogKey.role: "\(role)", LogKey.reason: "\(failure.message)", LogKey.sqlState: "\(failure.sqlState ?? "")",
+                    LogKey.retryIn: "\(pause)",
+                ])
+        case .connectionLost(let id, let role, let failure):
+            logger.warning(
+                "connection lost",
+                metadata: [
+                    LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)", LogKey.reason: "\(failure.message)",
+                    LogKey.sqlState: "\(failure.sqlState ?? "")",
+                ])
+        case .provedAfterError(let held):
+            noteProof(held: held)
+            logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
+        case .unexpectedAnswer(let id):
+            logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
+        }
+    }
+}

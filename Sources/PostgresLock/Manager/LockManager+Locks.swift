@@ -1,0 +1,202 @@
+import LibPQ
+import LockCore
+import Logging
+
+extension LockManager {
+    /// Takes a lock, waiting for it if need be, runs the body, and gives the lock back, also if the body throws.
+    ///
+    /// The body runs in the caller's isolation and may use whatever its surroundings may use. If the lock is lost while it
+    /// runs, the body's task is cancelled, and the loss is thrown whatever the body returns or throws.
+    ///
+    /// Cancelling the calling task ends the wait at once, or cancels the body. A task that asks again for a lock that its
+    /// own `withLock` holds gets ``LockError/Code/alreadyHeld`` instead of waiting for itself; shared locks may be taken
+    /// again.
+    ///
+    /// - Parameters:
+    ///   - key: What to lock.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - timeout: How long to wait, connecting included. `.zero` tries without waiting. `nil` waits without limit,
+    ///     except inside another lock's body, where ``Configuration/Timeouts/nested`` applies.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets a view of the lock. Its result is passed on.
+    /// - Returns: What the body returns.
+    /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
+    ///   all with ``LockError/Code/timedOut``, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``.
+    public func withLock<Result>(
+        _ key: LockKey,
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (LockLease) async throws -> Result
+    ) async throws -> Result {
+        let state = try await waitForLock(key, mode, timeout)
+        let result: Result
+        do {
+            result = try await ScopedBody.run(
+                view: LockLease(state: state),
+                leases: [state],
+                isolation: isolation,
+                enclosing: { [manager = ObjectIdentifier(self)] in
+                    [EnclosingLock(manager: manager, state: state, isTransaction: false, task: .current)]
+                },
+                body
+            )
+        } catch {
+            if let loss = state.loss { throw loss.caused(by: error) }
+            // The body's error is what the caller has to know; whatever ends the release also ends the lock.
+            try? await release(state)
+            throw error
+        }
+        try await release(state)
+        return result
+    }
+
+    /// Takes a lock, waiting for it if need be.
+    ///
+    /// Prefer ``withLock(_:mode:timeout:isolation:_:)``, which can't forget to give it back.
+    ///
+    /// Cancelling the task ends the wait at once. Should the server grant the lock in that very moment, it is given back.
+    ///
+    /// - Parameters:
+    ///   - key: What to lock.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
+    /// - Returns: The held lock. Dropping it gives the lock back.
+    /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
+    public func acquire(
+        _ key: LockKey,
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil
+    ) async throws -> LockHandle {
+        LockHandle(try await waitForLock(key, mode, timeout), manager: self)
+    }
+
+    /// Takes a lock if it is free.
+    ///
+    /// Waits for the server's answer, but not for the lock. Cancelling the task ends that wait at once.
+    ///
+    /// - Parameters:
+    ///   - key: What to lock.
+    ///   - mode: Alone, or together with other shared holders.
+    /// - Returns: The held lock, or `nil` if somebody else holds it or waits for it in this process.
+    /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
+    public func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> LockHandle? {
+        guard let state = try await obtain(key, mode, timeout: nil, isTry: true) else { return nil }
+        return LockHandle(state, manager: self)
+    }
+
+    // MARK: Inside
+
+    func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LeaseState {
+        guard let state = try await obtain(key, mode, timeout: timeout, isTry: timeout == .zero) else {
+            throw LockError(
+                .timedOut,
+                "The lock \(key) in \(place) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
+                keys: [key])
+        }
+        return state
+    }
+
+    /// - Returns: `nil` if a try found the lock taken.
+    private func obtain(_ key: LockKey, _ mode: LockMode, timeout: Duration?, isTry: Bool) async throws -> LeaseState? {
+        try Task.checkCancellation()
+        let enclosing = try check(key, mode, timeout: timeout)
+        let limit = isTry ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : configuration.timeouts.nested)
+        let id = makeID()
+        let since = now
+        let request = LockTable.Request(
+            key.advisory, mode.core, isTry: isTry, deadline: limit.map { since.advanced(by: $0) })
+        let outcome = await call(id) { engine, now in
+            engine.acquire(id, request, deadline: limit.map { now.advanced(by: $0) }, enclosing: enclosing, now: now)
+        }
+        switch outcome {
+        case .granted:
+            // The engine may have lost it again before this task came to run; then there is no entry any more.
+            let state = leases[id] ?? LeaseState(id: id, key: key, mode: mode)
+            leases[id] = state
+            return state
+        case .refused:
+            return nil
+        default:
+            throw error(for: outcome, keys: [key], limit: limit, isNested: timeout == nil)
+        }
+    }
+
+    /// Refuses what makes no sense, and what could never end.
+    ///
+    /// - Returns: A shared lock on the same key around this code, which the request may join.
+    func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?) throws -> RequestID? {
+        if key.name?.isEmpty == true {
+            throw LockError(.invalidArgument, "The lock's name is empty. Give it a name that says what it guards.", keys: [key])
+        }
+        if let timeout, timeout < .zero {
+            throw LockError(
+                .invalidArgument,
+                "The timeout for the lock \(key) is negative (\(timeout)). Use .zero to try without waiting.", keys: [key])
+        }
+        let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.state.key == key && $0.state.isHeld }
+        if let held = same.last(where: { $0.isHeldByThisTask && ($0.state.mode == .exclusive || mode == .exclusive) }) {
+            throw LockError(
+                .alreadyHeld,
+                """
+                This task holds the lock \(key) already (\(held.state.mode)), and would wait for itself for ever. Use the \
+                lock that it holds, or another key.
+                """, keys: [key])
+        }
+        return same.last { !$0.isTransaction && $0.state.mode == .shared }?.state.id
+    }
+
+    func error(for outcome: Engine.Outcome, keys: [LockKey], limit: Duration?, isNested: Bool = false) -> any Error {
+        switch outcome {
+        case .ended(.cancelled), .settled(cause: .cancelled):
+            return CancellationError()
+        case .ended(.timedOut(let failure)), .settled(cause: .timedOut(let failure)):
+            if let failure { return LockError(failure, keys: keys, place: place) }
+            let names = keys.map(\.description).joined(separator: ", ")
+            let advice =
+                isNested && limit != nil
+                ? """
+                The task holds another lock, so a limit was set for it (timeouts.nested): two tasks that take two locks in \
+                opposite order would wait for each other for ever. Take locks in one order everywhere, or give a timeout.
+                """
+                : "Somebody else holds it; pg_locks on the server shows who."
+            return LockError(.timedOut, "Waited \(limit ?? .zero) for \(names) in \(place), in vain. \(advice)", keys: keys)
+        case .failed(let failure):
+            return LockError(failure, keys: keys, place: place)
+        case .granted, .refused, .released, .lent, .settled(cause: nil):
+            return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
+        }
+    }
+
+    func release(_ state: LeaseState) async throws {
+        if let loss = state.loss { throw loss }
+        guard state.isHeld else { return }
+        leases[state.id] = nil
+        state.end(nil)
+        let id = state.id
+        let outcome = await call(id, isCancellable: false) { $0.release(id, now: $1) }
+        if case .failed(let failure) = outcome {
+            throw LockError(failure, keys: [state.key], place: place)
+        }
+    }
+
+    /// The handle went away without a release.
+    nonisolated func giveBackDropped(_ state: LeaseState) {
+        logger.warning(
+            "a lock handle was dropped without release(); its lock is given back", metadata: [LogKey.key: "\(state.key)"])
+        loop.execute {
+            self.assumeIsolated { manager in
+                guard state.isHeld else { return }
+                manager.leases[state.id] = nil
+                state.end(nil)
+                manager.drive { $0.release(state.id, now: $1) }
+            }
+        }
+    }
+}
+
+extension LockError {
+    func caused(by error: any Error) -> LockError {
+        LockError(code, message, sqlState: sqlState, keys: keys, underlying: error)
+    }
+}

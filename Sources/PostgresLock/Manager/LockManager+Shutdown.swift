@@ -1,0 +1,33 @@
+import LockCore
+
+extension LockManager {
+    /// Ends the manager's work.
+    ///
+    /// New calls, and those that wait, fail with ``LockError/Code/shutDown``. Locks and transactions that are held may end
+    /// in peace during the grace period; what is held after it is lost. Then the connections are closed. Returns when
+    /// that is done; further calls wait for the same end.
+    ///
+    /// Cancelling the task ends the grace period at once.
+    ///
+    /// - Parameter gracePeriod: Instead of ``Configuration/Timeouts/shutdownGrace``.
+    public func shutdown(gracePeriod: Duration? = nil) async {
+        drive { $0.shutdown(now: $1) }
+        let grace = Task {
+            // A cancelled sleep ends the grace period early, which is what cancellation asks for.
+            try? await Task.sleep(for: gracePeriod ?? configuration.timeouts.shutdownGrace)
+            drive { $0.terminate(now: $1) }
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if engine.isTerminated {
+                    continuation.resume()
+                } else {
+                    terminationWaiters.append(continuation)
+                }
+            }
+        } onCancel: {
+            grace.cancel()
+        }
+        grace.cancel()
+    }
+}

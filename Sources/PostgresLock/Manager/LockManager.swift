@@ -1,0 +1,78 @@
+import LibPQ
+import LockCore
+public import Logging
+import Synchronization
+
+/// Lends out distributed locks, on PostgreSQL advisory locks.
+///
+/// ```swift
+/// let locks = try LockManager(configuration: .init(url: "postgres://app@db/app"))
+///
+/// try await locks.withLock("nightly-report", timeout: .seconds(5)) { lock in
+///     try await buildReport()
+/// }
+/// ```
+///
+/// A manager owns a small pool of connections, opened when they are needed. Nothing has to be started; when the process
+/// ends in peace, call ``shutdown(gracePeriod:)``. Use one manager per database and process: tasks that share a manager
+/// wait for each other in memory, and cost the server nothing.
+///
+/// A process that dies loses its locks, as soon as the server notices that the connection is gone.
+public actor LockManager {
+    /// What the manager was made with.
+    public nonisolated let configuration: Configuration
+
+    nonisolated let loop = EventLoop(label: "pglock.loop")
+    nonisolated let logger: Logger
+    private nonisolated let nextID = Atomic<UInt64>(1)
+    let connector = Connector(oldestServer: 120_000)
+
+    var engine: Engine
+    var connections: [ConnectionID: Connection] = [:]
+    var attempts: [ConnectionID: Connector.Attempt] = [:]
+    var calls: [RequestID: CheckedContinuation<Engine.Outcome, Never>] = [:]
+    var leases: [RequestID: LeaseState] = [:]
+    var transactions: [ConnectionID: TransactionState] = [:]
+    var terminationWaiters: [CheckedContinuation<Void, Never>] = []
+    var timer: LoopTimer?
+    /// How many answers of a connection belong to settings that were sent ahead of its wait.
+    var preludes: [ConnectionID: Int] = [:]
+    /// The database, for messages.
+    var place = "the server"
+
+    /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
+    package private(set) var provedAfterError = (held: 0, notHeld: 0)
+
+    /// Makes a manager. Nothing is connected before the first lock is asked for.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where to connect, and what to allow.
+    ///   - logger: Gets what happens to connections, at `info` or quieter, except for what somebody should look into.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/badConfiguration``, which says what is wrong.
+    public init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
+        try configuration.validate()
+        self.configuration = configuration
+        self.logger = logger
+        engine = Engine(configuration: configuration.engine)
+        loop.onBurstEnd { [weak self] in
+            self?.assumeIsolated { $0.endBurst() }
+        }
+    }
+
+    /// The manager runs on the event loop of its connections.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        loop.asUnownedSerialExecutor()
+    }
+
+    nonisolated func makeID() -> RequestID {
+        RequestID(nextID.wrappingAdd(1, ordering: .relaxed).oldValue)
+    }
+
+    func noteProof(held: Bool) {
+        if held {
+            provedAfterError.held += 1
+        } else {
+            provedAfterError.notHeld += 1
+        }
+    }
+}

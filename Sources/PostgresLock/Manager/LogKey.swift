@@ -1,0 +1,33 @@
+import LibPQ
+import LockCore
+import Logging
+
+/// The metadata keys of this library's log lines.
+enum LogKey {
+    static let connection = "pglock.connection"
+    static let role = "pglock.role"
+    static let reason = "pglock.reason"
+    static let retryIn = "pglock.retry_in"
+    static let wasHeld = "pglock.was_held"
+    static let key = "pglock.key"
+    static let processID = "pglock.backend_pid"
+    static let database = "db.namespace"
+    static let sqlState = "db.response.status_code"
+}
+
+extension Logger.Metadata {
+    static func connection(_ id: ConnectionID, _ session: RawConnection.Session) -> Logger.Metadata {
+        [
+            LogKey.connection: "\(id.rawValue)", LogKey.processID: "\(session.processID)",
+            LogKey.database: "\(session.database)",
+        ]
+    }
+}
+
+extension Logger {
+    /// What the server says unasked. Its warnings are mostly about what we do on purpose, such as unlocking to prove
+    /// that nothing is held, and every real failure has an error of its own.
+    func logNotice(_ notice: ServerError) {
+        debug("server notice", metadata: [LogKey.reason: "\(notice.message)", LogKey.sqlState: "\(notice.sqlState)"])
+    }
+}

@@ -1,0 +1,85 @@
+import LibPQ
+import LockCore
+
+/// A transaction on a connection of its own, and the locks that end with it.
+///
+/// It can be copied and used by child tasks; their statements run one after the other. After the scope of
+/// ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` it refuses to do anything.
+public struct LockTransaction: Sendable {
+    let manager: LockManager
+    let connection: ConnectionID
+    let ending: LeaseState
+    private let lockedKey: LockKey?
+
+    init(manager: LockManager, state: TransactionState) {
+        self.manager = manager
+        connection = state.connection
+        ending = state.ending
+        lockedKey = state.lease?.key
+    }
+
+    /// A view of the lock that the transaction was begun with, if it was begun with one.
+    public var lease: LockLease? {
+        lockedKey == nil ? nil : LockLease(state: ending)
+    }
+
+    /// Runs a statement whose rows, if it has any, don't matter.
+    ///
+    /// Cancelling the task cancels the statement on the server; as after every failed statement, the transaction can then
+    /// only be rolled back.
+    ///
+    /// - Parameters:
+    ///   - sql: One statement, with `$1`, `$2`, … for the parameters. Transactions are not to be ended by it.
+    ///   - parameters: Sent beside the statement, never inside it.
+    /// - Returns: How many rows were touched.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/statementFailed`` and the server's SQLSTATE, or
+    ///   ``LockError/Code/connectionLost``; `CancellationError`.
+    @discardableResult
+    public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
+        try await manager.run(sql, parameters, in: self).affectedRows
+    }
+
+    /// Runs a statement and returns its rows.
+    ///
+    /// All rows are kept in memory.
+    ///
+    /// - Parameters:
+    ///   - sql: As for ``execute(_:_:)``.
+    ///   - parameters: As for ``execute(_:_:)``.
+    /// - Returns: The rows.
+    /// - Throws: As ``execute(_:_:)``.
+    public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
+        PostgresRows(result: try await manager.run(sql, parameters, in: self))
+    }
+
+    /// Takes a further lock, until the end of the transaction.
+    ///
+    /// If that fails, the transaction goes on as if it had not been asked for. PostgreSQL sees who waits for whom between
+    /// transactions, and breaks a deadlock by failing one of them.
+    ///
+    /// - Parameters:
+    ///   - key: What to lock.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - timeout: How long to wait; `.zero` tries without waiting; `nil` waits as long as
+    ///     ``LockManager/Configuration/Timeouts/nested``.
+    /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut`` and ``LockError/Code/deadlock``;
+    ///   `CancellationError`.
+    public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
+        guard try await manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
+            throw LockError(
+                .timedOut, "The lock \(key) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
+                keys: [key])
+        }
+    }
+
+    /// Takes a further lock, until the end of the transaction, if it is free.
+    ///
+    /// - Parameters:
+    ///   - key: What to lock.
+    ///   - mode: Alone, or together with other shared holders.
+    /// - Returns: Whether the lock was taken.
+    /// - Throws: ``LockError`` if the server could not be asked; `CancellationError`.
+    public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
+        try await manager.lock(key, mode, timeout: nil, isTry: true, in: self)
+    }
+}

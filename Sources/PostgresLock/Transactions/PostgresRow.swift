@@ -1,0 +1,62 @@
+import LibPQ
+
+/// One row that a query has returned.
+public struct PostgresRow: Sendable {
+    let result: QueryResult
+    let index: Int
+
+    /// The number of columns.
+    public var count: Int { result.columnCount }
+
+    /// Decodes a column by its position, counted from 0.
+    ///
+    /// - Parameters:
+    ///   - column: Its position.
+    ///   - type: What to make of it. For a column that can be NULL, an optional type.
+    /// - Returns: The value.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/decodingFailed`` if there is no such column, or its value is
+    ///   not of this type.
+    public func decode<Value: PostgresDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value {
+        guard column >= 0, column < count else {
+            throw LockError(.decodingFailed, "There is no column \(column): the row has \(count), counted from 0.")
+        }
+        let text = result.text(row: index, column: column)
+        guard let value = Value(postgresText: text) else {
+            // The value itself may be confidential.
+            throw LockError(
+                .decodingFailed,
+                """
+                Column \(column) ("\(result.columnName(column))", type \(result.columnType(column))) can't be read as \
+                \(type): \(text == nil ? "it is NULL, so ask for an optional" : "its text has another form").
+                """)
+        }
+        return value
+    }
+
+    /// Decodes a column by its name.
+    ///
+    /// - Parameters:
+    ///   - column: Its name, as the result has it; the first one of several.
+    ///   - type: What to make of it.
+    /// - Returns: The value.
+    /// - Throws: As ``decode(_:as:)-(Int,_)``.
+    public func decode<Value: PostgresDecodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value {
+        guard let position = (0..<count).first(where: { result.columnName($0) == column }) else {
+            let names = (0..<count).map { result.columnName($0) }.joined(separator: ", ")
+            throw LockError(.decodingFailed, "There is no column \"\(column)\"; there are: \(names).")
+        }
+        return try decode(position, as: type)
+    }
+}
+
+/// The rows that a query has returned.
+public struct PostgresRows: RandomAccessCollection, Sendable {
+    let result: QueryResult
+
+    public var startIndex: Int { 0 }
+    public var endIndex: Int { result.rowCount }
+
+    public subscript(position: Int) -> PostgresRow {
+        PostgresRow(result: result, index: position)
+    }
+}

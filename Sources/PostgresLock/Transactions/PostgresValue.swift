@@ -1,0 +1,83 @@
+import LibPQ
+
+#if canImport(FoundationEssentials)
+public import FoundationEssentials
+#else
+public import Foundation
+#endif
+
+/// A parameter of a statement. Sent beside the SQL, never inside it.
+public struct PostgresValue: Sendable {
+    let parameter: Statement.Parameter
+
+    private init(type: UInt32, _ text: String?) {
+        parameter = Statement.Parameter(type: type, bytes: text.map { Array($0.utf8) }, isBinary: false)
+    }
+
+    /// NULL, of whatever type the statement needs.
+    public static let null = PostgresValue(type: 0, nil)
+
+    /// A `bigint`, which PostgreSQL converts where a column is smaller.
+    public static func int(_ value: Int) -> PostgresValue {
+        PostgresValue(type: 20, "\(value)")
+    }
+
+    /// An `integer`, for functions that take no `bigint`.
+    public static func int32(_ value: Int32) -> PostgresValue {
+        PostgresValue(type: 23, "\(value)")
+    }
+
+    /// A `double precision`.
+    public static func double(_ value: Double) -> PostgresValue {
+        PostgresValue(type: 701, value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : value.isNaN ? "NaN" : "\(value)")
+    }
+
+    /// A `boolean`.
+    public static func bool(_ value: Bool) -> PostgresValue {
+        PostgresValue(type: 16, value ? "t" : "f")
+    }
+
+    /// A text, or anything else that PostgreSQL reads from text: the type is inferred from the statement, so this serves
+    /// for `jsonb`, `numeric`, enumerations and the like.
+    public static func string(_ value: String) -> PostgresValue {
+        PostgresValue(type: 0, value)
+    }
+
+    /// A `bytea`.
+    public static func bytes(_ value: some Sequence<UInt8>) -> PostgresValue {
+        PostgresValue(Statement.Parameter(type: 17, bytes: Array(value), isBinary: true))
+    }
+
+    /// A `uuid`.
+    public static func uuid(_ value: UUID) -> PostgresValue {
+        PostgresValue(type: 2950, value.uuidString)
+    }
+
+    /// A `timestamp with time zone`, to the microsecond.
+    public static func date(_ value: Date) -> PostgresValue {
+        let sinceEpoch = value.timeIntervalSinceReferenceDate + PostgresEpoch.toReferenceDate
+        let microseconds = (sinceEpoch * 1_000_000).rounded()
+        // What a Date can hold beyond PostgreSQL's years ends at its infinity.
+        let limits = Double(Int64.min)...Double(Int64.max).nextDown
+        return PostgresValue(.timestamptz(Int64(min(max(microseconds, limits.lowerBound), limits.upperBound))))
+    }
+
+    private init(_ parameter: Statement.Parameter) {
+        self.parameter = parameter
+    }
+}
+
+extension PostgresValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
+{
+    public init(integerLiteral value: Int) { self = .int(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(floatLiteral value: Double) { self = .double(value) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(nilLiteral: ()) { self = .null }
+}
+
+enum PostgresEpoch {
+    /// Seconds from PostgreSQL's epoch, 2000-01-01, to Foundation's reference date, 2001-01-01.
+    static let toReferenceDate: Double = 366 * 86_400
+}

@@ -1,0 +1,37 @@
+/// Reads the table that `psql --csv` prints.
+///
+/// In this format values are quoted that hold a comma, a quote or a line break, so unlike in psql's others every value
+/// can be told from the next.
+enum CSVRows {
+    static func parse(_ text: String) -> [[String]] {
+        var rows: [[String]] = []
+        var row: [String] = []
+        var value: [UInt8] = []
+        var isQuoted = false
+        var bytes = text.utf8.makeIterator()
+        var next = bytes.next()
+        while let byte = next {
+            next = bytes.next()
+            switch byte {
+            case UInt8(ascii: "\"") where isQuoted && next == UInt8(ascii: "\""):
+                value.append(byte)
+                next = bytes.next()
+            case UInt8(ascii: "\""):
+                isQuoted.toggle()
+            case _ where isQuoted:
+                value.append(byte)
+            case UInt8(ascii: ","):
+                row.append(String(decoding: value, as: UTF8.self))
+                value = []
+            case UInt8(ascii: "\n"):
+                row.append(String(decoding: value, as: UTF8.self))
+                rows.append(row)
+                row = []
+                value = []
+            default:
+                value.append(byte)
+            }
+        }
+        return rows
+    }
+}

@@ -1,0 +1,34 @@
+import Foundation
+
+/// Finding programs.
+enum Executable {
+    /// The folders of PATH, and after them those where system tools are, which a user's PATH often leaves out.
+    static var searchPath: [String] {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        return path.split(separator: ":").map(String.init) + ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    }
+
+    /// The first program of that name.
+    static func find(_ name: String) -> String? {
+        searchPath.map { "\($0)/\(name)" }.first(where: exists)
+    }
+
+    /// Whether there is something at this path that we may run.
+    static func exists(_ path: String) -> Bool {
+        var isDirectory: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
+            && access(path, X_OK) == 0
+    }
+
+    /// The path with all symbolic links followed, or the path itself when that fails.
+    static func resolve(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// Whether the program is one of Busybox's, which know fewer options.
+    static func isBusybox(_ path: String) -> Bool {
+        resolve(path).hasSuffix("/busybox")
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+/// The operating system account that the server runs as.
+struct ServerAccount: Hashable, Sendable {
+    let name: String
+    let user: uid_t
+    let group: gid_t
+    /// What goes before a command to run it as this account. It replaces itself by the command, so that the process
+    /// that we start *is* the server, and its signals and its end are ours to see.
+    let launcher: [String]
+
+    /// Ourselves; but PostgreSQL refuses to run as root, so then `postgres` or, where that does not exist, `nobody`.
+    static func current() throws -> ServerAccount {
+        let user = geteuid()
+        guard user == 0 else { return ServerAccount(name: "user \(user)", user: user, group: getegid(), launcher: []) }
+        guard let (name, user, group) = lookUp("postgres") ?? lookUp("nobody") else {
+            throw EphemeralPostgresError(
+                .accountUnavailable,
+                """
+                PostgreSQL refuses to run as root, and there is no account `postgres` or `nobody` to run it as. \
+                Add one (`useradd --system postgres`), or don't run as root.
+                """
+            )
+        }
+        guard let launcher = launcher(user: user, group: group) else {
+            throw EphemeralPostgresError(
+                .accountUnavailable,
+                """
+                PostgreSQL refuses to run as root, and no program was found that could start it as \(name): neither \
+                setpriv (util-linux), gosu, su-exec nor chroot (coreutils). Install one, or don't run as root.
+                """
+            )
+        }
+        return ServerAccount(name: name, user: user, group: group, launcher: launcher)
+    }
+
+    /// Whether this account may pass through a folder and all those above it. Access lists are not looked at.
+    func canReach(_ directory: String) -> Bool {
+        if user == 0 { return true }
+        var path = directory
+        while true {
+            var information = stat()
+            guard stat(path, &information) == 0 else { return false }
+            let mode = UInt32(information.st_mode)
+            let needed: UInt32 = information.st_uid == user ? 0o100 : information.st_gid == group ? 0o010 : 0o001
+            guard mode & needed != 0 else { return false }
+            if path == "/" || path.isEmpty { return true }
+            path = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        }
+    }
+
+    private static func lookUp(_ name: String) -> (String, uid_t, gid_t)? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        guard getpwnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil, entry.pw_uid != 0 else {
+            return nil
+        }
+        return (name, entry.pw_uid, entry.pw_gid)
+    }
+
+    private static func launcher(user: uid_t, group: gid_t) -> [String]? {
+        #if canImport(Darwin)
+            return Executable.find("chroot").map { [$0, "-u", "\(user)", "-g", "\(group)", "/"] }
+        #else
+            // Busybox has a setpriv and a chroot too, which can't change the user.
+            if let setpriv = Executable.find("setpriv"), !Executable.isBusybox(setpriv) {
+                return [setpriv, "--reuid=\(user)", "--regid=\(group)", "--clear-groups", "--"]
+            }
+            if let tool = Executable.find("gosu") ?? Executable.find("su-exec") { return [tool, "\(user):\(group)"] }
+            if let chroot = Executable.find("chroot"), !Executable.isBusybox(chroot) {
+                return [chroot, "--userspec=\(user):\(group)", "--groups=\(group)", "/"]
+            }
+            return nil
+        #endif
+    }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import Testing
+
+@testable import PostgresLockTesting
+
+@Suite("A throwaway server that is gone")
+struct EphemeralPostgresRemovalTests {
+    @Test("can be removed twice, at once, and in a cancelled task")
+    func removeTwice() async throws {
+        let server = try await EphemeralPostgres.start()
+        let process = try #require(await server.processIdentifier)
+        let removal = Task { await server.remove() }
+        removal.cancel()
+        await server.remove()
+        await removal.value
+        #expect(!isRunning(process))
+        #expect(!exists(server.socketDirectory))
+        await server.remove()
+        let error = await #expect(throws: EphemeralPostgresError.self) { try await server.resume() }
+        #expect(error?.code == .wrongState)
+        #expect(throws: EphemeralPostgresError.self) { try server.serverLog() }
+    }
+
+    @Test("goes when nobody refers to it any more")
+    func dropped() async throws {
+        let (process, folder) = try await startAndDrop()
+        try await eventually { !isRunning(process) && !exists(folder) }
+    }
+
+    @Test("goes when its body throws")
+    func bodyThrows() async throws {
+        struct Mishap: Error {}
+        var folder = ""
+        await #expect(throws: Mishap.self) {
+            try await EphemeralPostgres.withServer { server in
+                folder = server.socketDirectory
+                throw Mishap()
+            }
+        }
+        #expect(!folder.isEmpty && !exists(folder))
+    }
+
+    @Test("goes when its process is killed by SIGKILL, or ends without a word", arguments: [false, true])
+    func processDies(exits: Bool) async throws {
+        let temporary = try TemporaryFolder()
+        defer { temporary.remove() }
+        try temporary.openToAll()
+        let holder = try Holder(arguments: exits ? ["--exit"] : [], temporaryFolder: temporary.path)
+        try await eventually { holder.report != nil }
+        let (process, folder) = try #require(holder.report)
+        #expect(folder.hasPrefix(temporary.path))
+        if !exits {
+            #expect(isRunning(process) && exists(folder))
+            holder.process.signal(SIGKILL)
+        }
+        _ = try await holder.process.waitForExit()
+        try await eventually { !isRunning(process) && temporary.isEmpty }
+    }
+
+    @Test("goes when its process is killed while still starting it", arguments: [30, 300, 900, 1100])
+    func processDiesEarly(delay: Int) async throws {
+        let temporary = try TemporaryFolder()
+        defer { temporary.remove() }
+        try temporary.openToAll()
+        let holder = try Holder(arguments: [], temporaryFolder: temporary.path)
+        try await Task.sleep(for: .milliseconds(delay))
+        holder.process.signal(SIGKILL)
+        _ = try await holder.process.waitForExit()
+        try await eventually { temporary.isEmpty }
+        // A straggler would bring the folder back.
+        try await Task.sleep(for: .milliseconds(300))
+        #expect(temporary.isEmpty)
+    }
+
+    @Test("goes by a guardian that no signal to its process group can stop")
+    func guardianSurvives() async throws {
+        let folder = try GuardedFolder(account: .current())
+        let guardian = folder.guardianProcessIdentifier
+        #expect(getsid(guardian) == guardian)
+        // The shell needs a moment until it ignores signals.
+        try await Task.sleep(for: .milliseconds(200))
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { kill(-guardian, signal) }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(isRunning(guardian))
+        await folder.remove()
+        #expect(!exists(folder.path))
+        #expect(!isRunning(guardian))
+    }
+
+    @Test("goes even if its guardian was killed")
+    func guardianKilled() async throws {
+        let server = try await EphemeralPostgres.start()
+        kill(server.process.folder.guardianProcessIdentifier, SIGKILL)
+        await server.remove()
+        #expect(!exists(server.socketDirectory))
+    }
+
+    private func startAndDrop() async throws -> (pid_t, String) {
+        let server = try await EphemeralPostgres.start()
+        return (try #require(await server.processIdentifier), server.socketDirectory)
+    }
+}
+
+/// A process of its own that holds a server.
+private struct Holder {
+    let process: ChildProcess
+    private let output: TemporaryFile
+
+    init(arguments: [String], temporaryFolder: String) throws {
+        output = try TemporaryFile()
+        let input = try TemporaryFile()
+        var environment = ProcessInfo.processInfo.environment
+        environment["TMPDIR"] = temporaryFolder
+        process = try ChildProcess.spawn(
+            [buildFolder.appendingPathComponent("EphemeralPostgresHolder").path] + arguments,
+            environment: environment,
+            directory: "/",
+            input: input.descriptor,
+            output: output.descriptor,
+            error: output.descriptor
+        )
+    }
+
+    /// The server's process and folder, once it runs.
+    var report: (pid_t, String)? {
+        let text = output.contents()
+        guard text.hasSuffix("\n") else { return nil }
+        let words = text.split(whereSeparator: \.isWhitespace)
+        guard words.count == 2, let process = pid_t(words[0]) else { return nil }
+        return (process, String(words[1]))
+    }
+}

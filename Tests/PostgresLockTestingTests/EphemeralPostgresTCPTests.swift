@@ -1,0 +1,78 @@
+import Foundation
+import Testing
+
+@testable import PostgresLockTesting
+
+@Suite("A throwaway server on TCP")
+struct EphemeralPostgresTCPTests {
+    private let password = #"it's se\cret: "100 %" /?@"#
+
+    @Test("lets in who knows the password, by either kind of connection string")
+    func rightPassword() async throws {
+        try await EphemeralPostgres.withServer(.init(listensOnTCP: true, password: password)) { server in
+            for target in [server.connectionString(overTCP: true), server.connectionURL(overTCP: true)] {
+                let output = try await psql(server, target)
+                #expect(output.standardOutput == "127.0.0.1\n")
+            }
+            for target in [server.connectionString(), server.connectionURL()] {
+                #expect(try await psql(server, target).standardOutput == "socket\n")
+            }
+        }
+    }
+
+    @Test("refuses the wrong password and none")
+    func wrongPassword() async throws {
+        try await EphemeralPostgres.withServer(.init(listensOnTCP: true, password: password)) { server in
+            let target = "host=127.0.0.1 port=\(server.port) user=postgres dbname=postgres"
+            #expect(try await psql(server, target, password: password).succeeded)
+            let wrong = try await psql(server, target, password: "wrong")
+            #expect(wrong.standardError.contains("password authentication failed"))
+            let none = try await psql(server, target)
+            #expect(none.standardError.contains("no password supplied"))
+        }
+    }
+
+    @Test("never tells the password, neither in its log nor in an error nor when its options are printed")
+    func secrecy() async throws {
+        let options = EphemeralPostgres.Options(
+            settings: ["log_statement": "all"],
+            listensOnTCP: true,
+            password: "hunter2-hunter2"
+        )
+        try await EphemeralPostgres.withServer(options) { server in
+            let error = await #expect(throws: EphemeralPostgresError.self) {
+                try await server.query("SELECT * FROM \"hunter2-hunter2\"")
+            }
+            var dumped = ""
+            dump(options, to: &dumped)
+            dump(server, to: &dumped)
+            let log = try server.serverLog()
+            #expect(log.contains("SELECT * FROM"))
+            for text in [log, "\(options)", String(reflecting: options), dumped, String(reflecting: error)] {
+                #expect(!text.contains("hunter2"))
+            }
+            let raw = try String(contentsOfFile: server.process.log.path, encoding: .utf8)
+            #expect(!raw.contains("ALTER ROLE"))
+        }
+    }
+
+    @Test("needs no password where none was set, and keeps its port over a restart")
+    func trust() async throws {
+        try await EphemeralPostgres.withServer(.init(listensOnTCP: true)) { server in
+            #expect(try await psql(server, server.connectionString(overTCP: true)).succeeded)
+            try await server.restart()
+            #expect(try await psql(server, server.connectionString(overTCP: true)).succeeded)
+        }
+    }
+
+    private func psql(
+        _ server: EphemeralPostgres,
+        _ target: String,
+        password: String? = nil
+    ) async throws -> CommandRunner.Output {
+        let sql = "SELECT coalesce(host(inet_server_addr()), 'socket')"
+        let psql = ["\(server.binaryDirectory)/psql", "-XAtw", "-d", target, "-c", sql]
+        let command = password.map { ["/usr/bin/env", "PGPASSWORD=\($0)"] + psql } ?? psql
+        return try await CommandRunner.run(command)
+    }
+}
