@@ -65,10 +65,21 @@ extension Engine {
             package let verb: Verb
             package let mode: Mode
             package let space: AdvisoryKey.Space
+
+            package init(_ verb: Verb, _ mode: Mode, _ space: AdvisoryKey.Space) {
+                self.verb = verb
+                self.mode = mode
+                self.space = space
+            }
         }
 
         package let kind: Kind
         package let keys: [AdvisoryKey]
+
+        package init(_ kind: Kind, _ keys: [AdvisoryKey]) {
+            self.kind = kind
+            self.keys = keys
+        }
     }
 
     package struct Answer: Hashable, Sendable {

@@ -116,8 +116,8 @@ extension Engine {
             return
         }
         connections[id]?.phase = .unlocking(key)
-        let kind = Batch.Kind(verb: .unlock, mode: mode, space: key.space)
-        submitWhenQuiet(.batch(Batch(kind: kind, keys: [key])), on: id, now: now)
+        let kind = Batch.Kind(.unlock, mode, key.space)
+        submitWhenQuiet(.batch(Batch(kind, [key])), on: id, now: now)
     }
 
     private mutating func closeUnexpected(_ id: ConnectionID, now: Instant) {

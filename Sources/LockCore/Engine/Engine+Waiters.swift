@@ -69,8 +69,8 @@ extension Engine {
         if let failure = answer.failure {
             // The lock may have been granted all the same: grant and error race inside the server.
             connections[id]?.phase = .proving(key, mode, reported: failure.meansAskAgain ? nil : failure)
-            let kind = Batch.Kind(verb: .unlock, mode: mode, space: key.space)
-            submitWhenQuiet(.batch(Batch(kind: kind, keys: [key])), on: id, now: now)
+            let kind = Batch.Kind(.unlock, mode, key.space)
+            submitWhenQuiet(.batch(Batch(kind, [key])), on: id, now: now)
         } else {
             connections[id]?.phase = .holding(key)
             table.granted(key, on: id, now: now)

@@ -3,7 +3,7 @@ struct PendingBatches: Sendable {
     /// Releases come first: what they free may be what a try of the same round asks for.
     private static let kinds: [Engine.Batch.Kind] = [.unlock, .tryLock].flatMap { verb in
         Mode.allCases.flatMap { mode in
-            AdvisoryKey.Space.allCases.map { Engine.Batch.Kind(verb: verb, mode: mode, space: $0) }
+            AdvisoryKey.Space.allCases.map { Engine.Batch.Kind(verb, mode, $0) }
         }
     }
 
@@ -29,7 +29,7 @@ struct PendingBatches: Sendable {
         for (index, kind) in Self.kinds.enumerated() where !keys[index].isEmpty {
             var rest = keys[index][...]
             while !rest.isEmpty {
-                batches.append(Engine.Batch(kind: kind, keys: Array(rest.prefix(size))))
+                batches.append(Engine.Batch(kind, Array(rest.prefix(size))))
                 rest = rest.dropFirst(size)
             }
             keys[index].removeAll(keepingCapacity: true)

@@ -1,0 +1,138 @@
+import LockCore
+
+/// An engine with a clock that the test sets; each event returns the actions that it caused, without what is only for
+/// the log.
+struct EngineScript {
+    var engine: Engine
+    var now = Instant(nanoseconds: 0)
+
+    init(maximumConnections: Int = 8, _ configure: (inout Engine.Configuration) -> Void = { _ in }) {
+        var configuration = Engine.Configuration()
+        configuration.maximumConnections = maximumConnections
+        configure(&configuration)
+        engine = Engine(configuration: configuration)
+    }
+
+    /// An event that comes alone in its burst.
+    @discardableResult
+    mutating func on(_ event: (inout Engine, Instant) -> Void) -> [Engine.Action] {
+        event(&engine, now)
+        engine.flush(now: now)
+        return engine.takeActions().filter { if case .log = $0 { false } else { true } }
+    }
+
+    @discardableResult
+    mutating func acquire(
+        _ id: RequestID,
+        _ mode: Mode = .exclusive,
+        _ key: AdvisoryKey = 1,
+        scope: LockTable.Scope = .session,
+        isTry: Bool = false,
+        within limit: Duration? = nil
+    ) -> [Engine.Action] {
+        let deadline = limit.map { now.advanced(by: $0) }
+        let request = LockTable.Request(key, mode, scope: scope, isTry: isTry, deadline: deadline)
+        return on { $0.acquire(id, request, deadline: deadline, now: $1) }
+    }
+
+    @discardableResult
+    mutating func cancel(_ id: RequestID) -> [Engine.Action] {
+        on { $0.cancel(id, now: $1) }
+    }
+
+    @discardableResult
+    mutating func release(_ id: RequestID) -> [Engine.Action] {
+        on { $0.release(id, now: $1) }
+    }
+
+    @discardableResult
+    mutating func connected(_ id: ConnectionID) -> [Engine.Action] {
+        on { $0.connected(id, now: $1) }
+    }
+
+    @discardableResult
+    mutating func connectFailed(_ id: ConnectionID, _ failure: Failure = .unreachable) -> [Engine.Action] {
+        on { $0.connectFailed(id, failure, now: $1) }
+    }
+
+    @discardableResult
+    mutating func answered(_ id: ConnectionID, _ rows: Bool..., failure: Failure? = nil) -> [Engine.Action] {
+        on { $0.answered(id, Engine.Answer(rows: rows, failure: failure), now: $1) }
+    }
+
+    @discardableResult
+    mutating func lost(_ id: ConnectionID) -> [Engine.Action] {
+        on { $0.lost(id, .lost, now: $1) }
+    }
+
+    @discardableResult
+    mutating func pass(_ duration: Duration) -> [Engine.Action] {
+        now = now.advanced(by: duration)
+        return on { $0.advance(to: $1) }
+    }
+
+    /// Passes the time until the engine wants to be woken.
+    @discardableResult
+    mutating func passToNextWake() -> [Engine.Action] {
+        guard let wake = engine.nextWake(now: now) else { return [] }
+        return pass(max(now.duration(to: wake), .zero))
+    }
+
+    // MARK: Situations
+
+    /// Connects the carrier, which is connection 1, and lets request 1 hold the key 1 on it.
+    static func holding(_ mode: Mode = .exclusive, maximumConnections: Int = 8) -> EngineScript {
+        var script = EngineScript(maximumConnections: maximumConnections)
+        script.acquire(1, mode)
+        script.connected(1)
+        script.answered(1, true)
+        return script
+    }
+
+    /// Request 1 waits for the key 1 on the waiter, which is connection 2; the carrier is connection 1.
+    static func waiting(_ mode: Mode = .exclusive, maximumConnections: Int = 8) -> EngineScript {
+        var script = EngineScript(maximumConnections: maximumConnections)
+        script.acquire(1, mode)
+        script.connected(1)
+        script.answered(1, false)
+        script.connected(2)
+        return script
+    }
+}
+
+extension Failure {
+    static let unreachable = Failure(.unreachable, "Connection refused.")
+    static let wrongPassword = Failure(.authentication, "Wrong password.", sqlState: "28P01")
+}
+
+extension Engine.Work {
+    static func unlock(_ keys: AdvisoryKey..., mode: Mode = .exclusive) -> Self {
+        .batch(.init(.init(.unlock, mode, .int8), keys))
+    }
+
+    static func tryLock(_ keys: AdvisoryKey..., mode: Mode = .exclusive) -> Self {
+        .batch(.init(.init(.tryLock, mode, .int8), keys))
+    }
+}
+
+extension [Engine.Action] {
+    /// The first connection that is to be made.
+    var connecting: ConnectionID? {
+        for case .connect(let id, _) in self { return id }
+        return nil
+    }
+
+    /// All keys of the batches that are sent.
+    var keys: Set<AdvisoryKey> {
+        var keys: Set<AdvisoryKey> = []
+        for case .submit(_, .batch(let batch)) in self { keys.formUnion(batch.keys) }
+        return keys
+    }
+
+    /// How the calls that failed have failed.
+    var failures: [RequestID: Failure.Kind] {
+        var failures: [RequestID: Failure.Kind] = [:]
+        for case .resolve(let id, .failed(let failure)) in self { failures[id] = failure.kind }
+        return failures
+    }
+}

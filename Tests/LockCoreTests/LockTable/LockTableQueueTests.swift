@@ -1,0 +1,141 @@
+import LockCore
+import Testing
+
+@Suite("The lock table's queue")
+struct LockTableQueueTests {
+    @Test("asks the server once for a key, however many want it")
+    func oneServerRequest() {
+        var script = TableScript()
+        #expect(script.request(1) == [.tryLock(1, .exclusive)])
+        #expect(script.request(2) == [])
+        #expect(script.request(3, .shared) == [])
+        #expect(script.request(4, .exclusive, 2) == [.tryLock(2, .exclusive)])
+        #expect(script.notGranted() == [.waitLock(1, .exclusive)])
+        #expect(script.request(5) == [])
+    }
+
+    @Test("serves in order of arrival")
+    func inOrder() {
+        var script = TableScript()
+        for id: RequestID in [1, 2, 3] { _ = script.request(id) }
+        #expect(script.granted() == [.grant(1)])
+        #expect(script.release(1) == [.grant(2), .released(1)])
+        #expect(script.release(2) == [.grant(3), .released(2)])
+        #expect(script.release(3) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.unlocked() == [.released(3)])
+        #expect(script.table.isEmpty)
+    }
+
+    @Test("serves adjacent shared requests together")
+    func sharedTogether() {
+        var script = TableScript()
+        #expect(script.request(1, .shared) == [.tryLock(1, .shared)])
+        _ = script.request(2, .shared)
+        #expect(script.granted() == [.grant(1), .grant(2)])
+        #expect(script.request(3, .shared) == [.grant(3)])
+        #expect(script.release(1) == [.released(1)])
+        #expect(script.release(3) == [.released(3)])
+        #expect(script.release(2) == [.unlock(1, .shared, on: 1)])
+    }
+
+    @Test("lets a shared request wait behind a waiting exclusive one")
+    func sharedBehindExclusive() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        #expect(script.request(2, .exclusive) == [])
+        #expect(script.request(3, .shared) == [])
+        #expect(script.release(1) == [.unlock(1, .shared, on: 1)])
+        #expect(script.unlocked() == [.released(1), .tryLock(1, .exclusive)])
+        #expect(script.granted(on: 2) == [.grant(2)])
+        #expect(script.release(2) == [.unlock(1, .exclusive, on: 2)])
+        #expect(script.unlocked() == [.released(2), .tryLock(1, .shared)])
+        #expect(script.granted() == [.grant(3)])
+    }
+
+    @Test("lets shared requests go on when the exclusive one between them goes away")
+    func exclusiveGoesAway() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        _ = script.request(2, .exclusive)
+        _ = script.request(3, .shared)
+        #expect(script.cancel(2) == [.grant(3)])
+    }
+
+    @Test("lets a shared request join the shared lock that encloses it, past a waiting exclusive one")
+    func enclosing() {
+        var script = TableScript(limit: HandOnLimit(count: 0, duration: .zero))
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        _ = script.request(2, .exclusive)
+        script.pass(.seconds(1))
+        #expect(script.request(3, .shared, enclosing: 1) == [.grant(3)])
+        #expect(script.release(1) == [.released(1)])
+        #expect(script.release(3) == [.unlock(1, .shared, on: 1)])
+    }
+
+    @Test("queues what only claims to be enclosed", arguments: [Mode.shared, .exclusive])
+    func notEnclosing(mode: Mode) {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        _ = script.request(2, .exclusive)
+        // Another key, another mode, not granted, unknown.
+        #expect(script.request(3, mode, 2, enclosing: 1) == [.tryLock(2, mode)])
+        #expect(script.request(4, .exclusive, enclosing: 1) == [])
+        #expect(script.request(5, mode, enclosing: 2) == [])
+        #expect(script.request(6, mode, enclosing: 99) == [])
+    }
+
+    @Test("tells a lost holder that its release found nothing")
+    func loss() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.request(2, .shared)
+        _ = script.granted(on: 7)
+        _ = script.request(3, .exclusive)
+        #expect(script.lost(8) == [])
+        #expect(script.lost(7) == [.lose(1), .lose(2), .tryLock(1, .exclusive)])
+        #expect(script.release(1) == [.releaseFailed(1, Failure(.notHeld, "The lock is not held."))])
+        #expect(script.granted() == [.grant(3)])
+    }
+
+    @Test("ends a release with the loss of its session, and asks again for who waits")
+    func lossWhileReleasing() {
+        var script = TableScript(limit: HandOnLimit(count: 0, duration: .zero))
+        _ = script.request(1)
+        _ = script.granted()
+        _ = script.request(2)
+        #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.lost() == [.releaseFailed(1, .lost), .waitLock(1, .exclusive)])
+    }
+
+    @Test("fails whoever wants a key that the server can't be asked for")
+    func failure() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.request(2, .shared)
+        #expect(script.failed(1, .full) == [.fail(1, .full), .fail(2, .full)])
+        #expect(script.table.isEmpty)
+        #expect(script.failed(1, .full) == [])
+    }
+
+    @Test("asks anew for what went down with its connection")
+    func interruption() {
+        var script = TableScript()
+        _ = script.request(1)
+        #expect(script.interrupted() == [.tryLock(1, .exclusive)])
+        #expect(script.notGranted() == [.waitLock(1, .exclusive)])
+        #expect(script.interrupted() == [.tryLock(1, .exclusive)])
+        #expect(script.granted() == [.grant(1)])
+        #expect(script.interrupted() == [])
+    }
+
+    @Test("keeps the two key spaces apart")
+    func keySpaces() {
+        var script = TableScript()
+        #expect(script.request(1, .exclusive, AdvisoryKey(1)) == [.tryLock(AdvisoryKey(1), .exclusive)])
+        #expect(script.request(2, .exclusive, AdvisoryKey(0, 1)) == [.tryLock(AdvisoryKey(0, 1), .exclusive)])
+    }
+}

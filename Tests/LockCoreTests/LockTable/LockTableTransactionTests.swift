@@ -1,0 +1,81 @@
+import LockCore
+import Testing
+
+@Suite("Transactions in the lock table")
+struct LockTableTransactionTests {
+    @Test("get their turn without asking the server")
+    func turn() {
+        var script = TableScript()
+        #expect(script.request(1, scope: .transaction) == [.grant(1)])
+        #expect(script.request(2, scope: .transaction) == [])
+        #expect(script.release(1) == [.grant(2), .released(1)])
+        #expect(script.release(2) == [.released(2)])
+        #expect(script.table.isEmpty)
+    }
+
+    @Test("wait until the process has given its own lock back")
+    func afterSession() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.granted()
+        #expect(script.request(2, scope: .transaction) == [])
+        _ = script.request(3)
+        #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.unlocked() == [.released(1), .grant(2)])
+        #expect(script.release(2) == [.tryLock(1, .exclusive), .released(2)])
+    }
+
+    @Test("keep sessions waiting, and are not lost with a session")
+    func beforeSession() {
+        var script = TableScript()
+        _ = script.request(1, scope: .transaction)
+        #expect(script.request(2) == [])
+        #expect(script.request(3, isTry: true) == [.refuse(3)])
+        #expect(script.lost() == [])
+        #expect(script.release(1) == [.tryLock(1, .exclusive), .released(1)])
+    }
+
+    @Test("share with sessions")
+    func shared() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        #expect(script.request(2, .shared, scope: .transaction) == [.grant(2)])
+        #expect(script.release(1) == [.unlock(1, .shared, on: 1)])
+        #expect(script.request(3, .exclusive) == [])
+        #expect(script.unlocked() == [.released(1)])
+        #expect(script.release(2) == [.tryLock(1, .exclusive), .released(2)])
+    }
+
+    @Test("let a lost shared session lock be asked for again beside them")
+    func sharedLoss() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        _ = script.request(2, .shared, scope: .transaction)
+        #expect(script.lost() == [.lose(1)])
+        #expect(script.request(3, .exclusive) == [])
+        _ = script.cancel(3)
+        #expect(script.request(4, .shared) == [.tryLock(1, .shared)])
+    }
+
+    @Test("are not failed by what the session scope can't have")
+    func failure() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.request(2, scope: .transaction)
+        #expect(script.failed(1, .full) == [.fail(1, .full), .grant(2)])
+    }
+
+    @Test("have what a wait brings too late given back")
+    func lateGrant() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.request(2, scope: .transaction)
+        _ = script.notGranted()
+        #expect(script.cancel(1) == [.grant(2), .endWait(1)])
+        #expect(script.granted() == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.unlocked() == [])
+        #expect(script.release(2) == [.released(2)])
+    }
+}

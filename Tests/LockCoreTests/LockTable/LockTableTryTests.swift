@@ -1,0 +1,79 @@
+import LockCore
+import Testing
+
+@Suite("Tries in the lock table")
+struct LockTableTryTests {
+    @Test("get the lock when it is free", arguments: Mode.allCases)
+    func free(mode: Mode) {
+        var script = TableScript()
+        #expect(script.request(1, mode, isTry: true) == [.tryLock(1, mode)])
+        #expect(script.granted() == [.grant(1)])
+    }
+
+    @Test("are refused when the server refuses", arguments: Mode.allCases)
+    func refused(mode: Mode) {
+        var script = TableScript()
+        _ = script.request(1, mode, isTry: true)
+        #expect(script.notGranted() == [.refuse(1)])
+        #expect(script.table.isEmpty)
+    }
+
+    @Test("are refused together, while who waits goes on waiting")
+    func refusedAmongWaiters() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.request(2, .shared, isTry: true)
+        _ = script.request(3, .shared, isTry: true)
+        #expect(script.notGranted() == [.refuse(2), .refuse(3), .waitLock(1, .shared)])
+    }
+
+    @Test("never queue behind what conflicts", arguments: Mode.allCases)
+    func conflicting(mode: Mode) {
+        var script = TableScript()
+        _ = script.request(1, .exclusive)
+        #expect(script.request(2, mode, isTry: true) == [.refuse(2)])
+        _ = script.granted()
+        #expect(script.request(3, mode, isTry: true) == [.refuse(3)])
+        _ = script.request(4, .shared)
+        #expect(script.request(5, mode, isTry: true) == [.refuse(5)])
+    }
+
+    @Test("join shared holders, unless an exclusive request waits")
+    func joining() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        #expect(script.request(2, .shared, isTry: true) == [.grant(2)])
+        #expect(script.request(3, .exclusive, isTry: true) == [.refuse(3)])
+        _ = script.request(4, .exclusive)
+        #expect(script.request(5, .shared, isTry: true) == [.refuse(5)])
+    }
+
+    @Test("are refused while the process waits for the lock at the server")
+    func whileWaiting() {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.notGranted()
+        #expect(script.request(2, .shared, isTry: true) == [.refuse(2)])
+        #expect(script.cancel(1) == [.endWait(1)])
+        #expect(script.request(3, .shared, isTry: true) == [.refuse(3)])
+    }
+
+    @Test("wait for an unlock that is under way, since the lock is about to be free")
+    func whileUnlocking() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.granted()
+        _ = script.release(1)
+        #expect(script.request(2, isTry: true) == [])
+        #expect(script.unlocked() == [.released(1), .tryLock(1, .exclusive)])
+        #expect(script.granted() == [.grant(2)])
+    }
+
+    @Test("are asked anew when the connection was lost before the answer")
+    func interrupted() {
+        var script = TableScript()
+        _ = script.request(1, isTry: true)
+        #expect(script.interrupted() == [.tryLock(1, .exclusive)])
+    }
+}
