@@ -38,7 +38,7 @@ extension Engine {
             settleInterrupt(of: id, now: now)
             return
         }
-        let pause = Duration.milliseconds(min(1 << interrupt.rounds, 100))
+        let pause = Duration.milliseconds(min(1 << min(interrupt.rounds, 7), 100))
         connections[id]?.interrupt?.nextAt = now.advanced(by: pause)
     }
 
