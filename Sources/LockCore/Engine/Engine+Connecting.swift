@@ -244,8 +244,8 @@ extension Engine {
         for id in impatient.keys {
             resolve(id, .failed(failure))
             lendQueue.removeAll { $0 == id }
-            table.cancel(id, now: now)
         }
+        table.cancel(impatient.keys, now: now)
         settleTable(now: now)
     }
 

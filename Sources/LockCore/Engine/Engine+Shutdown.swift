@@ -3,15 +3,11 @@ extension Engine {
     package mutating func shutdown(now: Instant) {
         guard lifecycle == .running else { return }
         lifecycle = .draining
-        for (id, call) in calls {
-            switch call.kind {
-            case .lock, .lend:
-                resolve(id, .failed(.shutDown))
-                table.cancel(id, now: now)
-            case .releasing, .statement:
-                break
-            }
+        let waiting = calls.filter { $0.value.isWaiting }.keys
+        for id in waiting {
+            resolve(id, .failed(.shutDown))
         }
+        table.cancel(waiting, now: now)
         lendQueue.removeAll()
         // What was never sent needs no answer, and no connection to be made for it.
         if carrier.flatMap({ connections[$0]?.phase }) != .carrying {

@@ -15,7 +15,7 @@ package struct Engine: Sendable {
     var actions: [Action] = []
     var random: SplitMix64
 
-    // Calls that have not ended, or hold a lock.
+    // Calls that have not ended.
     var calls: [RequestID: Call] = [:]
     var deadlines = DeadlineQueue()
 
@@ -64,6 +64,14 @@ package struct Engine: Sendable {
         var kind: Kind
         let deadline: Instant?
         let since: Instant
+
+        /// Whether it waits for something that is not there yet.
+        var isWaiting: Bool {
+            switch kind {
+            case .lock, .lend: true
+            case .releasing, .statement: false
+            }
+        }
     }
 
     /// A key that the server has refused, or that has to queue.
@@ -97,7 +105,7 @@ package struct Engine: Sendable {
     package var lastFailure: Failure { lastLoss }
     package var isTerminated: Bool { lifecycle == .terminated }
     package var connectionCount: Int { connections.count }
-    package var waitingCount: Int { calls.count - table.holderCount }
+    package var waitingCount: Int { calls.values.count { $0.isWaiting } }
     package var heldKeys: [AdvisoryKey] { table.heldKeys }
 
     /// Nothing is held, asked for, or on its way.

@@ -56,6 +56,21 @@ package struct LockTable: Sendable {
         update(request.key, now: now) { $0.noteLeft(request) }
     }
 
+    /// Several tasks have gone away at once. None of them is served because another one has left before it.
+    package mutating func cancel(_ ids: some Sequence<RequestID>, now: Instant) {
+        var keys: [AdvisoryKey] = []
+        var seen: Set<AdvisoryKey> = []
+        for id in ids {
+            guard let request = requests[id], !request.isGranted else { continue }
+            requests[id] = nil
+            entries[request.key]?.noteLeft(request)
+            if seen.insert(request.key).inserted { keys.append(request.key) }
+        }
+        for key in keys {
+            update(key, now: now) { _ in }
+        }
+    }
+
     /// A holder is done. Answered by `released` or `releaseFailed`; unknown or lost holders by `releaseFailed`.
     package mutating func release(_ id: RequestID, now: Instant) {
         guard let request = requests[id], request.isGranted else {

@@ -84,6 +84,19 @@ struct LockTableCancelTests {
         #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
     }
 
+    @Test("several at once never serves one of them in between", arguments: [[2, 3], [3, 2]] as [[RequestID]])
+    func severalAtOnce(ids: [RequestID]) {
+        var script = TableScript()
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        _ = script.request(2, .exclusive)
+        _ = script.request(3, .shared)
+        #expect(script.cancel(ids[0], ids[1]) == [])
+        #expect(script.release(1) == [.unlock(1, .shared, on: 1)])
+        _ = script.unlocked()
+        #expect(script.table.isEmpty)
+    }
+
     @Test("100,000 waiters, from the last to the first, leaves the queue as short as it was")
     func many() {
         var script = TableScript()

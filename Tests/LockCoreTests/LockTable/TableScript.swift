@@ -27,7 +27,7 @@ struct TableScript {
     }
 
     mutating func cancel(_ ids: RequestID...) -> [LockTable.Action] {
-        for id in ids { table.cancel(id, now: now) }
+        table.cancel(ids, now: now)
         return table.takeActions()
     }
 

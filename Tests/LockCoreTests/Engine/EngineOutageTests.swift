@@ -1,0 +1,59 @@
+import LockCore
+import Testing
+
+@Suite("A server out of reach")
+struct EngineOutageTests {
+    @Test("fails callers without a deadline once their patience has ended, and keeps no lock for them")
+    func patience() {
+        var script = EngineScript()
+        script.acquire(1, .exclusive)
+        script.acquire(2, .exclusive, scope: .transaction)
+        script.acquire(3, .shared, scope: .transaction)
+        var failed: Set<RequestID> = []
+        var next: ConnectionID? = 1
+        while failed.count < 3, let id = next {
+            var actions = script.connectFailed(id)
+            actions += script.passToNextWake()
+            next = actions.connecting
+            while next == nil, failed.count < 3 {
+                let more = script.passToNextWake()
+                next = more.connecting
+                actions += more
+            }
+            #expect(!actions.contains { if case .resolve(_, .granted) = $0 { true } else { false } })
+            failed.formUnion(actions.failures.keys)
+        }
+        #expect(script.now >= Duration.seconds(10).instant)
+        #expect(script.engine.heldKeys.isEmpty)
+    }
+
+    @Test("ends callers with a deadline in time, and says why")
+    func deadline() {
+        var script = EngineScript()
+        script.acquire(1, within: .seconds(1))
+        script.connectFailed(1)
+        var outcome: Engine.Outcome?
+        while outcome == nil {
+            for action in script.passToNextWake() {
+                if let id = [action].connecting { script.connectFailed(id) }
+                if case .resolve(1, let value) = action { outcome = value }
+            }
+        }
+        #expect(script.now == Duration.seconds(1).instant)
+        #expect(outcome == .ended(.timedOut(.unreachable)))
+    }
+
+    @Test("fails at once what no further attempt can cure")
+    func fatal() {
+        var script = EngineScript()
+        script.acquire(1)
+        #expect(script.connectFailed(1, .wrongPassword) == [.resolve(1, .failed(.wrongPassword))])
+        script.on { $0.lend(2, now: $1) }
+        while true {
+            if let id = script.passToNextWake().connecting {
+                #expect(script.connectFailed(id, .wrongPassword) == [.resolve(2, .failed(.wrongPassword))])
+                return
+            }
+        }
+    }
+}
