@@ -71,7 +71,7 @@ extension Engine {
     }
 
     /// The server could not try this key, and it is proved that it is not held.
-    private mutating func tryFailed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
+    mutating func tryFailed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         if waits[key]?.isPolling == true { forgetWait(key) }
         switch failure.kind {
         // Somebody else's doing, and nothing that asking again would not cure.

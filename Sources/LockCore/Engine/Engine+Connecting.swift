@@ -84,10 +84,11 @@ extension Engine {
             }
         }
         // Whatever they hold goes down with the session.
-        for (key, failure) in proofs {
-            table.failed(key, failure, now: now)
-        }
+        let unproved = proofs
         proofs.removeAll()
+        for (key, failure) in unproved {
+            tryFailed(key, failure, now: now)
+        }
         for key in unanswered {
             if waits[key]?.isPolling == true {
                 waits[key]?.isPolling = false

@@ -1,0 +1,67 @@
+import LockCore
+import Testing
+
+@Suite("Contended keys beyond the waiters")
+struct EnginePollingTests {
+    /// The only waiter waits for key 1; key 2 waits its turn.
+    private func crowded() -> EngineScript {
+        var script = EngineScript.waiting(maximumConnections: 2)
+        script.acquire(2, .exclusive, 2)
+        script.answered(1, false)
+        return script
+    }
+
+    @Test("are tried again on the carrier")
+    func polled() {
+        var script = crowded()
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
+        #expect(script.answered(1, false) == [])
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
+        #expect(script.answered(1, true) == [.resolve(2, .granted)])
+        #expect(script.release(2) == [.submit(1, .unlock(2))])
+    }
+
+    @Test("move up as soon as a waiter is free")
+    func movesUp() {
+        var script = crowded()
+        script.answered(2, true)
+        #expect(script.release(1) == [.submit(2, .unlock(1))])
+        let actions = script.answered(2, true)
+        #expect(actions == [.submit(2, .wait(2, .exclusive, limit: nil)), .resolve(1, .released)])
+    }
+
+    @Test("are not given back to a caller who has gone, but to the server")
+    func cancelledPoll() {
+        var script = crowded()
+        script.passToNextWake()
+        #expect(script.cancel(2) == [.resolve(2, .ended(.cancelled))])
+        #expect(script.answered(1, true) == [.submit(1, .unlock(2))])
+    }
+
+    @Test("are forgotten when the carrier is lost while a failed poll is being cleared up")
+    func lostProof() {
+        var script = crowded()
+        script.passToNextWake()
+        #expect(script.answered(1, failure: .full) == [.submit(1, .unlock(2))])
+        #expect(script.lost(1) == [.close(1), .resolve(2, .failed(.full))])
+        script.cancel(1)
+        #expect(script.answered(2, failure: .cancelledByServer) == [])
+        script.on { $0.cancelledOutOfBand(2, now: $1) }
+        script.answered(2, false)
+        #expect(script.engine.isQuiet)
+    }
+
+    @Test("are polled on the next carrier when the one that polled is lost")
+    func lostPoll() {
+        var script = crowded()
+        script.passToNextWake()
+        #expect(script.lost(1) == [.close(1)])
+        while script.engine.nextWake(now: script.now) != nil {
+            if let id = script.passToNextWake().connecting {
+                #expect(script.connected(id) == [.submit(id, .tryLock(2))])
+                return
+            }
+        }
+        Issue.record("Nobody asked for the key any more.")
+    }
+}
