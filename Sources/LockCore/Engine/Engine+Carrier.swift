@@ -51,6 +51,7 @@ extension Engine {
         guard answer.rows.count < batch.keys.count else { return }
         guard let failure = answer.failure else {
             closeUnexpected(id, now: now)
+            abandonTries(batch.keys.dropFirst(answer.rows.count), now: now)
             return
         }
         let unknown = batch.keys[answer.rows.count]

@@ -89,7 +89,16 @@ extension Engine {
         for (key, failure) in unproved {
             tryFailed(key, failure, now: now)
         }
-        for key in unanswered {
+        abandonTries(unanswered, now: now)
+        for target in pendingCancels {
+            actions.append(.cancelOutOfBand(target))
+        }
+        pendingCancels.removeAll()
+    }
+
+    /// Nobody will answer these any more, and what they took has gone down with the carrier.
+    mutating func abandonTries(_ keys: some Sequence<AdvisoryKey>, now: Instant) {
+        for key in keys {
             if waits[key]?.isPolling == true {
                 waits[key]?.isPolling = false
                 if waits[key]?.isUnwanted == false { continue }
@@ -97,10 +106,6 @@ extension Engine {
             }
             table.interrupted(key, now: now)
         }
-        for target in pendingCancels {
-            actions.append(.cancelOutOfBand(target))
-        }
-        pendingCancels.removeAll()
     }
 
     /// A cancel went down with the carrier, but the server may still carry it out, at any later time. On a waiter it can
