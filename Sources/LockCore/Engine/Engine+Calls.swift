@@ -87,7 +87,7 @@ extension Engine {
             settleTable(now: now)
         case .lend:
             resolve(id, .ended(cause))
-            lendQueue.removeAll { $0 == id }
+            lendQueue.remove(id)
         case .statement(let connection):
             interrupt(connection, onlyLockWaits: false, cause: cause, now: now)
         case .releasing:

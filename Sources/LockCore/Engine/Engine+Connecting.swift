@@ -130,8 +130,7 @@ extension Engine {
         while let id = idle(.waiter), let key = nextWait, waits[key]?.isPolling == false {
             startWait(key, on: id, now: now)
         }
-        while let call = lendQueue.first, let id = idle(.dedicated) {
-            lendQueue.removeFirst()
+        while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
             connections[id]?.phase = .lent
             resolve(call, .lent(id))
         }
@@ -249,7 +248,7 @@ extension Engine {
         }
         for id in impatient.keys {
             resolve(id, .failed(failure))
-            lendQueue.removeAll { $0 == id }
+            lendQueue.remove(id)
         }
         table.cancel(impatient.keys, now: now)
         settleTable(now: now)

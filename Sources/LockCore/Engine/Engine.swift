@@ -41,7 +41,7 @@ package struct Engine: Sendable {
     var pollAt: Instant?
 
     /// Who waits for a connection of its own.
-    var lendQueue = Deque<RequestID>()
+    var lendQueue = CallQueue()
 
     var lifecycle = Lifecycle.running
     /// Why the connection that was lost last was lost: what its holders are told.

@@ -1,0 +1,40 @@
+import LockCore
+import Testing
+
+@Suite("Lending connections")
+struct EngineLendingTests {
+    @Test("serves in order of arrival, within the limit")
+    func order() {
+        var script = EngineScript(maximumConnections: 3)
+        #expect(script.on { $0.lend(1, now: $1) } == [.connect(1, .dedicated)])
+        #expect(script.on { $0.lend(2, now: $1) } == [])
+        #expect(script.on { $0.lend(3, now: $1) } == [])
+        #expect(script.connected(1) == [.resolve(1, .lent(1))])
+        #expect(script.cancel(2) == [.resolve(2, .ended(.cancelled))])
+        #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [.resolve(3, .lent(1))])
+    }
+
+    @Test("ends a statement after its deadline, once no cancel can strike the next one")
+    func statement() {
+        var script = EngineScript()
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, deadline: Duration.seconds(1).instant, now: $1) }
+        #expect(script.pass(.seconds(1)) == [.cancelOutOfBand(1)])
+        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [])
+        #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .timedOut(nil)))])
+    }
+
+    @Test("100,000 waiting callers who all go away costs no more than their number")
+    func manyCancelled() {
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(0, now: $1) }
+        script.connected(1)
+        for id: UInt64 in 1...100_000 { script.engine.lend(RequestID(id), now: script.now) }
+        // Quadratic work would take minutes here, so that no clock is needed to notice it.
+        for id: UInt64 in (1...100_000).reversed() { script.engine.cancel(RequestID(id), now: script.now) }
+        script.on { _, _ in }
+        #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [])
+        #expect(script.engine.isQuiet)
+    }
+}
