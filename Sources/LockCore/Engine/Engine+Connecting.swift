@@ -86,7 +86,7 @@ extension Engine {
         // Whatever they hold goes down with the session.
         let unproved = proofs
         proofs.removeAll()
-        for (key, failure) in unproved {
+        for (key, failure) in unproved.sorted(by: { $0.key < $1.key }) {
             tryFailed(key, failure, now: now)
         }
         abandonTries(unanswered, now: now)
@@ -174,7 +174,10 @@ extension Engine {
     }
 
     private func idle(_ role: Role) -> ConnectionID? {
-        connections.first { $0.value.role == role && $0.value.phase == .idle && $0.value.interrupt == nil }?.key
+        // The oldest, so that those beyond the need become old in peace and are closed.
+        connections.lazy
+            .filter { $0.value.role == role && $0.value.phase == .idle && $0.value.interrupt == nil }
+            .map(\.key).min()
     }
 
     mutating func becomeIdle(_ id: ConnectionID, now: Instant) {
@@ -246,11 +249,12 @@ extension Engine {
         let impatient = calls.filter { _, call in
             call.deadline == nil && patienceEnds(call, outage.since) <= now && unreachable(call) != nil
         }
-        for id in impatient.keys {
+        let ids = impatient.keys.sorted()
+        for id in ids {
             resolve(id, .failed(failure))
             lendQueue.remove(id)
         }
-        table.cancel(impatient.keys, now: now)
+        table.cancel(ids, now: now)
         settleTable(now: now)
     }
 

@@ -48,8 +48,8 @@ extension Engine {
     }
 
     mutating func continueInterrupts(now: Instant) {
-        for (id, connection) in connections {
-            guard let interrupt = connection.interrupt else { continue }
+        for id in connectionIDs {
+            guard let interrupt = connections[id]?.interrupt else { continue }
             if interrupt.giveUpAt <= now {
                 close(id, because: .noAnswer, now: now)
             } else if let nextAt = interrupt.nextAt, nextAt <= now {

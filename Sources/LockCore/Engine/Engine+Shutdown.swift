@@ -3,7 +3,7 @@ extension Engine {
     package mutating func shutdown(now: Instant) {
         guard lifecycle == .running else { return }
         lifecycle = .draining
-        let waiting = calls.filter { $0.value.isWaiting }.keys
+        let waiting = calls.filter { $0.value.isWaiting }.keys.sorted()
         for id in waiting {
             resolve(id, .failed(.shutDown))
         }
@@ -16,7 +16,7 @@ extension Engine {
                 table.interrupted(key, now: now)
             }
         }
-        for (id, connection) in connections where connection.phase == .idle || connection.phase == .connecting {
+        for id in connectionIDs where connections[id]?.phase == .idle || connections[id]?.phase == .connecting {
             drop(id)
         }
         settleTable(now: now)
@@ -26,11 +26,11 @@ extension Engine {
     package mutating func terminate(now: Instant) {
         shutdown(now: now)
         guard lifecycle == .draining else { return }
-        for (id, connection) in connections {
-            if case .waiting = connection.phase { actions.append(.cancelOutOfBand(id)) }
+        for id in connectionIDs {
+            if case .waiting = connections[id]?.phase { actions.append(.cancelOutOfBand(id)) }
             close(id, because: .shutDown, now: now)
         }
-        for id in calls.keys {
+        for id in calls.keys.sorted() {
             resolve(id, .failed(.shutDown))
         }
         settleTable(now: now)
@@ -44,7 +44,7 @@ extension Engine {
         guard lifecycle == .draining, calls.isEmpty, table.isEmpty, waits.isEmpty, pending.isEmpty, proofs.isEmpty,
             connections.values.allSatisfy({ $0.phase == .carrying && $0.inFlight.isEmpty })
         else { return }
-        for id in connections.keys {
+        for id in connectionIDs {
             drop(id)
         }
         lifecycle = .terminated

@@ -5,7 +5,7 @@ extension Engine {
             end(id, cause: .timedOut(calls[id].flatMap(unreachable)), now: now)
         }
         continueInterrupts(now: now)
-        for id in Array(connections.keys) {
+        for id in connectionIDs {
             // Looked up anew, since giving one connection up can put another to use.
             guard let connection = connections[id] else { continue }
             if let answerBy = connection.answerBy, answerBy <= now {

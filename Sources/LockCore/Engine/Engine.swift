@@ -4,7 +4,7 @@ import DequeModule
 ///
 /// A value without clock, sockets or continuations. Events go in together with the time, actions come out; the driver
 /// carries them out and reports what became of them. The same value runs in a simulator, where the driver is a model of
-/// the server.
+/// the server: so what comes out must not depend on the order of a dictionary, which differs from run to run.
 ///
 /// Connections have roles. One carrier runs everything that can't block, many keys in one statement. Waiters run one
 /// blocking lock statement each, so that PostgreSQL's own queue decides between processes. Contended keys beyond the
@@ -97,6 +97,9 @@ package struct Engine: Sendable {
         defer { actions.removeAll(keepingCapacity: true) }
         return actions
     }
+
+    /// In the order in which they were opened.
+    var connectionIDs: [ConnectionID] { connections.keys.sorted() }
 
     package var hasActions: Bool { !actions.isEmpty }
 

@@ -147,15 +147,15 @@ package struct LockTable: Sendable {
             let losers = requests.filter {
                 $0.value.isGranted && $0.value.scope == .session && heldKeys.contains($0.value.key)
             }
-            for id in losers.keys {
+            for id in losers.keys.sorted() {
                 requests[id] = nil
                 actions.append(.lose(id))
             }
         }
-        for key in heldKeys {
+        for key in heldKeys.sorted() {
             update(key, now: now) { $0.loseServerLock() }
         }
-        for key in unlockingKeys {
+        for key in unlockingKeys.sorted() {
             unlocked(key, failure: failure, now: now)
         }
     }

@@ -1,7 +1,7 @@
 /// The number by which PostgreSQL knows an advisory lock.
 ///
 /// PostgreSQL has two key spaces that never meet: one 64-bit integer, or a pair of 32-bit integers.
-package struct AdvisoryKey: Hashable, Sendable {
+package struct AdvisoryKey: Hashable, Comparable, Sendable {
     package enum Space: UInt8, Hashable, Sendable, CaseIterable {
         case int8
         case int4Pair
@@ -19,6 +19,10 @@ package struct AdvisoryKey: Hashable, Sendable {
     package init(_ first: Int32, _ second: Int32) {
         space = .int4Pair
         bits = Int64(first) << 32 | Int64(UInt32(bitPattern: second))
+    }
+
+    package static func < (left: AdvisoryKey, right: AdvisoryKey) -> Bool {
+        (left.space.rawValue, left.bits) < (right.space.rawValue, right.bits)
     }
 
     package var pair: (first: Int32, second: Int32) {

@@ -1,18 +1,26 @@
 /// Names one call of a user: an acquire until it is answered, then the lock that it holds.
-package struct RequestID: Hashable, Sendable {
+package struct RequestID: Hashable, Comparable, Sendable {
     package let rawValue: UInt64
 
     package init(_ rawValue: UInt64) {
         self.rawValue = rawValue
     }
+
+    package static func < (left: RequestID, right: RequestID) -> Bool {
+        left.rawValue < right.rawValue
+    }
 }
 
 /// Names one server session for as long as the process lives; never used twice.
-package struct ConnectionID: Hashable, Sendable {
+package struct ConnectionID: Hashable, Comparable, Sendable {
     package let rawValue: Int
 
     package init(_ rawValue: Int) {
         self.rawValue = rawValue
+    }
+
+    package static func < (left: ConnectionID, right: ConnectionID) -> Bool {
+        left.rawValue < right.rawValue
     }
 }
 
