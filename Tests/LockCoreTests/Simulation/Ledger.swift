@@ -1,0 +1,79 @@
+import LockCore
+
+/// Who believes to hold what, over all processes, and every promise that was found broken.
+final class Ledger {
+    struct Lease {
+        let process: Int
+        let id: RequestID
+        let key: AdvisoryKey
+        let mode: Mode
+        let session: SimulatedSession
+        /// The server has ended the session behind the client's back. Until the client learns of it, only its own clock
+        /// could tell it that others may hold the lock.
+        var isOrphan: Bool
+    }
+
+    private let agenda: Agenda
+    private var leases: [AdvisoryKey: [Lease]] = [:]
+    private(set) var violations: [String] = []
+
+    private(set) var grants = 0
+    var resolved = 0
+    var provedHeld = 0
+    var lost = 0
+
+    init(agenda: Agenda) {
+        self.agenda = agenda
+    }
+
+    func report(_ violation: String) {
+        violations.append("at \(agenda.now.nanoseconds) ns: \(violation)")
+    }
+
+    func begin(_ lease: Lease) {
+        grants += 1
+        let others = leases[lease.key, default: []]
+        let isExclusive = lease.mode == .exclusive
+        if !lease.isOrphan, let other = others.first(where: { !$0.isOrphan && (isExclusive || $0.mode == .exclusive) }) {
+            report(
+                """
+                process \(lease.process), \(lease.id) got key \(lease.key) \(lease.mode), while process \(other.process), \
+                \(other.id) holds it \(other.mode)
+                """
+            )
+        }
+        leases[lease.key] = others + [lease]
+    }
+
+    func end(process: Int, _ id: RequestID, _ key: AdvisoryKey) {
+        leases[key]?.removeAll { $0.process == process && $0.id == id }
+        if leases[key]?.isEmpty == true { leases[key] = nil }
+    }
+
+    func isLive(process: Int, _ id: RequestID, _ key: AdvisoryKey) -> Bool {
+        leases[key]?.contains { $0.process == process && $0.id == id } == true
+    }
+
+    func processEnded(_ process: Int) {
+        for key in leases.keys { leases[key]?.removeAll { $0.process == process } }
+        leases = leases.filter { !$0.value.isEmpty }
+    }
+
+    var isEmpty: Bool { leases.isEmpty }
+
+    // MARK: What the server does
+
+    func sessionEnded(_ session: SimulatedSession) {
+        for key in session.heldAtDeath {
+            for index in leases[key, default: []].indices where leases[key]?[index].session === session {
+                leases[key]?[index].isOrphan = true
+            }
+        }
+    }
+
+    func unlocks(_ key: AdvisoryKey, _ session: SimulatedSession) {
+        for lease in leases[key, default: []] where lease.session === session && !lease.isOrphan {
+            report("key \(key) is unlocked under process \(lease.process), \(lease.id), who still holds it")
+        }
+    }
+}

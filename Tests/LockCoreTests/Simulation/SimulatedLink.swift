@@ -1,0 +1,91 @@
+import LockCore
+
+/// The network between one connection of a process and its session. Each direction keeps its order.
+final class SimulatedLink {
+    let session: SimulatedSession
+    let role: Engine.Role
+    private let agenda: Agenda
+    private let chance: Chance
+    private let latency: ClosedRange<Duration>
+    private var lastUp: Instant
+    private var lastDown: Instant
+    /// The client has closed it, or knows that it is gone.
+    private(set) var isClosed = false
+    /// Nothing passes any more, and nobody is told.
+    private var isDark = false
+    /// Tells the process that the connection is gone.
+    var onLost: (Failure) -> Void = { _ in }
+
+    init(to session: SimulatedSession, _ role: Engine.Role, agenda: Agenda, chance: Chance, latency: ClosedRange<Duration>) {
+        self.session = session
+        self.role = role
+        self.agenda = agenda
+        self.chance = chance
+        self.latency = latency
+        lastUp = agenda.now
+        lastDown = agenda.now
+        session.onTermination = { [weak self] in
+            self?.down { [weak self] in self?.lose(.lost) }
+        }
+    }
+
+    /// Sends a statement; the reply comes back, unless the connection is lost before.
+    func submit(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
+        up { [session, weak self] in
+            session.receive(statement) { answer in
+                self?.down { reply(answer) }
+            }
+        }
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        // Also when nothing passes: the server's own checks find out in the end.
+        agenda.plan(at: max(lastUp, agenda.now.advanced(by: chance.skewedDuration(latency)))) { [session] in
+            session.receiveClose()
+        }
+    }
+
+    // MARK: Trouble
+
+    /// The client is told at once, the server learns of it some time later.
+    func cut() {
+        guard !isClosed else { return }
+        agenda.plan(after: chance.duration(.zero ... .seconds(3))) { [session] in session.receiveClose() }
+        lose(Failure(.connectionLost, "Connection reset by peer."))
+    }
+
+    /// The client is never told, the server gives the client up some time later.
+    func goDark() {
+        guard !isClosed, !isDark else { return }
+        isDark = true
+        agenda.plan(after: chance.duration(.seconds(1) ... .seconds(60))) { [session] in session.terminate() }
+    }
+
+    private func lose(_ failure: Failure) {
+        guard !isClosed else { return }
+        isClosed = true
+        onLost(failure)
+    }
+
+    // MARK: Delays
+
+    private func up(_ action: @escaping () -> Void) {
+        guard !isClosed, !isDark else { return }
+        lastUp = max(lastUp, agenda.now.advanced(by: chance.skewedDuration(latency)))
+        // What was sent before the connection was closed still arrives.
+        agenda.plan(at: lastUp) { [self] in
+            if !isDark { action() }
+        }
+    }
+
+    private func down(_ action: @escaping () -> Void) {
+        guard !isClosed, !isDark else { return }
+        lastDown = max(lastDown, agenda.now.advanced(by: chance.skewedDuration(latency)))
+        agenda.plan(at: lastDown) { [weak self] in
+            guard let self, !isClosed, !isDark else { return }
+            action()
+        }
+    }
+}

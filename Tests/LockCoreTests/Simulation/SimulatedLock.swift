@@ -1,0 +1,73 @@
+import LockCore
+
+/// One advisory lock as PostgreSQL's lock manager keeps it: holders, and a queue in order of arrival.
+struct SimulatedLock {
+    struct Claim: Equatable {
+        let session: Int
+        let mode: Mode
+    }
+
+    /// One claim for each time that it was granted.
+    private(set) var holders: [Claim] = []
+    private(set) var queue: [Claim] = []
+
+    var isFree: Bool { holders.isEmpty && queue.isEmpty }
+
+    func isHeld(by session: Int) -> Bool {
+        holders.contains { $0.session == session }
+    }
+
+    /// A session gets again what it holds, whoever waits.
+    private func isGrantable(_ claim: Claim, behind earlier: some Sequence<Claim>) -> Bool {
+        guard !holders.contains(where: { conflict($0, claim) }) else { return false }
+        return isHeld(by: claim.session) || !earlier.contains { conflict($0, claim) }
+    }
+
+    private func conflict(_ one: Claim, _ other: Claim) -> Bool {
+        one.session != other.session && (one.mode == .exclusive || other.mode == .exclusive)
+    }
+
+    mutating func tryLock(_ claim: Claim, passingQueue: Bool) -> Bool {
+        guard isGrantable(claim, behind: passingQueue ? [] : queue) else { return false }
+        holders.append(claim)
+        return true
+    }
+
+    /// Returns whether it was granted at once; if not, it is queued.
+    mutating func lock(_ claim: Claim) -> Bool {
+        guard !tryLock(claim, passingQueue: false) else { return true }
+        queue.append(claim)
+        return false
+    }
+
+    mutating func unlock(_ claim: Claim) -> Bool {
+        guard let index = holders.lastIndex(of: claim) else { return false }
+        holders.remove(at: index)
+        return true
+    }
+
+    mutating func leaveQueue(_ session: Int) {
+        queue.removeAll { $0.session == session }
+    }
+
+    mutating func removeAll(of session: Int) {
+        holders.removeAll { $0.session == session }
+        leaveQueue(session)
+    }
+
+    /// Grants what has become grantable, each past those only whom it does not conflict with.
+    mutating func wake() -> [Int] {
+        var woken: [Int] = []
+        var waiting: [Claim] = []
+        for claim in queue {
+            if isGrantable(claim, behind: waiting) {
+                holders.append(claim)
+                woken.append(claim.session)
+            } else {
+                waiting.append(claim)
+            }
+        }
+        queue = waiting
+        return woken
+    }
+}

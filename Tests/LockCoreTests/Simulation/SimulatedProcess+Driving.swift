@@ -1,0 +1,112 @@
+import LockCore
+
+// Carries out what the engine decides.
+extension SimulatedProcess {
+    func perform(_ action: Engine.Action) {
+        switch action {
+        case .resolve(let id, let outcome): resolve(id, outcome)
+        case .lose(let id, _): lose(id)
+        case .connect(let id, let role): connect(id, role)
+        case .submit(let id, let work): submit(work, on: id)
+        case .cancelOutOfBand(let id): cancelOutOfBand(id)
+        case .close(let id): close(id)
+        case .terminated: terminate()
+        case .log(let event): log(event)
+        }
+    }
+
+    private func resolve(_ id: RequestID, _ outcome: Engine.Outcome) {
+        guard let completion = calls.removeValue(forKey: id)?.completion else {
+            return ledger.report("process \(self.id), \(id) ended again: \(outcome)")
+        }
+        ledger.resolved += 1
+        if let lock = wanted.removeValue(forKey: id), outcome == .granted { beginLease(id, lock.key, lock.mode) }
+        completion(outcome)
+    }
+
+    /// The lock is the caller's from now on, also if its task has not run yet.
+    private func beginLease(_ id: RequestID, _ key: AdvisoryKey, _ mode: Mode) {
+        held[id] = key
+        // A transaction's lock is its own, and no one else's in the process.
+        let sessions = links.sorted { $0.key < $1.key }.map(\.value).filter { $0.role != .dedicated }.map(\.session)
+        if let session = sessions.first(where: { $0.isAlive && $0.heldKeys[key] != nil }) {
+            ledger.begin(.init(process: self.id, id: id, key: key, mode: mode, session: session, isOrphan: false))
+        } else if let session = sessions.first(where: { !$0.isAlive && $0.heldAtDeath.contains(key) }) {
+            ledger.begin(.init(process: self.id, id: id, key: key, mode: mode, session: session, isOrphan: true))
+        } else {
+            ledger.report("process \(self.id), \(id) got key \(key), but no session of it holds that")
+        }
+    }
+
+    private func lose(_ id: RequestID) {
+        guard let key = held.removeValue(forKey: id) else { return }
+        ledger.lost += 1
+        ledger.end(process: self.id, id, key)
+    }
+
+    private func terminate() {
+        if isTerminated { ledger.report("process \(id) has terminated twice") }
+        isTerminated = true
+        if !links.isEmpty { ledger.report("process \(id) has terminated, but keeps \(links.keys.sorted())") }
+    }
+
+    // MARK: Connections
+
+    private func connect(_ id: ConnectionID, _ role: Engine.Role) {
+        attempts.insert(id)
+        let isSlow = server.isFaulty && chance.happens(profile.connectFailures / 4)
+        let duration: ClosedRange<Duration> = isSlow ? .seconds(1) ... .seconds(10) : .milliseconds(1) ... .milliseconds(50)
+        agenda.plan(after: chance.skewedDuration(duration)) { [self] in
+            guard !isCrashed, attempts.remove(id) != nil else { return }
+            switch server.accept(process: self.id) {
+            case .accepted(let session):
+                let link = SimulatedLink(to: session, role, agenda: agenda, chance: chance, latency: profile.latency)
+                links[id] = link
+                link.onLost = { [self] failure in
+                    drive { $0.lost(id, failure, now: $1) }
+                    if !isCrashed, links[id] != nil { ledger.report("\(id) was lost, but is kept") }
+                }
+                drive { $0.connected(id, now: $1) }
+            case .refused(let failure):
+                drive { $0.connectFailed(id, failure, now: $1) }
+            }
+        }
+    }
+
+    private func submit(_ work: Engine.Work, on id: ConnectionID) {
+        guard let link = links[id] else { return }
+        let statement: SimulatedStatement =
+            switch work {
+            case .batch(let batch): .batch(batch)
+            case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
+            case .cancel(let target, let onlyLockWaits): .cancel(links[target]?.session, onlyLockWaits: onlyLockWaits)
+            }
+        link.submit(statement) { [self] reply in
+            drive { $0.answered(id, Engine.Answer(rows: reply.rows, failure: reply.failure), now: $1) }
+        }
+    }
+
+    private func cancelOutOfBand(_ id: ConnectionID) {
+        let session = links[id]?.session
+        agenda.plan(after: chance.skewedDuration(profile.latency)) { [self] in
+            if !chance.happens(0.05) { session?.signal(.cancelledByServer) }
+            agenda.plan(after: chance.skewedDuration(profile.latency)) { [self] in
+                drive { $0.cancelledOutOfBand(id, now: $1) }
+            }
+        }
+    }
+
+    private func close(_ id: ConnectionID) {
+        attempts.remove(id)
+        links.removeValue(forKey: id)?.close()
+        onLoss.removeValue(forKey: id)?()
+    }
+
+    private func log(_ event: Engine.Event) {
+        switch event {
+        case .unexpectedAnswer(let connection): ledger.report("process \(id) did not expect what \(connection) answered")
+        case .provedAfterError(held: true): ledger.provedHeld += 1
+        case .provedAfterError(held: false), .connectFailed, .connectionLost: break
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import LockCore
+
+/// A process with an engine of its own: what `LockManager` is in earnest, with a model of the server instead of libpq.
+final class SimulatedProcess {
+    let id: Int
+    let agenda: Agenda
+    let chance: Chance
+    let profile: SimulationProfile
+    let server: SimulatedServer
+    let ledger: Ledger
+
+    var engine: Engine
+    var calls: [RequestID: (number: Int, completion: (Engine.Outcome) -> Void)] = [:]
+    var links: [ConnectionID: SimulatedLink] = [:]
+    var attempts: Set<ConnectionID> = []
+    /// What the calls that ask for a session lock will hold.
+    var wanted: [RequestID: (key: AdvisoryKey, mode: Mode)] = [:]
+    /// The keys of the session locks that are held.
+    var held: [RequestID: AdvisoryKey] = [:]
+    /// Ends the transaction that runs on a lent connection, when that is lost.
+    var onLoss: [ConnectionID: () -> Void] = [:]
+
+    private var nextID: UInt64 = 1
+    private var callCount = 0
+    private var isBurstPlanned = false
+    private var armedFor: Instant?
+    private(set) var isCrashed = false
+    var isTerminated = false
+
+    init(_ id: Int, server: SimulatedServer) {
+        self.id = id
+        self.server = server
+        agenda = server.agenda
+        chance = server.chance
+        profile = server.profile
+        ledger = server.ledger
+        var configuration = profile.engine
+        configuration.seed = chance.seed()
+        engine = Engine(configuration: configuration)
+    }
+
+    /// Tells the engine of an event, then does what it decides.
+    func drive(_ event: (inout Engine, Instant) -> Void) {
+        guard !isCrashed else { return }
+        event(&engine, agenda.now)
+        performActions()
+        check()
+        guard !isBurstPlanned else { return }
+        isBurstPlanned = true
+        // What comes together in one burst of the loop goes out together.
+        agenda.plan(after: chance.happens(0.5) ? .zero : .microseconds(20)) { [self] in endBurst() }
+    }
+
+    private func endBurst() {
+        isBurstPlanned = false
+        guard !isCrashed else { return }
+        engine.flush(now: agenda.now)
+        performActions()
+        check()
+        arm()
+    }
+
+    private func performActions() {
+        while engine.hasActions {
+            for action in engine.takeActions() { perform(action) }
+        }
+    }
+
+    // MARK: Time
+
+    private func arm() {
+        guard !engine.isTerminated, let wake = engine.nextWake(now: agenda.now), armedFor != wake else { return }
+        armedFor = wake
+        let lateness = chance.skewedDuration(.zero ... .microseconds(500))
+        agenda.plan(at: max(wake, agenda.now).advanced(by: lateness)) { [self] in
+            guard armedFor == wake else { return }
+            armedFor = nil
+            drive { $0.advance(to: $1) }
+            if !isCrashed, !engine.isTerminated, let next = engine.nextWake(now: agenda.now), next <= agenda.now {
+                ledger.report("process \(id) wants to be woken \(next.duration(to: agenda.now)) ago, right after it was")
+            }
+        }
+    }
+
+    // MARK: Calls
+
+    /// Makes a call, and sees to it that it ends once and in time.
+    ///
+    /// - Parameters:
+    ///   - limit: After how long it must have ended; `nil` if it may take as long as it likes.
+    ///   - request: The session lock that it asks for.
+    ///   - event: Begins the call.
+    ///   - completion: Gets the outcome, when the task that waits for it comes to run.
+    @discardableResult
+    func call(
+        within limit: Duration?,
+        for request: LockTable.Request? = nil,
+        _ event: (inout Engine, RequestID, Instant) -> Void,
+        completion: @escaping (RequestID, Engine.Outcome) -> Void
+    ) -> RequestID {
+        let id = RequestID(nextID)
+        nextID += 1
+        wanted[id] = request.map { ($0.key, $0.mode) }
+        begin(id, within: limit, { event(&$0, id, $1) }) { completion(id, $0) }
+        return id
+    }
+
+    func begin(
+        _ id: RequestID,
+        within limit: Duration?,
+        _ event: (inout Engine, Instant) -> Void,
+        completion: @escaping (Engine.Outcome) -> Void
+    ) {
+        guard !isCrashed else { return }
+        callCount += 1
+        calls[id] = (
+            callCount,
+            { [self] outcome in
+                agenda.plan(after: chance.skewedDuration(.zero ... .microseconds(100))) { [self] in
+                    if !isCrashed { completion(outcome) }
+                }
+            }
+        )
+        if let limit { expectEnd(of: id, number: callCount, within: limit) }
+        drive(event)
+    }
+
+    /// A lock and its release have the same name, but are two calls.
+    private func expectEnd(of id: RequestID, number: Int, within limit: Duration) {
+        agenda.plan(after: limit + .milliseconds(2)) { [self] in
+            guard !isCrashed, calls[id]?.number == number else { return }
+            ledger.report("process \(self.id), \(id) has not ended within \(limit)")
+        }
+    }
+
+    // MARK: Leaving
+
+    func shutDown(grace: Duration) {
+        drive { $0.shutdown(now: $1) }
+        agenda.plan(after: grace) { [self] in
+            drive { $0.terminate(now: $1) }
+            if !isCrashed, !isTerminated { ledger.report("process \(id) has not terminated after its grace period") }
+        }
+    }
+
+    func crash() {
+        isCrashed = true
+        ledger.processEnded(id)
+        for (_, link) in links.sorted(by: { $0.key < $1.key }) { link.cut() }
+        links = [:]
+    }
+
+    // MARK: Promises
+
+    private func check() {
+        if engine.connectionCount > profile.engine.maximumConnections {
+            ledger.report("process \(id) has \(engine.connectionCount) connections")
+        }
+        guard engine.isQuiet else { return }
+        if !held.isEmpty { ledger.report("process \(id) is quiet, but holds \(held)") }
+        if !calls.isEmpty { ledger.report("process \(id) is quiet, but \(calls.keys.sorted()) have not ended") }
+        for (connection, link) in links where link.session.isAlive && !link.session.heldKeys.isEmpty {
+            ledger.report("process \(id) is quiet, but \(connection) holds \(link.session.heldKeys.keys.sorted()) at the server")
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import LockCore
+
+/// A model of PostgreSQL, as far as advisory locks and sessions go.
+final class SimulatedServer {
+    enum Acceptance {
+        case accepted(SimulatedSession)
+        case refused(Failure)
+    }
+
+    let agenda: Agenda
+    let chance: Chance
+    let profile: SimulationProfile
+    let ledger: Ledger
+
+    private(set) var sessions: [Int: SimulatedSession] = [:]
+    private var locks: [AdvisoryKey: SimulatedLock] = [:]
+    private var nextSession = 1
+    /// Until then it does not accept connections.
+    private var downUntil = Instant(nanoseconds: 0)
+    /// From the end of the bad weather on, nothing fails any more.
+    var isFaulty = true
+
+    init(agenda: Agenda, chance: Chance, profile: SimulationProfile, ledger: Ledger) {
+        self.agenda = agenda
+        self.chance = chance
+        self.profile = profile
+        self.ledger = ledger
+    }
+
+    // MARK: Sessions
+
+    func accept(process: Int) -> Acceptance {
+        if agenda.now < downUntil { return .refused(Failure(.unreachable, "Connection refused.")) }
+        if isFaulty, chance.happens(profile.fatalConnectFailures) {
+            return .refused(Failure(.authentication, "Wrong password.", sqlState: "28P01"))
+        }
+        if isFaulty, chance.happens(profile.connectFailures) {
+            return .refused(Failure(.unreachable, "No route to host."))
+        }
+        let session = SimulatedSession(nextSession, process: process, server: self)
+        sessions[nextSession] = session
+        nextSession += 1
+        return .accepted(session)
+    }
+
+    func restart(after pause: Duration) {
+        downUntil = agenda.now.advanced(by: pause)
+        for (_, session) in sessions.sorted(by: { $0.key < $1.key }) { session.terminate() }
+    }
+
+    func randomSession() -> SimulatedSession? {
+        sessions.isEmpty ? nil : sessions[chance.one(of: sessions.keys.sorted())]
+    }
+
+    /// The session is gone, and all that it held.
+    func forget(_ session: SimulatedSession, keys: Set<AdvisoryKey>) {
+        sessions[session.id] = nil
+        for key in keys.sorted() {
+            change(key) { $0.removeAll(of: session.id) }
+        }
+    }
+
+    // MARK: Locks
+
+    func holders(of key: AdvisoryKey) -> [SimulatedLock.Claim] {
+        locks[key]?.holders ?? []
+    }
+
+    var lockedKeys: [AdvisoryKey] { locks.keys.sorted() }
+
+    func tryLock(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim) -> Bool {
+        change(key) { $0.tryLock(claim, passingQueue: profile.triesPassTheQueue) }
+    }
+
+    func lock(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim) -> Bool {
+        change(key) { $0.lock(claim) }
+    }
+
+    func unlock(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim) -> Bool {
+        change(key) { $0.unlock(claim) }
+    }
+
+    func leaveQueue(_ key: AdvisoryKey, _ session: Int) {
+        change(key) { $0.leaveQueue(session) }
+    }
+
+    private func change<Result>(_ key: AdvisoryKey, _ change: (inout SimulatedLock) -> Result) -> Result {
+        var lock = locks[key] ?? SimulatedLock()
+        let result = change(&lock)
+        let woken = lock.wake()
+        locks[key] = lock.isFree ? nil : lock
+        for id in woken { sessions[id]?.wake() }
+        return result
+    }
+}

@@ -1,0 +1,225 @@
+import LockCore
+
+/// One backend of the server: runs what it is sent, one after the other.
+final class SimulatedSession {
+    private enum Activity {
+        case idle
+        /// Runs, and does not wait. `strike` is how it will fail.
+        case running(strike: Failure?)
+        /// Stands in the queue of a lock.
+        case blocked(AdvisoryKey)
+        /// The lock is granted, but the backend has not come to say so.
+        case granted
+    }
+
+    let id: Int
+    let process: Int
+    private unowned let server: SimulatedServer
+    private var inbox: [(SimulatedStatement, (SimulatedReply) -> Void)] = []
+    private var activity = Activity.idle
+    /// Makes what was planned for an earlier statement void.
+    private var epoch = 0
+    private var isClosing = false
+
+    private(set) var isAlive = true
+    private(set) var heldKeys: [AdvisoryKey: Int] = [:]
+    private(set) var heldAtDeath: Set<AdvisoryKey> = []
+    /// Tells the client, when the server ends the session.
+    var onTermination: () -> Void = {}
+
+    init(_ id: Int, process: Int, server: SimulatedServer) {
+        self.id = id
+        self.process = process
+        self.server = server
+    }
+
+    private func claim(_ mode: Mode) -> SimulatedLock.Claim {
+        SimulatedLock.Claim(session: id, mode: mode)
+    }
+
+    private func plan(_ delay: Duration, _ action: @escaping () -> Void) {
+        let epoch = self.epoch
+        server.agenda.plan(after: delay) { [weak self] in
+            guard let self, isAlive, self.epoch == epoch else { return }
+            action()
+        }
+    }
+
+    // MARK: What the client does
+
+    func receive(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
+        guard isAlive else { return }
+        inbox.append((statement, reply))
+        if case .idle = activity { next() }
+    }
+
+    /// The client has closed the connection. A backend that waits for a lock notices that late.
+    func receiveClose() {
+        isClosing = true
+        switch activity {
+        case .idle: terminate()
+        case .running, .granted: break
+        case .blocked:
+            server.agenda.plan(after: server.chance.duration(.zero ... .seconds(5))) { [weak self] in self?.terminate() }
+        }
+    }
+
+    /// The session ends, for whatever reason, and the server releases all that it holds.
+    func terminate() {
+        guard isAlive else { return }
+        isAlive = false
+        heldAtDeath = Set(heldKeys.keys)
+        var keys = heldAtDeath
+        if case .blocked(let key) = activity { keys.insert(key) }
+        heldKeys = [:]
+        server.ledger.sessionEnded(self)
+        server.forget(self, keys: keys)
+        if !isClosing { onTermination() }
+    }
+
+    // MARK: Running statements
+
+    private func next() {
+        guard !inbox.isEmpty else {
+            activity = .idle
+            if isClosing { terminate() }
+            return
+        }
+        let strike = isFaulty(server.profile.statementErrors) ? Failure.randomError(server.chance) : nil
+        activity = .running(strike: strike)
+        var duration = server.chance.skewedDuration(.microseconds(5) ... .milliseconds(1))
+        if case .work(let length) = inbox[0].0 { duration = length }
+        plan(duration) { [unowned self] in run(inbox[0].0) }
+    }
+
+    private func isFaulty(_ probability: Double) -> Bool {
+        server.isFaulty && server.chance.happens(probability)
+    }
+
+    private func run(_ statement: SimulatedStatement) {
+        guard case .running(let strike) = activity else { return }
+        switch statement {
+        case .batch(let batch):
+            finish(runBatch(batch, strike))
+        case .wait(let key, let mode, let limit):
+            ask(key, mode, limit: limit, strike)
+        case .transactionLock(let key, let mode, isTry: true):
+            guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
+            finish(SimulatedReply(rows: [take(key, mode)]))
+        case .transactionLock(let key, let mode, isTry: false):
+            ask(key, mode, limit: nil, strike)
+        case .cancel(let target, let onlyLockWaits):
+            runCancel(target, onlyLockWaits, strike)
+        case .work:
+            finish(SimulatedReply(failure: strike))
+        case .endTransaction:
+            // Rolling back is not struck by a cancel, but may find a broken session.
+            for key in heldKeys.keys.sorted() {
+                for mode in Mode.allCases { while give(key, mode) {} }
+            }
+            finish(SimulatedReply())
+        }
+    }
+
+    /// The keys before the error stand; the one at which it happened may be taken all the same.
+    private func runBatch(_ batch: Engine.Batch, _ strike: Failure?) -> SimulatedReply {
+        var reply = SimulatedReply()
+        let end = strike == nil ? batch.keys.count : server.chance.number(0...batch.keys.count - 1)
+        for key in batch.keys.prefix(end) {
+            reply.rows.append(batch.kind.verb == .tryLock ? take(key, batch.kind.mode) : give(key, batch.kind.mode))
+        }
+        if strike != nil, batch.kind.verb == .tryLock, server.chance.happens(0.3) {
+            _ = take(batch.keys[end], batch.kind.mode)
+        }
+        reply.failure = strike
+        return reply
+    }
+
+    private func ask(_ key: AdvisoryKey, _ mode: Mode, limit: Duration?, _ strike: Failure?) {
+        if let strike {
+            if server.chance.happens(0.3) { _ = take(key, mode) }
+            return finish(SimulatedReply(failure: strike))
+        }
+        activity = .blocked(key)
+        if server.lock(key, claim(mode)) {
+            wake()
+        } else if let limit {
+            plan(limit) { [unowned self] in signal(Failure(.lockTimeout, "Lock timeout.", sqlState: "55P03")) }
+        }
+    }
+
+    /// The lock has been granted.
+    func wake() {
+        guard case .blocked(let key) = activity else { return }
+        activity = .granted
+        heldKeys[key, default: 0] += 1
+        plan(server.chance.skewedDuration(.zero ... .milliseconds(2))) { [unowned self] in
+            finish(SimulatedReply(rows: [true]))
+        }
+    }
+
+    private func runCancel(_ target: SimulatedSession?, _ onlyLockWaits: Bool, _ strike: Failure?) {
+        if server.profile.cancelsForbidden {
+            return finish(SimulatedReply(failure: Failure(.statement, "permission denied", sqlState: "42501")))
+        }
+        guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
+        guard let target, target.isAlive, onlyLockWaits ? target.isBlocked : target.isActive else {
+            return finish(SimulatedReply())
+        }
+        // The signal arrives before the answer, but what it meets may be something else by then.
+        plan(server.chance.skewedDuration(.zero ... .milliseconds(1))) { [unowned self] in
+            target.signal(.cancelledByServer)
+            finish(SimulatedReply(rows: [true]))
+        }
+    }
+
+    private var isBlocked: Bool { if case .blocked = activity { true } else { false } }
+    private var isActive: Bool { if case .idle = activity { false } else { true } }
+
+    /// A cancel request arrives. It strikes whatever runs, and is swallowed if nothing does.
+    func signal(_ failure: Failure) {
+        guard isAlive else { return }
+        switch activity {
+        case .idle:
+            break
+        case .running:
+            activity = .running(strike: failure)
+            if case .work = inbox[0].0 { finish(SimulatedReply(failure: failure)) }
+        case .blocked(let key):
+            activity = .running(strike: nil)
+            server.leaveQueue(key, id)
+            finish(SimulatedReply(failure: failure))
+        case .granted:
+            // Grant and error race inside the server: mostly the error wins, and the lock is held all the same.
+            if server.chance.happens(0.9) { finish(SimulatedReply(failure: failure)) }
+        }
+    }
+
+    private func finish(_ reply: SimulatedReply) {
+        epoch += 1
+        inbox.removeFirst().1(reply)
+        next()
+    }
+
+    private func take(_ key: AdvisoryKey, _ mode: Mode) -> Bool {
+        guard server.tryLock(key, claim(mode)) else { return false }
+        heldKeys[key, default: 0] += 1
+        return true
+    }
+
+    private func give(_ key: AdvisoryKey, _ mode: Mode) -> Bool {
+        guard server.holders(of: key).contains(claim(mode)) else { return false }
+        heldKeys[key] = heldKeys[key].flatMap { $0 > 1 ? $0 - 1 : nil }
+        server.ledger.unlocks(key, self)
+        return server.unlock(key, claim(mode))
+    }
+}
+
+extension Failure {
+    static func randomError(_ chance: Chance) -> Failure {
+        chance.one(of: [
+            .full, .cancelledByServer, Failure(.deadlock, "Deadlock detected.", sqlState: "40P01"),
+            Failure(.statement, "Something else.", sqlState: "XX000"),
+        ])
+    }
+}

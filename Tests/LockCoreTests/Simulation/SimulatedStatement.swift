@@ -1,0 +1,17 @@
+import LockCore
+
+/// What a session can be asked to run.
+enum SimulatedStatement {
+    case batch(Engine.Batch)
+    case wait(AdvisoryKey, Mode, limit: Duration?)
+    case cancel(SimulatedSession?, onlyLockWaits: Bool)
+    /// `BEGIN`, and a lock until the end of the transaction.
+    case transactionLock(AdvisoryKey, Mode, isTry: Bool)
+    case work(Duration)
+    case endTransaction
+}
+
+struct SimulatedReply {
+    var rows: [Bool] = []
+    var failure: Failure?
+}

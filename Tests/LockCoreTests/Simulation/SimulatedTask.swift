@@ -1,0 +1,120 @@
+import LockCore
+
+/// One user of a process: takes locks, one after the other, and behaves as `withLock` and `withTransaction` do.
+final class SimulatedTask {
+    let process: SimulatedProcess
+    private var rounds: Int
+    private let onEnd: () -> Void
+
+    var agenda: Agenda { process.agenda }
+    var chance: Chance { process.chance }
+    var profile: SimulationProfile { process.profile }
+    var ledger: Ledger { process.ledger }
+
+    init(_ process: SimulatedProcess, rounds: Int, onEnd: @escaping () -> Void) {
+        self.process = process
+        self.rounds = rounds
+        self.onEnd = onEnd
+    }
+
+    func next() {
+        guard rounds > 0, !process.isTerminated, !process.isCrashed else { return onEnd() }
+        rounds -= 1
+        agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+            if chance.happens(0.2) {
+                SimulatedTransaction(self).begin()
+            } else {
+                lock()
+            }
+        }
+    }
+
+    /// How a call may be limited: by a deadline, by a cancellation, or not at all where nothing can go wrong.
+    func patience() -> (deadline: Duration?, cancelAfter: Duration?) {
+        let time = chance.skewedDuration(.zero ... .seconds(20))
+        if chance.happens(0.3) { return (time, chance.happens(0.2) ? chance.skewedDuration(.zero ... .seconds(20)) : nil) }
+        if chance.happens(0.3) || !profile.isCalm { return (nil, chance.happens(0.5) ? time : time + .seconds(20)) }
+        return (nil, nil)
+    }
+
+    /// Cancels a call some time after it has begun, which may be never too early, and often too late.
+    func cancel(_ id: RequestID, after delay: Duration?) {
+        guard let delay else { return }
+        agenda.plan(after: delay) { [self] in
+            process.drive { $0.cancel(id, now: $1) }
+        }
+    }
+
+    func randomKey() -> AdvisoryKey {
+        let number = chance.number(1...profile.keys)
+        return number % 3 == 0 ? AdvisoryKey(0, Int32(number)) : AdvisoryKey(Int64(number))
+    }
+
+    // MARK: Session locks
+
+    private func lock() {
+        acquire(randomKey(), chance.happens(0.3) ? .shared : .exclusive) { [self] id, key, mode in
+            guard let id else { return next() }
+            agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+                guard mode == .shared, chance.happens(0.3), process.held[id] != nil else { return release(id) }
+                acquire(key, .shared, enclosing: id) { [self] inner, _, _ in
+                    guard let inner else { return release(id) }
+                    release(inner, then: { [self] in release(id) })
+                }
+            }
+        }
+    }
+
+    private func acquire(
+        _ key: AdvisoryKey,
+        _ mode: Mode,
+        enclosing: RequestID? = nil,
+        completion: @escaping (RequestID?, AdvisoryKey, Mode) -> Void
+    ) {
+        let isTry = chance.happens(0.15)
+        let (deadline, cancelAfter) = isTry ? (nil, nil) : patience()
+        let began = agenda.now
+        let end = deadline.map { began.advanced(by: $0) }
+        let request = LockTable.Request(key, mode, isTry: isTry, deadline: end)
+        let limit = [deadline, cancelAfter].compactMap(\.self).min()
+        let id = process.call(
+            within: limit,
+            for: request,
+            { $0.acquire($1, request, deadline: end, enclosing: enclosing, now: $2) },
+            completion: { [self] id, outcome in
+                switch outcome {
+                case .granted:
+                    return completion(id, key, mode)
+                case .refused where isTry:
+                    break
+                case .ended(.timedOut) where end.map { $0 <= agenda.now } == true:
+                    break
+                case .ended(.cancelled) where cancelAfter.map { began.advanced(by: $0) <= agenda.now } == true:
+                    break
+                case .failed where !profile.isCalm || process.isTerminated:
+                    break
+                default:
+                    ledger.report("process \(process.id), \(id) ended by \(outcome) (try: \(isTry), limit: \(limit ?? .zero))")
+                }
+                completion(nil, key, mode)
+            }
+        )
+        cancel(id, after: cancelAfter)
+    }
+
+    private func release(_ id: RequestID, then completion: (() -> Void)? = nil) {
+        let key = process.held.removeValue(forKey: id)
+        if let key { ledger.end(process: process.id, id, key) }
+        process.begin(id, within: releaseLimit, { $0.release(id, now: $1) }) { [self] outcome in
+            switch outcome {
+            case .released where key != nil: break
+            case .failed where key == nil || !profile.isCalm: break
+            default: ledger.report("process \(process.id): the release of \(id) ended by \(outcome)")
+            }
+            if let completion { completion() } else { next() }
+        }
+    }
+
+    /// A round that is under way, the interruption of a wait, and the unlock itself, each as slow as is allowed.
+    var releaseLimit: Duration { profile.engine.responseTimeout * 3 + .seconds(1) }
+}

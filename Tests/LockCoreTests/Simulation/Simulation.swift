@@ -1,0 +1,101 @@
+import LockCore
+
+/// Some processes and one server, in simulated time. The same seed gives the same run, to the last event.
+final class Simulation {
+    let seed: UInt64
+    let profile: SimulationProfile
+    let agenda = Agenda()
+    let ledger: Ledger
+    private let chance: Chance
+    private let server: SimulatedServer
+    private var processes: [SimulatedProcess] = []
+    /// How many tasks have not ended, per process.
+    private var running: [Int: Int] = [:]
+
+    init(seed: UInt64, profile: SimulationProfile? = nil) {
+        self.seed = seed
+        self.profile = profile ?? SimulationProfile(seed: seed)
+        chance = Chance(seed: seed &+ 0x5EED)
+        ledger = Ledger(agenda: agenda)
+        server = SimulatedServer(agenda: agenda, chance: chance, profile: self.profile, ledger: ledger)
+        processes = (1...self.profile.processes).map { SimulatedProcess($0, server: server) }
+    }
+
+    /// Runs to the end, or to the first broken promise.
+    func run() {
+        for process in processes {
+            for _ in 0..<profile.tasks { start(process) }
+        }
+        planTrouble()
+        if profile.departures { planDepartures() }
+        // Bad weather for a while, then good weather until all tasks are through.
+        proceed(for: .seconds(chance.number(1...60))) { [self] in isDone }
+        server.isFaulty = false
+        proceed(for: .seconds(3600)) { [self] in isDone }
+        if !isDone, ledger.violations.isEmpty { ledger.report("tasks have not ended: \(running)") }
+        // Long enough for connections to become idle and be closed, and for the server to notice what went dark.
+        proceed(for: .seconds(180)) { false }
+        checkQuiet()
+        for process in processes { process.shutDown(grace: .seconds(60)) }
+        proceed(for: .seconds(70)) { false }
+        guard ledger.violations.isEmpty else { return }
+        if let session = server.randomSession() { ledger.report("session \(session.id) has not ended") }
+        if !server.lockedKeys.isEmpty { ledger.report("the keys \(server.lockedKeys) are still locked") }
+    }
+
+    private func proceed(for duration: Duration, until isOver: () -> Bool) {
+        let end = agenda.now.advanced(by: duration)
+        while ledger.violations.isEmpty, !isOver(), agenda.step(until: end) {}
+    }
+
+    private var isDone: Bool { running.values.allSatisfy { $0 == 0 } }
+
+    private func start(_ process: SimulatedProcess) {
+        running[process.id, default: 0] += 1
+        SimulatedTask(process, rounds: profile.rounds) { [self] in running[process.id, default: 0] -= 1 }.next()
+    }
+
+    private func checkQuiet() {
+        guard ledger.violations.isEmpty else { return }
+        for process in processes where !process.isCrashed && !process.isTerminated {
+            if !process.engine.isQuiet { ledger.report("process \(process.id) is not quiet: \(process.engine)") }
+            if process.engine.connectionCount > 1 { ledger.report("process \(process.id) keeps idle connections") }
+        }
+        if !ledger.isEmpty { ledger.report("leases are left over") }
+        for key in server.lockedKeys { ledger.report("key \(key) is still held by \(server.holders(of: key))") }
+    }
+
+    // MARK: Trouble
+
+    private func planTrouble() {
+        guard let every = profile.troubleEvery else { return }
+        agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in
+            guard server.isFaulty else { return }
+            makeTrouble()
+            planTrouble()
+        }
+    }
+
+    private func makeTrouble() {
+        let links = processes.flatMap { $0.links.sorted { $0.key < $1.key }.map(\.value) }
+        switch chance.number(0...9) {
+        case 0: server.restart(after: chance.skewedDuration(.zero ... .seconds(15)))
+        case 1, 2: server.randomSession()?.terminate()
+        // An administrator cancels whatever somebody runs.
+        case 3, 4, 5: server.randomSession()?.signal(.cancelledByServer)
+        case 6: if !links.isEmpty { chance.one(of: links).goDark() }
+        default: if !links.isEmpty { chance.one(of: links).cut() }
+        }
+    }
+
+    private func planDepartures() {
+        agenda.plan(after: chance.skewedDuration(.zero ... .seconds(10))) { [self] in
+            processes[0].shutDown(grace: chance.skewedDuration(.zero ... .seconds(30)))
+        }
+        guard processes.count > 1 else { return }
+        agenda.plan(after: chance.skewedDuration(.zero ... .seconds(10))) { [self] in
+            processes[1].crash()
+            running[processes[1].id] = nil
+        }
+    }
+}

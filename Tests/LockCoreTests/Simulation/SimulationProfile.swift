@@ -1,0 +1,60 @@
+import LockCore
+
+/// What one run is like: how many take part, how contended it is, how bad the weather.
+struct SimulationProfile {
+    var processes: Int
+    var keys: Int
+    /// Tasks at a time, per process.
+    var tasks: Int
+    /// How many locks each of them takes, one after the other.
+    var rounds: Int
+    var engine = Engine.Configuration()
+
+    var latency: ClosedRange<Duration>
+    var hold: ClosedRange<Duration>
+    /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
+    var triesPassTheQueue: Bool
+
+    // How likely each of them is, per occasion.
+    var statementErrors = 0.0
+    var cancelsForbidden = false
+    var connectFailures = 0.0
+    var fatalConnectFailures = 0.0
+
+    /// Something bad happens to some connection or to the server about this often.
+    var troubleEvery: Duration?
+    /// One process shuts down, and one crashes, in the middle of it all.
+    var departures = false
+
+    var isCalm: Bool {
+        statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && !departures
+    }
+
+    init(seed: UInt64) {
+        let chance = Chance(seed: seed)
+        processes = chance.number(1...4)
+        keys = chance.one(of: [1, 2, 3, 5, 20])
+        tasks = chance.one(of: [1, 3, 10, 30])
+        rounds = chance.one(of: [3, 10])
+        engine.maximumConnections = chance.one(of: [2, 2, 3, 4, 8])
+        engine.handOn = chance.one(of: [
+            HandOnLimit(count: 0, duration: .zero), HandOnLimit(count: 16, duration: .milliseconds(50)),
+            HandOnLimit(count: 2, duration: .seconds(5)), .unlimited,
+        ])
+        engine.responseTimeout = .seconds(chance.number(2...30))
+        engine.connectPatience = .seconds(chance.number(1...10))
+        engine.idleTimeout = .seconds(chance.one(of: [1, 60]))
+        engine.batchSize = chance.one(of: [1, 2, 1000])
+        engine.seed = chance.seed()
+        latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
+        hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
+        triesPassTheQueue = chance.happens(0.5)
+        guard chance.happens(0.75) else { return }
+        statementErrors = chance.one(of: [0, 0.01, 0.2])
+        cancelsForbidden = chance.happens(0.2)
+        connectFailures = chance.one(of: [0, 0.1, 0.6])
+        fatalConnectFailures = chance.one(of: [0, 0, 0.05])
+        troubleEvery = chance.one(of: [nil, .milliseconds(20), .milliseconds(300), .seconds(3)])
+        departures = chance.happens(0.3)
+    }
+}
