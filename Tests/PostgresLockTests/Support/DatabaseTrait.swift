@@ -1,0 +1,67 @@
+import PostgresLockTesting
+import Synchronization
+import Testing
+
+/// Gives each test a database of its own, and looks after it whether anything was left behind.
+struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
+    var isRecursive: Bool { true }
+    /// A server of the test's own, for tests that crash it or need settings.
+    var settings: [String: String]?
+    var listensOnTCP = false
+    var password: String?
+
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing function: @Sendable () async throws -> Void
+    ) async throws {
+        guard testCase != nil else { return try await function() }
+        if let settings {
+            let options = EphemeralPostgres.Options(settings: settings, listensOnTCP: listensOnTCP, password: password)
+            try await EphemeralPostgres.withServer(options) { server async throws in
+                try await run(on: server, function)
+            }
+        } else {
+            try await run(on: try await SharedServer.get(), function)
+        }
+    }
+
+    private func run(on server: EphemeralPostgres, _ function: @Sendable () async throws -> Void) async throws {
+        let database = TestDatabase(server: server, name: "test_\(UInt32.random(in: .min ... .max))")
+        try await server.query("CREATE DATABASE \(database.name)")
+        do {
+            try await TestDatabase.$current.withValue(database) { try await function() }
+        } catch {
+            await database.shutDownManagers()
+            throw error
+        }
+        await database.shutDownManagers()
+        try await database.expectNothingLeft()
+        try await server.query("DROP DATABASE \(database.name) WITH (FORCE)")
+    }
+}
+
+extension Trait where Self == DatabaseTrait {
+    /// A database of the test's own on the shared server.
+    static var database: DatabaseTrait { DatabaseTrait() }
+
+    /// A database on a server of the test's own.
+    static func server(
+        _ settings: [String: String] = [:],
+        listensOnTCP: Bool = false,
+        password: String? = nil
+    ) -> DatabaseTrait {
+        DatabaseTrait(settings: settings, listensOnTCP: listensOnTCP, password: password)
+    }
+}
+
+/// The server that tests share; the guardian of its folder removes it when the test process ends.
+private enum SharedServer {
+    private static let starting = Task {
+        try await EphemeralPostgres.start(.init(settings: ["max_connections": "200", "max_locks_per_transaction": "512"]))
+    }
+
+    static func get() async throws -> EphemeralPostgres {
+        try await starting.value
+    }
+}

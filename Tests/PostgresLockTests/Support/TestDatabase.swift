@@ -1,0 +1,86 @@
+import Logging
+import PostgresLock
+import PostgresLockTesting
+import Synchronization
+import Testing
+
+/// A database of one test's own, on a server that all tests share. See the trait ``Testing/Trait/database``.
+final class TestDatabase: Sendable {
+    @TaskLocal static var current: TestDatabase?
+
+    let server: EphemeralPostgres
+    let name: String
+    private let managers = Mutex<[LockManager]>([])
+
+    init(server: EphemeralPostgres, name: String) {
+        self.server = server
+        self.name = name
+    }
+
+    /// The database of the running test.
+    static func get() throws -> TestDatabase {
+        try #require(current, "The test needs the trait .database.")
+    }
+
+    var url: String { server.connectionString(database: name) }
+
+    /// A manager on this database, shut down after the test.
+    func manager(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
+        var configuration = LockManager.Configuration(url: url)
+        configure(&configuration)
+        let manager = try LockManager(configuration: configuration)
+        managers.withLock { $0.append(manager) }
+        return manager
+    }
+
+    @discardableResult
+    func query(_ sql: String) async throws -> [[String?]] {
+        try await server.query(sql, database: name)
+    }
+
+    /// The advisory locks in this database: granted or waited for.
+    func locks(granted: Bool = true) async throws -> Int {
+        let rows = try await query(
+            """
+            SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = \(granted)
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """)
+        return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
+    }
+
+    /// The sessions in this database, but for the one that asks.
+    func sessions() async throws -> Int {
+        let rows = try await query(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
+    }
+
+    /// Repeats a look until it shows what is expected; fails if that never happens.
+    func eventually(
+        _ what: String,
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ isTrue: () async throws -> Bool
+    ) async throws {
+        let limit = ContinuousClock.now + .seconds(20)
+        while try await !isTrue() {
+            guard ContinuousClock.now < limit else {
+                Issue.record("Never happened: \(what)", sourceLocation: sourceLocation)
+                return
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    func shutDownManagers() async {
+        for manager in managers.withLock({ $0 }) {
+            await manager.shutdown(gracePeriod: .seconds(5))
+        }
+    }
+
+    /// After every test the server must hold no advisory lock and no session of ours.
+    func expectNothingLeft() async throws {
+        try await eventually("no advisory lock remains") { try await self.locks() == 0 }
+        try await eventually("no wait remains") { try await self.locks(granted: false) == 0 }
+        try await eventually("no session remains") { try await self.sessions() == 0 }
+    }
+}
