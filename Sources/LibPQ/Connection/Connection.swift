@@ -45,6 +45,7 @@ package final class Connection: @unchecked Sendable {
             onReadable: { [weak self] in self?.receive() },
             onWritable: { [weak self] in self?.flush() }
         )
+        if watcher == nil { failLater() }
     }
 
     deinit {
@@ -79,6 +80,8 @@ package final class Connection: @unchecked Sendable {
         case 1:
             // What the server sends meanwhile must be read, or both sides may wait for the other for ever.
             watcher?.watchWrites(true)
+            // Trying to write can have read something, for which the socket will not report again.
+            loop.execute { [weak self] in self?.drainResults() }
         default:
             failLater()
         }
@@ -92,8 +95,10 @@ package final class Connection: @unchecked Sendable {
     package func close() {
         guard let raw else { return }
         self.raw = nil
-        // The socket must stay open until Dispatch has let go of it.
-        watcher?.close { _ = raw }
+        // Freed on the loop: freeing says goodbye to the server.
+        if let watcher {
+            watcher.close { _ = raw }
+        }
         watcher = nil
     }
 
@@ -127,18 +132,27 @@ package final class Connection: @unchecked Sendable {
 
     private func receive() {
         guard let raw else { return }
-        let isAlive = PQconsumeInput(raw.pointer) == 1
-        drainResults()
-        if !isAlive || PQstatus(raw.pointer) == CONNECTION_BAD {
-            lose()
-        } else if self.raw != nil, mustFlush {
-            flush()
+        // Twice: the last words and the end of a connection can come as one event, after which Dispatch reports nothing
+        // more, but libpq reads them by two calls.
+        for _ in 0..<2 {
+            guard PQconsumeInput(raw.pointer) == 1, PQstatus(raw.pointer) == CONNECTION_OK else {
+                lose()
+                return
+            }
+            drainResults()
+            guard self.raw != nil else { return }
         }
+        flushIfNeeded()
     }
 
     private func drainResults() {
         while let raw, let expected = expectations.first {
             guard PQisBusy(raw.pointer) == 0 else { return }
+            // On a dead connection libpq would go on to report errors for ever.
+            guard PQstatus(raw.pointer) == CONNECTION_OK else {
+                lose()
+                return
+            }
             guard let result = PQgetResult(raw.pointer) else {
                 if case .sync = expected { return }
                 expectations.removeFirst()

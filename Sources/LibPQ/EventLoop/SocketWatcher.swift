@@ -1,20 +1,36 @@
 import Dispatch
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// Tells when a socket can be read, and on request when it can be written. Confined to its loop.
+///
+/// It watches a duplicate of the descriptor. libpq closes its socket by itself when the server has closed the connection;
+/// the number may be in use again, by any thread, before Dispatch has been told, and then Dispatch takes the new socket
+/// for one that it watches already and never reports it.
 final class SocketWatcher {
+    private let descriptor: Int32
     private let reading: any DispatchSourceRead
     private let writing: any DispatchSourceWrite
     private var isWatchingWrites = false
     private var isClosed = false
 
-    init(
+    /// Returns `nil` if the process has no descriptor left.
+    init?(
         socket: Int32,
         on loop: EventLoop,
         onReadable: @escaping @Sendable () -> Void,
         onWritable: @escaping @Sendable () -> Void
     ) {
-        reading = DispatchSource.makeReadSource(fileDescriptor: socket, queue: loop.queue)
-        writing = DispatchSource.makeWriteSource(fileDescriptor: socket, queue: loop.queue)
+        descriptor = fcntl(socket, F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else { return nil }
+        reading = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: loop.queue)
+        writing = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: loop.queue)
         let onRead: @Sendable () -> Void = {
             onReadable()
             loop.endBurst()
@@ -39,22 +55,30 @@ final class SocketWatcher {
         }
     }
 
-    /// Stops watching, then calls `completion` on the loop. Not before may the descriptor be closed: Dispatch would
-    /// watch whatever is opened next under the same number.
+    /// Stops watching. Calls `completion` on the loop when that is done.
     func close(completion: @escaping @Sendable () -> Void) {
         guard !isClosed else { return }
         isClosed = true
         // A suspended source never delivers its cancellation, and must not be released either.
         if !isWatchingWrites { writing.resume() }
-        let last = writing
-        let first = reading
-        let onWritingCancelled: @Sendable () -> Void = { completion() }
-        let afterReading = UncheckedTransfer(last)
-        let onReadingCancelled: @Sendable () -> Void = { afterReading.value.cancel() }
-        last.setCancelHandler(handler: onWritingCancelled)
-        first.setCancelHandler(handler: onReadingCancelled)
-        first.cancel()
+        let descriptor = self.descriptor
+        let writing = UncheckedTransfer(self.writing)
+        // One after the other: the descriptor may be closed when both have let go of it.
+        let onWritingCancelled: @Sendable () -> Void = {
+            closeDescriptor(descriptor)
+            completion()
+        }
+        let onReadingCancelled: @Sendable () -> Void = { writing.value.cancel() }
+        self.writing.setCancelHandler(handler: onWritingCancelled)
+        reading.setCancelHandler(handler: onReadingCancelled)
+        reading.cancel()
     }
+
+}
+
+/// The C function, which inside the class is hidden by its method.
+private func closeDescriptor(_ descriptor: Int32) {
+    _ = close(descriptor)
 }
 
 /// Carries a value into a handler of the loop that the value is confined to.
