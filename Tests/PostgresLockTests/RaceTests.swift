@@ -1,0 +1,103 @@
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+/// The heart of the promise "proven outcome": whatever races, an acquire that does not return a lock leaves none behind.
+///
+/// Take the unlock after a failed wait out of the engine (`waitAnswered`), and these tests fail within seconds.
+@Suite("Races")
+struct RaceTests {
+    enum Rival: String, CaseIterable, Sendable {
+        case cancellation
+        case timeout
+    }
+
+    @Test("a grant that races the end of its wait leaves no lock behind", .database, arguments: Rival.allCases)
+    func fast(rival: Rival) async throws {
+        let database = try TestDatabase.get()
+        try await race(rival, lanes: 8, rounds: 400, url: database.url, spread: 1_500)
+    }
+
+    @Test("so it is over a slow link, where a cancel can come before the wait has begun", .server(), arguments: Rival.allCases)
+    func slow(rival: Rival) async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(5))
+        defer { link.close() }
+        let url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+        try await race(rival, lanes: 8, rounds: 40, url: url, spread: 40_000)
+    }
+
+    /// In every round one manager releases while the other's wait for the same key ends.
+    ///
+    /// - Parameter spread: How far apart the two may be, in microseconds.
+    private func race(_ rival: Rival, lanes: Int, rounds: Int, url: String, spread: Int) async throws {
+        let database = try TestDatabase.get()
+        let holder = try database.manager { $0.pool.maximumConnections = 20 }
+        let racer = try database.manager {
+            $0.url = url
+            $0.pool.maximumConnections = 20
+        }
+        // Connected before, so that what races is the wait and not the connecting.
+        try await racer.withLock("warm") { _ in }
+        let tally = try await withThrowingTaskGroup(of: (won: Int, lost: Int).self) { group in
+            for lane in 0..<lanes {
+                group.addTask {
+                    var tally = (won: 0, lost: 0)
+                    for _ in 0..<rounds {
+                        let isWon = try await runOnce(rival, LockKey(number: Int64(lane)), holder, racer, spread: spread)
+                        tally.won += isWon ? 1 : 0
+                        tally.lost += isWon ? 0 : 1
+                    }
+                    return tally
+                }
+            }
+            return try await group.reduce((won: 0, lost: 0)) { ($0.won + $1.won, $0.lost + $1.lost) }
+        }
+        await racer.shutdown()
+        try await database.eventually("no lock remains") { try await database.locks() == 0 }
+        for lane in 0..<lanes {
+            #expect(try await holder.isFree(LockKey(number: Int64(lane))))
+        }
+        let proofs = await racer.provedAfterError
+        print("race with \(rival): \(tally.won) granted, \(tally.lost) ended; errors while holding: \(proofs.held), otherwise: \(proofs.notHeld)")
+        // A race that only one side ever wins is none.
+        #expect(tally.won > 0 && tally.lost > 0)
+    }
+
+    private func runOnce(
+        _ rival: Rival,
+        _ key: LockKey,
+        _ holder: LockManager,
+        _ racer: LockManager,
+        spread: Int
+    ) async throws -> Bool {
+        let held = try await holder.acquire(key, timeout: .seconds(20))
+        let release = Int.random(in: 0...spread)
+        let patience = Duration.microseconds(max(0, release + Int.random(in: -spread / 4...spread)))
+        let waiting = Task {
+            let lock = try await racer.acquire(key, timeout: rival == .timeout ? patience : nil)
+            try await lock.release()
+        }
+        let canceller = Task {
+            guard rival == .cancellation else { return }
+            try await Task.sleep(for: patience)
+            waiting.cancel()
+        }
+        try await Task.sleep(for: .microseconds(release))
+        try await held.release()
+        let isWon: Bool
+        do {
+            try await waiting.value
+            isWon = true
+        } catch is CancellationError {
+            isWon = false
+        } catch let error as LockError where error.code == .timedOut {
+            isWon = false
+        }
+        try await canceller.value
+        // Whatever came of it, the next one in the same process gets the lock.
+        let next = try await racer.acquire(key, timeout: .seconds(20))
+        try await next.release()
+        return isWon
+    }
+}
