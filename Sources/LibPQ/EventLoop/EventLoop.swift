@@ -17,9 +17,15 @@ package final class EventLoop: SerialExecutor, Sendable {
         var isScheduled = false
     }
 
+    /// A struct around the closure, because a bare closure in a generic container is wrapped anew at every access, and
+    /// a mutex writes back what it lends: after a million bursts it would be a million wrappers deep.
+    private struct BurstHandler {
+        var body: (@Sendable () -> Void)?
+    }
+
     let queue: DispatchQueue
     private let inbox = Mutex(Inbox())
-    private let burstHandler = Mutex<(@Sendable () -> Void)?>(nil)
+    private let burstHandler = Mutex(BurstHandler())
 
     package init(label: String) {
         queue = DispatchQueue(label: label)
@@ -27,7 +33,7 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// Sets what ends every burst. It is called on the loop.
     package func onBurstEnd(_ handler: @escaping @Sendable () -> Void) {
-        burstHandler.withLock { $0 = handler }
+        burstHandler.withLock { $0.body = handler }
     }
 
     package func enqueue(_ job: consuming ExecutorJob) {
@@ -45,7 +51,7 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// For a handler of a socket or timer, after it has done its work: sends what it has caused.
     func endBurst() {
-        burstHandler.withLock { $0 }?()
+        burstHandler.withLock { $0.body }?()
     }
 
     private func add(_ item: Item) {

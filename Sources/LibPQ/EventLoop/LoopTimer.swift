@@ -24,18 +24,18 @@ package final class LoopTimer {
         source.cancel()
     }
 
-    /// Arms the timer for a time, or disarms it.
+    /// Sees to it that the timer fires at a time, or before.
+    ///
+    /// A timer that is armed for an earlier time is left alone, since arming costs a system call and wakes a thread of
+    /// Dispatch's: it fires in vain, once, and is armed for what is due then. So deadlines that move on with every
+    /// statement cost nothing.
     ///
     /// - Parameters:
-    ///   - time: In nanoseconds, on the clock that `now` is read from.
+    ///   - time: In nanoseconds, on the clock that `now` is read from; `nil` if nothing is due.
     ///   - now: The time at present.
     package func arm(at time: Int64?, now: Int64) {
-        guard time != armedFor else { return }
+        guard let time, armedFor.map({ time < $0 }) ?? true else { return }
         armedFor = time
-        guard let time else {
-            source.schedule(deadline: .distantFuture)
-            return
-        }
         let delay = DispatchTimeInterval.nanoseconds(Int(clamping: max(0, time - now)))
         source.schedule(deadline: .now() + delay, leeway: .microseconds(100))
     }
