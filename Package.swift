@@ -73,6 +73,12 @@ let package = Package(
             path: "Tests/Helpers/EphemeralPostgresHolder",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "LockWorker",
+            dependencies: ["PostgresLock"],
+            path: "Tests/Helpers/LockWorker",
+            swiftSettings: settings
+        ),
         .testTarget(name: "LockCoreTests", dependencies: ["LockCore"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",
@@ -86,7 +92,14 @@ let package = Package(
         ),
         .testTarget(
             name: "PostgresLockTests",
-            dependencies: ["LibPQ", "LockCore", "PostgresLock", "PostgresLockTesting"],
+            dependencies: [
+                "LibPQ",
+                "LockCore",
+                "LockWorker",
+                "PostgresLock",
+                "PostgresLockTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
     ]

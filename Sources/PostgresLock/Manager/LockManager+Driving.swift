@@ -118,6 +118,7 @@ extension LockManager {
     private func connect(_ id: ConnectionID, _ role: Engine.Role) {
         let attempt = Connector.Attempt()
         attempts[id] = attempt
+        connectionPeak = max(connectionPeak, connections.count + attempts.count)
         let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
             loop.execute { [weak self] in
                 self?.assumeIsolated { $0.finishConnecting(id, result) }

@@ -22,6 +22,7 @@ extension LockManager {
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
     ///   all with ``LockError/Code/timedOut``, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``.
+    @discardableResult
     public func withLock<Result>(
         _ key: LockKey,
         mode: LockMode = .exclusive,

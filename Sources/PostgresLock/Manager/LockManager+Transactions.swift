@@ -22,6 +22,7 @@ extension LockManager {
     /// - Throws: What the body throws; `CancellationError`; ``LockError``, among others with the code
     ///   ``LockError/Code/commitOutcomeUnknown`` if the connection went away during the commit: look at the data before
     ///   doing it again.
+    @discardableResult
     public func withTransaction<Result>(
         locking key: LockKey? = nil,
         mode: LockMode = .exclusive,

@@ -43,6 +43,9 @@ public actor LockManager {
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     package private(set) var provedAfterError = (held: 0, notHeld: 0)
 
+    /// The most connections that there have been at a time, those being made included.
+    package var connectionPeak = 0
+
     /// Makes a manager. Nothing is connected before the first lock is asked for.
     ///
     /// - Parameters:

@@ -1,0 +1,69 @@
+import PostgresLock
+
+/// One process of a fleet: many tasks that take locks on a few keys in random modes, and record at the server who holds
+/// what, so that holders who overlap without being allowed to are found whoever they are.
+///
+/// Arguments: a connection string, the number of tasks, and the rounds of each. The tables are made by the test.
+@main
+struct LockWorker {
+    let locks: LockManager
+    let records: LockManager
+
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 5, let tasks = Int(arguments[2]), let rounds = Int(arguments[3]),
+            let handOn = Int(arguments[4])
+        else {
+            print("usage: LockWorker URL TASKS ROUNDS HAND-ON-LIMIT")
+            return
+        }
+        var configuration = LockManager.Configuration(url: arguments[1])
+        configuration.handOn.maximumCount = handOn
+        configuration.pool.maximumConnections = 5
+        let worker = LockWorker(
+            locks: try LockManager(configuration: configuration), records: try LockManager(configuration: configuration))
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<tasks {
+                group.addTask {
+                    for _ in 0..<rounds { try await worker.runOnce() }
+                }
+            }
+            try await group.waitForAll()
+        }
+        await worker.locks.shutdown()
+        await worker.records.shutdown()
+    }
+
+    private func runOnce() async throws {
+        let key = Int.random(in: 0..<4)
+        let mode: LockMode = Int.random(in: 0..<3) == 0 ? .exclusive : .shared
+        do {
+            // Some give up half way, so that cancelled waits are among what is tried.
+            let timeout: Duration? = Int.random(in: 0..<10) == 0 ? .milliseconds(Int.random(in: 1...20)) : nil
+            try await locks.withLock(LockKey(number: Int64(key)), mode: mode, timeout: timeout) { _ in
+                try await hold(key, mode)
+            }
+        } catch let error as LockError where error.code == .timedOut {
+            return
+        }
+    }
+
+    private func hold(_ key: Int, _ mode: LockMode) async throws {
+        let isExclusive = mode == .exclusive
+        let id = Int.random(in: 1 ... .max)
+        try await records.withTransaction { transaction in
+            try await transaction.execute(
+                "INSERT INTO holders (id, key, is_exclusive) VALUES ($1, $2, $3)", [.int(id), .int(key), .bool(isExclusive)])
+        }
+        // The other's record is committed before it looks, too: of two who overlap, at least one sees the other.
+        try await records.withTransaction { transaction in
+            try await transaction.execute(
+                """
+                INSERT INTO violations SELECT id FROM holders
+                WHERE key = $2 AND id <> $1 AND (is_exclusive OR $3)
+                """, [.int(id), .int(key), .bool(isExclusive)])
+            try await transaction.execute("DELETE FROM holders WHERE id = $1", [.int(id)])
+            try await transaction.execute("INSERT INTO rounds VALUES ($1)", [.bool(isExclusive)])
+        }
+    }
+}

@@ -1,0 +1,213 @@
+import Foundation
+import PostgresLock
+import Testing
+
+@Suite("Transactions", .database)
+struct TransactionTests {
+    @Test("a transaction holds its lock to its end, and commits what the body did")
+    func commit() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int)")
+        let locks = try database.manager()
+        let touched = try await locks.withTransaction(locking: "a") { transaction in
+            let other = try await locks.tryAcquire("a")
+            let isFree = other != nil
+            #expect(!isFree)
+            return try await transaction.execute("INSERT INTO t VALUES ($1), ($2)", [.int(1), 2])
+        }
+        #expect(touched == 2)
+        #expect(try await database.query("SELECT sum(x) FROM t") == [["3"]])
+        #expect(try await locks.isFree("a"))
+    }
+
+    @Test("a body that throws rolls back")
+    func rollBack() async throws {
+        struct Mistake: Error {}
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int)")
+        let locks = try database.manager()
+        await #expect(throws: Mistake.self) {
+            try await locks.withTransaction(locking: "a") { transaction in
+                try await transaction.execute("INSERT INTO t VALUES (1)")
+                throw Mistake()
+            }
+        }
+        #expect(try await database.query("SELECT count(*) FROM t") == [["0"]])
+        #expect(try await locks.isFree("a"))
+    }
+
+    @Test("a failed statement whose error the body keeps to itself is not taken for a commit")
+    func swallowed() async throws {
+        let locks = try TestDatabase.get().manager()
+        let error = await #expect(throws: LockError.self) {
+            try await locks.withTransaction { transaction in
+                do {
+                    try await transaction.execute("SELECT 1/0")
+                } catch let error as LockError {
+                    #expect(error.code == .statementFailed)
+                    #expect(error.sqlState == "22012")
+                }
+            }
+        }
+        #expect(error?.code == .statementFailed)
+        #expect(error?.sqlState == "25P02")
+        try await locks.withTransaction { try await $0.execute("SELECT 1") }
+    }
+
+    @Test("values come back as they were sent")
+    func values() async throws {
+        let locks = try TestDatabase.get().manager()
+        let id = UUID()
+        let date = Date(timeIntervalSince1970: 1_795_000_000.25)
+        try await locks.withTransaction { transaction in
+            let rows = try await transaction.query(
+                """
+                SELECT $1::bigint AS int, $2 AS text, $3 AS bool, $4 AS double, $5 AS bytes, $6 AS uuid, $7 AS date,
+                    $8::text AS missing, $9 AS int32
+                """,
+                [.int(.min), "it's “quoted”; -- ☃", true, 0.1, .bytes([0, 255, 16]), .uuid(id), .date(date), nil, .int32(-7)])
+            let row = try #require(rows.first)
+            #expect(rows.count == 1)
+            #expect(try row.decode("int", as: Int.self) == .min)
+            #expect(try row.decode("text", as: String.self) == "it's “quoted”; -- ☃")
+            #expect(try row.decode("bool", as: Bool.self))
+            #expect(try row.decode("double", as: Double.self) == 0.1)
+            #expect(try row.decode("bytes", as: [UInt8].self) == [0, 255, 16])
+            #expect(try row.decode("uuid", as: UUID.self) == id)
+            #expect(try row.decode("date", as: Date.self) == date)
+            #expect(try row.decode("missing", as: String?.self) == nil)
+            #expect(try row.decode("int32", as: Int32?.self) == -7)
+            #expect(try row.decode(0, as: String.self) == "\(Int.min)")
+            for attempt in [
+                { _ = try row.decode("missing", as: String.self) }, { _ = try row.decode("text", as: Int.self) },
+                { _ = try row.decode("nothing", as: Int.self) }, { _ = try row.decode(99, as: Int.self) },
+            ] {
+                let error = #expect(throws: LockError.self) { try attempt() }
+                #expect(error?.code == .decodingFailed)
+            }
+        }
+    }
+
+    @Test("further locks last to the end; one that fails leaves the transaction as it was")
+    func furtherLocks() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int)")
+        let locks = try database.manager()
+        let other = try await database.manager().acquire("taken")
+        try await locks.withTransaction(locking: "a") { transaction in
+            try await transaction.execute("INSERT INTO t VALUES (1)")
+            try await transaction.lock("b")
+            try await transaction.lock("a")
+            let isTaken = try await transaction.tryLock("taken")
+            #expect(!isTaken)
+            let error = await #expect(throws: LockError.self) {
+                try await transaction.lock("taken", timeout: .milliseconds(50))
+            }
+            #expect(error?.code == .timedOut)
+            let waiting = Task { try await transaction.lock("taken") }
+            try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+            waiting.cancel()
+            await #expect(throws: CancellationError.self) { try await waiting.value }
+            let isFree = try await locks.isFree("b")
+            #expect(!isFree)
+            try await transaction.execute("INSERT INTO t VALUES (2)")
+        }
+        #expect(try await database.query("SELECT sum(x) FROM t") == [["3"]])
+        #expect(try await locks.isFree("b"))
+        try await other.release()
+    }
+
+    @Test("a deadlock between transactions is broken by PostgreSQL, and named")
+    func deadlock() async throws {
+        let locks = try TestDatabase.get().manager()
+        @Sendable func cross(_ first: LockKey, _ second: LockKey) async throws -> LockError.Code? {
+            do {
+                try await locks.withTransaction(locking: first) { transaction in
+                    try await Task.sleep(for: .milliseconds(50))
+                    try await transaction.lock(second)
+                }
+                return nil
+            } catch let error as LockError {
+                return error.code
+            }
+        }
+        async let one = cross("a", "b")
+        async let two = cross("b", "a")
+        let codes = [try await one, try await two]
+        #expect(codes.contains(.deadlock))
+        #expect(codes.contains(nil))
+    }
+
+    @Test("cancelling a statement ends it on the server, and rolls back")
+    func cancellation() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let task = Task {
+            try await locks.withTransaction(locking: "a") { try await $0.execute("SELECT pg_sleep(60)") }
+        }
+        try await database.eventually("it sleeps") {
+            try await database.query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'")
+                != [["0"]]
+        }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try await locks.isFree("a"))
+    }
+
+    @Test("a connection lost during COMMIT has an error of its own, and before it another")
+    func unknownOutcome() async throws {
+        let database = try TestDatabase.get()
+        // A deferred trigger is what runs inside COMMIT.
+        try await database.query(
+            """
+            CREATE TABLE t (x int);
+            CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()
+            """)
+        let locks = try database.manager()
+        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active' AND datname = current_database()"
+        let committing = Task {
+            try await locks.withTransaction(locking: "a") { try await $0.execute("INSERT INTO t VALUES (1)") }
+        }
+        try await database.eventually("the commit is cut off") { try await database.query(kill) == [["t"]] }
+        let error = await #expect(throws: LockError.self) { try await committing.value }
+        #expect(error?.code == .commitOutcomeUnknown)
+        let before = await #expect(throws: LockError.self) {
+            try await locks.withTransaction(locking: "a") { transaction in
+                try await transaction.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            }
+        }
+        #expect(before?.code == .lockLost || before?.code == .connectionLost)
+        #expect(try await locks.isFree("a"))
+    }
+
+    @Test("a transaction that has ended refuses to go on")
+    func ended() async throws {
+        let locks = try TestDatabase.get().manager()
+        let escaped = try await locks.withTransaction { $0 }
+        let error = await #expect(throws: LockError.self) { try await escaped.execute("SELECT 1") }
+        #expect(error?.code == .invalidArgument)
+    }
+
+    @Test("many transactions on one key take turns over few connections, and their statements don't mix")
+    func turns() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int); INSERT INTO t VALUES (0)")
+        let locks = try database.manager { $0.pool.maximumConnections = 4 }
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    try await locks.withTransaction(locking: "a") { transaction in
+                        async let first = transaction.query("SELECT x FROM t")
+                        async let second = transaction.query("SELECT 'other'")
+                        let value = try await first[0].decode(0, as: Int.self)
+                        #expect(try await second[0].decode(0, as: String.self) == "other")
+                        try await transaction.execute("UPDATE t SET x = $1", [.int(value + 1)])
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await database.query("SELECT x FROM t") == [["50"]])
+    }
+}
