@@ -9,9 +9,9 @@ struct TransactionTests {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE t (x int)")
         let locks = try database.manager()
+        let other = try database.manager()
         let touched = try await locks.withTransaction(locking: "a") { transaction in
-            let other = try await locks.tryAcquire("a")
-            let isFree = other != nil
+            let isFree = try await other.isFree("a")
             #expect(!isFree)
             return try await transaction.execute("INSERT INTO t VALUES ($1), ($2)", [.int(1), 2])
         }

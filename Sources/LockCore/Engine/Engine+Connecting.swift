@@ -210,7 +210,7 @@ extension Engine {
         case .releasing, .statement:
             return nil
         }
-        return outage?.failure ?? Failure(.unreachable, "The connection to the server was not made in time.")
+        return outage?.failure ?? Failure(.stillConnecting, "The connection was still being made.")
     }
 
     private var isCarrierDown: Bool {

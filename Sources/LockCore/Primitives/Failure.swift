@@ -5,6 +5,8 @@ package struct Failure: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         // Making a connection.
         case unreachable
+        /// No attempt has failed so far, but none has succeeded either.
+        case stillConnecting
         case refusedByConfiguration
         case authentication
         case tooManyConnections

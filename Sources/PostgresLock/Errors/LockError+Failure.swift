@@ -15,6 +15,9 @@ extension LockError {
         case .unreachable:
             code = .cannotConnect
             text = "Can't connect to \(place): \(failure.message)\(about). Check host, port, and that the server is running."
+        case .stillConnecting:
+            code = .timedOut
+            text = "The deadline came while \(place) was still being connected to\(about). Give it more time."
         case .refusedByConfiguration:
             code = .cannotConnect
             text = "\(place) refuses the connection: \(failure.message)\(about). Check the database's name and the role's rights."

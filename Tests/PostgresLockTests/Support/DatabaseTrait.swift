@@ -16,6 +16,9 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
         performing function: @Sendable () async throws -> Void
     ) async throws {
         guard testCase != nil else { return try await function() }
+        // Not more at a time than a small machine can serve, or what is tested is the machine.
+        await Places.shared.enter()
+        defer { Places.shared.leave() }
         if let settings {
             let options = EphemeralPostgres.Options(settings: settings, listensOnTCP: listensOnTCP, password: password)
             try await EphemeralPostgres.withServer(options) { server async throws in
@@ -63,5 +66,44 @@ private enum SharedServer {
 
     static func get() async throws -> EphemeralPostgres {
         try await starting.value
+    }
+}
+
+/// Lets a few tests run at a time.
+private final class Places: Sendable {
+    static let shared = Places(2)
+
+    private struct State {
+        var free: Int
+        var line: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state: Mutex<State>
+
+    private init(_ count: Int) {
+        state = Mutex(State(free: count))
+    }
+
+    func enter() async {
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLock { state in
+                guard state.free == 0 else {
+                    state.free -= 1
+                    return true
+                }
+                state.line.append(continuation)
+                return false
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    func leave() {
+        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard state.line.isEmpty else { return state.line.removeFirst() }
+            state.free += 1
+            return nil
+        }
+        next?.resume()
     }
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Synchronization
 
 #if canImport(Darwin)
@@ -18,7 +19,6 @@ final class SlowLink: Sendable {
     private let target: String
     private let delay: Duration
     private let connections = Mutex<[Int32]>([])
-    private let queue = DispatchQueue(label: "slow link", attributes: .concurrent)
 
     /// - Parameters:
     ///   - server: The server's Unix socket.
@@ -32,7 +32,8 @@ final class SlowLink: Sendable {
         listener = socket(AF_UNIX, stream, 0)
         let isListening = Self.withAddress(folder + "/.s.PGSQL.\(port)") { bind(listener, $0, $1) == 0 }
         guard isListening, listen(listener, 64) == 0 else { throw Failure(errno) }
-        queue.async { [weak self, listener] in
+        // Threads of its own: what blocks must not take Dispatch's from the library.
+        Thread.detachNewThread { [weak self, listener] in
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0, let self else { return }
@@ -68,7 +69,7 @@ final class SlowLink: Sendable {
     private func pump(from source: Int32, to sink: Int32) {
         let line = DispatchQueue(label: "slow link, one way")
         let delay = self.delay
-        queue.async {
+        Thread.detachNewThread {
             var buffer = [UInt8](repeating: 0, count: 65_536)
             while true {
                 let count = read(source, &buffer, buffer.count)
