@@ -31,4 +31,59 @@ struct FaultTests {
         try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
         print("terminated: \(losses) of 500 rounds lost their lock")
     }
+
+    @Test("a server that crashes in the middle of work ends every call, and where its deadline allows it the call succeeds after the restart", .server())
+    func crash() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.timeouts.unreachable = .milliseconds(200) }
+        let other = try database.manager()
+        let blocker = try await other.acquire("taken")
+        let held = try await locks.acquire("held")
+        let lease = held.lease
+        let patient = Task { try await locks.withLock("taken", timeout: .seconds(60)) { $0.isHeld } }
+        let writing = Task { try await locks.withTransaction(locking: "t") { try await $0.execute("SELECT pg_sleep(60)") } }
+        try await database.eventually("one waits") { try await database.locks(granted: false) == 1 }
+        try await database.eventually("one writes") { try await database.locks() == 3 }
+        try await database.server.crash()
+        let loss = await lease.waitForEnd()
+        #expect(loss?.code == .lockLost)
+        let lost = await #expect(throws: LockError.self) { try await writing.value }
+        #expect(lost?.code == .lockLost || lost?.code == .connectionLost)
+        let impatient = await #expect(throws: LockError.self) { try await locks.withLock("b") { _ in } }
+        #expect(impatient?.code == .cannotConnect, "\(String(describing: impatient))")
+        try await database.server.resume()
+        #expect(try await patient.value)
+        do {
+            try await held.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+        }
+        do {
+            try await blocker.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+        }
+    }
+
+    @Test("a server that stops answering is given up after the response timeout, and its locks are lost", .server())
+    func silence() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.timeouts.response = .milliseconds(200)
+            $0.timeouts.unreachable = .milliseconds(200)
+            $0.timeouts.connect = .milliseconds(200)
+        }
+        let held = try await locks.acquire("a")
+        let lease = held.lease
+        link.swallowEverything()
+        let error = await #expect(throws: LockError.self) { try await locks.acquire("b").release() }
+        #expect(error?.code == .cannotConnect)
+        #expect(await lease.waitForEnd()?.code == .lockLost)
+        _ = consume held
+    }
 }

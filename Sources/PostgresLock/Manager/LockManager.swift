@@ -46,6 +46,9 @@ public actor LockManager {
     /// The most connections that there have been at a time, those being made included.
     package var connectionPeak = 0
 
+    /// How many calls have neither got what they asked for nor failed.
+    package var waitingCount: Int { calls.count }
+
     /// Makes a manager. Nothing is connected before the first lock is asked for.
     ///
     /// - Parameters:

@@ -19,6 +19,7 @@ final class SlowLink: Sendable {
     private let target: String
     private let delay: Duration
     private let connections = Mutex<[Int32]>([])
+    private let isSwallowing = Atomic(false)
 
     /// - Parameters:
     ///   - server: The server's Unix socket.
@@ -45,6 +46,11 @@ final class SlowLink: Sendable {
     struct Failure: Error {
         let code: Int32
         init(_ code: Int32) { self.code = code }
+    }
+
+    /// From now on nothing arrives any more, in either direction, and nobody is told.
+    func swallowEverything() {
+        isSwallowing.store(true, ordering: .sequentiallyConsistent)
     }
 
     func close() {
@@ -78,6 +84,7 @@ final class SlowLink: Sendable {
                     line.asyncAfter(deadline: due) { shutdown(sink, Int32(SHUT_RDWR)) }
                     return
                 }
+                if self.isSwallowing.load(ordering: .sequentiallyConsistent) { continue }
                 let bytes = buffer.prefix(count)
                 line.asyncAfter(deadline: due) {
                     bytes.withUnsafeBytes { bytes in

@@ -1,0 +1,158 @@
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+@Suite("Bad input")
+struct BadInputTests {
+    private static func refuse(_ configure: (inout LockManager.Configuration) -> Void) -> LockError? {
+        var configuration = LockManager.Configuration(url: "postgres://localhost/x")
+        configure(&configuration)
+        do {
+            _ = try LockManager(configuration: configuration)
+            return nil
+        } catch {
+            return error as? LockError
+        }
+    }
+
+    @Test(
+        "a connection string that can't be understood is refused at once, without repeating a secret in it",
+        arguments: [
+            "postgres://user:s3cret@[::1/x", "host=db password=my s3cret", "nonsense", "postgres://u:s3cret%zz@h/d",
+        ])
+    func malformed(url: String) {
+        let error = Self.refuse { $0.url = url }
+        #expect(error?.code == .badConfiguration)
+        #expect(error?.message.contains("connection string") == true)
+        #expect(error.map { String(reflecting: $0).contains("s3cret") } == false)
+    }
+
+    @Test("numbers that make no sense are refused, by name")
+    func numbers() {
+        #expect(Self.refuse { $0.pool.maximumConnections = 0 }?.message.contains("pool.maximumConnections") == true)
+        #expect(Self.refuse { $0.pool.maximumConnections = 1 }?.code == .badConfiguration)
+        #expect(Self.refuse { $0.timeouts.connect = .zero }?.message.contains("timeouts.connect") == true)
+        #expect(Self.refuse { $0.timeouts.response = .seconds(-1) }?.message.contains("timeouts.response") == true)
+        #expect(Self.refuse { $0.handOn.maximumCount = -1 }?.message.contains("handOn.maximumCount") == true)
+        #expect(Self.refuse { _ in } == nil)
+    }
+
+    @Test("an empty key and a negative timeout are refused before anything is connected")
+    func arguments() async throws {
+        let locks = try LockManager(configuration: .init(url: "host=/nowhere"))
+        let empty = await #expect(throws: LockError.self) { try await locks.withLock("") { _ in } }
+        #expect(empty?.code == .invalidArgument)
+        #expect(empty?.message.contains("empty") == true)
+        let negative = await #expect(throws: LockError.self) {
+            try await locks.withLock("a", timeout: .seconds(-1)) { _ in }
+        }
+        #expect(negative?.code == .invalidArgument)
+        let transaction = await #expect(throws: LockError.self) {
+            try await locks.withTransaction(timeout: .seconds(-1)) { _ in }
+        }
+        #expect(transaction?.code == .invalidArgument)
+        await locks.shutdown()
+    }
+
+    @Test(
+        "a server that can't be reached is reported with its reason, within the deadline and without one",
+        arguments: [
+            ("host=127.0.0.1 port=1", "refused"), ("host=does-not-exist.invalid", "does-not-exist.invalid"),
+            ("host=/nowhere", "/nowhere"),
+        ], [Duration?.none, .milliseconds(300)])
+    func unreachable(server: (url: String, word: String), timeout: Duration?) async throws {
+        var configuration = LockManager.Configuration(url: server.url + " user=u dbname=d")
+        configuration.timeouts.unreachable = .milliseconds(300)
+        let locks = try LockManager(configuration: configuration)
+        let error = await #expect(throws: LockError.self) {
+            try await locks.withLock("a", timeout: timeout) { _ in }
+        }
+        // A name lookup can take longer than the deadline; then all that is known is that nothing is connected yet.
+        #expect(error?.code == .cannotConnect || (timeout != nil && error?.code == .timedOut))
+        if error?.code == .cannotConnect {
+            #expect(error?.message.contains(server.word) == true, "\(String(describing: error))")
+        }
+        await locks.shutdown()
+    }
+
+    @Test("a wrong password is reported at once, and not tried again", .server(listensOnTCP: true, password: "right"))
+    func password() async throws {
+        let database = try TestDatabase.get()
+        let asked = UnsafeCounter()
+        let locks = try database.manager {
+            $0.url = "host=127.0.0.1 port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.credentials = {
+                await asked.increment()
+                return .init(password: asked.value == 1 ? "wr0ng" : "right")
+            }
+        }
+        let error = await #expect(throws: LockError.self) { try await locks.withLock("a") { _ in } }
+        #expect(error?.code == .authenticationFailed)
+        #expect(error?.sqlState == "28P01")
+        #expect(error.map { String(reflecting: $0).contains("wr0ng") } == false)
+        #expect(asked.value == 1)
+        // The provider is asked anew for the next attempt, so a rotated password works.
+        try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+        #expect(asked.value == 2)
+    }
+
+    @Test("a database that does not exist is reported at once", .database)
+    func missingDatabase() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.url = database.server.connectionString(database: "missing") }
+        for _ in 0..<2 {
+            let error = await #expect(throws: LockError.self) { try await locks.withLock("a") { _ in } }
+            #expect(error?.code == .cannotConnect)
+            #expect(error?.sqlState == "3D000")
+            #expect(error?.message.contains("missing") == true)
+        }
+        let transaction = await #expect(throws: LockError.self) { try await locks.withTransaction { _ in } }
+        #expect(transaction?.sqlState == "3D000")
+    }
+
+    @Test(
+        "a server without a free connection is reported as such",
+        .server(["max_connections": "5", "superuser_reserved_connections": "0"]))
+    func tooManyConnections() async throws {
+        let database = try TestDatabase.get()
+        for _ in 0..<5 {
+            try await database.manager().withLock("hog") { _ in }
+        }
+        let locks = try database.manager { $0.timeouts.unreachable = .milliseconds(500) }
+        let error = await #expect(throws: LockError.self) { try await locks.withLock("a") { _ in } }
+        #expect(error?.code == .tooManyConnections)
+        #expect(error?.sqlState == "53300")
+    }
+
+    @Test(
+        "a full lock table fails those who ask, leaves nothing locked, and is no loss for who holds",
+        .server(["max_locks_per_transaction": "10", "max_connections": "10"]))
+    func lockTableFull() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let outcomes = try await withThrowingTaskGroup(of: LockError.Code?.self) { group in
+            let gate = AsyncStream.makeStream(of: Void.self)
+            for number in 0..<3000 {
+                group.addTask {
+                    do {
+                        let lock = try await locks.acquire(LockKey(number: Int64(number)))
+                        // Held until all have been answered.
+                        for await _ in gate.stream { break }
+                        try await lock.release()
+                        return nil
+                    } catch let error as LockError {
+                        return error.code
+                    }
+                }
+            }
+            var codes: [LockError.Code?] = []
+            try await database.eventually("some are refused") { await locks.waitingCount == 0 }
+            gate.continuation.finish()
+            for try await code in group { codes.append(code) }
+            return codes
+        }
+        #expect(Set(outcomes) == [nil, .lockTableFull])
+        #expect(outcomes.count { $0 == nil } > 100)
+        #expect(try await database.locks() == 0)
+    }
+}
