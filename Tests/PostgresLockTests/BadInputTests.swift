@@ -19,7 +19,8 @@ struct BadInputTests {
         "a connection string that can't be understood is refused at once, without repeating a secret in it",
         arguments: [
             "postgres://user:s3cret@[::1/x", "host=db password=my s3cret", "nonsense", "postgres://u:s3cret%zz@h/d",
-        ])
+        ]
+    )
     func malformed(url: String) {
         let error = Self.refuse { $0.url = url }
         #expect(error?.code == .badConfiguration)
@@ -59,7 +60,9 @@ struct BadInputTests {
         arguments: [
             ("host=127.0.0.1 port=1", "refused"), ("host=does-not-exist.invalid", "does-not-exist.invalid"),
             ("host=/nowhere", "/nowhere"),
-        ], [Duration?.none, .milliseconds(300)])
+        ],
+        [Duration?.none, .milliseconds(300)]
+    )
     func unreachable(server: (url: String, word: String), timeout: Duration?) async throws {
         var configuration = LockManager.Configuration(url: server.url + " user=u dbname=d")
         configuration.timeouts.unreachable = .milliseconds(300)
@@ -112,7 +115,8 @@ struct BadInputTests {
 
     @Test(
         "a server without a free connection is reported as such",
-        .server(["max_connections": "5", "superuser_reserved_connections": "0"]))
+        .server(["max_connections": "5", "superuser_reserved_connections": "0"])
+    )
     func tooManyConnections() async throws {
         let database = try TestDatabase.get()
         for _ in 0..<5 {
@@ -126,7 +130,8 @@ struct BadInputTests {
 
     @Test(
         "a full lock table fails those who ask, leaves nothing locked, and is no loss for who holds",
-        .server(["max_locks_per_transaction": "10", "max_connections": "10"]))
+        .server(["max_locks_per_transaction": "10", "max_connections": "10"])
+    )
     func lockTableFull() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()

@@ -32,7 +32,10 @@ struct FaultTests {
         print("terminated: \(losses) of 500 rounds lost their lock")
     }
 
-    @Test("a server that crashes in the middle of work ends every call, and where its deadline allows it the call succeeds after the restart", .server())
+    @Test(
+        "a server that crashes in the middle of work ends every call, and where its deadline allows it the call succeeds after the restart",
+        .server()
+    )
     func crash() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager { $0.timeouts.unreachable = .milliseconds(200) }

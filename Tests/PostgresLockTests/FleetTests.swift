@@ -12,7 +12,8 @@ struct FleetTests {
             CREATE TABLE holders (id bigint PRIMARY KEY, key int, is_exclusive bool);
             CREATE TABLE violations (id bigint);
             CREATE TABLE rounds (is_exclusive bool)
-            """)
+            """
+        )
         let workers = try (0..<3).map { _ in
             try start("LockWorker", [database.url, "100", "2", "\(handOn)"])
         }
@@ -29,7 +30,8 @@ struct FleetTests {
     func kill() async throws {
         let database = try TestDatabase.get()
         try await database.query(
-            "CREATE TABLE holders (id bigint, key int, is_exclusive bool); CREATE TABLE violations (id bigint); CREATE TABLE rounds (x bool)")
+            "CREATE TABLE holders (id bigint, key int, is_exclusive bool); CREATE TABLE violations (id bigint); CREATE TABLE rounds (x bool)"
+        )
         let worker = try start("LockWorker", [database.url, "50", "1000000", "16"])
         try await database.eventually("the worker works") {
             try await database.query("SELECT count(*) > 10 FROM rounds") == [["t"]]
@@ -74,9 +76,9 @@ final class ChildProcess: Sendable {
 
     func kill() {
         #if canImport(Darwin)
-        Darwin.kill(process.processIdentifier, SIGKILL)
+            Darwin.kill(process.processIdentifier, SIGKILL)
         #else
-        Foundation.kill(process.processIdentifier, SIGKILL)
+            Foundation.kill(process.processIdentifier, SIGKILL)
         #endif
     }
 }

@@ -8,7 +8,8 @@ struct LockKeyTests {
         arguments: [
             ("shared-identifier", -464_685_171_814_670_893), ("my-lock", 4_791_209_619_368_833_285),
             ("42", -7_867_842_753_158_719_212),
-        ] as [(String, Int64)])
+        ] as [(String, Int64)]
+    )
     func vectors(name: String, number: Int64) {
         #expect(LockKey(name).number == number)
         #expect(LockKey(name).pair == nil)

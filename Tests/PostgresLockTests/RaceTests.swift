@@ -59,7 +59,9 @@ struct RaceTests {
             #expect(try await holder.isFree(LockKey(number: Int64(lane))))
         }
         let proofs = await racer.provedAfterError
-        print("race with \(rival): \(tally.won) granted, \(tally.lost) ended; errors while holding: \(proofs.held), otherwise: \(proofs.notHeld)")
+        print(
+            "race with \(rival): \(tally.won) granted, \(tally.lost) ended; errors while holding: \(proofs.held), otherwise: \(proofs.notHeld)"
+        )
         // A race that only one side ever wins is none.
         #expect(tally.won > 0 && tally.lost > 0)
     }

@@ -65,7 +65,8 @@ struct TransactionTests {
                 SELECT $1::bigint AS int, $2 AS text, $3 AS bool, $4 AS double, $5 AS bytes, $6 AS uuid, $7 AS date,
                     $8::text AS missing, $9 AS int32
                 """,
-                [.int(.min), "it's “quoted”; -- ☃", true, 0.1, .bytes([0, 255, 16]), .uuid(id), .date(date), nil, .int32(-7)])
+                [.int(.min), "it's “quoted”; -- ☃", true, 0.1, .bytes([0, 255, 16]), .uuid(id), .date(date), nil, .int32(-7)]
+            )
             let row = try #require(rows.first)
             #expect(rows.count == 1)
             #expect(try row.decode("int", as: Int.self) == .min)
@@ -163,9 +164,11 @@ struct TransactionTests {
             CREATE TABLE t (x int);
             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END';
             CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()
-            """)
+            """
+        )
         let locks = try database.manager()
-        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active' AND datname = current_database()"
+        let kill =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active' AND datname = current_database()"
         let committing = Task {
             try await locks.withTransaction(locking: "a") { try await $0.execute("INSERT INTO t VALUES (1)") }
         }

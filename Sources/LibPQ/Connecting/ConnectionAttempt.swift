@@ -1,11 +1,11 @@
 import CLibPQ
 
 #if canImport(Darwin)
-import Darwin
+    import Darwin
 #elseif canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// One attempt to connect, run to its end on a thread that may block.
@@ -65,7 +65,9 @@ struct ConnectionAttempt {
 
     /// Waits until the socket is ready, in slices, so that an abandoned attempt ends soon.
     private func wait(
-        _ socket: Int32, _ forWriting: Bool, _ limit: ContinuousClock.Instant
+        _ socket: Int32,
+        _ forWriting: Bool,
+        _ limit: ContinuousClock.Instant
     ) throws(ConnectionFailure) {
         var descriptor = pollfd(fd: socket, events: Int16(forWriting ? POLLOUT : POLLIN), revents: 0)
         while true {
@@ -90,7 +92,9 @@ enum CStringArray {
         _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result
     ) -> Result {
         let copies = (first + second).map { strdup($0) }
-        defer { copies.forEach { free($0) } }
+        defer {
+            for copy in copies { free(copy) }
+        }
         let left = copies.prefix(first.count).map { UnsafePointer<CChar>($0) } + [nil]
         let right = copies.dropFirst(first.count).map { UnsafePointer<CChar>($0) } + [nil]
         return left.withUnsafeBufferPointer { left in

@@ -41,7 +41,12 @@ package final class Connector: Sendable {
     ) {
         queue.async { [oldestServer] in
             let work = ConnectionAttempt(
-                parameters: parameters, deadline: .now + limit, flag: attempt, oldestServer: oldestServer, onNotice: onNotice)
+                parameters: parameters,
+                deadline: .now + limit,
+                flag: attempt,
+                oldestServer: oldestServer,
+                onNotice: onNotice
+            )
             completion(Result { () throws(ConnectionFailure) in try work.run() })
         }
     }

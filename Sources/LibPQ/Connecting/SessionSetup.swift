@@ -17,14 +17,16 @@ struct SessionSetup {
         guard version >= oldestServer else {
             throw ConnectionFailure(
                 .serverTooOld,
-                "The server's version is \(version / 10_000); the oldest that is supported is \(oldestServer / 10_000).")
+                "The server's version is \(version / 10_000); the oldest that is supported is \(oldestServer / 10_000)."
+            )
         }
         let result = try query(
             """
             SELECT pg_catalog.pg_backend_pid(), pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start), 'hex'),
                 pg_catalog.current_database()
             FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
-            """)
+            """
+        )
         guard result.rowCount == 1, let pid = result.text(row: 0, column: 0).flatMap({ Int32($0) }),
             let start = result.text(row: 0, column: 1).flatMap({ Int64($0, radix: 16) }),
             let database = result.text(row: 0, column: 2)
@@ -49,15 +51,17 @@ struct SessionSetup {
             FROM (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
                 ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0')) wanted (name, value)
             JOIN pg_catalog.pg_settings known ON known.name = wanted.name
-            """)
+            """
+        )
         // Lets the server notice, in the middle of a wait, that its client is gone. Some platforms refuse it.
         do throws(ConnectionFailure) {
             _ = try query(
                 """
                 SELECT pg_catalog.set_config(name, '2s', false) FROM pg_catalog.pg_settings
                 WHERE name = 'client_connection_check_interval'
-                """)
-        } catch where error.kind == .refused {
+                """
+            )
+        } catch  where error.kind == .refused {
             return
         }
     }

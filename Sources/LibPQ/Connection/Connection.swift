@@ -114,11 +114,25 @@ package final class Connection: @unchecked Sendable {
         return statement.parameters.withUnsafeValues { values in
             if let name = statement.name {
                 PQsendQueryPrepared(
-                    raw.pointer, name, values.count, values.pointers, values.lengths, values.formats, resultFormat) == 1
+                    raw.pointer,
+                    name,
+                    values.count,
+                    values.pointers,
+                    values.lengths,
+                    values.formats,
+                    resultFormat
+                ) == 1
             } else {
                 PQsendQueryParams(
-                    raw.pointer, statement.sql, values.count, values.types, values.pointers, values.lengths,
-                    values.formats, resultFormat) == 1
+                    raw.pointer,
+                    statement.sql,
+                    values.count,
+                    values.types,
+                    values.pointers,
+                    values.lengths,
+                    values.formats,
+                    resultFormat
+                ) == 1
             }
         }
     }

@@ -32,7 +32,8 @@ extension [Statement.Parameter] {
                     pointers: offsets.map { offset in offset.flatMap { bytes.baseAddress?.advanced(by: $0) } },
                     lengths: map { Int32($0.bytes?.count ?? 0) },
                     formats: map { $0.isBinary ? 1 : 0 }
-                ))
+                )
+            )
         }
     }
 }

@@ -56,7 +56,7 @@ extension Engine {
         case .waiting(let key):
             forgetWait(key)
             table.interrupted(key, now: now)
-        case .proving(let key, _, reported: let reported):
+        case .proving(let key, _, let reported):
             if let reported {
                 table.failed(key, reported, now: now)
             } else {

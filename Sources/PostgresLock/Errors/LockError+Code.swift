@@ -45,5 +45,6 @@ extension LockError {
 }
 
 extension LockError.Code: CustomStringConvertible {
+    /// The code's name.
     public var description: String { name }
 }

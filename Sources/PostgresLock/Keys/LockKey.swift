@@ -68,16 +68,19 @@ public struct LockKey: Sendable {
 }
 
 extension LockKey: Hashable {
+    /// Whether PostgreSQL takes both for the same lock.
     public static func == (left: LockKey, right: LockKey) -> Bool {
         left.advisory == right.advisory
     }
 
+    /// Hashes the number, not the name.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(advisory)
     }
 }
 
 extension LockKey: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
+    /// The key of a name: see ``init(_:)-(String)``.
     public init(stringLiteral name: String) {
         self.init(name)
     }

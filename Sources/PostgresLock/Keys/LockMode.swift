@@ -12,6 +12,7 @@ public struct LockMode: Hashable, Sendable {
 }
 
 extension LockMode: CustomStringConvertible {
+    /// `exclusive` or `shared`.
     public var description: String {
         core == .exclusive ? "exclusive" : "shared"
     }

@@ -111,7 +111,8 @@ extension LockManager.Configuration {
             """
             pool.maximumConnections is \(pool.maximumConnections), but a manager needs at least 2: one connection that \
             carries locks, and one to wait or for a transaction.
-            """)
+            """
+        )
         try require(pool.maximumConnections <= 10_000, "pool.maximumConnections is \(pool.maximumConnections), over 10,000.")
         for (name, duration) in [
             ("pool.idleTimeout", pool.idleTimeout), ("timeouts.connect", timeouts.connect),
@@ -132,7 +133,8 @@ extension LockManager.Configuration {
                 The connection string can't be understood: \(error.message). Write it as \
                 postgres://user:password@host:5432/database, with special characters percent-encoded, or as \
                 "host=… dbname=…", with values quoted.
-                """)
+                """
+            )
         }
     }
 

@@ -88,12 +88,14 @@ extension LockManager {
 
     private func armTimer() {
         guard !engine.isTerminated else { return }
-        let timer = self.timer ?? LoopTimer(on: loop) { [weak self] in
-            self?.assumeIsolated { manager in
-                manager.timer?.hasFired()
-                manager.drive { $0.advance(to: $1) }
+        let timer =
+            self.timer
+            ?? LoopTimer(on: loop) { [weak self] in
+                self?.assumeIsolated { manager in
+                    manager.timer?.hasFired()
+                    manager.drive { $0.advance(to: $1) }
+                }
             }
-        }
         self.timer = timer
         let now = self.now
         timer.arm(at: engine.nextWake(now: now)?.nanoseconds, now: now.nanoseconds)
@@ -110,7 +112,9 @@ extension LockManager {
         return LockError(
             .lockLost,
             "The lock \(key) in \(place) was lost, because \(reason). Others may hold it now: stop, and check what was done.",
-            sqlState: failure.sqlState, keys: [key])
+            sqlState: failure.sqlState,
+            keys: [key]
+        )
     }
 
     // MARK: Connections
@@ -126,8 +130,12 @@ extension LockManager {
         }
         let begin: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, logger] parameters in
             connector.connect(
-                parameters, within: configuration.timeouts.connect, attempt: attempt,
-                onNotice: { logger.logNotice($0) }, completion: finish)
+                parameters,
+                within: configuration.timeouts.connect,
+                attempt: attempt,
+                onNotice: { logger.logNotice($0) },
+                completion: finish
+            )
         }
         guard let credentials = configuration.credentials else {
             begin(configuration.parameters())
@@ -220,14 +228,16 @@ extension LockManager {
                 metadata: [
                     LogKey.role: "\(role)", LogKey.reason: "\(failure.message)", LogKey.sqlState: "\(failure.sqlState ?? "")",
                     LogKey.retryIn: "\(pause)",
-                ])
+                ]
+            )
         case .connectionLost(let id, let role, let failure):
             logger.warning(
                 "connection lost",
                 metadata: [
                     LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)", LogKey.reason: "\(failure.message)",
                     LogKey.sqlState: "\(failure.sqlState ?? "")",
-                ])
+                ]
+            )
         case .provedAfterError(let held):
             noteProof(held: held)
             logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])

@@ -93,7 +93,8 @@ extension LockManager {
             throw LockError(
                 .timedOut,
                 "The lock \(key) in \(place) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
-                keys: [key])
+                keys: [key]
+            )
         }
         return state
     }
@@ -106,7 +107,11 @@ extension LockManager {
         let id = makeID()
         let since = now
         let request = LockTable.Request(
-            key.advisory, mode.core, isTry: isTry, deadline: limit.map { since.advanced(by: $0) })
+            key.advisory,
+            mode.core,
+            isTry: isTry,
+            deadline: limit.map { since.advanced(by: $0) }
+        )
         let outcome = await call(id) { engine, now in
             engine.acquire(id, request, deadline: limit.map { now.advanced(by: $0) }, enclosing: enclosing, now: now)
         }
@@ -133,7 +138,9 @@ extension LockManager {
         if let timeout, timeout < .zero {
             throw LockError(
                 .invalidArgument,
-                "The timeout for the lock \(key) is negative (\(timeout)). Use .zero to try without waiting.", keys: [key])
+                "The timeout for the lock \(key) is negative (\(timeout)). Use .zero to try without waiting.",
+                keys: [key]
+            )
         }
         let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.state.key == key && $0.state.isHeld }
         if let held = same.last(where: { $0.isHeldByThisTask && ($0.state.mode == .exclusive || mode == .exclusive) }) {
@@ -142,7 +149,9 @@ extension LockManager {
                 """
                 This task holds the lock \(key) already (\(held.state.mode)), and would wait for itself for ever. Use the \
                 lock that it holds, or another key.
-                """, keys: [key])
+                """,
+                keys: [key]
+            )
         }
         return same.last { !$0.isTransaction && $0.state.mode == .shared }?.state.id
     }
@@ -184,7 +193,9 @@ extension LockManager {
     /// The handle went away without a release.
     nonisolated func giveBackDropped(_ state: LeaseState) {
         logger.warning(
-            "a lock handle was dropped without release(); its lock is given back", metadata: [LogKey.key: "\(state.key)"])
+            "a lock handle was dropped without release(); its lock is given back",
+            metadata: [LogKey.key: "\(state.key)"]
+        )
         loop.execute {
             self.assumeIsolated { manager in
                 guard state.isHeld else { return }

@@ -81,7 +81,11 @@ extension LockManager {
 
     /// Waits in memory, without a connection, until nobody else in this process stands before.
     private func takeTurn(
-        _ key: LockKey?, _ mode: LockMode, _ limit: Duration?, _ deadline: Instant?, isTry: Bool
+        _ key: LockKey?,
+        _ mode: LockMode,
+        _ limit: Duration?,
+        _ deadline: Instant?,
+        isTry: Bool
     ) async throws -> LeaseState? {
         guard let key else { return nil }
         let id = makeID()
@@ -96,7 +100,10 @@ extension LockManager {
 
     private func taken(_ key: LockKey) -> LockError {
         LockError(
-            .timedOut, "The lock \(key) in \(place) is taken, and a timeout of zero does not wait.", keys: [key])
+            .timedOut,
+            "The lock \(key) in \(place) is taken, and a timeout of zero does not wait.",
+            keys: [key]
+        )
     }
 
     private func endTurn(_ lease: LeaseState?) async {
@@ -106,8 +113,13 @@ extension LockManager {
     }
 
     private func open(
-        _ state: TransactionState, _ key: LockKey?, _ mode: LockMode, _ limit: Duration?, _ deadline: Instant?,
-        isTry: Bool, isNested: Bool
+        _ state: TransactionState,
+        _ key: LockKey?,
+        _ mode: LockMode,
+        _ limit: Duration?,
+        _ deadline: Instant?,
+        isTry: Bool,
+        isNested: Bool
     ) async throws {
         var statements = [LockStatements.command("BEGIN")]
         if let key { statements.append(LockStatements.transactionLock(for: key.advisory, mode.core, isTry: isTry)) }
@@ -171,7 +183,11 @@ extension LockManager {
     }
 
     func lock(
-        _ key: LockKey, _ mode: LockMode, timeout: Duration?, isTry: Bool, in transaction: LockTransaction
+        _ key: LockKey,
+        _ mode: LockMode,
+        timeout: Duration?,
+        isTry: Bool,
+        in transaction: LockTransaction
     ) async throws -> Bool {
         // A further lock of this very transaction is no conflict: PostgreSQL gives a session again what it holds.
         if transaction.ending.key != key || transaction.lease == nil { _ = try check(key, mode, timeout: timeout) }
@@ -185,8 +201,13 @@ extension LockManager {
         do {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
             let replies = try await send(
-                [LockStatements.command("SAVEPOINT pglock"), statement], on: state,
-                deadline: limit.map { now.advanced(by: $0) }, limit: limit, keys: [key], isNested: timeout == nil)
+                [LockStatements.command("SAVEPOINT pglock"), statement],
+                on: state,
+                deadline: limit.map { now.advanced(by: $0) },
+                limit: limit,
+                keys: [key],
+                isNested: timeout == nil
+            )
             try await send([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state, isCancellable: false)
             return isTry ? replies.last?.booleans.first == true : true
         } catch {
@@ -196,7 +217,10 @@ extension LockManager {
                 [
                     LockStatements.command("ROLLBACK TO SAVEPOINT pglock"),
                     LockStatements.command("RELEASE SAVEPOINT pglock"),
-                ], on: state, isCancellable: false)
+                ],
+                on: state,
+                isCancellable: false
+            )
             throw error
         }
     }
@@ -205,7 +229,9 @@ extension LockManager {
         if let loss = transaction.ending.loss { throw loss }
         guard transaction.ending.isHeld, let state = transactions[transaction.connection] else {
             throw LockError(
-                .invalidArgument, "The transaction has ended. Use it only inside the body that it was made for.")
+                .invalidArgument,
+                "The transaction has ended. Use it only inside the body that it was made for."
+            )
         }
         return state
     }
@@ -219,7 +245,9 @@ extension LockManager {
         do {
             let replies = try await send(
                 [LockStatements.command("COMMIT"), LockStatements.command("SELECT pg_catalog.pg_advisory_unlock_all()")],
-                on: state, isCancellable: false)
+                on: state,
+                isCancellable: false
+            )
             await close(state, keeping: true)
             await endTurn(state.lease)
             guard replies.first?.result?.commandTag == "COMMIT" else {
@@ -228,7 +256,9 @@ extension LockManager {
                     """
                     The transaction was rolled back, not committed: one of its statements had failed, and that error was \
                     not passed on by the body.
-                    """, sqlState: "25P02")
+                    """,
+                    sqlState: "25P02"
+                )
             }
         } catch let error as LockError where error.code == .connectionLost {
             await endTurn(state.lease)
@@ -237,7 +267,11 @@ extension LockManager {
                 """
                 The connection to \(place) was lost during COMMIT: the transaction may or may not have been committed. Look \
                 at the data before doing it again. (\(error.message))
-                """, sqlState: error.sqlState, keys: error.keys, underlying: error)
+                """,
+                sqlState: error.sqlState,
+                keys: error.keys,
+                underlying: error
+            )
         } catch {
             await close(state, keeping: false)
             await endTurn(state.lease)
@@ -261,7 +295,11 @@ extension LockManager {
     private func isRolledBack(_ state: TransactionState) async -> Bool {
         let commands = ["ROLLBACK", "SELECT pg_catalog.pg_advisory_unlock_all()"].map(LockStatements.command)
         let replies = try? await send(
-            commands, on: state, deadline: now.advanced(by: configuration.timeouts.response), isCancellable: false)
+            commands,
+            on: state,
+            deadline: now.advanced(by: configuration.timeouts.response),
+            isCancellable: false
+        )
         return replies != nil
     }
 

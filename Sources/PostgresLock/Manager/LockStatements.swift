@@ -9,13 +9,20 @@ enum LockStatements {
         let name = "pglock_\(kind.verb)_\(kind.mode)_\(kind.space)"
         if batch.keys.count == 1, let key = batch.keys.first {
             return Statement(
-                name: name, "SELECT \(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)
+                name: name,
+                "SELECT \(function)(\(placeholders(key)))",
+                parameters: parameters(key),
+                shape: .booleans
+            )
         }
         switch kind.space {
         case .int8:
             return Statement(
-                name: name + "_array", "SELECT \(function)(k) FROM pg_catalog.unnest($1) k",
-                parameters: [.int8Array(batch.keys.lazy.map(\.bits))], shape: .booleans)
+                name: name + "_array",
+                "SELECT \(function)(k) FROM pg_catalog.unnest($1) k",
+                parameters: [.int8Array(batch.keys.lazy.map(\.bits))],
+                shape: .booleans
+            )
         case .int4Pair:
             return Statement(
                 name: name + "_array",
@@ -23,7 +30,8 @@ enum LockStatements {
                 parameters: [
                     .int4Array(batch.keys.lazy.map(\.pair.first)), .int4Array(batch.keys.lazy.map(\.pair.second)),
                 ],
-                shape: .booleans)
+                shape: .booleans
+            )
         }
     }
 
@@ -32,7 +40,9 @@ enum LockStatements {
         Statement(
             name: "pglock_lock_\(mode)_\(key.space)",
             "SELECT pg_catalog.pg_advisory_lock\(suffix(mode))(\(placeholders(key)))",
-            parameters: parameters(key), shape: .booleans)
+            parameters: parameters(key),
+            shape: .booleans
+        )
     }
 
     /// Sets the server-side backstop of the waits that follow.
@@ -43,14 +53,18 @@ enum LockStatements {
         return Statement(
             name: "pglock_lock_timeout",
             "SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL",
-            parameters: [.init(type: 25, bytes: Array("\(value)".utf8), isBinary: false)], shape: .booleans)
+            parameters: [.init(type: 25, bytes: Array("\(value)".utf8), isBinary: false)],
+            shape: .booleans
+        )
     }
 
     /// Takes a lock until the end of the transaction.
     static func transactionLock(for key: AdvisoryKey, _ mode: Mode, isTry: Bool) -> Statement {
         Statement(
             "SELECT pg_catalog.pg_\(isTry ? "try_" : "")advisory_xact_lock\(suffix(mode))(\(placeholders(key)))",
-            parameters: parameters(key), shape: .booleans)
+            parameters: parameters(key),
+            shape: .booleans
+        )
     }
 
     /// Cancels what a session runs, but only if it is that very session, and, if so wished, waits for a lock just now.
@@ -61,7 +75,9 @@ enum LockStatements {
             SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_get_activity($1) a \
             WHERE a.backend_start = $2 AND a.\(onlyLockWaits ? "wait_event_type = 'Lock'" : "state = 'active'")
             """,
-            parameters: [.int4(session.processID), .timestamptz(session.backendStart)], shape: .booleans)
+            parameters: [.int4(session.processID), .timestamptz(session.backendStart)],
+            shape: .booleans
+        )
     }
 
     static func command(_ sql: String) -> Statement {

@@ -67,8 +67,10 @@ public struct LockTransaction: Sendable {
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
         guard try await manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
             throw LockError(
-                .timedOut, "The lock \(key) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
-                keys: [key])
+                .timedOut,
+                "The lock \(key) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
+                keys: [key]
+            )
         }
     }
 

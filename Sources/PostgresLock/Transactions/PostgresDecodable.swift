@@ -1,7 +1,7 @@
 #if canImport(FoundationEssentials)
-public import FoundationEssentials
+    public import FoundationEssentials
 #else
-public import Foundation
+    public import Foundation
 #endif
 
 /// What a column's value can be read as.
@@ -16,6 +16,7 @@ public protocol PostgresDecodable {
 }
 
 extension PostgresDecodable where Self: LosslessStringConvertible {
+    /// Reads the value by its `LosslessStringConvertible` initializer.
     public init?(postgresText: String?) {
         guard let postgresText else { return nil }
         self.init(postgresText)
@@ -32,6 +33,7 @@ extension Double: PostgresDecodable {}
 extension Float: PostgresDecodable {}
 
 extension Bool: PostgresDecodable {
+    /// Reads a `boolean`.
     public init?(postgresText: String?) {
         switch postgresText {
         case "t": self = true
@@ -42,6 +44,7 @@ extension Bool: PostgresDecodable {
 }
 
 extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
+    /// Reads NULL as `nil`.
     public init?(postgresText: String?) {
         guard let postgresText else {
             self = .none
@@ -53,6 +56,7 @@ extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
 }
 
 extension [UInt8]: PostgresDecodable {
+    /// Reads a `bytea` in hexadecimal form, the server's default.
     public init?(postgresText: String?) {
         guard let digits = postgresText?.utf8, digits.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "x")]) else { return nil }
         var bytes: [UInt8] = []
@@ -72,6 +76,7 @@ extension [UInt8]: PostgresDecodable {
 }
 
 extension UUID: PostgresDecodable {
+    /// Reads a `uuid`.
     public init?(postgresText: String?) {
         guard let postgresText else { return nil }
         self.init(uuidString: postgresText)

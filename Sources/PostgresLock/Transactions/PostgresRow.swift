@@ -28,7 +28,8 @@ public struct PostgresRow: Sendable {
                 """
                 Column \(column) ("\(result.columnName(column))", type \(result.columnType(column))) can't be read as \
                 \(type): \(text == nil ? "it is NULL, so ask for an optional" : "its text has another form").
-                """)
+                """
+            )
         }
         return value
     }
@@ -53,9 +54,12 @@ public struct PostgresRow: Sendable {
 public struct PostgresRows: RandomAccessCollection, Sendable {
     let result: QueryResult
 
+    /// Always 0.
     public var startIndex: Int { 0 }
+    /// The number of rows.
     public var endIndex: Int { result.rowCount }
 
+    /// The row at a position, which must exist.
     public subscript(position: Int) -> PostgresRow {
         PostgresRow(result: result, index: position)
     }

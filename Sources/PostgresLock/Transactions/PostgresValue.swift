@@ -1,9 +1,9 @@
 import LibPQ
 
 #if canImport(FoundationEssentials)
-public import FoundationEssentials
+    public import FoundationEssentials
 #else
-public import Foundation
+    public import Foundation
 #endif
 
 /// A parameter of a statement. Sent beside the SQL, never inside it.
@@ -70,10 +70,15 @@ public struct PostgresValue: Sendable {
 extension PostgresValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByFloatLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
 {
+    /// A `bigint`.
     public init(integerLiteral value: Int) { self = .int(value) }
+    /// A text.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// A `double precision`.
     public init(floatLiteral value: Double) { self = .double(value) }
+    /// A `boolean`.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// NULL.
     public init(nilLiteral: ()) { self = .null }
 }
 

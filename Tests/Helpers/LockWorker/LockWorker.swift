@@ -21,7 +21,9 @@ struct LockWorker {
         configuration.handOn.maximumCount = handOn
         configuration.pool.maximumConnections = 5
         let worker = LockWorker(
-            locks: try LockManager(configuration: configuration), records: try LockManager(configuration: configuration))
+            locks: try LockManager(configuration: configuration),
+            records: try LockManager(configuration: configuration)
+        )
         try await withThrowingTaskGroup { group in
             for _ in 0..<tasks {
                 group.addTask {
@@ -53,7 +55,9 @@ struct LockWorker {
         let id = Int.random(in: 1 ... .max)
         try await records.withTransaction { transaction in
             try await transaction.execute(
-                "INSERT INTO holders (id, key, is_exclusive) VALUES ($1, $2, $3)", [.int(id), .int(key), .bool(isExclusive)])
+                "INSERT INTO holders (id, key, is_exclusive) VALUES ($1, $2, $3)",
+                [.int(id), .int(key), .bool(isExclusive)]
+            )
         }
         // The other's record is committed before it looks, too: of two who overlap, at least one sees the other.
         try await records.withTransaction { transaction in
@@ -61,7 +65,9 @@ struct LockWorker {
                 """
                 INSERT INTO violations SELECT id FROM holders
                 WHERE key = $2 AND id <> $1 AND (is_exclusive OR $3)
-                """, [.int(id), .int(key), .bool(isExclusive)])
+                """,
+                [.int(id), .int(key), .bool(isExclusive)]
+            )
             try await transaction.execute("DELETE FROM holders WHERE id = $1", [.int(id)])
             try await transaction.execute("INSERT INTO rounds VALUES ($1)", [.bool(isExclusive)])
         }

@@ -3,11 +3,11 @@ import Foundation
 import Synchronization
 
 #if canImport(Darwin)
-import Darwin
+    import Darwin
 #elseif canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// A network between a client and a throwaway server that takes its time: everything arrives late, in order.
@@ -112,11 +112,11 @@ final class SlowLink: Sendable {
 
 // What Linux calls by other types than Darwin does.
 #if canImport(Darwin)
-private let stream = SOCK_STREAM
-private let noSignal: Int32 = 0
+    private let stream = SOCK_STREAM
+    private let noSignal: Int32 = 0
 #else
-private let stream = Int32(SOCK_STREAM.rawValue)
-private let noSignal = Int32(MSG_NOSIGNAL)
+    private let stream = Int32(SOCK_STREAM.rawValue)
+    private let noSignal = Int32(MSG_NOSIGNAL)
 #endif
 
 /// The C function, which inside the class is hidden by its method.

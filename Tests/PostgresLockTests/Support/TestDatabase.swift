@@ -44,14 +44,16 @@ final class TestDatabase: Sendable {
             """
             SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = \(granted)
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            """)
+            """
+        )
         return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
     }
 
     /// The sessions in this database, but for the one that asks.
     func sessions() async throws -> Int {
         let rows = try await query(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
     }
 
