@@ -73,7 +73,7 @@ struct RaceTests {
         _ racer: LockManager,
         spread: Int
     ) async throws -> Bool {
-        let held = try await holder.acquire(key, timeout: .seconds(20))
+        let held = try await holder.acquire(key, timeout: .seconds(10))
         let release = Int.random(in: 0...spread)
         let patience = Duration.microseconds(max(0, release + Int.random(in: -spread / 4...spread)))
         let waiting = Task {
@@ -98,7 +98,7 @@ struct RaceTests {
         }
         try await canceller.value
         // Whatever came of it, the next one in the same process gets the lock.
-        let next = try await racer.acquire(key, timeout: .seconds(20))
+        let next = try await racer.acquire(key, timeout: .seconds(10))
         try await next.release()
         return isWon
     }

@@ -112,18 +112,21 @@ extension LockManager {
             isTry: isTry,
             deadline: limit.map { since.advanced(by: $0) }
         )
+        // Made before, since the lock can be lost again before this task comes to run.
+        let state = LeaseState(id: id, key: key, mode: mode)
+        leases[id] = state
         let outcome = await call(id) { engine, now in
             engine.acquire(id, request, deadline: limit.map { now.advanced(by: $0) }, enclosing: enclosing, now: now)
         }
         switch outcome {
         case .granted:
-            // The engine may have lost it again before this task came to run; then there is no entry any more.
-            let state = leases[id] ?? LeaseState(id: id, key: key, mode: mode)
-            leases[id] = state
+            if let loss = state.loss { throw loss }
             return state
         case .refused:
+            leases[id] = nil
             return nil
         default:
+            leases[id] = nil
             throw error(for: outcome, keys: [key], limit: limit, isNested: timeout == nil)
         }
     }

@@ -151,11 +151,7 @@ extension LockManager {
     ) async throws -> [Reply] {
         let id = makeID()
         let outcome = await call(id, isCancellable: isCancellable) { engine, now in
-            state.expect(statements.count)
-            engine.beginStatement(id, on: state.connection, deadline: deadline, now: now)
-            for statement in statements {
-                connections[state.connection]?.submit(statement)
-            }
+            begin(statements, id: id, on: state, deadline: deadline, engine: &engine, now: now)
         }
         guard case .settled(let cause) = outcome else { throw error(for: outcome, keys: keys, limit: limit) }
         let replies = state.takeReplies()
@@ -167,6 +163,21 @@ extension LockManager {
             throw LockError(Failure(failure), keys: keys, place: place)
         }
         return replies
+    }
+
+    private func begin(
+        _ statements: [Statement],
+        id: RequestID,
+        on state: TransactionState,
+        deadline: Instant?,
+        engine: inout Engine,
+        now: Instant
+    ) {
+        state.expect(statements.count)
+        engine.beginStatement(id, on: state.connection, deadline: deadline, now: now)
+        for statement in statements {
+            connections[state.connection]?.submit(statement)
+        }
     }
 
     func run(_ sql: String, _ parameters: [PostgresValue], in transaction: LockTransaction) async throws -> QueryResult {
@@ -239,29 +250,33 @@ extension LockManager {
     // MARK: Ending
 
     private func commit(_ transaction: LockTransaction) async throws {
-        let state = try running(transaction)
+        let state: TransactionState
+        do {
+            state = try running(transaction)
+        } catch {
+            if transaction.lease != nil { await endTurn(transaction.ending) }
+            throw error
+        }
         await state.waitForTurn(isolation: self)
         defer { state.endTurn() }
-        do {
-            let replies = try await send(
-                [LockStatements.command("COMMIT"), LockStatements.command("SELECT pg_catalog.pg_advisory_unlock_all()")],
-                on: state,
-                isCancellable: false
+        let outcome = await conclude(state, by: "COMMIT")
+        let tag = state.takeReplies().first.map { $0.result?.commandTag ?? "" }
+        await close(state, keeping: outcome == nil)
+        await endTurn(state.lease)
+        switch (tag, outcome) {
+        case ("COMMIT", _):
+            // Confirmed, whatever has become of the connection afterwards.
+            return
+        case ("ROLLBACK", _):
+            throw LockError(
+                .statementFailed,
+                """
+                The transaction was rolled back, not committed: one of its statements had failed, and that error was not \
+                passed on by the body.
+                """,
+                sqlState: "25P02"
             )
-            await close(state, keeping: true)
-            await endTurn(state.lease)
-            guard replies.first?.result?.commandTag == "COMMIT" else {
-                throw LockError(
-                    .statementFailed,
-                    """
-                    The transaction was rolled back, not committed: one of its statements had failed, and that error was \
-                    not passed on by the body.
-                    """,
-                    sqlState: "25P02"
-                )
-            }
-        } catch let error as LockError where error.code == .connectionLost {
-            await endTurn(state.lease)
+        case (nil, let error?) where error.code == .connectionLost:
             throw LockError(
                 .commitOutcomeUnknown,
                 """
@@ -269,14 +284,29 @@ extension LockManager {
                 at the data before doing it again. (\(error.message))
                 """,
                 sqlState: error.sqlState,
-                keys: error.keys,
+                keys: state.lease.map { [$0.key] } ?? [],
                 underlying: error
             )
-        } catch {
-            await close(state, keeping: false)
-            await endTurn(state.lease)
+        case (_, let error?):
             throw error
+        case (_, nil):
+            throw LockError(.statementFailed, "The server answered COMMIT by \(tag ?? "nothing").")
         }
+    }
+
+    /// Ends the transaction and lets go of what its statements may have locked for the session.
+    ///
+    /// - Returns: Why the connection is not as good as new, if it is not.
+    private func conclude(_ state: TransactionState, by command: String, deadline: Instant? = nil) async -> LockError? {
+        let id = makeID()
+        let statements = [command, "SELECT pg_catalog.pg_advisory_unlock_all()"].map(LockStatements.command)
+        let outcome = await call(id, isCancellable: false) { engine, now in
+            begin(statements, id: id, on: state, deadline: deadline, engine: &engine, now: now)
+        }
+        guard case .settled = outcome else {
+            return error(for: outcome, keys: [], limit: nil) as? LockError
+        }
+        return state.firstError.map { LockError(Failure($0), keys: [], place: place) }
     }
 
     private func rollBack(_ transaction: LockTransaction) async {
@@ -293,14 +323,7 @@ extension LockManager {
 
     /// Rolls back, and says whether the connection is certainly as good as new.
     private func isRolledBack(_ state: TransactionState) async -> Bool {
-        let commands = ["ROLLBACK", "SELECT pg_catalog.pg_advisory_unlock_all()"].map(LockStatements.command)
-        let replies = try? await send(
-            commands,
-            on: state,
-            deadline: now.advanced(by: configuration.timeouts.response),
-            isCancellable: false
-        )
-        return replies != nil
+        await conclude(state, by: "ROLLBACK", deadline: now.advanced(by: configuration.timeouts.response)) == nil
     }
 
     private func close(_ state: TransactionState, keeping isClean: Bool) async {

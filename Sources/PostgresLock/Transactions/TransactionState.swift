@@ -34,6 +34,10 @@ final class TransactionState {
         return replies
     }
 
+    var firstError: ServerError? {
+        replies.lazy.compactMap(\.error).first
+    }
+
     func lose(_ error: LockError) {
         ending.end(error)
     }
