@@ -1,5 +1,4 @@
 import Dispatch
-import Synchronization
 
 /// A serial executor over a Dispatch queue, on which sockets and timers report too.
 ///
@@ -17,15 +16,14 @@ package final class EventLoop: SerialExecutor, Sendable {
         var isScheduled = false
     }
 
-    /// A struct around the closure, because a bare closure in a generic container is wrapped anew at every access, and
-    /// a mutex writes back what it lends: after a million bursts it would be a million wrappers deep.
+    /// A struct around the closure: see ``Locked``.
     private struct BurstHandler {
         var body: (@Sendable () -> Void)?
     }
 
     let queue: DispatchQueue
-    private let inbox = Mutex(Inbox())
-    private let burstHandler = Mutex(BurstHandler())
+    private let inbox = Locked(Inbox())
+    private let burstHandler = Locked(BurstHandler())
 
     package init(label: String) {
         queue = DispatchQueue(label: label)

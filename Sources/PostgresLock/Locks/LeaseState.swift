@@ -1,5 +1,5 @@
+import LibPQ
 import LockCore
-import Synchronization
 
 /// What has become of one granted lock; shared by its handle, its views and the manager.
 final class LeaseState: Sendable {
@@ -18,7 +18,7 @@ final class LeaseState: Sendable {
     let id: RequestID
     let key: LockKey
     let mode: LockMode
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(id: RequestID, key: LockKey, mode: LockMode) {
         self.id = id

@@ -1,5 +1,5 @@
+import LibPQ
 import LockCore
-import Synchronization
 
 /// A look at a lock that is held: for the body of ``LockManager/withLock(_:mode:timeout:isolation:_:)``, and for child
 /// tasks. It can be copied and passed around freely, and cannot release the lock.
@@ -27,7 +27,7 @@ public struct LockLease: Sendable {
     ///
     /// - Returns: Why the lock was lost; `nil` if it was released, or if the waiting task was cancelled.
     public func waitForEnd() async -> LockError? {
-        let registration = Mutex<(number: Int, isCancelled: Bool)>((0, false))
+        let registration = Locked<(number: Int, isCancelled: Bool)>((0, false))
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let number = state.observe { continuation.resume(returning: $0) }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Runs the body of a scope in the caller's isolation, such that the loss of a lock cancels the body, but not its caller.
 enum ScopedBody {
     /// Accepts what people write: bodies on the main actor, in actors, that capture local variables and values that are

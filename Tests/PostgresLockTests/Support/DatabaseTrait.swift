@@ -1,5 +1,5 @@
+import LibPQ
 import PostgresLockTesting
-import Synchronization
 import Testing
 
 /// Gives each test a database of its own, and looks after it whether anything was left behind.
@@ -78,10 +78,10 @@ private final class Places: Sendable {
         var line: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     private init(_ count: Int) {
-        state = Mutex(State(free: count))
+        state = Locked(State(free: count))
     }
 
     func enter() async {

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import LibPQ
 import Synchronization
 
 #if canImport(Darwin)
@@ -18,7 +19,7 @@ final class SlowLink: Sendable {
     private let listener: Int32
     private let target: String
     private let delay: Duration
-    private let connections = Mutex<[Int32]>([])
+    private let connections = Locked<[Int32]>([])
     private let isSwallowing = Atomic(false)
 
     /// - Parameters:

@@ -1,7 +1,7 @@
+import LibPQ
 import Logging
 import PostgresLock
 import PostgresLockTesting
-import Synchronization
 import Testing
 
 /// A database of one test's own, on a server that all tests share. See the trait ``Testing/Trait/database``.
@@ -10,7 +10,7 @@ final class TestDatabase: Sendable {
 
     let server: EphemeralPostgres
     let name: String
-    private let managers = Mutex<[LockManager]>([])
+    private let managers = Locked<[LockManager]>([])
 
     init(server: EphemeralPostgres, name: String) {
         self.server = server
