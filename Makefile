@@ -10,7 +10,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: deps ## Show the locks at work, on a throwaway server
-	$(SWIFT) run -c release pglock demo
+	$(SWIFT) run pglock demo
 
 test: deps ## Run all tests, on throwaway servers
 	$(SWIFT) test
