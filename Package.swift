@@ -64,6 +64,7 @@ let package = Package(
                 "PostgresLock",
                 "PostgresLockTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -83,6 +84,11 @@ let package = Package(
         .testTarget(
             name: "LibPQTests",
             dependencies: ["LibPQ", "PostgresLockTesting"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PglockTests",
+            dependencies: ["pglock", "PostgresLock", "PostgresLockTesting"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Foundation
+import Logging
+import PostgresLock
+
+/// Where the server is, and how much patience there is with it.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The server and database; default: PGLOCK_URL, else PGHOST, PGDATABASE …",
+            discussion: """
+                postgres://user@host/database, or "host=… dbname=…". Others on this machine can see it in the list of \
+                processes: a password is better kept in PGLOCK_URL, PGPASSWORD or ~/.pgpass.
+                """,
+            valueName: "url"
+        )
+    )
+    var url: String?
+
+    @Option(
+        help: ArgumentHelp("How long to try to reach the server.", valueName: "seconds")
+    )
+    var connectTimeout = 5.0
+
+    @Flag(name: .shortAndLong, help: "Tell on standard error what happens.")
+    var verbose = false
+
+    func validate() throws {
+        try Seconds.require(connectTimeout > 0 && connectTimeout <= Seconds.limit, "--connect-timeout", connectTimeout)
+    }
+
+    /// The options as the library wants them.
+    var configuration: LockManager.Configuration {
+        let environment = ProcessInfo.processInfo.environment["PGLOCK_URL"]
+        var configuration = LockManager.Configuration(url: url ?? environment.flatMap { $0.isEmpty ? nil : $0 })
+        configuration.applicationName = "pglock"
+        configuration.timeouts.connect = .seconds(connectTimeout)
+        configuration.timeouts.unreachable = .seconds(connectTimeout)
+        // One to carry, and one to wait on.
+        configuration.pool.maximumConnections = 2
+        return configuration
+    }
+
+    /// Silent by default, since standard error is the command's too.
+    var logger: Logger {
+        guard verbose else { return Logger(label: "pglock") { _ in SwiftLogNoOpLogHandler() } }
+        var logger = Logger(label: "pglock") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .debug
+        return logger
+    }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import PostgresLock
+
+/// What stands for a lock on the command line.
+enum KeyText {
+    /// The key of a name, or of what `--number` allows: the number itself, or two of them.
+    static func parse(_ text: String, isNumber: Bool) throws -> LockKey {
+        guard isNumber else {
+            guard !text.isEmpty else { throw ValidationError("The lock's name is empty. Give it a name that says what it guards.") }
+            return LockKey(text)
+        }
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.filter { $0 != " " } }
+        if parts.count == 1, let number = Int64(parts[0]) { return LockKey(number: number) }
+        if parts.count == 2, let first = Int32(parts[0]), let second = Int32(parts[1]) { return LockKey(first, second) }
+        throw ValidationError(
+            """
+            '\(text)' is no key by --number: that is one number of 64 bits, such as 42, or two of 32 bits with a comma, \
+            such as 1,42.
+            """
+        )
+    }
+}

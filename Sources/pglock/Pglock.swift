@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import PostgresLock
+import PostgresLockTesting
+
+/// The program `pglock`.
+@main
+struct Pglock: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pglock",
+        abstract: "Locks across machines, kept by PostgreSQL.",
+        discussion: """
+            A lock is a PostgreSQL advisory lock: it needs no table and no extension, and it is gone as soon as the \
+            process that holds it is, whatever ended it. Programs that use the Swift library PostgresLock, or Python's \
+            postgresql-lock, with the same name and the same database wait for each other and for pglock.
+
+            EXAMPLES:
+              pglock run nightly-report -- ./report.sh     wait for the lock, then run
+              pglock run -n nightly-report ./report.sh     don't run if somebody else does
+              pglock key nightly-report                    the number that pg_locks shows
+
+            Where the server is, say --url, or the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
+            """,
+        version: "0.1.0",
+        subcommands: [RunCommand.self, KeyCommand.self]
+    )
+
+    /// On the main actor, because only the main thread still has the signal mask that the process was started with.
+    @MainActor
+    static func main() async {
+        SignalMask.remember()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            var command = try parseAsRoot(RunArguments.normalize(arguments))
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            Foundation.exit(ExitStatus.success)
+        } catch {
+            exit(with: error)
+        }
+    }
+
+    /// Says what went wrong, on one line, and exits accordingly.
+    private static func exit(with error: any Error) -> Never {
+        switch error {
+        case let error as CommandFailure:
+            StandardError.print(error.message)
+            Foundation.exit(error.status)
+        case let error as LockError:
+            StandardError.print(error.message)
+            Foundation.exit(ExitStatus.of(error))
+        case let error as EphemeralPostgresError:
+            StandardError.print(error.message)
+            Foundation.exit(ExitStatus.unavailable)
+        default:
+            let status = exitCode(for: error)
+            let text = Redaction.redact(fullMessage(for: error))
+            // Silent for a status that is passed on.
+            if !text.isEmpty { _ = Descriptor.write(text + "\n", to: status.isSuccess ? STDOUT_FILENO : STDERR_FILENO) }
+            Foundation.exit(status.rawValue)
+        }
+    }
+}

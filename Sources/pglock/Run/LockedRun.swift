@@ -1,0 +1,168 @@
+import Foundation
+import PostgresLock
+
+/// Carries out one `pglock run`: collects what happens, and does what ``RunMachine`` decides.
+final class LockedRun {
+    private let manager: LockManager
+    private let key: LockKey
+    private let mode: LockMode
+    private let timeout: Duration?
+    private let child: LockedCommand?
+    private let killAfter: Duration
+
+    private let happenings = AsyncStream<Happening>.makeStream()
+    private var tasks: [Task<Void, Never>] = []
+    private var wait: Task<Void, Never>?
+    private var lock: HeldLock?
+    private var process: Subprocess?
+
+    /// An event, and what the machine need not know about it.
+    private enum Happening: Sendable {
+        case granted(HeldLock)
+        case refused(any Error)
+        case signal(ReceivedSignal)
+        case lost(LockError)
+        case ended(Subprocess.Ending)
+        case graceIsOver
+    }
+
+    /// Without a child, the lock is held until a signal.
+    init(manager: LockManager, key: LockKey, mode: LockMode, timeout: Duration?, child: LockedCommand?, killAfter: Duration) {
+        self.manager = manager
+        self.key = key
+        self.mode = mode
+        self.timeout = timeout
+        self.child = child
+        self.killAfter = killAfter
+    }
+
+    func run() async throws -> RunMachine.Outcome {
+        let relay = try SignalRelay()
+        tasks.append(Task { [post = happenings.continuation] in for await signal in relay.signals { post.yield(.signal(signal)) } })
+        wait = Task { [post = happenings.continuation, manager, key, mode, timeout] in
+            do {
+                post.yield(.granted(HeldLock(try await manager.acquire(key, mode: mode, timeout: timeout))))
+            } catch {
+                post.yield(.refused(error))
+            }
+        }
+        defer { for task in tasks { task.cancel() } }
+
+        var machine = RunMachine(hasCommand: child != nil)
+        for await happening in happenings.stream {
+            var events = [event(for: happening)]
+            while let event = events.popFirst() {
+                for action in machine.handle(event) {
+                    switch perform(action) {
+                    case .nothing: break
+                    case .event(let event): events.append(event)
+                    case .end(let outcome, let isClean): return isClean ? await close(outcome) : outcome
+                    }
+                }
+            }
+        }
+        return .failed(CancellationError())
+    }
+
+    private func event(for happening: Happening) -> RunMachine.Event {
+        switch happening {
+        case .granted(let lock):
+            self.lock = lock
+            watch(lock.lease)
+            return .granted
+        case .refused(let error): return .refused(error)
+        case .signal(let signal): return .signal(signal)
+        case .lost(let error): return .lost(error)
+        case .ended(let ending): return .ended(ending)
+        case .graceIsOver: return .graceIsOver
+        }
+    }
+
+    private enum Effect {
+        case nothing
+        case event(RunMachine.Event)
+        case end(RunMachine.Outcome, isClean: Bool)
+    }
+
+    private func perform(_ action: RunMachine.Action) -> Effect {
+        switch action {
+        case .cancelWait:
+            wait?.cancel()
+        case .startCommand:
+            return .event(startCommand())
+        case .announceHold:
+            StandardError.print("holding \(key), \(mode); Ctrl-C or SIGTERM lets it go")
+        case .send(let signal):
+            process?.send(signal)
+        case .announceLoss(let error):
+            StandardError.print("\(error.message) The command is being ended.")
+        case .beginGrace:
+            tasks.append(
+                Task { [post = happenings.continuation, killAfter] in
+                    // Cancelled only when the run is over.
+                    try? await Task.sleep(for: killAfter)
+                    post.yield(.graceIsOver)
+                }
+            )
+        case .finish(let outcome):
+            return .end(outcome, isClean: true)
+        case .finishAtOnce(let outcome):
+            return .end(outcome, isClean: false)
+        }
+        return .nothing
+    }
+
+    private func startCommand() -> RunMachine.Event {
+        guard let child else { return .started }
+        do {
+            let process = try child.start()
+            self.process = process
+            tasks.append(Task { [post = happenings.continuation] in post.yield(.ended(await process.waitForEnd())) })
+            return .started
+        } catch {
+            return .notStarted(error)
+        }
+    }
+
+    private func watch(_ lease: LockLease) {
+        tasks.append(
+            Task { [post = happenings.continuation] in
+                if let loss = await lease.waitForEnd() { post.yield(.lost(loss)) }
+            }
+        )
+    }
+
+    /// Releases the lock and leaves the server in peace. If the server does not answer, our end is the release.
+    private func close(_ outcome: RunMachine.Outcome) async -> RunMachine.Outcome {
+        let patience = Task { [manager] in
+            try await Task.sleep(for: .seconds(5))
+            await manager.shutdown(gracePeriod: .zero)
+        }
+        defer { patience.cancel() }
+        var outcome = outcome
+        do {
+            try await lock?.release()
+        } catch {
+            outcome = afterUnprovenHold(outcome, error)
+        }
+        await manager.shutdown(gracePeriod: .zero)
+        return outcome
+    }
+
+    /// The lock was gone when it was to be released. Since when, nobody knows: perhaps the command was not alone.
+    private func afterUnprovenHold(_ outcome: RunMachine.Outcome, _ error: any Error) -> RunMachine.Outcome {
+        // Told and taken account of before.
+        guard lock?.lease.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
+            return outcome
+        }
+        let reason = (error as? LockError)?.message ?? "\(error)"
+        let about = process == nil ? "" : "The command has ended with status \(status), but whether it was alone is unknown. "
+        return .failed(CommandFailure(ExitStatus.lockLost, about + reason))
+    }
+}
+
+extension Array {
+    fileprivate mutating func popFirst() -> Element? {
+        isEmpty ? nil : removeFirst()
+    }
+}

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import PostgresLock
+
+/// `pglock run`: a command, while a lock is held.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a command while holding a lock.",
+        usage: """
+            pglock run [<options>] <key> [<options>] [--] <command> [<argument> ...]
+            pglock run [<options>] <key>
+            """,
+        discussion: RunHelp.discussion
+    )
+
+    @Argument(help: "The lock's name; with --number, the number itself, or two: 42, 1,42.")
+    var key: String
+
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp(
+            "What to run; looked up in PATH, no shell involved. Without it, the lock is held until a signal.",
+            valueName: "command"
+        )
+    )
+    var command: [String] = []
+
+    @Flag(exclusivity: .exclusive)
+    var mode: ModeFlag?
+
+    @Flag(name: [.customShort("n"), .long], help: "Don't wait for the lock: if it is taken, exit at once with CODE.")
+    var nonblock = false
+
+    @Option(
+        name: [.customShort("w"), .long],
+        help: ArgumentHelp("Wait no longer than this, such as 2 or 0.5; then exit with CODE.", valueName: "seconds")
+    )
+    var wait: Double?
+
+    @Option(
+        name: [.customShort("E"), .long],
+        help: ArgumentHelp("The status if -n or -w did not get the lock.", valueName: "code")
+    )
+    var conflictExitCode: Int32 = ExitStatus.failure
+
+    @Flag(help: "KEY is not a name, but the number of the lock, or two with a comma.")
+    var number = false
+
+    @Option(
+        help: ArgumentHelp(
+            "If the lock is lost: how long the command may take to end after SIGTERM, before it gets SIGKILL.",
+            valueName: "seconds"
+        )
+    )
+    var killAfter = 10.0
+
+    @OptionGroup
+    var connection: ConnectionOptions
+
+    func validate() throws {
+        if let wait {
+            try Seconds.require(wait >= 0 && wait <= Seconds.limit, "--wait", wait)
+            if nonblock { throw ValidationError("--nonblock doesn't wait at all, so it can't be given together with --wait.") }
+        }
+        try Seconds.require(killAfter >= 0 && killAfter <= Seconds.limit, "--kill-after", killAfter)
+        guard (0...255).contains(conflictExitCode) else {
+            throw ValidationError("--conflict-exit-code is \(conflictExitCode); an exit status is a number from 0 to 255.")
+        }
+        _ = try lockKey
+    }
+
+    func run() async throws {
+        let key = try lockKey
+        // Looked for before the lock, so that nobody waits an hour to learn of a typing error.
+        let child = try command.isEmpty ? nil : LockedCommand(command, key: key)
+        let manager = try LockManager(configuration: connection.configuration, logger: connection.logger)
+        let run = LockedRun(
+            manager: manager,
+            key: key,
+            mode: mode?.lockMode ?? .exclusive,
+            timeout: nonblock ? .zero : wait.map { .seconds($0) },
+            child: child,
+            killAfter: .seconds(killAfter)
+        )
+        switch try await run.run() {
+        case .exit(let status): throw ExitCode(status)
+        case .signalled(let number): SignalRelay.die(of: number)
+        case .failed(let error): throw failure(error)
+        }
+    }
+
+    private var lockKey: LockKey {
+        get throws { try KeyText.parse(key, isNumber: number) }
+    }
+
+    /// As with flock(1), that somebody else is at work is no news to whoever said -n.
+    private func failure(_ error: any Error) -> any Error {
+        guard let error = error as? LockError, error.code == .timedOut, nonblock || wait != nil else { return error }
+        return nonblock && !connection.verbose ? ExitCode(conflictExitCode) : CommandFailure(conflictExitCode, error.message)
+    }
+}
+
+/// `-s` or `-x`.
+enum ModeFlag: EnumerableFlag {
+    case exclusive
+    case shared
+
+    var lockMode: LockMode {
+        self == .shared ? .shared : .exclusive
+    }
+
+    static func name(for value: ModeFlag) -> NameSpecification {
+        value == .shared ? .shortAndLong : [.customShort("x"), .long]
+    }
+
+    static func help(for value: ModeFlag) -> ArgumentHelp? {
+        value == .shared ? "Hold the lock together with other shared holders." : "Hold the lock alone; the default."
+    }
+}

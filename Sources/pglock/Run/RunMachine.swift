@@ -1,0 +1,138 @@
+import PostgresLock
+
+/// Decides what one `pglock run` does: events go in, actions come out.
+struct RunMachine {
+    enum Event {
+        case signal(ReceivedSignal)
+        case granted
+        case refused(any Error)
+        case started
+        case notStarted(any Error)
+        case lost(LockError)
+        case graceIsOver
+        case ended(Subprocess.Ending)
+    }
+
+    enum Action {
+        case cancelWait
+        case startCommand
+        case announceHold
+        case send(Int32)
+        case announceLoss(LockError)
+        case beginGrace
+        /// Release the lock, if it is held, and end.
+        case finish(Outcome)
+        /// End without another word.
+        case finishAtOnce(Outcome)
+    }
+
+    enum Outcome {
+        case exit(Int32)
+        /// As the signal would have ended pglock without a handler, so that a shell sees it.
+        case signalled(Int32)
+        case failed(any Error)
+    }
+
+    private enum State {
+        case waiting
+        /// A signal came first; now the wait's end is waited for.
+        case abandoning(Int32)
+        case starting
+        case running
+        /// The lock is lost, and the command is being ended.
+        case ending
+        case holding
+        case finished
+    }
+
+    private let hasCommand: Bool
+    private var state = State.waiting
+
+    init(hasCommand: Bool) {
+        self.hasCommand = hasCommand
+    }
+
+    mutating func handle(_ event: Event) -> [Action] {
+        switch event {
+        case .signal(let signal): received(signal)
+        case .granted: granted()
+        case .refused(let error): refused(error)
+        case .started: started()
+        case .notStarted(let error): finish(.failed(error))
+        case .lost(let error): lost(error)
+        case .graceIsOver: graceIsOver()
+        case .ended(let ending): ended(ending)
+        }
+    }
+
+    private mutating func received(_ signal: ReceivedSignal) -> [Action] {
+        switch state {
+        case .waiting:
+            state = .abandoning(signal.number)
+            return [.cancelWait]
+        case .abandoning(let number):
+            // Whoever presses Ctrl-C twice has no patience left. The server ends the wait when our session ends.
+            state = .finished
+            return [.finishAtOnce(.signalled(number))]
+        case .starting, .running, .ending:
+            // The terminal has sent it to the command too.
+            return signal.isFromTerminal ? [] : [.send(signal.number)]
+        case .holding:
+            return finish(RunSignals.endHold.contains(signal.number) ? .exit(ExitStatus.success) : .signalled(signal.number))
+        case .finished:
+            return []
+        }
+    }
+
+    private mutating func granted() -> [Action] {
+        switch state {
+        case .waiting where hasCommand:
+            state = .starting
+            return [.startCommand]
+        case .waiting:
+            state = .holding
+            return [.announceHold]
+        case .abandoning(let number):
+            return finish(.signalled(number))
+        case .starting, .running, .ending, .holding, .finished:
+            return []
+        }
+    }
+
+    private mutating func refused(_ error: any Error) -> [Action] {
+        if case .abandoning(let number) = state { return finish(.signalled(number)) }
+        return finish(.failed(error))
+    }
+
+    private mutating func started() -> [Action] {
+        if case .starting = state { state = .running }
+        return []
+    }
+
+    private mutating func lost(_ error: LockError) -> [Action] {
+        switch state {
+        case .starting, .running:
+            state = .ending
+            return [.announceLoss(error), .send(RunSignals.terminate), .send(RunSignals.resume), .beginGrace]
+        case .holding:
+            return finish(.failed(error))
+        case .waiting, .abandoning, .ending, .finished:
+            return []
+        }
+    }
+
+    private func graceIsOver() -> [Action] {
+        if case .ending = state { [.send(RunSignals.kill)] } else { [] }
+    }
+
+    private mutating func ended(_ ending: Subprocess.Ending) -> [Action] {
+        if case .ending = state { return finish(.exit(ExitStatus.lockLost)) }
+        return finish(.exit(ending.status))
+    }
+
+    private mutating func finish(_ outcome: Outcome) -> [Action] {
+        if case .finished = state { return [] }
+        state = .finished
+        return [.finish(outcome)]
+    }
+}

@@ -1,0 +1,99 @@
+import Dispatch
+import Foundation
+
+/// A signal that has arrived.
+struct ReceivedSignal: Equatable, Sendable {
+    let number: Int32
+    /// Whether the terminal has sent it, and so has sent it to every process in the foreground, our command included.
+    var isFromTerminal = false
+}
+
+/// The descriptor that the handler writes to. Unsafe only in form: set before the handler is installed, never after.
+private nonisolated(unsafe) var relayDescriptor: Int32 = -1
+
+/// Turns signals into values.
+///
+/// Handlers, and not Dispatch's sources, for two reasons: only a handler learns who has sent the signal, and `exec` undoes
+/// handlers by itself, while the ignoring that Dispatch needs is inherited by the command.
+struct SignalRelay: Sendable {
+    /// Those by which processes are usually ended or told something.
+    static let relayed = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM]
+
+    /// What has arrived. For one reader.
+    let signals: AsyncStream<ReceivedSignal>
+
+    /// Takes the signals from now on. At most one relay may be made.
+    init() throws {
+        let pipe = try Pipe()
+        // The handler must not block; the reader may, on a thread that it keeps as long as the process runs.
+        _ = fcntl(pipe.writing, F_SETFL, fcntl(pipe.writing, F_GETFL) | O_NONBLOCK)
+        relayDescriptor = pipe.writing
+        let (signals, continuation) = AsyncStream<ReceivedSignal>.makeStream()
+        self.signals = signals
+        DispatchQueue(label: "pglock.signals").async {
+            while true {
+                // The handler writes two bytes at once, which a pipe never tears apart.
+                let bytes = Descriptor.read(pipe.reading)
+                guard !bytes.isEmpty else { return }
+                for start in stride(from: 0, to: bytes.count - 1, by: 2) {
+                    continuation.yield(ReceivedSignal(number: Int32(bytes[start]), isFromTerminal: bytes[start + 1] == 1))
+                }
+            }
+        }
+        for number in Self.relayed where !Self.isIgnored(number) { Self.installHandler(number) }
+        // Ignored, the ends of children could not be waited for.
+        signal(SIGCHLD, SIG_DFL)
+    }
+
+    /// Ends this process as the signal would have ended it.
+    static func die(of number: Int32) -> Never {
+        signal(number, SIG_DFL)
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        sigaddset(&mask, number)
+        pthread_sigmask(SIG_UNBLOCK, &mask, nil)
+        raise(number)
+        exit(ExitStatus.signalled(number))
+    }
+
+    /// What was ignored when we were started (by `nohup`, say) stays ignored, for us and for the command.
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        #if canImport(Darwin)
+            let handler = action.__sigaction_u.__sa_handler
+        #else
+            let handler = action.__sigaction_handler.sa_handler
+        #endif
+        return unsafeBitCast(handler, to: UInt.self) == unsafeBitCast(SIG_IGN, to: UInt.self)
+    }
+
+    private static func installHandler(_ number: Int32) {
+        // Nothing here but what POSIX allows in a handler.
+        let handler: @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void = {
+            number,
+            information,
+            _ in
+            let saved = errno
+            #if canImport(Darwin)
+                let isFromTerminal = information?.pointee.si_pid == 0
+            #else
+                // SI_KERNEL, which Swift's Glibc module lacks.
+                let isFromTerminal = information?.pointee.si_code == 0x80
+            #endif
+            var record = (UInt8(truncatingIfNeeded: number), UInt8(isFromTerminal ? 1 : 0))
+            _ = write(relayDescriptor, &record, 2)
+            errno = saved
+        }
+        var action = sigaction()
+        sigfillset(&action.sa_mask)
+        #if canImport(Darwin)
+            action.sa_flags = SA_SIGINFO | SA_RESTART
+            action.__sigaction_u.__sa_sigaction = handler
+        #else
+            action.sa_flags = Int32(SA_SIGINFO) | Int32(bitPattern: UInt32(SA_RESTART))
+            action.__sigaction_handler.sa_sigaction = handler
+        #endif
+        sigaction(number, &action, nil)
+    }
+}

@@ -1,0 +1,31 @@
+import Testing
+
+@testable import pglock
+
+@Suite("The arguments of pglock run")
+struct RunArgumentsTests {
+    @Test(
+        "are put into one order, whichever way they come",
+        arguments: [
+            ("run k ls -n", "run -- k ls -n"),
+            ("run -n k ls -n", "run -n -- k ls -n"),
+            ("run k -n ls -n", "run -n -- k ls -n"),
+            ("run k -w 5 -- ls -n -- x", "run -w 5 -- k ls -n -- x"),
+            ("run k -xw 5 ls", "run -xw 5 -- k ls"),
+            ("run --wait=5 k ls", "run --wait=5 -- k ls"),
+            ("run --number -5 ls -5", "run --number -- -5 ls -5"),
+            ("run k --number", "run --number -- k"),
+            ("run -- -k ls -n", "run -- -k ls -n"),
+            ("run -n -- k -- ls", "run -n -- k ls"),
+            ("run k -- -n", "run -- k -n"),
+            ("run k --help", "run --help -- k"),
+            ("run k ls --help", "run -- k ls --help"),
+            ("run -w", "run -w"),
+            ("run", "run"),
+            ("key -- -n", "key -- -n"),
+        ]
+    )
+    func normalized(_ given: String, _ expected: String) {
+        #expect(RunArguments.normalize(given.split(separator: " ").map(String.init)).joined(separator: " ") == expected)
+    }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import PostgresLock
+import Testing
+
+@testable import PostgresLockTesting
+
+@Suite("Of two pglock run")
+struct RunLockTests {
+    @Test("with the same name, the second one waits for the end of the first")
+    func exclusion() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let script = ["sh", "-c", #"echo "begin $0" >> "$FILE"; sleep 0.3; echo "end $0" >> "$FILE""#]
+        let file = "/tmp/pglock-test-\(UInt64.random(in: .min ... .max))"
+        defer { unlink(file) }
+        let runs = try (0..<3).map { index in
+            try LaunchedPglock(["run", name] + script + ["\(index)"], url: server.url, variables: ["FILE": file])
+        }
+        for run in runs { #expect(try await run.finish().status == .exited(0)) }
+        let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 6)
+        for index in stride(from: 0, to: lines.count - 1, by: 2) {
+            #expect(lines[index].hasPrefix("begin"))
+            #expect(lines[index].replacing("begin", with: "end") == lines[index + 1])
+        }
+    }
+
+    @Test("-n and -w give up with their status, and without a lock left behind")
+    func contention() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let holder = try LaunchedPglock(["run", name, "sh", "-c", "echo up; exec sleep 60"], url: server.url)
+        try await holder.waitForOutput("up")
+        let nonblock = try await pglock("run", "-n", name, "true", url: server.url)
+        #expect(nonblock.status == .exited(1))
+        #expect(nonblock.error.isEmpty)
+        #expect(try await pglock("run", name, "-nE", "75", "true", url: server.url).status == .exited(75))
+        #expect(try await pglock("run", "-w", "0", name, "true", url: server.url).status == .exited(1))
+        let begin = ContinuousClock.now
+        let wait = try await pglock("run", "--wait", "0.7", "--conflict-exit-code", "9", name, "true", url: server.url)
+        #expect(wait.status == .exited(9))
+        #expect(begin.duration(to: .now) >= .milliseconds(700))
+        #expect(wait.error.hasPrefix("pglock: Waited 0.7 seconds for "))
+        holder.process.signal(SIGTERM)
+        #expect(try await holder.finish().status == .exited(143))
+        #expect(try await server.isFree(LockKey(name)))
+    }
+
+    @Test("-s lets others with -s in, but no -x")
+    func shared() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let holder = try LaunchedPglock(["run", "-s", name], url: server.url)
+        try await holder.waitForOutput("holding")
+        #expect(try await pglock("run", "-sn", name, "true", url: server.url).status == .exited(0))
+        #expect(try await pglock("run", "-xn", name, "true", url: server.url).status == .exited(1))
+        holder.process.signal(SIGTERM)
+        #expect(try await holder.finish().status == .exited(0))
+    }
+
+    @Test("the second one gets the lock when the first one is killed by SIGKILL")
+    func killed() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        // The command runs on, but not for ever.
+        let first = try LaunchedPglock(["run", name, "sh", "-c", "echo up; exec sleep 3"], url: server.url)
+        try await first.waitForOutput("up")
+        let second = try LaunchedPglock(["run", name, "echo", "got it"], url: server.url)
+        try await eventually { try await server.waiters(for: name) == 1 }
+        first.process.signal(SIGKILL)
+        let begin = ContinuousClock.now
+        let result = try await second.finish()
+        #expect(result.output == "got it\n")
+        #expect(begin.duration(to: .now) < .seconds(2))
+        #expect(try await first.finish().status == .signalled(SIGKILL))
+    }
+
+    @Test("the numbers exclude the names that stand for them")
+    func numbers() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let number = try #require(LockKey(name).number)
+        let lock = try await server.locks.acquire(LockKey(name))
+        #expect(try await pglock("run", "-n", "--number", "\(number)", "true", url: server.url).status == .exited(1))
+        try await lock.release()
+        let pair = try await server.locks.acquire(LockKey(-7, 99))
+        #expect(try await pglock("run", "--number", "-n", "-7,99", "true", url: server.url).status == .exited(1))
+        try await pair.release()
+    }
+}

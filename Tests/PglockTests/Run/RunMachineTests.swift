@@ -1,0 +1,65 @@
+import Foundation
+import PostgresLock
+import Testing
+
+@testable import pglock
+
+@Suite("The decisions of pglock run")
+struct RunMachineTests {
+    private let lockLost = LockError(.lockLost, "lost")
+
+    @Test("a grant that comes after the signal is given back, and nothing is started")
+    func signalThenGrant() {
+        var machine = RunMachine(hasCommand: true)
+        #expect(machine.names(.signal(.init(number: SIGTERM))) == ["cancelWait"])
+        #expect(machine.names(.granted) == ["finish(signalled(15))"])
+        #expect(machine.names(.signal(.init(number: SIGTERM))).isEmpty)
+    }
+
+    @Test("a second signal ends a wait that does not end")
+    func impatience() {
+        var machine = RunMachine(hasCommand: true)
+        _ = machine.handle(.signal(.init(number: SIGINT)))
+        #expect(machine.names(.signal(.init(number: SIGINT))) == ["finishAtOnce(signalled(2))"])
+        #expect(machine.names(.granted).isEmpty)
+    }
+
+    @Test("the command's end after a loss is a loss")
+    func loss() {
+        var machine = RunMachine(hasCommand: true)
+        #expect(machine.names(.granted) == ["startCommand"])
+        _ = machine.handle(.started)
+        let actions = machine.names(.lost(lockLost))
+        #expect(actions.count == 4 && actions[1...] == ["send(\(SIGTERM))", "send(\(SIGCONT))", "beginGrace"])
+        #expect(machine.names(.signal(.init(number: SIGUSR1))) == ["send(\(SIGUSR1))"])
+        #expect(machine.names(.signal(.init(number: SIGINT, isFromTerminal: true))).isEmpty)
+        #expect(machine.names(.graceIsOver) == ["send(\(SIGKILL))"])
+        #expect(machine.names(.ended(.exited(0))) == ["finish(exit(70))"])
+    }
+
+    @Test("the grace's end means nothing without a loss")
+    func grace() {
+        var machine = RunMachine(hasCommand: true)
+        _ = machine.handle(.granted)
+        _ = machine.handle(.started)
+        #expect(machine.names(.graceIsOver).isEmpty)
+        #expect(machine.names(.ended(.signalled(SIGSEGV))) == ["finish(exit(139))"])
+        #expect(machine.names(.lost(lockLost)).isEmpty)
+    }
+
+    @Test("a hold ends in peace by INT and TERM, and by other signals as they end programs")
+    func hold() {
+        for (number, end) in [(SIGINT, "exit(0)"), (SIGTERM, "exit(0)"), (SIGHUP, "signalled(1)")] {
+            var machine = RunMachine(hasCommand: false)
+            #expect(machine.names(.granted) == ["announceHold"])
+            #expect(machine.names(.signal(.init(number: number))) == ["finish(\(end))"])
+        }
+    }
+}
+
+extension RunMachine {
+    /// What comes out, by name.
+    fileprivate mutating func names(_ event: Event) -> [String] {
+        handle(event).map { "\($0)".replacing("pglock.RunMachine.Outcome.", with: "") }
+    }
+}

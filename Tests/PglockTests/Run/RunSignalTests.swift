@@ -1,0 +1,82 @@
+import Foundation
+import PostgresLock
+import Testing
+
+@testable import PostgresLockTesting
+
+@Suite("A signal to pglock run")
+struct RunSignalTests {
+    @Test("goes on to the command", arguments: [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM])
+    func forwarded(_ number: Int32) async throws {
+        let server = try await SharedServer.get()
+        let script = "trap 'exit 42' \(number); echo up; while :; do sleep 0.02; done"
+        let run = try LaunchedPglock(["run", SharedServer.freshName(), "sh", "-c", script], url: server.url)
+        try await run.waitForOutput("up")
+        run.process.signal(number)
+        #expect(try await run.finish().status == .exited(42))
+    }
+
+    @Test("from the terminal reaches the command once, as the terminal has sent it there too")
+    func terminal() async throws {
+        let server = try await SharedServer.get()
+        let terminal = try PseudoTerminal()
+        let script =
+            "trap 'echo interrupted' INT; echo up; while read -r line </dev/null; do :; done; n=0; while [ $n -lt 75 ]; do sleep 0.02; n=$((n + 1)); done"
+        let run = try LaunchedPglock(
+            ["run", SharedServer.freshName(), "bash", "-c", script],
+            url: server.url,
+            launcher: terminal.launcher
+        )
+        try await run.waitForOutput("up")
+        terminal.press(3)
+        let result = try await run.finish()
+        #expect(result.output == "up\ninterrupted\n")
+        #expect(result.status == .exited(0))
+    }
+
+    @Test("that pglock was started to ignore is ignored by the command too, and no other one is")
+    func dispositions() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let script = "trap 'echo heard' HUP; kill -HUP $$; trap - USR1; kill -USR1 $$; echo survived"
+        let run = try LaunchedPglock(
+            ["run", name, "sh", "-c", script],
+            url: server.url,
+            launcher: ["/bin/sh", "-c", #"trap '' HUP; exec "$@""#, "sh"]
+        )
+        let result = try await run.finish()
+        #expect(result.output.isEmpty)
+        #expect(result.status == .exited(128 + SIGUSR1))
+    }
+
+    @Test("ends a wait for the lock, without a trace", arguments: [SIGINT, SIGTERM, SIGHUP])
+    func waiting(_ number: Int32) async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let lock = try await server.locks.acquire(LockKey(name))
+        let run = try LaunchedPglock(["run", name, "true"], url: server.url)
+        try await eventually { try await server.waiters(for: name) == 1 }
+        run.process.signal(number)
+        let result = try await run.finish(within: .seconds(5))
+        #expect(result.status == .signalled(number))
+        #expect(result.error.isEmpty)
+        try await eventually { try await server.waiters(for: name) == 0 }
+        try await lock.release()
+        #expect(try await server.isFree(LockKey(name)))
+    }
+
+    @Test("ends a hold without a command in peace", arguments: [SIGINT, SIGTERM])
+    func holding(_ number: Int32) async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let run = try LaunchedPglock(["run", name], url: server.url)
+        try await run.waitForOutput("holding")
+        #expect(try await server.holders(of: name) == 1)
+        run.process.signal(number)
+        let result = try await run.finish()
+        #expect(result.status == .exited(0))
+        #expect(result.output.isEmpty)
+        #expect(result.error.split(separator: "\n").count == 1)
+        #expect(try await server.isFree(LockKey(name)))
+    }
+}

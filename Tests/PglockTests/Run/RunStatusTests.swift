@@ -1,0 +1,131 @@
+import Foundation
+import PostgresLock
+import Testing
+
+@testable import PostgresLockTesting
+
+@Suite("pglock run")
+struct RunStatusTests {
+    @Test("passes the command's status on", arguments: [0, 1, 7, 255])
+    func status(_ status: Int) async throws {
+        let server = try await SharedServer.get()
+        let result = try await pglock("run", SharedServer.freshName(), "sh", "-c", "exit \(status)", url: server.url)
+        #expect(result.status == .exited(Int32(status)))
+        #expect(result.error.isEmpty)
+    }
+
+    @Test("exits with 128 + n when signal n has ended the command")
+    func signalled() async throws {
+        let server = try await SharedServer.get()
+        let result = try await pglock("run", SharedServer.freshName(), "--", "sh", "-c", "kill -KILL $$", url: server.url)
+        #expect(result.status == .exited(137))
+    }
+
+    @Test("tells the command its key and its name, and leaves its options alone")
+    func environment() async throws {
+        let server = try await SharedServer.get()
+        let result = try await pglock(
+            "run",
+            "my-lock",
+            "-w",
+            "30",
+            "sh",
+            "-c",
+            #"echo "$PGLOCK_KEY $PGLOCK_NAME $@""#,
+            "-n",
+            "-x",
+            "--",
+            "-y",
+            url: server.url
+        )
+        #expect(result.output == "4791209619368833285 my-lock -x -- -y\n")
+        let nested = try LaunchedPglock(
+            ["run", "--number", "-1,42", "sh", "-c", #"echo "$PGLOCK_KEY ${PGLOCK_NAME-none}""#],
+            url: server.url,
+            variables: ["PGLOCK_NAME": "of another lock"]
+        )
+        #expect(try await nested.finish().output == "-1,42 none\n")
+    }
+
+    @Test("lends the command its standard streams")
+    func streams() async throws {
+        let server = try await SharedServer.get()
+        let result = try await pglock(
+            "run",
+            SharedServer.freshName(),
+            "sh",
+            "-c",
+            "cat; echo warning >&2",
+            url: server.url,
+            input: "a line\n"
+        )
+        #expect(result.output == "a line\n")
+        #expect(result.error == "warning\n")
+    }
+
+    @Test("finds the command before it waits for the lock")
+    func missingCommand() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let lock = try await server.locks.acquire(LockKey(name))
+        let missing = try await pglock("run", name, "no-such-command-here", url: server.url)
+        #expect(missing.status == .exited(127))
+        #expect(missing.error.hasPrefix("pglock: no-such-command-here: command not found."))
+        #expect(try await pglock("run", name, "/no/such/file", url: server.url).status == .exited(127))
+        #expect(try await pglock("run", name, "/etc/passwd", url: server.url).status == .exited(126))
+        #expect(try await pglock("run", name, "/etc", url: server.url).status == .exited(126))
+        try await lock.release()
+    }
+
+    @Test("explains that a lock can't be had without a server, soon, and keeps the password to itself")
+    func unreachable() async throws {
+        let begin = ContinuousClock.now
+        let result = try await pglock("run", "k", "true", url: "postgres://app:hunter2@127.0.0.1:1/db")
+        #expect(result.status == .exited(69))
+        #expect(begin.duration(to: .now) < .seconds(9))
+        #expect(result.error.hasPrefix("pglock: Can't connect to "))
+        #expect(result.error.contains("127.0.0.1"))
+        #expect(result.error.split(separator: "\n").count == 1)
+        #expect(!result.error.contains("hunter2"))
+        let quick = try await pglock("run", "-w", "0.5", "-E", "9", "k", "true", url: "postgres://127.0.0.1:1/db")
+        #expect(quick.status == .exited(69), "This is not contention.")
+    }
+
+    @Test("tells refusals apart by their status")
+    func refusals() async throws {
+        let server = try await SharedServer.get()
+        let wrong = server.server.connectionURL(overTCP: true).replacing("geheim%20wort", with: "hunter2")
+        let login = try await pglock("run", "k", "true", url: wrong)
+        #expect(login.status == .exited(77))
+        #expect(!login.error.contains("hunter2"))
+        let database = try await pglock("run", "k", "true", url: server.server.connectionURL(database: "nowhere"))
+        #expect(database.status == .exited(69))
+        #expect(database.error.contains("nowhere"))
+        let url = try await pglock("run", "--url", "postgres://app:hunter2@[::1/db", "k", "true")
+        #expect(url.status == .exited(78))
+        #expect(!url.error.contains("hunter2"))
+    }
+
+    @Test(
+        "refuses command lines that make no sense",
+        arguments: [
+            ["run"], ["run", ""], ["run", "-n", "-w", "1", "k", "true"], ["run", "-w", "-1", "k"], ["run", "-w", "nan", "k"],
+            ["run", "-s", "-x", "k"], ["run", "-E", "256", "k"], ["run", "--number", "k"], ["run", "--number", "1,2,3"],
+            ["run", "-z", "k"], ["key"], ["key", ""], ["nonsense"],
+        ]
+    )
+    func usage(_ arguments: [String]) async throws {
+        let result = try await LaunchedPglock(arguments).finish()
+        #expect(result.status == .exited(64))
+        #expect(result.error.contains("Error: "))
+    }
+
+    @Test("explains itself", arguments: ["run", "key"])
+    func help(_ command: String) async throws {
+        let result = try await pglock(command, "--help")
+        #expect(result.status == .exited(0))
+        #expect(result.output.contains("USAGE: pglock \(command)"))
+        #expect(result.output.contains(command == "key" ? "EXAMPLES" : "EXIT STATUS"))
+        #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    }
+}
