@@ -111,7 +111,7 @@ struct RunStatusTests {
         arguments: [
             ["run"], ["run", ""], ["run", "-n", "-w", "1", "k", "true"], ["run", "-w", "-1", "k"], ["run", "-w", "nan", "k"],
             ["run", "-s", "-x", "k"], ["run", "-E", "256", "k"], ["run", "--number", "k"], ["run", "--number", "1,2,3"],
-            ["run", "-z", "k"], ["key"], ["key", ""], ["nonsense"],
+            ["run", "-z", "k"], ["key"], ["key", ""], ["nonsense"], ["demo", "--workers", "1"],
         ]
     )
     func usage(_ arguments: [String]) async throws {
@@ -120,7 +120,7 @@ struct RunStatusTests {
         #expect(result.error.contains("Error: "))
     }
 
-    @Test("explains itself", arguments: ["run", "key"])
+    @Test("explains itself", arguments: ["run", "key", "demo"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")
         #expect(result.status == .exited(0))

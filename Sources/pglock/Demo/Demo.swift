@@ -1,0 +1,58 @@
+import Logging
+import PostgresLock
+import PostgresLockTesting
+
+/// The demonstration from beginning to end.
+struct Demo: Sendable {
+    let workers: Int
+    let length: DemoLength
+    let display: any DemoDisplay
+
+    /// How often the run without a lock is tried until it loses something.
+    private static let attemptsToLose = 5
+
+    /// - Returns: Whether everything came true that the demonstration claims.
+    func run() async throws -> Bool {
+        display.say(introduction)
+        display.note("Starting a PostgreSQL server for the demonstration …")
+        // Each worker has up to three connections: its lock, its transactions, and one to carry.
+        let options = EphemeralPostgres.Options(settings: ["max_connections": "\(workers * 4 + 20)"])
+        return try await EphemeralPostgres.withServer(options) { server in
+            display.note("PostgreSQL \(server.serverVersion) is up; \(workers) processes start.")
+            let database = try DemoDatabase(url: server.connectionURL())
+            do {
+                let isFine = try await compare(database)
+                await database.close()
+                return isFine
+            } catch {
+                await database.close()
+                throw error
+            }
+        }
+    }
+
+    private func compare(_ database: DemoDatabase) async throws -> Bool {
+        try await database.prepare()
+        let locked = try await DemoRun(number: 1, isLocked: true, workers: workers, length: length, database: database).run(display)
+        var unlocked: DemoResult?
+        for attempt in 1...Self.attemptsToLose {
+            let run = DemoRun(number: 1 + attempt, isLocked: false, workers: workers, length: length, database: database)
+            let result = try await run.run(display)
+            unlocked = result
+            if result.lost > 0 { break }
+            display.note("By luck nothing was lost without the lock. Once more …")
+        }
+        guard let unlocked else { return false }
+        let table = ResultTable(locked: locked, unlocked: unlocked).text
+        display.say(table + "\n\n" + DemoVerdict(locked: locked, unlocked: unlocked).text)
+        return locked.lost == 0 && locked.committed > 0 && unlocked.lost > 0
+    }
+
+    private var introduction: String {
+        """
+        \(workers) processes add 1 to the same counter in PostgreSQL: each reads it, waits a moment, and writes back one more.
+        Two that do so at once overwrite each other's work, unless a lock lets only one of them in at a time.
+        Half way, one process is killed by SIGKILL in the middle of its work, first while it holds the lock.
+        """
+    }
+}

@@ -1,0 +1,71 @@
+import Logging
+import PostgresLock
+
+/// The demonstration's tables, and what is done with them.
+struct DemoDatabase: Sendable {
+    let url: String
+    let locks: LockManager
+
+    /// What stands in the tables at one moment.
+    struct Totals: Equatable, Sendable {
+        var counter = 0
+        /// The rows of the journal: one for each addition that was committed.
+        var committed = 0
+
+        var lost: Int { committed - counter }
+    }
+
+    init(url: String) throws {
+        self.url = url
+        var configuration = LockManager.Configuration(url: url)
+        configuration.applicationName = "pglock demo"
+        configuration.pool.maximumConnections = 3
+        locks = try LockManager(configuration: configuration, logger: Logger(label: "pglock") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    func prepare() async throws {
+        try await locks.withTransaction { transaction in
+            try await transaction.execute("CREATE TABLE counter (run int PRIMARY KEY, value bigint NOT NULL)")
+            try await transaction.execute("CREATE TABLE journal (run int NOT NULL, worker int NOT NULL)")
+        }
+    }
+
+    func begin(run: Int) async throws {
+        _ = try await locks.withTransaction { transaction in
+            try await transaction.execute("INSERT INTO counter VALUES ($1, 0)", [.int(run)])
+        }
+    }
+
+    /// Both numbers come from one statement, and so from one moment.
+    func totals(run: Int) async throws -> Totals {
+        try await locks.withTransaction { transaction in
+            let rows = try await transaction.query(
+                "SELECT value, (SELECT count(*) FROM journal j WHERE j.run = c.run) FROM counter c WHERE c.run = $1",
+                [.int(run)]
+            )
+            guard let row = rows.first else { return Totals() }
+            return Totals(counter: try row.decode(0), committed: try row.decode(1))
+        }
+    }
+
+    /// Reads the counter, in a transaction of its own.
+    func read(run: Int) async throws -> Int {
+        try await locks.withTransaction { transaction in
+            let rows = try await transaction.query("SELECT value FROM counter WHERE run = $1", [.int(run)])
+            guard let row = rows.first else { throw CommandFailure(ExitStatus.failure, "The counter is gone.") }
+            return try row.decode(0)
+        }
+    }
+
+    /// Writes the counter, whatever it holds by now, and notes the addition in the same transaction.
+    func write(_ value: Int, run: Int, worker: Int) async throws {
+        try await locks.withTransaction { transaction in
+            try await transaction.execute("UPDATE counter SET value = $2 WHERE run = $1", [.int(run), .int(value)])
+            try await transaction.execute("INSERT INTO journal VALUES ($1, $2)", [.int(run), .int(worker)])
+        }
+    }
+
+    func close() async {
+        await locks.shutdown(gracePeriod: .zero)
+    }
+}

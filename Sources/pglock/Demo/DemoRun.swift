@@ -1,0 +1,85 @@
+import Foundation
+
+/// One run of the demonstration: several worker processes, with a lock or without.
+struct DemoRun: Sendable {
+    let number: Int
+    let isLocked: Bool
+    let workers: Int
+    let length: DemoLength
+    let database: DemoDatabase
+
+    private enum Happening: Sendable {
+        case report(worker: Int, WorkerReport)
+        case ended(worker: Int, Subprocess.Ending)
+        case tick
+    }
+
+    /// Runs the workers to their end. Whatever happens, none of them is left.
+    func run(_ display: any DemoDisplay) async throws -> DemoResult {
+        try await database.begin(run: number)
+        let (happenings, post) = AsyncStream<Happening>.makeStream()
+        var processes: [WorkerProcess] = []
+        let ticker = Task {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(100))
+                post.yield(.tick)
+            }
+        }
+        defer { ticker.cancel() }
+        do {
+            for worker in 0..<workers {
+                processes.append(
+                    try WorkerProcess(
+                        assignment,
+                        worker: worker,
+                        url: database.url,
+                        onReport: { post.yield(.report(worker: worker, $0)) },
+                        onEnd: { post.yield(.ended(worker: worker, $0)) }
+                    )
+                )
+            }
+            var board = Scoreboard(isLocked: isLocked, workers: workers, length: length)
+            for await happening in happenings {
+                try await handle(happening, &board, processes, display)
+                if board.isOver { break }
+            }
+            try Task.checkCancellation()
+            board.totals = try await database.totals(run: number)
+            display.update(board, isLast: true)
+            return board.result
+        } catch {
+            for process in processes { await process.kill() }
+            throw error
+        }
+    }
+
+    private func handle(
+        _ happening: Happening,
+        _ board: inout Scoreboard,
+        _ processes: [WorkerProcess],
+        _ display: any DemoDisplay
+    ) async throws {
+        let orders: [Scoreboard.Order]
+        switch happening {
+        case .report(let worker, let report): orders = try board.note(report, of: worker, now: DemoClock.nanoseconds)
+        case .ended(let worker, let ending): orders = try board.noteEnd(of: worker, ending)
+        case .tick:
+            board.totals = try await database.totals(run: number)
+            orders = board.advance(to: DemoClock.nanoseconds)
+            display.update(board, isLast: false)
+        }
+        for order in orders {
+            switch order {
+            case .tell(let worker, let order): processes[worker].tell(order)
+            case .kill(let worker): processes[worker].signal(SIGKILL)
+            case .note(let text): display.note(text)
+            }
+        }
+    }
+
+    private var assignment: WorkerAssignment {
+        var rounds: Int?
+        if case .rounds(let number) = length { rounds = number }
+        return WorkerAssignment(run: number, isLocked: isLocked, rounds: rounds)
+    }
+}

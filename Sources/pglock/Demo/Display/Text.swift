@@ -1,0 +1,38 @@
+import Foundation
+
+/// Numbers and columns for people.
+enum Text {
+    static func milliseconds(_ nanoseconds: Int64) -> String {
+        String(format: "%.1f ms", Double(nanoseconds) / 1e6)
+    }
+
+    static func seconds(_ seconds: Double) -> String {
+        String(format: "%.1f s", seconds)
+    }
+
+    /// Groups of three digits: `12,345`.
+    static func number(_ value: Int) -> String {
+        var digits = String(value.magnitude)
+        var groups: [String] = []
+        while digits.count > 3 {
+            groups.insert(String(digits.suffix(3)), at: 0)
+            digits.removeLast(3)
+        }
+        return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+    }
+
+    static func left(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+
+    static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
+    /// A bar of a width, filled in part, to the eighth of a character.
+    static func bar(_ fraction: Double, width: Int) -> String {
+        let eighths = Int((min(max(fraction, 0), 1) * Double(width * 8)).rounded())
+        let partial = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
+        return left(String(repeating: "█", count: eighths / 8) + partial, width)
+    }
+}

@@ -1,0 +1,9 @@
+/// Percentiles by the nearest rank: each is a value that was measured.
+enum Percentile {
+    static func of(_ values: [Int64], _ percent: Int) -> Int64? {
+        let sorted = values.sorted()
+        guard !sorted.isEmpty else { return nil }
+        let rank = (sorted.count * percent + 99) / 100
+        return sorted[min(max(rank, 1), sorted.count) - 1]
+    }
+}

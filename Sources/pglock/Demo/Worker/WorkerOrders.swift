@@ -1,0 +1,52 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// The orders that a worker has got on its standard input.
+///
+/// When that ends, the demonstration has ended, whatever ended it, and so does the worker.
+final class WorkerOrders: Sendable {
+    private struct State {
+        var hasBegun = false
+        var isStopped = false
+        var mustLinger = false
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+
+    init() {
+        DispatchQueue(label: "pglock.orders").async { [self] in
+            LineReader.read(STDIN_FILENO) { line in
+                if let order = WorkerOrder(rawValue: line) { take(order) }
+            }
+            exit(ExitStatus.failure)
+        }
+    }
+
+    var isStopped: Bool { state.withLock { $0.isStopped } }
+    var mustLinger: Bool { state.withLock { $0.mustLinger } }
+
+    func waitForGo() async {
+        await withCheckedContinuation { continuation in
+            let hasBegun = state.withLock { state in
+                if !state.hasBegun { state.waiter = continuation }
+                return state.hasBegun
+            }
+            if hasBegun { continuation.resume() }
+        }
+    }
+
+    private func take(_ order: WorkerOrder) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            switch order {
+            case .go: state.hasBegun = true
+            case .linger: state.mustLinger = true
+            case .stop: state.isStopped = true
+            }
+            defer { if state.hasBegun { state.waiter = nil } }
+            return state.hasBegun ? state.waiter : nil
+        }
+        waiter?.resume()
+    }
+}

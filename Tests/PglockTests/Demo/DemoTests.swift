@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+
+@testable import PostgresLockTesting
+
+@Suite("pglock demo")
+struct DemoTests {
+    @Test("loses nothing with the lock and something without, counts it, and leaves nothing behind")
+    func plain() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let run = try LaunchedPglock(
+            ["demo", "--plain", "--workers", "3", "--rounds", "30"],
+            variables: ["TMPDIR": folder.path]
+        )
+        let result = try await run.finish(within: .seconds(120))
+        #expect(result.status == .exited(0), "\(result.output) \(result.error)")
+        #expect(result.error.isEmpty)
+        let table = result.output.split(separator: "\n")
+        let lost = try #require(table.first { $0.contains("lost updates") }).split(separator: " ")
+        #expect(lost[2] == "0" && lost[3] != "0")
+        // Two of three have done all their rounds; the third one was killed before it had.
+        let expected = try #require(table.first { $0.contains("(expected)") }).split(separator: " ")
+        let count = try #require(Int(expected[3]))
+        #expect((61..<90).contains(count))
+        #expect(result.output.contains("was killed by SIGKILL while it held the lock."))
+        #expect(result.output.contains("had the lock"))
+        try await eventually { folder.isEmpty }
+    }
+
+    @Test("cleans up after Ctrl-C, and after SIGKILL", arguments: [SIGINT, SIGKILL])
+    func interrupted(_ number: Int32) async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let run = try LaunchedPglock(["demo", "--plain", "--seconds", "60"], variables: ["TMPDIR": folder.path])
+        try await run.waitForOutput("with the lock      2")
+        run.process.signal(number)
+        #expect(try await run.finish(within: .seconds(20)).status == .signalled(number))
+        try await eventually { folder.isEmpty }
+        // The workers are told from those of other demonstrations by the folder in their environment.
+        try await eventually { Self.processes(mentioning: folder.path).isEmpty }
+    }
+
+    private static func processes(mentioning text: String) -> [String] {
+        let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.filter { Int($0) != nil } ?? []
+        return numbers.filter { number in
+            guard let environment = FileManager.default.contents(atPath: "/proc/\(number)/environ") else { return false }
+            return String(decoding: environment, as: UTF8.self).contains(text)
+        }
+    }
+}
+
+/// A folder that the server's account reaches. Its path is short, as the path of a socket must be.
+private struct TemporaryFolder {
+    let path: String
+
+    init() throws {
+        let parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+        path = "\(parent)/t-\(UInt32.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(
+            atPath: path,
+            withIntermediateDirectories: false,
+            attributes: [.posixPermissions: 0o755]
+        )
+    }
+
+    var isEmpty: Bool {
+        (try? FileManager.default.contentsOfDirectory(atPath: path).isEmpty) ?? false
+    }
+
+    func remove() {
+        try? FileManager.default.removeItem(atPath: path)
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+@testable import pglock
+
+@Suite("The demonstration's scoreboard")
+struct ScoreboardTests {
+    @Test("lets all workers begin at once, when the last one is ready")
+    func start() throws {
+        var board = Scoreboard(isLocked: true, workers: 2, length: .seconds(4))
+        #expect(try board.note(.ready, of: 1, now: 5).isEmpty)
+        #expect(try board.note(.ready, of: 0, now: 10) == [.tell(0, .go), .tell(1, .go)])
+    }
+
+    @Test("has one worker killed half way, where it lingers, and measures when the next one has the lock")
+    func kill() throws {
+        var board = try running(length: .seconds(4))
+        #expect(board.advance(to: 1_900_000_000).isEmpty)
+        #expect(board.advance(to: 2_100_000_000) == [.tell(1, .linger)])
+        #expect(board.advance(to: 2_200_000_000).isEmpty)
+        let orders = try board.note(.lingering, of: 1, now: 2_300_000_000)
+        #expect(orders.first == .kill(1))
+        let after = DemoClock.nanoseconds + 5_000_000
+        #expect(try board.note(.working(since: after, waited: 7), of: 0, now: after).count == 1)
+        #expect(board.kill?.next?.worker == 0)
+        #expect(board.waits == [7])
+        _ = try board.noteEnd(of: 1, .signalled(SIGKILL))
+        #expect(!board.isOver)
+        #expect(board.advance(to: 4_100_000_000).contains(.tell(0, .stop)))
+        _ = try board.noteEnd(of: 0, .exited(0))
+        #expect(board.isOver)
+    }
+
+    @Test("chooses another one if the first choice was done too soon")
+    func secondChoice() throws {
+        var board = try running(length: .rounds(1))
+        _ = try board.note(.added, of: 0, now: 1)
+        #expect(board.advance(to: 2) == [.tell(1, .linger)])
+        _ = try board.noteEnd(of: 1, .exited(0))
+        #expect(board.advance(to: 3) == [.tell(0, .linger)])
+    }
+
+    @Test("fails if a worker does, or ends unexpectedly")
+    func failures() throws {
+        var board = try running(length: .seconds(4))
+        #expect(throws: CommandFailure.self) { try board.note(.failed("why"), of: 0, now: 1) }
+        #expect(throws: CommandFailure.self) { try board.noteEnd(of: 0, .signalled(SIGSEGV)) }
+    }
+
+    @Test("reports read as they were written")
+    func reports() {
+        let reports: [WorkerReport] = [
+            .ready, .asking, .added, .lingering, .working(since: .max, waited: 0), .failed("it broke, twice"),
+        ]
+        for report in reports { #expect(WorkerReport(line: report.line) == report) }
+        #expect(WorkerReport(line: "working 1") == nil)
+        #expect(WorkerReport(line: "") == nil)
+    }
+
+    @Test("percentiles are values that were measured")
+    func percentiles() {
+        #expect(Percentile.of([], 50) == nil)
+        #expect(Percentile.of([3], 99) == 3)
+        #expect(Percentile.of((1...100).reversed().map { $0 }, 50) == 50)
+        #expect(Percentile.of((1...100).map { $0 }, 99) == 99)
+    }
+
+    @Test("bars and numbers are as wide as they should be")
+    func texts() {
+        for fraction in [-1, 0, 0.01, 0.33, 0.5, 0.999, 1, 2] { #expect(Text.bar(fraction, width: 10).count == 10) }
+        #expect(Text.number(0) == "0" && Text.number(1_234_567) == "1,234,567" && Text.number(-100_000) == "-100,000")
+    }
+
+    /// Two workers at work since 0; the first one has added more.
+    private func running(length: DemoLength) throws -> Scoreboard {
+        var board = Scoreboard(isLocked: true, workers: 2, length: length)
+        for worker in 0...1 {
+            _ = try board.note(.ready, of: worker, now: 0)
+        }
+        for worker in 0...1 { _ = try board.note(.asking, of: worker, now: 0) }
+        _ = try board.note(.added, of: 0, now: 0)
+        return board
+    }
+}
