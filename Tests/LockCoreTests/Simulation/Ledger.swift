@@ -50,8 +50,8 @@ final class Ledger {
         if leases[key]?.isEmpty == true { leases[key] = nil }
     }
 
-    func isLive(process: Int, _ id: RequestID, _ key: AdvisoryKey) -> Bool {
-        leases[key]?.contains { $0.process == process && $0.id == id } == true
+    func lease(process: Int, _ id: RequestID, _ key: AdvisoryKey) -> Lease? {
+        leases[key]?.first { $0.process == process && $0.id == id }
     }
 
     func processEnded(_ process: Int) {

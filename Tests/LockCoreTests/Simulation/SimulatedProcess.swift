@@ -156,6 +156,10 @@ final class SimulatedProcess {
         if engine.connectionCount > profile.engine.maximumConnections {
             ledger.report("process \(id) has \(engine.connectionCount) connections")
         }
+        for (lock, key) in held {
+            guard let lease = ledger.lease(process: id, lock, key), links.values.contains(where: { $0.session === lease.session })
+            else { return ledger.report("process \(id), \(lock) still holds key \(key), on a connection that is gone") }
+        }
         guard engine.isQuiet else { return }
         if !held.isEmpty { ledger.report("process \(id) is quiet, but holds \(held)") }
         if !calls.isEmpty { ledger.report("process \(id) is quiet, but \(calls.keys.sorted()) have not ended") }

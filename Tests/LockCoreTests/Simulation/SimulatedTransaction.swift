@@ -26,16 +26,16 @@ final class SimulatedTransaction {
         deadline = patience.deadline.map { [began] in began.advanced(by: $0) }
     }
 
-    /// What is left of the time in which the call that is made now must end.
-    private func limit(after slack: Duration) -> Duration? {
-        [patience.deadline, patience.cancelAfter].compactMap(\.self).min().map {
-            max($0 - began.duration(to: process.agenda.now), .zero) + slack
-        }
+    /// What is left of the time after which the caller cancels.
+    private var cancelAfter: Duration? {
+        patience.cancelAfter.map { max($0 - began.duration(to: process.agenda.now), .zero) }
     }
 
-    private func cancelLater(_ id: RequestID) {
-        guard let after = patience.cancelAfter else { return }
-        task.cancel(id, after: max(after - began.duration(to: process.agenda.now), .zero))
+    /// What is left of the time in which the call that is made now must end.
+    private var limit: Duration? {
+        [patience.deadline, patience.cancelAfter].compactMap(\.self).min().map {
+            max($0 - began.duration(to: process.agenda.now), .zero)
+        }
     }
 
     // MARK: Beginning
@@ -43,7 +43,7 @@ final class SimulatedTransaction {
     func begin() {
         let request = LockTable.Request(key, mode, scope: .transaction, isTry: isTry)
         let id = process.call(
-            within: limit(after: .zero),
+            within: limit,
             { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
             completion: { [self] id, outcome in
                 guard outcome == .granted else { return task.next() }
@@ -51,12 +51,12 @@ final class SimulatedTransaction {
                 lend()
             }
         )
-        cancelLater(id)
+        task.cancel(id, after: cancelAfter)
     }
 
     private func lend() {
         let id = process.call(
-            within: limit(after: .zero),
+            within: limit,
             { [deadline] in $0.lend($1, deadline: deadline, now: $2) },
             completion: { [self] _, outcome in
                 guard case .lent(let connection) = outcome else { return endTurn() }
@@ -65,11 +65,11 @@ final class SimulatedTransaction {
                 lock()
             }
         )
-        cancelLater(id)
+        task.cancel(id, after: cancelAfter)
     }
 
     private func lock() {
-        run(.transactionLock(key, mode, isTry: isTry), isCancellable: true) { [self] outcome, reply in
+        run(.transactionLock(key, mode, isTry: isTry), deadline: deadline, cancelAfter: cancelAfter) { [self] outcome, reply in
             guard case .settled = outcome, let reply, reply.failure == nil, reply.rows == [true],
                 let connection, let link = process.links[connection]
             else { return end() }
@@ -84,7 +84,8 @@ final class SimulatedTransaction {
                     isOrphan: !link.session.isAlive
                 )
             )
-            run(.work(process.chance.skewedDuration(process.profile.hold)), isCancellable: false) { [self] _, _ in end() }
+            // Nobody but the caller ends a statement that the server never answers.
+            run(.work(process.chance.skewedDuration(process.profile.hold)), cancelAfter: .seconds(30)) { [self] _, _ in end() }
         }
     }
 
@@ -93,22 +94,25 @@ final class SimulatedTransaction {
 
     private func run(
         _ statement: SimulatedStatement,
-        isCancellable: Bool,
+        deadline: Instant? = nil,
+        cancelAfter: Duration?,
         completion: @escaping (Engine.Outcome, SimulatedReply?) -> Void
     ) {
         guard let connection else { return completion(.failed(.lost), nil) }
         var reply: SimulatedReply?
-        let slack = process.profile.engine.responseTimeout + .milliseconds(1)
+        let timeLeft = deadline.map { max(process.agenda.now.duration(to: $0), .zero) }
+        let limit = [timeLeft, cancelAfter].compactMap(\.self).min()
         let id = process.call(
-            within: isCancellable ? limit(after: slack) : nil,
-            { [deadline] in $0.beginStatement($1, on: connection, deadline: isCancellable ? deadline : nil, now: $2) },
+            // From then on the connection has the usual time to answer, or is given up.
+            within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
+            { $0.beginStatement($1, on: connection, deadline: deadline, now: $2) },
             completion: { _, outcome in completion(outcome, reply) }
         )
         process.links[connection]?.submit(statement) { [process] answer in
             reply = answer
             process.drive { $0.statementAnswered(on: connection, now: $1) }
         }
-        if isCancellable { cancelLater(id) }
+        task.cancel(id, after: cancelAfter)
     }
 
     // MARK: Ending
