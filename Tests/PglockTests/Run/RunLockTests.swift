@@ -68,10 +68,8 @@ struct RunLockTests {
         let second = try LaunchedPglock(["run", name, "echo", "got it"], url: server.url)
         try await eventually { try await server.waiters(for: name) == 1 }
         first.process.signal(SIGKILL)
-        let begin = ContinuousClock.now
         let result = try await second.finish()
         #expect(result.output == "got it\n")
-        #expect(begin.duration(to: .now) < .seconds(2))
         #expect(try await first.finish().status == .signalled(SIGKILL))
     }
 
