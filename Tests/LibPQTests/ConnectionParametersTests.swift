@@ -7,7 +7,8 @@ struct ConnectionParametersTests {
         "no part of a connection string that can't be understood comes back in the message",
         arguments: [
             "postgres://user:s3cret%zz@host/db", "postgres://user:s3cret@host:port:port/db?s3cret=1",
-            "host=db password=my s3cret", "password='s3cret", "postgres://u:p@[::1/s3cret", "postgres://u@h/d?s3cret",
+            "host=db password=my s3cret", "postgres://u:s3cret/s3cret@h/d", "postgres://u:p@s3cret@h/d", "password='s3cret",
+            "postgres://u:p@[::1/s3cret", "postgres://u@h/d?s3cret",
         ]
     )
     func secrets(string: String) throws {

@@ -18,7 +18,9 @@ struct BadInputTests {
     @Test(
         "a connection string that can't be understood is refused at once, without repeating a secret in it",
         arguments: [
-            "postgres://user:s3cret@[::1/x", "host=db password=my s3cret", "nonsense", "postgres://u:s3cret%zz@h/d",
+            "postgres://user:s3cret@[::1/x", "host=db password=my s3cret", "nonsense", "postgres://u:s3c/s3cret@h/d",
+            "postgres://u:p@s3cret@h/d",
+            "postgres://u:s3cret%zz@h/d",
         ]
     )
     func malformed(url: String) {

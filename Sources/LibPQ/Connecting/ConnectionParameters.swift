@@ -26,9 +26,22 @@ package struct ConnectionParameters: Sendable {
             PQconninfoFree(options)
             PQfreemem(message)
         }
-        guard options == nil else { return }
+        guard options == nil else { return try checkWhatLibpqChecksLate() }
         let reason = message.map { Self.redact(String(cString: $0).trimmingNewlines) } ?? "out of memory"
         throw ConnectionFailure(.badConfiguration, reason)
+    }
+
+    /// A password with an unescaped `/` or `@` in it passes as a port or a host. libpq would find out when it connects, and
+    /// print what it takes them for.
+    private func checkWhatLibpqChecksLate() throws(ConnectionFailure) {
+        for port in value(of: "port")?.split(separator: ",") ?? [] {
+            guard let number = Int(port), (1...65_535).contains(number) else {
+                throw ConnectionFailure(.badConfiguration, "the port is not a number between 1 and 65535")
+            }
+        }
+        guard !hosts.contains(where: { $0.contains("@") && !$0.hasPrefix("/") && !$0.hasPrefix("@") }) else {
+            throw ConnectionFailure(.badConfiguration, "the host has an @ in it (in a password, write it as %40)")
+        }
     }
 
     static func redact(_ message: String) -> String {
