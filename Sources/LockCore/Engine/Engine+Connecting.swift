@@ -37,8 +37,6 @@ extension Engine {
 
     /// The server or the network has ended the connection.
     package mutating func lost(_ id: ConnectionID, _ failure: Failure, now: Instant) {
-        guard let connection = connections[id] else { return }
-        actions.append(.log(.connectionLost(id, connection.role, failure)))
         close(id, because: failure, now: now)
         settleTable(now: now)
     }
@@ -47,6 +45,7 @@ extension Engine {
     mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
         guard let connection = connections.removeValue(forKey: id) else { return }
         lastLoss = failure
+        if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, connection.role, failure))) }
         actions.append(.close(id))
         if carrier == id {
             carrier = nil

@@ -9,7 +9,6 @@ extension Engine {
             // Looked up anew, since giving one connection up can put another to use.
             guard let connection = connections[id] else { continue }
             if let answerBy = connection.answerBy, answerBy <= now {
-                actions.append(.log(.connectionLost(id, connection.role, .noAnswer)))
                 close(id, because: .noAnswer, now: now)
             } else if connection.phase == .idle, idleEnds(connection) <= now {
                 drop(id)

@@ -44,6 +44,17 @@ struct EngineInterruptTests {
         #expect(script.on { $0.cancelledOutOfBand(2, now: $1) } == [.submit(2, .unlock(1))])
     }
 
+    @Test("says so when it gives the connection up")
+    func logged() {
+        var script = EngineScript.waiting()
+        script.cancel(1)
+        script.answered(1)
+        script.now = script.now.advanced(by: .seconds(30))
+        script.engine.advance(to: script.now)
+        let actions = script.engine.takeActions()
+        #expect(actions.contains { if case .log(.connectionLost(2, .waiter, _)) = $0 { true } else { false } })
+    }
+
     @Test("never becomes a flood of cancels, and in the end gives the connection up")
     func pauses() {
         var script = EngineScript.waiting()
