@@ -106,7 +106,8 @@ extension SimulatedProcess {
         switch event {
         case .unexpectedAnswer(let connection): ledger.report("process \(id) did not expect what \(connection) answered")
         case .provedAfterError(held: true): ledger.provedHeld += 1
-        case .provedAfterError(held: false), .connectFailed, .connectionLost: break
+        case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
+        case .provedAfterError(held: false): break
         }
     }
 }

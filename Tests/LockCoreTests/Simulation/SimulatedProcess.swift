@@ -24,6 +24,7 @@ final class SimulatedProcess {
     private var callCount = 0
     private var isBurstPlanned = false
     private var armedFor: Instant?
+    private var lastBusy = Instant(nanoseconds: 0)
     private(set) var isCrashed = false
     var isTerminated = false
 
@@ -138,6 +139,10 @@ final class SimulatedProcess {
     func shutDown(grace: Duration) {
         drive { $0.shutdown(now: $1) }
         agenda.plan(after: grace) { [self] in
+            let idle = lastBusy.duration(to: agenda.now)
+            if !isCrashed, !isTerminated, held.isEmpty, calls.isEmpty, onLoss.isEmpty, idle > profile.releaseLimit {
+                ledger.report("process \(id) has not terminated, though nothing was left for \(idle): \(engine)")
+            }
             drive { $0.terminate(now: $1) }
             if !isCrashed, !isTerminated { ledger.report("process \(id) has not terminated after its grace period") }
         }
@@ -153,6 +158,7 @@ final class SimulatedProcess {
     // MARK: Promises
 
     private func check() {
+        if !held.isEmpty || !calls.isEmpty || !onLoss.isEmpty { lastBusy = agenda.now }
         if engine.connectionCount > profile.engine.maximumConnections {
             ledger.report("process \(id) has \(engine.connectionCount) connections")
         }

@@ -102,6 +102,7 @@ final class SimulatedSession {
         case .batch(let batch):
             finish(runBatch(batch, strike))
         case .wait(let key, let mode, let limit):
+            if !heldKeys.isEmpty { server.ledger.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
             ask(key, mode, limit: limit, strike)
         case .transactionLock(let key, let mode, isTry: true):
             guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
@@ -153,7 +154,7 @@ final class SimulatedSession {
         guard case .blocked(let key) = activity else { return }
         activity = .granted
         heldKeys[key, default: 0] += 1
-        plan(server.chance.skewedDuration(.zero ... .milliseconds(2))) { [unowned self] in
+        plan(server.chance.duration(server.profile.waking)) { [unowned self] in
             finish(SimulatedReply(rows: [true]))
         }
     }

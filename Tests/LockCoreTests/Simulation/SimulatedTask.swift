@@ -31,8 +31,8 @@ final class SimulatedTask {
 
     /// How a call may be limited: by a deadline, by a cancellation, or not at all where nothing can go wrong.
     func patience() -> (deadline: Duration?, cancelAfter: Duration?) {
-        let time = chance.skewedDuration(.zero ... .seconds(20))
-        if chance.happens(0.3) { return (time, chance.happens(0.2) ? chance.skewedDuration(.zero ... .seconds(20)) : nil) }
+        let time = chance.skewedDuration(profile.patience)
+        if chance.happens(0.3) { return (time, chance.happens(0.2) ? chance.skewedDuration(profile.patience) : nil) }
         if chance.happens(0.3) || !profile.isCalm { return (nil, chance.happens(0.5) ? time : time + .seconds(20)) }
         return (nil, nil)
     }
@@ -105,7 +105,7 @@ final class SimulatedTask {
     private func release(_ id: RequestID, then completion: (() -> Void)? = nil) {
         let key = process.held.removeValue(forKey: id)
         if let key { ledger.end(process: process.id, id, key) }
-        process.begin(id, within: releaseLimit, { $0.release(id, now: $1) }) { [self] outcome in
+        process.begin(id, within: profile.releaseLimit, { $0.release(id, now: $1) }) { [self] outcome in
             switch outcome {
             case .released where key != nil: break
             case .failed where key == nil || !profile.isCalm: break
@@ -114,7 +114,4 @@ final class SimulatedTask {
             if let completion { completion() } else { next() }
         }
     }
-
-    /// A round that is under way, the interruption of a wait, and the unlock itself, each as slow as is allowed.
-    var releaseLimit: Duration { profile.engine.responseTimeout * 3 + .seconds(1) }
 }

@@ -90,7 +90,7 @@ final class Simulation {
 
     private func planDepartures() {
         agenda.plan(after: chance.skewedDuration(.zero ... .seconds(10))) { [self] in
-            processes[0].shutDown(grace: chance.skewedDuration(.zero ... .seconds(30)))
+            processes[0].shutDown(grace: chance.one(of: [.zero, .seconds(1), .seconds(150)]))
         }
         guard processes.count > 1 else { return }
         agenda.plan(after: chance.skewedDuration(.zero ... .seconds(10))) { [self] in

@@ -12,6 +12,10 @@ struct SimulationProfile {
 
     var latency: ClosedRange<Duration>
     var hold: ClosedRange<Duration>
+    /// How long callers wait who don't wait for ever.
+    var patience: ClosedRange<Duration>
+    /// How long a backend takes to notice that it was granted a lock: the time in which a cancel wins all the same.
+    var waking: ClosedRange<Duration>
     /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
     var triesPassTheQueue: Bool
 
@@ -29,6 +33,10 @@ struct SimulationProfile {
     var isCalm: Bool {
         statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && !departures
     }
+
+    /// How long a release may take: a round that is under way, the interruption of a wait, and the unlock itself, each as
+    /// slow as is allowed.
+    var releaseLimit: Duration { engine.responseTimeout * 3 + .seconds(1) }
 
     init(seed: UInt64) {
         let chance = Chance(seed: seed)
@@ -48,6 +56,8 @@ struct SimulationProfile {
         engine.seed = chance.seed()
         latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
         hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
+        patience = .zero...chance.one(of: [.milliseconds(20), .milliseconds(500), .seconds(20)])
+        waking = .zero...chance.one(of: [.microseconds(10), .milliseconds(2), .milliseconds(50)])
         triesPassTheQueue = chance.happens(0.5)
         guard chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])

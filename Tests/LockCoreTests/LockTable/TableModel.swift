@@ -1,0 +1,187 @@
+import LockCore
+
+/// What a lock table may do, said as naively as possible: every action is checked against it, and what is left undone.
+struct TableModel {
+    struct Key {
+        /// In order of arrival.
+        var queue: [RequestID] = []
+        var holders: [RequestID] = []
+        /// What was asked of the server and is not answered.
+        var asked: LockTable.ServerState?
+        var held: (mode: Mode, connection: ConnectionID, since: Instant)?
+        var isUnlocking = false
+        /// How often the process has used the server's grant.
+        var turns = 0
+    }
+
+    let limit: HandOnLimit
+    private(set) var keys: [AdvisoryKey: Key] = [:]
+    private(set) var requests: [RequestID: LockTable.Request] = [:]
+    private(set) var releasing: [RequestID: AdvisoryKey] = [:]
+    private(set) var violations: [String] = []
+    private(set) var grants = 0
+
+    init(limit: HandOnLimit) {
+        self.limit = limit
+    }
+
+    mutating func report(_ violation: String) {
+        violations.append(violation)
+    }
+
+    private func sessionHolders(_ key: Key) -> Int {
+        key.holders.count { requests[$0]?.scope == .session }
+    }
+
+    private func isFree(_ key: Key, for mode: Mode) -> Bool {
+        key.holders.allSatisfy { mode == .shared && requests[$0]?.mode == .shared }
+    }
+
+    // MARK: Events
+
+    mutating func request(_ id: RequestID, _ request: LockTable.Request) {
+        requests[id] = request
+        keys[request.key, default: Key()].queue.append(id)
+    }
+
+    /// Past everyone, and beside the holder that encloses it.
+    mutating func join(_ id: RequestID, _ request: LockTable.Request) {
+        requests[id] = request
+        keys[request.key]?.holders.append(id)
+    }
+
+    mutating func cancel(_ id: RequestID) {
+        guard let key = requests.removeValue(forKey: id)?.key else { return }
+        keys[key]?.queue.removeAll { $0 == id }
+    }
+
+    mutating func release(_ id: RequestID) {
+        guard let key = requests.removeValue(forKey: id)?.key else { return }
+        keys[key]?.holders.removeAll { $0 == id }
+        releasing[id] = key
+    }
+
+    mutating func answered(_ key: AdvisoryKey, granted mode: Mode?, on connection: ConnectionID, now: Instant) {
+        keys[key]?.asked = nil
+        keys[key]?.turns = 0
+        keys[key]?.held = mode.map { ($0, connection, now) }
+    }
+
+    mutating func unlocked(_ key: AdvisoryKey) {
+        keys[key]?.isUnlocking = false
+        keys[key]?.held = nil
+    }
+
+    mutating func lost(_ connection: ConnectionID) {
+        for (key, state) in keys where state.held?.connection == connection {
+            keys[key]?.held = nil
+            keys[key]?.isUnlocking = false
+        }
+    }
+
+    // MARK: Actions
+
+    mutating func check(_ actions: [LockTable.Action], now: Instant) {
+        for action in actions { check(action, now: now) }
+    }
+
+    private mutating func check(_ action: LockTable.Action, now: Instant) {
+        switch action {
+        case .grant(let id):
+            checkGrant(id, now: now)
+        case .refuse(let id):
+            guard let request = take(id) else { return report("\(action), who does not wait") }
+            if !request.isTry { report("\(action), who did not only try") }
+        case .fail(let id, _):
+            guard let request = take(id) else { return report("\(action), who does not wait") }
+            if request.scope != .session { report("\(action), who does not need the server") }
+        case .lose(let id):
+            guard let request = requests.removeValue(forKey: id), let key = keys[request.key], key.holders.contains(id),
+                key.held == nil, request.scope == .session
+            else { return report("\(action), who has lost nothing") }
+            keys[request.key]?.holders.removeAll { $0 == id }
+        case .released(let id), .releaseFailed(let id, _):
+            if releasing.removeValue(forKey: id) == nil { report("\(action), who does not release") }
+        case .tryLock(let key, let mode):
+            checkAsk(key, mode, .trying(mode))
+        case .waitLock(let key, let mode):
+            checkAsk(key, mode, .waiting(mode))
+        case .endWait(let key):
+            guard case .waiting(let mode) = keys[key]?.asked else { return report("\(action), which is not waited for") }
+            keys[key]?.asked = .ending(mode)
+        case .unlock(let key, let mode, on: let connection):
+            guard let state = keys[key], let held = state.held, !state.isUnlocking, sessionHolders(state) == 0,
+                held.mode == mode, held.connection == connection
+            else { return report("\(action), which is not held, or is in use") }
+            keys[key]?.isUnlocking = true
+        }
+    }
+
+    /// A call that waits ends.
+    private mutating func take(_ id: RequestID) -> LockTable.Request? {
+        guard let request = requests[id], keys[request.key]?.queue.contains(id) == true else { return nil }
+        cancel(id)
+        return request
+    }
+
+    private mutating func checkGrant(_ id: RequestID, now: Instant) {
+        guard let request = requests[id], var key = keys[request.key], key.queue.contains(id) else {
+            return report("grant \(id), who does not wait")
+        }
+        if key.queue.first != id { report("grant \(id) before \(key.queue)") }
+        if !isFree(key, for: request.mode) { report("grant \(id) beside \(key.holders)") }
+        switch request.scope {
+        case .session:
+            if key.held?.mode != request.mode || key.isUnlocking { report("grant \(id) without the server") }
+            if sessionHolders(key) == 0 { key.turns += 1 }
+            if key.turns > 1, key.turns - 1 > limit.count { report("grant \(id) beyond the count of hand-ons") }
+            if key.turns > 1, let held = key.held, held.since.duration(to: now) > limit.duration {
+                report("grant \(id) beyond the duration of hand-ons")
+            }
+        case .transaction:
+            if key.held != nil, key.isUnlocking || sessionHolders(key) == 0 { report("grant \(id) in its own way") }
+        }
+        grants += 1
+        key.queue.removeAll { $0 == id }
+        key.holders.append(id)
+        keys[request.key] = key
+    }
+
+    private mutating func checkAsk(_ key: AdvisoryKey, _ mode: Mode, _ state: LockTable.ServerState) {
+        guard let known = keys[key], known.asked == nil, known.held == nil else { return report("ask for \(key) twice") }
+        guard let front = known.queue.first.flatMap({ requests[$0] }) else { return report("ask for \(key), for nobody") }
+        if front.mode != mode || front.scope != .session { report("ask for \(key) \(mode), where \(front) is next") }
+        if case .waiting = state, front.isTry { report("wait for \(key), where the next only tries") }
+        if !isFree(known, for: mode) { report("ask for \(key) beside \(known.holders)") }
+        keys[key]?.asked = state
+    }
+
+    // MARK: What is left undone
+
+    /// After an event everything must be done that can be done.
+    mutating func checkNothingForgotten(_ key: AdvisoryKey, now: Instant) {
+        guard let state = keys[key] else { return }
+        if state.held != nil, !state.isUnlocking, sessionHolders(state) == 0 { report("\(key) is kept for nobody") }
+        let front = state.queue.first.flatMap { requests[$0] }
+        if case .waiting(let mode) = state.asked, front?.mode != mode || front?.scope != .session {
+            report("\(key) is waited for in vain")
+        }
+        let isTrying = if case .trying = state.asked { true } else { false }
+        if !isTrying, !state.isUnlocking, state.queue.contains(where: { requests[$0]?.isTry == true }) {
+            report("a try waits for \(key)")
+        }
+        guard let front, isFree(state, for: front.mode) else { return }
+        switch front.scope {
+        case .session:
+            if state.asked == nil, state.held == nil { report("nobody asks for \(key)") }
+            // Joining is refused only when the time is over.
+            if let held = state.held, !state.isUnlocking, held.mode == front.mode,
+                held.since.duration(to: now) <= limit.duration
+            {
+                report("\(key) is held, but not passed to who is next")
+            }
+        case .transaction:
+            if !state.isUnlocking { report("a transaction waits for \(key), which nobody has") }
+        }
+    }
+}
