@@ -11,8 +11,7 @@ import Dispatch
 /// Tells when a socket can be read, and on request when it can be written. Confined to its loop.
 ///
 /// It watches a duplicate of the descriptor. libpq closes its socket by itself when the server has closed the connection;
-/// the number may be in use again, by any thread, before Dispatch has been told, and then Dispatch takes the new socket
-/// for one that it watches already and never reports it.
+/// the number may then be in use again, by any thread, while Dispatch still watches it for what it was.
 final class SocketWatcher {
     private let descriptor: Int32
     private let reading: any DispatchSourceRead
