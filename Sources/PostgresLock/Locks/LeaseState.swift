@@ -40,7 +40,7 @@ final class LeaseState: Sendable {
             guard case .held = state.phase else { return [] }
             state.phase = loss.map(Phase.lost) ?? .released
             defer { state.observers = [:] }
-            return Array(state.observers.values)
+            return state.observers.sorted { $0.key < $1.key }.map(\.value)
         }
         for observer in observers {
             observer(loss)
@@ -49,15 +49,18 @@ final class LeaseState: Sendable {
 
     /// Calls `observer` once, when the lease ends; at once if it has ended.
     ///
+    /// - Parameter isFirst: Whether it is called before those that are not: whoever wakes up to a loss inside a body is to
+    ///   find the body cancelled.
     /// - Returns: A number by which to take the observer back.
     @discardableResult
-    func observe(_ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
+    func observe(isFirst: Bool = false, _ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
         let (number, ended) = state.withLock { state -> (Int, LockError??) in
             switch state.phase {
             case .held:
                 state.nextObserver += 1
-                state.observers[state.nextObserver] = observer
-                return (state.nextObserver, nil)
+                let number = isFirst ? -state.nextObserver : state.nextObserver
+                state.observers[number] = observer
+                return (number, nil)
             case .released:
                 return (0, .some(nil))
             case .lost(let error):

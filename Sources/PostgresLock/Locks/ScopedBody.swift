@@ -27,7 +27,7 @@ enum ScopedBody {
                 }
             }
             let observers = leases.map { lease in
-                (lease, lease.observe { loss in if loss != nil { task.cancel() } })
+                (lease, lease.observe(isFirst: true) { loss in if loss != nil { task.cancel() } })
             }
             defer {
                 for (lease, number) in observers { _ = lease.forget(number) }
