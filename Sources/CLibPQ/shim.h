@@ -3,4 +3,28 @@
 
 #include <libpq-fe.h>
 
+#ifdef __linux__
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// Two functions of the GNU C library, and of musl, that are hidden unless a macro was defined before the first header.
+extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+extern long syscall(long, ...);
+
+/// Like `poll`, but with a time limit in nanoseconds.
+static inline int pglock_poll(struct pollfd *descriptors, nfds_t count, long nanoseconds) {
+    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return ppoll(descriptors, count, &limit, 0);
+}
+
+static inline int pglock_is_main_thread(void) {
+    return syscall(SYS_gettid) == getpid();
+}
+
+#endif
+
 #endif

@@ -30,6 +30,7 @@ package final class Connection: @unchecked Sendable {
     private var reply = Reply()
     private var prepared: Set<String> = []
     private var mustFlush = false
+    private var directWaits = DirectWaits()
 
     /// - Parameter handler: Called on the loop. Never from within a method of the connection that its user has called.
     package init(adopting raw: RawConnection, on loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
@@ -42,7 +43,7 @@ package final class Connection: @unchecked Sendable {
         watcher = SocketWatcher(
             socket: PQsocket(raw.pointer),
             on: loop,
-            onReadable: { [weak self] in self?.receive() },
+            onReadable: { [weak self] in self?.receive(times: 2) },
             onWritable: { [weak self] in self?.flush() }
         )
         if watcher == nil { failLater() }
@@ -81,14 +82,51 @@ package final class Connection: @unchecked Sendable {
             // What the server sends meanwhile must be read, or both sides may wait for the other for ever.
             watcher?.watchWrites(true)
             // Trying to write can have read something, for which the socket will not report again.
-            loop.execute { [weak self] in self?.drainResults() }
+            loop.enter { [weak self] in self?.drainResults() }
         default:
             failLater()
         }
     }
 
-    package func flushIfNeeded() {
-        if mustFlush { flush() }
+    /// - Parameter mayWait: The answer to what is sent is all that anybody waits for, and can't take long; so the thread
+    ///   that sends it may as well wait for it.
+    package func flushIfNeeded(mayWait: Bool = false) {
+        guard mustFlush else { return }
+        flush()
+        if mayWait, let limit = directWaits.begin() {
+            waitForAnswer(atMost: limit)
+        } else {
+            watcher?.unpark()
+        }
+    }
+
+    // MARK: Waiting on the spot
+
+    private func waitForAnswer(atMost limit: Duration) {
+        guard let raw else { return }
+        watcher?.park()
+        loop.waitDirectly(for: PQsocket(raw.pointer), atMost: limit) { [self] isReadable in
+            if isReadable { receive(times: 1) }
+            directWaits.end(isAnswered: expectations.isEmpty)
+            guard expectations.isEmpty else {
+                watcher?.unpark()
+                return
+            }
+            watchAgainSoon()
+        }
+    }
+
+    /// Parking and unparking have a price too, so a parked socket is left alone as long as one such wait follows the other.
+    private func watchAgainSoon() {
+        guard watcher?.isParked == true, directWaits.beginWatch() else { return }
+        loop.run(after: 10) { [weak self] in
+            guard let self else { return }
+            if directWaits.endWatch() {
+                watcher?.unpark()
+            } else {
+                watchAgainSoon()
+            }
+        }
     }
 
     /// Ends the session. No event comes any more.
@@ -139,16 +177,16 @@ package final class Connection: @unchecked Sendable {
 
     private func failLater() {
         // Not now: whoever submits is in the middle of something.
-        loop.execute { [weak self] in self?.lose() }
+        loop.enter { [weak self] in self?.lose() }
     }
 
     // MARK: Receiving
 
-    private func receive() {
+    /// - Parameter times: Twice for Dispatch: the last words and the end of a connection can come as one event, after
+    ///   which it reports nothing more, but libpq reads them by two calls.
+    private func receive(times: Int) {
         guard let raw else { return }
-        // Twice: the last words and the end of a connection can come as one event, after which Dispatch reports nothing
-        // more, but libpq reads them by two calls.
-        for _ in 0..<2 {
+        for _ in 0..<times {
             guard PQconsumeInput(raw.pointer) == 1, PQstatus(raw.pointer) == CONNECTION_OK else {
                 lose()
                 return
@@ -190,8 +228,7 @@ package final class Connection: @unchecked Sendable {
             beginGroup()
             handler(.answered(finished))
         case (PGRES_SINGLE_TUPLE, .execute(.booleans)):
-            // Binary format: one byte, 0 or 1.
-            reply.booleans.append(PQgetisnull(result, 0, 0) == 0 && PQgetvalue(result, 0, 0)?.pointee == 1)
+            reply.appendBooleans(of: result)
             PQclear(result)
         case (PGRES_TUPLES_OK, .execute(.rows)), (PGRES_COMMAND_OK, .execute(.rows)):
             reply.result = QueryResult(adopting: result)

@@ -1,7 +1,7 @@
 /// One SQL statement with its parameters, and how its rows are wanted.
 package struct Statement: Sendable {
     package enum Shape: Hashable, Sendable {
-        /// One Boolean column, read row by row, so that the rows before an error are known.
+        /// Booleans, row by row, so that those before an error are known; NULL stands for none.
         case booleans
         /// Everything, in text format.
         case rows

@@ -1,89 +1,235 @@
+import CLibPQ
 import Dispatch
+import Synchronization
 
-/// A serial executor over a Dispatch queue, on which sockets and timers report too.
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A serial executor that any thread may drive: whoever comes while nobody is at work does the work itself.
 ///
-/// An actor that is pinned to it can enter its own isolation from a Dispatch handler with `assumeIsolated`, without a
-/// further hop. Jobs that arrive while the queue is at work are run in the same burst, so that a thousand tasks cost one
-/// `async` and not a thousand; each burst ends with the burst handler, which is where what has come together is sent.
+/// Handing work to another thread costs a wake-up, tens of microseconds, which is more than most of the work here takes.
+/// So ``enter(_:)`` runs its body at once, on the calling thread, if the loop is free; if not, it leaves the body to the
+/// thread that is at work, which runs everything that has been left before it goes. (The idea is that of flat combining:
+/// Hendler, Incze, Shavit and Tzafrir, SPAA 2010.) Each burst of work ends with the burst handler, which is where what has
+/// come together is sent.
+///
+/// Sockets and timers report on a Dispatch queue and enter from there. An actor that is pinned to the loop can be entered
+/// with `assumeIsolated` from any body; its jobs, which may be long, run on the Dispatch queue only.
 package final class EventLoop: SerialExecutor, Sendable {
-    private enum Item {
-        case job(UnownedJob)
-        case body(@Sendable () -> Void)
-    }
+    package typealias Body = @Sendable () -> Void
 
     private struct Inbox {
-        var items: [Item] = []
-        var isScheduled = false
+        var bodies: [Body] = []
+        var jobs: [UnownedJob] = []
+        /// Somebody has the loop, or is about to get it.
+        var isBusy = false
+        /// Whoever has the loop waits for a socket with it, and is to be woken when there is something else to do.
+        var isLingering = false
+
+        /// Returns whether somebody waits who now has to be woken.
+        mutating func endLinger() -> Bool {
+            defer { isLingering = false }
+            return isLingering
+        }
     }
 
     /// A struct around the closure: see ``Locked``.
     private struct BurstHandler {
-        var body: (@Sendable () -> Void)?
+        var body: Body?
     }
 
     let queue: DispatchQueue
     private let inbox = Locked(Inbox())
     private let burstHandler = Locked(BurstHandler())
+    private let bell = Doorbell()
+    /// The thread that has the loop; 0 if none has.
+    private let owner = Atomic<UInt>(0)
+    // Touched only by the thread that has the loop.
+    private nonisolated(unsafe) var working: [Body] = []
+    private nonisolated(unsafe) var directWait: DirectWait?
 
     package init(label: String) {
         queue = DispatchQueue(label: label)
     }
 
     /// Sets what ends every burst. It is called on the loop.
-    package func onBurstEnd(_ handler: @escaping @Sendable () -> Void) {
+    package func onBurstEnd(_ handler: @escaping Body) {
         burstHandler.withLock { $0.body = handler }
     }
 
-    package func enqueue(_ job: consuming ExecutorJob) {
-        add(.job(UnownedJob(job)))
+    /// Runs `body` on the loop: now and on this thread if the loop is free, else on the thread that has it, soon.
+    package func enter(_ body: @escaping Body) {
+        let (isMine, mustRing) = inbox.withLock { inbox -> (Bool, Bool) in
+            guard inbox.isBusy else {
+                inbox.isBusy = true
+                return (true, false)
+            }
+            inbox.bodies.append(body)
+            return (false, inbox.endLinger())
+        }
+        if mustRing { bell.ring() }
+        guard isMine else { return }
+        owner.store(Self.currentThread, ordering: .relaxed)
+        body()
+        work(isOnQueue: false)
     }
 
-    /// Runs `body` on the loop, behind what is already there.
-    package func execute(_ body: @escaping @Sendable () -> Void) {
-        add(.body(body))
+    /// Runs `body` on the loop, soon, and never on the calling thread: for callers that must not be kept.
+    package func submit(_ body: @escaping Body) {
+        leave(to: { $0.bodies.append(body) })
+    }
+
+    /// Runs `body` on the loop after some time.
+    func run(after milliseconds: Int, _ body: @escaping Body) {
+        queue.asyncAfter(deadline: .now() + .milliseconds(milliseconds)) { self.enter(body) }
+    }
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        leave(to: { $0.jobs.append(job) })
+    }
+
+    private func leave(to add: (inout Inbox) -> Void) {
+        let (mustSchedule, mustRing) = inbox.withLock { inbox -> (Bool, Bool) in
+            add(&inbox)
+            defer { inbox.isBusy = true }
+            return (!inbox.isBusy, inbox.endLinger())
+        }
+        if mustRing { bell.ring() }
+        if mustSchedule { schedule() }
     }
 
     package func checkIsolated() {
-        dispatchPrecondition(condition: .onQueue(queue))
+        precondition(isCurrent, "This must run on the event loop.")
     }
 
-    /// For a handler of a socket or timer, after it has done its work: sends what it has caused.
-    func endBurst() {
-        burstHandler.withLock { $0.body }?()
+    package func isIsolatingCurrentContext() -> Bool? {
+        isCurrent
     }
 
-    private func add(_ item: Item) {
-        let mustSchedule = inbox.withLock { inbox in
-            inbox.items.append(item)
-            defer { inbox.isScheduled = true }
-            return !inbox.isScheduled
-        }
-        if mustSchedule {
-            queue.async { self.drain() }
+    private var isCurrent: Bool {
+        owner.load(ordering: .relaxed) == Self.currentThread
+    }
+
+    /// Called with the loop marked as busy, on behalf of the queue.
+    private func schedule() {
+        queue.async {
+            self.owner.store(Self.currentThread, ordering: .relaxed)
+            self.work(isOnQueue: true)
         }
     }
 
-    private func drain() {
-        // A bounded number of rounds: jobs that keep coming must not keep the burst from its end, or sockets waiting.
-        for _ in 0..<4 {
-            let items = inbox.withLock { inbox in
-                let items = inbox.items
-                inbox.items = []
-                if items.isEmpty { inbox.isScheduled = false }
-                return items
-            }
-            guard !items.isEmpty else {
-                endBurst()
-                return
-            }
-            for item in items {
-                switch item {
-                case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
-                case .body(let body): body()
-                }
+    /// Works off what is there, then gives the loop free.
+    private func work(isOnQueue: Bool) {
+        // A bounded number of rounds: a thread that only wanted to do something of its own must not be kept for ever by
+        // what others bring.
+        for _ in 0..<8 {
+            runBodies()
+            if isOnQueue { runJobs() }
+            burstHandler.withLock { $0 }.body?()
+            if waitDirectly() { continue }
+            switch giveFree(isOnQueue: isOnQueue) {
+            case .free: return
+            case .onlyJobsLeft: return schedule()
+            case .workLeft: continue
             }
         }
-        endBurst()
-        queue.async { self.drain() }
+        owner.store(0, ordering: .relaxed)
+        schedule()
+    }
+
+    private func runBodies() {
+        inbox.withLock { swap(&$0.bodies, &working) }
+        for body in working { body() }
+        working.removeAll(keepingCapacity: true)
+    }
+
+    private func runJobs() {
+        let jobs = inbox.withLock { inbox in
+            defer { inbox.jobs = [] }
+            return inbox.jobs
+        }
+        for job in jobs {
+            job.runSynchronously(on: asUnownedSerialExecutor())
+        }
+    }
+
+    private enum Departure {
+        case free
+        case workLeft
+        case onlyJobsLeft
+    }
+
+    /// Gives the loop free if nothing is left to do.
+    private func giveFree(isOnQueue: Bool) -> Departure {
+        inbox.withLock { inbox in
+            guard inbox.bodies.isEmpty, isOnQueue ? inbox.jobs.isEmpty : true else { return .workLeft }
+            owner.store(0, ordering: .relaxed)
+            inbox.isBusy = !inbox.jobs.isEmpty
+            return inbox.isBusy ? .onlyJobsLeft : .free
+        }
+    }
+
+    // MARK: Waiting on the spot
+
+    /// Something that the thread at work may wait for itself, once it has nothing else to do.
+    private struct DirectWait {
+        let socket: Int32
+        let limit: Duration
+        let completion: (Bool) -> Void
+    }
+
+    /// At the end of this burst, unless there is something else to do, waits until the socket can be read, on whatever
+    /// thread has the loop: for answers that are expected sooner than another thread could be woken up.
+    ///
+    /// - Parameters:
+    ///   - limit: At most this long. What others leave for the loop ends the wait at once.
+    ///   - completion: Told, on the loop, whether the socket can be read.
+    func waitDirectly(for socket: Int32, atMost limit: Duration, completion: @escaping (Bool) -> Void) {
+        directWait = DirectWait(socket: socket, limit: limit, completion: completion)
+    }
+
+    /// - Returns: Whether there was something to wait for.
+    private func waitDirectly() -> Bool {
+        guard let wait = directWait else { return false }
+        directWait = nil
+        guard !Self.isMainThread, bell.isThere, beginLinger() else {
+            wait.completion(false)
+            return true
+        }
+        let isReadable = bell.wait(for: wait.socket, atMost: wait.limit)
+        inbox.withLock { $0.isLingering = false }
+        wait.completion(isReadable)
+        return true
+    }
+
+    private func beginLinger() -> Bool {
+        inbox.withLock { inbox in
+            inbox.isLingering = inbox.bodies.isEmpty && inbox.jobs.isEmpty
+            return inbox.isLingering
+        }
+    }
+
+    // MARK: Threads
+
+    private static var currentThread: UInt {
+        #if canImport(Darwin)
+            UInt(bitPattern: pthread_self())
+        #else
+            UInt(pthread_self())
+        #endif
+    }
+
+    private static var isMainThread: Bool {
+        #if canImport(Darwin)
+            pthread_main_np() == 1
+        #else
+            pglock_is_main_thread() == 1
+        #endif
     }
 }

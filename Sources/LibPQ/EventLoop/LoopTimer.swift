@@ -12,10 +12,7 @@ package final class LoopTimer {
     package init(on loop: EventLoop, handler: @escaping @Sendable () -> Void) {
         source = DispatchSource.makeTimerSource(queue: loop.queue)
         // Marked as sendable, since a closure formed inside an actor would inherit its isolation and trap here.
-        let onEvent: @Sendable () -> Void = {
-            handler()
-            loop.endBurst()
-        }
+        let onEvent: @Sendable () -> Void = { loop.enter(handler) }
         source.setEventHandler(handler: onEvent)
         source.activate()
     }

@@ -17,6 +17,7 @@ final class SocketWatcher {
     private let reading: any DispatchSourceRead
     private let writing: any DispatchSourceWrite
     private var isWatchingWrites = false
+    private(set) var isParked = false
     private var isClosed = false
 
     /// Returns `nil` if the process has no descriptor left.
@@ -30,14 +31,8 @@ final class SocketWatcher {
         guard descriptor >= 0 else { return nil }
         reading = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: loop.queue)
         writing = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: loop.queue)
-        let onRead: @Sendable () -> Void = {
-            onReadable()
-            loop.endBurst()
-        }
-        let onWrite: @Sendable () -> Void = {
-            onWritable()
-            loop.endBurst()
-        }
+        let onRead: @Sendable () -> Void = { loop.enter(onReadable) }
+        let onWrite: @Sendable () -> Void = { loop.enter(onWritable) }
         reading.setEventHandler(handler: onRead)
         writing.setEventHandler(handler: onWrite)
         reading.activate()
@@ -54,9 +49,23 @@ final class SocketWatcher {
         }
     }
 
+    /// Leaves reading to somebody else for a while. The socket may be reported once more all the same.
+    func park() {
+        guard !isParked, !isClosed else { return }
+        isParked = true
+        reading.suspend()
+    }
+
+    func unpark() {
+        guard isParked, !isClosed else { return }
+        isParked = false
+        reading.resume()
+    }
+
     /// Stops watching. Calls `completion` on the loop when that is done.
     func close(completion: @escaping @Sendable () -> Void) {
         guard !isClosed else { return }
+        unpark()
         isClosed = true
         // A suspended source never delivers its cancellation, and must not be released either.
         if !isWatchingWrites { writing.resume() }
@@ -78,13 +87,4 @@ final class SocketWatcher {
 /// The C function, which inside the class is hidden by its method.
 private func closeDescriptor(_ descriptor: Int32) {
     _ = close(descriptor)
-}
-
-/// Carries a value into a handler of the loop that the value is confined to.
-struct UncheckedTransfer<Value>: @unchecked Sendable {
-    let value: Value
-
-    init(_ value: Value) {
-        self.value = value
-    }
 }

@@ -1,9 +1,9 @@
 #if canImport(Darwin)
-    import Darwin
+    package import Darwin
 #elseif canImport(Glibc)
-    import Glibc
+    package import Glibc
 #elseif canImport(Musl)
-    import Musl
+    package import Musl
 #endif
 
 /// A value behind a mutex, for the few places that are reached from any thread.
@@ -13,8 +13,8 @@
 ///
 /// Unchecked, because the value is only ever touched between locking and unlocking.
 package final class Locked<Value>: @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var value: Value
+    package let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    package var value: Value
 
     /// - Parameter value: At the beginning. A closure is best put into a struct: a bare one is wrapped once more whenever
     ///   it is lent out and written back.
@@ -31,7 +31,7 @@ package final class Locked<Value>: @unchecked Sendable {
     }
 
     /// Lends the value to one caller at a time. `body` must be short, and not call back.
-    package func withLock<Result>(_ body: (inout Value) -> sending Result) -> sending Result {
+    @inlinable package func withLock<Result>(_ body: (inout Value) -> sending Result) -> sending Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(&value)

@@ -21,6 +21,8 @@ extension Engine {
         /// A try found the lock taken.
         case refused
         case released
+        /// Whether the held lock is in the wanted mode now.
+        case changed(Bool)
         /// A connection is lent until it is given back.
         case lent(ConnectionID)
         /// A statement on a lent connection is answered, and nothing that was sent to cancel it can strike any more.
@@ -50,6 +52,9 @@ extension Engine {
         case batch(Batch)
         /// `limit` is the server-side backstop (`lock_timeout`), should nobody be able to end the wait.
         case wait(AdvisoryKey, Mode, limit: Duration?)
+        /// Takes a key that the session holds in the other mode, then lets go of the one that it was held in, and answers
+        /// whether it was; no answer and no failure means that somebody else holds it too.
+        case changeMode(AdvisoryKey, to: Mode)
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
     }
@@ -57,7 +62,7 @@ extension Engine {
     /// Many keys in one statement; all of a kind.
     package struct Batch: Hashable, Sendable {
         package struct Kind: Hashable, Sendable {
-            package enum Verb: UInt8, Hashable, Sendable {
+            package enum Verb: UInt8, Hashable, Sendable, CaseIterable {
                 case unlock
                 case tryLock
             }
@@ -71,7 +76,23 @@ extension Engine {
                 self.mode = mode
                 self.space = space
             }
+
+            /// Releases come first: what they free may be what a try of the same round asks for.
+            package static let all: [Kind] = Verb.allCases.flatMap { verb in
+                Mode.allCases.flatMap { mode in
+                    AdvisoryKey.Space.allCases.map { Kind(verb, mode, $0) }
+                }
+            }
+
+            /// Where it stands in ``all``.
+            package var index: Int {
+                Int(verb.rawValue) * 4 + Int(mode.rawValue) * 2 + Int(space.rawValue)
+            }
         }
+
+        /// How many keys one row answers for. A row of its own for each key would cost the server, and libpq even more,
+        /// several times what the lock costs.
+        package static let keysPerRow = 16
 
         package let kind: Kind
         package let keys: [AdvisoryKey]
@@ -83,7 +104,8 @@ extension Engine {
     }
 
     package struct Answer: Hashable, Sendable {
-        /// A Boolean per row, in order. Where a statement failed half way, these rows still stand for what was done.
+        /// A Boolean per key, in order. Where a statement failed half way, those that came before the error still stand for
+        /// what was done.
         package let rows: [Bool]
         package let failure: Failure?
 

@@ -27,9 +27,17 @@ extension Engine {
         settleTable(now: now)
     }
 
+    /// Takes what the request `id` holds in the other mode. Can't be cancelled, and ends by `changed` or `failed`.
+    package mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode, now: Instant) {
+        calls[call] = Call(kind: .changing, deadline: nil, since: now)
+        table.change(call, of: id, to: mode, now: now)
+        settleTable(now: now)
+    }
+
     /// Asks for a connection of the caller's own.
     package mutating func lend(_ id: RequestID, deadline: Instant? = nil, now: Instant) {
         guard begin(id, .lend, deadline: deadline, now: now) else { return }
+        isWakeStale = true
         lendQueue.append(id)
         assignConnections(now: now)
     }
@@ -39,6 +47,7 @@ extension Engine {
     /// - Parameter isClean: Whether it is outside a transaction and holds nothing. If not, it is closed, which makes
     ///   the server clean up.
     package mutating func giveBack(_ connection: ConnectionID, isClean: Bool, now: Instant) {
+        isWakeStale = true
         guard connections[connection]?.phase == .lent else { return }
         guard isClean, lifecycle == .running else {
             drop(connection)
@@ -61,13 +70,17 @@ extension Engine {
             resolve(id, .failed(lastLoss))
             return
         }
-        if let deadline { deadlines.insert(id, at: deadline) }
+        if let deadline {
+            deadlines.insert(id, at: deadline)
+            isWakeStale = true
+        }
         connections[connection]?.statement = id
         connections[connection]?.isStatementAnswered = false
     }
 
     /// The server has answered the statement.
     package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
+        isWakeStale = true
         connections[connection]?.isStatementAnswered = true
         connections[connection]?.interrupt?.isOver = true
         settleInterrupt(of: connection, now: now)
@@ -90,14 +103,17 @@ extension Engine {
             lendQueue.remove(id)
         case .statement(let connection):
             interrupt(connection, onlyLockWaits: false, cause: cause, now: now)
-        case .releasing:
+        case .releasing, .changing:
             break
         }
     }
 
     private mutating func begin(_ id: RequestID, _ kind: Call.Kind, deadline: Instant?, now: Instant) -> Bool {
         calls[id] = Call(kind: kind, deadline: deadline, since: now)
-        if let deadline { deadlines.insert(id, at: deadline) }
+        if let deadline {
+            deadlines.insert(id, at: deadline)
+            isWakeStale = true
+        }
         guard lifecycle == .running else {
             resolve(id, .failed(.shutDown))
             return false

@@ -16,6 +16,7 @@ extension Engine {
             connection.inFlight.append(.batch(batch))
         }
         guard !connection.inFlight.isEmpty else { return }
+        isWakeStale = true
         connection.answerBy = now.advanced(by: configuration.responseTimeout)
         for work in connection.inFlight {
             actions.append(.submit(carrier, work))
@@ -23,8 +24,17 @@ extension Engine {
         connections[carrier] = connection
     }
 
+    /// The connection whose answer is all that anybody waits for, if it can't take long.
+    package var loneConnection: ConnectionID? {
+        guard calls.count == 1, let carrier, let connection = connections[carrier], connection.inFlight.count == 1,
+            case .batch = connection.inFlight.first, pending.isEmpty
+        else { return nil }
+        return carrier
+    }
+
     /// The oldest unanswered statement of a connection has been answered.
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
+        isWakeStale = true
         guard let work = connections[id]?.inFlight.popFirst() else { return }
         let isLast = connections[id]?.inFlight.isEmpty ?? true
         connections[id]?.answerBy = isLast ? nil : now.advanced(by: configuration.responseTimeout)
@@ -37,13 +47,16 @@ extension Engine {
             triesAnswered(batch, on: id, answer, now: now)
         case .batch(let batch):
             unlocksAnswered(batch, on: id, answer, now: now)
+        case .changeMode(let key, _):
+            changeAnswered(key, on: id, answer, now: now)
         }
         settleTable(now: now)
         if nextWait != nil { assignConnections(now: now) }
     }
 
-    /// Rows that came before an error are exactly the keys that were tried until then; the key at which it failed has to
-    /// prove that it holds nothing, and those behind it were never reached.
+    /// Answers that came before an error are exactly the keys that were tried until then. Of the row at which it failed, any
+    /// number of keys may have been taken, so all of them have to prove that they are not; those behind it were never
+    /// reached.
     private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
         for (key, isGranted) in zip(batch.keys, answer.rows) {
             tried(key, isGranted: isGranted, on: id, now: now)
@@ -54,10 +67,12 @@ extension Engine {
             abandonTries(batch.keys.dropFirst(answer.rows.count), now: now)
             return
         }
-        let unknown = batch.keys[answer.rows.count]
-        proofs[unknown] = failure
-        pending.append(unknown, .unlock, batch.kind.mode)
-        for key in batch.keys.dropFirst(answer.rows.count + 1) {
+        let rest = batch.keys.dropFirst(answer.rows.count)
+        for key in rest.prefix(Batch.keysPerRow) {
+            proofs[key] = failure
+            pending.append(key, .unlock, batch.kind.mode)
+        }
+        for key in rest.dropFirst(Batch.keysPerRow) {
             tryFailed(key, failure, now: now)
         }
     }
@@ -119,6 +134,22 @@ extension Engine {
         connections[id]?.phase = .unlocking(key)
         let kind = Batch.Kind(.unlock, mode, key.space)
         submitWhenQuiet(.batch(Batch(kind, [key])), on: id, now: now)
+    }
+
+    // MARK: Changing modes
+
+    mutating func changeMode(_ key: AdvisoryKey, to mode: Mode, on id: ConnectionID, now: Instant) {
+        submitWhenQuiet(.changeMode(key, to: mode), on: id, now: now)
+    }
+
+    private mutating func changeAnswered(_ key: AdvisoryKey, on id: ConnectionID, _ answer: Answer, now: Instant) {
+        switch (answer.rows.first, answer.failure) {
+        case (true, nil): table.modeChanged(key, true, now: now)
+        case (nil, nil): table.modeChanged(key, false, now: now)
+        case (false, nil): closeUnexpected(id, now: now)
+        // In which modes it is held now nobody can say. Only the end of the session settles that.
+        case (_, let failure?): close(id, because: failure, now: now)
+        }
     }
 
     private mutating func closeUnexpected(_ id: ConnectionID, now: Instant) {

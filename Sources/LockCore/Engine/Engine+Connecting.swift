@@ -5,6 +5,7 @@ extension Engine {
     // MARK: What the driver reports
 
     package mutating func connected(_ id: ConnectionID, now: Instant) {
+        isWakeStale = true
         guard connections[id]?.phase == .connecting else {
             actions.append(.close(id))
             return
@@ -22,6 +23,7 @@ extension Engine {
     }
 
     package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {
+        isWakeStale = true
         guard let connection = connections.removeValue(forKey: id) else { return }
         if carrier == id { carrier = nil }
         let pause = backoff.next(using: &random)
@@ -37,6 +39,7 @@ extension Engine {
 
     /// The server or the network has ended the connection.
     package mutating func lost(_ id: ConnectionID, _ failure: Failure, now: Instant) {
+        isWakeStale = true
         close(id, because: failure, now: now)
         settleTable(now: now)
     }
@@ -79,7 +82,7 @@ extension Engine {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
-            case .batch, .wait: break
+            case .batch, .wait, .changeMode: break
             }
         }
         // Whatever they hold goes down with the session.
@@ -206,7 +209,7 @@ extension Engine {
             guard isCarrierDown, isAskedOnCarrier(key) else { return nil }
         case .lend:
             guard outage != nil else { return nil }
-        case .releasing, .statement:
+        case .releasing, .changing, .statement:
             return nil
         }
         return outage?.failure ?? Failure(.stillConnecting, "The connection was still being made.")
@@ -220,7 +223,7 @@ extension Engine {
         switch table.serverState(of: key) {
         case .trying: true
         case .waiting: waits[key]?.place == .queued
-        case .none, .ending, .held, .unlocking: false
+        case .none, .ending, .held, .changing, .unlocking: false
         }
     }
 
@@ -245,10 +248,11 @@ extension Engine {
     /// Callers without a deadline get an error too, when the server has been out of reach for long enough.
     mutating func checkPatience(now: Instant) {
         guard let outage, let failure = outage.failure else { return }
-        let impatient = calls.filter { _, call in
-            call.deadline == nil && patienceEnds(call, outage.since) <= now && unreachable(call) != nil
+        var ids: [RequestID] = []
+        for (id, call) in calls.elements
+        where call.deadline == nil && patienceEnds(call, outage.since) <= now && unreachable(call) != nil {
+            ids.append(id)
         }
-        let ids = impatient.keys.sorted()
         for id in ids {
             resolve(id, .failed(failure))
             lendQueue.remove(id)

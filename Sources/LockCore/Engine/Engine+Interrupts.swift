@@ -43,6 +43,7 @@ extension Engine {
     }
 
     package mutating func cancelledOutOfBand(_ id: ConnectionID, now: Instant) {
+        isWakeStale = true
         cancelAnswered(id, found: true, failure: nil, now: now)
         settleTable(now: now)
     }

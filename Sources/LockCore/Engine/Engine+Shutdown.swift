@@ -1,9 +1,10 @@
 extension Engine {
     /// Refuses new work and fails who waits; what is held may be released in peace. Ends by `terminated`.
     package mutating func shutdown(now: Instant) {
+        isWakeStale = true
         guard lifecycle == .running else { return }
         lifecycle = .draining
-        let waiting = calls.filter { $0.value.isWaiting }.keys.sorted()
+        let waiting = calls.elements.filter(\.value.isWaiting).map(\.id)
         for id in waiting {
             resolve(id, .failed(.shutDown))
         }
@@ -24,13 +25,14 @@ extension Engine {
 
     /// The grace period is over: everything ends now, held locks included.
     package mutating func terminate(now: Instant) {
+        isWakeStale = true
         shutdown(now: now)
         guard lifecycle == .draining else { return }
         for id in connectionIDs {
             if case .waiting = connections[id]?.phase { actions.append(.cancelOutOfBand(id)) }
             close(id, because: .shutDown, now: now)
         }
-        for id in calls.keys.sorted() {
+        for (id, _) in Array(calls.elements) {
             resolve(id, .failed(.shutDown))
         }
         settleTable(now: now)

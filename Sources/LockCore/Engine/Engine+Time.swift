@@ -1,6 +1,7 @@
 extension Engine {
     /// Does what is due.
     package mutating func advance(to now: Instant) {
+        isWakeStale = true
         while let id = deadlines.popDue(now: now, isAlive: { [calls] in calls[$0]?.deadline != nil }) {
             end(id, cause: .timedOut(calls[id].flatMap(unreachable)), now: now)
         }
@@ -26,6 +27,7 @@ extension Engine {
 
     /// When ``advance(to:)`` has something to do next, if nothing happens before.
     package mutating func nextWake(now: Instant) -> Instant? {
+        isWakeStale = false
         var next = deadlines.earliest { [calls] in calls[$0]?.deadline != nil }?.deadline ?? .distantFuture
         for connection in connections.values {
             if let at = connection.answerBy { next = min(next, at) }

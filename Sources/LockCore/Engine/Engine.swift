@@ -12,11 +12,11 @@ import DequeModule
 package struct Engine: Sendable {
     let configuration: Configuration
     var table: LockTable
-    var actions: [Action] = []
+    var actions = ActionQueue<Action>()
     var random: SplitMix64
 
     // Calls that have not ended.
-    var calls: [RequestID: Call] = [:]
+    var calls = RequestMap<Call>()
     var deadlines = DeadlineQueue()
 
     // Connections.
@@ -40,6 +40,10 @@ package struct Engine: Sendable {
     var pollBackoff = Backoff(first: .milliseconds(10), most: .milliseconds(250))
     var pollAt: Instant?
 
+    /// Something may be due earlier than ``nextWake(now:)`` has said, for all that is known. Asking it has a price, which
+    /// what happens in memory only should not pay.
+    package var isWakeStale = true
+
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
 
@@ -57,6 +61,7 @@ package struct Engine: Sendable {
         enum Kind: Hashable, Sendable {
             case lock(AdvisoryKey)
             case releasing
+            case changing
             case lend
             case statement(ConnectionID)
         }
@@ -69,7 +74,7 @@ package struct Engine: Sendable {
         var isWaiting: Bool {
             switch kind {
             case .lock, .lend: true
-            case .releasing, .statement: false
+            case .releasing, .changing, .statement: false
             }
         }
     }
@@ -93,15 +98,12 @@ package struct Engine: Sendable {
         random = SplitMix64(seed: configuration.seed)
     }
 
-    package mutating func takeActions() -> [Action] {
-        defer { actions.removeAll(keepingCapacity: true) }
-        return actions
+    package mutating func nextAction() -> Action? {
+        actions.popFirst()
     }
 
     /// In the order in which they were opened.
     var connectionIDs: [ConnectionID] { connections.keys.sorted() }
-
-    package var hasActions: Bool { !actions.isEmpty }
 
     // MARK: Looking in
 
@@ -120,7 +122,7 @@ package struct Engine: Sendable {
     // MARK: Ending calls
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
-        guard let call = calls.removeValue(forKey: id) else { return }
+        guard let call = calls.removeValue(id) else { return }
         if call.deadline != nil {
             noteDeadlineGone()
         }
@@ -135,12 +137,8 @@ package struct Engine: Sendable {
 
     /// Carries out what the lock table decided, until it asks for nothing more.
     mutating func settleTable(now: Instant) {
-        while true {
-            let tableActions = table.takeActions()
-            guard !tableActions.isEmpty else { break }
-            for action in tableActions {
-                perform(action, now: now)
-            }
+        while let action = table.nextAction() {
+            perform(action, now: now)
         }
         checkDrained()
     }
@@ -153,15 +151,24 @@ package struct Engine: Sendable {
         case .lose(let id): actions.append(.lose(id, lastLoss))
         case .released(let id): resolve(id, .released)
         case .releaseFailed(let id, let failure): resolve(id, .failed(failure))
+        case .changed(let id, let isChanged): resolve(id, .changed(isChanged))
+        case .changeFailed(let id, let failure): resolve(id, .failed(failure))
         case .tryLock(let key, let mode):
+            isWakeStale = true
             pending.append(key, .tryLock, mode)
             ensureCarrier(now: now)
         case .waitLock(let key, let mode):
+            isWakeStale = true
             queueWait(key, mode, now: now)
         case .endWait(let key):
+            isWakeStale = true
             endWait(key, now: now)
         case .unlock(let key, let mode, on: let connection):
+            isWakeStale = true
             unlock(key, mode, on: connection, now: now)
+        case .changeMode(let key, to: let mode, on: let connection):
+            isWakeStale = true
+            changeMode(key, to: mode, on: connection, now: now)
         }
     }
 }

@@ -1,20 +1,12 @@
 /// What waits to be sent on the carrier: keys, sorted by the statement that they share.
 struct PendingBatches: Sendable {
-    /// Releases come first: what they free may be what a try of the same round asks for.
-    private static let kinds: [Engine.Batch.Kind] = [.unlock, .tryLock].flatMap { verb in
-        Mode.allCases.flatMap { mode in
-            AdvisoryKey.Space.allCases.map { Engine.Batch.Kind(verb, mode, $0) }
-        }
-    }
-
-    private var keys = [[AdvisoryKey]](repeating: [], count: kinds.count)
+    private var keys = [[AdvisoryKey]](repeating: [], count: Engine.Batch.Kind.all.count)
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
 
     mutating func append(_ key: AdvisoryKey, _ verb: Engine.Batch.Kind.Verb, _ mode: Mode) {
-        let index = Int(verb.rawValue) * 4 + Int(mode.rawValue) * 2 + Int(key.space.rawValue)
-        keys[index].append(key)
+        keys[Engine.Batch.Kind(verb, mode, key.space).index].append(key)
         count += 1
     }
 
@@ -26,7 +18,7 @@ struct PendingBatches: Sendable {
     /// Takes everything out, in statements of at most `size` keys.
     mutating func takeAll(size: Int) -> [Engine.Batch] {
         var batches: [Engine.Batch] = []
-        for (index, kind) in Self.kinds.enumerated() where !keys[index].isEmpty {
+        for (index, kind) in Engine.Batch.Kind.all.enumerated() where !keys[index].isEmpty {
             var rest = keys[index][...]
             while !rest.isEmpty {
                 batches.append(Engine.Batch(kind, Array(rest.prefix(size))))

@@ -13,6 +13,10 @@ extension LockTable {
         case released(RequestID)
         /// The release found no lock.
         case releaseFailed(RequestID, Failure)
+        /// The change of a held lock's mode has come to its end; whether it is in the other mode now.
+        case changed(RequestID, Bool)
+        /// The lock that was to be changed is not held, or not any more.
+        case changeFailed(RequestID, Failure)
         /// Ask the server, without waiting.
         case tryLock(AdvisoryKey, Mode)
         /// Ask the server and wait in its queue.
@@ -20,5 +24,8 @@ extension LockTable {
         /// End the wait; its answer is still to be reported.
         case endWait(AdvisoryKey)
         case unlock(AdvisoryKey, Mode, on: ConnectionID)
+        /// Take what is held in the other mode, then let go of the one that it was held in. Towards shared it always works,
+        /// towards exclusive only if nobody else holds the key.
+        case changeMode(AdvisoryKey, to: Mode, on: ConnectionID)
     }
 }

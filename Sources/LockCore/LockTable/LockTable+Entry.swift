@@ -1,5 +1,3 @@
-import DequeModule
-
 extension LockTable {
     /// What the process has, or has asked for, at the server, for one key and in session scope.
     package enum ServerState: Hashable, Sendable {
@@ -9,16 +7,33 @@ extension LockTable {
         /// The wait is being ended; the lock may yet be granted.
         case ending(Mode)
         case held(Mode, on: ConnectionID)
+        /// Held all the while, in the one mode or the other.
+        case changing(to: Mode, on: ConnectionID)
         case unlocking(Mode, on: ConnectionID)
     }
 
     struct Entry: Sendable {
+        /// A holder whose lock is being taken in the other mode.
+        struct Change: Sendable {
+            let call: RequestID
+            let holder: RequestID
+            let mode: Mode
+        }
+
+        enum ChangeOutcome {
+            case asked(on: ConnectionID)
+            /// Somebody else in the process holds it too.
+            case refused
+            case busy
+        }
+
+        let key: AdvisoryKey
         var server = ServerState.none
-        /// In order of arrival. Who has left stays in it, without a request, until the front reaches it.
-        private(set) var queue = Deque<RequestID>()
-        private var living = 0
-        private var livingExclusive = 0
-        private var livingTries = 0
+        /// In order of arrival.
+        private(set) var queue = RequestQueue()
+        private var queuedCount = 0
+        private var queuedExclusive = 0
+        private var queuedTries = 0
 
         var sessionHolders = 0
         var transactionHolders = 0
@@ -28,84 +43,84 @@ extension LockTable {
         private(set) var latestDeadline = Instant(nanoseconds: .min)
 
         /// Who waits for the server's unlock.
-        private(set) var releaser: RequestID?
+        private var releaser = RequestID.none
+        private var change: Change?
         private var handOns = 0
         private var heldSince = Instant(nanoseconds: 0)
         /// After the hand-on limit the place is behind the others in the server's queue: a try could barge past them.
         private var mustQueue = false
+
+        init(_ key: AdvisoryKey) {
+            self.key = key
+        }
     }
 }
 
 extension LockTable.Entry {
-    /// Applies an event, then what follows from it; returns whether nothing is left to remember.
-    mutating func apply(_ change: (inout Self) -> Void, then decide: (inout Self) -> Void) -> Bool {
-        change(&self)
-        decide(&self)
-        return isIdle
-    }
+    typealias Requests = RequestMap<LockTable.QueuedRequest>
 
-    private var isIdle: Bool {
-        server == .none && living == 0 && sessionHolders == 0 && transactionHolders == 0
+    /// Nothing is left to remember.
+    var isIdle: Bool {
+        guard case .none = server else { return false }
+        return queuedCount == 0 && sessionHolders == 0 && transactionHolders == 0
     }
 
     var isAsking: Bool {
         switch server {
         case .trying, .waiting, .ending: true
-        case .none, .held, .unlocking: false
+        case .none, .held, .changing, .unlocking: false
         }
     }
 
     /// Whether the outcome of a try can still be open. A try never queues behind a request that it conflicts with.
     func mayAdmitTry(_ mode: Mode) -> Bool {
-        if living > 0 {
-            guard mode == .shared, livingExclusive == 0 else { return false }
+        if queuedCount > 0 {
+            guard mode == .shared, queuedExclusive == 0 else { return false }
         }
         guard isCompatible(mode) else { return false }
         switch server {
         case .none, .trying, .unlocking: return true
-        case .held: return living == 0
-        case .waiting, .ending: return false
+        case .held: return queuedCount == 0
+        case .waiting, .ending, .changing: return false
         }
     }
 
-    mutating func enqueue(_ id: RequestID, _ request: LockTable.Request) {
-        queue.append(id)
-        living += 1
+    mutating func enqueue(_ id: RequestID, _ request: LockTable.Request, in requests: inout Requests) {
+        queue.append(id, in: &requests)
+        queuedCount += 1
         latestDeadline = max(latestDeadline, request.deadline)
-        if request.mode == .exclusive { livingExclusive += 1 }
-        if request.isTry { livingTries += 1 }
+        if request.mode == .exclusive { queuedExclusive += 1 }
+        if request.isTry { queuedTries += 1 }
     }
 
-    /// A queued request was granted or has gone away.
-    mutating func noteLeft(_ request: LockTable.Request) {
-        living -= 1
-        if request.mode == .exclusive { livingExclusive -= 1 }
-        if request.isTry { livingTries -= 1 }
+    /// A queued request is granted, or goes away.
+    mutating func dequeue(_ id: RequestID, _ request: LockTable.Request, in requests: inout Requests) {
+        queue.remove(id, in: &requests)
+        queuedCount -= 1
+        if request.mode == .exclusive { queuedExclusive -= 1 }
+        if request.isTry { queuedTries -= 1 }
     }
 
-    mutating func release(_ id: RequestID, _ request: LockTable.Request) {
+    /// - Returns: Whether it was the last session holder, which is answered when the server has let go, or when the lock has
+    ///   been passed on.
+    mutating func release(_ id: RequestID, _ request: LockTable.Request) -> Bool {
+        defer {
+            if sessionHolders == 0, transactionHolders == 0 { isHeldExclusively = false }
+        }
         switch request.scope {
         case .transaction:
             transactionHolders -= 1
+            return false
         case .session:
             sessionHolders -= 1
             if sessionHolders == 0 { releaser = id }
+            return sessionHolders == 0
         }
-        if sessionHolders == 0, transactionHolders == 0 { isHeldExclusively = false }
-    }
-
-    func isUnlocking(for id: RequestID) -> Bool {
-        guard case .unlocking = server else { return false }
-        return releaser == id
     }
 
     mutating func takeReleaser() -> RequestID? {
-        defer { releaser = nil }
-        return releaser
-    }
-
-    mutating func forgetReleaser(_ id: RequestID) {
-        if releaser == id { releaser = nil }
+        defer { releaser = .none }
+        return releaser == .none ? nil : releaser
     }
 
     mutating func serverGranted(on connection: ConnectionID, now: Instant) {
@@ -114,7 +129,7 @@ extension LockTable.Entry {
             server = .held(mode, on: connection)
             heldSince = now
             handOns = 0
-        case .none, .held, .unlocking:
+        case .none, .held, .changing, .unlocking:
             break
         }
     }
@@ -131,38 +146,58 @@ extension LockTable.Entry {
         if transactionHolders == 0 { isHeldExclusively = false }
     }
 
+    // MARK: Changing the mode
+
+    /// The one holder that there is wants the other mode.
+    mutating func change(_ call: RequestID, of holder: RequestID, to mode: Mode) -> ChangeOutcome {
+        guard change == nil, case .held(_, on: let connection) = server else { return .busy }
+        guard sessionHolders == 1, transactionHolders == 0 else { return .refused }
+        change = Change(call: call, holder: holder, mode: mode)
+        server = .changing(to: mode, on: connection)
+        return .asked(on: connection)
+    }
+
+    var isChanging: Bool { change != nil }
+
+    mutating func endChange(_ isChanged: Bool) -> Change? {
+        guard let change, case .changing(let mode, on: let connection) = server else { return nil }
+        self.change = nil
+        server = .held(isChanged ? mode : mode.other, on: connection)
+        if isChanged, sessionHolders > 0 { isHeldExclusively = mode == .exclusive }
+        return change
+    }
+
     // MARK: Deciding
 
     /// Grants what can be granted, and asks the server for what the front of the queue needs next.
     mutating func advance(
-        _ key: AdvisoryKey,
         limit: HandOnLimit,
         now: Instant,
-        requests: inout [RequestID: LockTable.Request],
-        actions: inout [LockTable.Action]
+        requests: inout Requests,
+        actions: inout ActionQueue<LockTable.Action>
     ) {
-        while let (id, request) = front(requests), isCompatible(request.mode) {
+        while let request = requests[queue.first]?.request, isCompatible(request.mode) {
             guard request.scope == .transaction ? isFreeForTransaction : mayGrant(request.mode, limit: limit, now: now)
             else { break }
+            let id = queue.first
             grant(id, request, requests: &requests)
             actions.append(.grant(id))
         }
-        askServer(key, requests: requests, actions: &actions)
+        askServer(requests[queue.first]?.request, actions: &actions)
         switch server {
         case .trying, .unlocking: break
-        case .none, .waiting, .ending, .held:
-            if livingTries > 0 { refuseTries(requests: &requests, actions: &actions) }
+        case .none, .waiting, .ending, .held, .changing:
+            if queuedTries > 0 { refuseTries(requests: &requests, actions: &actions) }
         }
-        compact(requests)
+        switch server {
+        case .unlocking, .changing: break
+        case .none, .trying, .waiting, .ending, .held:
+            if let releaser = takeReleaser() { actions.append(.released(releaser)) }
+        }
     }
 
     /// Moves the server's side towards what the front of the queue needs.
-    private mutating func askServer(
-        _ key: AdvisoryKey,
-        requests: [RequestID: LockTable.Request],
-        actions: inout [LockTable.Action]
-    ) {
-        let request = front(requests)?.1
+    private mutating func askServer(_ request: LockTable.Request?, actions: inout ActionQueue<LockTable.Action>) {
         let isNext = request.map { $0.scope == .session && isCompatible($0.mode) } ?? false
         let next = isNext ? request?.mode : nil
         switch server {
@@ -180,7 +215,7 @@ extension LockTable.Entry {
         case .waiting(let mode) where next != mode:
             server = .ending(mode)
             actions.append(.endWait(key))
-        case .trying, .waiting, .ending, .held, .unlocking:
+        case .trying, .waiting, .ending, .held, .changing, .unlocking:
             break
         }
     }
@@ -193,7 +228,7 @@ extension LockTable.Entry {
     private var isFreeForTransaction: Bool {
         switch server {
         case .held: sessionHolders > 0
-        case .unlocking: false
+        case .changing, .unlocking: false
         case .none, .trying, .waiting, .ending: true
         }
     }
@@ -207,14 +242,9 @@ extension LockTable.Entry {
         return sessionHolders > 0 || handOns <= limit.count
     }
 
-    private mutating func grant(
-        _ id: RequestID,
-        _ request: LockTable.Request,
-        requests: inout [RequestID: LockTable.Request]
-    ) {
-        queue.removeFirst()
-        noteLeft(request)
-        requests[id]?.isGranted = true
+    private mutating func grant(_ id: RequestID, _ request: LockTable.Request, requests: inout Requests) {
+        dequeue(id, request, in: &requests)
+        requests.update(id) { $0.request.isGranted = true }
         isHeldExclusively = request.mode == .exclusive
         switch request.scope {
         case .transaction:
@@ -226,30 +256,15 @@ extension LockTable.Entry {
     }
 
     /// Who only tried is told that the lock is taken.
-    mutating func refuseTries(
-        requests: inout [RequestID: LockTable.Request],
-        actions: inout [LockTable.Action]
-    ) {
-        for id in queue {
-            guard let request = requests[id], request.isTry, !request.isGranted else { continue }
-            requests[id] = nil
-            noteLeft(request)
-            actions.append(.refuse(id))
+    mutating func refuseTries(requests: inout Requests, actions: inout ActionQueue<LockTable.Action>) {
+        var id = queue.first
+        while let queued = requests[id] {
+            if queued.request.isTry {
+                dequeue(id, queued.request, in: &requests)
+                requests[id] = nil
+                actions.append(.refuse(id))
+            }
+            id = queued.next
         }
-    }
-
-    /// The first request in the queue that is still there.
-    private mutating func front(_ requests: [RequestID: LockTable.Request]) -> (RequestID, LockTable.Request)? {
-        while let id = queue.first {
-            if let request = requests[id] { return (id, request) }
-            queue.removeFirst()
-        }
-        return nil
-    }
-
-    /// Many cancellations leave many dead places; without this a busy key's queue would only grow.
-    private mutating func compact(_ requests: [RequestID: LockTable.Request]) {
-        guard queue.count > 2 * living + 32 else { return }
-        queue = Deque(queue.lazy.filter { requests[$0] != nil })
     }
 }

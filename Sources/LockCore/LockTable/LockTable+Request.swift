@@ -9,12 +9,12 @@ extension LockTable {
 
     package struct Request: Hashable, Sendable {
         package let key: AdvisoryKey
-        package let mode: Mode
+        package internal(set) var mode: Mode
         package let scope: Scope
         package let isTry: Bool
         /// Only to tell the server when nobody can want the lock any more; the table itself keeps no time.
         package let deadline: Instant
-        package var isGranted = false
+        package internal(set) var isGranted = false
 
         package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, isTry: Bool = false, deadline: Instant? = nil) {
             self.key = key
@@ -22,6 +22,12 @@ extension LockTable {
             self.scope = scope
             self.isTry = isTry
             self.deadline = deadline ?? .distantFuture
+        }
+
+        /// Whether this holder lets another request hold its lock too.
+        func canBeJoined(by other: Request) -> Bool {
+            isGranted && key == other.key && mode == .shared && other.mode == .shared && scope == .session
+                && other.scope == .session
         }
     }
 }

@@ -1,5 +1,3 @@
-import DequeModule
-
 /// Arbitrates inside the process before the server is asked.
 ///
 /// PostgreSQL gives a session again, at once, what it already holds; so two tasks that share a session must be kept
@@ -8,20 +6,19 @@ import DequeModule
 ///
 /// A value without clock, sessions or continuations: events go in, `actions` come out.
 package struct LockTable: Sendable {
-    private var entries: [AdvisoryKey: Entry] = [:]
-    private var requests: [RequestID: Request] = [:]
+    private var entries = EntryStore()
+    private var requests = RequestMap<QueuedRequest>()
     private let limit: HandOnLimit
 
-    /// What the events so far ask for. The caller takes them out with ``takeActions()``.
-    private var actions: [Action] = []
+    /// What the events so far ask for. The caller takes it out with ``nextAction()``.
+    private var actions = ActionQueue<Action>()
 
     package init(limit: HandOnLimit) {
         self.limit = limit
     }
 
-    package mutating func takeActions() -> [Action] {
-        defer { actions.removeAll(keepingCapacity: true) }
-        return actions
+    package mutating func nextAction() -> Action? {
+        actions.popFirst()
     }
 
     // MARK: What users ask for
@@ -31,58 +28,86 @@ package struct LockTable: Sendable {
     /// - Parameter enclosing: A shared holder of the same key that can't end before this request does. Joining it is
     ///   always safe, while queueing behind an exclusive request that waits for it would be a deadlock.
     package mutating func request(_ id: RequestID, _ request: Request, enclosing: RequestID? = nil, now: Instant) {
-        var request = request
-        if let enclosing, request.mode == .shared, request.scope == .session, let holder = requests[enclosing],
-            holder.isGranted, holder.key == request.key, holder.mode == .shared, holder.scope == .session
+        if let enclosing, let holder = requests[enclosing], holder.request.canBeJoined(by: request),
+            !entries[holder.entry].isChanging
         {
-            request.isGranted = true
-            requests[id] = request
-            entries[request.key]?.sessionHolders += 1
+            var joined = QueuedRequest(request: request, entry: holder.entry)
+            joined.request.isGranted = true
+            requests[id] = joined
+            entries[holder.entry].sessionHolders += 1
             actions.append(.grant(id))
             return
         }
-        guard !request.isTry || entries[request.key]?.mayAdmitTry(request.mode) ?? true else {
+        let known = entries.index(of: request.key)
+        guard !request.isTry || known.map({ entries[$0].mayAdmitTry(request.mode) }) ?? true else {
             actions.append(.refuse(id))
             return
         }
-        requests[id] = request
-        update(request.key, now: now) { $0.enqueue(id, request) }
+        let index = known ?? entries.makeIndex(of: request.key)
+        requests[id] = QueuedRequest(request: request, entry: index)
+        entries[index].enqueue(id, request, in: &requests)
+        advance(index, now: now)
     }
 
     /// The request's task has gone away. Granted requests are not affected.
     package mutating func cancel(_ id: RequestID, now: Instant) {
-        guard let request = requests[id], !request.isGranted else { return }
-        requests[id] = nil
-        update(request.key, now: now) { $0.noteLeft(request) }
+        guard let queued = requests[id], !queued.request.isGranted else { return }
+        leaveQueue(id, queued)
+        advance(queued.entry, now: now)
     }
 
     /// Several tasks have gone away at once. None of them is served because another one has left before it.
     package mutating func cancel(_ ids: some Sequence<RequestID>, now: Instant) {
-        var keys: [AdvisoryKey] = []
-        var seen: Set<AdvisoryKey> = []
+        var indices: [Int] = []
+        var seen: Set<Int> = []
         for id in ids {
-            guard let request = requests[id], !request.isGranted else { continue }
-            requests[id] = nil
-            entries[request.key]?.noteLeft(request)
-            if seen.insert(request.key).inserted { keys.append(request.key) }
+            guard let queued = requests[id], !queued.request.isGranted else { continue }
+            leaveQueue(id, queued)
+            if seen.insert(queued.entry).inserted { indices.append(queued.entry) }
         }
-        for key in keys {
-            update(key, now: now) { _ in }
+        for index in indices {
+            advance(index, now: now)
         }
+    }
+
+    private mutating func leaveQueue(_ id: RequestID, _ queued: QueuedRequest) {
+        entries[queued.entry].dequeue(id, queued.request, in: &requests)
+        requests[id] = nil
     }
 
     /// A holder is done. Answered by `released` or `releaseFailed`; unknown or lost holders by `releaseFailed`.
     package mutating func release(_ id: RequestID, now: Instant) {
-        guard let request = requests[id], request.isGranted else {
+        guard let held = requests[id], held.request.isGranted else {
             actions.append(.releaseFailed(id, Failure(.notHeld, "The lock is not held.")))
             return
         }
         requests[id] = nil
-        update(request.key, now: now) { $0.release(id, request) }
-        // The last session holder is answered by the server's unlock, unless the lock was passed on.
-        if entries[request.key]?.isUnlocking(for: id) != true {
-            entries[request.key]?.forgetReleaser(id)
-            actions.append(.released(id))
+        let isLast = entries[held.entry].release(id, held.request)
+        advance(held.entry, now: now)
+        if !isLast { actions.append(.released(id)) }
+    }
+
+    /// A holder wants its lock in the other mode. Answered by `changed` or `changeFailed`.
+    ///
+    /// - Parameters:
+    ///   - call: Names the call that asks for it.
+    ///   - id: The holder.
+    package mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode, now: Instant) {
+        guard let held = requests[id], held.request.isGranted, held.request.scope == .session else {
+            actions.append(.changeFailed(call, Failure(.notHeld, "The lock is not held.")))
+            return
+        }
+        guard held.request.mode != mode else {
+            actions.append(.changed(call, true))
+            return
+        }
+        switch entries[held.entry].change(call, of: id, to: mode) {
+        case .asked(let connection):
+            actions.append(.changeMode(held.request.key, to: mode, on: connection))
+        case .refused:
+            actions.append(.changed(call, false))
+        case .busy:
+            actions.append(.changeFailed(call, Failure(.notHeld, "The lock's mode is being changed already.")))
         }
     }
 
@@ -90,70 +115,91 @@ package struct LockTable: Sendable {
 
     /// The server has granted what `tryLock` or `waitLock` asked for, on this session.
     package mutating func granted(_ key: AdvisoryKey, on connection: ConnectionID, now: Instant) {
-        update(key, now: now) { $0.serverGranted(on: connection, now: now) }
+        guard let index = entries.index(of: key) else { return }
+        entries[index].serverGranted(on: connection, now: now)
+        advance(index, now: now)
     }
 
     /// `tryLock` found the lock taken, or an ended wait proved to hold nothing.
     package mutating func notGranted(_ key: AdvisoryKey, now: Instant) {
-        guard let entry = entries[key] else { return }
-        switch entry.server {
+        guard let index = entries.index(of: key) else { return }
+        switch entries[index].server {
         case .trying:
-            update(key, refusingTries: true, now: now) { $0.serverRefused() }
+            entries[index].serverRefused()
+            entries[index].refuseTries(requests: &requests, actions: &actions)
         case .waiting, .ending:
-            update(key, now: now) { $0.server = .none }
-        case .none, .held, .unlocking:
-            break
+            entries[index].server = .none
+        case .none, .held, .changing, .unlocking:
+            return
         }
+        advance(index, now: now)
     }
 
     /// The server can't be asked for this key; whoever wants it is told.
     package mutating func failed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
-        guard let entry = entries[key], entry.isAsking else { return }
-        for id in entry.queue where requests[id]?.scope == .session {
-            guard let request = requests.removeValue(forKey: id) else { continue }
-            entries[key]?.noteLeft(request)
+        guard let index = entries.index(of: key), entries[index].isAsking else { return }
+        for id in entries[index].queue.ids(in: requests) {
+            guard let queued = requests[id], queued.request.scope == .session else { continue }
+            leaveQueue(id, queued)
             actions.append(.fail(id, failure))
         }
-        update(key, now: now) { $0.server = .none }
+        entries[index].server = .none
+        advance(index, now: now)
     }
 
     /// What was asked of the server went down with its connection; it is asked anew if somebody still wants it.
     package mutating func interrupted(_ key: AdvisoryKey, now: Instant) {
-        guard entries[key]?.isAsking == true else { return }
-        update(key, now: now) { $0.server = .none }
+        guard let index = entries.index(of: key), entries[index].isAsking else { return }
+        entries[index].server = .none
+        advance(index, now: now)
+    }
+
+    /// The server's answer to `changeMode`.
+    package mutating func modeChanged(_ key: AdvisoryKey, _ isChanged: Bool, now: Instant) {
+        guard let index = entries.index(of: key), let change = entries[index].endChange(isChanged) else { return }
+        if isChanged {
+            let mode = change.mode
+            requests.update(change.holder) { $0.request.mode = mode }
+        }
+        actions.append(.changed(change.call, isChanged))
+        advance(index, now: now)
     }
 
     /// The server's lock is released.
     package mutating func unlocked(_ key: AdvisoryKey, failure: Failure? = nil, now: Instant) {
-        guard let entry = entries[key], case .unlocking = entry.server else { return }
-        if let releaser = entries[key]?.takeReleaser() {
+        guard let index = entries.index(of: key), case .unlocking = entries[index].server else { return }
+        if let releaser = entries[index].takeReleaser() {
             actions.append(failure.map { .releaseFailed(releaser, $0) } ?? .released(releaser))
         }
-        update(key, now: now) { $0.server = .none }
+        entries[index].server = .none
+        advance(index, now: now)
     }
 
     /// A session is gone, and all that it held.
     package mutating func lost(_ connection: ConnectionID, _ failure: Failure, now: Instant) {
         var heldKeys: Set<AdvisoryKey> = []
         var unlockingKeys: [AdvisoryKey] = []
-        for (key, entry) in entries {
+        for entry in entries.living {
             switch entry.server {
-            case .held(_, on: connection): heldKeys.insert(key)
-            case .unlocking(_, on: connection): unlockingKeys.append(key)
+            case .held(_, on: connection), .changing(_, on: connection): heldKeys.insert(entry.key)
+            case .unlocking(_, on: connection): unlockingKeys.append(entry.key)
             default: break
             }
         }
         if !heldKeys.isEmpty {
-            let losers = requests.filter {
-                $0.value.isGranted && $0.value.scope == .session && heldKeys.contains($0.value.key)
-            }
-            for id in losers.keys.sorted() {
+            for (id, held) in Array(requests.elements) {
+                guard held.request.isGranted, held.request.scope == .session, heldKeys.contains(held.request.key)
+                else { continue }
                 requests[id] = nil
                 actions.append(.lose(id))
             }
         }
         for key in heldKeys.sorted() {
-            update(key, now: now) { $0.loseServerLock() }
+            guard let index = entries.index(of: key) else { continue }
+            if let change = entries[index].endChange(false) { actions.append(.changeFailed(change.call, failure)) }
+            if let releaser = entries[index].takeReleaser() { actions.append(.releaseFailed(releaser, failure)) }
+            entries[index].loseServerLock()
+            advance(index, now: now)
         }
         for key in unlockingKeys.sorted() {
             unlocked(key, failure: failure, now: now)
@@ -165,18 +211,18 @@ package struct LockTable: Sendable {
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
 
     /// How many requests hold a lock.
-    package var holderCount: Int { requests.values.count { $0.isGranted } }
+    package var holderCount: Int { requests.values.count { $0.request.isGranted } }
 
     package func isQueued(_ id: RequestID) -> Bool {
-        requests[id].map { !$0.isGranted } ?? false
+        requests[id].map { !$0.request.isGranted } ?? false
     }
 
     package var queued: [RequestID] {
-        requests.filter { !$0.value.isGranted }.map(\.key)
+        requests.elements.filter { !$0.value.request.isGranted }.map(\.id)
     }
 
     package func request(_ id: RequestID) -> Request? {
-        requests[id]
+        requests[id]?.request
     }
 
     package func serverState(of key: AdvisoryKey) -> ServerState {
@@ -188,25 +234,13 @@ package struct LockTable: Sendable {
     }
 
     package var heldKeys: [AdvisoryKey] {
-        entries.filter { $0.value.sessionHolders > 0 || $0.value.transactionHolders > 0 }.map(\.key)
+        entries.living.filter { $0.sessionHolders > 0 || $0.transactionHolders > 0 }.map(\.key)
     }
 
-    // MARK: The one place that changes an entry
+    // MARK: What follows from an event
 
-    private mutating func update(
-        _ key: AdvisoryKey,
-        refusingTries: Bool = false,
-        now: Instant,
-        _ change: (inout Entry) -> Void
-    ) {
-        let isIdle = entries[key, default: Entry()].apply(change) { entry in
-            if refusingTries {
-                entry.refuseTries(requests: &requests, actions: &actions)
-            }
-            entry.advance(key, limit: limit, now: now, requests: &requests, actions: &actions)
-        }
-        if isIdle {
-            entries[key] = nil
-        }
+    private mutating func advance(_ index: Int, now: Instant) {
+        entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
+        if entries[index].isIdle { entries.remove(index) }
     }
 }

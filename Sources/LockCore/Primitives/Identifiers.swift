@@ -6,9 +6,18 @@ package struct RequestID: Hashable, Comparable, Sendable {
         self.rawValue = rawValue
     }
 
+    /// No request at all.
+    package static let none = RequestID(.max)
+
     package static func < (left: RequestID, right: RequestID) -> Bool {
         left.rawValue < right.rawValue
     }
+
+    /// Where a ``RequestMap`` keeps what belongs to the request.
+    package var place: Int { Int(truncatingIfNeeded: rawValue & 0xFFFF_FFFF) }
+
+    /// Another request at the same place.
+    var successor: RequestID { RequestID(rawValue &+ 1 << 32) }
 }
 
 /// Names one server session for as long as the process lives; never used twice.

@@ -2,4 +2,6 @@
 package enum Mode: UInt8, Hashable, Sendable, CaseIterable {
     case shared
     case exclusive
+
+    var other: Mode { self == .shared ? .exclusive : .shared }
 }

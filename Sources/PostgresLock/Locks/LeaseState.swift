@@ -1,50 +1,69 @@
 import LibPQ
 import LockCore
+import Synchronization
 
-/// What has become of one granted lock; shared by its handle, its views and the manager.
-final class LeaseState: Sendable {
+/// What has become of one granted lock; shared by its handle, its views and the manager. Before it is granted, it is the
+/// call that asks for it.
+///
+/// There may be a hundred thousand of these at a time: so there is no mutex in each, but a few for all, and what few of
+/// them need is kept aside.
+///
+/// Unchecked, because `aside` is only touched under the mutex of its stripe.
+final class LeaseState: PendingCall, @unchecked Sendable {
     private enum Phase {
-        case held
-        case released
-        case lost(LockError)
+        static let held: UInt8 = 0
+        static let released: UInt8 = 1
+        static let lost: UInt8 = 2
     }
 
-    private struct State {
-        var phase = Phase.held
+    private struct Aside {
+        var loss: LockError?
         var nextObserver = 0
         var observers: [Int: @Sendable (LockError?) -> Void] = [:]
     }
 
-    let id: RequestID
+    /// An empty struct would do, if it could be locked.
+    private static let stripes = (0..<16).map { _ in Locked(()) }
+
     let key: LockKey
-    let mode: LockMode
-    private let state = Locked(State())
+    /// Changes with the mode of the lock.
+    private let currentMode: Atomic<UInt8>
+    private let phase = Atomic(Phase.held)
+    private var aside: Aside?
 
-    init(id: RequestID, key: LockKey, mode: LockMode) {
-        self.id = id
+    init(key: LockKey, mode: LockMode) {
         self.key = key
-        self.mode = mode
+        currentMode = Atomic(mode.core.rawValue)
     }
 
-    var isHeld: Bool {
-        state.withLock { if case .held = $0.phase { true } else { false } }
+    var mode: LockMode {
+        get { currentMode.load(ordering: .acquiring) == Mode.shared.rawValue ? .shared : .exclusive }
+        set { currentMode.store(newValue.core.rawValue, ordering: .releasing) }
     }
+
+    var isHeld: Bool { phase.load(ordering: .acquiring) == Phase.held }
 
     var loss: LockError? {
-        state.withLock { if case .lost(let error) = $0.phase { error } else { nil } }
+        guard phase.load(ordering: .acquiring) == Phase.lost else { return nil }
+        return withAside { $0?.loss }
     }
 
     /// Ends the lease, once: by release without an error, by loss with one.
-    func end(_ loss: LockError?) {
-        let observers = state.withLock { state -> [@Sendable (LockError?) -> Void] in
-            guard case .held = state.phase else { return [] }
-            state.phase = loss.map(Phase.lost) ?? .released
-            defer { state.observers = [:] }
-            return state.observers.sorted { $0.key < $1.key }.map(\.value)
+    ///
+    /// - Returns: Whether it had been held until now.
+    @discardableResult
+    func end(_ loss: LockError?) -> Bool {
+        let observers = withAside { aside -> [@Sendable (LockError?) -> Void]? in
+            guard phase.load(ordering: .relaxed) == Phase.held else { return nil }
+            let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
+            aside = loss.map { Aside(loss: $0) }
+            phase.store(loss == nil ? Phase.released : Phase.lost, ordering: .releasing)
+            return observers
         }
-        for observer in observers {
+        for observer in observers ?? [] {
             observer(loss)
         }
+        return observers != nil
     }
 
     /// Calls `observer` once, when the lease ends; at once if it has ended.
@@ -54,18 +73,14 @@ final class LeaseState: Sendable {
     /// - Returns: A number by which to take the observer back.
     @discardableResult
     func observe(isFirst: Bool = false, _ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
-        let (number, ended) = state.withLock { state -> (Int, LockError??) in
-            switch state.phase {
-            case .held:
-                state.nextObserver += 1
-                let number = isFirst ? -state.nextObserver : state.nextObserver
-                state.observers[number] = observer
-                return (number, nil)
-            case .released:
-                return (0, .some(nil))
-            case .lost(let error):
-                return (0, .some(error))
-            }
+        let (number, ended) = withAside { aside -> (Int, LockError??) in
+            guard phase.load(ordering: .relaxed) == Phase.held else { return (0, .some(aside?.loss)) }
+            var changed = aside ?? Aside()
+            changed.nextObserver += 1
+            let number = isFirst ? -changed.nextObserver : changed.nextObserver
+            changed.observers[number] = observer
+            aside = changed
+            return (number, nil)
         }
         if let ended { observer(ended) }
         return number
@@ -73,6 +88,11 @@ final class LeaseState: Sendable {
 
     /// Takes an observer back. Returns whether it had not been called.
     func forget(_ number: Int) -> (@Sendable (LockError?) -> Void)? {
-        state.withLock { $0.observers.removeValue(forKey: number) }
+        withAside { $0?.observers.removeValue(forKey: number) }
+    }
+
+    private func withAside<Result>(_ body: (inout Aside?) -> Result) -> Result {
+        let stripe = Self.stripes[Int(bitPattern: Unmanaged.passUnretained(self).toOpaque()) >> 5 & 15]
+        return stripe.withLock { _ in UncheckedTransfer(body(&aside)) }.value
     }
 }

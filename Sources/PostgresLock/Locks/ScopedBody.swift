@@ -1,3 +1,5 @@
+import LibPQ
+
 /// Runs the body of a scope in the caller's isolation, such that the loss of a lock cancels the body, but not its caller.
 enum ScopedBody {
     /// Accepts what people write: bodies on the main actor, in actors, that capture local variables and values that are
@@ -38,14 +40,5 @@ enum ScopedBody {
                 task.cancel()
             }
         }
-    }
-}
-
-/// Carries a value between two tasks that never run at the same time.
-private struct UncheckedTransfer<Value>: @unchecked Sendable {
-    let value: Value
-
-    init(_ value: Value) {
-        self.value = value
     }
 }

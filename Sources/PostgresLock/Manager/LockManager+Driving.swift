@@ -7,66 +7,40 @@ extension LockManager {
     /// Nanoseconds of a clock that only grows.
     private static let clockStart = ContinuousClock.now
 
-    var now: Instant {
+    nonisolated var now: Instant {
         Instant(nanoseconds: Self.clockStart.duration(to: .now).clampedNanoseconds)
     }
 
     /// Tells the engine of an event, then does what it decides.
     func drive(_ event: (inout Engine, Instant) -> Void) {
-        event(&engine, now)
+        let time = burstTime ?? now
+        burstTime = time
+        event(&engine, time)
         performActions()
     }
 
     /// What has come together in one burst of the loop goes out.
     func endBurst() {
-        engine.flush(now: now)
+        engine.flush(now: burstTime ?? now)
         performActions()
-        for connection in connections.values {
-            connection.flushIfNeeded()
+        let loneConnection = engine.loneConnection
+        for (id, connection) in connections {
+            connection.flushIfNeeded(mayWait: id == loneConnection)
         }
         armTimer()
-    }
-
-    /// Makes a call of the engine, and waits for its outcome.
-    ///
-    /// - Parameters:
-    ///   - isCancellable: Whether cancelling the task ends the call.
-    ///   - event: Begins the call. Runs before the task suspends, so that a cancellation always comes after it.
-    func call(
-        _ id: RequestID,
-        isCancellable: Bool = true,
-        _ event: (inout Engine, Instant) -> Void
-    ) async -> Engine.Outcome {
-        guard isCancellable else {
-            return await withCheckedContinuation { continuation in
-                calls[id] = continuation
-                drive(event)
-            }
-        }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                calls[id] = continuation
-                drive(event)
-            }
-        } onCancel: {
-            loop.execute { [weak self] in
-                self?.assumeIsolated { $0.drive { $0.cancel(id, now: $1) } }
-            }
-        }
+        burstTime = nil
     }
 
     private func performActions() {
-        while engine.hasActions {
-            for action in engine.takeActions() {
-                perform(action)
-            }
+        while let action = engine.nextAction() {
+            perform(action)
         }
     }
 
     private func perform(_ action: Engine.Action) {
         switch action {
         case .resolve(let id, let outcome):
-            calls.removeValue(forKey: id)?.resume(returning: outcome)
+            resolve(id, outcome)
         case .lose(let id, let failure):
             lose(id, failure)
         case .connect(let id, let role):
@@ -87,7 +61,7 @@ extension LockManager {
     }
 
     private func armTimer() {
-        guard !engine.isTerminated else { return }
+        guard engine.isWakeStale, !engine.isTerminated else { return }
         let timer =
             self.timer
             ?? LoopTimer(on: loop) { [weak self] in
@@ -102,11 +76,11 @@ extension LockManager {
     }
 
     private func lose(_ id: RequestID, _ failure: Failure) {
-        guard let lease = leases.removeValue(forKey: id) else { return }
+        guard let lease = calls.remove(id) as? LeaseState else { return }
         lease.end(lossError(failure, key: lease.key))
     }
 
-    func lossError(_ failure: Failure, key: LockKey) -> LockError {
+    nonisolated func lossError(_ failure: Failure, key: LockKey) -> LockError {
         let reason =
             failure.kind == .shutDown ? "the lock manager was shut down" : "its session ended: \(failure.message)"
         return LockError(
@@ -124,7 +98,7 @@ extension LockManager {
         attempts[id] = attempt
         connectionPeak = max(connectionPeak, connections.count + attempts.count)
         let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
-            loop.execute { [weak self] in
+            loop.submit { [weak self] in
                 self?.assumeIsolated { $0.finishConnecting(id, result) }
             }
         }
@@ -192,6 +166,8 @@ extension LockManager {
             preludes[id, default: 0] += 1
             connection.submit(LockStatements.lockTimeout(limit))
             connection.submit(LockStatements.wait(for: key, mode))
+        case .changeMode(let key, let mode):
+            connection.submit(LockStatements.changeMode(of: key, to: mode))
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
             let session = connections[target]?.session ?? .init()
@@ -203,7 +179,7 @@ extension LockManager {
         let canceller = connections[id]?.canceller()
         connector.run { [weak self, loop] in
             canceller?.cancel()
-            loop.execute { [weak self] in
+            loop.submit { [weak self] in
                 self?.assumeIsolated { $0.drive { $0.cancelledOutOfBand(id, now: $1) } }
             }
         }

@@ -64,7 +64,7 @@ extension LockManager {
     ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
     /// - Returns: The held lock. Dropping it gives the lock back.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
-    public func acquire(
+    public nonisolated(nonsending) func acquire(
         _ key: LockKey,
         mode: LockMode = .exclusive,
         timeout: Duration? = nil
@@ -81,14 +81,14 @@ extension LockManager {
     ///   - mode: Alone, or together with other shared holders.
     /// - Returns: The held lock, or `nil` if somebody else holds it or waits for it in this process.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
-    public func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> LockHandle? {
+    public nonisolated(nonsending) func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> LockHandle? {
         guard let state = try await obtain(key, mode, timeout: nil, isTry: true) else { return nil }
         return LockHandle(state, manager: self)
     }
 
     // MARK: Inside
 
-    func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LeaseState {
+    nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LeaseState {
         guard let state = try await obtain(key, mode, timeout: timeout, isTry: timeout == .zero) else {
             throw LockError(
                 .timedOut,
@@ -100,33 +100,29 @@ extension LockManager {
     }
 
     /// - Returns: `nil` if a try found the lock taken.
-    private func obtain(_ key: LockKey, _ mode: LockMode, timeout: Duration?, isTry: Bool) async throws -> LeaseState? {
+    private nonisolated(nonsending) func obtain(
+        _ key: LockKey,
+        _ mode: LockMode,
+        timeout: Duration?,
+        isTry: Bool
+    ) async throws -> LeaseState? {
         try Task.checkCancellation()
         let enclosing = try check(key, mode, timeout: timeout)
         let limit = isTry ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : configuration.timeouts.nested)
-        let id = makeID()
-        let since = now
-        let request = LockTable.Request(
-            key.advisory,
-            mode.core,
-            isTry: isTry,
-            deadline: limit.map { since.advanced(by: $0) }
-        )
-        // Made before, since the lock can be lost again before this task comes to run.
-        let state = LeaseState(id: id, key: key, mode: mode)
-        leases[id] = state
-        let outcome = await call(id) { engine, now in
-            engine.acquire(id, request, deadline: limit.map { now.advanced(by: $0) }, enclosing: enclosing, now: now)
+        let deadline = limit.map { now.advanced(by: $0) }
+        let request = LockTable.Request(key.advisory, mode.core, isTry: isTry, deadline: deadline)
+        let state = LeaseState(key: key, mode: mode)
+        let outcome = await call(state) { engine, id, now in
+            engine.acquire(id, request, deadline: deadline, enclosing: enclosing, now: now)
         }
         switch outcome {
         case .granted:
+            // It can be lost again before this task comes to run.
             if let loss = state.loss { throw loss }
             return state
         case .refused:
-            leases[id] = nil
             return nil
         default:
-            leases[id] = nil
             throw error(for: outcome, keys: [key], limit: limit, isNested: timeout == nil)
         }
     }
@@ -134,7 +130,7 @@ extension LockManager {
     /// Refuses what makes no sense, and what could never end.
     ///
     /// - Returns: A shared lock on the same key around this code, which the request may join.
-    func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?) throws -> RequestID? {
+    nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?) throws -> RequestID? {
         if key.name?.isEmpty == true {
             throw LockError(.invalidArgument, "The lock's name is empty. Give it a name that says what it guards.", keys: [key])
         }
@@ -159,7 +155,7 @@ extension LockManager {
         return same.last { !$0.isTransaction && $0.state.mode == .shared }?.state.id
     }
 
-    func error(for outcome: Engine.Outcome, keys: [LockKey], limit: Duration?, isNested: Bool = false) -> any Error {
+    nonisolated func error(for outcome: Engine.Outcome, keys: [LockKey], limit: Duration?, isNested: Bool = false) -> any Error {
         switch outcome {
         case .ended(.cancelled), .settled(cause: .cancelled):
             return CancellationError()
@@ -176,18 +172,18 @@ extension LockManager {
             return LockError(.timedOut, "Waited \(limit ?? .zero) for \(names) in \(place), in vain. \(advice)", keys: keys)
         case .failed(let failure):
             return LockError(failure, keys: keys, place: place)
-        case .granted, .refused, .released, .lent, .settled(cause: nil):
+        case .granted, .refused, .released, .changed, .lent, .settled(cause: nil):
             return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
         }
     }
 
-    func release(_ state: LeaseState) async throws {
+    nonisolated(nonsending) func release(_ state: LeaseState) async throws {
         if let loss = state.loss { throw loss }
-        guard state.isHeld else { return }
-        leases[state.id] = nil
-        state.end(nil)
-        let id = state.id
-        let outcome = await call(id, isCancellable: false) { $0.release(id, now: $1) }
+        guard state.end(nil) else {
+            if let loss = state.loss { throw loss }
+            return
+        }
+        let outcome = await call(state, isCancellable: false) { $0.release($1, now: $2) }
         if case .failed(let failure) = outcome {
             throw LockError(failure, keys: [state.key], place: place)
         }
@@ -199,13 +195,9 @@ extension LockManager {
             "a lock handle was dropped without release(); its lock is given back",
             metadata: [LogKey.key: "\(state.key)"]
         )
-        loop.execute {
-            self.assumeIsolated { manager in
-                guard state.isHeld else { return }
-                manager.leases[state.id] = nil
-                state.end(nil)
-                manager.drive { $0.release(state.id, now: $1) }
-            }
+        guard state.end(nil) else { return }
+        loop.submit {
+            self.assumeIsolated { $0.begin(state) { $0.release($1, now: $2) } }
         }
     }
 }

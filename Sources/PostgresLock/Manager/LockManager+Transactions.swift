@@ -64,8 +64,7 @@ extension LockManager {
         let deadline = limit.map { now.advanced(by: $0) }
         let lease = try await takeTurn(key, mode, limit, deadline, isTry: isTry)
         do {
-            let id = makeID()
-            let outcome = await call(id) { $0.lend(id, deadline: deadline, now: $1) }
+            let outcome = await callFromInside { $0.lend($1, deadline: deadline, now: $2) }
             guard case .lent(let connection) = outcome else {
                 throw error(for: outcome, keys: key.map { [$0] } ?? [], limit: limit, isNested: timeout == nil)
             }
@@ -88,11 +87,11 @@ extension LockManager {
         isTry: Bool
     ) async throws -> LeaseState? {
         guard let key else { return nil }
-        let id = makeID()
+        let lease = LeaseState(key: key, mode: mode)
         let request = LockTable.Request(key.advisory, mode.core, scope: .transaction, isTry: isTry)
-        let outcome = await call(id) { $0.acquire(id, request, deadline: deadline, now: $1) }
+        let outcome = await callFromInside(lease) { $0.acquire($1, request, deadline: deadline, now: $2) }
         switch outcome {
-        case .granted: return LeaseState(id: id, key: key, mode: mode)
+        case .granted: return lease
         case .refused: throw taken(key)
         default: throw error(for: outcome, keys: [key], limit: limit)
         }
@@ -109,7 +108,7 @@ extension LockManager {
     private func endTurn(_ lease: LeaseState?) async {
         guard let lease else { return }
         lease.end(nil)
-        _ = await call(lease.id, isCancellable: false) { $0.release(lease.id, now: $1) }
+        _ = await callFromInside(lease, isCancellable: false) { $0.release($1, now: $2) }
     }
 
     private func open(
@@ -149,8 +148,7 @@ extension LockManager {
         isNested: Bool = false,
         isCancellable: Bool = true
     ) async throws -> [Reply] {
-        let id = makeID()
-        let outcome = await call(id, isCancellable: isCancellable) { engine, now in
+        let outcome = await callFromInside(isCancellable: isCancellable) { engine, id, now in
             begin(statements, id: id, on: state, deadline: deadline, engine: &engine, now: now)
         }
         guard case .settled(let cause) = outcome else { throw error(for: outcome, keys: keys, limit: limit) }
@@ -298,9 +296,8 @@ extension LockManager {
     ///
     /// - Returns: Why the connection is not as good as new, if it is not.
     private func conclude(_ state: TransactionState, by command: String, deadline: Instant? = nil) async -> LockError? {
-        let id = makeID()
         let statements = [command, "SELECT pg_catalog.pg_advisory_unlock_all()"].map(LockStatements.command)
-        let outcome = await call(id, isCancellable: false) { engine, now in
+        let outcome = await callFromInside(isCancellable: false) { engine, id, now in
             begin(statements, id: id, on: state, deadline: deadline, engine: &engine, now: now)
         }
         guard case .settled = outcome else {

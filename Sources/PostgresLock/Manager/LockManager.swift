@@ -1,7 +1,6 @@
 import LibPQ
 import LockCore
 public import Logging
-import Synchronization
 
 /// Lends out distributed locks, on PostgreSQL advisory locks.
 ///
@@ -24,21 +23,20 @@ public actor LockManager {
 
     nonisolated let loop = EventLoop(label: "pglock.loop")
     nonisolated let logger: Logger
-    private nonisolated let nextID = Atomic<UInt64>(1)
     let connector = Connector(oldestServer: 120_000)
 
     var engine: Engine
     var connections: [ConnectionID: Connection] = [:]
     var attempts: [ConnectionID: Connector.Attempt] = [:]
-    var calls: [RequestID: CheckedContinuation<Engine.Outcome, Never>] = [:]
-    var leases: [RequestID: LeaseState] = [:]
+    var calls = CallTable()
     var transactions: [ConnectionID: TransactionState] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
     /// How many answers of a connection belong to settings that were sent ahead of its wait.
     var preludes: [ConnectionID: Int] = [:]
-    /// The database, for messages.
-    var place = "the server"
+    private nonisolated let database = Locked("the server")
+    /// The time that this burst of the loop goes by.
+    var burstTime: Instant?
 
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     package private(set) var provedAfterError = (held: 0, notHeld: 0)
@@ -47,7 +45,7 @@ public actor LockManager {
     package var connectionPeak = 0
 
     /// How many calls have neither got what they asked for nor failed.
-    package var waitingCount: Int { calls.count }
+    package var waitingCount: Int { engine.waitingCount }
 
     /// Makes a manager. Nothing is connected before the first lock is asked for.
     ///
@@ -70,8 +68,10 @@ public actor LockManager {
         loop.asUnownedSerialExecutor()
     }
 
-    nonisolated func makeID() -> RequestID {
-        RequestID(nextID.wrappingAdd(1, ordering: .relaxed).oldValue)
+    /// The database, for messages.
+    nonisolated var place: String {
+        get { database.withLock { $0 } }
+        set { database.withLock { $0 = newValue } }
     }
 
     func noteProof(held: Bool) {

@@ -4,35 +4,88 @@ import LockCore
 /// The SQL of advisory locks. Every name is qualified, so that no search path can put something else in its place.
 enum LockStatements {
     static func statement(for batch: Engine.Batch) -> Statement {
-        let kind = batch.kind
-        let function = "pg_catalog.pg_\(kind.verb == .tryLock ? "try_advisory_lock" : "advisory_unlock")\(suffix(kind.mode))"
-        let name = "pglock_\(kind.verb)_\(kind.mode)_\(kind.space)"
-        if batch.keys.count == 1, let key = batch.keys.first {
-            return Statement(
-                name: name,
-                "SELECT \(function)(\(placeholders(key)))",
-                parameters: parameters(key),
-                shape: .booleans
-            )
-        }
-        switch kind.space {
+        if batch.keys.count == 1, let key = batch.keys.first { return single(key, batch.kind) }
+        switch batch.kind.space {
         case .int8:
             return Statement(
-                name: name + "_array",
-                "SELECT \(function)(k) FROM pg_catalog.unnest($1) k",
-                parameters: [.int8Array(batch.keys.lazy.map(\.bits))],
+                name: arrayStatements[batch.kind.index].name,
+                arrayStatements[batch.kind.index].sql,
+                parameters: [.int8Array(batch.keys.lazy.map(\.bits)), .int4(Int32(batch.keys.count))],
                 shape: .booleans
             )
         case .int4Pair:
             return Statement(
-                name: name + "_array",
-                "SELECT \(function)(k.a, k.b) FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) k (a, b)",
+                name: arrayStatements[batch.kind.index].name,
+                arrayStatements[batch.kind.index].sql,
                 parameters: [
                     .int4Array(batch.keys.lazy.map(\.pair.first)), .int4Array(batch.keys.lazy.map(\.pair.second)),
+                    .int4(Int32(batch.keys.count)),
                 ],
                 shape: .booleans
             )
         }
+    }
+
+    private static func single(_ key: AdvisoryKey, _ kind: Engine.Batch.Kind) -> Statement {
+        let (name, sql) = singleStatements[kind.index]
+        return Statement(name: name, sql, parameters: parameters(key), shape: .booleans)
+    }
+
+    private static let singleStatements = Engine.Batch.Kind.all.map { kind in
+        (name: name(kind), sql: "SELECT \(function(kind))(\(kind.space == .int8 ? "$1" : "$1, $2"))")
+    }
+
+    /// Some keys per row, of which one that is beyond the end is NULL, and calls no function.
+    ///
+    /// The columns of a row are evaluated from left to right, and the rows in their order.
+    private static let arrayStatements = Engine.Batch.Kind.all.map { kind in
+        let columns = (0..<Engine.Batch.keysPerRow).map { offset in
+            let arguments = kind.space == .int8 ? "$1[i + \(offset)]" : "$1[i + \(offset)], $2[i + \(offset)]"
+            return "\(function(kind))(\(arguments))"
+        }
+        let count = kind.space == .int8 ? "$2" : "$3"
+        return (
+            name: name(kind) + "_array",
+            sql: """
+            SELECT \(columns.joined(separator: ", ")) \
+            FROM pg_catalog.generate_series(1, \(count), \(Engine.Batch.keysPerRow)) i
+            """
+        )
+    }
+
+    private static func name(_ kind: Engine.Batch.Kind) -> String {
+        "pglock_\(kind.verb)_\(kind.mode)_\(kind.space)"
+    }
+
+    private static func function(_ kind: Engine.Batch.Kind) -> String {
+        "pg_catalog.pg_\(kind.verb == .tryLock ? "try_advisory_lock" : "advisory_unlock")\(suffix(kind.mode))"
+    }
+
+    /// Takes a key in the other mode, then lets go of the one that it was held in, without a gap in between.
+    ///
+    /// Shared instead of exclusive never waits, since the session itself holds all that could be in the way. Exclusive
+    /// instead of shared is only tried: two who waited for each other to let go of theirs would wait for ever.
+    static func changeMode(of key: AdvisoryKey, to mode: Mode) -> Statement {
+        let arguments = placeholders(key)
+        let sql =
+            switch mode {
+            case .shared:
+                """
+                SELECT CASE WHEN pg_catalog.pg_advisory_lock_shared(\(arguments)) IS NOT NULL \
+                THEN pg_catalog.pg_advisory_unlock(\(arguments)) END
+                """
+            case .exclusive:
+                """
+                SELECT CASE WHEN pg_catalog.pg_try_advisory_lock(\(arguments)) \
+                THEN pg_catalog.pg_advisory_unlock_shared(\(arguments)) END
+                """
+            }
+        return Statement(
+            name: "pglock_change_\(mode)_\(key.space)",
+            sql,
+            parameters: parameters(key),
+            shape: .booleans
+        )
     }
 
     /// Waits in the server's queue.

@@ -44,7 +44,7 @@ final class TransactionState {
 
     /// Ends with the transaction; lost if its connection is.
     var ending: LeaseState { lease ?? ownEnding }
-    private let ownEnding = LeaseState(id: RequestID(0), key: LockKey(number: 0), mode: .shared)
+    private let ownEnding = LeaseState(key: LockKey(number: 0), mode: .shared)
 
     // MARK: One after the other
 

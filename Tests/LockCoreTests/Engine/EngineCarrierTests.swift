@@ -21,17 +21,22 @@ struct EngineCarrierTests {
     @Test("finds out what a failed batch holds, and fails only what it could not try")
     func failedBatch() {
         var script = EngineScript()
-        for number: Int64 in 1...4 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        // One key more than three rows.
+        let row = Engine.Batch.keysPerRow
+        let ids = (1...3 * UInt64(row) + 1).map { RequestID($0) }
+        for id in ids { script.acquire(id, .exclusive, AdvisoryKey(Int64(id.rawValue))) }
         script.connected(1)
+        let unknown = ids[row..<2 * row]
+        let keys = unknown.map { AdvisoryKey(Int64($0.rawValue)) }
         #expect(
-            script.answered(1, true, failure: .full)
-                == [
-                    .resolve(1, .granted), .resolve(3, .failed(.full)), .resolve(4, .failed(.full)),
-                    .submit(1, .unlock(2)),
-                ]
+            script.answered(1, rows: Array(repeating: true, count: row), failure: .full)
+                == ids[..<row].map { .resolve($0, .granted) } + ids[(2 * row)...].map { .resolve($0, .failed(.full)) }
+                + [.submit(1, .batch(.init(.init(.unlock, .exclusive, .int8), keys)))]
         )
-        // It was held after all, and is now given back.
-        #expect(script.answered(1, true) == [.resolve(2, .failed(.full))])
+        // Some were held after all, and are now given back.
+        #expect(
+            script.answered(1, rows: (0..<row).map { $0 < 3 }) == unknown.map { .resolve($0, .failed(.full)) }
+        )
     }
 
     @Test("asks anew for all that was under way when it was lost")

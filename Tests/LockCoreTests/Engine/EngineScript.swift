@@ -56,6 +56,11 @@ struct EngineScript {
     }
 
     @discardableResult
+    mutating func answered(_ id: ConnectionID, rows: [Bool], failure: Failure? = nil) -> [Engine.Action] {
+        on { $0.answered(id, Engine.Answer(rows: rows, failure: failure), now: $1) }
+    }
+
+    @discardableResult
     mutating func answered(_ id: ConnectionID, _ rows: Bool..., failure: Failure? = nil) -> [Engine.Action] {
         on { $0.answered(id, Engine.Answer(rows: rows, failure: failure), now: $1) }
     }

@@ -10,6 +10,8 @@ struct TableModel {
         var asked: LockTable.ServerState?
         var held: (mode: Mode, connection: ConnectionID, since: Instant)?
         var isUnlocking = false
+        /// The call that has asked the server for the other mode, and the holder for whom.
+        var change: (call: RequestID, holder: RequestID, mode: Mode)?
         /// How often the process has used the server's grant.
         var turns = 0
     }
@@ -18,6 +20,8 @@ struct TableModel {
     private(set) var keys: [AdvisoryKey: Key] = [:]
     private(set) var requests: [RequestID: LockTable.Request] = [:]
     private(set) var releasing: [RequestID: AdvisoryKey] = [:]
+    /// Calls for another mode that are not answered, with the key.
+    private(set) var changing: [RequestID: AdvisoryKey] = [:]
     private(set) var violations: [String] = []
     private(set) var grants = 0
 
@@ -67,6 +71,24 @@ struct TableModel {
         keys[key]?.held = mode.map { ($0, connection, now) }
     }
 
+    mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode) {
+        guard let key = requests[id]?.key else { return }
+        changing[call] = key
+        if requests[id]?.mode != mode, keys[key]?.change == nil, keys[key]?.holders == [id] {
+            keys[key]?.change = (call, id, mode)
+        }
+    }
+
+    mutating func changeAnswered(_ key: AdvisoryKey, _ isChanged: Bool) {
+        guard let change = keys[key]?.change else { return }
+        keys[key]?.change = nil
+        guard isChanged else { return }
+        keys[key]?.held?.mode = change.mode
+        if let old = requests[change.holder] {
+            requests[change.holder] = LockTable.Request(key, change.mode, scope: old.scope, isTry: old.isTry)
+        }
+    }
+
     mutating func unlocked(_ key: AdvisoryKey) {
         keys[key]?.isUnlocking = false
         keys[key]?.held = nil
@@ -76,6 +98,7 @@ struct TableModel {
         for (key, state) in keys where state.held?.connection == connection {
             keys[key]?.held = nil
             keys[key]?.isUnlocking = false
+            keys[key]?.change = nil
         }
     }
 
@@ -102,6 +125,12 @@ struct TableModel {
             keys[request.key]?.holders.removeAll { $0 == id }
         case .released(let id), .releaseFailed(let id, _):
             if releasing.removeValue(forKey: id) == nil { report("\(action), who does not release") }
+        case .changed(let id, _), .changeFailed(let id, _):
+            if changing.removeValue(forKey: id) == nil { report("\(action), who does not change") }
+        case .changeMode(let key, to: let mode, on: let connection):
+            guard let change = keys[key]?.change, change.mode == mode, keys[key]?.held?.connection == connection,
+                keys[key]?.isUnlocking == false
+            else { return report("\(action), which nobody may ask for") }
         case .tryLock(let key, let mode):
             checkAsk(key, mode, .trying(mode))
         case .waitLock(let key, let mode):
@@ -110,7 +139,8 @@ struct TableModel {
             guard case .waiting(let mode) = keys[key]?.asked else { return report("\(action), which is not waited for") }
             keys[key]?.asked = .ending(mode)
         case .unlock(let key, let mode, on: let connection):
-            guard let state = keys[key], let held = state.held, !state.isUnlocking, sessionHolders(state) == 0,
+            guard let state = keys[key], let held = state.held, !state.isUnlocking, state.change == nil,
+                sessionHolders(state) == 0,
                 held.mode == mode, held.connection == connection
             else { return report("\(action), which is not held, or is in use") }
             keys[key]?.isUnlocking = true
@@ -130,6 +160,7 @@ struct TableModel {
         }
         if key.queue.first != id { report("grant \(id) before \(key.queue)") }
         if !isFree(key, for: request.mode) { report("grant \(id) beside \(key.holders)") }
+        if key.change != nil { report("grant \(id) while the mode is being changed") }
         switch request.scope {
         case .session:
             if key.held?.mode != request.mode || key.isUnlocking { report("grant \(id) without the server") }
@@ -160,7 +191,7 @@ struct TableModel {
 
     /// After an event everything must be done that can be done.
     mutating func checkNothingForgotten(_ key: AdvisoryKey, now: Instant) {
-        guard let state = keys[key] else { return }
+        guard let state = keys[key], state.change == nil else { return }
         if state.held != nil, !state.isUnlocking, sessionHolders(state) == 0 { report("\(key) is kept for nobody") }
         let front = state.queue.first.flatMap { requests[$0] }
         if case .waiting(let mode) = state.asked, front?.mode != mode || front?.scope != .session {

@@ -52,7 +52,9 @@ struct TableTrace {
             if state.queue.count + state.holders.count < crowd { request(key, state) } else { release(state) }
         case 40..<50:
             if let id = pick(state.queue) { cancel(id) }
-        case 50..<75:
+        case 50..<54:
+            change(state)
+        case 54..<75:
             release(state)
         case 75..<99:
             answer(key, state)
@@ -84,6 +86,7 @@ struct TableTrace {
         let holder = enclosing.flatMap { model.requests[$0] }
         let joins =
             request.mode == .shared && request.scope == .session && holder?.mode == .shared && holder?.scope == .session
+            && state.change == nil
         if joins {
             // Joining is no hand-on, whatever the limit says.
             table.request(id, request, enclosing: enclosing, now: now)
@@ -110,10 +113,26 @@ struct TableTrace {
         model.release(id)
     }
 
+    private mutating func change(_ state: TableModel.Key) {
+        guard let id = pick(state.holders), model.requests[id]?.scope == .session else { return }
+        let call = RequestID(nextID)
+        nextID += 1
+        let mode: Mode = happens(50) ? .shared : .exclusive
+        model.change(call, of: id, to: mode)
+        table.change(call, of: id, to: mode, now: now)
+    }
+
     private mutating func answer(_ key: AdvisoryKey, _ state: TableModel.Key) {
         if state.isUnlocking {
             model.unlocked(key)
             table.unlocked(key, failure: happens(5) ? .lost : nil, now: now)
+            return
+        }
+        if let change = state.change {
+            // Towards shared it always works.
+            let isChanged = change.mode == .shared || happens(50)
+            model.changeAnswered(key, isChanged)
+            table.modeChanged(key, isChanged, now: now)
             return
         }
         switch state.asked {
@@ -132,6 +151,7 @@ struct TableTrace {
             table.interrupted(key, now: now)
             table.failed(key, .full, now: now)
             table.unlocked(key, now: now)
+            table.modeChanged(key, true, now: now)
         }
     }
 
@@ -170,6 +190,9 @@ struct TableTrace {
                 if let id = state.holders.first {
                     table.release(id, now: now)
                     model.release(id)
+                } else if state.change != nil {
+                    model.changeAnswered(key, true)
+                    table.modeChanged(key, true, now: now)
                 } else if state.isUnlocking {
                     model.unlocked(key)
                     table.unlocked(key, now: now)
@@ -183,7 +206,7 @@ struct TableTrace {
             }
         }
         guard model.violations.isEmpty else { return }
-        if !model.requests.isEmpty || !model.releasing.isEmpty {
+        if !model.requests.isEmpty || !model.releasing.isEmpty || !model.changing.isEmpty {
             model.report("forgotten: \(model.requests.keys.sorted()) \(model.releasing.keys.sorted())")
         }
     }

@@ -79,6 +79,7 @@ extension SimulatedProcess {
             switch work {
             case .batch(let batch): .batch(batch)
             case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
+            case .changeMode(let key, let mode): .changeMode(key, mode)
             case .cancel(let target, let onlyLockWaits): .cancel(links[target]?.session, onlyLockWaits: onlyLockWaits)
             }
         link.submit(statement) { [self] reply in

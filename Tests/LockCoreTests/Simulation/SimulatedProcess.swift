@@ -62,9 +62,7 @@ final class SimulatedProcess {
     }
 
     private func performActions() {
-        while engine.hasActions {
-            for action in engine.takeActions() { perform(action) }
-        }
+        while let action = engine.nextAction() { perform(action) }
     }
 
     // MARK: Time

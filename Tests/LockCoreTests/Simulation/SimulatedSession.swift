@@ -109,6 +109,8 @@ final class SimulatedSession {
             finish(SimulatedReply(rows: [take(key, mode)]))
         case .transactionLock(let key, let mode, isTry: false):
             ask(key, mode, limit: nil, strike)
+        case .changeMode(let key, let mode):
+            finish(runChange(key, mode, strike))
         case .cancel(let target, let onlyLockWaits):
             runCancel(target, onlyLockWaits, strike)
         case .work:
@@ -122,7 +124,8 @@ final class SimulatedSession {
         }
     }
 
-    /// The keys before the error stand; the one at which it happened may be taken all the same.
+    /// The keys before the error stand; the one at which it happened may be taken all the same. Of the row at which it
+    /// happened nothing is reported.
     private func runBatch(_ batch: Engine.Batch, _ strike: Failure?) -> SimulatedReply {
         var reply = SimulatedReply()
         let end = strike == nil ? batch.keys.count : server.chance.number(0...batch.keys.count - 1)
@@ -133,7 +136,16 @@ final class SimulatedSession {
             _ = take(batch.keys[end], batch.kind.mode)
         }
         reply.failure = strike
+        if strike != nil { reply.rows.removeLast(end % Engine.Batch.keysPerRow) }
         return reply
+    }
+
+    private func runChange(_ key: AdvisoryKey, _ mode: Mode, _ strike: Failure?) -> SimulatedReply {
+        let other: Mode = mode == .shared ? .exclusive : .shared
+        guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
+        guard take(key, mode) else { return SimulatedReply(failure: strike) }
+        guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
+        return SimulatedReply(rows: [give(key, other)], failure: strike)
     }
 
     private func ask(_ key: AdvisoryKey, _ mode: Mode, limit: Duration?, _ strike: Failure?) {
