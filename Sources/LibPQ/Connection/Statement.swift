@@ -64,30 +64,26 @@ extension Statement.Parameter {
         of values: some Collection<Element>,
         elementType: Int32
     ) -> [UInt8] {
-        var bytes: [UInt8] = []
         let size = Element.bitWidth / 8
-        bytes.reserveCapacity(20 + values.count * (4 + size))
-        bytes.append(bigEndian: Int32(1))
-        bytes.append(bigEndian: Int32(0))
-        bytes.append(bigEndian: elementType)
-        bytes.append(bigEndian: Int32(values.count))
-        bytes.append(bigEndian: Int32(1))
-        for value in values {
-            bytes.append(bigEndian: Int32(size))
-            bytes.append(bigEndian: value)
+        let count = 20 + values.count * (4 + size)
+        return [UInt8](unsafeUninitializedCapacity: count) { bytes, initializedCount in
+            var offset = 0
+            func store<Value: FixedWidthInteger>(_ value: Value) {
+                UnsafeMutableRawBufferPointer(bytes).storeBytes(of: value.bigEndian, toByteOffset: offset, as: Value.self)
+                offset += MemoryLayout<Value>.size
+            }
+            for header in [1, 0, elementType, Int32(values.count), 1] { store(header) }
+            for value in values {
+                store(Int32(size))
+                store(value)
+            }
+            initializedCount = offset
         }
-        return bytes
     }
 }
 
 extension FixedWidthInteger {
     var bigEndianBytes: [UInt8] {
         withUnsafeBytes(of: bigEndian) { Array($0) }
-    }
-}
-
-extension [UInt8] {
-    mutating func append(bigEndian value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
     }
 }

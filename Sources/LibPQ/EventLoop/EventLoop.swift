@@ -38,28 +38,24 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
     }
 
-    /// A struct around the closure: see ``Locked``.
-    private struct BurstHandler {
-        var body: Body?
-    }
-
     let queue: DispatchQueue
     private let inbox = Locked(Inbox())
-    private let burstHandler = Locked(BurstHandler())
     private let bell = Doorbell()
     /// The thread that has the loop; 0 if none has.
     private let owner = Atomic<UInt>(0)
     // Touched only by the thread that has the loop.
     private nonisolated(unsafe) var working: [Body] = []
+    private nonisolated(unsafe) var workingJobs: [UnownedJob] = []
+    private nonisolated(unsafe) var burstHandler: Body = {}
     private nonisolated(unsafe) var directWait: DirectWait?
 
     package init(label: String) {
         queue = DispatchQueue(label: label)
     }
 
-    /// Sets what ends every burst. It is called on the loop.
+    /// Sets what ends every burst. It is called on the loop. To be set before anything is asked of the loop.
     package func onBurstEnd(_ handler: @escaping Body) {
-        burstHandler.withLock { $0.body = handler }
+        burstHandler = handler
     }
 
     /// Runs `body` on the loop: now and on this thread if the loop is free, else on the thread that has it, soon.
@@ -129,49 +125,40 @@ package final class EventLoop: SerialExecutor, Sendable {
         // A bounded number of rounds: a thread that only wanted to do something of its own must not be kept for ever by
         // what others bring.
         for _ in 0..<8 {
-            runBodies()
-            if isOnQueue { runJobs() }
-            burstHandler.withLock { $0 }.body?()
-            if waitDirectly() { continue }
-            switch giveFree(isOnQueue: isOnQueue) {
-            case .free: return
-            case .onlyJobsLeft: return schedule()
-            case .workLeft: continue
+            for body in working { body() }
+            working.removeAll(keepingCapacity: true)
+            for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            workingJobs.removeAll(keepingCapacity: true)
+            burstHandler()
+            if waitDirectly() { burstHandler() }
+            switch takeWork(isOnQueue: isOnQueue) {
+            case .none: return
+            case .some: continue
+            case .onlyJobs: return schedule()
             }
         }
         owner.store(0, ordering: .relaxed)
         schedule()
     }
 
-    private func runBodies() {
-        inbox.withLock { swap(&$0.bodies, &working) }
-        for body in working { body() }
-        working.removeAll(keepingCapacity: true)
+    private enum Work {
+        case none
+        case some
+        case onlyJobs
     }
 
-    private func runJobs() {
-        let jobs = inbox.withLock { inbox in
-            defer { inbox.jobs = [] }
-            return inbox.jobs
-        }
-        for job in jobs {
-            job.runSynchronously(on: asUnownedSerialExecutor())
-        }
-    }
-
-    private enum Departure {
-        case free
-        case workLeft
-        case onlyJobsLeft
-    }
-
-    /// Gives the loop free if nothing is left to do.
-    private func giveFree(isOnQueue: Bool) -> Departure {
+    /// Takes what has been left meanwhile, once all that was taken is done, or gives the loop free if nothing has.
+    private func takeWork(isOnQueue: Bool) -> Work {
         inbox.withLock { inbox in
-            guard inbox.bodies.isEmpty, isOnQueue ? inbox.jobs.isEmpty : true else { return .workLeft }
+            if isOnQueue, !inbox.jobs.isEmpty { swap(&inbox.jobs, &workingJobs) }
+            guard inbox.bodies.isEmpty else {
+                swap(&inbox.bodies, &working)
+                return .some
+            }
+            guard workingJobs.isEmpty else { return .some }
             owner.store(0, ordering: .relaxed)
             inbox.isBusy = !inbox.jobs.isEmpty
-            return inbox.isBusy ? .onlyJobsLeft : .free
+            return inbox.isBusy ? .onlyJobs : .none
         }
     }
 

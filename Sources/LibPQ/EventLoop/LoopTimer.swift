@@ -28,10 +28,10 @@ package final class LoopTimer {
     /// statement cost nothing.
     ///
     /// - Parameters:
-    ///   - time: In nanoseconds, on the clock that `now` is read from; `nil` if nothing is due.
+    ///   - time: In nanoseconds, on the clock that `now` is read from.
     ///   - now: The time at present.
-    package func arm(at time: Int64?, now: Int64) {
-        guard let time, armedFor.map({ time < $0 }) ?? true else { return }
+    package func arm(at time: Int64, now: Int64) {
+        guard armedFor.map({ time < $0 }) ?? true else { return }
         armedFor = time
         let delay = DispatchTimeInterval.nanoseconds(Int(clamping: max(0, time - now)))
         source.schedule(deadline: .now() + delay, leeway: .microseconds(100))

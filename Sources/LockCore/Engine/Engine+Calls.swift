@@ -70,10 +70,8 @@ extension Engine {
             resolve(id, .failed(lastLoss))
             return
         }
-        if let deadline {
-            deadlines.insert(id, at: deadline)
-            isWakeStale = true
-        }
+        isWakeStale = true
+        if let deadline { deadlines.insert(id, at: deadline) }
         connections[connection]?.statement = id
         connections[connection]?.isStatementAnswered = false
     }

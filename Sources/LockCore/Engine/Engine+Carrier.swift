@@ -4,8 +4,8 @@ import DequeModule
 extension Engine {
     /// The end of a burst of events: what has come together goes out.
     package mutating func flush(now: Instant) {
-        guard let carrier, var connection = connections[carrier], connection.phase == .carrying,
-            connection.inFlight.isEmpty, !pending.isEmpty || !pendingCancels.isEmpty
+        guard !pending.isEmpty || !pendingCancels.isEmpty, let carrier, var connection = connections[carrier],
+            connection.phase == .carrying, connection.inFlight.isEmpty
         else { return }
         for target in pendingCancels {
             guard let interrupt = connections[target]?.interrupt else { continue }
@@ -25,7 +25,7 @@ extension Engine {
     }
 
     /// The connection whose answer is all that anybody waits for, if it can't take long.
-    package var loneConnection: ConnectionID? {
+    var loneConnection: ConnectionID? {
         guard calls.count == 1, let carrier, let connection = connections[carrier], connection.inFlight.count == 1,
             case .batch = connection.inFlight.first, pending.isEmpty
         else { return nil }

@@ -25,6 +25,23 @@ extension Engine {
         settleTable(now: now)
     }
 
+    /// What is left for the driver to do at the end of a burst.
+    package struct BurstEnd: Sendable {
+        /// The connection whose answer is all that anybody waits for, if it can't take long.
+        package let loneConnection: ConnectionID?
+        /// When ``advance(to:)`` is to be called, if that may be earlier than was said before.
+        package let wake: Instant?
+    }
+
+    /// The end of a burst of events: what has come together goes out.
+    ///
+    /// - Returns: `nil` if all that happened happened in memory.
+    package mutating func endBurst(now: Instant) -> BurstEnd? {
+        flush(now: now)
+        guard isWakeStale else { return nil }
+        return BurstEnd(loneConnection: loneConnection, wake: isTerminated ? nil : nextWake(now: now))
+    }
+
     /// When ``advance(to:)`` has something to do next, if nothing happens before.
     package mutating func nextWake(now: Instant) -> Instant? {
         isWakeStale = false

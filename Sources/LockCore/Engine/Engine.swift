@@ -40,9 +40,9 @@ package struct Engine: Sendable {
     var pollBackoff = Backoff(first: .milliseconds(10), most: .milliseconds(250))
     var pollAt: Instant?
 
-    /// Something may be due earlier than ``nextWake(now:)`` has said, for all that is known. Asking it has a price, which
-    /// what happens in memory only should not pay.
-    package var isWakeStale = true
+    /// Something may be due earlier than ``nextWake(now:)`` has said, for all that is known, or may have been submitted. To
+    /// look has a price, which what happens in memory only should not pay.
+    var isWakeStale = true
 
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()

@@ -21,14 +21,14 @@ extension LockManager {
 
     /// What has come together in one burst of the loop goes out.
     func endBurst() {
-        engine.flush(now: burstTime ?? now)
+        let time = burstTime ?? now
+        defer { burstTime = nil }
+        guard let end = engine.endBurst(now: time) else { return }
         performActions()
-        let loneConnection = engine.loneConnection
         for (id, connection) in connections {
-            connection.flushIfNeeded(mayWait: id == loneConnection)
+            connection.flushIfNeeded(mayWait: id == end.loneConnection)
         }
-        armTimer()
-        burstTime = nil
+        if let wake = end.wake { arm(at: wake, now: time) }
     }
 
     private func performActions() {
@@ -60,8 +60,7 @@ extension LockManager {
         }
     }
 
-    private func armTimer() {
-        guard engine.isWakeStale, !engine.isTerminated else { return }
+    private func arm(at wake: Instant, now: Instant) {
         let timer =
             self.timer
             ?? LoopTimer(on: loop) { [weak self] in
@@ -71,8 +70,7 @@ extension LockManager {
                 }
             }
         self.timer = timer
-        let now = self.now
-        timer.arm(at: engine.nextWake(now: now)?.nanoseconds, now: now.nanoseconds)
+        timer.arm(at: wake.nanoseconds, now: now.nanoseconds)
     }
 
     private func lose(_ id: RequestID, _ failure: Failure) {
