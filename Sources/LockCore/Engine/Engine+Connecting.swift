@@ -141,7 +141,8 @@ extension Engine {
             queued += 1
             if queued == configuration.maximumConnections { break }
         }
-        open(.waiter, wanted: queued, now: now)
+        // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason to open another one.
+        open(.waiter, wanted: queued - connections.values.count { $0.role == .waiter && $0.phase == .idle }, now: now)
         open(.dedicated, wanted: lendQueue.count, now: now)
     }
 

@@ -30,6 +30,17 @@ struct EnginePollingTests {
         #expect(actions == [.submit(2, .wait(2, .exclusive, limit: nil)), .resolve(1, .released)])
     }
 
+    @Test("don't have a second waiter opened when the first is there in the middle of a poll")
+    func waiterDuringPoll() {
+        var script = EngineScript()
+        script.acquire(1)
+        script.connected(1)
+        #expect(script.answered(1, false) == [.connect(2, .waiter)])
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
+        #expect(script.connected(2) == [])
+        #expect(script.answered(1, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+    }
+
     @Test("are not given back to a caller who has gone, but to the server")
     func cancelledPoll() {
         var script = crowded()
