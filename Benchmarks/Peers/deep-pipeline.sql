@@ -1,0 +1,152 @@
+\startpipeline
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\set k random(1, 1000000000000)
+SELECT pg_try_advisory_lock(:k);
+SELECT pg_advisory_unlock(:k);
+\endpipeline

@@ -1,0 +1,55 @@
+import Foundation
+
+/// The charts of a report: one per workload and unit.
+struct ChartSet {
+    let report: Report
+
+    func write(to folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for (name, chart) in charts {
+            try chart.svg.write(toFile: "\(folder)/\(name).svg", atomically: true, encoding: .utf8)
+        }
+    }
+
+    private var charts: [(String, BarChart)] {
+        report.workloads.flatMap { workload in
+            // Bars of one chart have one unit.
+            var units: [String] = []
+            for row in workload.rows where row.median != nil && !row.metric.unit.isEmpty && !units.contains(row.metric.unit) {
+                units.append(row.metric.unit)
+            }
+            return units.map { unit in
+                let name = unit == units.first ? workload.name : "\(workload.name)-\(Self.names[unit] ?? "more")"
+                return (name, chart(workload, unit: unit))
+            }
+        }
+    }
+
+    private static let names = ["s": "cancelling", "%": "share"]
+
+    private func chart(_ workload: WorkloadResult, unit: String) -> BarChart {
+        let rows = workload.rows.filter { $0.metric.unit == unit }
+        // What takes many positions looks for the best first; few are left in the order in which they were thought up.
+        let sorted = rows.count > 4 ? rows.sorted { ($0.median ?? 0) > ($1.median ?? 0) } : rows
+        return BarChart(
+            title: workload.title,
+            subtitle: """
+                \(Self.description[unit] ?? unit) · median, least to most of the rounds · PostgreSQL on the same machine, \
+                \(report.cores) cores
+                """,
+            bars: sorted.compactMap { row in
+                guard let median = row.median, let range = row.range else { return nil }
+                return BarChart.Bar(label: row.title, value: median, range: range, isOurs: row.isOurs)
+            }
+        )
+    }
+
+    private static let description = [
+        "pairs/s": "acquire + release, pairs per second",
+        "hand-ons/s": "hand-ons per second",
+        "grants/s": "grants per second",
+        "B": "resident bytes per waiting task",
+        "s": "seconds until all are cancelled",
+        "%": "the smaller share, in per cent",
+    ]
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+
+/// `lock-bench run`: measures.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Measure everything (the default).",
+        discussion: """
+            Starts a PostgreSQL server of its own, in a temporary folder, and runs the contenders of each workload in \
+            turn, round after round, each as a process of its own. Before each step the machine has to be idle; rounds that \
+            other processes have disturbed are discarded. Ctrl-C stops everything and leaves nothing behind.
+
+            pgbench is looked for beside the server's programs and in PATH. The Python peers are installed from PyPI into \
+            Benchmarks/.build-python, once; PGLOCK_PYTHON names the Python to use. What can't be had is left out, and the \
+            result says so.
+
+            WORKLOADS:
+            \(Catalogue.names.map { "  \($0.name.padding(toLength: 9, withPad: " ", startingAt: 0)) \($0.summary)" }.joined(separator: "\n"))
+
+            EXIT STATUS:
+              0   everything of this library ran; whether the goals were reached is in the table
+              1   a step of this library failed, or nothing could be measured
+            130   interrupted
+            """
+    )
+
+    @Option(help: ArgumentHelp("How often each contender is measured.", valueName: "number"))
+    var rounds = 5
+
+    @Option(help: ArgumentHelp("How long each measurement takes.", valueName: "seconds"))
+    var seconds = 1.5
+
+    @Option(help: ArgumentHelp("How long each run of the workload fleet takes.", valueName: "seconds"))
+    var fleetSeconds = 10.0
+
+    @Option(help: ArgumentHelp("Only this workload. May be given several times.", valueName: "workload"))
+    var only: [String] = []
+
+    @Flag(help: "One short round, to see that everything works. Its numbers say little.")
+    var quick = false
+
+    @Option(help: ArgumentHelp("Write the results to this file.", valueName: "file"))
+    var json: String?
+
+    @Option(help: ArgumentHelp("Draw the charts into this folder.", valueName: "folder"))
+    var charts: String?
+
+    func validate() throws {
+        guard (1...1000).contains(rounds) else { throw ValidationError("--rounds is \(rounds); it has to be from 1 to 1000.") }
+        guard seconds >= 0.2, seconds <= 600 else { throw ValidationError("--seconds is \(seconds); it has to be from 0.2 to 600.") }
+        guard fleetSeconds >= 0.5, fleetSeconds <= 600 else {
+            throw ValidationError("--fleet-seconds is \(fleetSeconds); it has to be from 0.5 to 600.")
+        }
+        for name in only where !Catalogue.names.contains(where: { $0.name == name }) {
+            throw ValidationError("There is no workload \(name). There are: \(Catalogue.names.map(\.name).joined(separator: ", ")).")
+        }
+    }
+
+    func run() async throws {
+        var plan = Plan(rounds: rounds, seconds: seconds, fleetSeconds: fleetSeconds, only: Set(only))
+        if quick { plan = Plan(rounds: 1, seconds: 0.5, fleetSeconds: 2, only: Set(only)) }
+        let work = Task { [plan] in try await Comparison(plan: plan).run() }
+        let interrupts = Interrupts { work.cancel() }
+        let result = await work.result
+        if let signal = interrupts.received { throw ExitCode(128 + signal) }
+        let report = try result.get()
+        print(ReportText(report).text)
+        if let json { try report.write(to: json) }
+        if let charts { try ChartSet(report: report).write(to: charts) }
+        if report.hasFailedOurselves { throw ExitCode(1) }
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+
+/// What users of Python have: `postgresql-lock`, and the drivers below it, in a virtual environment of their own.
+struct PythonPeers: Sendable {
+    /// The environment's interpreter.
+    let program: String
+    let version: Report.Software
+
+    /// A script and what it is told to do.
+    enum Peer: String {
+        case asyncpg = "asyncpg_locks.py plain"
+        case asyncpgWithoutReset = "asyncpg_locks.py plain-no-reset"
+        case lockAsyncpg = "asyncpg_locks.py postgresql-lock"
+        case lockAsyncpgWithoutReset = "asyncpg_locks.py postgresql-lock-no-reset"
+        case lockPsycopg = "psycopg_locks.py postgresql-lock"
+
+        var words: [String] { rawValue.split(separator: " ").map(String.init) }
+    }
+
+    private static let packages = ["postgresql-lock", "asyncpg", "psycopg[binary,pool]", "uvloop"]
+
+    /// Prints what is installed, or fails.
+    private static let probe = """
+        import platform, asyncpg, psycopg, psycopg_pool, uvloop, postgresql_lock
+        from importlib.metadata import version
+        names = ["postgresql-lock", "asyncpg", "psycopg", "uvloop"]
+        print(platform.python_version() + ", " + ", ".join(f"{name} {version(name)}" for name in names))
+        """
+
+    /// Makes sure that everything is installed.
+    static func prepare(missing: inout [String]) async throws -> PythonPeers? {
+        let folder = PeersFolder.package.appendingPathComponent(".build-python").path
+        let program = "\(folder)/bin/python"
+        if let peers = await probe(program) { return peers }
+        do {
+            guard let python = await findPython() else { throw BenchError("there is no python3 in PATH") }
+            StandardError.print("Installing \(packages.joined(separator: ", ")) from PyPI into Benchmarks/.build-python …")
+            try? FileManager.default.removeItem(atPath: folder)
+            try await Child.run(python, ["-m", "venv", folder])
+            try await Child.run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + packages)
+            if let peers = await probe(program) { return peers }
+            throw BenchError("they were installed, but can't be imported")
+        } catch {
+            try Task.checkCancellation()
+            missing.append("the Python peers: \(error)")
+            return nil
+        }
+    }
+
+    private static func probe(_ program: String) async -> PythonPeers? {
+        guard let output = try? await Child.run(program, ["-c", probe]) else { return nil }
+        return PythonPeers(
+            program: program,
+            version: .init(name: "Python", version: output.text.trimmingCharacters(in: .whitespacesAndNewlines))
+        )
+    }
+
+    /// The newest, since `postgresql-lock` needs 3.12 from version 0.2 on. What is in PATH may be a shim that only says
+    /// that its version is not active, so each is tried.
+    private static func findPython() async -> String? {
+        if let named = ProcessInfo.processInfo.environment["PGLOCK_PYTHON"], !named.isEmpty { return named }
+        let versions = FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".pyenv/versions").path
+        let ofPyenv = ((try? FileManager.default.contentsOfDirectory(atPath: versions)) ?? [])
+            .filter { $0.hasPrefix("3.") }
+            .sorted { $0.compare($1, options: .numeric) == .orderedDescending }
+            .map { "\(versions)/\($0)/bin/python3" }
+        let named = ["python3.14", "python3.13", "python3.12"]
+        for candidate in named + ofPyenv + ["python3"] where await works(candidate) {
+            return candidate
+        }
+        return nil
+    }
+
+    private static func works(_ program: String) async -> Bool {
+        (try? await Child.run(program, ["-c", "import venv"])) != nil
+    }
+
+    func contender(
+        _ id: String,
+        _ title: String,
+        _ peer: Peer,
+        tasks: Int,
+        _ transport: Transport = .socket,
+        stage: Stage
+    ) -> Contender {
+        let words = peer.words
+        let arguments =
+            [PeersFolder.path(words[0])] + words.dropFirst() + [
+                stage.url(transport), "--tasks", "\(tasks)", "--seconds", "\(stage.plan.seconds)",
+            ]
+        return Contender(id, title) {
+            // No caches of compiled scripts in the checkout.
+            let output = try await Child.run(program, arguments, environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+            return try Contender.rate(try Child.values(output))
+        }
+    }
+}

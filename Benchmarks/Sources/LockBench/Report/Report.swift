@@ -1,0 +1,63 @@
+import Foundation
+import PostgresLockTesting
+
+/// All that one run has found out, as it is written to a file.
+struct Report: Codable, Sendable {
+    struct Software: Codable, Sendable {
+        let name: String
+        let version: String
+    }
+
+    let date: String
+    let processor: String
+    let cores: Int
+    let system: String
+    let rounds: Int
+    let seconds: Double
+    let fleetSeconds: Double
+    let serverSettings: [String: String]
+    let rule: String
+    /// What could not be compared, and why.
+    let missing: [String]
+    var software: [Software]
+    var workloads: [WorkloadResult] = []
+    var verdicts: [Verdict] = []
+
+    init(plan: Plan, server: String, missing: [String]) {
+        date = Date().formatted(.iso8601)
+        processor = ProcFile.processor() ?? "unknown processor"
+        cores = ProcessInfo.processInfo.activeProcessorCount
+        system = ProcessInfo.processInfo.operatingSystemVersionString
+        rounds = plan.rounds
+        seconds = plan.seconds
+        fleetSeconds = plan.fleetSeconds
+        serverSettings = Stage.serverSettings
+        rule = Comparison.rule
+        self.missing = missing
+        software = [Software(name: "PostgreSQL", version: server)]
+    }
+
+    /// Whether something of this library could not be measured.
+    var hasFailedOurselves: Bool {
+        workloads.contains { workload in
+            workload.rows.contains { $0.isOurs && workload.failures[$0.contender] != nil }
+        }
+    }
+
+    func median(_ workload: String, _ contender: String, _ metric: String = "rate") -> Double? {
+        workloads.first { $0.name == workload }?.median(contender, metric)
+    }
+
+    static func read(from path: String) throws -> Report {
+        guard let data = FileManager.default.contents(atPath: path) else { throw BenchError("\(path) can't be read.") }
+        return try JSONDecoder().decode(Report.self, from: data)
+    }
+
+    func write(to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let url = URL(fileURLWithPath: path)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try (try encoder.encode(self) + Data("\n".utf8)).write(to: url)
+    }
+}

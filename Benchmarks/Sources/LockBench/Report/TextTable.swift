@@ -1,0 +1,27 @@
+/// Columns of equal width, for a terminal.
+struct TextTable {
+    private var rows: [[String]] = []
+    /// Which columns hold numbers.
+    let rightAligned: Set<Int>
+
+    init(rightAligned: Set<Int> = []) {
+        self.rightAligned = rightAligned
+    }
+
+    mutating func add(_ cells: String...) {
+        rows.append(cells)
+    }
+
+    var text: String {
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+        return rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                if rightAligned.contains(column) { return padding + cell }
+                return column == row.count - 1 ? cell : cell + padding
+            }
+            return "  " + cells.joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+}

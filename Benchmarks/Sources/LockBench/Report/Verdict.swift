@@ -1,0 +1,36 @@
+/// Whether a goal was reached.
+struct Verdict: Codable, Sendable {
+    let workload: String
+    let text: String
+    /// In the goal's terms; `nil` if something it needs was not measured.
+    let value: Double?
+    let goal: Double
+    let isMinimum: Bool
+    let unit: String
+
+    var isReached: Bool? {
+        value.map { isMinimum ? $0 >= goal : $0 <= goal }
+    }
+
+    /// By how much the value would have to be better.
+    private var shortfall: Double? {
+        guard let value, isReached == false else { return nil }
+        return isMinimum ? goal / value : goal > 0 ? value / goal : nil
+    }
+
+    var outcome: String {
+        switch isReached {
+        case true?: return "reached"
+        case false?: return shortfall.map { "falls short by ×\(Numbers.text($0))" } ?? "not reached"
+        case nil: return "not measured"
+        }
+    }
+
+    func amount(_ value: Double) -> String {
+        unit == "×" ? "×\(Numbers.text(value))" : "\(Numbers.text(value))\(unit.isEmpty ? "" : " \(unit)")"
+    }
+
+    var comparison: String {
+        "\(value.map(amount) ?? "—") (goal: \(isMinimum ? "≥" : "≤") \(amount(goal)))"
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Foundation
+
+/// `lock-bench worker`: one contender in a process of its own, so that neither memory nor processor time of one is
+/// taken for another's. Prints one line of JSON.
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Be a contender. Called by lock-bench itself.",
+        shouldDisplay: false
+    )
+
+    @Argument
+    var kind: WorkerKind
+
+    @Option
+    var url = ""
+
+    @Option
+    var tasks = 1000
+
+    @Option
+    var seconds = 1.5
+
+    @Option(help: "How many further locks to hold meanwhile.")
+    var held = 0
+
+    @Option(help: "When to begin, in seconds since 1970. As soon as possible, if it is not given.")
+    var start: Double?
+
+    func run() async throws {
+        let values: [String: Double]
+        switch kind {
+        case .distinct: values = try await library().distinct(tasks: tasks, held: held)
+        case .single: values = try await library().distinct(tasks: 1, held: 0)
+        case .singleScoped: values = try await library().scoped()
+        case .handOn: values = try await library().handOn(tasks: tasks, isUnlimited: false)
+        case .handOnUnlimited: values = try await library().handOn(tasks: tasks, isUnlimited: true)
+        case .arrays: values = try ArrayWorker(url: url, seconds: seconds, isCounted: false).run()
+        case .countedArrays: values = try ArrayWorker(url: url, seconds: seconds, isCounted: true).run()
+        case .mutex: values = try await MutexWorker(measurement: measurement).handOn(AsyncMutex(), tasks: tasks)
+        case .actorMutex: values = try await MutexWorker(measurement: measurement).handOn(ActorMutex(), tasks: tasks)
+        case .suspended: values = try await CrowdWorker(url: url, size: tasks).suspended()
+        case .crowdOneKey: values = try await CrowdWorker(url: url, size: tasks).waiting(keys: 1)
+        case .crowdManyKeys: values = try await CrowdWorker(url: url, size: tasks).waiting(keys: tasks)
+        }
+        print(String(decoding: try JSONEncoder().encode(values), as: UTF8.self))
+    }
+
+    private var measurement: Measurement {
+        Measurement(seconds: seconds, start: start)
+    }
+
+    private func library() -> LibraryWorker {
+        LibraryWorker(url: url, measurement: measurement)
+    }
+}

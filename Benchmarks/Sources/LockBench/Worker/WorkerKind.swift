@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// What this program does when it is started as a contender.
+enum WorkerKind: String, CaseIterable, ExpressibleByArgument, Sendable {
+    // This library.
+    case distinct
+    case single
+    case singleScoped = "single-scoped"
+    case handOn = "hand-on"
+    case handOnUnlimited = "hand-on-unlimited"
+    // What it is compared to.
+    case arrays
+    case countedArrays = "counted-arrays"
+    case mutex
+    case actorMutex = "actor-mutex"
+    // Memory.
+    case suspended
+    case crowdOneKey = "crowd-one-key"
+    case crowdManyKeys = "crowd-many-keys"
+}

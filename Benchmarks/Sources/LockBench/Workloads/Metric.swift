@@ -1,0 +1,15 @@
+/// What a contender is measured by.
+struct Metric: Codable, Hashable, Sendable {
+    /// Its name in the results.
+    let key: String
+    let title: String
+    let unit: String
+
+    static let pairs = Metric(key: "rate", title: "", unit: "pairs/s")
+    static let handOns = Metric(key: "rate", title: "", unit: "hand-ons/s")
+    static let grants = Metric(key: "rate", title: "grants", unit: "grants/s")
+    static let smallerShare = Metric(key: "share", title: "smaller share", unit: "%")
+    static let memory = Metric(key: "bytes", title: "memory per waiter", unit: "B")
+    static let cancelling = Metric(key: "cancel", title: "all cancelled in", unit: "s")
+    static let left = Metric(key: "left", title: "left on the server", unit: "")
+}

@@ -1,0 +1,76 @@
+extension Workload {
+    static func distinct(_ stage: Stage) -> Workload {
+        let url = stage.url(.socket)
+        let seconds = stage.plan.seconds
+        var contenders: [Contender] = [
+            .worker(.distinct, id: "library", "swift-postgres-lock", url: url, seconds: seconds),
+            .worker(
+                .arrays,
+                id: "arrays",
+                "one session, arrays of 1,000 (libpq)",
+                isOurs: false,
+                url: url,
+                seconds: seconds
+            ),
+            .worker(
+                .countedArrays,
+                id: "arrays-counted",
+                "the same, rows only counted",
+                isOurs: false,
+                url: url,
+                seconds: seconds
+            ),
+        ]
+        if let pgbench = stage.pgbench {
+            contenders += [
+                pgbench.contender("pgbench-16", "pgbench, 16 clients", .onePair, clients: 16, stage: stage),
+                pgbench.contender(
+                    "pgbench-16-pipeline",
+                    "pgbench, 16 clients, pipelines of 1 pair",
+                    .pipeline,
+                    clients: 16,
+                    stage: stage
+                ),
+                pgbench.contender(
+                    "pgbench-1-deep",
+                    "pgbench, 1 client, pipelines of 50 pairs",
+                    .deepPipeline,
+                    clients: 1,
+                    stage: stage
+                ),
+                pgbench.contender(
+                    "pgbench-16-deep",
+                    "pgbench, 16 clients, pipelines of 50 pairs",
+                    .deepPipeline,
+                    clients: 16,
+                    stage: stage
+                ),
+            ]
+        }
+        if let python = stage.python {
+            contenders += [
+                python.contender("asyncpg", "asyncpg, pool of 16", .asyncpg, tasks: 1000, stage: stage),
+                python.contender("asyncpg-no-reset", "asyncpg, pool of 16 without reset", .asyncpgWithoutReset, tasks: 1000, stage: stage),
+                python.contender("lock-asyncpg", "postgresql-lock, asyncpg, pool of 16", .lockAsyncpg, tasks: 1000, stage: stage),
+                python.contender(
+                    "lock-asyncpg-no-reset",
+                    "postgresql-lock, asyncpg, pool of 16 without reset",
+                    .lockAsyncpgWithoutReset,
+                    tasks: 1000,
+                    stage: stage
+                ),
+                python.contender("lock-psycopg", "postgresql-lock, psycopg 3, pool of 16", .lockPsycopg, tasks: 1000, stage: stage),
+            ]
+        }
+        return Workload(
+            name: "distinct",
+            title: "1,000 tasks, each with a key of its own",
+            note: """
+                Each acquires and releases in a loop. pgbench takes random keys. A pool of asyncpg resets every connection \
+                that is given back (RESET ALL and more), unless it is told not to. The session with arrays asks for 1,000 keys by \
+                one prepared statement with a binary array, and unlocks them by another, one after the other.
+                """,
+            contenders: contenders
+        )
+    }
+}
