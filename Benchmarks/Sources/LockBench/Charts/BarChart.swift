@@ -19,12 +19,12 @@ struct BarChart {
     private static let thickness = 18.0
     /// What the values need, right of the longest bar.
     private static let valueWidth = 92.0
-    private static let bottom = 44.0
+    private static let bottom = 36.0
     private static let margin = 20.0
 
     /// Text has no width before it is drawn; this is a generous guess.
     private var left: Double {
-        Self.margin + (bars.map { Double($0.label.count) }.max() ?? 0) * 6.7 + 12
+        Self.margin + (bars.map { Double($0.label.count) }.max() ?? 0) * 7.3 + 12
     }
 
     private var right: Double { Self.width - Self.margin - Self.valueWidth }

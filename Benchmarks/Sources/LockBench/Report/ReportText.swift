@@ -25,7 +25,7 @@ struct ReportText {
             report.rule,
         ]
         lines += report.missing.map { "MISSING: \($0)" }
-        return lines.joined(separator: "\n")
+        return lines.map(Paragraph.wrapped).joined(separator: "\n")
     }
 
     private func section(_ workload: WorkloadResult) -> String {
@@ -46,7 +46,7 @@ struct ReportText {
                 remark
             )
         }
-        return "\(workload.name.uppercased()): \(workload.title)\n\(workload.note)\n\(table.text)"
+        return "\(workload.name.uppercased()): \(workload.title)\n\(Paragraph.wrapped(workload.note))\n\(table.text)"
     }
 
     private var goals: String {

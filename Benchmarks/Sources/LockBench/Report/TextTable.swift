@@ -21,7 +21,8 @@ struct TextTable {
                 if rightAligned.contains(column) { return padding + cell }
                 return column == row.count - 1 ? cell : cell + padding
             }
-            return "  " + cells.joined(separator: "  ")
+            let line = "  " + cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
         }.joined(separator: "\n")
     }
 }

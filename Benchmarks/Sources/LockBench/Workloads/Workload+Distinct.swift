@@ -7,7 +7,7 @@ extension Workload {
             .worker(
                 .arrays,
                 id: "arrays",
-                "one session, arrays of 1,000 (libpq)",
+                "one session, arrays of 1,000",
                 isOurs: false,
                 url: url,
                 seconds: seconds
@@ -15,7 +15,7 @@ extension Workload {
             .worker(
                 .countedArrays,
                 id: "arrays-counted",
-                "the same, rows only counted",
+                "one session, arrays of 1,000, only counted",
                 isOurs: false,
                 url: url,
                 seconds: seconds
@@ -67,8 +67,9 @@ extension Workload {
             title: "1,000 tasks, each with a key of its own",
             note: """
                 Each acquires and releases in a loop. pgbench takes random keys. A pool of asyncpg resets every connection \
-                that is given back (RESET ALL and more), unless it is told not to. The session with arrays asks for 1,000 keys by \
-                one prepared statement with a binary array, and unlocks them by another, one after the other.
+                that is given back (RESET ALL and more), unless it is told not to. The session with arrays is \
+                a bare loop over libpq: one prepared statement asks for 1,000 keys as a binary array, another unlocks them. "Only \
+                counted" has the server count the granted ones instead of telling which: the server's own speed, with no rows to send.
                 """,
             contenders: contenders
         )
