@@ -6,7 +6,7 @@ SWIFT ?= swift
 DOCS_TARGETS := PostgresLock PostgresLockTesting
 DOCS_OUTPUT := docs-output
 CHARTS := Docs/Charts
-FORMATTED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks
+FORMATTED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Benchmarks/Tests
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

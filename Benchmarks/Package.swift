@@ -3,6 +3,10 @@
 import PackageDescription
 
 // A package of its own, so that whoever uses the library does not get the dependencies of its benchmarks.
+//
+// It builds the library's sources as targets of its own, through `Library`, a link to the folder `Sources` above it.
+// What the library's modules share among themselves (`package`) is seen inside one package only; so the micro benchmarks
+// measure the very sources that users get, without a wider interface made for their sake.
 
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -12,64 +16,88 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// The library's package as SwiftPM knows it: by the last part of its path, made an identifier.
-let library = Context.packageDirectory.split(separator: "/").dropLast().last.map { $0.lowercased() } ?? ""
-
-/// Lets a micro benchmark see what the library's modules share among themselves (`package`), as if it were one of them.
-/// So it measures the very modules that users get, and neither copies nor a wider interface made for its sake.
-let insideTheLibrary: SwiftSetting = .unsafeFlags([
-    "-package-name", String(library.map { $0.isLetter || $0.isNumber ? $0 : "_" }),
-])
-
-func microBenchmark(_ name: String) -> Target {
-    .executableTarget(
-        name: name,
+/// The library's targets. What they depend on is as in its own manifest.
+let library: [Target] = [
+    .systemLibrary(
+        name: "CLibPQ",
+        path: "Library/CLibPQ",
+        pkgConfig: "libpq",
+        providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+    ),
+    .target(
+        name: "LockCore",
         dependencies: [
-            .product(name: "Benchmark", package: "benchmark"),
-            // Brings the inner modules with it.
-            .product(name: "PostgresLock", package: library),
+            .product(name: "DequeModule", package: "swift-collections"),
+            .product(name: "HeapModule", package: "swift-collections"),
         ],
-        path: "Benchmarks/\(name)",
-        swiftSettings: settings + [insideTheLibrary],
-        plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
-    )
-}
+        path: "Library/LockCore",
+        swiftSettings: settings
+    ),
+    .target(
+        name: "LibPQ",
+        dependencies: [
+            "CLibPQ",
+            .product(name: "DequeModule", package: "swift-collections"),
+        ],
+        path: "Library/LibPQ",
+        swiftSettings: settings
+    ),
+    .target(
+        name: "PostgresLock",
+        dependencies: [
+            "LibPQ",
+            "LockCore",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "DequeModule", package: "swift-collections"),
+            .product(name: "Logging", package: "swift-log"),
+        ],
+        path: "Library/PostgresLock",
+        swiftSettings: settings
+    ),
+    .target(name: "PostgresLockTesting", path: "Library/PostgresLockTesting", swiftSettings: settings),
+]
 
 let package = Package(
     name: "Benchmarks",
     platforms: [.macOS(.v15)],
     products: [.executable(name: "lock-bench", targets: ["lock-bench"])],
     dependencies: [
-        .package(path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         // Without its traits: they interpose malloc and the runtime, which not every system's linker takes.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
-    targets: [
-        .systemLibrary(
-            name: "CPostgres",
-            pkgConfig: "libpq",
-            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
-        ),
+    targets: library + [
         .executableTarget(
             name: "lock-bench",
             dependencies: [
-                "CPostgres",
+                "CLibPQ",
+                "PostgresLock",
+                "PostgresLockTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "PostgresLock", package: library),
-                .product(name: "PostgresLockTesting", package: library),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/LockBench",
             swiftSettings: settings
         ),
-        microBenchmark("LockTableBenchmarks"),
+        .executableTarget(
+            name: "LockBenchmarks",
+            dependencies: [
+                "LibPQ",
+                "LockCore",
+                .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Benchmarks/LockBenchmarks",
+            swiftSettings: settings,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
+        ),
+        .testTarget(name: "LockBenchTests", dependencies: ["lock-bench"], swiftSettings: settings),
     ]
 )

@@ -1,4 +1,4 @@
-import CPostgres
+import CLibPQ
 
 /// A session without anything of this library: libpq, blocking.
 final class RawSession {

@@ -1,0 +1,87 @@
+import Benchmark
+import LockCore
+
+func engineBenchmarks() {
+    Benchmark("engine: acquire and release, batches of 1,000") { benchmark in
+        var engine = EngineScript()
+        benchmark.startMeasurement()
+        let ids = benchmark.scaledIterations.map { engine.acquire($0) }
+        engine.exchange()
+        for id in ids { engine.release(id) }
+        engine.exchange()
+        benchmark.stopMeasurement()
+        blackHole(engine)
+    }
+
+    Benchmark("engine: acquire and release, one by one") { benchmark in
+        var engine = EngineScript()
+        benchmark.startMeasurement()
+        for number in benchmark.scaledIterations {
+            let id = engine.acquire(number)
+            engine.exchange()
+            engine.release(id)
+            engine.exchange()
+        }
+        benchmark.stopMeasurement()
+        blackHole(engine)
+    }
+
+    Benchmark("engine: hand-on among 1,000 callers") { benchmark in
+        var engine = EngineScript()
+        let ids = (0...Benchmark.size).map { _ in engine.acquire(1) }
+        engine.exchange()
+        benchmark.startMeasurement()
+        for index in benchmark.scaledIterations { engine.release(ids[index]) }
+        benchmark.stopMeasurement()
+        blackHole(engine)
+    }
+}
+
+/// An engine with a carrier that is connected, to a server that grants everything at once.
+private struct EngineScript {
+    private var engine: Engine
+    private var last: UInt64 = 0
+    private let now = Instant(nanoseconds: 0)
+    private let patience = Instant(nanoseconds: 5_000_000_000)
+
+    init() {
+        var configuration = Engine.Configuration()
+        configuration.handOn = .unlimited
+        engine = Engine(configuration: configuration)
+        let id = acquire(0)
+        exchange()
+        release(id)
+        exchange()
+    }
+
+    /// With a deadline, as most callers have one.
+    mutating func acquire(_ key: Int) -> RequestID {
+        last += 1
+        let id = RequestID(last)
+        engine.acquire(id, LockTable.Request(AdvisoryKey(Int64(key)), .exclusive), deadline: patience, now: now)
+        return id
+    }
+
+    mutating func release(_ id: RequestID) {
+        engine.release(id, now: now)
+    }
+
+    /// Sends what is pending, and answers until nothing is left to answer.
+    mutating func exchange() {
+        while true {
+            engine.flush(now: now)
+            let actions = engine.takeActions()
+            guard !actions.isEmpty else { return }
+            for action in actions {
+                switch action {
+                case .connect(let id, _):
+                    engine.connected(id, now: now)
+                case .submit(let id, .batch(let batch)):
+                    engine.answered(id, Engine.Answer(rows: [Bool](repeating: true, count: batch.keys.count)), now: now)
+                default:
+                    blackHole(action)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Testing
+
+@testable import lock_bench
+
+@Suite
+struct ReportTests {
+    private func row(_ samples: (value: Double, isDisturbed: Bool)...) -> Row {
+        var row = Row(contender: "library", title: "library", metric: .pairs, isOurs: true)
+        row.samples = samples.enumerated().map { round, sample in
+            Sample(round: round + 1, value: sample.value, foreignCores: 0, load: 0, isDisturbed: sample.isDisturbed)
+        }
+        return row
+    }
+
+    @Test("disturbed rounds count neither in the median nor in the spread")
+    func discards() {
+        let row = row((100, false), (1, true), (300, false), (200, false))
+        #expect(row.median == 200)
+        #expect(row.range == 100...300)
+        #expect(row.countedRounds == 3)
+        #expect(!row.isFlagged)
+    }
+
+    @Test("a row of disturbed rounds alone keeps them, and is marked")
+    func keepsWhatThereIs() {
+        let row = row((3, true), (1, true))
+        #expect(row.median == 2)
+        #expect(row.isFlagged)
+    }
+
+    @Test("nothing measured has no median, and reaches no goal")
+    func nothingMeasured() {
+        #expect(row().median == nil)
+        let verdict = Verdict(workload: "single", text: "", value: nil, goal: 1, isMinimum: true, unit: "×")
+        #expect(verdict.isReached == nil)
+        #expect(verdict.outcome == "not measured")
+    }
+
+    @Test("a verdict says by which factor a goal is missed, in either direction")
+    func verdicts() {
+        func outcome(_ value: Double, goal: Double, isMinimum: Bool) -> String {
+            Verdict(workload: "", text: "", value: value, goal: goal, isMinimum: isMinimum, unit: "").outcome
+        }
+        #expect(outcome(5, goal: 5, isMinimum: true) == "reached")
+        #expect(outcome(2.5, goal: 5, isMinimum: true) == "falls short by ×2")
+        #expect(outcome(4, goal: 2, isMinimum: false) == "falls short by ×2")
+        #expect(outcome(1, goal: 0, isMinimum: false) == "not reached")
+    }
+
+    @Test("numbers show no more digits than were measured")
+    func numbers() {
+        #expect(Numbers.text(0) == "0")
+        #expect(Numbers.text(0.4567) == "0.457")
+        #expect(Numbers.text(45.67) == "45.7")
+        #expect(Numbers.text(123_456) == "123,500")
+        #expect(Numbers.text(1_234_567) == "1,235,000")
+    }
+
+    @Test("an axis is logarithmic only where bars would vanish otherwise, and keeps every value on it")
+    func scales() {
+        let near = Scale([10, 100])
+        #expect(!near.isLogarithmic)
+        #expect(near.position(0) == 0)
+        let far = Scale([10, 100_000])
+        #expect(far.isLogarithmic)
+        #expect(far.position(10) > 0)
+        #expect(far.position(100_000) <= 1)
+        #expect(far.ticks == [1, 10, 100, 1000, 10_000, 100_000])
+    }
+}
