@@ -67,4 +67,23 @@ struct ReportTests {
         #expect(far.position(100_000) <= 1)
         #expect(far.ticks == [1, 10, 100, 1000, 10_000, 100_000])
     }
+
+    @Test("cores are chosen so that they share as little as possible")
+    func choosesCores() {
+        let pairs = { (number: Int) in "\(number / 2)" }
+        #expect(Cores.choose(2, of: [0, 1, 2, 3], siblings: pairs) == [0, 2])
+        #expect(Cores.choose(3, of: [0, 1, 2, 3], siblings: pairs) == [0, 1, 2])
+        #expect(Cores.choose(2, of: [4, 5], siblings: pairs) == [4, 5])
+        #expect(Cores.numbers("\t0-2,5") == [0, 1, 2, 5])
+    }
+
+    @Test("only what is between the marks of a document is replaced")
+    func documents() {
+        let start = "<!-- results of make bench: written by it, not by hand -->"
+        let end = "<!-- end of the results -->"
+        let document = "before\n\(start)\nold\n\(end)\nafter"
+        #expect(ReportDocument.replacing(in: document, by: "new") == "before\n\(start)\n\nnew\n\n\(end)\nafter")
+        #expect(ReportDocument.replacing(in: "no marks", by: "new") == nil)
+        #expect(ReportDocument.replacing(in: "\(end) \(start)", by: "new") == nil)
+    }
 }

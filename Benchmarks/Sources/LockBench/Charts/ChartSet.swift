@@ -35,7 +35,7 @@ struct ChartSet {
             title: workload.title,
             subtitle: """
                 \(Self.description[unit] ?? unit) · median, least to most of the rounds · PostgreSQL on the same machine, \
-                \(report.cores) cores
+                \(report.cores.used) cores
                 """,
             bars: sorted.compactMap { row in
                 guard let median = row.median, let range = row.range else { return nil }

@@ -40,13 +40,25 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "One short round, to see that everything works. Its numbers say little.")
     var quick = false
 
+    @Option(
+        help: ArgumentHelp(
+            "How many cores the server and all clients share; 0 for all. Only Linux can restrict them.",
+            valueName: "number"
+        )
+    )
+    var cores = 2
+
     @Option(help: ArgumentHelp("Write the results to this file.", valueName: "file"))
     var json: String?
 
     @Option(help: ArgumentHelp("Draw the charts into this folder.", valueName: "folder"))
     var charts: String?
 
+    @Option(help: ArgumentHelp("Put the tables into this Markdown file, between its marks.", valueName: "file"))
+    var document: String?
+
     func validate() throws {
+        guard (0...4096).contains(cores) else { throw ValidationError("--cores is \(cores); it has to be from 0 to 4096.") }
         guard (1...1000).contains(rounds) else { throw ValidationError("--rounds is \(rounds); it has to be from 1 to 1000.") }
         guard seconds >= 0.2, seconds <= 600 else { throw ValidationError("--seconds is \(seconds); it has to be from 0.2 to 600.") }
         guard fleetSeconds >= 0.5, fleetSeconds <= 600 else {
@@ -58,9 +70,15 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var plan = Plan(rounds: rounds, seconds: seconds, fleetSeconds: fleetSeconds, only: Set(only))
-        if quick { plan = Plan(rounds: 1, seconds: 0.5, fleetSeconds: 2, only: Set(only)) }
-        let work = Task { [plan] in try await Comparison(plan: plan).run() }
+        let cores = await Cores.restrict(to: cores)
+        let plan = Plan(
+            rounds: quick ? 1 : rounds,
+            seconds: quick ? 0.5 : seconds,
+            fleetSeconds: quick ? 2 : fleetSeconds,
+            only: Set(only),
+            cores: cores
+        )
+        let work = Task { try await Comparison(plan: plan).run() }
         let interrupts = Interrupts { work.cancel() }
         let result = await work.result
         if let signal = interrupts.received { throw ExitCode(128 + signal) }
@@ -68,6 +86,7 @@ struct RunCommand: AsyncParsableCommand {
         print(ReportText(report).text)
         if let json { try report.write(to: json) }
         if let charts { try ChartSet(report: report).write(to: charts) }
+        if let document { try ReportDocument.put(report, into: document) }
         if report.hasFailedOurselves { throw ExitCode(1) }
     }
 }

@@ -37,7 +37,7 @@ struct Pgbench: Sendable {
     ) -> Contender {
         // It knows whole seconds only.
         let seconds = Int(stage.plan.seconds.rounded(.up))
-        let threads = min(clients, ProcessInfo.processInfo.activeProcessorCount)
+        let threads = min(clients, stage.plan.cores.used)
         let arguments = [
             "--no-vacuum", "--protocol=prepared", "--client=\(clients)", "--jobs=\(threads)", "--time=\(seconds)",
             "--file=\(PeersFolder.path(script.rawValue))", stage.string(transport),

@@ -10,7 +10,7 @@ struct Report: Codable, Sendable {
 
     let date: String
     let processor: String
-    let cores: Int
+    let cores: Cores
     let system: String
     let rounds: Int
     let seconds: Double
@@ -26,7 +26,7 @@ struct Report: Codable, Sendable {
     init(plan: Plan, server: String, missing: [String]) {
         date = Date().formatted(.iso8601)
         processor = ProcFile.processor() ?? "unknown processor"
-        cores = ProcessInfo.processInfo.activeProcessorCount
+        cores = plan.cores
         system = ProcessInfo.processInfo.operatingSystemVersionString
         rounds = plan.rounds
         seconds = plan.seconds

@@ -14,7 +14,7 @@ struct ReportText {
         let software = report.software.map { "\($0.name) \($0.version)" }.joined(separator: "; ")
         let settings = report.serverSettings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }.joined(separator: ", ")
         var lines = [
-            "\(report.processor), \(report.cores) cores, \(report.system)",
+            "\(report.date): \(report.processor), \(report.cores.text), \(report.system)",
             software,
             "The server's settings: \(settings). Everything is on one machine.",
             """

@@ -5,6 +5,7 @@ struct Plan: Sendable {
     let fleetSeconds: Double
     /// The workloads; none means all.
     let only: Set<String>
+    let cores: Cores
 
     func includes(_ workload: String) -> Bool {
         only.isEmpty || only.contains(workload)
