@@ -13,10 +13,11 @@ struct ChartSet {
 
     private var charts: [(String, BarChart)] {
         report.workloads.flatMap { workload in
-            // Bars of one chart have one unit.
+            // Bars of one chart have one unit, and one bar alone says nothing.
+            let measured = workload.rows.filter { $0.median != nil && !$0.metric.unit.isEmpty }.map(\.metric.unit)
             var units: [String] = []
-            for row in workload.rows where row.median != nil && !row.metric.unit.isEmpty && !units.contains(row.metric.unit) {
-                units.append(row.metric.unit)
+            for unit in measured where !units.contains(unit) && measured.count(where: { $0 == unit }) > 1 {
+                units.append(unit)
             }
             return units.map { unit in
                 let name = unit == units.first ? workload.name : "\(workload.name)-\(Self.names[unit] ?? "more")"
@@ -25,7 +26,7 @@ struct ChartSet {
         }
     }
 
-    private static let names = ["s": "cancelling", "%": "share"]
+    private static let names = ["s": "cancelling"]
 
     private func chart(_ workload: WorkloadResult, unit: String) -> BarChart {
         let rows = workload.rows.filter { $0.metric.unit == unit }
@@ -50,6 +51,5 @@ struct ChartSet {
         "grants/s": "grants per second",
         "B": "resident bytes per waiting task",
         "s": "seconds until all are cancelled",
-        "%": "the smaller share, in per cent",
     ]
 }
