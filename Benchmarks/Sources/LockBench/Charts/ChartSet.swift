@@ -49,7 +49,7 @@ struct ChartSet {
         "pairs/s": "acquire + release, pairs per second",
         "hand-ons/s": "hand-ons per second",
         "grants/s": "grants per second",
-        "B": "resident bytes per waiting task",
+        "B": "resident bytes per waiter, beyond a bare task",
         "s": "seconds until all are cancelled",
     ]
 }

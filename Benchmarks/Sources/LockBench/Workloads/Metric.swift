@@ -9,7 +9,9 @@ struct Metric: Codable, Hashable, Sendable {
     static let handOns = Metric(key: "rate", title: "", unit: "hand-ons/s")
     static let grants = Metric(key: "rate", title: "grants", unit: "grants/s")
     static let smallerShare = Metric(key: "share", title: "smaller share", unit: "%")
-    static let memory = Metric(key: "bytes", title: "memory per waiter", unit: "B")
+    /// What any task costs. A unit of its own: it must not stand in one chart with what comes on top of it.
+    static let taskMemory = Metric(key: "bytes", title: "memory per task", unit: "B/task")
+    static let memory = Metric(key: "bytes", title: "further memory per waiter", unit: "B")
     static let cancelling = Metric(key: "cancel", title: "all cancelled in", unit: "s")
     static let left = Metric(key: "left", title: "left on the server", unit: "")
 }

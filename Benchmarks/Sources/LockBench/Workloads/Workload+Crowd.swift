@@ -16,11 +16,11 @@ extension Workload {
             name: "crowd",
             title: "100,000 tasks that wait for locks which somebody else holds, and are cancelled",
             note: """
-                Resident memory beyond that of as many tasks which wait for a bare continuation, measured in a fresh process right \
+                Further memory is resident memory beyond that of as many tasks which wait for a bare continuation, measured in a fresh process right \
                 before, divided by their number. The pool's limit is 8 connections.
                 """,
             contenders: [
-                Contender("bare", "tasks that wait for nothing", metrics: [.memory], rounds: 3) {
+                Contender("bare", "tasks that wait for nothing", metrics: [.taskMemory], rounds: 3) {
                     try await Child.worker(.suspended, ["--tasks", "\(crowdSize)"])
                 },
                 contender(.crowdOneKey, "one-key", "all for one key"),
