@@ -47,6 +47,13 @@ struct ReportTests {
         #expect(outcome(1, goal: 0, isMinimum: false) == "not reached")
     }
 
+    @Test("a verdict that rests on disturbed rows is marked like them")
+    func disturbedVerdicts() {
+        var verdict = Verdict(workload: "", text: "", value: 1, goal: 1, isMinimum: true, unit: "×")
+        verdict.isDisturbed = true
+        #expect(verdict.outcome == "* reached")
+    }
+
     @Test("numbers show no more digits than were measured")
     func numbers() {
         #expect(Numbers.text(0) == "0")

@@ -1,6 +1,8 @@
 /// A goal that this library has set itself, in terms of one run.
 struct Requirement: Sendable {
     let workload: String
+    /// Whose numbers decide.
+    let contenders: [String]
     let text: String
     let goal: Double
     var isMinimum = true
@@ -8,12 +10,21 @@ struct Requirement: Sendable {
     let measure: @Sendable (Report) -> Double?
 
     func verdict(_ report: Report) -> Verdict {
-        Verdict(workload: workload, text: text, value: measure(report), goal: goal, isMinimum: isMinimum, unit: unit)
+        let rows = report.workloads.first { $0.name == workload }?.rows ?? []
+        return Verdict(
+            workload: workload,
+            text: text,
+            value: measure(report),
+            goal: goal,
+            isMinimum: isMinimum,
+            unit: unit,
+            isDisturbed: rows.contains { contenders.contains($0.contender) && $0.isFlagged }
+        )
     }
 
     /// A ratio of two contenders' rates.
     private static func ratio(_ workload: String, _ text: String, _ ours: String, to theirs: String, atLeast goal: Double) -> Requirement {
-        Requirement(workload: workload, text: text, goal: goal) { report in
+        Requirement(workload: workload, contenders: [ours, theirs], text: text, goal: goal) { report in
             guard let ours = report.median(workload, ours), let theirs = report.median(workload, theirs), theirs > 0 else { return nil }
             return ours / theirs
         }
@@ -38,6 +49,7 @@ struct Requirement: Sendable {
     private static let handOn: [Requirement] = [("library", "default limit"), ("unlimited", "no limit")].map { contender, title in
         Requirement(
             workload: "handon",
+            contenders: [contender, "mutex", "actor-mutex"],
             text: "of 500,000/s, or of half the faster mutex in memory if that is less (\(title))",
             goal: 1
         ) { report in
@@ -48,7 +60,7 @@ struct Requirement: Sendable {
     }
 
     private static let fleet: [Requirement] = [
-        Requirement(workload: "fleet", text: "the smaller share of two processes", goal: 45, unit: "%") {
+        Requirement(workload: "fleet", contenders: ["two"], text: "the smaller share of two processes", goal: 45, unit: "%") {
             $0.median("fleet", "two", "share")
         },
         ratio("fleet", "of one process's grants, by two together", "two", to: "alone", atLeast: 1 / 1.5),
@@ -56,13 +68,28 @@ struct Requirement: Sendable {
 
     private static let crowd: [Requirement] = [("one-key", "one key"), ("many-keys", "100,000 keys")].flatMap { contender, title in
         [
-            Requirement(workload: "crowd", text: "per waiter (\(title))", goal: 1024, isMinimum: false, unit: "B") {
+            Requirement(workload: "crowd", contenders: [contender], text: "per waiter (\(title))", goal: 1024, isMinimum: false, unit: "B")
+            {
                 $0.median("crowd", contender, "bytes")
             },
-            Requirement(workload: "crowd", text: "until all are cancelled (\(title))", goal: 2, isMinimum: false, unit: "s") {
+            Requirement(
+                workload: "crowd",
+                contenders: [contender],
+                text: "until all are cancelled (\(title))",
+                goal: 2,
+                isMinimum: false,
+                unit: "s"
+            ) {
                 $0.median("crowd", contender, "cancel")
             },
-            Requirement(workload: "crowd", text: "left on the server (\(title))", goal: 0, isMinimum: false, unit: "") {
+            Requirement(
+                workload: "crowd",
+                contenders: [contender],
+                text: "left on the server (\(title))",
+                goal: 0,
+                isMinimum: false,
+                unit: ""
+            ) {
                 $0.median("crowd", contender, "left")
             },
         ]

@@ -7,6 +7,8 @@ struct Verdict: Codable, Sendable {
     let goal: Double
     let isMinimum: Bool
     let unit: String
+    /// Whether it rests on rows that have no undisturbed round.
+    var isDisturbed = false
 
     var isReached: Bool? {
         value.map { isMinimum ? $0 >= goal : $0 <= goal }
@@ -19,6 +21,10 @@ struct Verdict: Codable, Sendable {
     }
 
     var outcome: String {
+        (isDisturbed ? "* " : "") + plainOutcome
+    }
+
+    private var plainOutcome: String {
         switch isReached {
         case true?: return "reached"
         case false?: return shortfall.map { "falls short by ×\(Numbers.text($0))" } ?? "not reached"

@@ -12,7 +12,7 @@ struct Comparison {
     static let rule = """
         A round is discarded if processes other than the benchmark's own and its server used more than \
         \(Int(tolerance * 100)) % of one core during it, or if the machine did not become that idle within 5 s before it. If \
-        that is so in all rounds of a row, all are kept, and the row is marked by *.
+        that is so in all rounds of a row, all are kept, and the row is marked by *, as are the verdicts that rest on it.
         """
 
     func run() async throws -> Report {
