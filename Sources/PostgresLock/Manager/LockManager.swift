@@ -32,7 +32,7 @@ public actor LockManager {
     var attempts: [ConnectionID: Connector.Attempt] = [:]
     var calls: [RequestID: CheckedContinuation<Engine.Outcome, Never>] = [:]
     var leases: [RequestID: LeaseState] = [:]
-    var transactions: [ConnectionID: TransactionState] = [:]
+    var lent: [ConnectionID: LentConnection] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
     /// How many answers of a connection belong to settings that were sent ahead of its wait.

@@ -1,0 +1,105 @@
+import DequeModule
+import LibPQ
+import LockCore
+
+/// What is known of a connection that is lent to a transaction or a session. Confined to its manager.
+final class LentConnection {
+    /// The locks on one key that were taken here; the server knows them as one.
+    struct Holding {
+        let mode: LockMode
+        /// Of sessions: each is to be released. Those with a scope are released by its end, and by nothing else.
+        var leases: [(state: LeaseState, isScoped: Bool)] = []
+    }
+
+    enum Turn: Sendable {
+        case begun
+        /// The caller has stopped waiting for it.
+        case over(Engine.EndCause)
+        /// There will be none: the scope has ended, or the connection.
+        case closed
+    }
+
+    let id: ConnectionID
+    let borrower: Loan.Borrower
+    /// The lock that a transaction was begun with.
+    let lease: LeaseState?
+    /// Ends with the scope, also if there is no lock that the scope was begun with.
+    let ending: LeaseState
+    /// The locks that were taken since.
+    var holdings: [LockKey: Holding] = [:]
+    /// Why the connection is gone, if it is.
+    var loss: Failure?
+    /// Whether the session may differ from a new one in more than its locks.
+    var hasRunSQL = false
+
+    private var expected = 0
+    private var replies: [Reply] = []
+
+    /// What runs is answered before the next is sent, in the order in which they were asked for.
+    private var isBusy = false
+    private var line = Deque<(id: RequestID, continuation: CheckedContinuation<Turn, Never>)>()
+    /// What runs, if it may be cancelled.
+    var running: RequestID?
+
+    init(id: ConnectionID, borrower: Loan.Borrower, lease: LeaseState?) {
+        self.id = id
+        self.borrower = borrower
+        self.lease = lease
+        ending = lease ?? LeaseState(id: RequestID(0), key: LockKey(number: 0), mode: .shared)
+    }
+
+    /// In one order, whatever a dictionary's is.
+    var heldKeys: [LockKey] {
+        let further = holdings.keys.filter { $0 != lease?.key }.sorted { $0.advisory < $1.advisory }
+        return (lease.map { [$0.key] } ?? []) + further
+    }
+
+    // MARK: Replies
+
+    func expect(_ count: Int) {
+        expected = count
+        replies = []
+    }
+
+    /// Returns whether all replies are there.
+    func take(_ reply: Reply) -> Bool {
+        replies.append(reply)
+        return replies.count == expected
+    }
+
+    func takeReplies() -> [Reply] {
+        defer { replies = [] }
+        return replies
+    }
+
+    // MARK: One after the other
+
+    /// Returns whether it is the caller's turn already.
+    func beginTurn() -> Bool {
+        guard !isBusy else { return false }
+        isBusy = true
+        return true
+    }
+
+    func lineUp(_ id: RequestID, _ continuation: CheckedContinuation<Turn, Never>) {
+        line.append((id, continuation))
+    }
+
+    func leaveLine(_ id: RequestID, _ cause: Engine.EndCause) {
+        guard let place = line.firstIndex(where: { $0.id == id }) else { return }
+        line.remove(at: place).continuation.resume(returning: .over(cause))
+    }
+
+    func endTurn() {
+        guard let next = line.popFirst() else {
+            isBusy = false
+            return
+        }
+        next.continuation.resume(returning: .begun)
+    }
+
+    func closeLine() {
+        defer { line = [] }
+        for place in line { place.continuation.resume(returning: .closed) }
+    }
+}
