@@ -1,0 +1,103 @@
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+@Suite("Faults of sessions")
+struct SessionFaultTests {
+    private static let kill = """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        """
+
+    @Test("the loss of the connection loses all locks, cancels the bodies, and is thrown with the keys", .database)
+    func loss() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let error = await lockError {
+            try await locks.withSession { session in
+                try await session.lock("a")
+                let inner = await lockError {
+                    try await session.withLock("b") { lock in
+                        try await database.query(Self.kill)
+                        let loss = await lock.waitForEnd()
+                        #expect(loss?.code == .lockLost)
+                        #expect(loss?.keys == ["b"])
+                        #expect(!lock.isHeld)
+                        #expect(Task.isCancelled)
+                    }
+                }
+                #expect(inner?.code == .lockLost)
+                #expect(Task.isCancelled)
+                let unlock = await lockError { try await session.unlock("a") }
+                #expect(unlock?.code == .lockLost)
+            }
+        }
+        #expect(error?.code == .lockLost)
+        #expect(Set(error?.keys ?? []) == ["a", "b"])
+        // The manager recovers by itself.
+        try await locks.withSession { try await $0.lock("a") }
+    }
+
+    @Test("a session that held nothing loses its connection only; one that waits is told", .database)
+    func lossWithoutLock() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let idle = await lockError {
+            try await locks.withSession { session in
+                try await database.query(Self.kill)
+                try await Task.sleep(for: .seconds(600))
+            }
+        }
+        #expect(idle?.code == .connectionLost)
+        #expect(idle?.underlying is CancellationError)
+        let taken = try await other.acquire("taken")
+        let waiting = Task { try await locks.withSession { try await $0.lock("taken") } }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        let error = await lockError { try await waiting.value }
+        #expect(error?.code == .connectionLost)
+        try await taken.release()
+    }
+
+    @Test("what the manager's shutdown cuts off says so", .database)
+    func shutdown() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let (started, continuation) = AsyncStream.makeStream(of: Void.self)
+        let task = Task {
+            try await locks.withSession { session in
+                try await session.lock("a")
+                continuation.yield()
+                try await Task.sleep(for: .seconds(600))
+            }
+        }
+        for await _ in started { break }
+        await locks.shutdown(gracePeriod: .zero)
+        let error = await lockError { try await task.value }
+        #expect(error?.code == .lockLost)
+        #expect(error?.message.contains("shut down") == true)
+    }
+
+    @Test("a server that does not answer an unlock is given up, and so is the session", .server())
+    func silence() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.timeouts.response = .milliseconds(200)
+        }
+        let error = await lockError {
+            try await locks.withSession { session in
+                try await session.lock("kept")
+                try await session.lock("a")
+                link.swallowEverything()
+                let unlock = await lockError { try await session.unlock("a") }
+                #expect(unlock?.code == .connectionLost)
+            }
+        }
+        #expect(error?.code == .lockLost)
+        #expect(error?.keys == ["kept"])
+        await locks.shutdown(gracePeriod: .zero)
+        link.close()
+    }
+}
