@@ -58,6 +58,19 @@ struct SessionFaultTests {
         try await taken.release()
     }
 
+    @Test("COPY through the client, which libpq can't do in a pipeline, costs the connection and not the manager", .database)
+    func copy() async throws {
+        let locks = try TestDatabase.get().manager()
+        for sql in ["COPY (SELECT 1) TO STDOUT", "COPY pg_class FROM STDIN"] {
+            let inSession = await lockError { try await locks.withSession { try await $0.execute(sql) } }
+            #expect(inSession?.code == .connectionLost)
+            #expect(inSession?.message.contains("COPY") == true)
+            let inTransaction = await lockError { try await locks.withTransaction(locking: "a") { try await $0.execute(sql) } }
+            #expect(inTransaction?.code == .lockLost)
+        }
+        try await locks.withSession { try await $0.lock("a") }
+    }
+
     @Test("what the manager's shutdown cuts off says so", .database)
     func shutdown() async throws {
         let database = try TestDatabase.get()
@@ -99,5 +112,55 @@ struct SessionFaultTests {
         #expect(error?.keys == ["kept"])
         await locks.shutdown(gracePeriod: .zero)
         link.close()
+    }
+
+    @Test(
+        "sessions that take the same locks in any order, and try again after a deadlock, all come to their end, one at a time",
+        .server(["deadlock_timeout": "10ms"])
+    )
+    func deadlocks() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (key text PRIMARY KEY, x int); INSERT INTO t VALUES ('a', 0), ('b', 0), ('c', 0)")
+        let managers = [try database.manager(), try database.manager()]
+        let (lanes, rounds) = (6, 20)
+        let deadlocks = try await withThrowingTaskGroup(of: Int.self) { group in
+            for lane in 0..<lanes {
+                group.addTask {
+                    var deadlocks = 0
+                    for _ in 0..<rounds {
+                        let keys = ["a", "b", "c"].shuffled().prefix(2).map { LockKey($0) }
+                        deadlocks += try await managers[lane % 2].withSession { session in
+                            try await Self.increment(keys[0], keys[1], session)
+                        }
+                    }
+                    return deadlocks
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        print("sessions in any order: \(deadlocks) deadlocks in \(lanes * rounds) rounds")
+        #expect(deadlocks > 0)
+        #expect(try await database.query("SELECT sum(x) FROM t") == [["\(2 * lanes * rounds)"]])
+    }
+
+    /// Reads and writes apart, so that two who hold the same lock lose an update. Returns the deadlocks that it took.
+    private static func increment(_ first: LockKey, _ second: LockKey, _ session: LockSession) async throws -> Int {
+        for deadlocks in 0... {
+            do {
+                try await session.withLock(first) { _ in
+                    try await Task.sleep(for: .milliseconds(2))
+                    try await session.withLock(second) { _ in
+                        for name in [first, second].compactMap(\.name) {
+                            let x = try await session.query("SELECT x FROM t WHERE key = $1", [.string(name)])[0].decode(0, as: Int.self)
+                            try await session.execute("UPDATE t SET x = $1 WHERE key = $2", [.int(x + 1), .string(name)])
+                        }
+                    }
+                }
+                return deadlocks
+            } catch let error as LockError where error.code == .deadlock {
+                #expect(error.keys.contains(first) || error.keys.contains(second))
+            }
+        }
+        return 0
     }
 }
