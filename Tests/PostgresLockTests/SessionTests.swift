@@ -14,7 +14,9 @@ struct SessionTests {
                 try await session.withLock("b", mode: .shared) { inner in
                     #expect(outer.isHeld && inner.isHeld)
                     #expect(outer.key == "a" && inner.mode == .shared)
-                    let sessions = try await database.query("SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory'")
+                    let sessions = try await database.query(
+                        "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    )
                     #expect(sessions.count == 1)
                     let (isAFree, isBFree, isBShared) = (
                         try await other.isFree("a"), try await other.isFree("b"), try await other.isFree("b", mode: .shared)
@@ -94,6 +96,22 @@ struct SessionTests {
             try await session.unlock("s")
             #expect(try await other.isFree("s"))
             try await session.lock("s")
+        }
+    }
+
+    @Test("releases at the same time each count")
+    func unlocksTogether() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        try await locks.withSession { session in
+            for _ in 0..<10 { try await session.lock("s", mode: .shared) }
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<10 { group.addTask { try await session.unlock("s") } }
+                try await group.waitForAll()
+            }
+            #expect(try await other.isFree("s"))
+            let error = await lockError { try await session.unlock("s") }
+            #expect(error?.code == .invalidArgument)
         }
     }
 

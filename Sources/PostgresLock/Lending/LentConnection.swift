@@ -26,7 +26,8 @@ final class LentConnection {
     /// Ends with the scope, also if there is no lock that the scope was begun with.
     let ending: LeaseState
     /// The locks that were taken since.
-    var holdings: [LockKey: Holding] = [:]
+    private(set) var holdings: [LockKey: Holding] = [:]
+    let modes = HeldModes()
     /// Why the connection is gone, if it is.
     var loss: Failure?
     /// Whether the session may differ from a new one in more than its locks.
@@ -52,6 +53,31 @@ final class LentConnection {
     var heldKeys: [LockKey] {
         let further = holdings.keys.filter { $0 != lease?.key }.sorted { $0.advisory < $1.advisory }
         return (lease.map { [$0.key] } ?? []) + further
+    }
+
+    // MARK: Locks
+
+    /// Has no effect on a key that is held already.
+    func hold(_ key: LockKey, _ mode: LockMode) {
+        guard holdings[key] == nil else { return }
+        holdings[key] = Holding(mode: mode)
+        modes[key] = mode
+    }
+
+    func add(_ lease: LeaseState, isScoped: Bool) {
+        holdings[lease.key]?.leases.append((lease, isScoped))
+    }
+
+    /// Returns whether it was the last one on its key, or `nil` if it is unknown.
+    func remove(_ lease: LeaseState) -> Bool? {
+        guard let index = holdings[lease.key]?.leases.firstIndex(where: { $0.state === lease }) else { return nil }
+        holdings[lease.key]?.leases.remove(at: index)
+        return holdings[lease.key]?.leases.isEmpty
+    }
+
+    func letGo(_ key: LockKey) {
+        holdings[key] = nil
+        modes[key] = nil
     }
 
     // MARK: Replies

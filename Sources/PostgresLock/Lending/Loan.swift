@@ -12,4 +12,14 @@ struct Loan: Sendable {
     let borrower: Borrower
     /// Ends with the scope; lost if the connection is.
     let ending: LeaseState
+    /// What was taken since the scope began.
+    let modes: HeldModes
+
+    init(_ state: LentConnection, manager: LockManager) {
+        self.manager = manager
+        connection = state.id
+        borrower = state.borrower
+        ending = state.ending
+        modes = state.modes
+    }
 }

@@ -16,8 +16,8 @@ struct EnclosingLock: Sendable {
         case lock
         /// With the lock that it was begun with, if there is one.
         case transaction(LockKey?)
-        /// What it holds changes while it runs: the manager knows.
-        case session(ConnectionID)
+        /// What it holds changes while it runs.
+        case session(HeldModes)
     }
 
     /// What is held for as long as the scope lasts.

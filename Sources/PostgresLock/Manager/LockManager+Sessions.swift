@@ -49,7 +49,7 @@ extension LockManager {
                 leases: [loan.ending],
                 isolation: isolation,
                 enclosing: { [manager = ObjectIdentifier(self)] in
-                    [EnclosingLock(manager: manager, state: loan.ending, kind: .session(loan.connection), task: .current)]
+                    [EnclosingLock(manager: manager, state: loan.ending, kind: .session(loan.modes), task: .current)]
                 },
                 body
             )
@@ -70,7 +70,7 @@ extension LockManager {
         }
         let limit = waitLimit(timeout, isNested: !EnclosingLock.all.isEmpty)
         let state = try await lend(to: .session, lease: nil, limit: limit)
-        return Loan(manager: self, connection: state.id, borrower: .session, ending: state.ending)
+        return Loan(state, manager: self)
     }
 
     // MARK: Taking
@@ -97,7 +97,7 @@ extension LockManager {
         isScoped: Bool,
         on loan: Loan
     ) async throws -> LeaseState? {
-        _ = try check(key, mode, timeout: timeout, session: loan.connection)
+        _ = try check(key, mode, timeout: timeout, session: loan.modes)
         let isInside = EnclosingLock.all.contains { $0.state !== loan.ending }
         let holdsOthers = try !borrowed(loan).holdings.isEmpty
         var limit = isTry ? .none : waitLimit(timeout, isNested: isInside || holdsOthers)
@@ -110,10 +110,10 @@ extension LockManager {
             if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.holdings.isEmpty) }
             guard try await take(key, mode, limit, isTry: isTry, on: state) else { return nil }
             _ = try borrowed(loan)
-            state.holdings[key] = LentConnection.Holding(mode: mode)
+            state.hold(key, mode)
         }
         let lease = LeaseState(id: makeID(), key: key, mode: mode)
-        state.holdings[key]?.leases.append((lease, isScoped))
+        state.add(lease, isScoped: isScoped)
         return lease
     }
 
@@ -161,9 +161,9 @@ extension LockManager {
     }
 
     /// Refuses what a session around this very task holds, on another connection than the one that is asked.
-    func checkSessions(_ key: LockKey, _ mode: LockMode, except session: ConnectionID?) throws {
+    nonisolated func checkSessions(_ key: LockKey, _ mode: LockMode, except session: HeldModes?) throws {
         for lock in EnclosingLock.all where lock.manager == ObjectIdentifier(self) && lock.isHeldByThisTask {
-            guard case .session(let id) = lock.kind, id != session, let held = lent[id]?.holdings[key]?.mode,
+            guard case .session(let modes) = lock.kind, modes !== session, let held = modes[key],
                 held == .exclusive || mode == .exclusive
             else { continue }
             throw LockError(
@@ -180,7 +180,9 @@ extension LockManager {
     // MARK: Releasing
 
     func unlock(_ key: LockKey, on loan: Loan) async throws {
-        let leases = try borrowed(loan).holdings[key]?.leases ?? []
+        let state = try await beginTurn(on: loan, keys: [key], isCancellable: false)
+        defer { state.endTurn() }
+        let leases = state.holdings[key]?.leases ?? []
         guard let lease = leases.last(where: { !$0.isScoped })?.state else {
             throw LockError(
                 .invalidArgument,
@@ -190,9 +192,10 @@ extension LockManager {
                 keys: [key]
             )
         }
-        try await release(lease, on: loan)
+        try await giveBack(lease, on: state)
     }
 
+    /// Ends the scope of a lock.
     func release(_ lease: LeaseState, on loan: Loan) async throws {
         if let loss = lease.loss { throw loss }
         guard lease.isHeld else { return }
@@ -205,11 +208,14 @@ extension LockManager {
             throw lease.loss ?? error
         }
         defer { state.endTurn() }
-        guard let index = state.holdings[lease.key]?.leases.firstIndex(where: { $0.state === lease }) else { return }
-        state.holdings[lease.key]?.leases.remove(at: index)
+        try await giveBack(lease, on: state)
+    }
+
+    private func giveBack(_ lease: LeaseState, on state: LentConnection) async throws {
+        guard let isLast = state.remove(lease) else { return }
         lease.end(nil)
-        guard state.holdings[lease.key]?.leases.isEmpty == true else { return }
-        state.holdings[lease.key] = nil
+        guard isLast else { return }
+        state.letGo(lease.key)
         let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
         let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
         if let loss { throw LockError(loss, keys: [lease.key], place: place) }
@@ -248,7 +254,7 @@ extension LockManager {
         let keys = state.heldKeys
         let held = keys.compactMap { key in state.holdings[key].map { (key: key.advisory, mode: $0.mode.core) } }
         for lease in state.holdings.values.flatMap(\.leases) { lease.state.end(nil) }
-        state.holdings = [:]
+        for key in state.holdings.keys { state.letGo(key) }
         if let failure = state.loss {
             if !keys.isEmpty { throw LockError(failure, keys: keys, place: place) }
             return

@@ -68,10 +68,7 @@ extension LockManager {
         do {
             let state = try await lend(to: .transaction, lease: lease, limit: limit)
             try await open(state, key, mode, limit, isTry: isTry)
-            return LockTransaction(
-                loan: Loan(manager: self, connection: state.id, borrower: .transaction, ending: state.ending),
-                lockedKey: key
-            )
+            return LockTransaction(loan: Loan(state, manager: self), lockedKey: key)
         } catch {
             await leavePlace(lease)
             throw error
@@ -154,7 +151,7 @@ extension LockManager {
             _ = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)
             _ = try borrowed(transaction.loan)
             guard !isTry || replies.last?.booleans.first == true else { return false }
-            state.holdings[key] = state.holdings[key] ?? LentConnection.Holding(mode: mode)
+            state.hold(key, mode)
             return true
         } catch {
             // Gives back the lock too, if the server had granted it in the moment of the cancellation. If this fails,
