@@ -52,7 +52,7 @@ struct SessionFaultTests {
         let taken = try await other.acquire("taken")
         let waiting = Task { try await locks.withSession { try await $0.lock("taken") } }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-        try await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        try await database.query(Self.kill + " AND wait_event_type = 'Lock'")
         let error = await lockError { try await waiting.value }
         #expect(error?.code == .connectionLost)
         try await taken.release()
@@ -111,7 +111,6 @@ struct SessionFaultTests {
         #expect(error?.code == .lockLost)
         #expect(error?.keys == ["kept"])
         await locks.shutdown(gracePeriod: .zero)
-        link.close()
     }
 
     @Test(

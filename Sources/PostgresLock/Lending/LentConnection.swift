@@ -100,15 +100,14 @@ final class LentConnection {
 
     // MARK: One after the other
 
-    /// Returns whether it is the caller's turn already.
-    func beginTurn() -> Bool {
-        guard !isBusy else { return false }
-        isBusy = true
-        return true
-    }
-
+    /// Asks for a turn; looks and lines up in one step, since a task may be suspended between two.
     func lineUp(_ id: RequestID, _ continuation: CheckedContinuation<Turn, Never>) {
-        line.append((id, continuation))
+        if isBusy {
+            line.append((id, continuation))
+        } else {
+            isBusy = true
+            continuation.resume(returning: .begun)
+        }
     }
 
     func leaveLine(_ id: RequestID, _ cause: Engine.EndCause) {

@@ -60,7 +60,7 @@ extension LockManager {
     ) async throws -> LentConnection {
         let state = try borrowed(loan)
         guard !isCancellable || !Task.isCancelled else { throw CancellationError() }
-        switch await turn(on: state, until: limit.deadline, isCancellable: isCancellable) {
+        switch await turn(on: loan, until: limit.deadline, isCancellable: isCancellable) {
         case .begun:
             break
         case .over(let cause):
@@ -78,10 +78,9 @@ extension LockManager {
         }
     }
 
-    func turn(on state: LentConnection, until deadline: Instant? = nil, isCancellable: Bool = false) async -> LentConnection.Turn {
-        guard !state.beginTurn() else { return .begun }
+    private func turn(on loan: Loan, until deadline: Instant?, isCancellable: Bool) async -> LentConnection.Turn {
         let id = makeID()
-        let connection = state.id
+        let connection = loan.connection
         // A deadline here is rare: somebody else must be waiting on the same connection. So it has no place in the engine.
         let alarm = deadline.map { deadline in
             Task {
@@ -90,12 +89,41 @@ extension LockManager {
             }
         }
         defer { alarm?.cancel() }
-        guard isCancellable else { return await withCheckedContinuation { state.lineUp(id, $0) } }
+        guard isCancellable else { return await withCheckedContinuation { lineUp(id, on: loan, until: deadline, $0) } }
         return await withTaskCancellationHandler {
-            await withCheckedContinuation { state.lineUp(id, $0) }
+            await withCheckedContinuation { continuation in
+                guard !Task.isCancelled else { return continuation.resume(returning: .over(.cancelled)) }
+                lineUp(id, on: loan, until: deadline, continuation)
+            }
         } onCancel: {
             loop.execute { [weak self] in
                 self?.assumeIsolated { $0.lent[connection]?.leaveLine(id, .cancelled) }
+            }
+        }
+    }
+
+    private func lineUp(
+        _ id: RequestID,
+        on loan: Loan,
+        until deadline: Instant?,
+        _ continuation: CheckedContinuation<LentConnection.Turn, Never>
+    ) {
+        if let state = try? borrowed(loan) {
+            state.lineUp(id, continuation)
+            // The alarm may have found nobody in the line.
+            if let deadline, deadline <= now { state.leaveLine(id, .timedOut(nil)) }
+        } else {
+            continuation.resume(returning: .closed)
+        }
+    }
+
+    /// Waits for what runs on a connection whose scope is at its end.
+    func lastTurn(on state: LentConnection) async {
+        _ = await withCheckedContinuation { continuation in
+            if state.loss == nil {
+                state.lineUp(makeID(), continuation)
+            } else {
+                continuation.resume(returning: LentConnection.Turn.closed)
             }
         }
     }

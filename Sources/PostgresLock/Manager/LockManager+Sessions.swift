@@ -249,7 +249,7 @@ extension LockManager {
         state.ending.end(nil)
         state.closeLine()
         if let running = state.running { drive { $0.cancel(running, now: $1) } }
-        _ = await turn(on: state)
+        await lastTurn(on: state)
         defer { state.endTurn() }
         let keys = state.heldKeys
         let held = keys.compactMap { key in state.holdings[key].map { (key: key.advisory, mode: $0.mode.core) } }
