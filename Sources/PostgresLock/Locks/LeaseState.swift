@@ -36,14 +36,25 @@ final class LeaseState: Sendable {
 
     /// Ends the lease, once: by release without an error, by loss with one.
     func end(_ loss: LockError?) {
-        let observers = state.withLock { state -> [@Sendable (LockError?) -> Void] in
+        for observer in conclude(loss) {
+            observer(loss)
+        }
+    }
+
+    /// Ends leases that are lost together: whoever learns of one loss finds all of them.
+    static func end(_ losses: [(lease: LeaseState, error: LockError)]) {
+        let concluded = losses.map { (observers: $0.lease.conclude($0.error), error: $0.error) }
+        for (observers, error) in concluded {
+            for observer in observers { observer(error) }
+        }
+    }
+
+    private func conclude(_ loss: LockError?) -> [@Sendable (LockError?) -> Void] {
+        state.withLock { state in
             guard case .held = state.phase else { return [] }
             state.phase = loss.map(Phase.lost) ?? .released
             defer { state.observers = [:] }
             return state.observers.sorted { $0.key < $1.key }.map(\.value)
-        }
-        for observer in observers {
-            observer(loss)
         }
     }
 

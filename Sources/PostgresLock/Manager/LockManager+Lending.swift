@@ -261,8 +261,8 @@ extension LockManager {
     func lose(_ state: LentConnection, _ failure: Failure) {
         state.loss = failure
         let keys = state.heldKeys
-        for (key, holding) in state.holdings {
-            for lease in holding.leases { lease.state.end(lossError(failure, key: key)) }
+        let inner = state.holdings.flatMap { key, holding in
+            holding.leases.map { (lease: $0.state, error: lossError(failure, key: key)) }
         }
         let loss: LockError
         if keys.count == 1 {
@@ -284,7 +284,8 @@ extension LockManager {
                 keys: keys
             )
         }
-        state.ending.end(loss)
+        // The scope's own first, so that its body is cancelled before those inside it wake up to the loss.
+        LeaseState.end([(state.ending, loss)] + inner)
         state.closeLine()
     }
 }
