@@ -27,6 +27,43 @@ struct RaceTests {
         try await race(rival, lanes: 8, rounds: 40, url: url, spread: 40_000)
     }
 
+    /// Take the unlock after a failed wait out of the sessions (`proveNotHeld`), and this fails.
+    @Test("so it is on a session, whose other locks stay held", .database, arguments: Rival.allCases)
+    func session(rival: Rival) async throws {
+        let database = try TestDatabase.get()
+        let (holder, racer) = (try database.manager(), try database.manager())
+        try await racer.withLock("warm") { _ in }
+        try await racer.withSession { session in
+            try await session.lock("kept")
+            var tally = (won: 0, lost: 0)
+            for _ in 0..<600 {
+                let held = try await holder.acquire("a", timeout: .seconds(10))
+                let release = Int.random(in: 0...1_500)
+                let patience = Duration.microseconds(max(1, release + Int.random(in: -300...1_500)))
+                let waiting = Task { try await session.lock("a", timeout: rival == .timeout ? patience : .seconds(10)) }
+                let canceller = Task {
+                    guard rival == .cancellation else { return }
+                    try await Task.sleep(for: patience)
+                    waiting.cancel()
+                }
+                try await Task.sleep(for: .microseconds(release))
+                try await held.release()
+                if case .success = await waiting.result {
+                    tally.won += 1
+                    try await session.unlock("a")
+                } else {
+                    tally.lost += 1
+                }
+                try await canceller.value
+                #expect(try await holder.isFree("a"))
+            }
+            #expect(try await database.locks() == 1)
+            let proofs = await racer.provedAfterError
+            print("session race with \(rival): \(tally); errors while holding: \(proofs.held), otherwise: \(proofs.notHeld)")
+            #expect(tally.won > 0 && tally.lost > 0)
+        }
+    }
+
     /// In every round one manager releases while the other's wait for the same key ends.
     ///
     /// - Parameter spread: How far apart the two may be, in microseconds.

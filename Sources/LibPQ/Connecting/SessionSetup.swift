@@ -41,26 +41,10 @@ struct SessionSetup {
         )
     }
 
-    /// Settings of the role, the database or the server must not end waits, nor sessions that hold something.
-    ///
-    /// The join leaves out what this server does not know, and in contrast to start-up options it passes poolers.
     private func applySettings() throws(ConnectionFailure) {
-        _ = try query(
-            """
-            SELECT pg_catalog.set_config(wanted.name, wanted.value, false)
-            FROM (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
-                ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0')) wanted (name, value)
-            JOIN pg_catalog.pg_settings known ON known.name = wanted.name
-            """
-        )
-        // Lets the server notice, in the middle of a wait, that its client is gone. Some platforms refuse it.
+        _ = try query(SessionSettings.noTimeouts)
         do throws(ConnectionFailure) {
-            _ = try query(
-                """
-                SELECT pg_catalog.set_config(name, '2s', false) FROM pg_catalog.pg_settings
-                WHERE name = 'client_connection_check_interval'
-                """
-            )
+            _ = try query(SessionSettings.clientCheck)
         } catch  where error.kind == .refused {
             return
         }

@@ -234,6 +234,12 @@ package final class Connection: @unchecked Sendable {
             reply.result = QueryResult(adopting: result)
         case (PGRES_TUPLES_OK, _), (PGRES_COMMAND_OK, _), (PGRES_EMPTY_QUERY, _):
             PQclear(result)
+        case (PGRES_COPY_OUT, _), (PGRES_COPY_IN, _), (PGRES_COPY_BOTH, _):
+            // Not to be had in pipeline mode, where libpq would go on to report it for ever.
+            PQclear(result)
+            let message = "COPY from or to the client can't be run on this connection, so it was closed."
+            reply.error = ServerError(severity: "FATAL", sqlState: "0A000", message: message)
+            lose()
         case (PGRES_PIPELINE_ABORTED, _):
             // The preparation before it has failed; its error is what counts.
             PQclear(result)

@@ -59,10 +59,15 @@ extension Engine {
     }
 
     /// A statement begins on a lent connection. Ends by `settled`, or by `failed` if the connection is lost.
+    ///
+    /// - Parameters:
+    ///   - deadline: When it is to be cancelled.
+    ///   - answerBy: When the connection counts as dead, if there is no answer until then.
     package mutating func beginStatement(
         _ id: RequestID,
         on connection: ConnectionID,
         deadline: Instant? = nil,
+        answerBy: Instant? = nil,
         now: Instant
     ) {
         calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
@@ -73,6 +78,7 @@ extension Engine {
         isWakeStale = true
         if let deadline { deadlines.insert(id, at: deadline) }
         connections[connection]?.statement = id
+        connections[connection]?.answerBy = answerBy
         connections[connection]?.isStatementAnswered = false
     }
 
@@ -80,6 +86,7 @@ extension Engine {
     package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
         isWakeStale = true
         connections[connection]?.isStatementAnswered = true
+        connections[connection]?.answerBy = nil
         connections[connection]?.interrupt?.isOver = true
         settleInterrupt(of: connection, now: now)
     }

@@ -33,7 +33,7 @@ extension LockError {
         public static let lockTableFull = Code("lockTableFull")
         /// More is asked for than the configuration allows.
         public static let capacity = Code("capacity")
-        /// The connection went away during COMMIT: the transaction may or may not have been committed.
+        /// The connection went away during COMMIT, or COMMIT was not answered in time: the transaction may or may not have been committed.
         public static let commitOutcomeUnknown = Code("commitOutcomeUnknown")
         /// The lock manager has been shut down.
         public static let shutDown = Code("shutDown")

@@ -1,6 +1,6 @@
 import LockCore
 
-/// A lock that a scope around the current code holds.
+/// A scope around the current code, and what it holds.
 struct EnclosingLock: Sendable {
     /// Those of all scopes around, innermost last. Inherited by all tasks that are started inside, also by those that
     /// outlive the scope.
@@ -8,11 +8,32 @@ struct EnclosingLock: Sendable {
 
     let manager: ObjectIdentifier
     let state: LeaseState
-    let isTransaction: Bool
-    let task: TaskIdentity
+    let kind: Kind
+    /// The task that must end before the scope does.
+    var task: TaskIdentity
+
+    enum Kind: Sendable {
+        case lock
+        /// With the lock that it was begun with, if there is one.
+        case transaction(LockKey?)
+        /// What it holds changes while it runs.
+        case session(HeldModes)
+    }
+
+    /// What is held for as long as the scope lasts.
+    var key: LockKey? {
+        switch kind {
+        case .lock: state.key
+        case .transaction(let key): key
+        case .session: nil
+        }
+    }
 
     /// Whether this code runs in the very task that must end before the lock is released: then waiting for the lock can
     /// never end. Of a task that was merely started inside, nothing of the kind is certain.
+    ///
+    /// Where one scope is inside another, the inner one's task stands for the outer one's, which waits for it: see
+    /// ``ScopedBody``.
     var isHeldByThisTask: Bool {
         state.isHeld && task == .current
     }

@@ -53,17 +53,30 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     /// - Returns: Whether it had been held until now.
     @discardableResult
     func end(_ loss: LockError?) -> Bool {
-        let observers = withAside { aside -> [@Sendable (LockError?) -> Void]? in
+        guard let observers = conclude(loss) else { return false }
+        for observer in observers {
+            observer(loss)
+        }
+        return true
+    }
+
+    /// Ends leases that are lost together: whoever learns of one loss finds all of them.
+    static func end(_ losses: [(lease: LeaseState, error: LockError)]) {
+        let concluded = losses.map { (observers: $0.lease.conclude($0.error) ?? [], error: $0.error) }
+        for (observers, error) in concluded {
+            for observer in observers { observer(error) }
+        }
+    }
+
+    /// - Returns: Who is to be told; `nil` if the lease had ended before.
+    private func conclude(_ loss: LockError?) -> [@Sendable (LockError?) -> Void]? {
+        withAside { aside in
             guard phase.load(ordering: .relaxed) == Phase.held else { return nil }
             let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
             aside = loss.map { Aside(loss: $0) }
             phase.store(loss == nil ? Phase.released : Phase.lost, ordering: .releasing)
             return observers
         }
-        for observer in observers ?? [] {
-            observer(loss)
-        }
-        return observers != nil
     }
 
     /// Calls `observer` once, when the lease ends; at once if it has ended.

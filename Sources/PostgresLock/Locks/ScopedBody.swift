@@ -20,11 +20,18 @@ enum ScopedBody {
             // The task below is awaited before this scope ends, and it runs in the caller's isolation: the two never run
             // at the same time, so what crosses between them unchecked is never used by two at once.
             let input = UncheckedTransfer((body, view))
+            let caller = TaskIdentity.current
             let task = Task {
                 // Captured, so that the task runs in this isolation.
                 _ = isolation
                 let (body, view) = input.value
-                return try await EnclosingLock.$all.withValue(EnclosingLock.all + enclosing()) {
+                // The caller waits for this task, so what must not end before the one does not end before the other.
+                let outer = EnclosingLock.all.map { lock in
+                    var lock = lock
+                    if lock.task == caller { lock.task = .current }
+                    return lock
+                }
+                return try await EnclosingLock.$all.withValue(outer + enclosing()) {
                     UncheckedTransfer(try await body(view))
                 }
             }

@@ -77,9 +77,12 @@ extension LockManager.Configuration {
         /// How long a statement that can't block may stay unanswered before its connection counts as dead; 30 s by
         /// default.
         public var response = Duration.seconds(30)
-        /// The timeout of a lock that is asked for while the task already holds another one, if none is given; 30 s by
-        /// default. Without it, two tasks that take two locks in opposite order could wait for ever.
+        /// The timeout of a lock that is asked for while the task or its session already holds another one, if none is
+        /// given, and of a session or transaction inside another scope; 30 s by default. Without it, two tasks that take two locks in opposite order could wait for ever.
         public var nested = Duration.seconds(30)
+        /// How long a COMMIT may stay unanswered before its outcome counts as unknown; 60 s by default. It runs deferred
+        /// constraints and triggers, and waits for synchronous standbys. It is not cancelled: the connection is closed.
+        public var commit = Duration.seconds(60)
         /// How long ``LockManager/shutdown(gracePeriod:)`` waits for held locks; 10 s by default.
         public var shutdownGrace = Duration.seconds(10)
 
@@ -117,7 +120,7 @@ extension LockManager.Configuration {
         for (name, duration) in [
             ("pool.idleTimeout", pool.idleTimeout), ("timeouts.connect", timeouts.connect),
             ("timeouts.unreachable", timeouts.unreachable), ("timeouts.response", timeouts.response),
-            ("timeouts.nested", timeouts.nested),
+            ("timeouts.nested", timeouts.nested), ("timeouts.commit", timeouts.commit),
         ] {
             try require(duration > .zero, "\(name) is \(duration), but must be more than zero.")
         }

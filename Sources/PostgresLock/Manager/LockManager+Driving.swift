@@ -141,8 +141,8 @@ extension LockManager {
     private func handle(_ event: Connection.Event, of id: ConnectionID) {
         switch event {
         case .answered(let reply):
-            if let transaction = transactions[id] {
-                guard transaction.take(reply) else { return }
+            if let state = lent[id] {
+                guard state.take(reply) else { return }
                 drive { $0.statementAnswered(on: id, now: $1) }
             } else if let prelude = preludes[id], prelude > 0 {
                 // The answer to the setting of the backstop; if it failed, there is none, and nothing else is wrong.
@@ -187,9 +187,7 @@ extension LockManager {
         attempts.removeValue(forKey: id)?.abandon()
         preludes[id] = nil
         connections.removeValue(forKey: id)?.close()
-        if let transaction = transactions.removeValue(forKey: id) {
-            transaction.lose(lossError(engine.lastFailure, key: transaction.lease?.key ?? LockKey(number: 0)))
-        }
+        if let state = lent.removeValue(forKey: id) { lose(state, engine.lastFailure) }
     }
 
     // MARK: Log

@@ -38,7 +38,7 @@ extension LockManager {
                 leases: [state],
                 isolation: isolation,
                 enclosing: { [manager = ObjectIdentifier(self)] in
-                    [EnclosingLock(manager: manager, state: state, isTransaction: false, task: .current)]
+                    [EnclosingLock(manager: manager, state: state, kind: .lock, task: .current)]
                 },
                 body
             )
@@ -129,8 +129,9 @@ extension LockManager {
 
     /// Refuses what makes no sense, and what could never end.
     ///
+    /// - Parameter session: Asks for itself; what it holds is its own business.
     /// - Returns: A shared lock on the same key around this code, which the request may join.
-    nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?) throws -> RequestID? {
+    nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?, session: HeldModes? = nil) throws -> RequestID? {
         if key.name?.isEmpty == true {
             throw LockError(.invalidArgument, "The lock's name is empty. Give it a name that says what it guards.", keys: [key])
         }
@@ -141,7 +142,7 @@ extension LockManager {
                 keys: [key]
             )
         }
-        let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.state.key == key && $0.state.isHeld }
+        let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.key == key && $0.state.isHeld }
         if let held = same.last(where: { $0.isHeldByThisTask && ($0.state.mode == .exclusive || mode == .exclusive) }) {
             throw LockError(
                 .alreadyHeld,
@@ -152,7 +153,8 @@ extension LockManager {
                 keys: [key]
             )
         }
-        return same.last { !$0.isTransaction && $0.state.mode == .shared }?.state.id
+        try checkSessions(key, mode, except: session)
+        return same.last { if case .lock = $0.kind { $0.state.mode == .shared } else { false } }?.state.id
     }
 
     nonisolated func error(for outcome: Engine.Outcome, keys: [LockKey], limit: Duration?, isNested: Bool = false) -> any Error {

@@ -9,7 +9,10 @@ extension LockManager {
     /// the pool has none to spare, the call waits.
     ///
     /// Cancelling the calling task ends the wait at once, or cancels the body, and what it runs on the server. A commit
-    /// that has begun is not cancelled.
+    /// that has begun is not cancelled, but it is not waited for without limit either: see
+    /// ``Configuration/Timeouts/commit``.
+    ///
+    /// What the body has set for the session (`SET`, temporary tables, `LISTEN`, …) does not outlast the transaction.
     ///
     /// - Parameters:
     ///   - key: What to lock; `nil` locks nothing at first.
@@ -20,8 +23,8 @@ extension LockManager {
     ///   - body: Gets the transaction. Runs as the body of ``withLock(_:mode:timeout:isolation:_:)`` does.
     /// - Returns: What the body returns, once the commit has been confirmed.
     /// - Throws: What the body throws; `CancellationError`; ``LockError``, among others with the code
-    ///   ``LockError/Code/commitOutcomeUnknown`` if the connection went away during the commit: look at the data before
-    ///   doing it again.
+    ///   ``LockError/Code/commitOutcomeUnknown`` if the connection went away during the commit, or nothing was answered in
+    ///   time: look at the data before doing it again.
     @discardableResult
     public func withTransaction<Result>(
         locking key: LockKey? = nil,
@@ -35,16 +38,16 @@ extension LockManager {
         do {
             result = try await ScopedBody.run(
                 view: transaction,
-                leases: [transaction.ending],
+                leases: [transaction.loan.ending],
                 isolation: isolation,
                 enclosing: { [manager = ObjectIdentifier(self)] in
-                    [EnclosingLock(manager: manager, state: transaction.ending, isTransaction: true, task: .current)]
+                    [EnclosingLock(manager: manager, state: transaction.loan.ending, kind: .transaction(key), task: .current)]
                 },
                 body
             )
         } catch {
             await rollBack(transaction)
-            if let loss = transaction.ending.loss { throw loss.caused(by: error) }
+            if let loss = transaction.loan.ending.loss { throw loss.caused(by: error) }
             throw error
         }
         try await commit(transaction)
@@ -60,40 +63,28 @@ extension LockManager {
             throw LockError(.invalidArgument, "The timeout of the transaction is negative (\(timeout)).")
         }
         let isTry = timeout == .zero && key != nil
-        let limit = isTry ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : configuration.timeouts.nested)
-        let deadline = limit.map { now.advanced(by: $0) }
-        let lease = try await takeTurn(key, mode, limit, deadline, isTry: isTry)
+        let limit = isTry ? .none : waitLimit(timeout, isNested: !EnclosingLock.all.isEmpty)
+        let lease = try await takePlace(key, mode, limit, isTry: isTry)
         do {
-            let outcome = await callFromInside { $0.lend($1, deadline: deadline, now: $2) }
-            guard case .lent(let connection) = outcome else {
-                throw error(for: outcome, keys: key.map { [$0] } ?? [], limit: limit, isNested: timeout == nil)
-            }
-            let state = TransactionState(connection: connection, lease: lease)
-            transactions[connection] = state
-            try await open(state, key, mode, limit, deadline, isTry: isTry, isNested: timeout == nil)
-            return LockTransaction(manager: self, state: state)
+            let state = try await lend(to: .transaction, lease: lease, limit: limit)
+            try await open(state, key, mode, limit, isTry: isTry)
+            return LockTransaction(loan: Loan(state, manager: self), lockedKey: key)
         } catch {
-            await endTurn(lease)
+            await leavePlace(lease)
             throw error
         }
     }
 
     /// Waits in memory, without a connection, until nobody else in this process stands before.
-    private func takeTurn(
-        _ key: LockKey?,
-        _ mode: LockMode,
-        _ limit: Duration?,
-        _ deadline: Instant?,
-        isTry: Bool
-    ) async throws -> LeaseState? {
+    private func takePlace(_ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws -> LeaseState? {
         guard let key else { return nil }
         let lease = LeaseState(key: key, mode: mode)
         let request = LockTable.Request(key.advisory, mode.core, scope: .transaction, isTry: isTry)
-        let outcome = await callFromInside(lease) { $0.acquire($1, request, deadline: deadline, now: $2) }
+        let outcome = await callFromInside(lease) { $0.acquire($1, request, deadline: limit.deadline, now: $2) }
         switch outcome {
         case .granted: return lease
         case .refused: throw taken(key)
-        default: throw error(for: outcome, keys: [key], limit: limit)
+        default: throw error(for: outcome, keys: [key], limit: limit.duration)
         }
     }
 
@@ -105,91 +96,32 @@ extension LockManager {
         )
     }
 
-    private func endTurn(_ lease: LeaseState?) async {
+    private func leavePlace(_ lease: LeaseState?) async {
         guard let lease else { return }
         lease.end(nil)
         _ = await callFromInside(lease, isCancellable: false) { $0.release($1, now: $2) }
     }
 
-    private func open(
-        _ state: TransactionState,
-        _ key: LockKey?,
-        _ mode: LockMode,
-        _ limit: Duration?,
-        _ deadline: Instant?,
-        isTry: Bool,
-        isNested: Bool
-    ) async throws {
+    private func open(_ state: LentConnection, _ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws {
         var statements = [LockStatements.command("BEGIN")]
-        if let key { statements.append(LockStatements.transactionLock(for: key.advisory, mode.core, isTry: isTry)) }
-        let keys = key.map { [$0] } ?? []
+        if let key { statements.append(LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry)) }
         do {
-            let replies = try await send(statements, on: state, deadline: deadline, limit: limit, keys: keys, isNested: isNested)
+            let replies = try await send(
+                statements,
+                on: state,
+                limit: limit,
+                keys: key.map { [$0] } ?? [],
+                isUndone: true,
+                mayBlock: key != nil && !isTry
+            )
             if isTry, let key, replies.last?.booleans.first != true { throw taken(key) }
         } catch {
-            await close(state, keeping: await isRolledBack(state))
+            takeBack(state, isClean: await isRolledBack(state))
             throw error
         }
     }
 
-    // MARK: Statements
-
-    /// Sends statements on a lent connection, and waits until all are answered.
-    ///
-    /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
-    ///   what made them fail.
-    @discardableResult
-    private func send(
-        _ statements: [Statement],
-        on state: TransactionState,
-        deadline: Instant? = nil,
-        limit: Duration? = nil,
-        keys: [LockKey] = [],
-        isNested: Bool = false,
-        isCancellable: Bool = true
-    ) async throws -> [Reply] {
-        let outcome = await callFromInside(isCancellable: isCancellable) { engine, id, now in
-            begin(statements, id: id, on: state, deadline: deadline, engine: &engine, now: now)
-        }
-        guard case .settled(let cause) = outcome else { throw error(for: outcome, keys: keys, limit: limit) }
-        let replies = state.takeReplies()
-        if let failure = replies.lazy.compactMap(\.error).first {
-            // Which of several reasons has struck is known only here: a deadline may come while something else fails.
-            if let cause, failure.sqlState == "57014" {
-                throw error(for: .settled(cause: cause), keys: keys, limit: limit, isNested: isNested)
-            }
-            throw LockError(Failure(failure), keys: keys, place: place)
-        }
-        return replies
-    }
-
-    private func begin(
-        _ statements: [Statement],
-        id: RequestID,
-        on state: TransactionState,
-        deadline: Instant?,
-        engine: inout Engine,
-        now: Instant
-    ) {
-        state.expect(statements.count)
-        engine.beginStatement(id, on: state.connection, deadline: deadline, now: now)
-        for statement in statements {
-            connections[state.connection]?.submit(statement)
-        }
-    }
-
-    func run(_ sql: String, _ parameters: [PostgresValue], in transaction: LockTransaction) async throws -> QueryResult {
-        let state = try running(transaction)
-        await state.waitForTurn(isolation: self)
-        defer { state.endTurn() }
-        try Task.checkCancellation()
-        _ = try running(transaction)
-        let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
-        guard let result = try await send([statement], on: state).first?.result else {
-            throw LockError(.statementFailed, "The statement is empty, or not one that returns.")
-        }
-        return result
-    }
+    // MARK: Further locks
 
     func lock(
         _ key: LockKey,
@@ -199,73 +131,63 @@ extension LockManager {
         in transaction: LockTransaction
     ) async throws -> Bool {
         // A further lock of this very transaction is no conflict: PostgreSQL gives a session again what it holds.
-        if transaction.ending.key != key || transaction.lease == nil { _ = try check(key, mode, timeout: timeout) }
-        let state = try running(transaction)
-        await state.waitForTurn(isolation: self)
+        if transaction.lockedKey != key { _ = try check(key, mode, timeout: timeout) }
+        let limit = isTry ? .none : waitLimit(timeout, isNested: true)
+        let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
-        try Task.checkCancellation()
-        _ = try running(transaction)
-        let limit = isTry ? nil : timeout ?? configuration.timeouts.nested
-        let statement = LockStatements.transactionLock(for: key.advisory, mode.core, isTry: isTry)
         do {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
             let replies = try await send(
-                [LockStatements.command("SAVEPOINT pglock"), statement],
+                [
+                    LockStatements.command("SAVEPOINT pglock"),
+                    LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry),
+                ],
                 on: state,
-                deadline: limit.map { now.advanced(by: $0) },
                 limit: limit,
                 keys: [key],
-                isNested: timeout == nil
+                isUndone: true,
+                mayBlock: !isTry
             )
-            try await send([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state, isCancellable: false)
-            return isTry ? replies.last?.booleans.first == true : true
+            _ = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)
+            _ = try borrowed(transaction.loan)
+            guard !isTry || replies.last?.booleans.first == true else { return false }
+            state.hold(key, mode)
+            return true
         } catch {
             // Gives back the lock too, if the server had granted it in the moment of the cancellation. If this fails,
             // the transaction had failed before, and can only be rolled back as a whole.
-            _ = try? await send(
-                [
-                    LockStatements.command("ROLLBACK TO SAVEPOINT pglock"),
-                    LockStatements.command("RELEASE SAVEPOINT pglock"),
-                ],
-                on: state,
-                isCancellable: false
-            )
-            throw error
+            let undo = ["ROLLBACK TO SAVEPOINT pglock", "RELEASE SAVEPOINT pglock"].map(LockStatements.command)
+            _ = await settle(undo, on: state)
+            throw naming(state.heldKeys, in: error)
         }
-    }
-
-    private func running(_ transaction: LockTransaction) throws -> TransactionState {
-        if let loss = transaction.ending.loss { throw loss }
-        guard transaction.ending.isHeld, let state = transactions[transaction.connection] else {
-            throw LockError(
-                .invalidArgument,
-                "The transaction has ended. Use it only inside the body that it was made for."
-            )
-        }
-        return state
     }
 
     // MARK: Ending
 
     private func commit(_ transaction: LockTransaction) async throws {
-        let state: TransactionState
+        let state: LentConnection
         do {
-            state = try running(transaction)
+            state = try await beginTurn(on: transaction.loan, isCancellable: false)
         } catch {
-            if transaction.lease != nil { await endTurn(transaction.ending) }
+            if transaction.lockedKey != nil { await leavePlace(transaction.loan.ending) }
             throw error
         }
-        await state.waitForTurn(isolation: self)
         defer { state.endTurn() }
-        let outcome = await conclude(state, by: "COMMIT")
-        let tag = state.takeReplies().first.map { $0.result?.commandTag ?? "" }
-        await close(state, keeping: outcome == nil)
-        await endTurn(state.lease)
-        switch (tag, outcome) {
-        case ("COMMIT", _):
+        let (replies, loss) = await settle(
+            [LockStatements.command("COMMIT")] + resetStatements(state),
+            on: state,
+            within: configuration.timeouts.commit
+        )
+        takeBack(state, isClean: loss == nil && isReset(replies.dropFirst(), state))
+        await leavePlace(state.lease)
+        let keys = state.lease.map { [$0.key] } ?? []
+        guard let reply = replies.first else { throw outcomeUnknown(loss, keys: keys) }
+        if let failure = reply.error { throw LockError(Failure(failure), keys: [], place: place) }
+        switch reply.result?.commandTag ?? "" {
+        case "COMMIT":
             // Confirmed, whatever has become of the connection afterwards.
             return
-        case ("ROLLBACK", _):
+        case "ROLLBACK":
             throw LockError(
                 .statementFailed,
                 """
@@ -274,58 +196,40 @@ extension LockManager {
                 """,
                 sqlState: "25P02"
             )
-        case (nil, let error?) where error.code == .connectionLost:
-            throw LockError(
-                .commitOutcomeUnknown,
-                """
-                The connection to \(place) was lost during COMMIT: the transaction may or may not have been committed. Look \
-                at the data before doing it again. (\(error.message))
-                """,
-                sqlState: error.sqlState,
-                keys: state.lease.map { [$0.key] } ?? [],
-                underlying: error
-            )
-        case (_, let error?):
-            throw error
-        case (_, nil):
-            throw LockError(.statementFailed, "The server answered COMMIT by \(tag ?? "nothing").")
+        case let tag:
+            throw LockError(.statementFailed, "The server answered COMMIT by \(tag.isEmpty ? "nothing" : tag).")
         }
     }
 
-    /// Ends the transaction and lets go of what its statements may have locked for the session.
-    ///
-    /// - Returns: Why the connection is not as good as new, if it is not.
-    private func conclude(_ state: TransactionState, by command: String, deadline: Instant? = nil) async -> LockError? {
-        let statements = [command, "SELECT pg_catalog.pg_advisory_unlock_all()"].map(LockStatements.command)
-        let outcome = await callFromInside(isCancellable: false) { engine, id, now in
-            begin(statements, id: id, on: state, deadline: deadline, engine: &engine, now: now)
-        }
-        guard case .settled = outcome else {
-            return error(for: outcome, keys: [], limit: nil) as? LockError
-        }
-        return state.firstError.map { LockError(Failure($0), keys: [], place: place) }
+    private func outcomeUnknown(_ loss: Failure?, keys: [LockKey]) -> LockError {
+        let loss = loss ?? .init(.connectionLost, "The server answered nothing.")
+        let reason =
+            loss.kind == .noAnswer
+            ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(place) was closed"
+            : "The connection to \(place) was lost during COMMIT (\(loss.message))"
+        return LockError(
+            .commitOutcomeUnknown,
+            "\(reason): the transaction may or may not have been committed. Look at the data before doing it again.",
+            sqlState: loss.sqlState,
+            keys: keys,
+            underlying: LockError(loss, keys: keys, place: place)
+        )
     }
 
     private func rollBack(_ transaction: LockTransaction) async {
-        guard let state = transactions[transaction.connection], state.ending === transaction.ending else {
+        guard let state = try? await beginTurn(on: transaction.loan, isCancellable: false) else {
             // The connection is gone, and the transaction with it.
-            if transaction.lease != nil { await endTurn(transaction.ending) }
+            if transaction.lockedKey != nil { await leavePlace(transaction.loan.ending) }
             return
         }
-        await state.waitForTurn(isolation: self)
         defer { state.endTurn() }
-        await close(state, keeping: await isRolledBack(state))
-        await endTurn(state.lease)
+        takeBack(state, isClean: await isRolledBack(state))
+        await leavePlace(state.lease)
     }
 
     /// Rolls back, and says whether the connection is certainly as good as new.
-    private func isRolledBack(_ state: TransactionState) async -> Bool {
-        await conclude(state, by: "ROLLBACK", deadline: now.advanced(by: configuration.timeouts.response)) == nil
-    }
-
-    private func close(_ state: TransactionState, keeping isClean: Bool) async {
-        state.ending.end(nil)
-        guard transactions.removeValue(forKey: state.connection) != nil else { return }
-        drive { $0.giveBack(state.connection, isClean: isClean, now: $1) }
+    private func isRolledBack(_ state: LentConnection) async -> Bool {
+        let (replies, loss) = await settle([LockStatements.command("ROLLBACK")] + resetStatements(state), on: state)
+        return loss == nil && replies.first?.error == nil && isReset(replies.dropFirst(), state)
     }
 }

@@ -29,11 +29,12 @@ public actor LockManager {
     var connections: [ConnectionID: Connection] = [:]
     var attempts: [ConnectionID: Connector.Attempt] = [:]
     var calls = CallTable()
-    var transactions: [ConnectionID: TransactionState] = [:]
+    var lent: [ConnectionID: LentConnection] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
     /// How many answers of a connection belong to settings that were sent ahead of its wait.
     var preludes: [ConnectionID: Int] = [:]
+    private var placesInLine = 0
     private nonisolated let database = Locked("the server")
     /// The time that this burst of the loop goes by.
     var burstTime: Instant?
@@ -72,6 +73,12 @@ public actor LockManager {
     nonisolated var place: String {
         get { database.withLock { $0 } }
         set { database.withLock { $0 = newValue } }
+    }
+
+    /// Tells those apart who stand in line for a lent connection.
+    func makePlaceInLine() -> Int {
+        placesInLine += 1
+        return placesInLine
     }
 
     func noteProof(held: Bool) {

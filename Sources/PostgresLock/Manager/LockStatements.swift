@@ -111,13 +111,27 @@ enum LockStatements {
         )
     }
 
-    /// Takes a lock until the end of the transaction.
-    static func transactionLock(for key: AdvisoryKey, _ mode: Mode, isTry: Bool) -> Statement {
-        Statement(
-            "SELECT pg_catalog.pg_\(isTry ? "try_" : "")advisory_xact_lock\(suffix(mode))(\(placeholders(key)))",
-            parameters: parameters(key),
-            shape: .booleans
-        )
+    /// Takes a lock until the end of the transaction, or of the session. Without a name: see ``SessionSettings/reset``.
+    static func lock(for key: AdvisoryKey, _ mode: Mode, until borrower: Loan.Borrower, isTry: Bool) -> Statement {
+        let function = "pg_\(isTry ? "try_" : "")advisory\(borrower == .transaction ? "_xact" : "")_lock\(suffix(mode))"
+        return Statement("SELECT pg_catalog.\(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)
+    }
+
+    /// Releases what a session holds: a statement per mode and key space, answered by a Boolean per key. Without names.
+    static func unlocks(_ keys: [(key: AdvisoryKey, mode: Mode)]) -> [(keys: [AdvisoryKey], statement: Statement)] {
+        var batches: [(kind: Engine.Batch.Kind, keys: [AdvisoryKey])] = []
+        for (key, mode) in keys.sorted(by: { $0.key < $1.key }) {
+            let kind = Engine.Batch.Kind(.unlock, mode, key.space)
+            if let place = batches.firstIndex(where: { $0.kind == kind }) {
+                batches[place].keys.append(key)
+            } else {
+                batches.append((kind, [key]))
+            }
+        }
+        return batches.map { kind, keys in
+            let named = statement(for: Engine.Batch(kind, keys))
+            return (keys, Statement(named.sql, parameters: named.parameters, shape: named.shape))
+        }
     }
 
     /// Cancels what a session runs, but only if it is that very session, and, if so wished, waits for a lock just now.

@@ -86,7 +86,7 @@ extension LockManager {
         drive { event(&$0, id, $1) }
     }
 
-    private func cancel(_ call: PendingCall) {
+    func cancel(_ call: PendingCall) {
         if call.id == .none {
             call.isCancelledEarly = true
         } else {

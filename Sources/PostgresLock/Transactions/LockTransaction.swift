@@ -6,21 +6,12 @@ import LockCore
 /// It can be copied and used by child tasks; their statements run one after the other. After the scope of
 /// ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` it refuses to do anything.
 public struct LockTransaction: Sendable {
-    let manager: LockManager
-    let connection: ConnectionID
-    let ending: LeaseState
-    private let lockedKey: LockKey?
-
-    init(manager: LockManager, state: TransactionState) {
-        self.manager = manager
-        connection = state.connection
-        ending = state.ending
-        lockedKey = state.lease?.key
-    }
+    let loan: Loan
+    let lockedKey: LockKey?
 
     /// A view of the lock that the transaction was begun with, if it was begun with one.
     public var lease: LockLease? {
-        lockedKey == nil ? nil : LockLease(state: ending)
+        lockedKey == nil ? nil : LockLease(state: loan.ending)
     }
 
     /// Runs a statement whose rows, if it has any, don't matter.
@@ -36,7 +27,7 @@ public struct LockTransaction: Sendable {
     ///   ``LockError/Code/connectionLost``; `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
-        try await manager.run(sql, parameters, in: self).affectedRows
+        try await loan.manager.run(sql, parameters, on: loan).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -49,7 +40,7 @@ public struct LockTransaction: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await manager.run(sql, parameters, in: self))
+        PostgresRows(result: try await loan.manager.run(sql, parameters, on: loan))
     }
 
     /// Takes a further lock, until the end of the transaction.
@@ -65,7 +56,7 @@ public struct LockTransaction: Sendable {
     /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut`` and ``LockError/Code/deadlock``;
     ///   `CancellationError`.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        guard try await manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
+        guard try await loan.manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
             throw LockError(
                 .timedOut,
                 "The lock \(key) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
@@ -82,6 +73,6 @@ public struct LockTransaction: Sendable {
     /// - Returns: Whether the lock was taken.
     /// - Throws: ``LockError`` if the server could not be asked; `CancellationError`.
     public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await manager.lock(key, mode, timeout: nil, isTry: true, in: self)
+        try await loan.manager.lock(key, mode, timeout: nil, isTry: true, in: self)
     }
 }

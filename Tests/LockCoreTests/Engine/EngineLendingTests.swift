@@ -25,6 +25,20 @@ struct EngineLendingTests {
         #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .timedOut(nil)))])
     }
 
+    @Test("gives up a connection that does not answer in time, without cancelling what runs, but not one that has answered")
+    func unanswered() {
+        var script = EngineScript()
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, answerBy: Duration.seconds(1).instant, now: $1) }
+        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [.resolve(2, .settled(cause: nil))])
+        #expect(script.pass(.seconds(1)) == [])
+        script.on { $0.beginStatement(3, on: 1, answerBy: Duration.seconds(2).instant, now: $1) }
+        let actions = script.pass(.seconds(1))
+        #expect(actions.contains(.close(1)))
+        #expect(actions.contains { if case .resolve(3, .failed(let failure)) = $0 { failure.kind == .noAnswer } else { false } })
+    }
+
     @Test("100,000 waiting callers who all go away costs no more than their number")
     func manyCancelled() {
         var script = EngineScript(maximumConnections: 3)

@@ -13,7 +13,8 @@ import Synchronization
 
 /// A network between a client and a throwaway server that takes its time: everything arrives late, in order.
 ///
-/// It listens on a Unix socket of its own, and passes on to the server's. Closed by ``close()``.
+/// It listens on a Unix socket of its own, and passes on to the server's. Closed by ``close()``, to be called once: the
+/// descriptor's number is somebody else's afterwards.
 final class SlowLink: Sendable {
     let folder: String
     private let listener: Int32

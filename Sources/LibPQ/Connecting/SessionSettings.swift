@@ -1,0 +1,27 @@
+/// The settings that our sessions need, as SQL.
+package enum SessionSettings {
+    /// Settings of the role, the database or the server must not end waits, nor sessions that hold something.
+    ///
+    /// The condition leaves out what this server does not know, and in contrast to start-up options it passes poolers.
+    /// (A join with `pg_settings` does the same, in six times the time.)
+    package static let noTimeouts = """
+        SELECT pg_catalog.set_config(wanted.name, wanted.value, false)
+        FROM (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
+            ('idle_session_timeout', '0'), ('idle_in_transaction_session_timeout', '0')) wanted (name, value)
+        WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL
+        """
+
+    /// Lets the server notice, in the middle of a wait, that its client is gone. Some platforms refuse it.
+    package static let clientCheck = """
+        SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)
+        WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL
+        """
+
+    /// Takes back whatever a borrower's own SQL may have left in the session: settings, roles, temporary tables, cursors,
+    /// prepared statements, listening, advisory locks. Each is to be sent as a statement of its own, outside a transaction;
+    /// of all but ``clientCheck`` a failure means that the session is not as good as new.
+    ///
+    /// It takes our own prepared statements and settings, too; hence the last two, and no statement that is run on a lent
+    /// connection has a name.
+    package static let reset = ["DISCARD ALL", "RESET ROLE", noTimeouts, clientCheck]
+}

@@ -1,0 +1,130 @@
+import DequeModule
+import LibPQ
+import LockCore
+
+/// What is known of a connection that is lent to a transaction or a session. Confined to its manager.
+final class LentConnection {
+    /// The locks on one key that were taken here; the server knows them as one.
+    struct Holding {
+        let mode: LockMode
+        /// Of sessions: each is to be released. Those with a scope are released by its end, and by nothing else.
+        var leases: [(state: LeaseState, isScoped: Bool)] = []
+    }
+
+    enum Turn: Sendable {
+        case begun
+        /// The caller has stopped waiting for it.
+        case over(Engine.EndCause)
+        /// There will be none: the scope has ended, or the connection.
+        case closed
+    }
+
+    let id: ConnectionID
+    let borrower: Loan.Borrower
+    /// The lock that a transaction was begun with.
+    let lease: LeaseState?
+    /// Ends with the scope, also if there is no lock that the scope was begun with.
+    let ending: LeaseState
+    /// The locks that were taken since.
+    private(set) var holdings: [LockKey: Holding] = [:]
+    let modes = HeldModes()
+    /// Why the connection is gone, if it is.
+    var loss: Failure?
+    /// Whether the session may differ from a new one in more than its locks.
+    var hasRunSQL = false
+
+    private var expected = 0
+    private var replies: [Reply] = []
+
+    /// What runs is answered before the next is sent, in the order in which they were asked for.
+    private var isBusy = false
+    private var line = Deque<(place: Int, continuation: CheckedContinuation<Turn, Never>)>()
+    /// What runs, if it may be cancelled.
+    var running: PendingCall?
+
+    init(id: ConnectionID, borrower: Loan.Borrower, lease: LeaseState?) {
+        self.id = id
+        self.borrower = borrower
+        self.lease = lease
+        ending = lease ?? LeaseState(key: LockKey(number: 0), mode: .shared)
+    }
+
+    /// In one order, whatever a dictionary's is.
+    var heldKeys: [LockKey] {
+        let further = holdings.keys.filter { $0 != lease?.key }.sorted { $0.advisory < $1.advisory }
+        return (lease.map { [$0.key] } ?? []) + further
+    }
+
+    // MARK: Locks
+
+    /// Has no effect on a key that is held already.
+    func hold(_ key: LockKey, _ mode: LockMode) {
+        guard holdings[key] == nil else { return }
+        holdings[key] = Holding(mode: mode)
+        modes[key] = mode
+    }
+
+    func add(_ lease: LeaseState, isScoped: Bool) {
+        holdings[lease.key]?.leases.append((lease, isScoped))
+    }
+
+    /// Returns whether it was the last one on its key, or `nil` if it is unknown.
+    func remove(_ lease: LeaseState) -> Bool? {
+        guard let index = holdings[lease.key]?.leases.firstIndex(where: { $0.state === lease }) else { return nil }
+        holdings[lease.key]?.leases.remove(at: index)
+        return holdings[lease.key]?.leases.isEmpty
+    }
+
+    func letGo(_ key: LockKey) {
+        holdings[key] = nil
+        modes[key] = nil
+    }
+
+    // MARK: Replies
+
+    func expect(_ count: Int) {
+        expected = count
+        replies = []
+    }
+
+    /// Returns whether all replies are there.
+    func take(_ reply: Reply) -> Bool {
+        replies.append(reply)
+        return replies.count == expected
+    }
+
+    func takeReplies() -> [Reply] {
+        defer { replies = [] }
+        return replies
+    }
+
+    // MARK: One after the other
+
+    /// Asks for a turn; looks and lines up in one step, since a task may be suspended between two.
+    func lineUp(_ place: Int, _ continuation: CheckedContinuation<Turn, Never>) {
+        if isBusy {
+            line.append((place, continuation))
+        } else {
+            isBusy = true
+            continuation.resume(returning: .begun)
+        }
+    }
+
+    func leaveLine(_ place: Int, _ cause: Engine.EndCause) {
+        guard let index = line.firstIndex(where: { $0.place == place }) else { return }
+        line.remove(at: index).continuation.resume(returning: .over(cause))
+    }
+
+    func endTurn() {
+        guard let next = line.popFirst() else {
+            isBusy = false
+            return
+        }
+        next.continuation.resume(returning: .begun)
+    }
+
+    func closeLine() {
+        defer { line = [] }
+        for place in line { place.continuation.resume(returning: .closed) }
+    }
+}

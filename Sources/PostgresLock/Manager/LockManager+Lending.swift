@@ -1,0 +1,306 @@
+import LibPQ
+import LockCore
+import Logging
+
+// What transactions and sessions have in common: a connection that is lent to them, on which one statement runs after
+// the other.
+extension LockManager {
+    /// Lends a connection, waiting for it if need be.
+    func lend(to borrower: Loan.Borrower, lease: LeaseState?, limit: WaitLimit) async throws -> LentConnection {
+        let keys = lease.map { [$0.key] } ?? []
+        let outcome = await callFromInside { $0.lend($1, deadline: limit.deadline, now: $2) }
+        switch outcome {
+        case .lent(let connection):
+            let state = LentConnection(id: connection, borrower: borrower, lease: lease)
+            lent[connection] = state
+            return state
+        case .ended(.timedOut(nil)):
+            throw LockError(
+                .timedOut,
+                """
+                Waited \(limit.duration ?? .zero) for a connection to \(place) for a \(borrower.rawValue), in vain: others of \
+                this manager have them all. Hold them for shorter, or raise pool.maximumConnections.
+                """,
+                keys: keys
+            )
+        default:
+            throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
+        }
+    }
+
+    /// - Parameter isClean: Whether the connection is as good as new. If not, it is closed, which makes the server clean up.
+    func takeBack(_ state: LentConnection, isClean: Bool) {
+        state.ending.end(nil)
+        state.closeLine()
+        guard lent.removeValue(forKey: state.id) != nil else { return }
+        drive { $0.giveBack(state.id, isClean: isClean, now: $1) }
+    }
+
+    /// The connection of a loan that has not ended.
+    func borrowed(_ loan: Loan) throws -> LentConnection {
+        if let loss = loan.ending.loss { throw loss }
+        guard loan.ending.isHeld, let state = lent[loan.connection], state.ending === loan.ending else {
+            throw LockError(
+                .invalidArgument,
+                "The \(loan.borrower.rawValue) has ended. Use it only inside the body that it was made for."
+            )
+        }
+        return state
+    }
+
+    // MARK: One after the other
+
+    /// Waits until nothing else runs on the connection. Whoever comes back from it must end the turn.
+    func beginTurn(
+        on loan: Loan,
+        keys: [LockKey] = [],
+        limit: WaitLimit = .none,
+        isCancellable: Bool = true
+    ) async throws -> LentConnection {
+        let state = try borrowed(loan)
+        guard !isCancellable || !Task.isCancelled else { throw CancellationError() }
+        switch await turn(on: loan, until: limit.deadline, isCancellable: isCancellable) {
+        case .begun:
+            break
+        case .over(let cause):
+            throw error(for: .ended(cause), keys: keys, limit: limit.duration, isNested: limit.isDefault)
+        case .closed:
+            _ = try borrowed(loan)
+            throw LockError(.connectionLost, "The connection of the \(loan.borrower.rawValue) is gone.", keys: keys)
+        }
+        do {
+            if isCancellable { try Task.checkCancellation() }
+            return try borrowed(loan)
+        } catch {
+            state.endTurn()
+            throw error
+        }
+    }
+
+    private func turn(on loan: Loan, until deadline: Instant?, isCancellable: Bool) async -> LentConnection.Turn {
+        let place = makePlaceInLine()
+        let connection = loan.connection
+        // A deadline here is rare: somebody else must be waiting on the same connection. So it has no place in the engine.
+        let alarm = deadline.map { deadline in
+            Task {
+                try await Task.sleep(for: now.duration(to: deadline))
+                lent[connection]?.leaveLine(place, .timedOut(nil))
+            }
+        }
+        defer { alarm?.cancel() }
+        guard isCancellable else { return await withCheckedContinuation { lineUp(place, on: loan, until: deadline, $0) } }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                guard !Task.isCancelled else { return continuation.resume(returning: .over(.cancelled)) }
+                lineUp(place, on: loan, until: deadline, continuation)
+            }
+        } onCancel: {
+            loop.submit { [weak self] in
+                self?.assumeIsolated { $0.lent[connection]?.leaveLine(place, .cancelled) }
+            }
+        }
+    }
+
+    private func lineUp(
+        _ place: Int,
+        on loan: Loan,
+        until deadline: Instant?,
+        _ continuation: CheckedContinuation<LentConnection.Turn, Never>
+    ) {
+        if let state = try? borrowed(loan) {
+            state.lineUp(place, continuation)
+            // The alarm may have found nobody in the line.
+            if let deadline, deadline <= now { state.leaveLine(place, .timedOut(nil)) }
+        } else {
+            continuation.resume(returning: .closed)
+        }
+    }
+
+    /// Waits for what runs on a connection whose scope is at its end.
+    func lastTurn(on state: LentConnection) async {
+        _ = await withCheckedContinuation { continuation in
+            if state.loss == nil {
+                state.lineUp(makePlaceInLine(), continuation)
+            } else {
+                continuation.resume(returning: LentConnection.Turn.closed)
+            }
+        }
+    }
+
+    // MARK: Statements
+
+    /// Sends statements that may block, and waits until all are answered.
+    ///
+    /// - Parameters:
+    ///   - keys: What they are about, for the error.
+    ///   - isUndone: Whether the caller takes back what the statements do when this throws: then a cancellation or a
+    ///     deadline counts also if the statements have outrun it.
+    ///   - mayBlock: If not, a server that does not answer in time counts as gone.
+    /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
+    ///   what made them fail.
+    func send(
+        _ statements: [Statement],
+        on state: LentConnection,
+        limit: WaitLimit = .none,
+        keys: [LockKey] = [],
+        isUndone: Bool = false,
+        mayBlock: Bool = true
+    ) async throws -> [Reply] {
+        let call = PendingCall()
+        state.running = call
+        defer { state.running = nil }
+        let answerBy = mayBlock ? nil : now.advanced(by: configuration.timeouts.response)
+        let outcome = await callFromInside(call) { engine, id, now in
+            submit(statements, on: state, &engine) {
+                $0.beginStatement(id, on: state.id, deadline: limit.deadline, answerBy: answerBy, now: now)
+            }
+        }
+        guard case .settled(let cause) = outcome else {
+            throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
+        }
+        let replies = state.takeReplies()
+        let failure = replies.lazy.compactMap(\.error).first
+        // Which of several reasons has struck is known only here: a deadline may come while something else fails.
+        if let cause, failure.map({ $0.sqlState == "57014" }) ?? isUndone {
+            throw error(for: .settled(cause: cause), keys: keys, limit: limit.duration, isNested: limit.isDefault)
+        }
+        if let failure { throw LockError(Failure(failure), keys: keys, place: place) }
+        return replies
+    }
+
+    /// Sends statements whose outcome has to be known; nothing cancels them, but a server that does not answer in time
+    /// counts as gone.
+    ///
+    /// - Parameter limit: For all the answers together.
+    /// - Returns: What was answered until the connection was lost, if it was.
+    func settle(
+        _ statements: [Statement],
+        on state: LentConnection,
+        within limit: Duration? = nil
+    ) async -> (replies: [Reply], loss: Failure?) {
+        let answerBy = now.advanced(by: limit ?? configuration.timeouts.response)
+        let outcome = await callFromInside(isCancellable: false) { engine, id, now in
+            submit(statements, on: state, &engine) {
+                $0.beginStatement(id, on: state.id, answerBy: answerBy, now: now)
+            }
+        }
+        switch outcome {
+        case .settled: return (state.takeReplies(), nil)
+        case .failed(let failure): return (state.takeReplies(), failure)
+        default: return (state.takeReplies(), .init(.connectionLost, "The call ended in a way that does not fit it."))
+        }
+    }
+
+    private func submit(
+        _ statements: [Statement],
+        on state: LentConnection,
+        _ engine: inout Engine,
+        _ begin: (inout Engine) -> Void
+    ) {
+        state.expect(statements.count)
+        begin(&engine)
+        for statement in statements {
+            connections[state.id]?.submit(statement)
+        }
+    }
+
+    /// Runs a borrower's own SQL.
+    func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan) async throws -> QueryResult {
+        let state = try await beginTurn(on: loan)
+        defer { state.endTurn() }
+        state.hasRunSQL = true
+        let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
+        guard let result = try await send([statement], on: state).first?.result else {
+            throw LockError(.statementFailed, "The statement is empty, or not one that returns.")
+        }
+        if loan.borrower == .session, ["BEGIN", "START TRANSACTION"].contains(result.commandTag) {
+            // In a transaction that fails no lock could be released, or proved not to be held.
+            _ = await settle([LockStatements.command("ROLLBACK")], on: state)
+            throw LockError(
+                .invalidArgument,
+                """
+                In a session each statement is a transaction of its own, so the one that was begun was rolled back. Use \
+                withTransaction(locking:) for several statements in one.
+                """
+            )
+        }
+        return result
+    }
+
+    /// What makes the connection as good as new, once its transaction is over.
+    func resetStatements(_ state: LentConnection) -> [Statement] {
+        let statements = state.hasRunSQL ? SessionSettings.reset : ["SELECT pg_catalog.pg_advisory_unlock_all()"]
+        return statements.map(LockStatements.command)
+    }
+
+    /// - Parameter replies: Those to ``resetStatements(_:)``.
+    func isReset(_ replies: some Collection<Reply>, _ state: LentConnection) -> Bool {
+        let isComplete = replies.count == resetStatements(state).count
+        let needed = state.hasRunSQL ? replies.dropLast() : replies.dropLast(0)
+        return isComplete && needed.allSatisfy { $0.error == nil }
+    }
+
+    // MARK: Loss
+
+    /// What the session really holds is not known any more. Only its end settles that.
+    func giveUp(_ state: LentConnection, _ failure: Failure) {
+        guard lent[state.id] === state else { return }
+        lent[state.id] = nil
+        logger.error(
+            "the locks of a session are not what they should be; the connection is given up",
+            metadata: [LogKey.connection: "\(state.id.rawValue)", LogKey.reason: "\(failure.message)"]
+        )
+        lose(state, failure)
+        drive { $0.giveBack(state.id, isClean: false, now: $1) }
+    }
+
+    /// The connection is gone, and all that was held on it.
+    func lose(_ state: LentConnection, _ failure: Failure) {
+        state.loss = failure
+        let keys = state.heldKeys
+        let inner = state.holdings.flatMap { key, holding in
+            holding.leases.map { (lease: $0.state, error: lossError(failure, key: key)) }
+        }
+        let loss: LockError
+        if keys.count == 1 {
+            loss = lossError(failure, key: keys[0])
+        } else if keys.isEmpty {
+            loss = LockError(
+                failure.kind == .shutDown ? failure : Failure(.connectionLost, failure.message, sqlState: failure.sqlState),
+                keys: [],
+                place: place
+            )
+        } else {
+            loss = LockError(
+                .lockLost,
+                """
+                The locks \(keys.listed) in \(place) were lost together, because their session ended: \(failure.message) Others \
+                may hold them now: stop, and check what was done.
+                """,
+                sqlState: failure.sqlState,
+                keys: keys
+            )
+        }
+        // The scope's own first, so that its body is cancelled before those inside it wake up to the loss.
+        LeaseState.end([(state.ending, loss)] + inner)
+        state.closeLine()
+    }
+}
+
+extension LockManager {
+    /// Who waits in vain while holding other locks has to know which.
+    func naming(_ held: [LockKey], in error: any Error) -> any Error {
+        guard let error = error as? LockError, [.deadlock, .timedOut].contains(error.code), !held.isEmpty else { return error }
+        return LockError(
+            error.code,
+            "\(error.message) Held meanwhile, and still: \(held.listed).",
+            sqlState: error.sqlState,
+            keys: error.keys + held,
+            underlying: error.underlying
+        )
+    }
+}
+
+extension [LockKey] {
+    var listed: String { map(\.description).joined(separator: ", ") }
+}

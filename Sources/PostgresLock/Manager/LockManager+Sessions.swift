@@ -1,0 +1,271 @@
+import LibPQ
+import LockCore
+import Logging
+
+extension LockManager {
+    /// Runs the body with a server session of its own, for locks inside locks.
+    ///
+    /// ```swift
+    /// try await locks.withSession { session in
+    ///     try await session.withLock("accounts:1") { _ in
+    ///         try await session.withLock("accounts:2") { _ in
+    ///             try await transfer()
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// Locks of ``withLock(_:mode:timeout:isolation:_:)`` that are taken one inside the other live on several sessions, so
+    /// that PostgreSQL can't see that two tasks wait for each other. What is locked by one session is seen: PostgreSQL ends
+    /// a deadlock between sessions after its `deadlock_timeout` (1 s by default), by failing one of the waits with
+    /// ``LockError/Code/deadlock``. That session goes on, and holds what it held.
+    ///
+    /// The session has a connection of its own; while the pool has none to spare, the call waits. When the body ends, in
+    /// whatever way, everything that the session holds is released, and the connection is made as good as new before
+    /// anybody else gets it.
+    ///
+    /// Cancelling the calling task ends the wait at once, or cancels the body. If the connection is lost, the body is
+    /// cancelled, and the loss is thrown whatever the body returns or throws.
+    ///
+    /// - Parameters:
+    ///   - timeout: How long to wait for a connection. `nil` waits without limit, except inside another scope of a lock,
+    ///     transaction or session, where ``Configuration/Timeouts/nested`` applies.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets the session. Runs as the body of ``withLock(_:mode:timeout:isolation:_:)`` does.
+    /// - Returns: What the body returns, once everything is released.
+    /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, among
+    ///   others with the codes ``LockError/Code/lockLost`` and, if nothing was held, ``LockError/Code/connectionLost``.
+    @discardableResult
+    public func withSession<Result>(
+        timeout: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (LockSession) async throws -> Result
+    ) async throws -> Result {
+        let loan = try await beginSession(timeout)
+        let result: Result
+        do {
+            result = try await ScopedBody.run(
+                view: LockSession(loan: loan),
+                leases: [loan.ending],
+                isolation: isolation,
+                enclosing: { [manager = ObjectIdentifier(self)] in
+                    [EnclosingLock(manager: manager, state: loan.ending, kind: .session(loan.modes), task: .current)]
+                },
+                body
+            )
+        } catch {
+            if let loss = loan.ending.loss { throw loss.caused(by: error) }
+            // The body's error is what the caller has to know; whatever ends the release also ends the locks.
+            try? await end(loan)
+            throw error
+        }
+        try await end(loan)
+        return result
+    }
+
+    private func beginSession(_ timeout: Duration?) async throws -> Loan {
+        try Task.checkCancellation()
+        if let timeout, timeout < .zero {
+            throw LockError(.invalidArgument, "The timeout of the session is negative (\(timeout)).")
+        }
+        let limit = waitLimit(timeout, isNested: !EnclosingLock.all.isEmpty)
+        let state = try await lend(to: .session, lease: nil, limit: limit)
+        return Loan(state, manager: self)
+    }
+
+    // MARK: Taking
+
+    func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?, isScoped: Bool, on loan: Loan) async throws -> LeaseState {
+        let isTry = timeout == .zero
+        guard let lease = try await obtain(key, mode, timeout: timeout, isTry: isTry, isScoped: isScoped, on: loan) else {
+            let error = LockError(
+                .timedOut,
+                "The lock \(key) in \(place) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
+                keys: [key]
+            )
+            throw naming(lent[loan.connection]?.heldKeys ?? [], in: error)
+        }
+        return lease
+    }
+
+    /// - Returns: `nil` if a try found the lock taken.
+    func obtain(
+        _ key: LockKey,
+        _ mode: LockMode,
+        timeout: Duration?,
+        isTry: Bool,
+        isScoped: Bool,
+        on loan: Loan
+    ) async throws -> LeaseState? {
+        _ = try check(key, mode, timeout: timeout, session: loan.modes)
+        let isInside = EnclosingLock.all.contains { $0.state !== loan.ending }
+        let holdsOthers = try !borrowed(loan).holdings.isEmpty
+        var limit = isTry ? .none : waitLimit(timeout, isNested: isInside || holdsOthers)
+        let state = try await beginTurn(on: loan, keys: [key], limit: limit)
+        defer { state.endTurn() }
+        if let holding = state.holdings[key] {
+            guard holding.mode == .shared, mode == .shared else { throw heldBySession(key, holding.mode) }
+        } else {
+            // While it stood in line, another task may have taken something.
+            if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.holdings.isEmpty) }
+            guard try await take(key, mode, limit, isTry: isTry, on: state) else { return nil }
+            _ = try borrowed(loan)
+            state.hold(key, mode)
+        }
+        let lease = LeaseState(key: key, mode: mode)
+        state.add(lease, isScoped: isScoped)
+        return lease
+    }
+
+    private func take(_ key: LockKey, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool, on state: LentConnection) async throws -> Bool {
+        do {
+            let replies = try await send(
+                [LockStatements.lock(for: key.advisory, mode.core, until: .session, isTry: isTry)],
+                on: state,
+                limit: limit,
+                keys: [key],
+                isUndone: true,
+                mayBlock: !isTry
+            )
+            return !isTry || replies.first?.booleans.first == true
+        } catch {
+            await proveNotHeld(key, mode, on: state)
+            throw naming(state.heldKeys, in: error)
+        }
+    }
+
+    /// Grant and error race inside the server, so after an error the lock may be held all the same.
+    private func proveNotHeld(_ key: LockKey, _ mode: LockMode, on state: LentConnection) async {
+        guard lent[state.id] === state else { return }
+        let unlocks = LockStatements.unlocks([(key.advisory, mode.core)])
+        let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
+        guard loss == nil else { return }
+        guard let wasHeld = replies.first?.booleans.first else {
+            let reason = replies.first?.error?.message ?? "the answer did not fit what was asked"
+            giveUp(state, Failure(.connectionLost, "Whether the lock \(key) is held can't be found out: \(reason)."))
+            return
+        }
+        noteProof(held: wasHeld)
+        logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(wasHeld)"])
+    }
+
+    private func heldBySession(_ key: LockKey, _ mode: LockMode) -> LockError {
+        LockError(
+            .alreadyHeld,
+            """
+            The session holds the lock \(key) already (\(mode)), and PostgreSQL would grant it again at once: it would keep \
+            nobody out. Only shared locks may be taken again, as shared. Use the lock that is held, or another key.
+            """,
+            keys: [key]
+        )
+    }
+
+    /// Refuses what a session around this very task holds, on another connection than the one that is asked.
+    nonisolated func checkSessions(_ key: LockKey, _ mode: LockMode, except session: HeldModes?) throws {
+        for lock in EnclosingLock.all where lock.manager == ObjectIdentifier(self) && lock.isHeldByThisTask {
+            guard case .session(let modes) = lock.kind, modes !== session, let held = modes[key],
+                held == .exclusive || mode == .exclusive
+            else { continue }
+            throw LockError(
+                .alreadyHeld,
+                """
+                A session of this task holds the lock \(key) already (\(held)), and the task would wait for itself for ever. \
+                Take the lock through the session, or use another key.
+                """,
+                keys: [key]
+            )
+        }
+    }
+
+    // MARK: Releasing
+
+    func unlock(_ key: LockKey, on loan: Loan) async throws {
+        let state = try await beginTurn(on: loan, keys: [key], isCancellable: false)
+        defer { state.endTurn() }
+        let leases = state.holdings[key]?.leases ?? []
+        guard let lease = leases.last(where: { !$0.isScoped })?.state else {
+            throw LockError(
+                .invalidArgument,
+                leases.isEmpty
+                    ? "The session does not hold the lock \(key), so it can't release it."
+                    : "The session holds the lock \(key) by withLock, whose end releases it.",
+                keys: [key]
+            )
+        }
+        try await giveBack(lease, on: state)
+    }
+
+    /// Ends the scope of a lock.
+    func release(_ lease: LeaseState, on loan: Loan) async throws {
+        if let loss = lease.loss { throw loss }
+        guard lease.isHeld else { return }
+        let state: LentConnection
+        do {
+            state = try await beginTurn(on: loan, keys: [lease.key], isCancellable: false)
+        } catch {
+            // The end of a session releases everything.
+            guard loan.ending.loss != nil else { return }
+            throw lease.loss ?? error
+        }
+        defer { state.endTurn() }
+        try await giveBack(lease, on: state)
+    }
+
+    private func giveBack(_ lease: LeaseState, on state: LentConnection) async throws {
+        guard let isLast = state.remove(lease) else { return }
+        lease.end(nil)
+        guard isLast else { return }
+        state.letGo(lease.key)
+        let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
+        let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
+        if let loss { throw LockError(loss, keys: [lease.key], place: place) }
+        guard let failure = Self.unproven(unlocks, replies)?.failure else { return }
+        giveUp(state, failure)
+        throw LockError(failure, keys: [lease.key], place: place)
+    }
+
+    /// What the unlocks leave open: the keys that the session did not hold, or may still hold.
+    private static func unproven(
+        _ unlocks: [(keys: [AdvisoryKey], statement: Statement)],
+        _ replies: some Sequence<Reply>
+    ) -> (keys: [AdvisoryKey], failure: Failure)? {
+        var unproven: (keys: [AdvisoryKey], failure: Failure)?
+        for (unlock, reply) in zip(unlocks, replies) {
+            let released = Set(zip(unlock.keys, reply.booleans).lazy.filter(\.1).map(\.0))
+            let keys = unlock.keys.filter { !released.contains($0) }
+            guard !keys.isEmpty else { continue }
+            let failure = reply.error.map(Failure.init) ?? Failure(.notHeld, "The server says that its session did not hold the lock.")
+            unproven = ((unproven?.keys ?? []) + keys, failure)
+        }
+        return unproven
+    }
+
+    // MARK: Ending
+
+    private func end(_ loan: Loan) async throws {
+        if let loss = loan.ending.loss { throw loss }
+        guard let state = lent[loan.connection], state.ending === loan.ending else { return }
+        // From here on nothing new begins. What a task that outlives the body has begun is ended.
+        state.ending.end(nil)
+        state.closeLine()
+        if let running = state.running { cancel(running) }
+        await lastTurn(on: state)
+        defer { state.endTurn() }
+        let keys = state.heldKeys
+        let held = keys.compactMap { key in state.holdings[key].map { (key: key.advisory, mode: $0.mode.core) } }
+        for lease in state.holdings.values.flatMap(\.leases) { lease.state.end(nil) }
+        for key in state.holdings.keys { state.letGo(key) }
+        if let failure = state.loss {
+            if !keys.isEmpty { throw LockError(failure, keys: keys, place: place) }
+            return
+        }
+        let unlocks = LockStatements.unlocks(held)
+        let (replies, loss) = await settle(unlocks.map(\.statement) + resetStatements(state), on: state)
+        let unproven = Self.unproven(unlocks, replies)
+        takeBack(state, isClean: loss == nil && unproven == nil && isReset(replies.dropFirst(unlocks.count), state))
+        if let loss, !keys.isEmpty { throw LockError(loss, keys: keys, place: place) }
+        if let unproven {
+            throw LockError(unproven.failure, keys: keys.filter { unproven.keys.contains($0.advisory) }, place: place)
+        }
+    }
+}

@@ -1,0 +1,394 @@
+import PostgresLock
+import Testing
+
+@Suite("Sessions", .database)
+struct SessionTests {
+    struct Mistake: Error {}
+
+    @Test("nested locks live on one server session, keep others out, and are gone after their scopes")
+    func nesting() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let result = try await locks.withSession { session in
+            try await session.withLock("a") { outer in
+                try await session.withLock("b", mode: .shared) { inner in
+                    #expect(outer.isHeld && inner.isHeld)
+                    #expect(outer.key == "a" && inner.mode == .shared)
+                    let sessions = try await database.query(
+                        "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    )
+                    #expect(sessions.count == 1)
+                    let (isAFree, isBFree, isBShared) = (
+                        try await other.isFree("a"), try await other.isFree("b"), try await other.isFree("b", mode: .shared)
+                    )
+                    #expect(!isAFree && !isBFree && isBShared)
+                }
+                #expect(try await other.isFree("b"))
+                return outer
+            }
+        }
+        #expect(!result.isHeld && result.loss == nil)
+        #expect(try await database.locks() == 0)
+        #expect(await locks.connectionPeak == 1)
+    }
+
+    @Test("locks without a scope are held until they are released or the session ends, in both key spaces")
+    func handheld() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let keys: [LockKey] = ["a", LockKey(number: -1), LockKey(1, 2), LockKey(3, -4)]
+        try await locks.withSession { session in
+            for key in keys { try await session.lock(key) }
+            #expect(try await session.tryLock("shared", mode: .shared))
+            #expect(try await session.tryLock(LockKey(5, 6), mode: .shared))
+            #expect(try await database.locks() == 6)
+            try await session.unlock("a")
+            try await session.unlock("shared")
+            #expect(try await other.isFree("a"))
+            #expect(try await other.isFree("shared"))
+            #expect(try await database.locks() == 4)
+        }
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("a try takes what is free, and only that")
+    func trying() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let taken = try await other.acquire("taken")
+        let shared = try await other.acquire("shared", mode: .shared)
+        try await locks.withSession { session in
+            let (isTaken, isShared, isExclusive) = (
+                try await session.tryLock("taken"), try await session.tryLock("shared", mode: .shared),
+                try await session.tryLock("taken", mode: .shared)
+            )
+            #expect(!isTaken && isShared && !isExclusive)
+            let error = await lockError { try await session.lock("taken", timeout: .zero) }
+            #expect(error?.code == .timedOut)
+            #expect(error?.keys == ["taken", "shared"])
+        }
+        try await taken.release()
+        try await shared.release()
+    }
+
+    @Test("shared locks are counted; whatever else the session asks for again is refused, whichever task asks")
+    func again() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        try await locks.withSession { session in
+            try await session.lock("s", mode: .shared)
+            #expect(try await session.tryLock("s", mode: .shared))
+            try await session.withLock("s", mode: .shared) { _ in }
+            try await session.unlock("s")
+            let isFree = try await other.isFree("s")
+            #expect(!isFree)
+            try await session.lock("x")
+            for (key, mode) in [("s", LockMode.exclusive), ("x", .exclusive), ("x", .shared)] as [(LockKey, LockMode)] {
+                for task in [
+                    Task { try await session.lock(key, mode: mode) }, Task { _ = try await session.tryLock(key, mode: mode) },
+                    Task { try await session.withLock(key, mode: mode) { _ in } },
+                ] {
+                    let error = await lockError { try await task.value }
+                    #expect(error?.code == .alreadyHeld)
+                    #expect(error?.keys == [key])
+                }
+            }
+            try await session.unlock("s")
+            #expect(try await other.isFree("s"))
+            try await session.lock("s")
+        }
+    }
+
+    @Test("releases at the same time each count")
+    func unlocksTogether() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        try await locks.withSession { session in
+            for _ in 0..<10 { try await session.lock("s", mode: .shared) }
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<10 { group.addTask { try await session.unlock("s") } }
+                try await group.waitForAll()
+            }
+            #expect(try await other.isFree("s"))
+            let error = await lockError { try await session.unlock("s") }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
+
+    @Test("an unlock without a lock is an error, and so is one of a lock that has a scope; both stay without effect")
+    func badUnlock() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        try await locks.withSession { session in
+            try await session.withLock("a") { lock in
+                for key in ["a", "b"] as [LockKey] {
+                    let error = await lockError { try await session.unlock(key) }
+                    #expect(error?.code == .invalidArgument)
+                }
+                #expect(lock.isHeld)
+                let count = try await database.locks()
+                #expect(count == 1)
+            }
+        }
+    }
+
+    @Test("a deadlock of two sessions fails one wait, names the keys, and costs that session nothing else")
+    func deadlock() async throws {
+        let database = try TestDatabase.get()
+        @Sendable func cross(_ first: LockKey, _ second: LockKey) async throws -> LockError? {
+            try await database.manager().withSession { session in
+                try await session.lock("own \(first)")
+                try await session.lock(first)
+                try await database.eventually("both hold their first") { try await database.locks() == 4 }
+                do {
+                    try await session.lock(second)
+                    return nil
+                } catch let error as LockError {
+                    // The other one waits for what this session still holds.
+                    #expect(try await database.locks() == 4)
+                    try await session.execute("SELECT 1")
+                    try await session.unlock(first)
+                    try await database.eventually("the other one got it, and is done") { try await database.locks() == 1 }
+                    return error
+                }
+            }
+        }
+        async let one = cross("a", "b")
+        async let two = cross("b", "a")
+        let errors = [try await one, try await two]
+        #expect(errors.count { $0 == nil } == 1)
+        let error = try #require(errors.compactMap(\.self).first)
+        #expect(error.code == .deadlock)
+        #expect(error.sqlState == "40P01")
+        #expect(Set(error.keys).isSuperset(of: ["a", "b"]))
+        #expect(error.message.contains("\"a\"") && error.message.contains("\"b\""))
+    }
+
+    @Test("the first lock waits without limit, those inside others have one, whose error explains it")
+    func nestedLimit() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
+        let other = try database.manager()
+        let taken = try await other.acquire("taken")
+        let first = try await other.acquire("first")
+        let waiting = Task {
+            try await locks.withSession { session in
+                try await session.lock("first")
+                return await lockError { try await session.withLock("taken") { _ in } }
+            }
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        // Longer than the limit of nested locks, which does not apply here.
+        try await Task.sleep(for: .milliseconds(200))
+        try await first.release()
+        let error = try await waiting.value
+        #expect(error?.code == .timedOut)
+        #expect(error?.message.contains("timeouts.nested") == true)
+        #expect(error?.keys == ["taken", "first"])
+        try await locks.withLock("outer") { _ in
+            try await locks.withSession { session in
+                let error = await lockError { try await session.lock("taken") }
+                #expect(error?.code == .timedOut)
+            }
+        }
+        try await locks.withSession { session in
+            try await session.lock("first")
+            let error = await lockError { try await session.lock("taken", timeout: .milliseconds(10)) }
+            #expect(error?.code == .timedOut)
+            #expect(try await database.locks() == 2)
+        }
+        try await taken.release()
+    }
+
+    @Test("cancelling a nested wait ends it, and what is held stays held")
+    func cancellation() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let taken = try await other.acquire("taken")
+        try await locks.withSession { session in
+            try await session.withLock("a") { lock in
+                let waiting = Task { try await session.lock("taken") }
+                try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+                waiting.cancel()
+                await #expect(throws: CancellationError.self) { try await waiting.value }
+                #expect(lock.isHeld)
+                #expect(try await database.locks() == 2)
+                #expect(try await session.tryLock("b"))
+            }
+        }
+        let cancelled = Task {
+            try await locks.withSession { session in
+                try await session.lock("a")
+                try await session.withLock("taken") { _ in }
+            }
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        #expect(try await other.isFree("a"))
+        try await taken.release()
+    }
+
+    @Test("whoever stands in line behind a wait of the same session can give up, by cancellation and by deadline")
+    func line() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let (end, continuation) = AsyncStream.makeStream(of: Void.self)
+        let holding = Task { try await other.withLock("taken") { _ in for await _ in end {} } }
+        try await database.eventually("it is taken") { try await database.locks() == 1 }
+        try await locks.withSession { session in
+            let waiting = Task { try await session.lock("taken") }
+            try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+            let cancelled = Task { try await session.lock("a") }
+            let error = await lockError { try await session.lock("b", timeout: .milliseconds(20)) }
+            #expect(error?.code == .timedOut)
+            let patient = Task { try await session.tryLock("c") }
+            cancelled.cancel()
+            await #expect(throws: CancellationError.self) { try await cancelled.value }
+            #expect(try await database.locks(granted: false) == 1)
+            continuation.finish()
+            try await holding.value
+            try await waiting.value
+            #expect(try await patient.value)
+            #expect(try await database.locks() == 2)
+        }
+    }
+
+    @Test("a body that throws, or is cancelled, leaves nothing locked, and its error comes through")
+    func throwing() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        await #expect(throws: Mistake.self) {
+            try await locks.withSession { session in
+                try await session.lock("a")
+                try await session.lock("b", mode: .shared)
+                try await session.withLock("c") { _ in throw Mistake() }
+            }
+        }
+        #expect(try await database.locks() == 0)
+        let task = Task {
+            try await locks.withSession { session in
+                try await session.lock("a")
+                withUnsafeCurrentTask { $0?.cancel() }
+                try await Task.sleep(for: .seconds(600))
+            }
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try await database.locks() == 0)
+        // The connection is still good for the next one.
+        try await locks.withSession { try await $0.lock("a") }
+        #expect(await locks.connectionPeak == 1)
+    }
+
+    @Test("a task that asks elsewhere for what its session holds, or the other way round, is told so at once")
+    func selfDeadlock() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        func expectHeld(_ key: LockKey, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void) async {
+            let error = await lockError(sourceLocation: sourceLocation) { try await body() }
+            #expect(error?.code == .alreadyHeld, sourceLocation: sourceLocation)
+            #expect(error?.keys == [key], sourceLocation: sourceLocation)
+        }
+        try await locks.withSession { session in
+            try await session.lock("handheld")
+            try await session.withLock("scoped") { _ in
+                for key in ["handheld", "scoped"] as [LockKey] {
+                    await expectHeld(key) { try await locks.withLock(key) { _ in } }
+                    await expectHeld(key) { try await locks.withTransaction(locking: key) { _ in } }
+                    await expectHeld(key) { try await locks.withTransaction { try await $0.lock(key) } }
+                    await expectHeld(key) { try await locks.withSession { try await $0.lock(key, mode: .shared) } }
+                    await expectHeld(key) { try await locks.withLock("between") { _ in try await locks.withLock(key) { _ in } } }
+                }
+            }
+            try await locks.withLock("scoped") { _ in
+                await expectHeld("scoped") { try await session.lock("scoped") }
+            }
+            try await session.unlock("handheld")
+            try await locks.withLock("handheld") { _ in }
+        }
+        try await locks.withLock("a") { _ in
+            try await locks.withSession { session in
+                await expectHeld("a") { try await session.lock("a") }
+                await expectHeld("a") { try await session.withLock("b") { _ in try await session.lock("a", mode: .shared) } }
+            }
+        }
+        try await locks.withTransaction(locking: "a") { _ in
+            try await locks.withSession { session in
+                await expectHeld("a") { try await session.lock("a") }
+            }
+        }
+        // A scope without a lock of its own stands in nobody's way.
+        try await locks.withTransaction { _ in
+            try await locks.withSession { _ in try await locks.withLock(LockKey(number: 0)) { _ in } }
+        }
+    }
+
+    @Test("shared locks of a session and of the manager go together")
+    func sharedWithManager() async throws {
+        let locks = try TestDatabase.get().manager()
+        try await locks.withSession { session in
+            try await session.withLock("a", mode: .shared) { _ in
+                try await locks.withLock("a", mode: .shared) { inner in #expect(inner.isHeld) }
+            }
+        }
+    }
+
+    @Test("waiting for a connection has a limit where it is given or nested, and says what is missing")
+    func noConnection() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager {
+            $0.pool.maximumConnections = 2
+            $0.timeouts.nested = .milliseconds(50)
+        }
+        try await locks.withSession { _ in
+            for timeout in [Duration.zero, .milliseconds(10), nil] {
+                let error = await lockError { try await locks.withSession(timeout: timeout) { _ in } }
+                #expect(error?.code == .timedOut)
+                #expect(error?.message.contains("maximumConnections") == true)
+            }
+        }
+        let negative = await lockError { try await locks.withSession(timeout: .seconds(-1)) { _ in } }
+        #expect(negative?.code == .invalidArgument)
+    }
+
+    @Test("a session that has ended refuses to go on, and ends what a task that outlives it waits for")
+    func escaped() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        let taken = try await other.acquire("taken")
+        let (session, waiting, inLine) = try await locks.withSession { session in
+            let waiting = Task { try await session.lock("taken") }
+            try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+            return (session, waiting, Task { try await session.lock("a") })
+        }
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        let errors = [
+            await lockError { try await inLine.value },
+            await lockError { try await session.lock("a") },
+            await lockError { try await session.unlock("a") },
+            await lockError { try await session.execute("SELECT 1") },
+        ]
+        #expect(errors.allSatisfy { $0?.code == .invalidArgument })
+        #expect(try await database.locks() == 1)
+        try await taken.release()
+    }
+
+    @Test("the body may use what its surroundings use")
+    func surroundings() async throws {
+        final class Notebook { var lines: [String] = [] }
+        let locks = try TestDatabase.get().manager()
+        let notebook = Notebook()
+        var count = 0
+        let same = try await locks.withSession { session in
+            count += 1
+            return try await session.withLock("a") { lock in
+                count += 1
+                notebook.lines.append("\(lock.key.name ?? "")")
+                return notebook
+            }
+        }
+        #expect(same === notebook)
+        #expect(count == 2)
+        #expect(notebook.lines == ["a"])
+    }
+}
