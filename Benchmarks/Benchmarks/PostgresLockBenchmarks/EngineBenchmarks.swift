@@ -40,7 +40,7 @@ func engineBenchmarks() {
 /// An engine with a carrier that is connected, to a server that grants everything at once.
 private struct EngineScript {
     private var engine: Engine
-    private var last: UInt64 = 0
+    private var ids = RequestIDs()
     private let now = Instant(nanoseconds: 0)
     private let patience = Instant(nanoseconds: 5_000_000_000)
 
@@ -56,8 +56,7 @@ private struct EngineScript {
 
     /// With a deadline, as most callers have one.
     mutating func acquire(_ key: Int) -> RequestID {
-        last += 1
-        let id = RequestID(last)
+        let id = ids.make()
         engine.acquire(id, LockTable.Request(AdvisoryKey(Int64(key)), .exclusive), deadline: patience, now: now)
         return id
     }
@@ -70,9 +69,9 @@ private struct EngineScript {
     mutating func exchange() {
         while true {
             engine.flush(now: now)
-            let actions = engine.takeActions()
-            guard !actions.isEmpty else { return }
-            for action in actions {
+            var isQuiet = true
+            while let action = engine.nextAction() {
+                isQuiet = false
                 switch action {
                 case .connect(let id, _):
                     engine.connected(id, now: now)
@@ -82,6 +81,7 @@ private struct EngineScript {
                     blackHole(action)
                 }
             }
+            if isQuiet { return }
         }
     }
 }

@@ -44,14 +44,13 @@ func lockTableBenchmarks() {
 /// A lock table and the answers of a server that grants everything.
 private struct TableScript {
     private var table = LockTable(limit: .unlimited)
-    private var last: UInt64 = 0
+    private var ids = RequestIDs()
     private let now = Instant(nanoseconds: 0)
     private let session = ConnectionID(1)
 
     @discardableResult
     mutating func acquire(_ key: Int) -> RequestID {
-        last += 1
-        let id = RequestID(last)
+        let id = ids.make()
         table.request(id, LockTable.Request(AdvisoryKey(Int64(key)), .exclusive), now: now)
         takeActions()
         return id
@@ -78,6 +77,6 @@ private struct TableScript {
     }
 
     private mutating func takeActions() {
-        blackHole(table.takeActions())
+        while let action = table.nextAction() { blackHole(action) }
     }
 }

@@ -6,6 +6,10 @@ struct RequestMap<Value: Sendable>: Sendable {
     private struct Place: Sendable {
         var id: RequestID
         var value: Value
+
+        mutating func apply(_ change: (inout Value) -> Void) {
+            change(&value)
+        }
     }
 
     private var places: [Place?] = []
@@ -44,7 +48,7 @@ struct RequestMap<Value: Sendable>: Sendable {
     /// Changes a value where it is, if it is there.
     mutating func update(_ id: RequestID, _ change: (inout Value) -> Void) {
         guard id.place < places.count, places[id.place]?.id == id else { return }
-        change(&places[id.place]!.value)
+        places[id.place]?.apply(change)
     }
 
     /// All that there is, in the order of the places, which does not differ from run to run.
