@@ -29,6 +29,8 @@ public actor LockManager {
     var connections: [ConnectionID: Connection] = [:]
     var attempts: [ConnectionID: Connector.Attempt] = [:]
     var calls = CallTable()
+    /// Those calls that are waited for together with others.
+    var batchedCalls: [RequestID: CallBatch.Place] = [:]
     var transactions: [ConnectionID: TransactionState] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
@@ -43,6 +45,9 @@ public actor LockManager {
 
     /// The most connections that there have been at a time, those being made included.
     package var connectionPeak = 0
+
+    /// How many statements the engine has had sent.
+    package var statementCount = 0
 
     /// How many calls have neither got what they asked for nor failed.
     package var waitingCount: Int { engine.waitingCount }
