@@ -21,7 +21,7 @@ final class SimulatedTask {
         guard rounds > 0, !process.isTerminated, !process.isCrashed else { return onEnd() }
         rounds -= 1
         agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
-            if chance.happens(0.2) {
+            if profile.transactions, chance.happens(0.2) {
                 SimulatedTransaction(self).begin()
             } else if chance.happens(0.3) {
                 SimulatedLockSet(self).proceed()
