@@ -15,6 +15,9 @@ extension LockManager {
     /// taken in one order everywhere. Free ones cost one round trip together. A key that is named twice is taken once, in
     /// the stronger of the modes.
     ///
+    /// That order is one of ``withLocks(_:timeout:isolation:_:)`` among themselves. Where the same keys are also locked by
+    /// transactions, which need a connection each besides, give a timeout.
+    ///
     /// The body runs as that of ``withLock(_:mode:timeout:isolation:_:)`` does. If any of the locks is lost while it runs,
     /// the body's task is cancelled, and the loss is thrown whatever the body returns or throws.
     ///
