@@ -235,7 +235,10 @@ struct LockSetTests {
         let waiting = Task {
             try await locks.withLocks([.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))]) { set in
                 try await database.query(
-                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted"
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    """
                 )
                 let loss = await set.waitForEnd()
                 #expect(loss?.code == .lockLost)

@@ -5,7 +5,8 @@
 /// the lock is free, call ``release()``.
 ///
 /// A noncopyable value can't be put into an array or returned from a task group's child. Use
-/// ``LockManager/withLock(_:mode:timeout:isolation:_:)`` there, or wrap the handle in a class of your own.
+/// ``LockManager/withLock(_:mode:timeout:isolation:_:)`` there, or wrap the handle in a class of your own. Of several locks that
+/// are taken together there is one handle: ``LockSetHandle``.
 public struct LockHandle: ~Copyable, Sendable {
     // An inner class, because `deinit` of a noncopyable value does not run everywhere, and `discard self` is not to be
     // had with class fields.

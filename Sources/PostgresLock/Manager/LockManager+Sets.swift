@@ -108,11 +108,10 @@ extension LockManager {
         case .complete:
             return acquisition.states
         case .refused(let keys):
-            let names = keys.map(\.description).joined(separator: ", ")
             throw LockError(
                 .timedOut,
                 """
-                Of the \(acquisition.count) locks in \(place), \(names) could not be had, and a timeout of zero does not wait. \
+                Of the \(acquisition.count) locks in \(place), \(keys.names) could not be had, and a timeout of zero does not wait. \
                 None is held now. Give it time, or try again later.
                 """,
                 keys: keys
@@ -142,7 +141,7 @@ extension LockManager {
         let held = states.filter { $0.end(nil) }
         logger.warning(
             "a handle of several locks was dropped without release(); its locks are given back",
-            metadata: [LogKey.key: "\(held.map(\.key.description).joined(separator: ", "))"]
+            metadata: [LogKey.key: "\(held.map(\.key).names)"]
         )
         loop.submit {
             self.assumeIsolated { manager in

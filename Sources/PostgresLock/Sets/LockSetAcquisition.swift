@@ -50,7 +50,7 @@ struct LockSetAcquisition {
         throw LockError(
             .alreadyHeld,
             """
-            This task holds the locks \(keys.map(\.description).joined(separator: ", ")) already, and would wait for itself \
+            This task holds the locks \(keys.names) already, and would wait for itself \
             for ever. Use the locks that it holds, or other keys.
             """,
             keys: keys

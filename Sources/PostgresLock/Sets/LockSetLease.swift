@@ -28,13 +28,14 @@ public struct LockSetLease: Sendable {
     /// - Returns: Why the lock was lost; `nil` if they were released, if there are none, or if the waiting task was
     ///   cancelled.
     public func waitForEnd() async -> LockError? {
-        await withTaskGroup(of: LockError?.self) { group in
+        await withTaskGroup(of: Void.self) { group in
             for lease in leases {
-                group.addTask { await lease.waitForEnd() }
+                group.addTask { _ = await lease.waitForEnd() }
             }
-            let loss = await group.next()
+            await group.next()
             group.cancelAll()
-            return loss ?? nil
         }
+        // Not what the first to return has returned: the loss of one lock cancels the body, and with it the wait for others.
+        return loss
     }
 }
