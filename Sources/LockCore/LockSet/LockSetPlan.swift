@@ -3,7 +3,8 @@
 /// They are numbered in an order that is the same everywhere. All are tried at once, which is one round trip if they are
 /// free. If not, the first one that could not be had is waited for, and while that lasts nothing that comes behind it is
 /// held: so whoever waits holds only what comes before, and no ring of waits can close. Then the rest is tried again. Each
-/// wait that ends with a grant makes the part that is kept longer; so there are never more waits than locks.
+/// wait that ends with a grant makes the part that is kept longer; so, unless something is lost on the way, there are never
+/// more waits than locks.
 package struct LockSetPlan: Sendable {
     package enum Step: Hashable, Sendable {
         /// Ask for all of these at once, without waiting.

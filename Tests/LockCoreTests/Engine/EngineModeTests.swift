@@ -57,6 +57,14 @@ struct EngineModeTests {
         #expect(script.change(10, of: 1, to: .exclusive) == [.submit(1, .changeMode(1, to: .exclusive))])
     }
 
+    @Test("nobody joins a lock while it is being upgraded, not even from inside a scope that shares it")
+    func joining() {
+        var script = EngineScript.holding(.shared)
+        script.change(9, of: 1, to: .exclusive)
+        #expect(script.on { $0.acquire(2, .init(1, .shared), enclosing: 1, now: $1) } == [])
+        #expect(script.answered(1, true) == [.resolve(9, .changed(true))])
+    }
+
     @Test("no cancellation ends a change, and no second one begins before the first has ended")
     func once() {
         var script = EngineScript.holding()
