@@ -159,11 +159,13 @@ extension LockTable.Entry {
 
     var isChanging: Bool { change != nil }
 
-    mutating func endChange(_ isChanged: Bool) -> Change? {
+    mutating func endChange(_ isChanged: Bool, now: Instant) -> Change? {
         guard let change, case .changing(let mode, on: let connection) = server else { return nil }
         self.change = nil
         server = .held(isChanged ? mode : mode.other, on: connection)
         if isChanged, sessionHolders > 0 { isHeldExclusively = mode == .exclusive }
+        // Nobody has shared it so far, however long it was held.
+        if isChanged, mode == .shared { heldSince = now }
         return change
     }
 

@@ -156,7 +156,7 @@ package struct LockTable: Sendable {
 
     /// The server's answer to `changeMode`.
     package mutating func modeChanged(_ key: AdvisoryKey, _ isChanged: Bool, now: Instant) {
-        guard let index = entries.index(of: key), let change = entries[index].endChange(isChanged) else { return }
+        guard let index = entries.index(of: key), let change = entries[index].endChange(isChanged, now: now) else { return }
         if isChanged {
             let mode = change.mode
             requests.update(change.holder) { $0.request.mode = mode }
@@ -196,7 +196,7 @@ package struct LockTable: Sendable {
         }
         for key in heldKeys.sorted() {
             guard let index = entries.index(of: key) else { continue }
-            if let change = entries[index].endChange(false) { actions.append(.changeFailed(change.call, failure)) }
+            if let change = entries[index].endChange(false, now: now) { actions.append(.changeFailed(change.call, failure)) }
             if let releaser = entries[index].takeReleaser() { actions.append(.releaseFailed(releaser, failure)) }
             entries[index].loseServerLock()
             advance(index, now: now)

@@ -8,7 +8,7 @@ extension LockError {
     ///   - place: Names the database, for people.
     ///   - limit: The pool's limit, for the advice.
     init(_ failure: Failure, keys: [LockKey], place: String) {
-        let about = keys.isEmpty ? "" : " (lock \(keys.map(\.description).joined(separator: ", ")))"
+        let about = keys.isEmpty ? "" : " (lock \(keys.names))"
         let code: Code
         let text: String
         switch failure.kind {

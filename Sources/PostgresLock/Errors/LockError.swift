@@ -49,3 +49,11 @@ extension LockError: CustomStringConvertible, CustomDebugStringConvertible {
         return parts.joined(separator: ", ") + ")"
     }
 }
+
+extension [LockKey] {
+    /// For messages: of very many only the first ones.
+    var names: String {
+        let names = prefix(10).map(\.description).joined(separator: ", ")
+        return count > 10 ? "\(names) and \(count - 10) more" : names
+    }
+}

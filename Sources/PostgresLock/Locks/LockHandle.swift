@@ -5,7 +5,8 @@
 /// the lock is free, call ``release()``.
 ///
 /// A noncopyable value can't be put into an array or returned from a task group's child. Use
-/// ``LockManager/withLock(_:mode:timeout:isolation:_:)`` there, or wrap the handle in a class of your own.
+/// ``LockManager/withLock(_:mode:timeout:isolation:_:)`` there, or wrap the handle in a class of your own. Of several locks that
+/// are taken together there is one handle: ``LockSetHandle``.
 public struct LockHandle: ~Copyable, Sendable {
     // An inner class, because `deinit` of a noncopyable value does not run everywhere, and `discard self` is not to be
     // had with class fields.
@@ -18,7 +19,7 @@ public struct LockHandle: ~Copyable, Sendable {
     /// What is locked.
     public var key: LockKey { owner.state.key }
 
-    /// How it is locked.
+    /// How it is locked. Changed by ``downgrade()`` and ``tryUpgrade()``.
     public var mode: LockMode { owner.state.mode }
 
     /// Whether the lock is held. See ``LockLease/isHeld``.
@@ -26,6 +27,38 @@ public struct LockHandle: ~Copyable, Sendable {
 
     /// A view to pass around.
     public var lease: LockLease { LockLease(state: owner.state) }
+
+    /// Makes an exclusive lock a shared one, and returns when others may share it.
+    ///
+    /// There is no gap: nobody gets the lock exclusively in between, not even who has waited for it long. It never waits
+    /// for anybody, only for the server's answer. A lock that is shared already stays as it is.
+    ///
+    /// Not ended by cancellation, as a release is not. ``mode`` is ``LockMode/shared`` from the moment on in which the change
+    /// begins, because others may be let in before its end.
+    ///
+    /// - Throws: ``LockError`` with the code ``LockError/Code/lockLost`` if the lock had been lost before, or is lost on
+    ///   the way; with ``LockError/Code/invalidArgument`` if another task is changing its mode at the same time.
+    public func downgrade() async throws {
+        _ = try await owner.change(to: .shared)
+    }
+
+    /// Makes a shared lock an exclusive one, if nobody else shares it.
+    ///
+    /// It only tries, and waits for nothing but the server's answer: two holders who both waited for the other one to go
+    /// would wait for ever. Whoever is told `false` still shares the lock. If the upgrade is what matters, release the
+    /// lock, take it exclusively, and look again at what was read under it. A lock that is exclusive already stays as it
+    /// is.
+    ///
+    /// A task that was cancelled before does not try; once begun, the change is not ended by cancellation.
+    ///
+    /// - Returns: Whether the lock is exclusive now. `false` if somebody else shares it, in this process or another.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/lockLost`` if the lock had been lost before, or is lost on
+    ///   the way; with ``LockError/Code/invalidArgument`` if another task is changing its mode at the same time.
+    ///   `CancellationError` if the task was cancelled before.
+    public func tryUpgrade() async throws -> Bool {
+        try Task.checkCancellation()
+        return try await owner.change(to: .exclusive)
+    }
 
     /// Gives the lock back, and returns when it is free for others.
     ///
@@ -51,6 +84,10 @@ private final class LeaseOwner: Sendable {
 
     func release() async throws {
         try await manager.release(state)
+    }
+
+    func change(to mode: LockMode) async throws -> Bool {
+        try await manager.change(state, to: mode)
     }
 
     deinit {

@@ -4,6 +4,10 @@ import LockCore
 /// A look at a lock that is held: for the body of ``LockManager/withLock(_:mode:timeout:isolation:_:)``, and for child
 /// tasks. It can be copied and passed around freely, and cannot release the lock.
 ///
+/// Nor can it change the lock's mode: to let others share the lock is to give half of it back, and whoever holds a copy
+/// could do that under a body that counts on being alone. Where a lock is to be downgraded, take it by
+/// ``LockManager/acquire(_:mode:timeout:)`` and use ``LockHandle/downgrade()``.
+///
 /// It may outlive the lock; then ``isHeld`` is false.
 public struct LockLease: Sendable {
     let state: LeaseState

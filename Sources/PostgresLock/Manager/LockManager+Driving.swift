@@ -157,6 +157,7 @@ extension LockManager {
 
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let connection = connections[id] else { return }
+        statementCount += 1
         switch work {
         case .batch(let batch):
             connection.submit(LockStatements.statement(for: batch))

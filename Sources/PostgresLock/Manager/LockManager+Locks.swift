@@ -163,7 +163,6 @@ extension LockManager {
             return CancellationError()
         case .ended(.timedOut(let failure)), .settled(cause: .timedOut(let failure)):
             if let failure { return LockError(failure, keys: keys, place: place) }
-            let names = keys.map(\.description).joined(separator: ", ")
             let advice =
                 isNested && limit != nil
                 ? """
@@ -171,7 +170,7 @@ extension LockManager {
                 opposite order would wait for each other for ever. Take locks in one order everywhere, or give a timeout.
                 """
                 : "Somebody else holds it; pg_locks on the server shows who."
-            return LockError(.timedOut, "Waited \(limit ?? .zero) for \(names) in \(place), in vain. \(advice)", keys: keys)
+            return LockError(.timedOut, "Waited \(limit ?? .zero) for \(keys.names) in \(place), in vain. \(advice)", keys: keys)
         case .failed(let failure):
             return LockError(failure, keys: keys, place: place)
         case .granted, .refused, .released, .changed, .lent, .settled(cause: nil):

@@ -30,6 +30,8 @@ public actor LockManager {
     var attempts: [ConnectionID: Connector.Attempt] = [:]
     var calls = CallTable()
     var lent: [ConnectionID: LentConnection] = [:]
+    /// Those calls that are waited for together with others.
+    var batchedCalls: [RequestID: CallBatch.Place] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
     /// How many answers of a connection belong to settings that were sent ahead of its wait.
@@ -44,6 +46,9 @@ public actor LockManager {
 
     /// The most connections that there have been at a time, those being made included.
     package var connectionPeak = 0
+
+    /// How many statements the engine has had sent.
+    package var statementCount = 0
 
     /// How many calls have neither got what they asked for nor failed.
     package var waitingCount: Int { engine.waitingCount }

@@ -98,9 +98,13 @@ extension LockManager {
     /// Passes an outcome on to who waits for it. A call that was granted a lock goes on, as that lock.
     func resolve(_ id: RequestID, _ outcome: Engine.Outcome) {
         guard let call = calls[id] else { return }
+        if case .changed(let isChanged) = outcome { (call as? ModeChange)?.end(isChanged) }
         if outcome != .granted { _ = calls.remove(id) }
-        let continuation = call.continuation
+        guard let continuation = call.continuation else {
+            if !batchedCalls.isEmpty, let place = batchedCalls.removeValue(forKey: id) { place.batch.end(place.index, outcome) }
+            return
+        }
         call.continuation = nil
-        continuation?.resume(returning: outcome)
+        continuation.resume(returning: outcome)
     }
 }

@@ -46,6 +46,11 @@ struct EngineScript {
     }
 
     @discardableResult
+    mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode) -> [Engine.Action] {
+        on { $0.change(call, of: id, to: mode, now: $1) }
+    }
+
+    @discardableResult
     mutating func connected(_ id: ConnectionID) -> [Engine.Action] {
         on { $0.connected(id, now: $1) }
     }

@@ -79,11 +79,13 @@ struct TableModel {
         }
     }
 
-    mutating func changeAnswered(_ key: AdvisoryKey, _ isChanged: Bool) {
+    mutating func changeAnswered(_ key: AdvisoryKey, _ isChanged: Bool, now: Instant) {
         guard let change = keys[key]?.change else { return }
         keys[key]?.change = nil
         guard isChanged else { return }
         keys[key]?.held?.mode = change.mode
+        // As if the server had granted it shared just now.
+        if change.mode == .shared { keys[key]?.held?.since = now }
         if let old = requests[change.holder] {
             requests[change.holder] = LockTable.Request(key, change.mode, scope: old.scope, isTry: old.isTry)
         }

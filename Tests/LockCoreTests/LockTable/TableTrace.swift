@@ -131,7 +131,7 @@ struct TableTrace {
         if let change = state.change {
             // Towards shared it always works.
             let isChanged = change.mode == .shared || happens(50)
-            model.changeAnswered(key, isChanged)
+            model.changeAnswered(key, isChanged, now: now)
             table.modeChanged(key, isChanged, now: now)
             return
         }
@@ -191,7 +191,7 @@ struct TableTrace {
                     table.release(id, now: now)
                     model.release(id)
                 } else if state.change != nil {
-                    model.changeAnswered(key, true)
+                    model.changeAnswered(key, true, now: now)
                     table.modeChanged(key, true, now: now)
                 } else if state.isUnlocking {
                     model.unlocked(key)

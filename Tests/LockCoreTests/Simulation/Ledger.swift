@@ -6,7 +6,7 @@ final class Ledger {
         let process: Int
         let id: RequestID
         let key: AdvisoryKey
-        let mode: Mode
+        var mode: Mode
         let session: SimulatedSession
         /// The server has ended the session behind the client's back. Until the client learns of it, only its own clock
         /// could tell it that others may hold the lock.
@@ -20,6 +20,9 @@ final class Ledger {
     private(set) var grants = 0
     var resolved = 0
     var provedHeld = 0
+    private(set) var upgrades = 0
+    private(set) var downgrades = 0
+    var refusedUpgrades = 0
     var lost = 0
 
     init(agenda: Agenda) {
@@ -32,7 +35,11 @@ final class Ledger {
 
     func begin(_ lease: Lease) {
         grants += 1
-        let others = leases[lease.key, default: []]
+        check(lease, against: leases[lease.key, default: []])
+        leases[lease.key, default: []].append(lease)
+    }
+
+    private func check(_ lease: Lease, against others: [Lease]) {
         let isExclusive = lease.mode == .exclusive
         if !lease.isOrphan, let other = others.first(where: { !$0.isOrphan && (isExclusive || $0.mode == .exclusive) }) {
             report(
@@ -42,7 +49,15 @@ final class Ledger {
                 """
             )
         }
-        leases[lease.key] = others + [lease]
+    }
+
+    /// From now on others may go by the new mode.
+    func change(process: Int, _ id: RequestID, _ key: AdvisoryKey, to mode: Mode) {
+        guard let index = leases[key]?.firstIndex(where: { $0.process == process && $0.id == id }) else { return }
+        leases[key]?[index].mode = mode
+        guard let lease = leases[key]?[index] else { return }
+        if mode == .exclusive { upgrades += 1 } else { downgrades += 1 }
+        check(lease, against: leases[key, default: []].filter { $0.process != process || $0.id != id })
     }
 
     func end(process: Int, _ id: RequestID, _ key: AdvisoryKey) {

@@ -21,7 +21,16 @@ extension SimulatedProcess {
         }
         ledger.resolved += 1
         if let lock = wanted.removeValue(forKey: id), outcome == .granted { beginLease(id, lock.key, lock.mode) }
+        if let change = changes.removeValue(forKey: id) { endChange(change.lock, change.mode, outcome) }
         completion(outcome)
+    }
+
+    private func endChange(_ lock: RequestID, _ mode: Mode, _ outcome: Engine.Outcome) {
+        guard outcome == .changed(true) else {
+            if outcome == .changed(false), mode == .exclusive { ledger.refusedUpgrades += 1 }
+            return
+        }
+        if mode == .exclusive, let key = held[lock] { ledger.change(process: self.id, lock, key, to: mode) }
     }
 
     /// The lock is the caller's from now on, also if its task has not run yet.

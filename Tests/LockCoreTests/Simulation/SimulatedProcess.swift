@@ -17,6 +17,8 @@ final class SimulatedProcess {
     var wanted: [RequestID: (key: AdvisoryKey, mode: Mode)] = [:]
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
+    /// The calls that change the mode of a lock.
+    var changes: [RequestID: (lock: RequestID, mode: Mode)] = [:]
     /// Ends the transaction that runs on a lent connection, when that is lost.
     var onLoss: [ConnectionID: () -> Void] = [:]
 

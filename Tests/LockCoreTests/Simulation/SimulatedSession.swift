@@ -145,7 +145,7 @@ final class SimulatedSession {
         guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
         guard take(key, mode) else { return SimulatedReply(failure: strike) }
         guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
-        return SimulatedReply(rows: [give(key, other)], failure: strike)
+        return SimulatedReply(rows: [give(key, other, keeping: mode)], failure: strike)
     }
 
     private func ask(_ key: AdvisoryKey, _ mode: Mode, limit: Duration?, _ strike: Failure?) {
@@ -220,10 +220,12 @@ final class SimulatedSession {
         return true
     }
 
-    private func give(_ key: AdvisoryKey, _ mode: Mode) -> Bool {
-        guard server.holders(of: key).contains(claim(mode)) else { return false }
+    /// - Parameter other: Held still, so that nobody is left without a lock.
+    private func give(_ key: AdvisoryKey, _ mode: Mode, keeping other: Mode? = nil) -> Bool {
+        let holders = server.holders(of: key)
+        guard holders.contains(claim(mode)) else { return false }
         heldKeys[key] = heldKeys[key].flatMap { $0 > 1 ? $0 - 1 : nil }
-        server.ledger.unlocks(key, self)
+        if !(other.map { holders.contains(claim($0)) } ?? false) { server.ledger.unlocks(key, self) }
         return server.unlock(key, claim(mode))
     }
 }

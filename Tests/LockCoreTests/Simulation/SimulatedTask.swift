@@ -21,8 +21,10 @@ final class SimulatedTask {
         guard rounds > 0, !process.isTerminated, !process.isCrashed else { return onEnd() }
         rounds -= 1
         agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
-            if chance.happens(0.2) {
+            if profile.transactions, chance.happens(0.2) {
                 SimulatedTransaction(self).begin()
+            } else if chance.happens(0.3) {
+                SimulatedLockSet(self).proceed()
             } else {
                 lock()
             }
@@ -56,6 +58,7 @@ final class SimulatedTask {
         acquire(randomKey(), chance.happens(0.3) ? .shared : .exclusive) { [self] id, key, mode in
             guard let id else { return next() }
             agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+                if chance.happens(0.3) { return changeMode(of: id, from: mode) }
                 guard mode == .shared, chance.happens(0.3), process.held[id] != nil else { return release(id) }
                 acquire(key, .shared, enclosing: id) { [self] inner, _, _ in
                     guard let inner else { return release(id) }
@@ -63,6 +66,36 @@ final class SimulatedTask {
                 }
             }
         }
+    }
+
+    /// As a handle's `downgrade` and `tryUpgrade` do it: mostly to the other mode, and perhaps back again.
+    private func changeMode(of lock: RequestID, from mode: Mode) {
+        let target: Mode = (mode == .shared) == chance.happens(0.9) ? .exclusive : .shared
+        guard let key = process.held[lock] else { return release(lock) }
+        // Others may be let in before the answer is here.
+        if target == .shared, mode == .exclusive { ledger.change(process: process.id, lock, key, to: .shared) }
+        let id = process.call(
+            within: profile.releaseLimit,
+            { [process] engine, id, now in
+                process.changes[id] = (lock, target)
+                engine.change(id, of: lock, to: target, now: now)
+            },
+            completion: { [self] id, outcome in
+                let isLost = process.held[lock] == nil
+                switch outcome {
+                case .changed(true): break
+                case .changed(false) where target == .exclusive && mode == .shared: break
+                case .failed where isLost && !profile.isCalm: break
+                default: ledger.report("process \(process.id): the change of \(lock) to \(target) ended by \(outcome)")
+                }
+                let now = outcome == .changed(true) ? target : mode
+                agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+                    if chance.happens(0.3) { changeMode(of: lock, from: now) } else { release(lock) }
+                }
+            }
+        )
+        // Which has no effect.
+        if chance.happens(0.1) { cancel(id, after: chance.skewedDuration(profile.latency)) }
     }
 
     private func acquire(
@@ -102,7 +135,7 @@ final class SimulatedTask {
         cancel(id, after: cancelAfter)
     }
 
-    private func release(_ id: RequestID, then completion: (() -> Void)? = nil) {
+    func release(_ id: RequestID, then completion: (() -> Void)? = nil) {
         let key = process.held.removeValue(forKey: id)
         if let key { ledger.end(process: process.id, id, key) }
         process.begin(id, within: profile.releaseLimit, { $0.release(id, now: $1) }) { [self] outcome in

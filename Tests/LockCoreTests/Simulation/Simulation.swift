@@ -52,7 +52,7 @@ final class Simulation {
 
     private func start(_ process: SimulatedProcess) {
         running[process.id, default: 0] += 1
-        SimulatedTask(process, rounds: profile.rounds) { [self] in running[process.id, default: 0] -= 1 }.next()
+        SimulatedTask(process, rounds: profile.rounds) { [self] in running[process.id]? -= 1 }.next()
     }
 
     private func checkQuiet() {

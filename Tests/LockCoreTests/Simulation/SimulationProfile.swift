@@ -8,6 +8,8 @@ struct SimulationProfile {
     var tasks: Int
     /// How many locks each of them takes, one after the other.
     var rounds: Int
+    /// Whether some of them are locks of transactions.
+    var transactions: Bool
     var engine = Engine.Configuration()
 
     var latency: ClosedRange<Duration>
@@ -44,6 +46,7 @@ struct SimulationProfile {
         keys = chance.one(of: [1, 2, 3, 5, 20])
         tasks = chance.one(of: [1, 3, 10, 30])
         rounds = chance.one(of: [3, 10])
+        transactions = chance.happens(0.6)
         engine.maximumConnections = chance.one(of: [2, 2, 3, 4, 8])
         engine.handOn = chance.one(of: [
             HandOnLimit(count: 0, duration: .zero), HandOnLimit(count: 16, duration: .milliseconds(50)),

@@ -1,0 +1,47 @@
+import LibPQ
+import LockCore
+
+/// A change of a held lock's mode, as a call of its own.
+final class ModeChange: PendingCall, @unchecked Sendable {
+    let state: LeaseState
+    let mode: LockMode
+
+    init(_ state: LeaseState, to mode: LockMode) {
+        self.state = state
+        self.mode = mode
+    }
+
+    /// Run on the loop, at the moment in which others may go by the new mode.
+    func end(_ isChanged: Bool) {
+        if isChanged { state.mode = mode }
+    }
+}
+
+extension LockManager {
+    /// Takes a held lock in the other mode, if nobody else is in the way.
+    ///
+    /// - Returns: Whether it is in that mode now.
+    nonisolated(nonsending) func change(_ state: LeaseState, to mode: LockMode) async throws -> Bool {
+        if let loss = state.loss { throw loss }
+        let change = ModeChange(state, to: mode)
+        let outcome = await call(change, isCancellable: false) { engine, id, now in
+            // The server lets others in before its answer is here: from now on nobody may count on being alone.
+            if mode == .shared { state.mode = .shared }
+            engine.change(id, of: state.id, to: mode.core, now: now)
+        }
+        // The change can have succeeded, and the lock can be lost again before this task comes to run.
+        if let loss = state.loss { throw loss }
+        switch outcome {
+        case .changed(let isChanged):
+            return isChanged
+        case .failed where state.isHeld:
+            throw LockError(
+                .invalidArgument,
+                "The mode of the lock \(state.key) is being changed by another task. Let one change end before the next.",
+                keys: [state.key]
+            )
+        default:
+            throw error(for: outcome, keys: [state.key], limit: nil)
+        }
+    }
+}

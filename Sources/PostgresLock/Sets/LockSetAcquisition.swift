@@ -1,0 +1,135 @@
+import LockCore
+
+/// Takes several locks together, in the steps that ``LockSetPlan`` decides upon.
+struct LockSetAcquisition {
+    enum End {
+        case complete
+        case refused([LockKey])
+    }
+
+    private struct Member {
+        let request: LockRequest
+        /// A shared lock around this code, which the request may join.
+        let enclosing: RequestID?
+        var state: LeaseState?
+    }
+
+    private let manager: LockManager
+    private var members: [Member]
+    private var plan: LockSetPlan
+    private let isNested: Bool
+    private let limit: Duration?
+    private let deadline: Instant?
+
+    /// Refuses what makes no sense, and what could never end.
+    init(_ requests: [LockRequest], timeout: Duration?, manager: LockManager) throws {
+        self.manager = manager
+        members = try Self.checked(requests.inOrder, timeout: timeout, manager: manager)
+        plan = LockSetPlan(count: members.count, mayWait: timeout != .zero)
+        isNested = timeout == nil
+        limit =
+            timeout == .zero
+            ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : manager.configuration.timeouts.nested)
+        deadline = limit.map { manager.now.advanced(by: $0) }
+    }
+
+    private static func checked(_ requests: [LockRequest], timeout: Duration?, manager: LockManager) throws -> [Member] {
+        var members: [Member] = []
+        var refusals: [LockError] = []
+        for request in requests {
+            do {
+                let enclosing = try manager.check(request.key, request.mode, timeout: timeout)
+                members.append(Member(request: request, enclosing: enclosing))
+            } catch let error as LockError where error.code == .alreadyHeld {
+                refusals.append(error)
+            }
+        }
+        guard let refusal = refusals.first else { return members }
+        guard refusals.count > 1 else { throw refusal }
+        let keys = refusals.flatMap(\.keys)
+        throw LockError(
+            .alreadyHeld,
+            """
+            This task holds the locks \(keys.names) already, and would wait for itself \
+            for ever. Use the locks that it holds, or other keys.
+            """,
+            keys: keys
+        )
+    }
+
+    var count: Int { members.count }
+
+    /// The locks, as far as they were granted.
+    var states: [LeaseState] { members.compactMap(\.state) }
+
+    /// Takes all or none. Cancelling the task ends it.
+    nonisolated(nonsending) mutating func run() async throws -> End {
+        do {
+            while true {
+                try Task.checkCancellation()
+                switch plan.next(isHeld: { [members] in members[$0].state?.isHeld ?? false }) {
+                case .tryAll(let indices):
+                    try await ask(indices, isTry: true)
+                case .wait(let index, let behind):
+                    try await ask([index], isTry: false, releasing: behind)
+                case .refused(let indices):
+                    let keys = indices.map { members[$0].request.key }
+                    await giveBack()
+                    return .refused(keys)
+                case .complete:
+                    return .complete
+                }
+            }
+        } catch {
+            await giveBack()
+            throw error
+        }
+    }
+
+    /// Asks for some and lets go of others, all in one turn.
+    private nonisolated(nonsending) mutating func ask(
+        _ indices: [Int],
+        isTry: Bool,
+        releasing behind: [Int] = []
+    ) async throws {
+        let wanted = indices.map { members[$0] }
+        let asked = wanted.map { LeaseState(key: $0.request.key, mode: $0.request.mode) }
+        let released = behind.compactMap { members[$0].state }.filter { $0.end(nil) }
+        for index in behind { members[index].state = nil }
+        let outcomes = await manager.callAll(released + asked) { [deadline, count = released.count] engine, index, id, now in
+            guard index >= count else { return engine.release(id, now: now) }
+            let member = wanted[index - count]
+            let request = LockTable.Request(
+                member.request.key.advisory,
+                member.request.mode.core,
+                isTry: isTry,
+                deadline: deadline
+            )
+            engine.acquire(id, request, deadline: deadline, enclosing: member.enclosing, now: now)
+        }
+        var ends: [(key: LockKey, outcome: Engine.Outcome)] = []
+        for (place, outcome) in outcomes.dropFirst(released.count).enumerated() {
+            switch outcome {
+            case .granted: members[indices[place]].state = asked[place]
+            case .refused: members[indices[place]].state = nil
+            default: ends.append((wanted[place].request.key, outcome))
+            }
+        }
+        try check(ends)
+    }
+
+    /// How the first one has ended is told, of all those that have ended alike.
+    private func check(_ ends: [(key: LockKey, outcome: Engine.Outcome)]) throws {
+        guard let first = ends.first else { return }
+        let keys = ends.filter { $0.outcome == first.outcome }.map(\.key)
+        throw manager.error(for: first.outcome, keys: keys, limit: limit, isNested: isNested)
+    }
+
+    /// Nothing of it is held any more, whatever became of it.
+    private nonisolated(nonsending) mutating func giveBack() async {
+        let held = states
+        for index in members.indices { members[index].state = nil }
+        // Whatever ends a release also ends the lock.
+        try? await manager.release(held)
+    }
+}

@@ -1,0 +1,50 @@
+/// Several locks that are held together, and the right to release them.
+///
+/// They are taken together and released together. What is said of ``LockHandle`` holds here too: there is one handle, it
+/// can't be copied, and if it is dropped, all its locks are given back a moment later.
+public struct LockSetHandle: ~Copyable, Sendable {
+    private let owner: LeaseSetOwner
+
+    init(_ states: [LeaseState], manager: LockManager) {
+        owner = LeaseSetOwner(states, manager: manager)
+    }
+
+    /// What is locked: each key once, in the order in which the locks are taken.
+    public var keys: [LockKey] { lease.keys }
+
+    /// Whether all the locks are held. See ``LockSetLease/isHeld``.
+    public var isHeld: Bool { lease.isHeld }
+
+    /// A view to pass around.
+    public var lease: LockSetLease { LockSetLease(states: owner.states) }
+
+    /// Gives all the locks back at once, and returns when they are free for others.
+    ///
+    /// Not ended by cancellation: a cancelled task releases its locks all the same.
+    ///
+    /// - Throws: ``LockError`` with the code ``LockError/Code/lockLost`` if some of the locks had been lost before, or
+    ///   ``LockError/Code/connectionLost`` if a connection went away during the release. It names the keys that it is
+    ///   about. In any case nothing is held any more.
+    public consuming func release() async throws {
+        try await owner.release()
+    }
+}
+
+/// Gives the locks back when nobody can do it any more.
+private final class LeaseSetOwner: Sendable {
+    let states: [LeaseState]
+    private let manager: LockManager
+
+    init(_ states: [LeaseState], manager: LockManager) {
+        self.states = states
+        self.manager = manager
+    }
+
+    func release() async throws {
+        try await manager.release(states)
+    }
+
+    deinit {
+        if states.contains(where: \.isHeld) { manager.giveBackDropped(states) }
+    }
+}

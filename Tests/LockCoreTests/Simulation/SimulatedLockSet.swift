@@ -1,0 +1,101 @@
+import LockCore
+
+/// Several locks that are taken together, as `withLocks` takes them.
+final class SimulatedLockSet {
+    private let task: SimulatedTask
+    private let process: SimulatedProcess
+    private let requests: [(key: AdvisoryKey, mode: Mode)]
+    private var held: [RequestID?]
+    private var plan: LockSetPlan
+    private let deadline: Instant?
+    private let cancelAt: Instant?
+
+    init(_ task: SimulatedTask) {
+        self.task = task
+        process = task.process
+        var modes: [AdvisoryKey: Mode] = [:]
+        for _ in 0..<task.chance.number(1...6) {
+            modes[task.randomKey()] = task.chance.happens(0.3) ? .shared : .exclusive
+        }
+        requests = modes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        held = requests.map { _ in nil }
+        let mayWait = !task.chance.happens(0.2)
+        plan = LockSetPlan(count: requests.count, mayWait: mayWait)
+        let patience = mayWait ? task.patience() : (nil, nil)
+        let now = task.agenda.now
+        cancelAt = patience.1.map { now.advanced(by: $0) }
+        // Among themselves they never wait in a ring, and need no limit. But a transaction that has its turn may wait for a
+        // connection that others hold until they get their turn: that can close a ring.
+        let isEndless = patience.0 == nil && patience.1 == nil
+        let limit = isEndless && task.profile.transactions ? .seconds(20) : patience.0
+        deadline = limit.map { now.advanced(by: $0) }
+    }
+
+    private func isHeld(_ index: Int) -> Bool {
+        held[index].map { process.held[$0] != nil } ?? false
+    }
+
+    func proceed() {
+        if let cancelAt, cancelAt <= process.agenda.now { return end() }
+        switch plan.next(isHeld: isHeld) {
+        case .tryAll(let indices):
+            ask(indices, isTry: true, releasing: [])
+        case .wait(let index, let behind):
+            if (index + 1..<requests.count).contains(where: { isHeld($0) && !behind.contains($0) }) {
+                process.ledger.report("process \(process.id) waits for \(requests[index].key), and keeps what comes behind it")
+            }
+            ask([index], isTry: false, releasing: behind)
+        case .refused:
+            end()
+        case .complete:
+            process.agenda.plan(after: task.chance.skewedDuration(task.profile.hold)) { [self] in end() }
+        }
+    }
+
+    private func ask(_ indices: [Int], isTry: Bool, releasing behind: [Int]) {
+        var open = indices.count + behind.count
+        var hasFailed = false
+        let answered = { [self] in
+            open -= 1
+            guard open == 0 else { return }
+            if hasFailed { end() } else { proceed() }
+        }
+        for index in behind { release(index, completion: answered) }
+        for index in indices {
+            let now = process.agenda.now
+            let cancelAfter = cancelAt.map { max(now.duration(to: $0), .zero) }
+            let timeLeft = deadline.map { max(now.duration(to: $0), .zero) }
+            let request = LockTable.Request(requests[index].key, requests[index].mode, isTry: isTry, deadline: deadline)
+            let id = process.call(
+                within: [cancelAfter, timeLeft].compactMap(\.self).min(),
+                for: request,
+                { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
+                completion: { [self] id, outcome in
+                    switch outcome {
+                    case .granted: held[index] = id
+                    case .refused where isTry: break
+                    default: hasFailed = true
+                    }
+                    answered()
+                }
+            )
+            task.cancel(id, after: cancelAfter)
+        }
+    }
+
+    private func release(_ index: Int, completion: @escaping () -> Void) {
+        guard let id = held[index] else { return completion() }
+        held[index] = nil
+        task.release(id, then: completion)
+    }
+
+    private func end() {
+        var open = requests.count
+        for index in requests.indices {
+            release(index) { [task] in
+                open -= 1
+                if open == 0 { task.next() }
+            }
+        }
+    }
+}

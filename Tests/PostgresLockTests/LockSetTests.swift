@@ -1,0 +1,290 @@
+import PostgresLock
+import Testing
+
+@Suite("Several locks", .database)
+struct LockSetTests {
+    @Test("are held together, each key once and in the stronger mode, until the scope ends")
+    func scope() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let requests: [LockRequest] = [
+            .shared(LockKey(number: 3)), .exclusive(LockKey(1, 2)), .exclusive(LockKey(number: 1)),
+            .exclusive(LockKey(number: 3)), .shared(LockKey(number: 2)), .shared(LockKey(number: 2)),
+        ]
+        let result = try await locks.withLocks(requests) { set async throws in
+            #expect(set.isHeld)
+            #expect(set.keys == [LockKey(number: 1), LockKey(number: 2), LockKey(number: 3), LockKey(1, 2)])
+            #expect(set.leases.map(\.mode) == [.exclusive, .shared, .exclusive, .exclusive])
+            #expect(set[LockKey(number: 2)]?.mode == .shared)
+            #expect(set["elsewhere"] == nil)
+            let held = try await database.locks()
+            #expect(held == 4)
+            return 42
+        }
+        #expect(result == 42)
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("keep others out as single locks do, in their modes")
+    func modes() async throws {
+        let database = try TestDatabase.get()
+        let (first, second) = (try database.manager(), try database.manager())
+        let held = try await first.acquire(all: [.exclusive("a"), .shared("b")])
+        #expect(try await !second.isFree("a", mode: .shared))
+        #expect(try await second.isFree("b", mode: .shared))
+        #expect(try await !second.isFree("b"))
+        try await held.release()
+        #expect(try await second.isFree("a"))
+        #expect(try await second.isFree("b"))
+    }
+
+    @Test("a thousand free locks take one statement to have and one to give back")
+    func statements() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        try await locks.withLock("warm") { _ in }
+        let requests = (0..<1000).map { LockRequest.exclusive(LockKey(number: Int64($0))) }
+        let before = await locks.statementCount
+        let held = try await locks.acquire(all: requests)
+        #expect(await locks.statementCount == before + 1)
+        #expect(try await database.locks() == 1000)
+        try await held.release()
+        #expect(await locks.statementCount == before + 2)
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("all or nothing: if one is taken, none is held, and the error names it", arguments: [0, 100])
+    func nothing(milliseconds: Int) async throws {
+        let database = try TestDatabase.get()
+        let (first, second) = (try database.manager(), try database.manager())
+        let taken = try await first.acquire(all: [.exclusive("b"), .shared("d")])
+        let error = await #expect(throws: LockError.self) {
+            try await second.withLocks(
+                [.exclusive("a"), .exclusive("b"), .shared("c"), .shared("d")],
+                timeout: .milliseconds(milliseconds)
+            ) { _ in }
+        }
+        #expect(error?.code == .timedOut)
+        #expect(error?.keys == ["b"])
+        #expect(try await database.locks() == 2)
+        #expect(try await second.tryAcquire(all: [.exclusive("a"), .exclusive("b")]) == nil)
+        for key: LockKey in ["a", "c"] {
+            #expect(try await first.isFree(key))
+        }
+        try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
+        try await taken.release()
+    }
+
+    @Test("who waits holds what comes before, and nothing that comes behind")
+    func prefix() async throws {
+        let database = try TestDatabase.get()
+        let (first, second) = (try database.manager(), try database.manager())
+        let taken = try await first.acquire(LockKey(number: 2))
+        let waiting = Task {
+            try await second.withLocks((1...4).reversed().map { .exclusive(LockKey(number: $0)) }) { $0.isHeld }
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        #expect(try await !first.isFree(LockKey(number: 1)))
+        try await database.eventually("what comes behind is free") {
+            var areFree = true
+            for number: Int64 in 3...4 { areFree = try await first.isFree(LockKey(number: number)) && areFree }
+            return areFree
+        }
+        try await taken.release()
+        #expect(try await waiting.value)
+    }
+
+    @Test("tasks of two processes that name them in any order lose no update, and never wait in a ring")
+    func anyOrder() async throws {
+        let database = try TestDatabase.get()
+        let managers = [try database.manager(), try database.manager { $0.pool.maximumConnections = 3 }]
+        let counters = (0..<6).map { _ in UnsafeCounter() }
+        let expected = try await withThrowingTaskGroup(of: [Int].self) { group in
+            for task in 0..<40 {
+                group.addTask {
+                    var counts = [Int](repeating: 0, count: counters.count)
+                    for _ in 0..<15 {
+                        let chosen = Array(counters.indices.shuffled().prefix(Int.random(in: 1...4)))
+                        let exclusive = chosen.filter { _ in Bool.random() }
+                        let requests = chosen.map { index in
+                            LockRequest(LockKey(number: Int64(index)), mode: exclusive.contains(index) ? .exclusive : .shared)
+                        }
+                        try await managers[task % 2].withLocks(requests, timeout: .seconds(120)) { _ in
+                            let before = chosen.map { counters[$0].value }
+                            await Task.yield()
+                            #expect(chosen.map { counters[$0].value } == before)
+                            for index in exclusive {
+                                await counters[index].increment()
+                                counts[index] += 1
+                            }
+                        }
+                    }
+                    return counts
+                }
+            }
+            return try await group.reduce(into: [Int](repeating: 0, count: counters.count)) { total, counts in
+                for index in counts.indices { total[index] += counts[index] }
+            }
+        }
+        #expect(counters.map(\.value) == expected)
+    }
+
+    @Test("a cancellation or a timeout at any moment leaves nothing behind")
+    func cancellation() async throws {
+        let database = try TestDatabase.get()
+        let (first, second) = (try database.manager(), try database.manager())
+        let ends = try await withThrowingTaskGroup(of: (held: Int, cancelled: Int, timedOut: Int).self) { group in
+            for lane in 0..<12 {
+                group.addTask {
+                    var ends = (held: 0, cancelled: 0, timedOut: 0)
+                    for _ in 0..<40 {
+                        let keys = (0..<6).shuffled().prefix(3).map { LockKey(number: Int64($0)) }
+                        let requests = keys.map { LockRequest($0, mode: Int.random(in: 0..<3) == 0 ? .shared : .exclusive) }
+                        let timeout: Duration? = Bool.random() ? .microseconds(Int.random(in: 1...8000)) : nil
+                        let task = Task {
+                            try await (lane % 2 == 0 ? first : second).withLocks(requests, timeout: timeout) { _ in
+                                try await Task.sleep(for: .microseconds(Int.random(in: 0...1000)))
+                            }
+                        }
+                        try await Task.sleep(for: .microseconds(Int.random(in: 0...12000)))
+                        task.cancel()
+                        do {
+                            try await task.value
+                            ends.held += 1
+                        } catch is CancellationError {
+                            ends.cancelled += 1
+                        } catch let error as LockError {
+                            #expect(error.code == .timedOut, "\(error)")
+                            ends.timedOut += 1
+                        }
+                    }
+                    return ends
+                }
+            }
+            return try await group.reduce((0, 0, 0)) { ($0.0 + $1.held, $0.1 + $1.cancelled, $0.2 + $1.timedOut) }
+        }
+        try await database.eventually("no lock remains") { try await database.locks() == 0 }
+        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
+        for number in 0..<6 {
+            #expect(try await first.isFree(LockKey(number: Int64(number))))
+            #expect(try await second.isFree(LockKey(number: Int64(number))))
+        }
+        print("ended: \(ends)")
+        #expect(ends.0 > 0 && ends.1 > 0 && ends.2 > 0, "otherwise nothing was tried")
+    }
+
+    @Test("a task that was cancelled before gets none")
+    func cancelledBefore() async throws {
+        let locks = try TestDatabase.get().manager()
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await locks.acquire(all: [.exclusive("a"), .exclusive("b")]).release()
+        }
+        await #expect(throws: CancellationError.self) { try await task.value }
+    }
+
+    @Test("asking for what the task holds itself is an error at once, which names the keys; sharing again is not")
+    func selfDeadlock() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        try await locks.withLocks([.exclusive("a"), .exclusive("b"), .shared("c")]) { set in
+            let error = await #expect(throws: LockError.self) {
+                try await locks.withLocks([.shared("a"), .exclusive("b"), .shared("c"), .exclusive("d")]) { _ in }
+            }
+            #expect(error?.code == .alreadyHeld)
+            #expect(Set(error?.keys ?? []) == ["a", "b"])
+            #expect(error?.message.contains("\"a\"") == true && error?.message.contains("\"b\"") == true)
+            let single = await #expect(throws: LockError.self) { try await locks.withLock("c") { _ in } }
+            #expect(single?.code == .alreadyHeld)
+            // An exclusive request that waits for this very scope does not stand in the way of sharing again.
+            let writer = Task { try await locks.withLock("c") { _ in } }
+            try await Task.sleep(for: .milliseconds(20))
+            try await locks.withLocks([.shared("c"), .exclusive("d")]) { inner in
+                #expect(inner.isHeld)
+                #expect(set.isHeld)
+            }
+            let held = try await database.locks()
+            #expect(held == 3)
+            writer.cancel()
+            _ = await writer.result
+        }
+    }
+
+    @Test("a nested wait has a limit, whose error explains it")
+    func nested() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
+        let other = try await database.manager().acquire("b")
+        try await locks.withLock("a") { _ in
+            let error = await #expect(throws: LockError.self) {
+                try await locks.withLocks([.exclusive("b"), .exclusive("c")]) { _ in }
+            }
+            #expect(error?.code == .timedOut)
+            #expect(error?.message.contains("timeouts.nested") == true)
+            #expect(error?.keys == ["b"])
+        }
+        try await other.release()
+    }
+
+    @Test("the loss of any of them cancels the body and is thrown, and the others are given back")
+    func loss() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        // What has to be waited for is held on a connection of its own, the other on the carrier.
+        let taken = try await other.acquire(LockKey(number: 2))
+        let waiting = Task {
+            try await locks.withLocks([.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))]) { set in
+                try await database.query(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    """
+                )
+                let loss = await set.waitForEnd()
+                #expect(loss?.code == .lockLost)
+                #expect(loss?.keys == [LockKey(number: 2)])
+                #expect(set.loss?.code == .lockLost)
+                #expect(!set.isHeld)
+                #expect(set[LockKey(number: 1)]?.isHeld == true)
+                #expect(Task.isCancelled)
+            }
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await taken.release()
+        let error = await #expect(throws: LockError.self) { try await waiting.value }
+        #expect(error?.code == .lockLost)
+        #expect(error?.keys == [LockKey(number: 2)])
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("a dropped handle gives them all back")
+    func dropped() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        func drop() async throws {
+            let held = try await locks.acquire(all: [.exclusive("a"), .shared("b"), .exclusive(LockKey(1, 2))])
+            let isHeld = held.isHeld
+            #expect(isHeld)
+        }
+        try await drop()
+        try await database.eventually("the locks are given back") { try await database.locks() == 0 }
+    }
+
+    @Test("no locks at all need no server")
+    func none() async throws {
+        let locks = try LockManager(configuration: .init(url: "host=/nowhere"))
+        #expect(try await locks.withLocks([], timeout: .zero) { $0.isHeld && $0.keys.isEmpty })
+        try await locks.acquire(all: []).release()
+    }
+
+    @Test("nonsense is refused before anything is locked")
+    func nonsense() async throws {
+        let locks = try TestDatabase.get().manager()
+        let empty = await #expect(throws: LockError.self) { try await locks.withLocks([.exclusive("a"), .shared("")]) { _ in } }
+        #expect(empty?.code == .invalidArgument)
+        let negative = await #expect(throws: LockError.self) {
+            try await locks.withLocks([.exclusive("a")], timeout: .seconds(-1)) { _ in }
+        }
+        #expect(negative?.code == .invalidArgument)
+    }
+}

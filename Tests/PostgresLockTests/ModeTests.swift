@@ -1,0 +1,201 @@
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+@Suite("Changing modes")
+struct ModeTests {
+    private static let terminateAll =
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    @Test("a downgrade lets those in who share, and nobody else, also if others wait for the lock alone", .database)
+    func downgrade() async throws {
+        let database = try TestDatabase.get()
+        let (first, second, third) = (try database.manager(), try database.manager(), try database.manager())
+        let lock = try await first.acquire("a")
+        let lease = lock.lease
+        async let sharing: Bool = second.withLock("a", mode: .shared) { _ in lease.isHeld }
+        try await database.eventually("one waits to share") { try await database.locks(granted: false) == 1 }
+        let alone = Task { try await third.withLock("a") { _ in lease.isHeld } }
+        try await database.eventually("another waits alone") { try await database.locks(granted: false) == 2 }
+        try await lock.downgrade()
+        #expect(lease.mode == .shared)
+        #expect(try await sharing)
+        try await lock.downgrade()
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(try await database.locks(granted: false) == 1, "who wants it alone waits on")
+        let isHeld = lock.isHeld
+        #expect(isHeld)
+        try await lock.release()
+        #expect(try await !alone.value)
+    }
+
+    @Test("after a downgrade the tasks of the same process share too, however long the lock was held before", .database)
+    func sharingAmongOurselves() async throws {
+        let locks = try TestDatabase.get().manager()
+        let lock = try await locks.acquire("a")
+        async let sharing: Bool = locks.withLock("a", mode: .shared) { $0.isHeld }
+        try await Task.sleep(for: .milliseconds(100))
+        try await lock.downgrade()
+        #expect(try await sharing)
+        try await lock.release()
+    }
+
+    @Test("no one is alone with a lock between its being held alone and its being shared", .database)
+    func noGap() async throws {
+        let database = try TestDatabase.get()
+        let (first, second) = (try database.manager(), try database.manager())
+        let version = UnsafeCounter()
+        try await withThrowingTaskGroup { group in
+            for manager in [first, second, second] {
+                group.addTask {
+                    for _ in 0..<100 { try await manager.withLock("a") { _ in await version.increment() } }
+                }
+                group.addTask {
+                    for _ in 0..<100 {
+                        let lock = try await manager.acquire("a")
+                        await version.increment()
+                        let before = version.value
+                        try await lock.downgrade()
+                        #expect(version.value == before)
+                        await Task.yield()
+                        let isAlone = try await lock.tryUpgrade()
+                        #expect(version.value == before)
+                        if isAlone { await version.increment() }
+                        try await lock.release()
+                        if isAlone { try await manager.withLock("upgrades") { _ in upgrades.value += 1 } }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        // Those that increment it, and those that increment it and then once more if they could upgrade.
+        #expect(version.value == 600 + upgrades.value)
+    }
+
+    private let upgrades = UnsafeCounter()
+
+    @Test("an upgrade is refused while somebody else shares, in this process or another, and excludes both afterwards", .database)
+    func upgrade() async throws {
+        let database = try TestDatabase.get()
+        let (first, second) = (try database.manager(), try database.manager())
+        let lock = try await first.acquire("a", mode: .shared)
+        for manager in [first, second] {
+            let other = try await manager.acquire("a", mode: .shared)
+            #expect(try await !lock.tryUpgrade())
+            let mode = lock.mode
+            #expect(mode == .shared)
+            try await other.release()
+        }
+        #expect(try await lock.tryUpgrade())
+        #expect(try await lock.tryUpgrade(), "it is exclusive already")
+        let mode = lock.mode
+        #expect(mode == .exclusive)
+        for manager in [first, second] {
+            #expect(try await !manager.isFree("a", mode: .shared))
+        }
+        #expect(try await database.locks() == 1, "held in one mode, not in both")
+        try await lock.release()
+        #expect(try await second.isFree("a"))
+    }
+
+    @Test("of those who want to upgrade at the same time at most one does, and none waits for ever", .database)
+    func rivals() async throws {
+        let database = try TestDatabase.get()
+        let managers = [try database.manager(), try database.manager()]
+        let counter = UnsafeCounter()
+        let upgrades = try await withThrowingTaskGroup(of: Int.self) { group in
+            for task in 0..<6 {
+                group.addTask {
+                    var upgrades = 0
+                    for _ in 0..<100 {
+                        let lock = try await managers[task % 2].acquire("a", mode: .shared)
+                        await Task.yield()
+                        if try await lock.tryUpgrade() {
+                            await counter.increment()
+                            upgrades += 1
+                        }
+                        try await lock.release()
+                    }
+                    return upgrades
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(counter.value == upgrades)
+        print("upgraded: \(upgrades) of 600")
+    }
+
+    @Test("a lock that is lost while its mode is being changed says so", .server(), arguments: [LockMode.shared, .exclusive])
+    func loss(mode: LockMode) async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(100))
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+        }
+        let lock = try await locks.acquire("a", mode: mode)
+        let killer = Task {
+            try await Task.sleep(for: .milliseconds(20))
+            try await database.query(Self.terminateAll)
+        }
+        do {
+            if mode == .shared { _ = try await lock.tryUpgrade() } else { try await lock.downgrade() }
+            Issue.record("The change says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+            #expect(error.keys == ["a"])
+        }
+        let isHeld = lock.isHeld
+        #expect(!isHeld)
+        try await killer.value
+        let again = await #expect(throws: LockError.self) { _ = try await lock.tryUpgrade() }
+        #expect(again?.code == .lockLost)
+    }
+
+    @Test("sessions that are terminated at any moment of a change end it at once", .server())
+    func termination() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let killer = Task {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .milliseconds(30))
+                try await database.query(Self.terminateAll)
+            }
+        }
+        var losses = 0
+        for _ in 0..<300 {
+            do {
+                let lock = try await locks.acquire("a", timeout: .seconds(20))
+                for _ in 0..<20 {
+                    try await lock.downgrade()
+                    #expect(try await lock.tryUpgrade(), "nobody else is there")
+                }
+                try await lock.release()
+            } catch let error as LockError {
+                losses += 1
+                #expect([.lockLost, .connectionLost].contains(error.code), "\(error)")
+            }
+        }
+        killer.cancel()
+        _ = await killer.result
+        print("terminated: \(losses) of 300 rounds lost their lock")
+    }
+
+    @Test("a cancelled task downgrades all the same, and does not try to upgrade", .database)
+    func cancelled() async throws {
+        let locks = try TestDatabase.get().manager()
+        let task = Task {
+            let lock = try await locks.acquire("a")
+            withUnsafeCurrentTask { $0?.cancel() }
+            try await lock.downgrade()
+            let mode = lock.mode
+            #expect(mode == .shared)
+            do {
+                _ = try await lock.tryUpgrade()
+                Issue.record("A cancelled task has upgraded its lock.")
+            } catch is CancellationError {}
+            try await lock.release()
+        }
+        try await task.value
+    }
+}
