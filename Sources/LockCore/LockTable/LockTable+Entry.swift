@@ -49,6 +49,7 @@ extension LockTable {
         private var heldSince = Instant(nanoseconds: 0)
         /// After the hand-on limit the place is behind the others in the server's queue: a try could barge past them.
         private var mustQueue = false
+        private var hasServerPlace = false
 
         init(_ key: AdvisoryKey) {
             self.key = key
@@ -70,6 +71,16 @@ extension LockTable.Entry {
         case .trying, .waiting, .ending: true
         case .none, .held, .changing, .unlocking: false
         }
+    }
+
+    /// - Returns: By how much the number of keys that have a place in the server's lock table has changed.
+    mutating func noteServerPlace() -> Int {
+        let had = hasServerPlace
+        switch server {
+        case .trying, .held, .changing, .unlocking: hasServerPlace = true
+        case .none, .waiting, .ending: hasServerPlace = false
+        }
+        return (hasServerPlace ? 1 : 0) - (had ? 1 : 0)
     }
 
     /// Whether the outcome of a try can still be open. A try never queues behind a request that it conflicts with.

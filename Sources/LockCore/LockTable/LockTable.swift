@@ -10,6 +10,10 @@ package struct LockTable: Sendable {
     private var requests = RequestMap<QueuedRequest>()
     private let limit: HandOnLimit
 
+    /// How many keys have a place in the server's lock table, or are about to get one by a try. Those that are waited for
+    /// are not among them.
+    package private(set) var serverKeyCount = 0
+
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
     private var actions = ActionQueue<Action>()
 
@@ -241,6 +245,7 @@ package struct LockTable: Sendable {
 
     private mutating func advance(_ index: Int, now: Instant) {
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
+        serverKeyCount += entries[index].noteServerPlace()
         if entries[index].isIdle { entries.remove(index) }
     }
 }
