@@ -10,7 +10,7 @@ extension Engine {
         case keys(Int)
         case unlimited
 
-        func limit(lockTableSize: Int?) -> Int? {
+        package func limit(lockTableSize: Int?) -> Int? {
             switch self {
             case .unlimited: nil
             case .keys(let count): count

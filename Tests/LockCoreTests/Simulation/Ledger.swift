@@ -21,6 +21,10 @@ final class Ledger {
     var resolved = 0
     var provedHeld = 0
     var lost = 0
+    /// How often the server's lock table was full.
+    var refusedForRoom = 0
+    /// How often an engine refused what might have filled it.
+    var refusedByBudget = 0
 
     init(agenda: Agenda) {
         self.agenda = agenda

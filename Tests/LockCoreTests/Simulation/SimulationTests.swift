@@ -18,7 +18,7 @@ struct SimulationTests {
                 1..<(Self.number("PGLOCK_SIMULATION_RUNS") ?? 100) + 1
             }
         var steps = 0
-        var summary = (grants: 0, calls: 0, provedHeld: 0, lost: 0)
+        var summary = (grants: 0, calls: 0, provedHeld: 0, lost: 0, refusedForRoom: 0, refusedByBudget: 0)
         for seed in seeds {
             let simulation = Simulation(seed: seed)
             simulation.run()
@@ -27,6 +27,8 @@ struct SimulationTests {
             summary.calls += simulation.ledger.resolved
             summary.provedHeld += simulation.ledger.provedHeld
             summary.lost += simulation.ledger.lost
+            summary.refusedForRoom += simulation.ledger.refusedForRoom
+            summary.refusedByBudget += simulation.ledger.refusedByBudget
             if !simulation.ledger.violations.isEmpty {
                 let violations = simulation.ledger.violations.prefix(3).joined(separator: "\n")
                 Issue.record("PGLOCK_SIMULATION_SEED=\(seed) \(simulation.profile)\n\(violations)")
@@ -38,6 +40,8 @@ struct SimulationTests {
         guard seeds.count >= 100 else { return }
         #expect(summary.provedHeld > 0)
         #expect(summary.lost > 0)
+        #expect(summary.refusedForRoom > 0)
+        #expect(summary.refusedByBudget > 0)
     }
 
     @Test("a run repeats to the last event", arguments: 1...5 as ClosedRange<UInt64>)
