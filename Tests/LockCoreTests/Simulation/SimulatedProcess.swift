@@ -156,6 +156,8 @@ final class SimulatedProcess {
     // MARK: Promises
 
     private func checkBudget() {
+        // A session whose unlock has failed may take what comes next in the round, before it is given up.
+        guard profile.statementErrors == 0, profile.troubleEvery == nil else { return }
         guard let limit = profile.engine.capacity.limit(lockTableSize: profile.lockTableSize) else { return }
         let count = links.values.reduce(0) { $0 + ($1.role == .dedicated ? 0 : $1.session.lockCount) }
         if count > limit { ledger.report("process \(id) has \(count) locks at the server, of \(limit) that it may have") }
