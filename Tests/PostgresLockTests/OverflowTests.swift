@@ -56,7 +56,9 @@ struct OverflowTests {
             }
             for task in tasks { #expect(try await task.value) }
             let duration = clock.now - start
-            print("\(count) contended keys over 3 connections, \(order): \(duration); a free key meanwhile: \(delays[25]), at most \(delays[49])")
+            print(
+                "\(count) contended keys over 3 connections, \(order): \(duration); a free key meanwhile: \(delays[25]), at most \(delays[49])"
+            )
             #expect(duration < .seconds(10))
             #expect(try await database.locks() == 0)
         }
@@ -74,20 +76,28 @@ struct OverflowTests {
         let clock = ContinuousClock()
         try await withHolder(of: count, database) { _ in
             let tasks = (0..<count).map { number in
-                Task { try await locks.acquire(LockKey(number: Int64(number))).release() }
+                Task {
+                    // Caught here: the testing library goes through all living errors whenever one more is thrown.
+                    do {
+                        try await locks.acquire(LockKey(number: Int64(number))).release()
+                        return false
+                    } catch {
+                        return error is CancellationError
+                    }
+                }
             }
             try await database.eventually("all wait") { await locks.waitingCount == count }
             try await database.eventually("some of them on the server") { try await database.locks(granted: false) == 6 }
+            var ended = 0
             let duration = await clock.measure {
                 for task in tasks { task.cancel() }
-                for task in tasks {
-                    await #expect(throws: CancellationError.self) { try await task.value }
-                }
+                for task in tasks { ended += await task.value ? 1 : 0 }
             }
             let quiet = try await clock.measure {
                 try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
             }
             print("\(count) waiting tasks cancelled in \(duration), the server's side \(quiet) later")
+            #expect(ended == count)
             #expect(duration < .seconds(20))
             #expect(try await database.locks() == count)
         }
