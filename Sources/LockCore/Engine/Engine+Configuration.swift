@@ -12,7 +12,7 @@ extension Engine {
         /// The most keys in one array statement.
         package var batchSize = 1000
         /// The most contended keys that are tried again at a time.
-        package var pollSize = 10_000
+        package var pollSize = 4000
         package var capacity = Capacity.fraction(0.5)
         package var seed: UInt64 = 0
 

@@ -28,9 +28,9 @@ struct EngineCrowdTests {
     func pollRounds() {
         var script = crowd()
         var polled: Set<AdvisoryKey> = []
-        for _ in 1...4 {
+        for _ in 1...10 {
             let actions = script.passToNextWake()
-            #expect(actions.keys.count <= 10_000)
+            #expect(actions.keys.count <= 4000)
             polled.formUnion(actions.keys)
             script.answered(1, rows: refusals(actions))
         }
