@@ -54,7 +54,7 @@ extension Engine {
         sendPoll(now: now)
     }
 
-    /// The newest tries fail if there is no room for them, after all that is unlocked in the same round ahead of them.
+    /// The newest tries are refused if there is no room for them, after all that is unlocked in the same round ahead of them.
     private mutating func refuseExcess(now: Instant) {
         guard let keyLimit else { return }
         let excess = placesTaken - pending.count(of: .unlock) - keyLimit
@@ -63,7 +63,7 @@ extension Engine {
         guard !refused.isEmpty else { return }
         let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
         for key in refused.reversed() {
-            table.failed(key, failure, now: now)
+            table.noRoom(key, failure, now: now)
         }
         settleTable(now: now)
     }

@@ -151,6 +151,17 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
+    /// There is no room for the key that is being tried. Who asks for a new key is told; who has waited for it before goes on
+    /// waiting.
+    package mutating func noRoom(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
+        guard let index = entries.index(of: key) else { return }
+        if entries[index].isAskedAnew, entries[index].hasPatience {
+            notGranted(key, now: now)
+        } else {
+            failed(key, failure, now: now)
+        }
+    }
+
     /// What was asked of the server went down with its connection; it is asked anew if somebody still wants it.
     package mutating func interrupted(_ key: AdvisoryKey, now: Instant) {
         guard let index = entries.index(of: key), entries[index].isAsking else { return }

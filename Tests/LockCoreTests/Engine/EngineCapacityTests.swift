@@ -134,6 +134,43 @@ struct EngineCapacityTests {
         #expect(actions == [.submit(1, .tryLock(6, 7))])
     }
 
+    @Test("a poll in flight counts")
+    func pollCounts() {
+        var script = script(.keys(1), maximumConnections: 2)
+        for number: Int64 in 1...2 {
+            script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number))
+            script.connected(1)
+            script.answered(1, false)
+        }
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
+        script.answered(1, false)
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
+        #expect(script.connected(2) == [])
+        #expect(script.answered(1, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+    }
+
+    @Test("who has waited already for a key that is asked for anew goes on waiting")
+    func askedAnew() {
+        var script = script(.keys(1), maximumConnections: 2)
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(2, .shared)
+        // The place goes to another key, since the other mode needs a try of its own.
+        script.on {
+            $0.release(1, now: $1)
+            $0.acquire(3, .init(3, .exclusive), now: $1)
+        }
+        let actions = script.answered(1, true)
+        #expect(actions.failures == [:])
+        script.answered(1, true)
+        script.release(3)
+        script.answered(1, true)
+        #expect(script.engine.waitingCount == 1)
+        script.connected(2)
+        #expect(script.answered(2, true) == [.resolve(2, .granted)])
+    }
+
     @Test("there is no limit before the size of the table is known, nor without wish for one", arguments: [1, 2])
     func unlimited(round: Int) {
         var script = script(round == 1 ? .fraction(0.5) : .unlimited)
