@@ -129,37 +129,4 @@ struct BadInputTests {
         #expect(error?.code == .tooManyConnections)
         #expect(error?.sqlState == "53300")
     }
-
-    @Test(
-        "a full lock table fails those who ask, leaves nothing locked, and is no loss for who holds",
-        .server(["max_locks_per_transaction": "10", "max_connections": "10"])
-    )
-    func lockTableFull() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
-        let outcomes = try await withThrowingTaskGroup(of: LockError.Code?.self) { group in
-            let gate = AsyncStream.makeStream(of: Void.self)
-            for number in 0..<3000 {
-                group.addTask {
-                    do {
-                        let lock = try await locks.acquire(LockKey(number: Int64(number)))
-                        // Held until all have been answered.
-                        for await _ in gate.stream { break }
-                        try await lock.release()
-                        return nil
-                    } catch let error as LockError {
-                        return error.code
-                    }
-                }
-            }
-            var codes: [LockError.Code?] = []
-            try await database.eventually("some are refused") { await locks.waitingCount == 0 }
-            gate.continuation.finish()
-            for try await code in group { codes.append(code) }
-            return codes
-        }
-        #expect(Set(outcomes) == [nil, .lockTableFull])
-        #expect(outcomes.count { $0 == nil } > 100)
-        #expect(try await database.locks() == 0)
-    }
 }

@@ -90,13 +90,17 @@ struct FaultTests {
         _ = consume held
     }
 
-    @Test("of several locks for which the server's lock table has no room, none is held", .server(["max_locks_per_transaction": "10"]))
-    func fullTable() async throws {
+    @Test(
+        "of several locks for which there is no room, none is held",
+        .server(["max_locks_per_transaction": "10"]),
+        arguments: [(LockManager.Configuration.Capacity.unlimited, LockError.Code.lockTableFull), (.fraction(0.5), .capacity)]
+    )
+    func noRoom(capacity: LockManager.Configuration.Capacity, code: LockError.Code) async throws {
         let database = try TestDatabase.get()
-        let locks = try database.manager()
+        let locks = try database.manager { $0.capacity = capacity }
         let requests = (0..<50_000).map { LockRequest.exclusive(LockKey(number: Int64($0))) }
         let error = await #expect(throws: LockError.self) { try await locks.withLocks(requests) { _ in } }
-        #expect(error?.code == .lockTableFull)
+        #expect(error?.code == code)
         #expect(error.map { !$0.keys.isEmpty && $0.message.count < 2000 } == true)
         #expect(try await database.locks() == 0)
         try await locks.withLocks(Array(requests.prefix(100))) { set in #expect(set.isHeld) }

@@ -23,7 +23,8 @@ struct SessionSetup {
         let result = try query(
             """
             SELECT pg_catalog.pg_backend_pid(), pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start), 'hex'),
-                pg_catalog.current_database()
+                pg_catalog.current_database(), pg_catalog.current_setting('max_locks_per_transaction', true),
+                pg_catalog.current_setting('max_connections', true), pg_catalog.current_setting('max_prepared_transactions', true)
             FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
             """
         )
@@ -37,8 +38,19 @@ struct SessionSetup {
             serverVersion: version,
             database: database,
             user: PQuser(raw.pointer).map { String(cString: $0) } ?? "",
-            host: PQhost(raw.pointer).map { String(cString: $0) } ?? ""
+            host: PQhost(raw.pointer).map { String(cString: $0) } ?? "",
+            lockTableSize: lockTableSize(result)
         )
+    }
+
+    /// What PostgreSQL's documentation promises. The server adds something for its own processes, and some slack.
+    private func lockTableSize(_ result: QueryResult) -> Int? {
+        guard let perTransaction = result.text(row: 0, column: 3).flatMap({ Int($0) }),
+            let connections = result.text(row: 0, column: 4).flatMap({ Int($0) }),
+            let prepared = result.text(row: 0, column: 5).flatMap({ Int($0) })
+        else { return nil }
+        // Three integers of 32 bits, of which the last two are far smaller.
+        return perTransaction * (connections + prepared)
     }
 
     private func applySettings() throws(ConnectionFailure) {

@@ -19,6 +19,8 @@ package final class RawConnection: @unchecked Sendable {
         package let database: String
         package let user: String
         package let host: String
+        /// For how many locks the server's lock table has room at least; `nil` if it does not say.
+        package let lockTableSize: Int?
 
         package init(
             processID: Int32 = 0,
@@ -26,7 +28,8 @@ package final class RawConnection: @unchecked Sendable {
             serverVersion: Int32 = 0,
             database: String = "",
             user: String = "",
-            host: String = ""
+            host: String = "",
+            lockTableSize: Int? = nil
         ) {
             self.processID = processID
             self.backendStart = backendStart
@@ -34,6 +37,7 @@ package final class RawConnection: @unchecked Sendable {
             self.database = database
             self.user = user
             self.host = host
+            self.lockTableSize = lockTableSize
         }
     }
 

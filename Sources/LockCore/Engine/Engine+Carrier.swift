@@ -4,6 +4,7 @@ import DequeModule
 extension Engine {
     /// The end of a burst of events: what has come together goes out.
     package mutating func flush(now: Instant) {
+        if needsPreparation { prepareRound(now: now) }
         guard !pending.isEmpty || !pendingCancels.isEmpty, let carrier, var connection = connections[carrier],
             connection.phase == .carrying, connection.inFlight.isEmpty
         else { return }
@@ -51,7 +52,7 @@ extension Engine {
             changeAnswered(key, on: id, answer, now: now)
         }
         settleTable(now: now)
-        if nextWait != nil { assignConnections(now: now) }
+        if !waitQueue.isEmpty { assignConnections(now: now) }
     }
 
     /// Answers that came before an error are exactly the keys that were tried until then. Of the row at which it failed, any
@@ -78,7 +79,7 @@ extension Engine {
     }
 
     private mutating func tried(_ key: AdvisoryKey, isGranted: Bool, on id: ConnectionID, now: Instant) {
-        let goesOnWaiting = pollAnswered(key, isGranted: isGranted)
+        let goesOnWaiting = pollAnswered(key, isGranted: isGranted, now: now)
         if isGranted {
             table.granted(key, on: id, now: now)
         } else if !goesOnWaiting {
@@ -88,7 +89,10 @@ extension Engine {
 
     /// The server could not try this key, and it is proved that it is not held.
     mutating func tryFailed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
-        if waits[key]?.isPolling == true { forgetWait(key) }
+        if waits[key]?.isPolling == true {
+            forgetWait(key)
+            schedulePoll(now: now)
+        }
         switch failure.kind {
         // Somebody else's doing, and nothing that asking again would not cure.
         case .cancelled, .lockTimeout: table.interrupted(key, now: now)

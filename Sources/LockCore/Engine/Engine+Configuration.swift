@@ -11,6 +11,9 @@ extension Engine {
         package var idleTimeout = Duration.seconds(60)
         /// The most keys in one array statement.
         package var batchSize = 1000
+        /// The most contended keys that are tried again at a time.
+        package var pollSize = 4000
+        package var capacity = Capacity.fraction(0.5)
         package var seed: UInt64 = 0
 
         package init() {}

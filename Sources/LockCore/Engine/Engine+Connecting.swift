@@ -4,8 +4,10 @@ import DequeModule
 extension Engine {
     // MARK: What the driver reports
 
-    package mutating func connected(_ id: ConnectionID, now: Instant) {
+    /// - Parameter lockTableSize: For how many locks the server's lock table has room, of all sessions together.
+    package mutating func connected(_ id: ConnectionID, lockTableSize: Int? = nil, now: Instant) {
         isWakeStale = true
+        if let lockTableSize { learn(lockTableSize: lockTableSize) }
         guard connections[id]?.phase == .connecting else {
             actions.append(.close(id))
             return
@@ -101,12 +103,7 @@ extension Engine {
     /// Nobody will answer these any more, and what they took has gone down with the carrier.
     mutating func abandonTries(_ keys: some Sequence<AdvisoryKey>, now: Instant) {
         for key in keys {
-            if waits[key]?.isPolling == true {
-                waits[key]?.isPolling = false
-                if waits[key]?.isUnwanted == false { continue }
-                forgetWait(key)
-            }
-            table.interrupted(key, now: now)
+            if !pollAbandoned(key, now: now) { table.interrupted(key, now: now) }
         }
     }
 
@@ -123,26 +120,24 @@ extension Engine {
     // MARK: Opening
 
     mutating func ensureCarrier(now: Instant) {
-        guard carrier == nil, !pending.isEmpty, let id = open(.carrier, now: now) else { return }
+        guard carrier == nil, !pending.isEmpty || isPollDue, let id = open(.carrier, now: now) else { return }
         carrier = id
     }
 
     /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
     mutating func assignConnections(now: Instant) {
-        while let id = idle(.waiter), let key = nextWait, waits[key]?.isPolling == false {
+        while let id = idle(.waiter), let key = waitQueue.first, waits[key]?.isPolling == false, hasRoom {
             startWait(key, on: id, now: now)
         }
         while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
             connections[id]?.phase = .lent
             resolve(call, .lent(id))
         }
-        var queued = 0
-        for key in waitQueue where waits[key]?.place == .queued {
-            queued += 1
-            if queued == configuration.maximumConnections { break }
+        if !waitQueue.isEmpty, hasRoom {
+            // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
+            let idle = connections.values.count { $0.role == .waiter && $0.phase == .idle }
+            open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
         }
-        // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason to open another one.
-        open(.waiter, wanted: queued - connections.values.count { $0.role == .waiter && $0.phase == .idle }, now: now)
         open(.dedicated, wanted: lendQueue.count, now: now)
     }
 
@@ -231,7 +226,8 @@ extension Engine {
     private mutating func failWhatNeeds(_ role: Role, _ failure: Failure, now: Instant) {
         switch role {
         case .carrier:
-            for key in pending.takeTries() {
+            // What is due to be polled needs the carrier too.
+            for key in pending.takeTries() + (isPollDue ? waitQueue.keys : []) {
                 forgetWait(key)
                 table.failed(key, failure, now: now)
             }

@@ -1,12 +1,10 @@
-import DequeModule
-
 // Contended keys: one blocking statement on a waiter each, as far as there are waiters; the rest is tried again.
 extension Engine {
     mutating func queueWait(_ key: AdvisoryKey, _ mode: Mode, now: Instant) {
         waits[key] = Wait(mode: mode)
         waitQueue.append(key)
         assignConnections(now: now)
-        if waits[key]?.place == .queued { schedulePoll(now: now) }
+        schedulePoll(now: now)
     }
 
     /// Nobody in the process wants the key any more, or not in this mode.
@@ -25,31 +23,20 @@ extension Engine {
     }
 
     mutating func forgetWait(_ key: AdvisoryKey) {
-        waits[key] = nil
+        guard let wait = waits.removeValue(forKey: key) else { return }
+        waitQueue.remove(key)
+        if wait.isPolling { pollCount -= 1 }
         if waits.isEmpty {
-            waitQueue.removeAll()
             pollAt = nil
+            isPollDue = false
             pollBackoff.reset()
-        } else if waitQueue.count > 2 * waits.count + 32 {
-            var seen: Set<AdvisoryKey> = []
-            waitQueue = waitQueue.filter { waits[$0]?.place == .queued && seen.insert($0).inserted }
-        }
-    }
-
-    /// The key that has waited longest for a waiter.
-    var nextWait: AdvisoryKey? {
-        mutating get {
-            while let key = waitQueue.first {
-                if waits[key]?.place == .queued { return key }
-                waitQueue.removeFirst()
-            }
-            return nil
         }
     }
 
     mutating func startWait(_ key: AdvisoryKey, on id: ConnectionID, now: Instant) {
         guard let wait = waits[key] else { return }
         waits[key]?.place = .connection(id)
+        waitQueue.remove(key)
         connections[id]?.phase = .waiting(key)
         let work = Work.wait(key, wait.mode, limit: backstop(key, now: now))
         connections[id]?.inFlight.append(work)
@@ -86,41 +73,6 @@ extension Engine {
         } else {
             table.interrupted(key, now: now)
         }
-    }
-
-    // MARK: Polling
-
-    /// - Returns: Whether the answered try was a poll of a key that goes on waiting.
-    mutating func pollAnswered(_ key: AdvisoryKey, isGranted: Bool) -> Bool {
-        guard let wait = waits[key], wait.isPolling else { return false }
-        if isGranted {
-            pollBackoff.reset()
-            forgetWait(key)
-            return false
-        }
-        if wait.isUnwanted {
-            forgetWait(key)
-            return false
-        }
-        waits[key]?.isPolling = false
-        return true
-    }
-
-    mutating func poll(now: Instant) {
-        guard let due = pollAt, due <= now else { return }
-        pollAt = nil
-        for key in waitQueue {
-            guard let wait = waits[key], wait.place == .queued, !wait.isPolling else { continue }
-            waits[key]?.isPolling = true
-            pending.append(key, .tryLock, wait.mode)
-        }
-        ensureCarrier(now: now)
-        schedulePoll(now: now)
-    }
-
-    private mutating func schedulePoll(now: Instant) {
-        guard pollAt == nil, nextWait != nil else { return }
-        pollAt = now.advanced(by: pollBackoff.next(using: &random))
     }
 }
 

@@ -1,5 +1,3 @@
-import DequeModule
-
 /// Everything that a lock manager decides: who gets which lock, over which connection, and when to give up.
 ///
 /// A value without clock, sockets or continuations. Events go in together with the time, actions come out; the driver
@@ -36,9 +34,19 @@ package struct Engine: Sendable {
 
     // Contended keys.
     var waits: [AdvisoryKey: Wait] = [:]
-    var waitQueue = Deque<AdvisoryKey>()
+    /// Those of them that have no waiter.
+    var waitQueue = WaitQueue()
     var pollBackoff = Backoff(first: .milliseconds(10), most: .milliseconds(250))
     var pollAt: Instant?
+    /// The pause is over, and the carrier has not been free since.
+    var isPollDue = false
+    /// How many keys of the last poll are not answered yet.
+    var pollCount = 0
+
+    // The server's lock table.
+    /// How many keys may be held or asked for at a time; `nil` for as many as there are, or if nobody knows yet.
+    var keyLimit: Int?
+    var lockTableSize: Int?
 
     /// Something may be due earlier than ``nextWake(now:)`` has said, for all that is known, or may have been submitted. To
     /// look has a price, which what happens in memory only should not pay.
@@ -96,6 +104,7 @@ package struct Engine: Sendable {
         self.configuration = configuration
         table = LockTable(limit: configuration.handOn)
         random = SplitMix64(seed: configuration.seed)
+        keyLimit = configuration.capacity.limit(lockTableSize: nil)
     }
 
     package mutating func nextAction() -> Action? {

@@ -15,6 +15,24 @@ struct PendingBatches: Sendable {
         takeAll(size: .max).filter { $0.kind.verb == .tryLock }.flatMap(\.keys)
     }
 
+    func count(of verb: Engine.Batch.Kind.Verb) -> Int {
+        Engine.Batch.Kind.all.reduce(0) { $0 + ($1.verb == verb ? keys[$1.index].count : 0) }
+    }
+
+    /// Takes the tries out that came last. Which mode or key space they are of makes no difference: the statement that has
+    /// most keys gives one, then the next.
+    mutating func takeNewestTries(_ excess: Int) -> [AdvisoryKey] {
+        let tries = Engine.Batch.Kind.all.filter { $0.verb == .tryLock }.map(\.index)
+        var taken: [AdvisoryKey] = []
+        while taken.count < excess, let index = tries.max(by: { keys[$0].count < keys[$1].count }),
+            let key = keys[index].popLast()
+        {
+            taken.append(key)
+            count -= 1
+        }
+        return taken
+    }
+
     /// Takes everything out, in statements of at most `size` keys.
     mutating func takeAll(size: Int) -> [Engine.Batch] {
         var batches: [Engine.Batch] = []

@@ -49,6 +49,10 @@ extension LockTable {
         private var heldSince = Instant(nanoseconds: 0)
         /// After the hand-on limit the place is behind the others in the server's queue: a try could barge past them.
         private var mustQueue = false
+        private var hasServerPlace = false
+        /// The server has been asked for it before, for somebody who may still wait.
+        private(set) var isAskedAnew = false
+        private var isAsked = false
 
         init(_ key: AdvisoryKey) {
             self.key = key
@@ -70,6 +74,19 @@ extension LockTable.Entry {
         case .trying, .waiting, .ending: true
         case .none, .held, .changing, .unlocking: false
         }
+    }
+
+    /// Whether somebody is there who does not only try.
+    var hasPatience: Bool { queuedCount > queuedTries }
+
+    /// - Returns: By how much the number of keys that have a place in the server's lock table has changed.
+    mutating func noteServerPlace() -> Int {
+        let had = hasServerPlace
+        switch server {
+        case .trying, .held, .changing, .unlocking: hasServerPlace = true
+        case .none, .waiting, .ending: hasServerPlace = false
+        }
+        return (hasServerPlace ? 1 : 0) - (had ? 1 : 0)
     }
 
     /// Whether the outcome of a try can still be open. A try never queues behind a request that it conflicts with.
@@ -211,6 +228,8 @@ extension LockTable.Entry {
         case .none:
             defer { mustQueue = false }
             guard let next else { return }
+            isAskedAnew = isAsked
+            isAsked = true
             let waits = mustQueue && request?.isTry == false
             server = waits ? .waiting(next) : .trying(next)
             actions.append(waits ? .waitLock(key, next) : .tryLock(key, next))

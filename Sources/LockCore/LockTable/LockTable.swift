@@ -10,6 +10,10 @@ package struct LockTable: Sendable {
     private var requests = RequestMap<QueuedRequest>()
     private let limit: HandOnLimit
 
+    /// How many keys have a place in the server's lock table, or are about to get one by a try. Those that are waited for
+    /// are not among them.
+    package private(set) var serverKeyCount = 0
+
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
     private var actions = ActionQueue<Action>()
 
@@ -147,6 +151,17 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
+    /// There is no room for the key that is being tried. Who asks for a new key is told; who has waited for it before goes on
+    /// waiting.
+    package mutating func noRoom(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
+        guard let index = entries.index(of: key) else { return }
+        if entries[index].isAskedAnew, entries[index].hasPatience {
+            notGranted(key, now: now)
+        } else {
+            failed(key, failure, now: now)
+        }
+    }
+
     /// What was asked of the server went down with its connection; it is asked anew if somebody still wants it.
     package mutating func interrupted(_ key: AdvisoryKey, now: Instant) {
         guard let index = entries.index(of: key), entries[index].isAsking else { return }
@@ -241,6 +256,7 @@ package struct LockTable: Sendable {
 
     private mutating func advance(_ index: Int, now: Instant) {
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
+        serverKeyCount += entries[index].noteServerPlace()
         if entries[index].isIdle { entries.remove(index) }
     }
 }

@@ -22,6 +22,7 @@ package struct Failure: Hashable, Sendable {
         case notHeld
         case statement
         // Ourselves.
+        case capacity
         case shutDown
     }
 

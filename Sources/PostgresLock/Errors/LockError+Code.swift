@@ -31,7 +31,7 @@ extension LockError {
         public static let lockLost = Code("lockLost")
         /// The server's lock table is full (SQLSTATE 53200).
         public static let lockTableFull = Code("lockTableFull")
-        /// More is asked for than the configuration allows.
+        /// More is asked for than the configuration allows, above all more keys at a time than ``LockManager/Configuration/capacity``.
         public static let capacity = Code("capacity")
         /// The connection went away during COMMIT, or COMMIT was not answered in time: the transaction may or may not have been committed.
         public static let commitOutcomeUnknown = Code("commitOutcomeUnknown")

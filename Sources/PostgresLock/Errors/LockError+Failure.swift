@@ -48,6 +48,13 @@ extension LockError {
                 The lock table of \(place) is full\(about): \(failure.message). Hold fewer locks at a time, or raise the \
                 server's max_locks_per_transaction and restart it.
                 """
+        case .capacity:
+            code = .capacity
+            text = """
+                There is no room for another lock in \(place)\(about): \(failure.message). Hold fewer locks at a time, raise the \
+                server's max_locks_per_transaction and restart it, or give the manager a larger part of it \
+                (configuration.capacity).
+                """
         case .deadlock:
             code = .deadlock
             text = "\(failure.message)\(about). Take locks in the same order everywhere, then try again."

@@ -28,6 +28,9 @@ extension LockManager {
         /// How long this process may keep a lock for its own tasks, while other processes wait for it.
         public var handOn = HandOn()
 
+        /// How many keys the manager may lock at a time.
+        public var capacity = Capacity.fraction(0.5)
+
         /// - Parameter url: See ``url``.
         public init(url: String? = nil) {
             self.url = url
@@ -125,6 +128,7 @@ extension LockManager.Configuration {
             try require(duration > .zero, "\(name) is \(duration), but must be more than zero.")
         }
         try require(timeouts.shutdownGrace >= .zero, "timeouts.shutdownGrace is \(timeouts.shutdownGrace), but can't be negative.")
+        try capacity.validate()
         try require(handOn.maximumCount >= 0, "handOn.maximumCount is \(handOn.maximumCount), but can't be negative.")
         try require(handOn.maximumDuration >= .zero, "handOn.maximumDuration is \(handOn.maximumDuration), but can't be negative.")
         do {
@@ -155,6 +159,7 @@ extension LockManager.Configuration {
         engine.connectPatience = timeouts.unreachable
         engine.responseTimeout = timeouts.response
         engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
+        engine.capacity = capacity.core
         engine.seed = UInt64.random(in: .min ... .max)
         return engine
     }

@@ -52,7 +52,7 @@ extension LockManager {
                 leases: states,
                 isolation: isolation,
                 enclosing: { [manager = ObjectIdentifier(self)] in
-                    states.map { EnclosingLock(manager: manager, state: $0, isTransaction: false, task: .current) }
+                    states.map { EnclosingLock(manager: manager, state: $0, kind: .lock, task: .current) }
                 },
                 body
             )

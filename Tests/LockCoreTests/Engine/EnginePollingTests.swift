@@ -75,4 +75,67 @@ struct EnginePollingTests {
         }
         Issue.record("Nobody asked for the key any more.")
     }
+
+    /// Key 1 has the waiter, the keys up to `count` are beyond it.
+    private func crowd(_ count: Int, pollSize: Int) -> EngineScript {
+        var script = EngineScript(maximumConnections: 2) { $0.pollSize = pollSize }
+        for number in 1...count { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(Int64(number))) }
+        script.connected(1)
+        script.answered(1, rows: Array(repeating: false, count: count))
+        script.connected(2)
+        return script
+    }
+
+    @Test("are polled in parts, in turn")
+    func parts() {
+        var script = crowd(6, pollSize: 2)
+        var parts: [Set<AdvisoryKey>] = []
+        for _ in 1...5 {
+            parts.append(script.passToNextWake().keys)
+            script.answered(1, false, false)
+        }
+        #expect(parts == [[2, 3], [4, 5], [6, 2], [3, 4], [5, 6]])
+    }
+
+    @Test("are not polled again before the last poll is answered")
+    func oneAtATime() {
+        var script = crowd(3, pollSize: 10)
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
+        #expect(script.pass(.seconds(20)) == [])
+        #expect(script.answered(1, false, false) == [])
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
+    }
+
+    @Test("are polled less and less often, until one of them is granted")
+    func pauses() {
+        var script = crowd(3, pollSize: 10)
+        func pause() -> Duration {
+            let before = script.now
+            script.passToNextWake()
+            return before.duration(to: script.now)
+        }
+        for _ in 1...8 {
+            _ = pause()
+            script.answered(1, false, false)
+        }
+        #expect(pause() >= .milliseconds(125))
+        script.answered(1, true, false)
+        #expect(pause() <= .milliseconds(10))
+        script.answered(1, false)
+        #expect(pause() >= .milliseconds(10))
+    }
+
+    @Test("of which a poll fails are not asked for again, so that a full server is not asked in a loop")
+    func failedPoll() {
+        var script = crowd(100, pollSize: 1000)
+        script.passToNextWake()
+        let row = Engine.Batch.keysPerRow
+        // The row at which it failed has to prove that it holds nothing, the others were never reached.
+        let actions = script.answered(1, rows: Array(repeating: false, count: row), failure: .full)
+        #expect(actions.keys.count == row)
+        #expect(actions.failures.count == 99 - 2 * row)
+        script.answered(1, rows: Array(repeating: false, count: row))
+        #expect(script.pass(.milliseconds(1)) == [])
+        #expect(script.passToNextWake().keys.count == row)
+    }
 }

@@ -24,6 +24,10 @@ final class Ledger {
     private(set) var downgrades = 0
     var refusedUpgrades = 0
     var lost = 0
+    /// How often the server's lock table was full.
+    var refusedForRoom = 0
+    /// How often an engine refused what might have filled it.
+    var refusedByBudget = 0
 
     init(agenda: Agenda) {
         self.agenda = agenda

@@ -20,6 +20,7 @@ extension SimulatedProcess {
             return ledger.report("process \(self.id), \(id) ended again: \(outcome)")
         }
         ledger.resolved += 1
+        if case .failed(let failure) = outcome, failure.kind == .capacity { ledger.refusedByBudget += 1 }
         if let lock = wanted.removeValue(forKey: id), outcome == .granted { beginLease(id, lock.key, lock.mode) }
         if let change = changes.removeValue(forKey: id) { endChange(change.lock, change.mode, outcome) }
         completion(outcome)
@@ -75,7 +76,7 @@ extension SimulatedProcess {
                     drive { $0.lost(id, failure, now: $1) }
                     if !isCrashed, links[id] != nil { ledger.report("\(id) was lost, but is kept") }
                 }
-                drive { $0.connected(id, now: $1) }
+                drive { $0.connected(id, lockTableSize: profile.lockTableSize, now: $1) }
             case .refused(let failure):
                 drive { $0.connectFailed(id, failure, now: $1) }
             }

@@ -157,11 +157,20 @@ final class SimulatedProcess {
 
     // MARK: Promises
 
+    private func checkBudget() {
+        // A session whose unlock has failed may take what comes next in the round, before it is given up.
+        guard profile.statementErrors == 0, profile.troubleEvery == nil else { return }
+        guard let limit = profile.engine.capacity.limit(lockTableSize: profile.lockTableSize) else { return }
+        let count = links.values.reduce(0) { $0 + ($1.role == .dedicated ? 0 : $1.session.lockCount) }
+        if count > limit { ledger.report("process \(id) has \(count) locks at the server, of \(limit) that it may have") }
+    }
+
     private func check() {
         if !held.isEmpty || !calls.isEmpty || !onLoss.isEmpty { lastBusy = agenda.now }
         if engine.connectionCount > profile.engine.maximumConnections {
             ledger.report("process \(id) has \(engine.connectionCount) connections")
         }
+        checkBudget()
         for (lock, key) in held {
             guard let lease = ledger.lease(process: id, lock, key), links.values.contains(where: { $0.session === lease.session })
             else { return ledger.report("process \(id), \(lock) still holds key \(key), on a connection that is gone") }

@@ -68,6 +68,13 @@ final class SimulatedServer {
 
     var lockedKeys: [AdvisoryKey] { locks.keys.sorted() }
 
+    /// Whether there is no room for a key that nobody has or wants so far.
+    func isFull(for key: AdvisoryKey) -> Bool {
+        guard let size = profile.lockTableSize, locks[key] == nil, locks.count >= size else { return false }
+        ledger.refusedForRoom += 1
+        return true
+    }
+
     func tryLock(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim) -> Bool {
         change(key) { $0.tryLock(claim, passingQueue: profile.triesPassTheQueue) }
     }

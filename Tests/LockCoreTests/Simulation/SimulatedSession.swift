@@ -45,6 +45,13 @@ final class SimulatedSession {
         }
     }
 
+    /// How many places in the lock table are due to it.
+    var lockCount: Int {
+        guard isAlive else { return 0 }
+        if case .blocked = activity { return heldKeys.count + 1 }
+        return heldKeys.count
+    }
+
     // MARK: What the client does
 
     func receive(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
@@ -105,6 +112,7 @@ final class SimulatedSession {
             if !heldKeys.isEmpty { server.ledger.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
             ask(key, mode, limit: limit, strike)
         case .transactionLock(let key, let mode, isTry: true):
+            let strike = strike ?? (server.isFull(for: key) ? .full : nil)
             guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
             finish(SimulatedReply(rows: [take(key, mode)]))
         case .transactionLock(let key, let mode, isTry: false):
@@ -130,6 +138,11 @@ final class SimulatedSession {
         var reply = SimulatedReply()
         let end = strike == nil ? batch.keys.count : server.chance.number(0...batch.keys.count - 1)
         for key in batch.keys.prefix(end) {
+            if batch.kind.verb == .tryLock, server.isFull(for: key) {
+                reply.failure = .full
+                reply.rows.removeLast(reply.rows.count % Engine.Batch.keysPerRow)
+                return reply
+            }
             reply.rows.append(batch.kind.verb == .tryLock ? take(key, batch.kind.mode) : give(key, batch.kind.mode))
         }
         if strike != nil, batch.kind.verb == .tryLock, server.chance.happens(0.3) {
@@ -153,6 +166,7 @@ final class SimulatedSession {
             if server.chance.happens(0.3) { _ = take(key, mode) }
             return finish(SimulatedReply(failure: strike))
         }
+        guard !server.isFull(for: key) else { return finish(SimulatedReply(failure: .full)) }
         activity = .blocked(key)
         if server.lock(key, claim(mode)) {
             wake()

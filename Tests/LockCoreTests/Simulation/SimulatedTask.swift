@@ -124,7 +124,7 @@ final class SimulatedTask {
                     break
                 case .ended(.cancelled) where cancelAfter.map { began.advanced(by: $0) <= agenda.now } == true:
                     break
-                case .failed where !profile.isCalm || process.isTerminated:
+                case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated:
                     break
                 default:
                     ledger.report("process \(process.id), \(id) ended by \(outcome) (try: \(isTry), limit: \(limit ?? .zero))")

@@ -21,6 +21,9 @@ struct SimulationProfile {
     /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
     var triesPassTheQueue: Bool
 
+    /// How many keys the server's lock table has room for; `nil` for any number.
+    var lockTableSize: Int?
+
     // How likely each of them is, per occasion.
     var statementErrors = 0.0
     var cancelsForbidden = false
@@ -34,6 +37,22 @@ struct SimulationProfile {
 
     var isCalm: Bool {
         statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && !departures
+    }
+
+    /// Whether a call may fail like this. In good weather only what has no room does.
+    func mayFail(by kind: Failure.Kind) -> Bool {
+        switch kind {
+        case .capacity: engine.capacity != .unlimited
+        case .lockTableFull: !isCalm || mayFillLockTable
+        default: !isCalm
+        }
+    }
+
+    /// Whether the processes together may ask for more than the server has room for, transactions included.
+    private var mayFillLockTable: Bool {
+        guard let lockTableSize else { return false }
+        guard let limit = engine.capacity.limit(lockTableSize: lockTableSize) else { return true }
+        return processes * (limit + engine.maximumConnections) > lockTableSize
     }
 
     /// How long a release may take: a round that is under way, the interruption of a wait, and the unlock itself, each as
@@ -62,6 +81,9 @@ struct SimulationProfile {
         patience = .zero...chance.one(of: [.milliseconds(20), .milliseconds(500), .seconds(20)])
         waking = .zero...chance.one(of: [.microseconds(10), .milliseconds(2), .milliseconds(50)])
         triesPassTheQueue = chance.happens(0.5)
+        lockTableSize = chance.one(of: [nil, nil, 3, 10, 60])
+        engine.capacity = chance.one(of: [.unlimited, .fraction(0.5), .fraction(0.1), .fraction(1), .keys(2)])
+        engine.pollSize = chance.one(of: [1, 5, 10_000])
         guard chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
         cancelsForbidden = chance.happens(0.2)

@@ -18,7 +18,10 @@ struct SimulationTests {
                 1..<(Self.number("PGLOCK_SIMULATION_RUNS") ?? 100) + 1
             }
         var steps = 0
-        var summary = (grants: 0, calls: 0, provedHeld: 0, lost: 0, downgrades: 0, upgrades: 0, refusedUpgrades: 0)
+        var summary = (
+            grants: 0, calls: 0, provedHeld: 0, lost: 0, downgrades: 0, upgrades: 0, refusedUpgrades: 0, refusedForRoom: 0,
+            refusedByBudget: 0
+        )
         for seed in seeds {
             let simulation = Simulation(seed: seed)
             simulation.run()
@@ -30,6 +33,8 @@ struct SimulationTests {
             summary.downgrades += simulation.ledger.downgrades
             summary.upgrades += simulation.ledger.upgrades
             summary.refusedUpgrades += simulation.ledger.refusedUpgrades
+            summary.refusedForRoom += simulation.ledger.refusedForRoom
+            summary.refusedByBudget += simulation.ledger.refusedByBudget
             if !simulation.ledger.violations.isEmpty {
                 let violations = simulation.ledger.violations.prefix(3).joined(separator: "\n")
                 Issue.record("PGLOCK_SIMULATION_SEED=\(seed) \(simulation.profile)\n\(violations)")
@@ -42,6 +47,8 @@ struct SimulationTests {
         #expect(summary.provedHeld > 0)
         #expect(summary.lost > 0)
         #expect(summary.downgrades > 0 && summary.upgrades > 0 && summary.refusedUpgrades > 0)
+        #expect(summary.refusedForRoom > 0)
+        #expect(summary.refusedByBudget > 0)
     }
 
     @Test("a run repeats to the last event", arguments: 1...5 as ClosedRange<UInt64>)

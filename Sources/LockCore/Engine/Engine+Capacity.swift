@@ -1,0 +1,95 @@
+// The server's lock table is shared with everyone. When it is full, other people's statements and new connections fail; so
+// the engine keeps to a part of it, and refuses what goes beyond before the server would.
+extension Engine {
+    /// How many keys may be held or asked for at a time.
+    ///
+    /// Locks that transactions take on their own sessions are not counted.
+    package enum Capacity: Hashable, Sendable {
+        /// This part of the server's lock table, whose size is learned by connecting.
+        case fraction(Double)
+        case keys(Int)
+        case unlimited
+
+        package func limit(lockTableSize: Int?) -> Int? {
+            switch self {
+            case .unlimited: nil
+            case .keys(let count): count
+            case .fraction(let fraction): lockTableSize.map { max(1, Int(Double($0) * fraction)) }
+            }
+        }
+    }
+
+    mutating func learn(lockTableSize size: Int) {
+        lockTableSize = size
+        keyLimit = configuration.capacity.limit(lockTableSize: size)
+    }
+
+    /// How many keys have a place in the server's lock table, or may get one by what is under way.
+    var placesTaken: Int {
+        table.serverKeyCount + pollCount + connections.values.count { $0.isWaitingForLock }
+    }
+
+    /// How many further keys may be asked for; `nil` for any number.
+    var room: Int? {
+        keyLimit.map { max(0, $0 - placesTaken + pending.count(of: .unlock)) }
+    }
+
+    /// Whether another wait may begin. What is still to be unlocked counts until it is.
+    var hasRoom: Bool {
+        keyLimit.map { placesTaken < $0 } ?? true
+    }
+
+    /// Whether there is more to a round than to send what is pending. Must be cheap, since there are many rounds.
+    var needsPreparation: Bool {
+        isPollDue || keyLimit.map { table.serverKeyCount + pollCount + connections.count > $0 } ?? false
+    }
+
+    /// Right before the carrier's next round: what it must not try for want of room is refused, what it may try besides is
+    /// added.
+    mutating func prepareRound(now: Instant) {
+        guard let carrier, let connection = connections[carrier], connection.phase == .carrying,
+            connection.inFlight.isEmpty
+        else { return }
+        refuseExcess(now: now)
+        sendPoll(now: now)
+    }
+
+    /// The newest tries are refused if there is no room for them, after all that is unlocked in the same round ahead of them.
+    private mutating func refuseExcess(now: Instant) {
+        guard let keyLimit else { return }
+        let excess = placesTaken - pending.count(of: .unlock) - keyLimit
+        guard excess > 0 else { return }
+        let refused = pending.takeNewestTries(excess)
+        guard !refused.isEmpty else { return }
+        let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
+        for key in refused.reversed() {
+            table.noRoom(key, failure, now: now)
+        }
+        settleTable(now: now)
+    }
+}
+
+extension Engine.Connection {
+    /// It has a place in the queue of a lock, or may hold one by that.
+    fileprivate var isWaitingForLock: Bool {
+        switch phase {
+        case .waiting, .proving: true
+        case .connecting, .carrying, .idle, .holding, .unlocking, .lent: false
+        }
+    }
+}
+
+extension Failure {
+    fileprivate static func capacity(limit: Int, of size: Int?, configured: Engine.Capacity) -> Failure {
+        let reason =
+            switch configured {
+            case .fraction(let fraction):
+                """
+                \(fraction) of the \(size ?? limit) that the server's lock table is sure to have room for \
+                (max_locks_per_transaction × (max_connections + max_prepared_transactions))
+                """
+            case .keys, .unlimited: "the limit that is configured"
+            }
+        return Failure(.capacity, "This manager holds or asks for \(limit) locks already, which is \(reason)")
+    }
+}

@@ -1,0 +1,82 @@
+import DequeModule
+
+/// Contended keys that wait for a connection, in order of arrival.
+///
+/// Any of them may leave at any time. Who has left keeps its place in the deque until the front reaches it, or until such
+/// places are the majority; so leaving costs the same wherever one stands. Besides the order of arrival there is a
+/// rotation: who goes through the queue in parts begins where the last part ended.
+struct WaitQueue: Sendable {
+    private struct Place {
+        let key: AdvisoryKey
+        /// Grows with every arrival, so that a key that has come again is told from its earlier place.
+        let number: UInt64
+    }
+
+    private var order = Deque<Place>()
+    private var numbers: [AdvisoryKey: UInt64] = [:]
+    private var arrivals: UInt64 = 0
+    /// The last of the part that was gone through last.
+    private var turn: UInt64 = 0
+
+    var count: Int { numbers.count }
+    var isEmpty: Bool { numbers.isEmpty }
+
+    mutating func append(_ key: AdvisoryKey) {
+        arrivals += 1
+        numbers[key] = arrivals
+        order.append(Place(key: key, number: arrivals))
+    }
+
+    mutating func remove(_ key: AdvisoryKey) {
+        guard numbers.removeValue(forKey: key) != nil else { return }
+        guard !numbers.isEmpty else { return order.removeAll() }
+        guard order.count > 2 * numbers.count + 32 else { return }
+        order.removeAll { [numbers] in numbers[$0.key] != $0.number }
+    }
+
+    /// Who has waited longest.
+    var first: AdvisoryKey? {
+        mutating get {
+            while let place = order.first {
+                if isTaken(place) { return place.key }
+                order.removeFirst()
+            }
+            return nil
+        }
+    }
+
+    /// The next ones in rotation, each at most once.
+    mutating func nextPart(_ limit: Int) -> [AdvisoryKey] {
+        var keys: [AdvisoryKey] = []
+        guard limit > 0, !order.isEmpty else { return keys }
+        keys.reserveCapacity(min(limit, count))
+        let start = firstIndex(after: turn)
+        for offset in order.indices {
+            let place = order[(start + offset) % order.count]
+            guard isTaken(place) else { continue }
+            keys.append(place.key)
+            turn = place.number
+            if keys.count == limit { break }
+        }
+        return keys
+    }
+
+    /// All, the oldest first.
+    var keys: [AdvisoryKey] {
+        order.filter(isTaken).map(\.key)
+    }
+
+    private func isTaken(_ place: Place) -> Bool {
+        numbers[place.key] == place.number
+    }
+
+    /// The numbers in the deque are ascending.
+    private func firstIndex(after number: UInt64) -> Int {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if order[middle].number <= number { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,41 @@
+import LockCore
+
+extension LockManager.Configuration {
+    /// How many keys a manager may lock at a time.
+    ///
+    /// The server keeps the locks of all sessions in one table. When that is full, it refuses locks to everyone, tables'
+    /// included: other people's statements fail, and new connections. So a manager keeps to a part of the table, half of it
+    /// by default, and fails whoever asks for more, at once, with ``LockError/Code/capacity``. Where several managers or
+    /// processes share a server, give each its part.
+    ///
+    /// Every key that is held or asked for counts once, however many tasks share it or wait for it. Tasks that wait for
+    /// locks which others hold need no room beyond that of the connections they wait on; when there is none left, they go
+    /// on waiting. What transactions lock is not counted: it is limited by the number of connections.
+    public struct Capacity: Hashable, Sendable {
+        let core: Engine.Capacity
+
+        /// This part of the server's lock table: more than 0, at most 1.
+        ///
+        /// The table's size is taken to be max_locks_per_transaction × (max_connections + max_prepared_transactions), which
+        /// a server always has room for. It is asked for at every connect, so a change counts after the next one.
+        public static func fraction(_ fraction: Double) -> Capacity { Capacity(core: .fraction(fraction)) }
+
+        /// This many keys, at least 1, whatever the size of the server's lock table.
+        public static func keys(_ count: Int) -> Capacity { Capacity(core: .keys(count)) }
+
+        /// As many as the server has room for. Beyond that it fails, for everyone; whoever asks the manager gets
+        /// ``LockError/Code/lockTableFull`` then.
+        public static let unlimited = Capacity(core: .unlimited)
+
+        func validate() throws {
+            switch core {
+            case .fraction(let fraction) where !(fraction > 0 && fraction <= 1):
+                throw LockError(.badConfiguration, "capacity is .fraction(\(fraction)), but must be more than 0, and at most 1.")
+            case .keys(let count) where count < 1:
+                throw LockError(.badConfiguration, "capacity is .keys(\(count)), but must be at least 1.")
+            case .fraction, .keys, .unlimited:
+                break
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+import LockCore
+import Testing
+
+@Suite("The engine's part of the server's lock table")
+struct EngineCapacityTests {
+    private func script(_ capacity: Engine.Capacity, maximumConnections: Int = 8) -> EngineScript {
+        EngineScript(maximumConnections: maximumConnections) { $0.capacity = capacity }
+    }
+
+    @Test("the newest requests beyond it are refused, the others are asked for")
+    func refusesNewest() {
+        var script = script(.fraction(0.5))
+        for number: Int64 in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        let actions = script.on { $0.connected(1, lockTableSize: 6, now: $1) }
+        #expect(actions.failures == [4: .capacity, 5: .capacity])
+        #expect(actions.last == .submit(1, .tryLock(1, 2, 3)))
+    }
+
+    @Test("a refusal names the limit and where it comes from")
+    func message() throws {
+        var script = script(.fraction(0.5))
+        for number: Int64 in 1...4 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        let actions = script.on { $0.connected(1, lockTableSize: 6, now: $1) }
+        let failure = try #require(actions.compactMap { if case .resolve(_, .failed(let failure)) = $0 { failure } else { nil } }.first)
+        #expect(failure.message.contains("3 locks"))
+        #expect(failure.message.contains("0.5 of the 6 "))
+        #expect(failure.message.contains("max_locks_per_transaction"))
+    }
+
+    @Test("a try beyond it is refused as such, not as taken")
+    func tries() {
+        var script = script(.keys(1))
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        #expect(script.acquire(2, .exclusive, 2, isTry: true).failures == [2: .capacity])
+    }
+
+    @Test("a key counts once, however many hold it or wait for it")
+    func sharedKey() {
+        var script = script(.keys(1))
+        script.acquire(1, .shared)
+        script.connected(1)
+        script.answered(1, true)
+        #expect(script.acquire(2, .shared) == [.resolve(2, .granted)])
+        #expect(script.acquire(3, .exclusive) == [])
+        script.release(1)
+        script.release(2)
+        #expect(script.answered(1, true).keys == [1])
+    }
+
+    @Test("what is given back in the same round makes room for what is asked for")
+    func releaseMakesRoom() {
+        var script = script(.keys(1))
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        let actions = script.on {
+            $0.release(1, now: $1)
+            $0.acquire(2, .init(2, .exclusive), now: $1)
+        }
+        #expect(actions == [.submit(1, .unlock(1)), .submit(1, .tryLock(2))])
+    }
+
+    @Test("what fails or is refused by the server counts no more")
+    func failureMakesRoom() {
+        var script = script(.keys(1))
+        script.acquire(1, isTry: true)
+        script.connected(1)
+        #expect(script.answered(1, false) == [.resolve(1, .refused)])
+        script.acquire(2)
+        // Until it is proved what the failed one holds, it counts.
+        #expect(script.answered(1, failure: .full) == [.submit(1, .unlock(1))])
+        #expect(script.acquire(3, .exclusive, 3) == [])
+        let actions = script.answered(1, false)
+        #expect(actions == [.resolve(2, .failed(.full)), .submit(1, .tryLock(3))])
+    }
+
+    @Test("what was held on a lost connection counts no more")
+    func lossMakesRoom() {
+        var script = script(.keys(1))
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.lost(1)
+        script.acquire(2, .exclusive, 2)
+        script.passToNextWake()
+        #expect(script.connected(2) == [.submit(2, .tryLock(2))])
+    }
+
+    @Test("a wait counts while it lasts, and begins when there is room for it")
+    func waits() {
+        var script = script(.keys(2))
+        script.acquire(1)
+        script.acquire(2, .exclusive, 2)
+        script.connected(1)
+        // Key 2 is taken: its waiter, once connected, takes the second place.
+        #expect(script.answered(1, true, false).connecting == 2)
+        #expect(script.connected(2) == [.submit(2, .wait(2, .exclusive, limit: nil))])
+        #expect(script.acquire(3, .exclusive, 3).failures == [3: .capacity])
+        script.answered(2, true)
+        script.release(2)
+        script.answered(2, true)
+        #expect(script.acquire(4, .exclusive, 4) == [.submit(1, .tryLock(4))])
+    }
+
+    @Test("contended keys are not refused for want of room, they wait for it")
+    func contendedKeysWait() {
+        var script = script(.keys(1), maximumConnections: 2)
+        script.acquire(1)
+        script.connected(1)
+        #expect(script.answered(1, false).connecting == 2)
+        // The place goes to another key before the waiter is there.
+        #expect(script.acquire(2, .exclusive, 2) == [.submit(1, .tryLock(2))])
+        script.answered(1, true)
+        #expect(script.connected(2) == [])
+        for _ in 0..<5 { #expect(script.passToNextWake().keys.isEmpty) }
+        script.release(2)
+        #expect(script.answered(1, true) == [.resolve(2, .released), .submit(2, .wait(1, .exclusive, limit: nil))])
+    }
+
+    @Test("a poll leaves room for new requests")
+    func pollLeavesRoom() {
+        var script = script(.keys(5), maximumConnections: 2)
+        for number: Int64 in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        script.connected(1)
+        script.answered(1, rows: Array(repeating: false, count: 5))
+        script.connected(2)
+        // One place is the waiter's, half of the rest is polled.
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
+        script.acquire(6, .exclusive, 6)
+        script.acquire(7, .exclusive, 7)
+        let actions = script.answered(1, false, false)
+        #expect(actions == [.submit(1, .tryLock(6, 7))])
+    }
+
+    @Test("a poll in flight counts")
+    func pollCounts() {
+        var script = script(.keys(1), maximumConnections: 2)
+        for number: Int64 in 1...2 {
+            script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number))
+            script.connected(1)
+            script.answered(1, false)
+        }
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
+        script.answered(1, false)
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
+        #expect(script.connected(2) == [])
+        #expect(script.answered(1, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+    }
+
+    @Test("who has waited already for a key that is asked for anew goes on waiting")
+    func askedAnew() {
+        var script = script(.keys(1), maximumConnections: 2)
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(2, .shared)
+        // The place goes to another key, since the other mode needs a try of its own.
+        script.on {
+            $0.release(1, now: $1)
+            $0.acquire(3, .init(3, .exclusive), now: $1)
+        }
+        let actions = script.answered(1, true)
+        #expect(actions.failures == [:])
+        script.answered(1, true)
+        script.release(3)
+        script.answered(1, true)
+        #expect(script.engine.waitingCount == 1)
+        script.connected(2)
+        #expect(script.answered(2, true) == [.resolve(2, .granted)])
+    }
+
+    @Test("there is no limit before the size of the table is known, nor without wish for one", arguments: [1, 2])
+    func unlimited(round: Int) {
+        var script = script(round == 1 ? .fraction(0.5) : .unlimited)
+        for number: Int64 in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        let actions = script.on { $0.connected(1, lockTableSize: round == 1 ? nil : 2, now: $1) }
+        #expect(actions == [.submit(1, .tryLock(1, 2, 3, 4, 5))])
+    }
+}
