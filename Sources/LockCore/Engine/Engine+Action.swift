@@ -16,6 +16,7 @@ extension Engine {
         case log(Event)
     }
 
+    /// A word or two, with failures kept aside: it has a place on the stack of every task that waits, several times over.
     package enum Outcome: Hashable, Sendable {
         case granted
         /// A try found the lock taken.
@@ -28,14 +29,14 @@ extension Engine {
         /// A statement on a lent connection is answered, and nothing that was sent to cancel it can strike any more.
         case settled(cause: EndCause?)
         case ended(EndCause)
-        case failed(Failure)
+        indirect case failed(Failure)
     }
 
     /// Why a call ended before it got what it wanted.
     package enum EndCause: Hashable, Sendable {
         case cancelled
         /// With the reason why the server could not be reached, where that was what took so long.
-        case timedOut(Failure?)
+        indirect case timedOut(Failure?)
     }
 
     package enum Role: Hashable, Sendable {

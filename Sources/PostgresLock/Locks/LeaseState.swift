@@ -16,10 +16,15 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         static let lost: UInt8 = 2
     }
 
-    private struct Aside {
-        var loss: LockError?
+    /// A class, so that those that have none pay for a pointer only.
+    private final class Aside {
+        let loss: LockError?
         var nextObserver = 0
         var observers: [Int: @Sendable (LockError?) -> Void] = [:]
+
+        init(loss: LockError? = nil) {
+            self.loss = loss
+        }
     }
 
     /// An empty struct would do, if it could be locked.
@@ -88,7 +93,7 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     func observe(isFirst: Bool = false, _ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
         let (number, ended) = withAside { aside -> (Int, LockError??) in
             guard phase.load(ordering: .relaxed) == Phase.held else { return (0, .some(aside?.loss)) }
-            var changed = aside ?? Aside()
+            let changed = aside ?? Aside()
             changed.nextObserver += 1
             let number = isFirst ? -changed.nextObserver : changed.nextObserver
             changed.observers[number] = observer

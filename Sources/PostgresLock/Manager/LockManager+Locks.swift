@@ -107,14 +107,41 @@ extension LockManager {
         isTry: Bool
     ) async throws -> LeaseState? {
         try Task.checkCancellation()
+        let state = try prepare(key, mode, timeout: timeout, isTry: isTry)
+        let outcome = await outcome(of: state)
+        return try settle(state, outcome, timeout: timeout, isTry: isTry)
+    }
+
+    /// Makes the call for a lock.
+    @inline(never)
+    private nonisolated func prepare(
+        _ key: LockKey,
+        _ mode: LockMode,
+        timeout: Duration?,
+        isTry: Bool
+    ) throws -> LeaseState {
         let enclosing = try check(key, mode, timeout: timeout)
-        let limit = isTry ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : configuration.timeouts.nested)
-        let deadline = limit.map { now.advanced(by: $0) }
+        let deadline = limit(timeout, isTry: isTry).map { now.advanced(by: $0) }
         let request = LockTable.Request(key.advisory, mode.core, isTry: isTry, deadline: deadline)
         let state = LeaseState(key: key, mode: mode)
-        let outcome = await call(state) { engine, id, now in
+        state.ask { engine, id, now in
             engine.acquire(id, request, deadline: deadline, enclosing: enclosing, now: now)
         }
+        return state
+    }
+
+    private nonisolated func limit(_ timeout: Duration?, isTry: Bool) -> Duration? {
+        isTry ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : configuration.timeouts.nested)
+    }
+
+    /// - Returns: `nil` if a try found the lock taken.
+    @inline(never)
+    private nonisolated func settle(
+        _ state: LeaseState,
+        _ outcome: Engine.Outcome,
+        timeout: Duration?,
+        isTry: Bool
+    ) throws -> LeaseState? {
         switch outcome {
         case .granted:
             // It can be lost again before this task comes to run.
@@ -123,7 +150,7 @@ extension LockManager {
         case .refused:
             return nil
         default:
-            throw error(for: outcome, keys: [key], limit: limit, isNested: timeout == nil)
+            throw error(for: outcome, keys: [state.key], limit: limit(timeout, isTry: isTry), isNested: timeout == nil)
         }
     }
 
@@ -184,7 +211,8 @@ extension LockManager {
             if let loss = state.loss { throw loss }
             return
         }
-        let outcome = await call(state, isCancellable: false) { $0.release($1, now: $2) }
+        state.ask { $0.release($1, now: $2) }
+        let outcome = await finalOutcome(of: state)
         if case .failed(let failure) = outcome {
             throw LockError(failure, keys: [state.key], place: place)
         }

@@ -24,11 +24,12 @@ extension LockManager {
     nonisolated(nonsending) func change(_ state: LeaseState, to mode: LockMode) async throws -> Bool {
         if let loss = state.loss { throw loss }
         let change = ModeChange(state, to: mode)
-        let outcome = await call(change, isCancellable: false) { engine, id, now in
+        change.ask { engine, id, now in
             // The server lets others in before its answer is here: from now on nobody may count on being alone.
             if mode == .shared { state.mode = .shared }
             engine.change(id, of: state.id, to: mode.core, now: now)
         }
+        let outcome = await finalOutcome(of: change)
         // The change can have succeeded, and the lock can be lost again before this task comes to run.
         if let loss = state.loss { throw loss }
         switch outcome {

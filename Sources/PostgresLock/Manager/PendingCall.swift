@@ -3,44 +3,66 @@ import LockCore
 
 /// A call of the engine that somebody waits for.
 ///
-/// Unchecked, because everything in it is touched on the event loop only, except that the identifier may be read once the
-/// call has been answered.
+/// Unchecked, because everything in it is touched on the event loop only, except that what it asks for is set before it gets
+/// there, and that the identifier may be read once the call has been answered.
 class PendingCall: @unchecked Sendable {
+    /// What a call asks the engine for.
+    struct Event {
+        let run: @Sendable (inout Engine, RequestID, Instant) -> Void
+    }
+
     /// Given when the call begins.
     fileprivate(set) var id = RequestID.none
     /// Whether the task was cancelled before its call had begun.
     fileprivate var isCancelledEarly = false
     fileprivate var continuation: UnsafeContinuation<Engine.Outcome, Never>?
+    /// Let go of as soon as the call begins: a hundred thousand tasks may wait.
+    private var event: Event?
 
     init() {}
+
+    /// To be said before the call is made. A lock's call is made once to acquire, and once more to release.
+    ///
+    /// - Parameter event: Run on the loop.
+    func ask(_ event: @escaping @Sendable (inout Engine, RequestID, Instant) -> Void) {
+        self.event = Event(run: event)
+    }
+
+    fileprivate func takeEvent() -> Event? {
+        defer { event = nil }
+        return event
+    }
 }
 
+// A task's memory for what it has on its stack comes in slabs of a kilobyte. What is below a wait is kept small, so that a
+// task that waits for a lock makes do with the first one: hence functions of their own for all that is not waiting.
 extension LockManager {
     /// Makes a call of the engine, and waits for its outcome, from wherever the caller is.
     ///
     /// If nobody else is at work on the loop, the call is made on the spot, on the calling thread, which spares two
-    /// wake-ups of other threads.
+    /// wake-ups of other threads. Cancelling the task ends the call.
     ///
-    /// - Parameters:
-    ///   - call: One that has not begun, or one whose lock was granted.
-    ///   - isCancellable: Whether cancelling the task ends the call.
-    ///   - event: Begins the call. Run on the loop.
-    nonisolated(nonsending) func call(
-        _ call: PendingCall,
-        isCancellable: Bool = true,
-        _ event: @escaping @Sendable (inout Engine, RequestID, Instant) -> Void
-    ) async -> Engine.Outcome {
-        guard isCancellable else {
-            return await withUnsafeContinuation { continuation in
-                loop.enter { self.assumeIsolated { $0.begin(call, continuation, event) } }
-            }
-        }
-        return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                loop.enter { self.assumeIsolated { $0.begin(call, continuation, event) } }
-            }
+    /// - Parameter call: One that has said what it asks for.
+    nonisolated(nonsending) func outcome(of call: PendingCall) async -> Engine.Outcome {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { enter(call, $0) }
         } onCancel: {
             loop.submit { self.assumeIsolated { $0.cancel(call) } }
+        }
+    }
+
+    /// The same for a call that is not ended by cancellation.
+    nonisolated(nonsending) func finalOutcome(of call: PendingCall) async -> Engine.Outcome {
+        await withUnsafeContinuation { enter(call, $0) }
+    }
+
+    @inline(never)
+    private nonisolated func enter(_ call: PendingCall, _ continuation: UnsafeContinuation<Engine.Outcome, Never>) {
+        loop.enter {
+            self.assumeIsolated { manager in
+                guard let event = call.takeEvent() else { preconditionFailure("The call has not said what it asks for.") }
+                manager.begin(call, continuation, event.run)
+            }
         }
     }
 
