@@ -2,6 +2,30 @@ import LibPQ
 
 /// Runs the body of a scope in the caller's isolation, such that the loss of a lock cancels the body, but not its caller.
 enum ScopedBody {
+    /// Runs a body under locks, then releases them, also if the body throws.
+    ///
+    /// - Throws: A loss, whatever the body returned or threw; else what the body throws, or what the release does.
+    static func runAndRelease<Result, View>(
+        view: View,
+        leases: [LeaseState],
+        isolation: isolated (any Actor)?,
+        enclosing: @Sendable @escaping () -> [EnclosingLock],
+        release: nonisolated(nonsending) () async throws -> Void,
+        _ body: nonisolated(nonsending) (View) async throws -> Result
+    ) async throws -> Result {
+        let result: Result
+        do {
+            result = try await run(view: view, leases: leases, isolation: isolation, enclosing: enclosing, body)
+        } catch {
+            let loss = leases.lazy.compactMap(\.loss).first
+            // The body's error is what the caller has to know; whatever ends the release also ends the locks.
+            try? await release()
+            throw loss?.caused(by: error) ?? error
+        }
+        try await release()
+        return result
+    }
+
     /// Accepts what people write: bodies on the main actor, in actors, that capture local variables and values that are
     /// not sendable, and return such. A `@Sendable` or `sending` body would refuse most of that, and a child task would
     /// leave the caller's isolation.

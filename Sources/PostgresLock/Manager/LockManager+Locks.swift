@@ -31,25 +31,7 @@ extension LockManager {
         _ body: nonisolated(nonsending) (LockLease) async throws -> Result
     ) async throws -> Result {
         let state = try await waitForLock(key, mode, timeout)
-        let result: Result
-        do {
-            result = try await ScopedBody.run(
-                view: LockLease(state: state),
-                leases: [state],
-                isolation: isolation,
-                enclosing: { [manager = ObjectIdentifier(self)] in
-                    [EnclosingLock(manager: manager, state: state, kind: .lock, task: .current)]
-                },
-                body
-            )
-        } catch {
-            if let loss = state.loss { throw loss.caused(by: error) }
-            // The body's error is what the caller has to know; whatever ends the release also ends the lock.
-            try? await release(state)
-            throw error
-        }
-        try await release(state)
-        return result
+        return try await run(under: state, isolation, body)
     }
 
     /// Takes a lock, waiting for it if need be.
@@ -87,6 +69,25 @@ extension LockManager {
     }
 
     // MARK: Inside
+
+    /// Not inlined, since what it has on its stack would be on that of every task that waits for its lock.
+    @inline(never)
+    private func run<Result>(
+        under state: LeaseState,
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (LockLease) async throws -> Result
+    ) async throws -> Result {
+        try await ScopedBody.runAndRelease(
+            view: LockLease(state: state),
+            leases: [state],
+            isolation: isolation,
+            enclosing: { [manager = ObjectIdentifier(self)] in
+                [EnclosingLock(manager: manager, state: state, kind: .lock, task: .current)]
+            },
+            release: { try await release(state) },
+            body
+        )
+    }
 
     nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LeaseState {
         guard let state = try await obtain(key, mode, timeout: timeout, isTry: timeout == .zero) else {

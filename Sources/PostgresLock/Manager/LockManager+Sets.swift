@@ -44,26 +44,16 @@ extension LockManager {
         _ body: nonisolated(nonsending) (LockSetLease) async throws -> Result
     ) async throws -> Result {
         let states = try await waitForLocks(requests, timeout)
-        let view = LockSetLease(states: states)
-        let result: Result
-        do {
-            result = try await ScopedBody.run(
-                view: view,
-                leases: states,
-                isolation: isolation,
-                enclosing: { [manager = ObjectIdentifier(self)] in
-                    states.map { EnclosingLock(manager: manager, state: $0, kind: .lock, task: .current) }
-                },
-                body
-            )
-        } catch {
-            let loss = view.loss
-            // The body's error is what the caller has to know; whatever ends the release also ends the locks.
-            try? await release(states)
-            throw loss?.caused(by: error) ?? error
-        }
-        try await release(states)
-        return result
+        return try await ScopedBody.runAndRelease(
+            view: LockSetLease(states: states),
+            leases: states,
+            isolation: isolation,
+            enclosing: { [manager = ObjectIdentifier(self)] in
+                states.map { EnclosingLock(manager: manager, state: $0, kind: .lock, task: .current) }
+            },
+            release: { try await release(states) },
+            body
+        )
     }
 
     /// Takes several locks, all of them or none.

@@ -42,24 +42,15 @@ public struct LockSession: Sendable {
         _ body: nonisolated(nonsending) (LockLease) async throws -> Result
     ) async throws -> Result {
         let lease = try await loan.manager.waitForLock(key, mode, timeout, isScoped: true, on: loan)
-        let result: Result
-        do {
-            result = try await ScopedBody.run(
-                view: LockLease(state: lease),
-                leases: [lease],
-                isolation: isolation,
-                // The session stands for all that it holds.
-                enclosing: { [] },
-                body
-            )
-        } catch {
-            if let loss = lease.loss { throw loss.caused(by: error) }
-            // The body's error is what the caller has to know; whatever ends the release also ends the lock.
-            try? await loan.manager.release(lease, on: loan)
-            throw error
-        }
-        try await loan.manager.release(lease, on: loan)
-        return result
+        return try await ScopedBody.runAndRelease(
+            view: LockLease(state: lease),
+            leases: [lease],
+            isolation: isolation,
+            // The session stands for all that it holds.
+            enclosing: { [] },
+            release: { try await loan.manager.release(lease, on: loan) },
+            body
+        )
     }
 
     /// Takes a lock, waiting for it if need be, until it is released by ``unlock(_:)`` or the session ends.

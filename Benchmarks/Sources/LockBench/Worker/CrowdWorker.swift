@@ -45,7 +45,7 @@ struct CrowdWorker {
             Task {
                 let key = LockKey(number: Int64(1 + number % keys))
                 muster.begun.wrappingAdd(1, ordering: .relaxed)
-                try await locks.acquire(key).release()
+                try await locks.withLock(key) { _ in }
             }
         }
         try await until("all tasks have begun") { muster.begun.load(ordering: .relaxed) == size }
