@@ -97,8 +97,8 @@ extension LockManager.Configuration {
     ///
     /// A release passes the lock to the next task without a round trip. Without a limit, other processes would starve.
     public struct HandOn: Sendable {
-        /// How many times in a row; 16 by default. 0 gives the lock back to the server every time.
-        public var maximumCount = 16
+        /// How many times in a row; 256 by default. 0 gives the lock back to the server every time.
+        public var maximumCount = 256
         /// For how long; 50 ms by default.
         public var maximumDuration = Duration.milliseconds(50)
 

@@ -5,7 +5,7 @@ extension Workload {
         Workload(
             name: "fleet",
             title: "Processes of 100 tasks each that want the same key",
-            note: "With the default limits: 16 hand-ons or 50 ms, then the other process gets its turn.",
+            note: "With the default limits: 256 hand-ons or 50 ms, then the other process gets its turn.",
             contenders: [
                 Contender("alone", "1 process", metrics: [.grants], isOurs: true, rounds: 3) {
                     ["rate": try await grants(processes: 1, stage).reduce(0, +)]
