@@ -71,6 +71,16 @@ package final class Connection: @unchecked Sendable {
         if !isSent { failLater() }
     }
 
+    /// Asks for a sign of life, behind what is under way: a `Sync` that belongs to no statement, answered by an empty reply.
+    ///
+    /// It ends no transaction and begins none, and so costs the server nothing.
+    package func submitSync() {
+        guard let raw else { return }
+        expectations.append(.sync)
+        mustFlush = true
+        if PQpipelineSync(raw.pointer) != 1 { failLater() }
+    }
+
     /// Writes what was submitted, as far as the socket takes it now; the rest follows when it takes more.
     package func flush() {
         guard let raw else { return }

@@ -58,6 +58,11 @@ extension Engine {
         case changeMode(AdvisoryKey, to: Mode)
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
+        /// Begins a transaction, and ends it.
+        case begin
+        case commit
+        /// Asks for a sign of life, which costs the server nothing, whatever the session holds.
+        case heartbeat
     }
 
     /// Many keys in one statement; all of a kind.

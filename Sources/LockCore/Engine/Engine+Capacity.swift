@@ -31,12 +31,15 @@ extension Engine {
 
     /// How many further keys may be asked for; `nil` for any number.
     var room: Int? {
-        keyLimit.map { max(0, $0 - placesTaken + pending.count(of: .unlock)) }
+        keyLimit.map { max(0, $0 - placesTaken + unlockCount) }
     }
 
     /// Whether another wait may begin. What is still to be unlocked counts until it is.
-    var hasRoom: Bool {
-        keyLimit.map { placesTaken < $0 } ?? true
+    ///
+    /// Those who wait may go beyond the limit by a few: they may be waiting with the very locks that take up the room, and
+    /// would wait for themselves.
+    var hasRoomToWait: Bool {
+        keyLimit.map { placesTaken < $0 + configuration.maximumConnections } ?? true
     }
 
     /// Whether there is more to a round than to send what is pending. Must be cheap, since there are many rounds.
@@ -44,12 +47,10 @@ extension Engine {
         isPollDue || keyLimit.map { table.serverKeyCount + pollCount + connections.count > $0 } ?? false
     }
 
-    /// Right before the carrier's next round: what it must not try for want of room is refused, what it may try besides is
+    /// Right before a carrier's next round: what it must not try for want of room is refused, what it may try besides is
     /// added.
     mutating func prepareRound(now: Instant) {
-        guard let carrier, let connection = connections[carrier], connection.phase == .carrying,
-            connection.inFlight.isEmpty
-        else { return }
+        guard hasFreeCarrier else { return }
         refuseExcess(now: now)
         sendPoll(now: now)
     }
@@ -57,9 +58,9 @@ extension Engine {
     /// The newest tries are refused if there is no room for them, after all that is unlocked in the same round ahead of them.
     private mutating func refuseExcess(now: Instant) {
         guard let keyLimit else { return }
-        let excess = placesTaken - pending.count(of: .unlock) - keyLimit
+        let excess = placesTaken - unlockCount - keyLimit
         guard excess > 0 else { return }
-        let refused = pending.takeNewestTries(excess)
+        let refused = pending.takeNewest(excess)
         guard !refused.isEmpty else { return }
         let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
         for key in refused.reversed() {

@@ -5,29 +5,46 @@ extension Engine {
     /// The end of a burst of events: what has come together goes out.
     package mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
-        guard !pending.isEmpty || !pendingCancels.isEmpty, let carrier, var connection = connections[carrier],
-            connection.phase == .carrying, connection.inFlight.isEmpty
-        else { return }
-        for target in pendingCancels {
-            guard let interrupt = connections[target]?.interrupt else { continue }
-            connection.inFlight.append(.cancel(target, onlyLockWaits: interrupt.onlyLockWaits))
+        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty
+        for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
+            guard isFree(carriers[index]) else { continue }
+            sendRound(index, now: now)
         }
-        pendingCancels.removeAll(keepingCapacity: true)
-        for batch in pending.takeAll(size: configuration.batchSize) {
-            connection.inFlight.append(.batch(batch))
+    }
+
+    private mutating func sendRound(_ index: Int, now: Instant) {
+        var round = takeCancels()
+        // Releases come first: what they free may be what somebody else waits for.
+        round += carriers[index].unlocks.takeBatches(size: configuration.batchSize).map { .batch($0) }
+        if !pending.isEmpty, index == leastHolding {
+            round += pending.takeBatches(size: configuration.batchSize).map { .batch($0) }
         }
-        guard !connection.inFlight.isEmpty else { return }
-        isWakeStale = true
-        connection.answerBy = now.advanced(by: configuration.responseTimeout)
-        for work in connection.inFlight {
-            actions.append(.submit(carrier, work))
+        guard !round.isEmpty else { return }
+        if let begin = beginBurstIfNeeded(index, now: now) { round.insert(begin, at: 0) }
+        if let commit = endBurstIfLong(index, now: now) { round.append(commit) }
+        for work in round {
+            submit(work, on: carriers[index].id, now: now)
         }
-        connections[carrier] = connection
+    }
+
+    private mutating func takeCancels() -> [Work] {
+        guard !pendingCancels.isEmpty else { return [] }
+        defer { pendingCancels.removeAll(keepingCapacity: true) }
+        return pendingCancels.compactMap { target in
+            connections[target]?.interrupt.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
+        }
+    }
+
+    /// The free carrier that gets what is to be tried.
+    private var leastHolding: Int? {
+        guard carriers.count > 1 else { return 0 }
+        return carriers.indices.filter { isFree(carriers[$0]) }.min { carriers[$0].heldCount < carriers[$1].heldCount }
     }
 
     /// The connection whose answer is all that anybody waits for, if it can't take long.
     var loneConnection: ConnectionID? {
-        guard calls.count == 1, let carrier, let connection = connections[carrier], connection.inFlight.count == 1,
+        guard calls.count == 1, carriers.count == 1, let carrier = carriers.first?.id,
+            let connection = connections[carrier], connection.inFlight.count == 1,
             case .batch = connection.inFlight.first, pending.isEmpty
         else { return nil }
         return carrier
@@ -39,7 +56,13 @@ extension Engine {
         guard let work = connections[id]?.inFlight.popFirst() else { return }
         let isLast = connections[id]?.inFlight.isEmpty ?? true
         connections[id]?.answerBy = isLast ? nil : now.advanced(by: configuration.responseTimeout)
+        if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
+        guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
         switch work {
+        case .begin, .commit, .heartbeat:
+            // Whatever is wrong with the session will show where it matters: a transaction that did not begin leaves its
+            // statements one each, and one whose end has failed has ended.
+            break
         case .cancel(let target, _):
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
         case .wait(let key, let mode, _):
@@ -59,6 +82,7 @@ extension Engine {
     /// number of keys may have been taken, so all of them have to prove that they are not; those behind it were never
     /// reached.
     private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
+        if let index = carrierIndex(id) { carriers[index].noteHeld(answer.rows.count(where: \.self)) }
         for (key, isGranted) in zip(batch.keys, answer.rows) {
             tried(key, isGranted: isGranted, on: id, now: now)
         }
@@ -68,10 +92,11 @@ extension Engine {
             abandonTries(batch.keys.dropFirst(answer.rows.count), now: now)
             return
         }
+        guard let index = carrierIndex(id) else { return }
         let rest = batch.keys.dropFirst(answer.rows.count)
         for key in rest.prefix(Batch.keysPerRow) {
-            proofs[key] = failure
-            pending.append(key, .unlock, batch.kind.mode)
+            carriers[index].proofs[key] = failure
+            carriers[index].unlocks.append(key, batch.kind.mode)
         }
         for key in rest.dropFirst(Batch.keysPerRow) {
             tryFailed(key, failure, now: now)
@@ -102,14 +127,16 @@ extension Engine {
 
     private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
         var isForeign = false
+        let index = carrierIndex(id)
         for (key, wasHeld) in zip(batch.keys, answer.rows) {
-            if let failure = proofs.removeValue(forKey: key) {
+            if let index, !carriers[index].proofs.isEmpty, let failure = carriers[index].proofs.removeValue(forKey: key) {
                 actions.append(.log(.provedAfterError(held: wasHeld)))
                 tryFailed(key, failure, now: now)
             } else if case .proving(key, _, let reported) = connections[id]?.phase {
                 actions.append(.log(.provedAfterError(held: wasHeld)))
                 proved(key, reported: reported, on: id, now: now)
             } else {
+                if let index { carriers[index].noteHeld(-1) }
                 unlocked(key, wasHeld: wasHeld, on: id, now: now)
                 isForeign = isForeign || !wasHeld
             }
@@ -131,8 +158,8 @@ extension Engine {
 
     /// The table wants a lock released, on whatever session holds it.
     mutating func unlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, now: Instant) {
-        guard id != carrier else {
-            pending.append(key, .unlock, mode)
+        if let index = carrierIndex(id) {
+            carriers[index].unlocks.append(key, mode)
             return
         }
         connections[id]?.phase = .unlocking(key)

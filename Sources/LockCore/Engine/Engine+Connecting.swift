@@ -27,7 +27,7 @@ extension Engine {
     package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {
         isWakeStale = true
         guard let connection = connections.removeValue(forKey: id) else { return }
-        if carrier == id { carrier = nil }
+        carriers.removeAll { $0.id == id }
         let pause = backoff.next(using: &random)
         nextConnectAt = now.advanced(by: pause)
         outage = (outage?.since ?? now, failure)
@@ -52,9 +52,8 @@ extension Engine {
         lastLoss = failure
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, connection.role, failure))) }
         actions.append(.close(id))
-        if carrier == id {
-            carrier = nil
-            abandonCarrier(connection, failure, now: now)
+        if let index = carrierIndex(id) {
+            abandonCarrier(carriers.remove(at: index), connection, failure, now: now)
         }
         switch connection.phase {
         case .waiting(let key):
@@ -78,22 +77,22 @@ extension Engine {
         assignConnections(now: now)
     }
 
-    private mutating func abandonCarrier(_ connection: Connection, _ failure: Failure, now: Instant) {
-        var unanswered = pending.takeTries()
+    private mutating func abandonCarrier(_ carrier: Carrier, _ connection: Connection, _ failure: Failure, now: Instant) {
+        // With no carrier left, what has not been sent goes back to the table, which knows whether anybody still wants it.
+        var unanswered = carriers.isEmpty ? pending.takeKeys() : []
         for work in connection.inFlight {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
-            case .batch, .wait, .changeMode: break
+            case .batch, .wait, .changeMode, .begin, .commit, .heartbeat: break
             }
         }
         // Whatever they hold goes down with the session.
-        let unproved = proofs
-        proofs.removeAll()
-        for (key, failure) in unproved.sorted(by: { $0.key < $1.key }) {
+        for (key, failure) in carrier.proofs.sorted(by: { $0.key < $1.key }) {
             tryFailed(key, failure, now: now)
         }
         abandonTries(unanswered, now: now)
+        guard carriers.isEmpty else { return }
         for target in pendingCancels {
             actions.append(.cancelOutOfBand(target))
         }
@@ -119,21 +118,25 @@ extension Engine {
 
     // MARK: Opening
 
+    /// Opens a carrier if there is something to try, and none that is free to do it or about to be.
     mutating func ensureCarrier(now: Instant) {
-        guard carrier == nil, !pending.isEmpty || isPollDue, let id = open(.carrier, now: now) else { return }
-        carrier = id
+        guard carriers.count < configuration.maximumCarriers, !pending.isEmpty || isPollDue,
+            !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
+            let id = open(.carrier, now: now)
+        else { return }
+        carriers.append(Carrier(id))
     }
 
     /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
     mutating func assignConnections(now: Instant) {
-        while let id = idle(.waiter), let key = waitQueue.first, waits[key]?.isPolling == false, hasRoom {
+        while let id = idle(.waiter), let key = waitQueue.first, waits[key]?.isPolling == false, hasRoomToWait {
             startWait(key, on: id, now: now)
         }
         while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
             connections[id]?.phase = .lent
             resolve(call, .lent(id))
         }
-        if !waitQueue.isEmpty, hasRoom {
+        if !waitQueue.isEmpty, hasRoomToWait {
             // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
             let idle = connections.values.count { $0.role == .waiter && $0.phase == .idle }
             open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
@@ -152,8 +155,8 @@ extension Engine {
         guard lifecycle == .running, nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
         if role != .carrier {
             guard connections.values.count(where: { $0.role == role }) < limit(of: role) else { return nil }
-            // One place is the carrier's, whether it is there or not.
-            if connections.values.count(where: { $0.role != .carrier }) >= configuration.maximumConnections - 1 {
+            // The carriers' places are theirs, whether they are there or not.
+            if connections.values.count(where: { $0.role != .carrier }) >= otherPlaces {
                 guard let idle = idle(role == .waiter ? .dedicated : .waiter) else { return nil }
                 drop(idle)
             }
@@ -168,8 +171,10 @@ extension Engine {
 
     /// Neither waits nor transactions can take all the places, where there are places to share.
     private func limit(of role: Role) -> Int {
-        max(1, configuration.maximumConnections - 2)
+        max(1, otherPlaces - 1)
     }
+
+    private var otherPlaces: Int { configuration.maximumConnections - configuration.maximumCarriers }
 
     private func idle(_ role: Role) -> ConnectionID? {
         // The oldest, so that those beyond the need become old in peace and are closed.
@@ -192,7 +197,7 @@ extension Engine {
     /// Closes a connection that has nothing to lose.
     mutating func drop(_ id: ConnectionID) {
         guard connections.removeValue(forKey: id) != nil else { return }
-        if carrier == id { carrier = nil }
+        carriers.removeAll { $0.id == id }
         actions.append(.close(id))
     }
 
@@ -212,7 +217,7 @@ extension Engine {
     }
 
     private var isCarrierDown: Bool {
-        carrier.map { connections[$0]?.phase == .connecting } ?? true
+        !isCarrying
     }
 
     private func isAskedOnCarrier(_ key: AdvisoryKey) -> Bool {
@@ -227,7 +232,8 @@ extension Engine {
         switch role {
         case .carrier:
             // What is due to be polled needs the carrier too.
-            for key in pending.takeTries() + (isPollDue ? waitQueue.keys : []) {
+            guard !isCarrying else { return }
+            for key in pending.takeKeys() + (isPollDue ? waitQueue.keys : []) {
                 forgetWait(key)
                 table.failed(key, failure, now: now)
             }

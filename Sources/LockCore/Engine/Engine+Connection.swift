@@ -26,6 +26,8 @@ extension Engine {
         var deferred: Work?
         /// When the oldest unanswered statement counts as lost, of those that can't block.
         var answerBy: Instant?
+        /// When it was last sent something.
+        var lastSent = Instant(nanoseconds: 0)
         var idleSince = Instant(nanoseconds: 0)
         var interrupt: Interrupt?
         /// The statement that runs on a lent connection.

@@ -16,7 +16,6 @@ extension Engine {
         connections[id]?.interrupt?.rounds += 1
         connections[id]?.interrupt?.unanswered += 1
         connections[id]?.interrupt?.nextAt = nil
-        let isCarrying = carrier.flatMap { connections[$0]?.phase } == .carrying
         // Fruitless rounds are normal while the statement has not reached the server. If they go on, the carrier may
         // not be allowed to see the other session, for instance because roles were changed between the two.
         if isCarrying, interrupt.rounds < 12 {
@@ -83,8 +82,14 @@ extension Engine {
             connections[id]?.deferred = work
             return
         }
+        submit(work, on: id, now: now)
+    }
+
+    mutating func submit(_ work: Work, on id: ConnectionID, now: Instant) {
+        isWakeStale = true
         connections[id]?.inFlight.append(work)
         connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+        connections[id]?.lastSent = now
         actions.append(.submit(id, work))
     }
 }

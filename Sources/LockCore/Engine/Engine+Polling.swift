@@ -16,12 +16,12 @@ extension Engine {
     mutating func sendPoll(now: Instant) {
         guard isPollDue else { return }
         isPollDue = false
-        let limit = room.map { max(min($0, 1), $0 / 2) } ?? .max
+        let limit = room.map { max(hasRoomToWait ? 1 : 0, $0 / 2) } ?? .max
         for key in waitQueue.nextPart(min(configuration.pollSize, limit)) {
             guard let wait = waits[key] else { continue }
             waits[key]?.isPolling = true
             pollCount += 1
-            pending.append(key, .tryLock, wait.mode)
+            pending.append(key, wait.mode)
         }
         schedulePoll(now: now)
     }

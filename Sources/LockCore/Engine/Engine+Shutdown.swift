@@ -11,8 +11,8 @@ extension Engine {
         table.cancel(waiting, now: now)
         lendQueue.removeAll()
         // What was never sent needs no answer, and no connection to be made for it.
-        if carrier.flatMap({ connections[$0]?.phase }) != .carrying {
-            for key in pending.takeTries() {
+        if !isCarrying {
+            for key in pending.takeKeys() {
                 forgetWait(key)
                 table.interrupted(key, now: now)
             }
@@ -43,7 +43,8 @@ extension Engine {
     }
 
     mutating func checkDrained() {
-        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, waits.isEmpty, pending.isEmpty, proofs.isEmpty,
+        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, waits.isEmpty, pending.isEmpty,
+            carriers.allSatisfy({ $0.unlocks.isEmpty && $0.proofs.isEmpty }),
             connections.values.allSatisfy({ $0.phase == .carrying && $0.inFlight.isEmpty })
         else { return }
         for id in connectionIDs {

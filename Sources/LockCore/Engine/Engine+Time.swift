@@ -20,6 +20,8 @@ extension Engine {
             ensureCarrier(now: now)
             assignConnections(now: now)
         }
+        endIdleBursts(now: now)
+        sendHeartbeats(now: now)
         poll(now: now)
         checkPatience(now: now)
         settleTable(now: now)
@@ -53,6 +55,10 @@ extension Engine {
             }
             if connection.phase == .idle { next = min(next, idleEnds(connection)) }
         }
+        for carrier in carriers where isFree(carrier) {
+            next = min(next, burstEnd(carrier) ?? .distantFuture)
+        }
+        next = min(next, nextHeartbeat ?? .distantFuture)
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }
         if let outage, outage.failure != nil {

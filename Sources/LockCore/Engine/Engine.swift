@@ -4,7 +4,7 @@
 /// carries them out and reports what became of them. The same value runs in a simulator, where the driver is a model of
 /// the server: so what comes out must not depend on the order of a dictionary, which differs from run to run.
 ///
-/// Connections have roles. One carrier runs everything that can't block, many keys in one statement. Waiters run one
+/// Connections have roles. A carrier runs everything that can't block, many keys in one statement; one is enough for most. Waiters run one
 /// blocking lock statement each, so that PostgreSQL's own queue decides between processes. Contended keys beyond the
 /// waiters are tried again from time to time on the carrier. Dedicated connections are lent to transactions.
 package struct Engine: Sendable {
@@ -19,18 +19,17 @@ package struct Engine: Sendable {
 
     // Connections.
     var connections: [ConnectionID: Connection] = [:]
-    var carrier: ConnectionID?
+    /// In the order in which they were opened.
+    var carriers: [Carrier] = []
     var nextConnection = 1
     var backoff = Backoff(first: .milliseconds(50), most: .seconds(5))
     var nextConnectAt: Instant?
     /// Since when there was need of the server and no way to it, and why.
     var outage: (since: Instant, failure: Failure?)?
 
-    // The carrier's work that is not sent yet.
-    var pending = PendingBatches()
+    // The carriers' work that is not sent yet, and that any of them can do.
+    var pending = PendingKeys(.tryLock)
     var pendingCancels: [ConnectionID] = []
-    /// Keys whose try failed with an error, until the unlock that proves what they hold is answered.
-    var proofs: [AdvisoryKey: Failure] = [:]
 
     // Contended keys.
     var waits: [AdvisoryKey: Wait] = [:]
@@ -124,7 +123,8 @@ package struct Engine: Sendable {
 
     /// Nothing is held, asked for, or on its way.
     package var isQuiet: Bool {
-        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && proofs.isEmpty
+        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty
+            && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
             && connections.values.allSatisfy { $0.inFlight.isEmpty && $0.deferred == nil && $0.interrupt == nil }
     }
 
@@ -164,7 +164,7 @@ package struct Engine: Sendable {
         case .changeFailed(let id, let failure): resolve(id, .failed(failure))
         case .tryLock(let key, let mode):
             isWakeStale = true
-            pending.append(key, .tryLock, mode)
+            pending.append(key, mode)
             ensureCarrier(now: now)
         case .waitLock(let key, let mode):
             isWakeStale = true

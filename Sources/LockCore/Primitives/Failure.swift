@@ -19,6 +19,8 @@ package struct Failure: Hashable, Sendable {
         case lockTimeout
         case lockTableFull
         case deadlock
+        /// Nothing was done, because an earlier statement of the same transaction had failed.
+        case transactionAborted
         case notHeld
         case statement
         // Ourselves.

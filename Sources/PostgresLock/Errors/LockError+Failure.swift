@@ -61,7 +61,7 @@ extension LockError {
         case .shutDown:
             code = .shutDown
             text = "The lock manager has been shut down\(about). Make a new one to go on."
-        case .cancelled, .lockTimeout, .statement:
+        case .cancelled, .lockTimeout, .transactionAborted, .statement:
             code = .statementFailed
             text = "\(place) refused a statement: \(failure.message)\(about)."
         }
@@ -90,6 +90,7 @@ extension Failure {
             case "55P03": .lockTimeout
             case "53200": .lockTableFull
             case "40P01": .deadlock
+            case "25P02": .transactionAborted
             default: .statement
             }
         self.init(kind, [error.message, error.detail, error.hint].compactMap(\.self).joined(separator: " "), sqlState: error.sqlState)

@@ -63,6 +63,10 @@ extension LockManager.Configuration {
         /// Never more connections than these; 8 by default, at least 2. With 3 or more, neither waits nor transactions
         /// can take all the places.
         public var maximumConnections = 8
+        /// How many of them may carry locks that nobody else waits for; 1 by default, and at least one less than
+        /// ``maximumConnections``. One is enough, and fastest, unless tens of thousands of locks are held at a time, or the
+        /// server has cores to spare.
+        public var maximumCarriers = 1
         /// How long a connection that nobody uses stays open; 60 s by default.
         public var idleTimeout = Duration.seconds(60)
 
@@ -119,6 +123,13 @@ extension LockManager.Configuration {
             carries locks, and one to wait or for a transaction.
             """
         )
+        try require(
+            (1..<pool.maximumConnections).contains(pool.maximumCarriers),
+            """
+            pool.maximumCarriers is \(pool.maximumCarriers), but must be at least 1, and less than pool.maximumConnections \
+            (\(pool.maximumConnections)).
+            """
+        )
         try require(pool.maximumConnections <= 10_000, "pool.maximumConnections is \(pool.maximumConnections), over 10,000.")
         for (name, duration) in [
             ("pool.idleTimeout", pool.idleTimeout), ("timeouts.connect", timeouts.connect),
@@ -155,6 +166,7 @@ extension LockManager.Configuration {
     var engine: Engine.Configuration {
         var engine = Engine.Configuration()
         engine.maximumConnections = pool.maximumConnections
+        engine.maximumCarriers = pool.maximumCarriers
         engine.idleTimeout = pool.idleTimeout
         engine.connectPatience = timeouts.unreachable
         engine.responseTimeout = timeouts.response

@@ -167,6 +167,13 @@ extension LockManager {
             connection.submit(LockStatements.wait(for: key, mode))
         case .changeMode(let key, let mode):
             connection.submit(LockStatements.changeMode(of: key, to: mode))
+        case .begin:
+            // Not what the role or the database has for default: that may be one that keeps a snapshot to the end.
+            connection.submit(LockStatements.command("BEGIN ISOLATION LEVEL READ COMMITTED"))
+        case .commit:
+            connection.submit(LockStatements.command("COMMIT"))
+        case .heartbeat:
+            connection.submitSync()
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
             let session = connections[target]?.session ?? .init()

@@ -14,7 +14,7 @@ struct EngineModeTests {
         script.connected(1)
         script.answered(1, true)
         // Held for so long that nobody could join any more who should have come before.
-        script.pass(.seconds(10))
+        script.pass(.seconds(1))
         script.acquire(2, .shared)
         script.acquire(3, .shared)
         script.acquire(4, .exclusive)

@@ -91,6 +91,9 @@ extension SimulatedProcess {
             case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
             case .changeMode(let key, let mode): .changeMode(key, mode)
             case .cancel(let target, let onlyLockWaits): .cancel(links[target]?.session, onlyLockWaits: onlyLockWaits)
+            case .begin: .begin
+            case .commit: .commit
+            case .heartbeat: .heartbeat
             }
         link.submit(statement) { [self] reply in
             drive { $0.answered(id, Engine.Answer(rows: reply.rows, failure: reply.failure), now: $1) }

@@ -12,6 +12,13 @@ final class SimulatedSession {
         case granted
     }
 
+    /// A transaction around several statements.
+    private enum Burst {
+        case none
+        case open
+        case aborted
+    }
+
     let id: Int
     let process: Int
     private unowned let server: SimulatedServer
@@ -20,6 +27,7 @@ final class SimulatedSession {
     /// Makes what was planned for an earlier statement void.
     private var epoch = 0
     private var isClosing = false
+    private var burst = Burst.none
 
     private(set) var isAlive = true
     private(set) var heldKeys: [AdvisoryKey: Int] = [:]
@@ -106,6 +114,17 @@ final class SimulatedSession {
     private func run(_ statement: SimulatedStatement) {
         guard case .running(let strike) = activity else { return }
         switch statement {
+        case .heartbeat:
+            finish(SimulatedReply())
+        case .commit:
+            if burst == .none { server.ledger.report("session \(id) commits without a transaction") }
+            burst = .none
+            finish(SimulatedReply(failure: strike))
+        case _ where burst == .aborted:
+            finish(SimulatedReply(failure: .aborted))
+        case .begin:
+            if strike == nil { burst = .open }
+            finish(SimulatedReply(failure: strike))
         case .batch(let batch):
             finish(runBatch(batch, strike))
         case .wait(let key, let mode, let limit):
@@ -224,6 +243,7 @@ final class SimulatedSession {
 
     private func finish(_ reply: SimulatedReply) {
         epoch += 1
+        if reply.failure != nil, burst == .open { burst = .aborted }
         inbox.removeFirst().1(reply)
         next()
     }
@@ -245,6 +265,12 @@ final class SimulatedSession {
 }
 
 extension Failure {
+    fileprivate static let aborted = Failure(
+        .transactionAborted,
+        "Current transaction is aborted.",
+        sqlState: "25P02"
+    )
+
     static func randomError(_ chance: Chance) -> Failure {
         chance.one(of: [
             .full, .cancelledByServer, Failure(.deadlock, "Deadlock detected.", sqlState: "40P01"),

@@ -9,6 +9,9 @@ enum SimulatedStatement {
     /// `BEGIN`, and a lock until the end of the transaction.
     case transactionLock(AdvisoryKey, Mode, isTry: Bool)
     case work(Duration)
+    case begin
+    case commit
+    case heartbeat
     case endTransaction
 }
 

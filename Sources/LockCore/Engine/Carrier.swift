@@ -1,0 +1,59 @@
+extension Engine {
+    /// What is decided about a connection that runs everything that can't block, besides what is true of every connection.
+    struct Carrier: Sendable {
+        let id: ConnectionID
+
+        /// What is to be released here, and has not been sent yet.
+        var unlocks = PendingKeys(.unlock)
+
+        /// Keys whose try failed with an error, until the unlock that proves what they hold is answered.
+        var proofs: [AdvisoryKey: Failure] = [:]
+
+        /// How many locks the session holds.
+        private(set) var heldCount = 0
+
+        /// The most that it has held at a time: the server's table of a session's locks never shrinks.
+        private(set) var mostHeld = 0
+
+        var burst: Burst?
+
+        /// One transaction around several rounds.
+        ///
+        /// Every end of a transaction goes through all that the session holds, which with tens of thousands of locks takes the
+        /// server longer than all the rest. Session locks care nothing for transactions: taken or released, they are so at
+        /// once, and stay so if it fails.
+        struct Burst: Sendable {
+            let since: Instant
+            var lastUse: Instant
+        }
+
+        init(_ id: ConnectionID) {
+            self.id = id
+        }
+
+        mutating func noteHeld(_ change: Int) {
+            heldCount += change
+            mostHeld = max(mostHeld, heldCount)
+        }
+    }
+
+    // MARK: Looking them up
+
+    func carrierIndex(_ id: ConnectionID) -> Int? {
+        carriers.firstIndex { $0.id == id }
+    }
+
+    /// Whether it can be sent a round now.
+    func isFree(_ carrier: Carrier) -> Bool {
+        guard let connection = connections[carrier.id] else { return false }
+        return connection.phase == .carrying && connection.inFlight.isEmpty
+    }
+
+    var hasFreeCarrier: Bool { carriers.contains(where: isFree) }
+
+    /// Whether there is one that is connected, free or not.
+    var isCarrying: Bool { carriers.contains { connections[$0.id]?.phase == .carrying } }
+
+    /// How many locks are to be released by the next rounds.
+    var unlockCount: Int { carriers.reduce(0) { $0 + $1.unlocks.count } }
+}

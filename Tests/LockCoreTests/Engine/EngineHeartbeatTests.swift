@@ -1,0 +1,45 @@
+import LockCore
+import Testing
+
+@Suite("Signs of life")
+struct EngineHeartbeatTests {
+    @Test("are asked of a carrier that holds something and is silent, again and again")
+    func carrier() {
+        var script = EngineScript.holding()
+        #expect(script.pass(.seconds(9)) == [])
+        #expect(script.passToNextWake() == [.submit(1, .heartbeat)])
+        #expect(script.now == Instant(nanoseconds: 10_000_000_000))
+        script.answered(1)
+        #expect(script.passToNextWake() == [.submit(1, .heartbeat)])
+        script.answered(1)
+        script.release(1)
+        script.answered(1, true)
+        #expect(script.pass(.seconds(30)) == [], "nothing is held any more")
+    }
+
+    @Test("are asked of a holder, and not of who waits")
+    func holder() {
+        var script = EngineScript.waiting()
+        #expect(script.pass(.seconds(30)) == [])
+        script.answered(2, true)
+        #expect(script.pass(.seconds(10)) == [.submit(2, .heartbeat)])
+    }
+
+    @Test("that don't come end the connection and its locks")
+    func silence() {
+        var script = EngineScript.holding()
+        script.pass(.seconds(10))
+        let actions = script.passToNextWake()
+        #expect(actions.first == .close(1))
+        guard case .lose(1, let failure) = actions.last else { return #expect(Bool(false), "the lock is lost") }
+        #expect(failure.kind == .noAnswer)
+    }
+
+    @Test("don't get in the way of a release")
+    func release() {
+        var script = EngineScript.holding()
+        script.pass(.seconds(10))
+        #expect(script.release(1) == [])
+        #expect(script.answered(1) == [.submit(1, .unlock(1))])
+    }
+}
