@@ -79,7 +79,7 @@ struct FaultTests {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
             $0.timeouts.response = .milliseconds(200)
             $0.timeouts.unreachable = .milliseconds(200)
-            $0.timeouts.connect = .milliseconds(200)
+            $0.timeouts.connect = .seconds(2)
         }
         let held = try await locks.acquire("a")
         let lease = held.lease

@@ -17,7 +17,9 @@ extension Engine {
         // Releases come first: what they free may be what somebody else waits for.
         round += carriers[index].unlocks.takeBatches(size: configuration.batchSize).map { .batch($0) }
         if !pending.isEmpty, index == leastHolding {
-            round += pending.takeBatches(size: configuration.batchSize).map { .batch($0) }
+            // Where others may do a part of it, one does not take all.
+            let limit = configuration.maximumCarriers > 1 ? configuration.batchSize : .max
+            round += pending.takeBatches(size: configuration.batchSize, limit: limit).map { .batch($0) }
         }
         guard !round.isEmpty else { return }
         if let begin = beginBurstIfNeeded(index, now: now) { round.insert(begin, at: 0) }
@@ -25,6 +27,7 @@ extension Engine {
         for work in round {
             submit(work, on: carriers[index].id, now: now)
         }
+        ensureCarrier(now: now)
     }
 
     private mutating func takeCancels() -> [Work] {

@@ -59,7 +59,9 @@ final class Simulation {
         guard ledger.violations.isEmpty else { return }
         for process in processes where !process.isCrashed && !process.isTerminated {
             if !process.engine.isQuiet { ledger.report("process \(process.id) is not quiet: \(process.engine)") }
-            if process.engine.connectionCount > profile.engine.maximumCarriers { ledger.report("process \(process.id) keeps idle connections") }
+            if process.engine.connectionCount > profile.engine.maximumCarriers {
+                ledger.report("process \(process.id) keeps idle connections")
+            }
         }
         if !ledger.isEmpty { ledger.report("leases are left over") }
         for key in server.lockedKeys { ledger.report("key \(key) is still held by \(server.holders(of: key))") }
