@@ -121,6 +121,9 @@ package struct Engine: Sendable {
     package var waitingCount: Int { calls.values.count { $0.isWaiting } }
     package var heldKeys: [AdvisoryKey] { table.heldKeys }
 
+    /// Whether the call waits for a lock.
+    package func isWaiting(_ id: RequestID) -> Bool { table.isQueued(id) }
+
     /// Nothing is held, asked for, or on its way.
     package var isQuiet: Bool {
         calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty

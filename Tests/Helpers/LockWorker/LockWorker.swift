@@ -37,20 +37,65 @@ struct LockWorker {
     }
 
     private func runOnce() async throws {
-        let key = Int.random(in: 0..<4)
-        let mode: LockMode = Int.random(in: 0..<3) == 0 ? .exclusive : .shared
-        do {
-            // Some give up half way, so that cancelled waits are among what is tried.
-            let timeout: Duration? = Int.random(in: 0..<10) == 0 ? .milliseconds(Int.random(in: 1...20)) : nil
-            try await locks.withLock(LockKey(number: Int64(key)), mode: mode, timeout: timeout) { _ in
-                try await hold(key, mode)
+        // Some give up half way, so that waits which end otherwise than by a grant are among what is tried.
+        let timeout: Duration? = Int.random(in: 0..<10) == 0 ? .milliseconds(Int.random(in: 1...20)) : nil
+        let task = Task {
+            switch Int.random(in: 0..<10) {
+            case 0..<6: try await holdOne(timeout)
+            case 6..<8: try await holdSeveral(timeout)
+            default: try await changeMode(timeout)
             }
+        }
+        let canceller = Int.random(in: 0..<10) == 0 ? Task { [delay = Duration.milliseconds(Int.random(in: 0...30))] in
+            try await Task.sleep(for: delay)
+            task.cancel()
+        } : nil
+        defer { canceller?.cancel() }
+        do {
+            try await task.value
         } catch let error as LockError where error.code == .timedOut {
+            return
+        } catch is CancellationError {
             return
         }
     }
 
+    private func randomKey() -> Int { Int.random(in: 0..<4) }
+    private func randomMode() -> LockMode { Int.random(in: 0..<3) == 0 ? .exclusive : .shared }
+
+    private func holdOne(_ timeout: Duration?) async throws {
+        let (key, mode) = (randomKey(), randomMode())
+        try await locks.withLock(LockKey(number: Int64(key)), mode: mode, timeout: timeout) { _ in
+            try await hold(key, mode)
+        }
+    }
+
+    private func holdSeveral(_ timeout: Duration?) async throws {
+        let wanted = (0..<3).map { _ in LockRequest(LockKey(number: Int64(randomKey())), mode: randomMode()) }
+        try await locks.withLocks(wanted, timeout: timeout) { set in
+            for lease in set.leases { try await hold(Int(lease.key.number ?? -1), lease.mode) }
+        }
+    }
+
+    private func changeMode(_ timeout: Duration?) async throws {
+        let (key, mode) = (randomKey(), randomMode())
+        let lock = try await locks.acquire(LockKey(number: Int64(key)), mode: mode, timeout: timeout)
+        try await hold(key, mode)
+        if mode == .exclusive {
+            try await lock.downgrade()
+            try await hold(key, .shared)
+        } else if try await lock.tryUpgrade() {
+            try await hold(key, .exclusive)
+        }
+        try await lock.release()
+    }
+
+    /// Not ended half way by a cancellation, which would leave a record behind.
     private func hold(_ key: Int, _ mode: LockMode) async throws {
+        try await Task { try await record(key, mode) }.value
+    }
+
+    private func record(_ key: Int, _ mode: LockMode) async throws {
         let isExclusive = mode == .exclusive
         let id = Int.random(in: 1 ... .max)
         try await records.withTransaction { transaction in

@@ -11,7 +11,7 @@ struct LockTableTraceTests {
 
     @Test("excludes, keeps the order, ends every call once, and forgets nobody")
     func traces() {
-        let wanted = Int(Self.number("PGLOCK_TABLE_EVENTS") ?? 200_000)
+        let wanted = Int(Self.number("PGLOCK_TABLE_EVENTS") ?? 500_000)
         var seed = Self.number("PGLOCK_TABLE_SEED") ?? 1
         var total = (events: 0, grants: 0)
         repeat {

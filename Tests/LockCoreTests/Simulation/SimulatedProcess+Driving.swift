@@ -21,9 +21,24 @@ extension SimulatedProcess {
         }
         ledger.resolved += 1
         if case .failed(let failure) = outcome, failure.kind == .capacity { ledger.refusedByBudget += 1 }
-        if let lock = wanted.removeValue(forKey: id), outcome == .granted { beginLease(id, lock.key, lock.mode) }
+        if let lock = wanted.removeValue(forKey: id), outcome == .granted {
+            checkTurn(id, lock)
+            beginLease(id, lock.key, lock.mode)
+        }
         if let change = changes.removeValue(forKey: id) { endChange(change.lock, change.mode, outcome) }
         completion(outcome)
+    }
+
+    /// Nobody of the process is overtaken: neither by who came later and wants the same, nor, if alone, by who would share.
+    ///
+    /// Who is told of a deadline or a cancellation in this very moment counts as gone.
+    private func checkTurn(_ id: RequestID, _ lock: Wanted) {
+        guard !lock.isEnclosed else { return }
+        for (other, earlier) in wanted where earlier.key == lock.key && earlier.order < lock.order && engine.isWaiting(other) {
+            if earlier.mode == lock.mode || earlier.mode == .exclusive {
+                ledger.report("process \(self.id), \(id) got key \(lock.key) \(lock.mode) before \(other) \(earlier.mode)")
+            }
+        }
     }
 
     private func endChange(_ lock: RequestID, _ mode: Mode, _ outcome: Engine.Outcome) {

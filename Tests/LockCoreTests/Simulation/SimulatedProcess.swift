@@ -14,7 +14,15 @@ final class SimulatedProcess {
     var links: [ConnectionID: SimulatedLink] = [:]
     var attempts: Set<ConnectionID> = []
     /// What the calls that ask for a session lock will hold.
-    var wanted: [RequestID: (key: AdvisoryKey, mode: Mode)] = [:]
+    var wanted: [RequestID: Wanted] = [:]
+    struct Wanted {
+        let key: AdvisoryKey
+        let mode: Mode
+        /// Whether it may join who shares the lock around it, past everyone.
+        let isEnclosed: Bool
+        let order: Int
+    }
+
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
     /// The calls that change the mode of a lock.
@@ -96,12 +104,13 @@ final class SimulatedProcess {
     func call(
         within limit: Duration?,
         for request: LockTable.Request? = nil,
+        isEnclosed: Bool = false,
         _ event: (inout Engine, RequestID, Instant) -> Void,
         completion: @escaping (RequestID, Engine.Outcome) -> Void
     ) -> RequestID {
         let id = RequestID(nextID)
         nextID += 1
-        wanted[id] = request.map { ($0.key, $0.mode) }
+        wanted[id] = request.map { Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, order: callCount) }
         begin(id, within: limit, { event(&$0, id, $1) }) { completion(id, $0) }
         return id
     }

@@ -113,6 +113,7 @@ final class SimulatedTask {
         let id = process.call(
             within: limit,
             for: request,
+            isEnclosed: enclosing != nil,
             { $0.acquire($1, request, deadline: end, enclosing: enclosing, now: $2) },
             completion: { [self] id, outcome in
                 switch outcome {

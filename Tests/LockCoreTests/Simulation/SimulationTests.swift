@@ -15,7 +15,7 @@ struct SimulationTests {
             if let seed = Self.number("PGLOCK_SIMULATION_SEED") {
                 seed..<seed + 1
             } else {
-                1..<(Self.number("PGLOCK_SIMULATION_RUNS") ?? 100) + 1
+                1..<(Self.number("PGLOCK_SIMULATION_RUNS") ?? 200) + 1
             }
         var steps = 0
         var summary = (
