@@ -14,6 +14,7 @@ struct ConnectionAttempt {
     let deadline: ContinuousClock.Instant
     let flag: Connector.Attempt
     let oldestServer: Int32
+    let settings: SessionSettings
     let onNotice: @Sendable (ServerError) -> Void
 
     func run() throws(ConnectionFailure) -> RawConnection {
@@ -21,7 +22,7 @@ struct ConnectionAttempt {
         let raw = try connectToSomeHost()
         // Whether the ground is fit for locks has to be proved here, before anything is set: settings leak to other
         // clients of a pooler.
-        try SessionSetup(raw: raw, oldestServer: oldestServer, wait: wait).run()
+        try SessionSetup(raw: raw, oldestServer: oldestServer, settings: settings, wait: wait).run()
         return raw
     }
 

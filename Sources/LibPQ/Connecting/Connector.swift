@@ -9,10 +9,14 @@ import Synchronization
 package final class Connector: Sendable {
     private let queue = DispatchQueue(label: "pglock.connect", attributes: .concurrent)
     private let oldestServer: Int32
+    private let settings: SessionSettings
 
-    /// - Parameter oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
-    package init(oldestServer: Int32) {
+    /// - Parameters:
+    ///   - oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
+    ///   - settings: What every session gets.
+    package init(oldestServer: Int32, settings: SessionSettings = SessionSettings()) {
         self.oldestServer = oldestServer
+        self.settings = settings
     }
 
     /// One attempt to connect, which can be given up.
@@ -39,12 +43,13 @@ package final class Connector: Sendable {
         onNotice: @escaping @Sendable (ServerError) -> Void,
         completion: @escaping @Sendable (Result<RawConnection, ConnectionFailure>) -> Void
     ) {
-        queue.async { [oldestServer] in
+        queue.async { [oldestServer, settings] in
             let work = ConnectionAttempt(
                 parameters: parameters,
                 deadline: .now + limit,
                 flag: attempt,
                 oldestServer: oldestServer,
+                settings: settings,
                 onNotice: onNotice
             )
             completion(Result { () throws(ConnectionFailure) in try work.run() })

@@ -4,6 +4,7 @@ import CLibPQ
 struct SessionSetup {
     let raw: RawConnection
     let oldestServer: Int32
+    let settings: SessionSettings
     /// Waits until the socket can be read or written.
     let wait: (_ socket: Int32, _ forWriting: Bool) throws(ConnectionFailure) -> Void
 
@@ -54,7 +55,7 @@ struct SessionSetup {
     }
 
     private func applySettings() throws(ConnectionFailure) {
-        _ = try query(SessionSettings.noTimeouts)
+        _ = try query(settings.timeouts)
         do throws(ConnectionFailure) {
             _ = try query(SessionSettings.clientCheck)
         } catch  where error.kind == .refused {

@@ -5,6 +5,10 @@ extension Engine {
         case resolve(RequestID, Outcome)
         /// The lock that this request was granted is gone.
         case lose(RequestID, Failure)
+        /// Locks on this connection are held for certain until then.
+        case renew(ConnectionID, until: Instant)
+        /// These locks, all that there are on the connection, are no longer held for certain. They are still to be released.
+        case suspect(ConnectionID, [RequestID], Failure)
         case connect(ConnectionID, Role)
         case submit(ConnectionID, Work)
         /// Cancel what the connection runs by other means than the carrier.
@@ -58,6 +62,8 @@ extension Engine {
         case changeMode(AdvisoryKey, to: Mode)
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
+        /// Whether another connection's session runs a statement right now.
+        case probe(ConnectionID)
         /// Begins a transaction, and ends it.
         case begin
         case commit

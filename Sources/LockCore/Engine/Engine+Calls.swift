@@ -80,11 +80,14 @@ extension Engine {
         connections[connection]?.statement = id
         connections[connection]?.answerBy = answerBy
         connections[connection]?.isStatementAnswered = false
+        connections[connection]?.lastSent = now
+        connections[connection]?.statementSentAt = now
     }
 
     /// The server has answered the statement.
     package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
         isWakeStale = true
+        if let sentAt = connections[connection]?.statementSentAt { renew(connection, sentAt: sentAt) }
         connections[connection]?.isStatementAnswered = true
         connections[connection]?.answerBy = nil
         connections[connection]?.interrupt?.isOver = true

@@ -5,7 +5,7 @@ extension Engine {
     /// The end of a burst of events: what has come together goes out.
     package mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
-        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty
+        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || !pendingProbes.isEmpty
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }
             sendRound(index, now: now)
@@ -13,7 +13,8 @@ extension Engine {
     }
 
     private mutating func sendRound(_ index: Int, now: Instant) {
-        var round = takeCancels()
+        var round = takeCancels() + pendingProbes.map { .probe($0) }
+        pendingProbes.removeAll(keepingCapacity: true)
         // Releases come first: what they free may be what somebody else waits for.
         round += carriers[index].unlocks.takeBatches(size: configuration.batchSize).map { .batch($0) }
         if !pending.isEmpty, index == leastHolding {
@@ -56,9 +57,12 @@ extension Engine {
     /// The oldest unanswered statement of a connection has been answered.
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
         isWakeStale = true
-        guard let work = connections[id]?.inFlight.popFirst() else { return }
-        let isLast = connections[id]?.inFlight.isEmpty ?? true
-        connections[id]?.answerBy = isLast ? nil : now.advanced(by: configuration.responseTimeout)
+        guard let work = connections[id]?.inFlight.popFirst(), let sentAt = connections[id]?.sentTimes.popFirst() else { return }
+        renew(id, sentAt: sentAt)
+        if connections[id]?.statement == nil {
+            let isLast = connections[id]?.inFlight.isEmpty ?? true
+            connections[id]?.answerBy = isLast ? nil : now.advanced(by: configuration.responseTimeout)
+        }
         if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
         guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
         switch work {
@@ -66,6 +70,8 @@ extension Engine {
             // Whatever is wrong with the session will show where it matters: a transaction that did not begin leaves its
             // statements one each, and one whose end has failed has ended.
             break
+        case .probe(let target):
+            probed(target, isActive: answer.rows.first == true, sentAt: sentAt)
         case .cancel(let target, _):
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
         case .wait(let key, let mode, _):
@@ -78,6 +84,7 @@ extension Engine {
             changeAnswered(key, on: id, answer, now: now)
         }
         settleTable(now: now)
+        settleUnconfirmed(on: id, now: now)
         if !waitQueue.isEmpty { assignConnections(now: now) }
     }
 

@@ -12,6 +12,7 @@ extension Engine {
             actions.append(.close(id))
             return
         }
+        connections[id]?.lastSent = now
         backoff.reset()
         nextConnectAt = nil
         outage = nil
@@ -84,7 +85,7 @@ extension Engine {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
-            case .batch, .wait, .changeMode, .begin, .commit, .heartbeat: break
+            case .batch, .wait, .changeMode, .begin, .commit, .heartbeat, .probe: break
             }
         }
         // Whatever they hold goes down with the session.
@@ -120,7 +121,7 @@ extension Engine {
 
     /// Opens a carrier if there is something to try, and none that is free to do it or about to be.
     mutating func ensureCarrier(now: Instant) {
-        guard carriers.count < configuration.maximumCarriers, !pending.isEmpty || isPollDue,
+        guard carriers.count < configuration.maximumCarriers, !pending.isEmpty || isPollDue || !pendingProbes.isEmpty,
             !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
             let id = open(.carrier, now: now)
         else { return }

@@ -26,6 +26,12 @@ extension Engine {
         var deferred: Work?
         /// When the oldest unanswered statement counts as lost, of those that can't block.
         var answerBy: Instant?
+        /// When each of them was sent.
+        var sentTimes = Deque<Instant>()
+        /// Until when the session lives for certain; `nil` before its first answer.
+        var provenUntil: Instant?
+        /// That time has passed, and who holds something knows it.
+        var isSuspect = false
         /// When it was last sent something.
         var lastSent = Instant(nanoseconds: 0)
         var idleSince = Instant(nanoseconds: 0)
@@ -33,6 +39,7 @@ extension Engine {
         /// The statement that runs on a lent connection.
         var statement: RequestID?
         var isStatementAnswered = false
+        var statementSentAt = Instant(nanoseconds: 0)
     }
 
     /// An attempt to end what a connection runs, repeated until it answers: a cancel that comes too early is swallowed.

@@ -3,8 +3,12 @@
 extension Engine {
     mutating func sendHeartbeats(now: Instant) {
         for id in connectionIDs {
-            guard let due = connections[id].flatMap({ heartbeatDue($0, id) }), due <= now else { continue }
-            submit(.heartbeat, on: id, now: now)
+            guard let connection = connections[id], let due = heartbeatDue(connection, id), due <= now else { continue }
+            if connection.statement == nil {
+                submit(.heartbeat, on: id, now: now)
+            } else {
+                probe(id, now: now)
+            }
         }
     }
 
@@ -13,15 +17,27 @@ extension Engine {
     }
 
     private func heartbeatDue(_ connection: Connection, _ id: ConnectionID) -> Instant? {
-        guard connection.inFlight.isEmpty, connection.interrupt == nil, holdsSomething(connection, id) else { return nil }
+        guard connection.inFlight.isEmpty, connection.interrupt == nil || connection.statement != nil,
+            isEnded(connection) || holdsSomething(connection, id)
+        else { return nil }
         return connection.lastSent.advanced(by: configuration.heartbeatInterval)
     }
 
-    private func holdsSomething(_ connection: Connection, _ id: ConnectionID) -> Bool {
+    /// Whether the server would end the session if it heard nothing.
+    private func isEnded(_ connection: Connection) -> Bool {
+        guard configuration.lease != nil else { return false }
+        switch connection.phase {
+        case .carrying, .idle, .holding, .lent: return true
+        case .connecting, .waiting, .unlocking, .proving: return false
+        }
+    }
+
+    func holdsSomething(_ connection: Connection, _ id: ConnectionID) -> Bool {
         switch connection.phase {
         case .holding: true
         case .carrying: carrierIndex(id).map { carriers[$0].heldCount > 0 } ?? false
-        case .connecting, .idle, .waiting, .unlocking, .proving, .lent: false
+        case .lent: configuration.lease != nil
+        case .connecting, .idle, .waiting, .unlocking, .proving: false
         }
     }
 }

@@ -85,11 +85,16 @@ extension Engine {
         submit(work, on: id, now: now)
     }
 
+    mutating func noteSent(on id: ConnectionID, now: Instant) {
+        connections[id]?.sentTimes.append(now)
+        connections[id]?.lastSent = now
+    }
+
     mutating func submit(_ work: Work, on id: ConnectionID, now: Instant) {
         isWakeStale = true
         connections[id]?.inFlight.append(work)
         connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
-        connections[id]?.lastSent = now
+        noteSent(on: id, now: now)
         actions.append(.submit(id, work))
     }
 }

@@ -22,6 +22,7 @@ extension Engine {
         }
         endIdleBursts(now: now)
         sendHeartbeats(now: now)
+        noteSuspects(now: now)
         poll(now: now)
         checkPatience(now: now)
         settleTable(now: now)
@@ -58,7 +59,7 @@ extension Engine {
         for carrier in carriers where isFree(carrier) {
             next = min(next, burstEnd(carrier) ?? .distantFuture)
         }
-        next = min(next, nextHeartbeat ?? .distantFuture)
+        next = min(next, nextHeartbeat ?? .distantFuture, nextSuspect ?? .distantFuture)
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }
         if let outage, outage.failure != nil {

@@ -40,7 +40,7 @@ extension Engine {
         connections[id]?.phase = .waiting(key)
         let work = Work.wait(key, wait.mode, limit: backstop(key, now: now))
         connections[id]?.inFlight.append(work)
-        connections[id]?.lastSent = now
+        noteSent(on: id, now: now)
         actions.append(.submit(id, work))
     }
 

@@ -30,6 +30,7 @@ package struct Engine: Sendable {
     // The carriers' work that is not sent yet, and that any of them can do.
     var pending = PendingKeys(.tryLock)
     var pendingCancels: [ConnectionID] = []
+    var pendingProbes: [ConnectionID] = []
 
     // Contended keys.
     var waits: [AdvisoryKey: Wait] = [:]
@@ -53,6 +54,12 @@ package struct Engine: Sendable {
 
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
+
+    // Leases.
+    /// Requests that the table has granted, and whose session has still to prove that it lives.
+    var unconfirmed: [RequestID: ConnectionID] = [:]
+    /// Those of them whose calls have ended meanwhile.
+    var unclaimed: [RequestID] = []
 
     var lifecycle = Lifecycle.running
     /// Why the connection that was lost last was lost: what its holders are told.
@@ -116,6 +123,9 @@ package struct Engine: Sendable {
     // MARK: Looking in
 
     package var lastFailure: Failure { lastLoss }
+    /// See ``LockTable/session(of:)``. Mutating, or all of the engine would be copied for a look at it.
+    package mutating func session(of id: RequestID) -> ConnectionID? { table.session(of: id) }
+
     package var isTerminated: Bool { lifecycle == .terminated }
     package var connectionCount: Int { connections.count }
     package var waitingCount: Int { calls.values.count { $0.isWaiting } }
@@ -128,13 +138,14 @@ package struct Engine: Sendable {
     package var isQuiet: Bool {
         calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty
             && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
-            && connections.values.allSatisfy { $0.inFlight.isEmpty && $0.deferred == nil && $0.interrupt == nil }
+            && connections.values.allSatisfy { $0.inFlight.allSatisfy { $0 == .heartbeat } && $0.deferred == nil && $0.interrupt == nil }
     }
 
     // MARK: Ending calls
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
         guard let call = calls.removeValue(id) else { return }
+        if !unconfirmed.isEmpty, unconfirmed.removeValue(forKey: id) != nil { unclaimed.append(id) }
         if call.deadline != nil {
             noteDeadlineGone()
         }
@@ -149,18 +160,30 @@ package struct Engine: Sendable {
 
     /// Carries out what the lock table decided, until it asks for nothing more.
     mutating func settleTable(now: Instant) {
-        while let action = table.nextAction() {
-            perform(action, now: now)
-        }
+        repeat {
+            releaseUnclaimed(now: now)
+            while let action = table.nextAction() {
+                perform(action, now: now)
+            }
+        } while !unclaimed.isEmpty
         checkDrained()
+    }
+
+    private mutating func lose(_ id: RequestID) {
+        // Who has not been told of the grant is told of no loss.
+        if unconfirmed.removeValue(forKey: id) != nil {
+            resolve(id, .failed(lastLoss))
+        } else {
+            actions.append(.lose(id, lastLoss))
+        }
     }
 
     private mutating func perform(_ action: LockTable.Action, now: Instant) {
         switch action {
-        case .grant(let id): resolve(id, .granted)
+        case .grant(let id): grant(id, now: now)
         case .refuse(let id): resolve(id, .refused)
         case .fail(let id, let failure): resolve(id, .failed(failure))
-        case .lose(let id): actions.append(.lose(id, lastLoss))
+        case .lose(let id): lose(id)
         case .released(let id): resolve(id, .released)
         case .releaseFailed(let id, let failure): resolve(id, .failed(failure))
         case .changed(let id, let isChanged): resolve(id, .changed(isChanged))

@@ -57,6 +57,14 @@ extension LockTable {
         init(_ key: AdvisoryKey) {
             self.key = key
         }
+
+        /// Where it is held.
+        var session: ConnectionID? {
+            switch server {
+            case .held(_, on: let session), .changing(_, on: let session): session
+            case .none, .trying, .waiting, .ending, .unlocking: nil
+            }
+        }
     }
 }
 

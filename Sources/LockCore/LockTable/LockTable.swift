@@ -223,6 +223,17 @@ package struct LockTable: Sendable {
 
     // MARK: Looking in
 
+    /// The session that a granted request holds its lock on; `nil` if it holds none at the server.
+    func session(of id: RequestID) -> ConnectionID? {
+        guard let held = requests[id], held.request.scope == .session else { return nil }
+        return entries[held.entry].session
+    }
+
+    /// All requests that hold their locks on this session.
+    func holders(on connection: ConnectionID) -> [RequestID] {
+        requests.elements.filter { $0.value.request.isGranted && session(of: $0.id) == connection }.map(\.id)
+    }
+
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
 
     /// How many requests hold a lock.

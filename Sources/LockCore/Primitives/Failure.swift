@@ -24,6 +24,7 @@ package struct Failure: Hashable, Sendable {
         case notHeld
         case statement
         // Ourselves.
+        case suspect
         case capacity
         case shutDown
     }

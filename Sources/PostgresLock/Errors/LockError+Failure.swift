@@ -58,6 +58,9 @@ extension LockError {
         case .deadlock:
             code = .deadlock
             text = "\(failure.message)\(about). Take locks in the same order everywhere, then try again."
+        case .suspect:
+            code = .lockLost
+            text = "\(failure.message)\(about) Stop, and check what was done."
         case .shutDown:
             code = .shutDown
             text = "The lock manager has been shut down\(about). Make a new one to go on."

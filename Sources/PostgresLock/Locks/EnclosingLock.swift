@@ -35,7 +35,7 @@ struct EnclosingLock: Sendable {
     /// Where one scope is inside another, the inner one's task stands for the outer one's, which waits for it: see
     /// ``ScopedBody``.
     var isHeldByThisTask: Bool {
-        state.isHeld && task == .current
+        state.isOpen && task == .current
     }
 }
 

@@ -14,6 +14,8 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         static let held: UInt8 = 0
         static let released: UInt8 = 1
         static let lost: UInt8 = 2
+        /// Not held for certain any more, and told so; but still to be released.
+        static let suspect: UInt8 = 3
     }
 
     /// A class, so that those that have none pay for a pointer only.
@@ -36,6 +38,9 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     private let currentMode: Atomic<UInt8>
     private let phase = Atomic(Phase.held)
     private var aside: Aside?
+    /// Of the session that holds it; `nil` if the server keeps silent sessions. Set before anybody but the manager knows of
+    /// the lease.
+    nonisolated(unsafe) var proof: ProofOfLife?
 
     init(key: LockKey, mode: LockMode) {
         self.key = key
@@ -47,10 +52,18 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         set { currentMode.store(newValue.core.rawValue, ordering: .releasing) }
     }
 
-    var isHeld: Bool { phase.load(ordering: .acquiring) == Phase.held }
+    /// Whether it is held for certain.
+    var isHeld: Bool { phase.load(ordering: .acquiring) == Phase.held && proof?.isValid ?? true }
+
+    /// Whether it has neither been released nor been lost for certain.
+    var isOpen: Bool {
+        let phase = phase.load(ordering: .acquiring)
+        return phase == Phase.held || phase == Phase.suspect
+    }
 
     var loss: LockError? {
-        guard phase.load(ordering: .acquiring) == Phase.lost else { return nil }
+        let phase = phase.load(ordering: .acquiring)
+        guard phase == Phase.lost || phase == Phase.suspect else { return nil }
         return withAside { $0?.loss }
     }
 
@@ -67,20 +80,38 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     }
 
     /// Ends leases that are lost together: whoever learns of one loss finds all of them.
-    static func end(_ losses: [(lease: LeaseState, error: LockError)]) {
-        let concluded = losses.map { (observers: $0.lease.conclude($0.error) ?? [], error: $0.error) }
+    ///
+    /// - Parameter isSuspicion: Whether the locks may be held all the same, and have to be released.
+    static func end(_ losses: [(lease: LeaseState, error: LockError)], isSuspicion: Bool = false) {
+        let concluded = losses.map {
+            (observers: $0.lease.conclude($0.error, isSuspicion: isSuspicion) ?? [], error: $0.error)
+        }
         for (observers, error) in concluded {
             for observer in observers { observer(error) }
         }
     }
 
+    /// - Returns: Whether there is something to release at the server. What was suspect is lost from now on.
+    func beginRelease() -> Bool {
+        if end(nil) { return true }
+        return withAside { _ in
+            guard phase.load(ordering: .relaxed) == Phase.suspect else { return false }
+            phase.store(Phase.lost, ordering: .releasing)
+            return true
+        }
+    }
+
     /// - Returns: Who is to be told; `nil` if the lease had ended before.
-    private func conclude(_ loss: LockError?) -> [@Sendable (LockError?) -> Void]? {
+    private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [@Sendable (LockError?) -> Void]? {
         withAside { aside in
-            guard phase.load(ordering: .relaxed) == Phase.held else { return nil }
+            let old = phase.load(ordering: .relaxed)
+            // Of a loss that was suspected everybody knows, and has the first reason.
+            if old == Phase.suspect, loss != nil, !isSuspicion { phase.store(Phase.lost, ordering: .releasing) }
+            guard old == Phase.held else { return nil }
             let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
             aside = loss.map { Aside(loss: $0) }
-            phase.store(loss == nil ? Phase.released : Phase.lost, ordering: .releasing)
+            let ended = isSuspicion ? Phase.suspect : loss == nil ? Phase.released : Phase.lost
+            phase.store(ended, ordering: .releasing)
             return observers
         }
     }

@@ -91,6 +91,6 @@ private final class LeaseOwner: Sendable {
     }
 
     deinit {
-        if state.isHeld { manager.giveBackDropped(state) }
+        if state.isOpen { manager.giveBackDropped(state) }
     }
 }

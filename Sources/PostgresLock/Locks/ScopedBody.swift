@@ -8,6 +8,7 @@ enum ScopedBody {
     static func runAndRelease<Result, View>(
         view: View,
         leases: [LeaseState],
+        cancelsOnLoss: Bool,
         isolation: isolated (any Actor)?,
         enclosing: @Sendable @escaping () -> [EnclosingLock],
         release: nonisolated(nonsending) () async throws -> Void,
@@ -15,7 +16,14 @@ enum ScopedBody {
     ) async throws -> Result {
         let result: Result
         do {
-            result = try await run(view: view, leases: leases, isolation: isolation, enclosing: enclosing, body)
+            result = try await run(
+                view: view,
+                leases: leases,
+                cancelsOnLoss: cancelsOnLoss,
+                isolation: isolation,
+                enclosing: enclosing,
+                body
+            )
         } catch {
             let loss = leases.lazy.compactMap(\.loss).first
             // The body's error is what the caller has to know; whatever ends the release also ends the locks.
@@ -31,11 +39,13 @@ enum ScopedBody {
     /// leave the caller's isolation.
     ///
     /// - Parameters:
+    ///   - cancelsOnLoss: Whether the loss of one of the leases cancels the body.
     ///   - enclosing: Makes what is remembered of the scope, inside the task that runs the body.
     ///   - body: Run exactly once, to its end, before this returns.
     static func run<Result, View>(
         view: View,
         leases: [LeaseState],
+        cancelsOnLoss: Bool,
         isolation: isolated (any Actor)?,
         enclosing: @Sendable @escaping () -> [EnclosingLock],
         _ body: nonisolated(nonsending) (View) async throws -> Result
@@ -59,7 +69,7 @@ enum ScopedBody {
                     UncheckedTransfer(try await body(view))
                 }
             }
-            let observers = leases.map { lease in
+            let observers = (cancelsOnLoss ? leases : []).map { lease in
                 (lease, lease.observe(isFirst: true) { loss in if loss != nil { task.cancel() } })
             }
             defer {

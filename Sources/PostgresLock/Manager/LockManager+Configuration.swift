@@ -28,6 +28,20 @@ extension LockManager {
         /// How long this process may keep a lock for its own tasks, while other processes wait for it.
         public var handOn = HandOn()
 
+        /// After how long of silence the server ends a session and gives its locks to others; 30 s by default, from 1 s to a day.
+        ///
+        /// It is what a process that freezes, or a network that swallows everything, can cost the others. The manager sends a
+        /// sign of life three times in that time, and takes its locks for lost, by its own clock, some time before the server
+        /// does: see ``LockLease/isHeld``. `nil` leaves it to the connection's keepalives, which may take hours.
+        ///
+        /// Servers before version 14 end idle sessions only inside transactions; there, a lock that a frozen process holds
+        /// stays locked until the process or its connection is gone. The process itself knows on any version.
+        public var lease: Duration? = .seconds(30)
+
+        /// Whether the loss of a lock cancels the body that runs under it; true by default. If not, the body runs on, and has to
+        /// look at ``LockLease/isHeld`` or wait for ``LockLease/waitForEnd()``. The loss is thrown in any case.
+        public var cancelsBodyOnLoss = true
+
         /// How many keys the manager may lock at a time.
         public var capacity = Capacity.fraction(0.5)
 
@@ -123,6 +137,12 @@ extension LockManager.Configuration {
             carries locks, and one to wait or for a transaction.
             """
         )
+        if let lease {
+            try require(
+                lease >= .seconds(1) && lease <= .seconds(86_400),
+                "lease is \(lease), but must be from 1 second to 1 day, or nil for none."
+            )
+        }
         try require(
             (1..<pool.maximumConnections).contains(pool.maximumCarriers),
             """
@@ -163,6 +183,8 @@ extension LockManager.Configuration {
         return parameters
     }
 
+    var sessionSettings: SessionSettings { SessionSettings(lease: lease) }
+
     var engine: Engine.Configuration {
         var engine = Engine.Configuration()
         engine.maximumConnections = pool.maximumConnections
@@ -171,6 +193,8 @@ extension LockManager.Configuration {
         engine.connectPatience = timeouts.unreachable
         engine.responseTimeout = timeouts.response
         engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
+        engine.lease = lease
+        if let lease { engine.heartbeatInterval = lease / 3 }
         engine.capacity = capacity.core
         engine.seed = UInt64.random(in: .min ... .max)
         return engine

@@ -4,12 +4,7 @@ import Logging
 
 // The one place that carries out what the engine decides.
 extension LockManager {
-    /// Nanoseconds of a clock that only grows.
-    private static let clockStart = ContinuousClock.now
-
-    nonisolated var now: Instant {
-        Instant(nanoseconds: Self.clockStart.duration(to: .now).clampedNanoseconds)
-    }
+    nonisolated var now: Instant { MonotonicTime.now }
 
     /// Tells the engine of an event, then does what it decides.
     func drive(_ event: (inout Engine, Instant) -> Void) {
@@ -43,6 +38,10 @@ extension LockManager {
             resolve(id, outcome)
         case .lose(let id, let failure):
             lose(id, failure)
+        case .renew(let id, let until):
+            proofs[id]?.renew(until)
+        case .suspect(_, let requests, let failure):
+            suspect(requests, failure)
         case .connect(let id, let role):
             connect(id, role)
         case .submit(let id, let work):
@@ -78,9 +77,21 @@ extension LockManager {
         lease.end(lossError(failure, key: lease.key))
     }
 
+    /// They are told, but the locks are still theirs to release: the session may live.
+    private func suspect(_ requests: [RequestID], _ failure: Failure) {
+        LeaseState.end(
+            requests.compactMap { id in (calls[id] as? LeaseState).map { ($0, lossError(failure, key: $0.key)) } },
+            isSuspicion: true
+        )
+    }
+
     nonisolated func lossError(_ failure: Failure, key: LockKey) -> LockError {
         let reason =
-            failure.kind == .shutDown ? "the lock manager was shut down" : "its session ended: \(failure.message)"
+            switch failure.kind {
+            case .shutDown: "the lock manager was shut down"
+            case .suspect: "nothing proves any more that its session lives: \(failure.message)"
+            default: "its session ended: \(failure.message)"
+            }
         return LockError(
             .lockLost,
             "The lock \(key) in \(place) was lost, because \(reason). Others may hold it now: stop, and check what was done.",
@@ -132,6 +143,7 @@ extension LockManager {
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
                 self?.assumeIsolated { $0.handle(event, of: id) }
             }
+            if configuration.lease != nil { proofs[id] = ProofOfLife() }
             drive { $0.connected(id, lockTableSize: session.lockTableSize, now: $1) }
         case .failure(let failure):
             drive { $0.connectFailed(id, Failure(failure), now: $1) }
@@ -141,7 +153,7 @@ extension LockManager {
     private func handle(_ event: Connection.Event, of id: ConnectionID) {
         switch event {
         case .answered(let reply):
-            if let state = lent[id] {
+            if let state = lent[id], !state.takeHeartbeat() {
                 guard state.take(reply) else { return }
                 drive { $0.statementAnswered(on: id, now: $1) }
             } else if let prelude = preludes[id], prelude > 0 {
@@ -173,7 +185,10 @@ extension LockManager {
         case .commit:
             connection.submit(LockStatements.command("COMMIT"))
         case .heartbeat:
+            lent[id]?.expectHeartbeat()
             connection.submitSync()
+        case .probe(let target):
+            connection.submit(LockStatements.probe(connections[target]?.session ?? .init()))
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
             let session = connections[target]?.session ?? .init()
@@ -194,6 +209,7 @@ extension LockManager {
     private func close(_ id: ConnectionID) {
         attempts.removeValue(forKey: id)?.abandon()
         preludes[id] = nil
+        proofs[id] = nil
         connections.removeValue(forKey: id)?.close()
         if let state = lent.removeValue(forKey: id) { lose(state, engine.lastFailure) }
     }

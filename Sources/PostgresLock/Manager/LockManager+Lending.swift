@@ -13,6 +13,7 @@ extension LockManager {
         case .lent(let connection):
             let state = LentConnection(id: connection, borrower: borrower, lease: lease)
             lent[connection] = state
+            state.ending.proof = proofs[connection]
             return state
         case .ended(.timedOut(nil)):
             throw LockError(
@@ -39,7 +40,7 @@ extension LockManager {
     /// The connection of a loan that has not ended.
     func borrowed(_ loan: Loan) throws -> LentConnection {
         if let loss = loan.ending.loss { throw loss }
-        guard loan.ending.isHeld, let state = lent[loan.connection], state.ending === loan.ending else {
+        guard loan.ending.isOpen, let state = lent[loan.connection], state.ending === loan.ending else {
             throw LockError(
                 .invalidArgument,
                 "The \(loan.borrower.rawValue) has ended. Use it only inside the body that it was made for."
@@ -229,7 +230,7 @@ extension LockManager {
 
     /// What makes the connection as good as new, once its transaction is over.
     func resetStatements(_ state: LentConnection) -> [Statement] {
-        let statements = state.hasRunSQL ? SessionSettings.reset : ["SELECT pg_catalog.pg_advisory_unlock_all()"]
+        let statements = state.hasRunSQL ? configuration.sessionSettings.reset : ["SELECT pg_catalog.pg_advisory_unlock_all()"]
         return statements.map(LockStatements.command)
     }
 

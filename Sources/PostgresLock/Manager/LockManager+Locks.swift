@@ -80,6 +80,7 @@ extension LockManager {
         try await ScopedBody.runAndRelease(
             view: LockLease(state: state),
             leases: [state],
+            cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,
             enclosing: { [manager = ObjectIdentifier(self)] in
                 [EnclosingLock(manager: manager, state: state, kind: .lock, task: .current)]
@@ -170,7 +171,7 @@ extension LockManager {
                 keys: [key]
             )
         }
-        let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.key == key && $0.state.isHeld }
+        let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.key == key && $0.state.isOpen }
         if let held = same.last(where: { $0.isHeldByThisTask && ($0.state.mode == .exclusive || mode == .exclusive) }) {
             throw LockError(
                 .alreadyHeld,
@@ -207,13 +208,13 @@ extension LockManager {
     }
 
     nonisolated(nonsending) func release(_ state: LeaseState) async throws {
-        if let loss = state.loss { throw loss }
-        guard state.end(nil) else {
+        guard state.beginRelease() else {
             if let loss = state.loss { throw loss }
             return
         }
         state.ask { $0.release($1, now: $2) }
         let outcome = await finalOutcome(of: state)
+        if let loss = state.loss { throw loss }
         if case .failed(let failure) = outcome {
             throw LockError(failure, keys: [state.key], place: place)
         }
@@ -225,7 +226,7 @@ extension LockManager {
             "a lock handle was dropped without release(); its lock is given back",
             metadata: [LogKey.key: "\(state.key)"]
         )
-        guard state.end(nil) else { return }
+        guard state.beginRelease() else { return }
         loop.submit {
             self.assumeIsolated { $0.begin(state) { $0.release($1, now: $2) } }
         }

@@ -35,7 +35,7 @@ extension LockManager {
         switch outcome {
         case .changed(let isChanged):
             return isChanged
-        case .failed where state.isHeld:
+        case .failed where state.isOpen:
             throw LockError(
                 .invalidArgument,
                 "The mode of the lock \(state.key) is being changed by another task. Let one change end before the next.",

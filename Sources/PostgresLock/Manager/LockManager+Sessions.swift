@@ -47,6 +47,7 @@ extension LockManager {
             result = try await ScopedBody.run(
                 view: LockSession(loan: loan),
                 leases: [loan.ending],
+                cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
                 enclosing: { [manager = ObjectIdentifier(self)] in
                     [EnclosingLock(manager: manager, state: loan.ending, kind: .session(loan.modes), task: .current)]
@@ -113,6 +114,7 @@ extension LockManager {
             state.hold(key, mode)
         }
         let lease = LeaseState(key: key, mode: mode)
+        lease.proof = state.ending.proof
         state.add(lease, isScoped: isScoped)
         return lease
     }
@@ -198,7 +200,7 @@ extension LockManager {
     /// Ends the scope of a lock.
     func release(_ lease: LeaseState, on loan: Loan) async throws {
         if let loss = lease.loss { throw loss }
-        guard lease.isHeld else { return }
+        guard lease.isOpen else { return }
         let state: LentConnection
         do {
             state = try await beginTurn(on: loan, keys: [lease.key], isCancellable: false)

@@ -47,6 +47,7 @@ extension LockManager {
         return try await ScopedBody.runAndRelease(
             view: LockSetLease(states: states),
             leases: states,
+            cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,
             enclosing: { [manager = ObjectIdentifier(self)] in
                 states.map { EnclosingLock(manager: manager, state: $0, kind: .lock, task: .current) }
@@ -113,7 +114,7 @@ extension LockManager {
     ///
     /// - Throws: What has happened to those that could not be given back in peace.
     nonisolated(nonsending) func release(_ states: [LeaseState]) async throws {
-        let held = states.filter { $0.end(nil) }
+        let held = states.filter { $0.beginRelease() }
         var losses = states.compactMap(\.loss)
         if !held.isEmpty {
             let outcomes = await callAll(held, isCancellable: false) { $0.release($2, now: $3) }
@@ -128,7 +129,7 @@ extension LockManager {
 
     /// The handle went away without a release.
     nonisolated func giveBackDropped(_ states: [LeaseState]) {
-        let held = states.filter { $0.end(nil) }
+        let held = states.filter { $0.beginRelease() }
         logger.warning(
             "a handle of several locks was dropped without release(); its locks are given back",
             metadata: [LogKey.key: "\(held.map(\.key).names)"]

@@ -39,6 +39,7 @@ extension LockManager {
             result = try await ScopedBody.run(
                 view: transaction,
                 leases: [transaction.loan.ending],
+                cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
                 enclosing: { [manager = ObjectIdentifier(self)] in
                     [EnclosingLock(manager: manager, state: transaction.loan.ending, kind: .transaction(key), task: .current)]

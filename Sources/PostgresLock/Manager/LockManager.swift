@@ -23,7 +23,7 @@ public actor LockManager {
 
     nonisolated let loop = EventLoop(label: "pglock.loop")
     nonisolated let logger: Logger
-    let connector = Connector(oldestServer: 120_000)
+    let connector: Connector
 
     var engine: Engine
     var connections: [ConnectionID: Connection] = [:]
@@ -32,6 +32,8 @@ public actor LockManager {
     var lent: [ConnectionID: LentConnection] = [:]
     /// Those calls that are waited for together with others.
     var batchedCalls: [RequestID: CallBatch.Place] = [:]
+    /// Where the server ends sessions that are silent for the lease.
+    var proofs: [ConnectionID: ProofOfLife] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
     /// How many answers of a connection belong to settings that were sent ahead of its wait.
@@ -63,6 +65,7 @@ public actor LockManager {
         try configuration.validate()
         self.configuration = configuration
         self.logger = logger
+        connector = Connector(oldestServer: 120_000, settings: configuration.sessionSettings)
         engine = Engine(configuration: configuration.engine)
         loop.onBurstEnd { [weak self] in
             self?.assumeIsolated { $0.endBurst() }

@@ -147,6 +147,18 @@ enum LockStatements {
         )
     }
 
+    /// Whether that very session runs a statement right now.
+    static func probe(_ session: RawConnection.Session) -> Statement {
+        Statement(
+            name: "pglock_probe",
+            """
+            SELECT true FROM pg_catalog.pg_stat_get_activity($1) a WHERE a.backend_start = $2 AND a.state = 'active'
+            """,
+            parameters: [.int4(session.processID), .timestamptz(session.backendStart)],
+            shape: .booleans
+        )
+    }
+
     static func command(_ sql: String) -> Statement {
         Statement(sql, shape: .rows)
     }

@@ -121,7 +121,11 @@ extension LockManager {
     func resolve(_ id: RequestID, _ outcome: Engine.Outcome) {
         guard let call = calls[id] else { return }
         if case .changed(let isChanged) = outcome { (call as? ModeChange)?.end(isChanged) }
-        if outcome != .granted { _ = calls.remove(id) }
+        if outcome != .granted {
+            _ = calls.remove(id)
+        } else if configuration.lease != nil, let session = engine.session(of: id) {
+            (call as? LeaseState)?.proof = proofs[session]
+        }
         guard let continuation = call.continuation else {
             if !batchedCalls.isEmpty, let place = batchedCalls.removeValue(forKey: id) { place.batch.end(place.index, outcome) }
             return

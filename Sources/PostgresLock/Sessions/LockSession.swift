@@ -45,6 +45,7 @@ public struct LockSession: Sendable {
         return try await ScopedBody.runAndRelease(
             view: LockLease(state: lease),
             leases: [lease],
+            cancelsOnLoss: loan.manager.configuration.cancelsBodyOnLoss,
             isolation: isolation,
             // The session stands for all that it holds.
             enclosing: { [] },

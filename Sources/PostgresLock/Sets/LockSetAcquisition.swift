@@ -67,7 +67,7 @@ struct LockSetAcquisition {
         do {
             while true {
                 try Task.checkCancellation()
-                switch plan.next(isHeld: { [members] in members[$0].state?.isHeld ?? false }) {
+                switch plan.next(isHeld: { [members] in members[$0].state?.isOpen ?? false }) {
                 case .tryAll(let indices):
                     try await ask(indices, isTry: true)
                 case .wait(let index, let behind):
@@ -94,7 +94,7 @@ struct LockSetAcquisition {
     ) async throws {
         let wanted = indices.map { members[$0] }
         let asked = wanted.map { LeaseState(key: $0.request.key, mode: $0.request.mode) }
-        let released = behind.compactMap { members[$0].state }.filter { $0.end(nil) }
+        let released = behind.compactMap { members[$0].state }.filter { $0.beginRelease() }
         for index in behind { members[index].state = nil }
         let outcomes = await manager.callAll(released + asked) { [deadline, count = released.count] engine, index, id, now in
             guard index >= count else { return engine.release(id, now: now) }

@@ -45,6 +45,6 @@ private final class LeaseSetOwner: Sendable {
     }
 
     deinit {
-        if states.contains(where: \.isHeld) { manager.giveBackDropped(states) }
+        if states.contains(where: \.isOpen) { manager.giveBackDropped(states) }
     }
 }

@@ -46,10 +46,12 @@ struct LockWorker {
             default: try await changeMode(timeout)
             }
         }
-        let canceller = Int.random(in: 0..<10) == 0 ? Task { [delay = Duration.milliseconds(Int.random(in: 0...30))] in
-            try await Task.sleep(for: delay)
-            task.cancel()
-        } : nil
+        let canceller =
+            Int.random(in: 0..<10) == 0
+            ? Task { [delay = Duration.milliseconds(Int.random(in: 0...30))] in
+                try await Task.sleep(for: delay)
+                task.cancel()
+            } : nil
         defer { canceller?.cancel() }
         do {
             try await task.value

@@ -24,6 +24,15 @@ final class Ledger {
     private(set) var downgrades = 0
     var refusedUpgrades = 0
     var lost = 0
+    /// How many locks were no longer certain.
+    var suspected = 0
+    /// How many sessions were ended for their silence.
+    private(set) var expired = 0
+    /// Whether who holds a lock believes so.
+    var isBelieved: (Lease) -> Bool = { _ in false }
+    /// How long somebody may believe in a lock whose session was ended in another way.
+    var lease: Duration?
+
     /// How often the server's lock table was full.
     var refusedForRoom = 0
     /// How often an engine refused what might have filled it.
@@ -86,8 +95,25 @@ final class Ledger {
         for key in session.heldAtDeath {
             for index in leases[key, default: []].indices where leases[key]?[index].session === session {
                 leases[key]?[index].isOrphan = true
+                guard let lease, let orphan = leases[key]?[index] else { continue }
+                agenda.plan(after: lease) { [self] in checkForgotten(orphan) }
             }
         }
+    }
+
+    /// Before anybody else gets what it holds.
+    func sessionExpires(_ session: SimulatedSession) {
+        expired += 1
+        for lease in leases.values.joined() where lease.session === session && isBelieved(lease) {
+            report("process \(lease.process), \(lease.id) believes in key \(lease.key), whose session is ended for silence")
+        }
+    }
+
+    private func checkForgotten(_ lease: Lease) {
+        guard let known = self.lease(process: lease.process, lease.id, lease.key), known.session === lease.session,
+            isBelieved(known)
+        else { return }
+        report("process \(lease.process), \(lease.id) believes in key \(lease.key) a lease after its session's end")
     }
 
     func unlocks(_ key: AdvisoryKey, _ session: SimulatedSession) {

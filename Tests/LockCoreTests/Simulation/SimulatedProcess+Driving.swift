@@ -6,6 +6,8 @@ extension SimulatedProcess {
         switch action {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .lose(let id, _): lose(id)
+        case .renew(let id, let until): proofs[id] = until
+        case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)
         case .submit(let id, let work): submit(work, on: id)
         case .cancelOutOfBand(let id): cancelOutOfBand(id)
@@ -24,6 +26,9 @@ extension SimulatedProcess {
         if let lock = wanted.removeValue(forKey: id), outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
+            if let lease = ledger.lease(process: self.id, id, lock.key), !believes(in: lease) {
+                ledger.report("process \(self.id), \(id) got key \(lock.key), but can't be certain of it")
+            }
         }
         if let change = changes.removeValue(forKey: id) { endChange(change.lock, change.mode, outcome) }
         completion(outcome)
@@ -61,6 +66,20 @@ extension SimulatedProcess {
         } else {
             ledger.report("process \(self.id), \(id) got key \(key), but no session of it holds that")
         }
+    }
+
+    private func suspect(_ requests: [RequestID]) {
+        ledger.suspected += requests.count
+        for id in requests where held[id] == nil { ledger.report("process \(self.id) is told to suspect \(id), who holds nothing") }
+        suspects.formUnion(requests)
+    }
+
+    /// Whether who holds the lock believes so, by the clock.
+    func believes(in lease: Ledger.Lease) -> Bool {
+        guard !isCrashed, held[lease.id] != nil, !suspects.contains(lease.id),
+            let connection = links.first(where: { $0.value.session === lease.session })?.key
+        else { return false }
+        return profile.engine.lease == nil || proofs[connection].map { $0 > agenda.now } ?? false
     }
 
     private func lose(_ id: RequestID) {
@@ -109,6 +128,7 @@ extension SimulatedProcess {
             case .begin: .begin
             case .commit: .commit
             case .heartbeat: .heartbeat
+            case .probe(let target): .probe(links[target]?.session)
             }
         link.submit(statement) { [self] reply in
             drive { $0.answered(id, Engine.Answer(rows: reply.rows, failure: reply.failure), now: $1) }
@@ -127,6 +147,7 @@ extension SimulatedProcess {
 
     private func close(_ id: ConnectionID) {
         attempts.remove(id)
+        proofs[id] = nil
         links.removeValue(forKey: id)?.close()
         onLoss.removeValue(forKey: id)?()
     }

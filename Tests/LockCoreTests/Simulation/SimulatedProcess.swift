@@ -25,6 +25,10 @@ final class SimulatedProcess {
 
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
+    /// Until when which session lives for certain.
+    var proofs: [ConnectionID: Instant] = [:]
+    /// Locks whose session may have ended.
+    var suspects: Set<RequestID> = []
     /// The calls that change the mode of a lock.
     var changes: [RequestID: (lock: RequestID, mode: Mode)] = [:]
     /// Ends the transaction that runs on a lent connection, when that is lost.

@@ -39,6 +39,7 @@ final class SimulatedServer {
         }
         let session = SimulatedSession(nextSession, process: process, server: self)
         sessions[nextSession] = session
+        session.beginIdling()
         nextSession += 1
         return .accepted(session)
     }

@@ -28,6 +28,7 @@ final class SimulatedSession {
     private var epoch = 0
     private var isClosing = false
     private var burst = Burst.none
+    private var idleEpoch = 0
 
     private(set) var isAlive = true
     private(set) var heldKeys: [AdvisoryKey: Int] = [:]
@@ -60,10 +61,22 @@ final class SimulatedSession {
         return heldKeys.count
     }
 
+    /// A session that hears nothing for the lease is ended.
+    func beginIdling() {
+        idleEpoch += 1
+        guard let lease = server.profile.engine.lease else { return }
+        server.agenda.plan(after: lease) { [weak self, epoch = idleEpoch] in
+            guard let self, isAlive, idleEpoch == epoch, case .idle = activity else { return }
+            server.ledger.sessionExpires(self)
+            terminate()
+        }
+    }
+
     // MARK: What the client does
 
     func receive(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
         guard isAlive else { return }
+        idleEpoch += 1
         inbox.append((statement, reply))
         if case .idle = activity { next() }
     }
@@ -97,7 +110,7 @@ final class SimulatedSession {
     private func next() {
         guard !inbox.isEmpty else {
             activity = .idle
-            if isClosing { terminate() }
+            if isClosing { terminate() } else { beginIdling() }
             return
         }
         let strike = isFaulty(server.profile.statementErrors) ? Failure.randomError(server.chance) : nil
@@ -116,6 +129,8 @@ final class SimulatedSession {
         switch statement {
         case .heartbeat:
             finish(SimulatedReply())
+        case .probe(let target) where burst != .aborted:
+            finish(SimulatedReply(rows: target?.isActive == true && target?.isAlive == true ? [true] : [], failure: strike))
         case .commit:
             if burst == .none { server.ledger.report("session \(id) commits without a transaction") }
             burst = .none
@@ -124,6 +139,8 @@ final class SimulatedSession {
             finish(SimulatedReply(failure: .aborted))
         case .begin:
             if strike == nil { burst = .open }
+            finish(SimulatedReply(failure: strike))
+        case .probe:
             finish(SimulatedReply(failure: strike))
         case .batch(let batch):
             finish(runBatch(batch, strike))

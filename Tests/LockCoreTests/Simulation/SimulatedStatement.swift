@@ -12,6 +12,7 @@ enum SimulatedStatement {
     case begin
     case commit
     case heartbeat
+    case probe(SimulatedSession?)
     case endTransaction
 }
 

@@ -19,6 +19,8 @@ final class Simulation {
         ledger = Ledger(agenda: agenda)
         server = SimulatedServer(agenda: agenda, chance: chance, profile: self.profile, ledger: ledger)
         processes = (1...self.profile.processes).map { SimulatedProcess($0, server: server) }
+        ledger.lease = self.profile.engine.lease
+        ledger.isBelieved = { [unowned self] lease in processes.first { $0.id == lease.process }?.believes(in: lease) ?? false }
     }
 
     /// Runs to the end, or to the first broken promise.

@@ -77,10 +77,13 @@ struct SimulationProfile {
         engine.batchSize = chance.one(of: [1, 2, 1000])
         engine.burstThreshold = chance.one(of: [1, 5, 500])
         engine.maximumCarriers = chance.number(1...min(3, engine.maximumConnections - 1))
-        engine.heartbeatInterval = chance.one(of: [.milliseconds(20), .seconds(10)])
+        engine.lease = chance.one(of: [nil, .seconds(1), .seconds(5)])
+        engine.heartbeatInterval = engine.lease.map { $0 / 3 } ?? chance.one(of: [.milliseconds(20), .seconds(10)])
         engine.seed = chance.seed()
         latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
         hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
+        // Long enough for the server to give a lock to somebody else under its holder, if nobody looked after that.
+        if tasks <= 3, let lease = engine.lease, chance.happens(0.5) { hold = .zero...lease * 3 }
         patience = .zero...chance.one(of: [.milliseconds(20), .milliseconds(500), .seconds(20)])
         waking = .zero...chance.one(of: [.microseconds(10), .milliseconds(2), .milliseconds(50)])
         triesPassTheQueue = chance.happens(0.5)

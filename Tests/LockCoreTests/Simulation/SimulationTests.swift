@@ -20,7 +20,7 @@ struct SimulationTests {
         var steps = 0
         var summary = (
             grants: 0, calls: 0, provedHeld: 0, lost: 0, downgrades: 0, upgrades: 0, refusedUpgrades: 0, refusedForRoom: 0,
-            refusedByBudget: 0
+            refusedByBudget: 0, suspected: 0, expired: 0
         )
         for seed in seeds {
             let simulation = Simulation(seed: seed)
@@ -35,6 +35,8 @@ struct SimulationTests {
             summary.refusedUpgrades += simulation.ledger.refusedUpgrades
             summary.refusedForRoom += simulation.ledger.refusedForRoom
             summary.refusedByBudget += simulation.ledger.refusedByBudget
+            summary.suspected += simulation.ledger.suspected
+            summary.expired += simulation.ledger.expired
             if !simulation.ledger.violations.isEmpty {
                 let violations = simulation.ledger.violations.prefix(3).joined(separator: "\n")
                 Issue.record("PGLOCK_SIMULATION_SEED=\(seed) \(simulation.profile)\n\(violations)")
@@ -49,6 +51,8 @@ struct SimulationTests {
         #expect(summary.downgrades > 0 && summary.upgrades > 0 && summary.refusedUpgrades > 0)
         #expect(summary.refusedForRoom > 0)
         #expect(summary.refusedByBudget > 0)
+        #expect(summary.suspected > 0)
+        #expect(summary.expired > 0)
     }
 
     @Test("a run repeats to the last event", arguments: 1...5 as ClosedRange<UInt64>)

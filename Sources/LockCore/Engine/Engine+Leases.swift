@@ -1,0 +1,116 @@
+// How long a lock is held for certain. The server ends a session that it has heard nothing of for the lease; so whatever it
+// answers proves that the session lives for that long, counted from when the question was sent, less a margin for clocks that
+// run at different speeds. The question is a heartbeat if there is no other.
+extension Engine {
+    /// Why a lock is no longer held for certain.
+    package static let suspect = Failure(
+        .suspect,
+        "The server did not answer for so long that it may have given the lock to somebody else."
+    )
+
+    /// How long an answer proves that the session lives.
+    private var proofDuration: Duration? { configuration.lease.map { $0 - $0 / 10 } }
+
+    /// How much of it must be left for a lock to be given out: what has been proved long ago is confirmed first.
+    private var proofForGrant: Duration? { configuration.lease.map { $0 * 2 / 5 } }
+
+    // MARK: Proofs
+
+    /// The server has answered what was sent at that time.
+    mutating func renew(_ id: ConnectionID, sentAt: Instant) {
+        guard let proofDuration, let connection = connections[id] else { return }
+        let until = sentAt.advanced(by: proofDuration)
+        guard connection.provenUntil.map({ $0 < until }) ?? true else { return }
+        connections[id]?.provenUntil = until
+        connections[id]?.isSuspect = false
+        actions.append(.renew(id, until: until))
+    }
+
+    /// Whether a lock on this connection may be given out.
+    private func isProven(_ id: ConnectionID, now: Instant) -> Bool {
+        guard let proofForGrant, let connection = connections[id] else { return true }
+        return connection.provenUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
+    }
+
+    // MARK: Giving out
+
+    /// The table has granted a request; who waits for it is told if the session lives for certain, or as soon as it does.
+    mutating func grant(_ id: RequestID, now: Instant) {
+        guard configuration.lease != nil, let session = table.session(of: id), !isProven(session, now: now) else {
+            return resolve(id, .granted)
+        }
+        isWakeStale = true
+        unconfirmed[id] = session
+        confirm(session, now: now)
+    }
+
+    private mutating func confirm(_ id: ConnectionID, now: Instant) {
+        guard connections[id]?.inFlight.isEmpty == true, connections[id]?.interrupt == nil else { return }
+        submit(.heartbeat, on: id, now: now)
+    }
+
+    /// Tells those who wait for no more than the proof, or asks for another one.
+    mutating func settleUnconfirmed(on id: ConnectionID, now: Instant) {
+        guard !unconfirmed.isEmpty else { return }
+        let waiting = unconfirmed.filter { $0.value == id }.keys.sorted()
+        guard !waiting.isEmpty else { return }
+        guard isProven(id, now: now) else { return confirm(id, now: now) }
+        for request in waiting {
+            unconfirmed[request] = nil
+            resolve(request, .granted)
+        }
+    }
+
+    /// A call has ended in another way. The table believes that it holds its lock.
+    mutating func releaseUnclaimed(now: Instant) {
+        guard !unclaimed.isEmpty else { return }
+        let requests = unclaimed
+        unclaimed = []
+        for request in requests {
+            table.release(request, now: now)
+        }
+    }
+
+    // MARK: Long statements
+
+    /// A statement on a lent connection may run for as long as it likes, and as long as it does the session is not idle. That
+    /// it does is what the server is asked over a carrier.
+    mutating func probe(_ id: ConnectionID, now: Instant) {
+        connections[id]?.lastSent = now
+        pendingProbes.append(id)
+        ensureCarrier(now: now)
+    }
+
+    /// - Parameter sentAt: When the question was sent.
+    mutating func probed(_ id: ConnectionID, isActive: Bool, sentAt: Instant) {
+        guard isActive, connections[id]?.statement != nil else { return }
+        renew(id, sentAt: sentAt)
+    }
+
+    // MARK: Doubt
+
+    /// Who holds something on a connection that is silent for too long is told; the connection is kept, since it may answer yet.
+    mutating func noteSuspects(now: Instant) {
+        guard configuration.lease != nil else { return }
+        for id in connectionIDs {
+            guard let connection = connections[id], let end = proofEnd(connection, id), end <= now else { continue }
+            guard connection.phase != .lent else {
+                // There may be a transaction on it, which is best undone.
+                close(id, because: Self.suspect, now: now)
+                continue
+            }
+            connections[id]?.isSuspect = true
+            actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
+        }
+    }
+
+    var nextSuspect: Instant? {
+        guard configuration.lease != nil else { return nil }
+        return connections.compactMap { proofEnd($0.value, $0.key) }.min()
+    }
+
+    private func proofEnd(_ connection: Connection, _ id: ConnectionID) -> Instant? {
+        guard !connection.isSuspect, holdsSomething(connection, id) else { return nil }
+        return connection.provenUntil
+    }
+}
