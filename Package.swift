@@ -80,6 +80,12 @@ let package = Package(
             path: "Tests/Helpers/LockWorker",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "LeaseHolder",
+            dependencies: ["PostgresLock"],
+            path: "Tests/Helpers/LeaseHolder",
+            swiftSettings: settings
+        ),
         .testTarget(name: "LockCoreTests", dependencies: ["LockCore"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",
@@ -102,6 +108,7 @@ let package = Package(
                 "LibPQ",
                 "LockCore",
                 "LockWorker",
+                "LeaseHolder",
                 "PostgresLock",
                 "PostgresLockTesting",
                 .product(name: "Logging", package: "swift-log"),

@@ -15,7 +15,7 @@ struct FleetTests {
             """
         )
         let workers = try (0..<3).map { _ in
-            try start("LockWorker", [database.url, "100", "2", "\(handOn)"])
+            try ChildProcess.helper("LockWorker", [database.url, "100", "2", "\(handOn)"])
         }
         for worker in workers {
             #expect(await worker.status() == 0)
@@ -32,53 +32,15 @@ struct FleetTests {
         try await database.query(
             "CREATE TABLE holders (id bigint, key int, is_exclusive bool); CREATE TABLE violations (id bigint); CREATE TABLE rounds (x bool)"
         )
-        let worker = try start("LockWorker", [database.url, "50", "1000000", "16"])
+        let worker = try ChildProcess.helper("LockWorker", [database.url, "50", "1000000", "16"])
         try await database.eventually("the worker works") {
             try await database.query("SELECT count(*) > 10 FROM rounds") == [["t"]]
         }
-        worker.kill()
+        worker.signal(SIGKILL)
         #expect(await worker.status() != 0)
         let locks = try database.manager()
         for key in 0..<4 {
             try await locks.withLock(LockKey(number: Int64(key)), timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
         }
-    }
-
-    private func start(_ name: String, _ arguments: [String]) throws -> ChildProcess {
-        let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-        return try ChildProcess(folder.appendingPathComponent(name), arguments)
-    }
-}
-
-/// A started program.
-final class ChildProcess: Sendable {
-    private let process: Process
-    private let ending: AsyncStream<Int32>
-
-    init(_ program: URL, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = program
-        process.arguments = arguments
-        let (ending, continuation) = AsyncStream.makeStream(of: Int32.self)
-        process.terminationHandler = {
-            continuation.yield($0.terminationReason == .exit ? $0.terminationStatus : 128 + $0.terminationStatus)
-            continuation.finish()
-        }
-        try process.run()
-        self.process = process
-        self.ending = ending
-    }
-
-    func status() async -> Int32 {
-        for await status in ending { return status }
-        return -1
-    }
-
-    func kill() {
-        #if canImport(Darwin)
-            Darwin.kill(process.processIdentifier, SIGKILL)
-        #else
-            Foundation.kill(process.processIdentifier, SIGKILL)
-        #endif
     }
 }

@@ -208,6 +208,7 @@ extension LockManager {
     }
 
     nonisolated(nonsending) func release(_ state: LeaseState) async throws {
+        noteExpiry(of: [state])
         guard state.beginRelease() else {
             if let loss = state.loss { throw loss }
             return
@@ -218,6 +219,13 @@ extension LockManager {
         if case .failed(let failure) = outcome {
             throw LockError(failure, keys: [state.key], place: place)
         }
+    }
+
+    /// The clock may have ended a lease before the loop has come to say so.
+    nonisolated func noteExpiry(of states: [LeaseState]) {
+        let expired = states.filter { $0.isOpen && !$0.isHeld }
+        guard !expired.isEmpty else { return }
+        LeaseState.end(expired.map { ($0, lossError(Engine.suspect, key: $0.key)) }, isSuspicion: true)
     }
 
     /// The handle went away without a release.

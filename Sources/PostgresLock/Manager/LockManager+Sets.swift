@@ -114,6 +114,7 @@ extension LockManager {
     ///
     /// - Throws: What has happened to those that could not be given back in peace.
     nonisolated(nonsending) func release(_ states: [LeaseState]) async throws {
+        noteExpiry(of: states)
         let held = states.filter { $0.beginRelease() }
         var losses = states.compactMap(\.loss)
         if !held.isEmpty {

@@ -1,0 +1,178 @@
+import Foundation
+import LibPQ
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+@Suite("Leases")
+struct LeaseTests {
+    private static let short = Duration.seconds(1)
+
+    @Test("in a network that swallows everything, the holder knows of its loss before another one gets the lock", .server())
+    func blackHole() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.lease = Self.short
+            $0.timeouts.response = .seconds(3)
+        }
+        let held = try await locks.acquire("a")
+        let lease = held.lease
+        link.swallowEverything()
+        let others = try database.manager()
+        try await others.withLock("a") { _ in #expect(!lease.isHeld) }
+        let loss = await lease.waitForEnd()
+        #expect(loss?.code == .lockLost)
+        do {
+            try await held.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+        }
+    }
+
+    @Test("a body whose lock is in doubt is cancelled, and the lock is given back if it is still there", .server())
+    func doubt() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.lease = Self.short
+            $0.timeouts.response = .seconds(3)
+        }
+        let error = await Self.error {
+            try await locks.withLock("a") { _ in
+                link.swallowEverything()
+                try await Task.sleep(for: .seconds(60))
+            }
+        }
+        #expect(error?.code == .lockLost)
+        #expect(error?.keys == ["a"])
+    }
+
+    @Test("a process that was frozen for longer finds its lock lost, and another one has got it meanwhile", .database)
+    func frozen() async throws {
+        let database = try TestDatabase.get()
+        let holder = try ChildProcess.helper("LeaseHolder", [database.url, "1"])
+        for await line in holder.lines {
+            #expect(line == "held")
+            break
+        }
+        holder.signal(SIGSTOP)
+        let locks = try database.manager()
+        try await locks.withLock("frozen", timeout: .seconds(20)) { _ in
+            holder.signal(SIGCONT)
+            // What it had found out before it was frozen may still come out, and nothing beyond that.
+            var rest: [String] = []
+            for await line in holder.lines { rest.append(line) }
+            #expect(rest.drop { $0 == "held" }.first == "lost")
+            #expect(rest.last == "lockLost")
+        }
+        #expect(await holder.status() == 0)
+    }
+
+    @Test("a statement that runs for several leases keeps its transaction's lock", .database)
+    func longStatement() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.lease = Self.short }
+        let others = try database.manager()
+        try await locks.withTransaction(locking: "a") { transaction in
+            let watcher = Task {
+                while !Task.isCancelled {
+                    #expect(transaction.lease?.isHeld == true)
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            try await transaction.execute("SELECT pg_sleep(3)")
+            watcher.cancel()
+            _ = await watcher.result
+            #expect(transaction.lease?.isHeld == true)
+            #expect(try await others.tryAcquire("a") == nil)
+        }
+    }
+
+    @Test("sessions that do nothing for several leases live on: idle, holding, and in a transaction", .database)
+    func idle() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.lease = Self.short }
+        let held = try await locks.acquire("a")
+        try await locks.withTransaction { _ in }
+        try await locks.withTransaction(locking: "b") { transaction in
+            try await Task.sleep(for: .seconds(3))
+            #expect(transaction.lease?.isHeld == true)
+            try await transaction.execute("SELECT 1")
+        }
+        let isHeld = held.isHeld
+        #expect(isHeld)
+        try await held.release()
+        try await locks.withTransaction { try await $0.execute("SELECT 1") }
+        #expect(await locks.connectionPeak == 2)
+    }
+
+    @Test("a lock that was waited for during several leases is certain when it is given out", .database)
+    func longWait() async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager { $0.lease = Self.short }, try database.manager())
+        let first = try await others.acquire("a")
+        let waiting = Task {
+            try await locks.withLock("a") { lock in
+                #expect(lock.isHeld)
+                try await Task.sleep(for: .seconds(2))
+                #expect(lock.isHeld)
+            }
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await Task.sleep(for: .seconds(3))
+        try await first.release()
+        try await waiting.value
+    }
+
+    @Test("are what the server is told, and nothing where there is none", .database, arguments: [nil, Duration.seconds(7)] as [Duration?])
+    func settings(lease: Duration?) async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.lease = lease }
+        let settings = try await locks.withTransaction { transaction in
+            let rows = try await transaction.query(
+                "SELECT current_setting('idle_session_timeout'), current_setting('idle_in_transaction_session_timeout')"
+            )
+            return [try rows[0].decode(0, as: String.self), try rows[0].decode(1, as: String.self)]
+        }
+        #expect(settings == (lease == nil ? ["0", "0"] : ["7s", "7s"]))
+    }
+
+    @Test("that make no sense are refused", .database, arguments: [Duration.milliseconds(999), .seconds(86_401), .zero, .seconds(-1)])
+    func nonsense(lease: Duration) throws {
+        let database = try TestDatabase.get()
+        let error = #expect(throws: LockError.self) { try database.manager { $0.lease = lease } }
+        #expect(error?.code == .badConfiguration)
+    }
+
+    @Test("a body may ask not to be cancelled, and is told of the loss all the same", .database)
+    func optOut() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.cancelsBodyOnLoss = false }
+        let error = await Self.error {
+            try await locks.withLock("a") { lock in
+                try await database.query(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                #expect(await lock.waitForEnd()?.code == .lockLost)
+                #expect(!Task.isCancelled)
+                #expect(!lock.isHeld)
+            }
+        }
+        #expect(error?.code == .lockLost)
+    }
+
+    private static func error(_ body: () async throws -> Void) async -> LockError? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return error as? LockError
+        }
+    }
+}
