@@ -18,10 +18,13 @@ public struct LockLease: Sendable {
     /// How it is locked.
     public var mode: LockMode { state.mode }
 
-    /// Whether the lock is held, as far as is known here and now.
+    /// Whether the lock is held, as far as can be proved here and now.
     ///
-    /// The server can end a session before its client learns of it. Where a second holder would do harm, guard what is
-    /// written by something that the writing itself checks.
+    /// With a lease (``LockManager/Configuration/lease``) it is false once the server has not been heard of for nine tenths of
+    /// that time, by a clock that runs while the machine sleeps: before the server gives the lock to somebody else. It does not
+    /// become true again. An administrator, or a failover, can end a session before its client learns of it; and what was true
+    /// when it was asked need not be true a moment later. Where a second holder would do harm, guard what is written by
+    /// something that the writing itself checks.
     public var isHeld: Bool { state.isHeld }
 
     /// Why the lock was lost, if it was lost.

@@ -10,13 +10,14 @@ struct LockTableTraceTests {
     }
 
     @Test("excludes, keeps the order, ends every call once, and forgets nobody")
-    func traces() {
+    func traces() async {
         let wanted = Int(Self.number("PGLOCK_TABLE_EVENTS") ?? 500_000)
         var seed = Self.number("PGLOCK_TABLE_SEED") ?? 1
         var total = (events: 0, grants: 0)
         repeat {
             var trace = TableTrace(seed: seed)
             trace.run(events: 2000)
+            await Task.yield()
             total.events += trace.events
             total.grants += trace.model.grants
             guard trace.model.violations.isEmpty else {

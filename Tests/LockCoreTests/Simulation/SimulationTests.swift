@@ -10,7 +10,7 @@ struct SimulationTests {
     }
 
     @Test("the engines keep their promises, whatever the seed")
-    func promises() {
+    func promises() async {
         let seeds: Range<UInt64> =
             if let seed = Self.number("PGLOCK_SIMULATION_SEED") {
                 seed..<seed + 1
@@ -25,6 +25,8 @@ struct SimulationTests {
         for seed in seeds {
             let simulation = Simulation(seed: seed)
             simulation.run()
+            // Other tests wait for processes, and need the thread now and then.
+            await Task.yield()
             steps += simulation.agenda.steps
             summary.grants += simulation.ledger.grants
             summary.calls += simulation.ledger.resolved
