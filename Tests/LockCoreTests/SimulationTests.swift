@@ -1,5 +1,6 @@
 import Foundation
 import LockCore
+import LockSimulation
 import Testing
 
 /// Set `PGLOCK_SIMULATION_RUNS` for more runs, `PGLOCK_SIMULATION_SEED` to repeat one.

@@ -1,18 +1,18 @@
 import LockCore
 
 /// Some processes and one server, in simulated time. The same seed gives the same run, to the last event.
-final class Simulation {
-    let seed: UInt64
-    let profile: SimulationProfile
-    let agenda = Agenda()
-    let ledger: Ledger
+package final class Simulation {
+    package let seed: UInt64
+    package let profile: SimulationProfile
+    package let agenda = Agenda()
+    package let ledger: Ledger
     private let chance: Chance
     private let server: SimulatedServer
     private var processes: [SimulatedProcess] = []
     /// How many tasks have not ended, per process.
     private var running: [Int: Int] = [:]
 
-    init(seed: UInt64, profile: SimulationProfile? = nil) {
+    package init(seed: UInt64, profile: SimulationProfile? = nil) {
         self.seed = seed
         self.profile = profile ?? SimulationProfile(seed: seed)
         chance = Chance(seed: seed &+ 0x5EED)
@@ -24,7 +24,7 @@ final class Simulation {
     }
 
     /// Runs to the end, or to the first broken promise.
-    func run() {
+    package func run() {
         for process in processes {
             for _ in 0..<profile.tasks { start(process) }
         }

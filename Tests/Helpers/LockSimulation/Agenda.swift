@@ -1,7 +1,7 @@
-import LockCore
+package import LockCore
 
 /// Simulated time: what is to happen, earliest first; at the same instant, in the order in which it was planned.
-final class Agenda {
+package final class Agenda {
     private struct Entry {
         let at: Instant
         let number: UInt64
@@ -14,9 +14,9 @@ final class Agenda {
 
     private var heap: [Entry] = []
     private var nextNumber: UInt64 = 0
-    private(set) var now = Instant(nanoseconds: 0)
+    package private(set) var now = Instant(nanoseconds: 0)
     /// How much has happened.
-    private(set) var steps = 0
+    package private(set) var steps = 0
 
     func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
         plan(at: now.advanced(by: delay), action)
