@@ -92,6 +92,12 @@ let package = Package(
             path: "Tests/Helpers/LockSimulation",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "LockSimulator",
+            dependencies: ["LockSimulation"],
+            path: "Tests/Helpers/LockSimulator",
+            swiftSettings: settings
+        ),
         .testTarget(name: "LockCoreTests", dependencies: ["LockCore", "LockSimulation"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",

@@ -1,7 +1,7 @@
-package import LockCore
+import LockCore
 
 /// Simulated time: what is to happen, earliest first; at the same instant, in the order in which it was planned.
-package final class Agenda {
+final class Agenda {
     private struct Entry {
         let at: Instant
         let number: UInt64
@@ -14,9 +14,9 @@ package final class Agenda {
 
     private var heap: [Entry] = []
     private var nextNumber: UInt64 = 0
-    package private(set) var now = Instant(nanoseconds: 0)
+    private(set) var now = Instant(nanoseconds: 0)
     /// How much has happened.
-    package private(set) var steps = 0
+    private(set) var steps = 0
 
     func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
         plan(at: now.advanced(by: delay), action)

@@ -1,7 +1,7 @@
 import LockCore
 
 /// Who believes to hold what, over all processes, and every promise that was found broken.
-package final class Ledger {
+final class Ledger {
     struct Lease {
         let process: Int
         let id: RequestID
@@ -15,28 +15,28 @@ package final class Ledger {
 
     private let agenda: Agenda
     private var leases: [AdvisoryKey: [Lease]] = [:]
-    package private(set) var violations: [String] = []
+    private(set) var violations: [String] = []
 
-    package private(set) var grants = 0
-    package internal(set) var resolved = 0
-    package internal(set) var provedHeld = 0
-    package private(set) var upgrades = 0
-    package private(set) var downgrades = 0
-    package internal(set) var refusedUpgrades = 0
-    package internal(set) var lost = 0
+    private(set) var grants = 0
+    var resolved = 0
+    var provedHeld = 0
+    private(set) var upgrades = 0
+    private(set) var downgrades = 0
+    var refusedUpgrades = 0
+    var lost = 0
     /// How many locks were no longer certain.
-    package internal(set) var suspected = 0
+    var suspected = 0
     /// How many sessions were ended for their silence.
-    package private(set) var expired = 0
+    private(set) var expired = 0
     /// Whether who holds a lock believes so.
     var isBelieved: (Lease) -> Bool = { _ in false }
     /// How long somebody may believe in a lock whose session was ended in another way.
     var lease: Duration?
 
     /// How often the server's lock table was full.
-    package internal(set) var refusedForRoom = 0
+    var refusedForRoom = 0
     /// How often an engine refused what might have filled it.
-    package internal(set) var refusedByBudget = 0
+    var refusedByBudget = 0
 
     init(agenda: Agenda) {
         self.agenda = agenda

@@ -2,29 +2,40 @@ import LockCore
 
 /// Some processes and one server, in simulated time. The same seed gives the same run, to the last event.
 package final class Simulation {
-    package let seed: UInt64
-    package let profile: SimulationProfile
-    package let agenda = Agenda()
-    package let ledger: Ledger
+    let seed: UInt64
+    let profile: SimulationProfile
+    let agenda = Agenda()
+    let ledger: Ledger
     private let chance: Chance
     private let server: SimulatedServer
     private var processes: [SimulatedProcess] = []
     /// How many tasks have not ended, per process.
     private var running: [Int: Int] = [:]
 
-    package init(seed: UInt64, profile: SimulationProfile? = nil) {
+    package init(seed: UInt64) {
         self.seed = seed
-        self.profile = profile ?? SimulationProfile(seed: seed)
+        profile = SimulationProfile(seed: seed)
         chance = Chance(seed: seed &+ 0x5EED)
         ledger = Ledger(agenda: agenda)
-        server = SimulatedServer(agenda: agenda, chance: chance, profile: self.profile, ledger: ledger)
-        processes = (1...self.profile.processes).map { SimulatedProcess($0, server: server) }
-        ledger.lease = self.profile.engine.lease
+        server = SimulatedServer(agenda: agenda, chance: chance, profile: profile, ledger: ledger)
+        processes = (1...profile.processes).map { SimulatedProcess($0, server: server) }
+        ledger.lease = profile.engine.lease
         ledger.isBelieved = { [unowned self] lease in processes.first { $0.id == lease.process }?.believes(in: lease) ?? false }
     }
 
     /// Runs to the end, or to the first broken promise.
-    package func run() {
+    package func run() -> SimulationReport {
+        play()
+        return SimulationReport(
+            seed: seed,
+            tally: SimulationTally(agenda, ledger),
+            end: agenda.now,
+            violations: ledger.violations,
+            profile: "\(profile)"
+        )
+    }
+
+    private func play() {
         for process in processes {
             for _ in 0..<profile.tasks { start(process) }
         }

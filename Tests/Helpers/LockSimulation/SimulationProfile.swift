@@ -1,7 +1,7 @@
 import LockCore
 
 /// What one run is like: how many take part, how contended it is, how bad the weather.
-package struct SimulationProfile {
+struct SimulationProfile {
     var processes: Int
     var keys: Int
     /// Tasks at a time, per process.
