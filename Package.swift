@@ -86,7 +86,19 @@ let package = Package(
             path: "Tests/Helpers/LeaseHolder",
             swiftSettings: settings
         ),
-        .testTarget(name: "LockCoreTests", dependencies: ["LockCore"], swiftSettings: settings),
+        .target(
+            name: "LockSimulation",
+            dependencies: ["LockCore"],
+            path: "Tests/Helpers/LockSimulation",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "LockSimulator",
+            dependencies: ["LockSimulation"],
+            path: "Tests/Helpers/LockSimulator",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "LockCoreTests", dependencies: ["LockCore", "LockSimulation"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",
             dependencies: ["LibPQ", "PostgresLockTesting"],

@@ -280,18 +280,3 @@ final class SimulatedSession {
         return server.unlock(key, claim(mode))
     }
 }
-
-extension Failure {
-    fileprivate static let aborted = Failure(
-        .transactionAborted,
-        "Current transaction is aborted.",
-        sqlState: "25P02"
-    )
-
-    static func randomError(_ chance: Chance) -> Failure {
-        chance.one(of: [
-            .full, .cancelledByServer, Failure(.deadlock, "Deadlock detected.", sqlState: "40P01"),
-            Failure(.statement, "Something else.", sqlState: "XX000"),
-        ])
-    }
-}

@@ -1,7 +1,7 @@
 import LockCore
 
 /// Some processes and one server, in simulated time. The same seed gives the same run, to the last event.
-final class Simulation {
+package final class Simulation {
     let seed: UInt64
     let profile: SimulationProfile
     let agenda = Agenda()
@@ -12,19 +12,30 @@ final class Simulation {
     /// How many tasks have not ended, per process.
     private var running: [Int: Int] = [:]
 
-    init(seed: UInt64, profile: SimulationProfile? = nil) {
+    package init(seed: UInt64) {
         self.seed = seed
-        self.profile = profile ?? SimulationProfile(seed: seed)
+        profile = SimulationProfile(seed: seed)
         chance = Chance(seed: seed &+ 0x5EED)
         ledger = Ledger(agenda: agenda)
-        server = SimulatedServer(agenda: agenda, chance: chance, profile: self.profile, ledger: ledger)
-        processes = (1...self.profile.processes).map { SimulatedProcess($0, server: server) }
-        ledger.lease = self.profile.engine.lease
+        server = SimulatedServer(agenda: agenda, chance: chance, profile: profile, ledger: ledger)
+        processes = (1...profile.processes).map { SimulatedProcess($0, server: server) }
+        ledger.lease = profile.engine.lease
         ledger.isBelieved = { [unowned self] lease in processes.first { $0.id == lease.process }?.believes(in: lease) ?? false }
     }
 
     /// Runs to the end, or to the first broken promise.
-    func run() {
+    package func run() -> SimulationReport {
+        play()
+        return SimulationReport(
+            seed: seed,
+            tally: SimulationTally(agenda, ledger),
+            end: agenda.now,
+            violations: ledger.violations,
+            profile: "\(profile)"
+        )
+    }
+
+    private func play() {
         for process in processes {
             for _ in 0..<profile.tasks { start(process) }
         }

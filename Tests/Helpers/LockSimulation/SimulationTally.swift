@@ -1,0 +1,56 @@
+/// What has happened how often.
+package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
+    package enum Count: String, Sendable, CaseIterable {
+        case steps
+        /// Calls that have ended.
+        case calls
+        case grants
+        case downgrades
+        case upgrades
+        case refusedUpgrades
+        /// An error came with a lock that was taken all the same.
+        case provedHeld
+        case lost
+        /// Locks that were no longer certain.
+        case suspected
+        /// Sessions that were ended for their silence.
+        case expired
+        /// The server's lock table was full.
+        case refusedForRoom
+        /// An engine refused what might have filled it.
+        case refusedByBudget
+    }
+
+    private var counts: [Count: Int]
+
+    package init() {
+        counts = [:]
+    }
+
+    init(_ agenda: Agenda, _ ledger: Ledger) {
+        counts = [
+            .steps: agenda.steps,
+            .calls: ledger.resolved,
+            .grants: ledger.grants,
+            .downgrades: ledger.downgrades,
+            .upgrades: ledger.upgrades,
+            .refusedUpgrades: ledger.refusedUpgrades,
+            .provedHeld: ledger.provedHeld,
+            .lost: ledger.lost,
+            .suspected: ledger.suspected,
+            .expired: ledger.expired,
+            .refusedForRoom: ledger.refusedForRoom,
+            .refusedByBudget: ledger.refusedByBudget,
+        ]
+    }
+
+    package subscript(count: Count) -> Int { counts[count, default: 0] }
+
+    package static func += (left: inout Self, right: Self) {
+        left.counts.merge(right.counts, uniquingKeysWith: +)
+    }
+
+    package var description: String {
+        Count.allCases.map { "\($0): \(self[$0])" }.joined(separator: ", ")
+    }
+}
