@@ -61,6 +61,7 @@ let package = Package(
         .executableTarget(
             name: "pglock",
             dependencies: [
+                "LibPQ",
                 "PostgresLock",
                 "PostgresLockTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

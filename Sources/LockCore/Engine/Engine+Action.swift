@@ -9,6 +9,8 @@ extension Engine {
         case renew(ConnectionID, until: Instant)
         /// These locks, all that there are on the connection, are no longer held for certain. They are still to be released.
         case suspect(ConnectionID, [RequestID], Failure)
+        /// The lock's fencing token. Comes before the call that waits for it is resolved.
+        case fence(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)
         case submit(ConnectionID, Work)
         /// Cancel what the connection runs by other means than the carrier.
@@ -50,6 +52,11 @@ extension Engine {
         case waiter
         /// Lent to a transaction.
         case dedicated
+        /// Writes the records that fencing tokens come from.
+        case scribe
+
+        /// Whether it has no place of its own in the pool.
+        var competes: Bool { self == .waiter || self == .dedicated }
     }
 
     /// One statement, answered by one ``Answer``.
@@ -69,6 +76,8 @@ extension Engine {
         case commit
         /// Asks for a sign of life, which costs the server nothing, whatever the session holds.
         case heartbeat
+        /// Writes a record to the server's log, and asks where it is.
+        case position
     }
 
     /// Many keys in one statement; all of a kind.
@@ -120,9 +129,11 @@ extension Engine {
         /// what was done.
         package let rows: [Bool]
         package let failure: Failure?
+        package let position: WALPosition?
 
-        package init(rows: [Bool], failure: Failure? = nil) {
+        package init(rows: [Bool], position: WALPosition? = nil, failure: Failure? = nil) {
             self.rows = rows
+            self.position = position
             self.failure = failure
         }
     }

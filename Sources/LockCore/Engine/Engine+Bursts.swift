@@ -60,7 +60,7 @@ extension Engine {
             submit(work, on: id, now: now)
         case .cancel(let target, _):
             pendingCancels.append(target)
-        case .begin, .commit, .wait, .heartbeat, .probe:
+        case .begin, .commit, .wait, .heartbeat, .probe, .position:
             break
         }
     }

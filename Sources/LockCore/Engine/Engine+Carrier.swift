@@ -5,6 +5,7 @@ extension Engine {
     /// The end of a burst of events: what has come together goes out.
     package mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
+        if !fencesToWrite.isEmpty { writeFences(now: now) }
         let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || !pendingProbes.isEmpty
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }
@@ -70,6 +71,8 @@ extension Engine {
             // Whatever is wrong with the session will show where it matters: a transaction that did not begin leaves its
             // statements one each, and one whose end has failed has ended.
             break
+        case .position:
+            positionAnswered(on: id, answer, now: now)
         case .probe(let target):
             probed(target, isActive: answer.rows.first == true, sentAt: sentAt)
         case .cancel(let target, _):

@@ -11,6 +11,8 @@ extension Engine {
         package var responseTimeout = Duration.seconds(30)
         /// After how long the server ends a session that it hears nothing of; `nil` if it does not.
         package var lease: Duration?
+        /// Whether locks get fencing tokens.
+        package var isFencing = false
         /// How long a connection that holds something stays silent before it is asked for a sign of life.
         package var heartbeatInterval = Duration.seconds(10)
         /// How long a connection that nobody uses stays open.

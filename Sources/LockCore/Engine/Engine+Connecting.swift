@@ -53,6 +53,7 @@ extension Engine {
         lastLoss = failure
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, connection.role, failure))) }
         actions.append(.close(id))
+        if connection.role == .scribe { abandonScribe() }
         if let index = carrierIndex(id) {
             abandonCarrier(carriers.remove(at: index), connection, failure, now: now)
         }
@@ -71,6 +72,7 @@ extension Engine {
         case .connecting, .carrying, .idle, .holding, .unlocking:
             break
         }
+        dropFences(on: id, because: failure)
         table.lost(id, failure, now: now)
         // What was lost together is not to come back in step.
         if nextConnectAt == nil { nextConnectAt = now.advanced(by: backoff.next(using: &random)) }
@@ -85,7 +87,7 @@ extension Engine {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
-            case .batch, .wait, .changeMode, .begin, .commit, .heartbeat, .probe: break
+            case .batch, .wait, .changeMode, .begin, .commit, .heartbeat, .probe, .position: break
             }
         }
         // Whatever they hold goes down with the session.
@@ -143,6 +145,7 @@ extension Engine {
             open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
         }
         open(.dedicated, wanted: lendQueue.count, now: now)
+        ensureScribe(now: now)
     }
 
     private mutating func open(_ role: Role, wanted: Int, now: Instant) {
@@ -152,12 +155,13 @@ extension Engine {
         }
     }
 
-    private mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
+    @discardableResult
+    mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
         guard lifecycle == .running, nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
-        if role != .carrier {
+        if role.competes {
             guard connections.values.count(where: { $0.role == role }) < limit(of: role) else { return nil }
-            // The carriers' places are theirs, whether they are there or not.
-            if connections.values.count(where: { $0.role != .carrier }) >= otherPlaces {
+            // The others' places are theirs, whether they are there or not.
+            if connections.values.count(where: { $0.role.competes }) >= otherPlaces {
                 guard let idle = idle(role == .waiter ? .dedicated : .waiter) else { return nil }
                 drop(idle)
             }
@@ -175,7 +179,9 @@ extension Engine {
         max(1, otherPlaces - 1)
     }
 
-    private var otherPlaces: Int { configuration.maximumConnections - configuration.maximumCarriers }
+    private var otherPlaces: Int {
+        configuration.maximumConnections - configuration.maximumCarriers - (configuration.isFencing ? 1 : 0)
+    }
 
     private func idle(_ role: Role) -> ConnectionID? {
         // The oldest, so that those beyond the need become old in peace and are closed.
@@ -208,7 +214,7 @@ extension Engine {
     func unreachable(_ call: Call) -> Failure? {
         switch call.kind {
         case .lock(let key):
-            guard isCarrierDown, isAskedOnCarrier(key) else { return nil }
+            guard isWaitingForScribe(key) || isCarrierDown && isAskedOnCarrier(key) else { return nil }
         case .lend:
             guard outage != nil else { return nil }
         case .releasing, .changing, .statement:
@@ -243,6 +249,9 @@ extension Engine {
             while let call = lendQueue.popFirst() {
                 resolve(call, .failed(failure))
             }
+        case .scribe:
+            failAllFences(failure)
+            settleTable(now: now)
         case .waiter:
             // The carrier goes on polling for them.
             break

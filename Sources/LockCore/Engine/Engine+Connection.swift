@@ -26,6 +26,9 @@ extension Engine {
         var deferred: Work?
         /// When the oldest unanswered statement counts as lost, of those that can't block.
         var answerBy: Instant?
+        /// How many statements it has been sent in all.
+        var sentCount = 0
+        var answeredCount: Int { sentCount - inFlight.count }
         /// When each of them was sent.
         var sentTimes = Deque<Instant>()
         /// Until when the session lives for certain; `nil` before its first answer.

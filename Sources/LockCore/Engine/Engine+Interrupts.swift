@@ -74,6 +74,7 @@ extension Engine {
             connections[id]?.isStatementAnswered = false
             resolve(statement, .settled(cause: connection.interrupt?.cause))
         }
+        settleUnconfirmed(on: id, now: now)
     }
 
     /// Sends it now, or as soon as no cancel can strike it.
@@ -87,6 +88,7 @@ extension Engine {
 
     mutating func noteSent(on id: ConnectionID, now: Instant) {
         connections[id]?.sentTimes.append(now)
+        connections[id]?.sentCount += 1
         connections[id]?.lastSent = now
     }
 

@@ -34,14 +34,28 @@ extension Engine {
 
     // MARK: Giving out
 
-    /// The table has granted a request; who waits for it is told if the session lives for certain, or as soon as it does.
+    /// The table has granted a request; who waits for it is told if the session lives for certain and there is a token, or as
+    /// soon as it is so.
     mutating func grant(_ id: RequestID, now: Instant) {
-        guard configuration.lease != nil, let session = table.session(of: id), !isProven(session, now: now) else {
+        guard configuration.lease != nil || configuration.isFencing, let session = table.session(of: id) else {
             return resolve(id, .granted)
         }
+        let key = configuration.isFencing ? table.request(id)?.key : nil
+        let granted = Unconfirmed(session: session, holder: id, key: key)
+        if isReady(granted, now: now) { return give(id, granted) }
         isWakeStale = true
-        unconfirmed[id] = session
-        confirm(session, now: now)
+        unconfirmed[id] = granted
+        if let key { beginFence(key, on: session, now: now) }
+        if !isProven(session, now: now) || key.map({ fences[$0]?.position != nil }) ?? false { confirm(session, now: now) }
+    }
+
+    private func isReady(_ granted: Unconfirmed, now: Instant) -> Bool {
+        isProven(granted.session, now: now) && (granted.key.map(isFenced) ?? true)
+    }
+
+    private mutating func give(_ id: RequestID, _ granted: Unconfirmed) {
+        if let key = granted.key { takeToken(key, for: granted.holder) }
+        resolve(id, id == granted.holder ? .granted : .changed(true))
     }
 
     private mutating func confirm(_ id: ConnectionID, now: Instant) {
@@ -49,16 +63,22 @@ extension Engine {
         submit(.heartbeat, on: id, now: now)
     }
 
-    /// Tells those who wait for no more than the proof, or asks for another one.
+    /// Gives out what waits for no more than the proof, or asks for another one.
     mutating func settleUnconfirmed(on id: ConnectionID, now: Instant) {
-        guard !unconfirmed.isEmpty else { return }
-        let waiting = unconfirmed.filter { $0.value == id }.keys.sorted()
+        guard !unconfirmed.isEmpty, let connection = connections[id] else { return }
+        let waiting = unconfirmed.filter { $0.value.session == id }.sorted { $0.key < $1.key }
         guard !waiting.isEmpty else { return }
-        guard isProven(id, now: now) else { return confirm(id, now: now) }
-        for request in waiting {
+        var isProofNeeded = !isProven(id, now: now)
+        for (request, granted) in waiting {
+            if let key = granted.key, let fence = fences[key], fence.position != nil, !fence.isConfirmed {
+                fences[key]?.isConfirmed = connection.answeredCount > fence.sentBefore
+                isProofNeeded = isProofNeeded || connection.answeredCount <= fence.sentBefore
+            }
+            guard isReady(granted, now: now) else { continue }
             unconfirmed[request] = nil
-            resolve(request, .granted)
+            give(request, granted)
         }
+        if isProofNeeded { confirm(id, now: now) }
     }
 
     /// A call has ended in another way. The table believes that it holds its lock.

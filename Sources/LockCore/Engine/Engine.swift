@@ -56,10 +56,16 @@ package struct Engine: Sendable {
     var lendQueue = CallQueue()
 
     // Leases.
-    /// Requests that the table has granted, and whose session has still to prove that it lives.
-    var unconfirmed: [RequestID: ConnectionID] = [:]
+    /// Requests that the table has granted, and whose session has still to prove that it lives, or that have no token yet.
+    var unconfirmed: [RequestID: Unconfirmed] = [:]
     /// Those of them whose calls have ended meanwhile.
     var unclaimed: [RequestID] = []
+
+    // Fencing tokens.
+    var fences: [AdvisoryKey: Fence] = [:]
+    var fencesToWrite: [AdvisoryKey] = []
+    var fencesBeingWritten: [(key: AdvisoryKey, number: Int)] = []
+    var nextFence = 0
 
     var lifecycle = Lifecycle.running
     /// Why the connection that was lost last was lost: what its holders are told.
@@ -106,6 +112,15 @@ package struct Engine: Sendable {
         var isUnwanted = false
     }
 
+    /// Why a granted request is not given out yet.
+    struct Unconfirmed: Sendable {
+        let session: ConnectionID
+        /// Who has the lock: the request itself, or the one that the call wants a token for.
+        let holder: RequestID
+        /// Needs a token, if there is a key.
+        let key: AdvisoryKey?
+    }
+
     package init(configuration: Configuration) {
         self.configuration = configuration
         table = LockTable(limit: configuration.handOn)
@@ -136,7 +151,7 @@ package struct Engine: Sendable {
 
     /// Nothing is held, asked for, or on its way.
     package var isQuiet: Bool {
-        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty
+        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && fences.isEmpty
             && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
             && connections.values.allSatisfy { $0.inFlight.allSatisfy { $0 == .heartbeat } && $0.deferred == nil && $0.interrupt == nil }
     }
@@ -145,7 +160,7 @@ package struct Engine: Sendable {
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
         guard let call = calls.removeValue(id) else { return }
-        if !unconfirmed.isEmpty, unconfirmed.removeValue(forKey: id) != nil { unclaimed.append(id) }
+        if !unconfirmed.isEmpty, unconfirmed.removeValue(forKey: id)?.holder == id { unclaimed.append(id) }
         if call.deadline != nil {
             noteDeadlineGone()
         }
@@ -200,6 +215,7 @@ package struct Engine: Sendable {
             endWait(key, now: now)
         case .unlock(let key, let mode, on: let connection):
             isWakeStale = true
+            dropFence(key)
             unlock(key, mode, on: connection, now: now)
         case .changeMode(let key, to: let mode, on: let connection):
             isWakeStale = true

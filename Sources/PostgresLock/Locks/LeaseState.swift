@@ -20,13 +20,10 @@ final class LeaseState: PendingCall, @unchecked Sendable {
 
     /// A class, so that those that have none pay for a pointer only.
     private final class Aside {
-        let loss: LockError?
+        var loss: LockError?
+        var token: FencingToken?
         var nextObserver = 0
         var observers: [Int: @Sendable (LockError?) -> Void] = [:]
-
-        init(loss: LockError? = nil) {
-            self.loss = loss
-        }
     }
 
     /// An empty value would do; but having no size, it shares its address with the mutex, and the Thread Sanitizer takes the
@@ -65,6 +62,17 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         let phase = phase.load(ordering: .acquiring)
         guard phase == Phase.lost || phase == Phase.suspect else { return nil }
         return withAside { $0?.loss }
+    }
+
+    /// What tells this holder from those before and after; `nil` if there is none, or none yet.
+    var token: FencingToken? {
+        get { withAside { $0?.token } }
+        set {
+            withAside { aside in
+                aside = aside ?? Aside()
+                aside?.token = newValue
+            }
+        }
     }
 
     /// Ends the lease, once: by release without an error, by loss with one.
@@ -109,7 +117,11 @@ final class LeaseState: PendingCall, @unchecked Sendable {
             if old == Phase.suspect, loss != nil, !isSuspicion { phase.store(Phase.lost, ordering: .releasing) }
             guard old == Phase.held else { return nil }
             let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
-            aside = loss.map { Aside(loss: $0) }
+            aside?.observers = [:]
+            if let loss {
+                aside = aside ?? Aside()
+                aside?.loss = loss
+            }
             let ended = isSuspicion ? Phase.suspect : loss == nil ? Phase.released : Phase.lost
             phase.store(ended, ordering: .releasing)
             return observers

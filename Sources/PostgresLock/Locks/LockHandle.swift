@@ -25,6 +25,9 @@ public struct LockHandle: ~Copyable, Sendable {
     /// Whether the lock is held. See ``LockLease/isHeld``.
     public var isHeld: Bool { owner.state.isHeld }
 
+    /// Tells this holder from those before and after. See ``LockLease/fencingToken``.
+    public var fencingToken: FencingToken? { owner.state.token }
+
     /// A view to pass around.
     public var lease: LockLease { LockLease(state: owner.state) }
 
@@ -50,6 +53,9 @@ public struct LockHandle: ~Copyable, Sendable {
     /// is.
     ///
     /// A task that was cancelled before does not try; once begun, the change is not ended by cancellation.
+    ///
+    /// With ``LockManager/Configuration/fencingTokens`` an upgraded lock gets a new token, greater than those of all who shared it.
+    /// If that fails, the failure is thrown, and the lock is exclusive and has none.
     ///
     /// - Returns: Whether the lock is exclusive now. `false` if somebody else shares it, in this process or another.
     /// - Throws: ``LockError`` with the code ``LockError/Code/lockLost`` if the lock had been lost before, or is lost on

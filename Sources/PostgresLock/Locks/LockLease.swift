@@ -27,6 +27,12 @@ public struct LockLease: Sendable {
     /// something that the writing itself checks.
     public var isHeld: Bool { state.isHeld }
 
+    /// Tells this holder from those before and after, so that what is written under the lock can refuse those before.
+    ///
+    /// `nil` unless ``LockManager/Configuration/fencingTokens`` is on. Stays the same to the lock's end, except over
+    /// ``LockHandle/tryUpgrade()``.
+    public var fencingToken: FencingToken? { state.token }
+
     /// Why the lock was lost, if it was lost.
     public var loss: LockError? { state.loss }
 

@@ -42,6 +42,13 @@ extension LockManager {
         /// look at ``LockLease/isHeld`` or wait for ``LockLease/waitForEnd()``. The loss is thrown in any case.
         public var cancelsBodyOnLoss = true
 
+        /// Whether locks get fencing tokens (``LockLease/fencingToken``); false by default.
+        ///
+        /// A lock is then given out only after a record was written to the server's disk and the session has answered once more.
+        /// One record serves all locks that were granted meanwhile, and those that tasks of the process pass on to each other. It
+        /// takes one connection of the pool for itself.
+        public var fencingTokens = false
+
         /// How many keys the manager may lock at a time.
         public var capacity = Capacity.fraction(0.5)
 
@@ -150,6 +157,13 @@ extension LockManager.Configuration {
             (\(pool.maximumConnections)).
             """
         )
+        try require(
+            !fencingTokens || pool.maximumConnections - pool.maximumCarriers >= 2,
+            """
+            pool.maximumConnections is \(pool.maximumConnections), but with fencingTokens it must be at least \
+            \(pool.maximumCarriers + 2): one more connection writes the records that tokens come from.
+            """
+        )
         try require(pool.maximumConnections <= 10_000, "pool.maximumConnections is \(pool.maximumConnections), over 10,000.")
         for (name, duration) in [
             ("pool.idleTimeout", pool.idleTimeout), ("timeouts.connect", timeouts.connect),
@@ -194,6 +208,7 @@ extension LockManager.Configuration {
         engine.responseTimeout = timeouts.response
         engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
         engine.lease = lease
+        engine.isFencing = fencingTokens
         if let lease { engine.heartbeatInterval = lease / 3 }
         engine.capacity = capacity.core
         engine.seed = UInt64.random(in: .min ... .max)

@@ -40,6 +40,8 @@ extension LockManager {
             lose(id, failure)
         case .renew(let id, let until):
             proofs[id]?.renew(until)
+        case .fence(let id, let position, let index):
+            (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)
         case .connect(let id, let role):
@@ -160,7 +162,12 @@ extension LockManager {
                 // The answer to the setting of the backstop; if it failed, there is none, and nothing else is wrong.
                 preludes[id] = prelude - 1
             } else {
-                drive { $0.answered(id, Engine.Answer(rows: reply.booleans, failure: reply.error.map(Failure.init)), now: $1) }
+                let answer = Engine.Answer(
+                    rows: reply.booleans,
+                    position: FencingStatement.position(reply),
+                    failure: reply.error.map(Failure.init)
+                )
+                drive { $0.answered(id, answer, now: $1) }
             }
         case .lost(let failure):
             drive { $0.lost(id, Failure(failure), now: $1) }
@@ -187,6 +194,8 @@ extension LockManager {
         case .heartbeat:
             lent[id]?.expectHeartbeat()
             connection.submitSync()
+        case .position:
+            connection.submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
         case .probe(let target):
             connection.submit(LockStatements.probe(connections[target]?.session ?? .init()))
         case .cancel(let target, let onlyLockWaits):

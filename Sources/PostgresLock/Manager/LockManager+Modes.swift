@@ -34,6 +34,7 @@ extension LockManager {
         if let loss = state.loss { throw loss }
         switch outcome {
         case .changed(let isChanged):
+            if isChanged, mode == .exclusive, configuration.fencingTokens { try await renewToken(of: state) }
             return isChanged
         case .failed where state.isOpen:
             throw LockError(
@@ -44,5 +45,15 @@ extension LockManager {
         default:
             throw error(for: outcome, keys: [state.key], limit: nil)
         }
+    }
+
+    /// Those who shared the lock may have greater tokens than the one that it was granted with.
+    private nonisolated(nonsending) func renewToken(of state: LeaseState) async throws {
+        state.token = nil
+        let call = PendingCall()
+        call.ask { $0.fence($1, of: state.id, now: $2) }
+        let outcome = await finalOutcome(of: call)
+        if let loss = state.loss { throw loss }
+        guard case .changed = outcome else { throw error(for: outcome, keys: [state.key], limit: nil) }
     }
 }

@@ -104,22 +104,33 @@ extension LockManager {
         var limit = isTry ? .none : waitLimit(timeout, isNested: isInside || holdsOthers)
         let state = try await beginTurn(on: loan, keys: [key], limit: limit)
         defer { state.endTurn() }
+        let token: FencingToken?
         if let holding = state.holdings[key] {
             guard holding.mode == .shared, mode == .shared else { throw heldBySession(key, holding.mode) }
+            token = holding.leases.first?.state.token
         } else {
             // While it stood in line, another task may have taken something.
             if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.holdings.isEmpty) }
-            guard try await take(key, mode, limit, isTry: isTry, on: state) else { return nil }
+            let taken = try await take(key, mode, limit, isTry: isTry, on: state)
+            guard taken.isHeld else { return nil }
+            token = taken.token
             _ = try borrowed(loan)
             state.hold(key, mode)
         }
         let lease = LeaseState(key: key, mode: mode)
         lease.proof = state.ending.proof
+        lease.token = token
         state.add(lease, isScoped: isScoped)
         return lease
     }
 
-    private func take(_ key: LockKey, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool, on state: LentConnection) async throws -> Bool {
+    private func take(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ limit: WaitLimit,
+        isTry: Bool,
+        on state: LentConnection
+    ) async throws -> (isHeld: Bool, token: FencingToken?) {
         do {
             let replies = try await send(
                 [LockStatements.lock(for: key.advisory, mode.core, until: .session, isTry: isTry)],
@@ -129,11 +140,23 @@ extension LockManager {
                 isUndone: true,
                 mayBlock: !isTry
             )
-            return !isTry || replies.first?.booleans.first == true
+            guard !isTry || replies.first?.booleans.first == true else { return (false, nil) }
+            return (true, configuration.fencingTokens ? try await makeToken(key, limit, on: state) : nil)
         } catch {
             await proveNotHeld(key, mode, on: state)
             throw naming(state.heldKeys, in: error)
         }
+    }
+
+    /// The session that holds the lock writes the record itself.
+    private func makeToken(_ key: LockKey, _ limit: WaitLimit, on state: LentConnection) async throws -> FencingToken {
+        let version = connections[state.id]?.session.serverVersion ?? 0
+        let statement = FencingStatement.statement(serverVersion: version, isNamed: false)
+        let replies = try await send([statement], on: state, limit: limit, keys: [key], mayBlock: false)
+        guard let position = replies.first.flatMap(FencingStatement.position) else {
+            throw LockError(.connectionLost, "The server's answer did not fit what was asked for a fencing token.", keys: [key])
+        }
+        return FencingToken(position, index: 0)
     }
 
     /// Grant and error race inside the server, so after an error the lock may be held all the same.

@@ -1,6 +1,6 @@
 import Dispatch
 import Foundation
-import Synchronization
+import LibPQ
 
 /// A process that we started.
 final class Subprocess: Sendable {
@@ -24,7 +24,7 @@ final class Subprocess: Sendable {
     }
 
     let processIdentifier: pid_t
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// Starts a program.
     ///

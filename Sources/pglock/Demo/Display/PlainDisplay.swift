@@ -1,9 +1,9 @@
 import Foundation
-import Synchronization
+import LibPQ
 
 /// Plain lines: one per second, and one for each thing that happens.
 final class PlainDisplay: DemoDisplay {
-    private let nextLine = Mutex(1.0)
+    private let nextLine = Locked(1.0)
 
     func say(_ text: String) {
         write("\n\(text)\n\n")

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import LibPQ
 
 /// Lines that are drawn over again while a run goes on.
 final class TerminalDisplay: DemoDisplay {
@@ -13,7 +13,7 @@ final class TerminalDisplay: DemoDisplay {
 
     private let hasColor: Bool
     private let width: Int
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// `nil` if standard output is no terminal that can do it.
     init?(plain: Bool, workers: Int) {

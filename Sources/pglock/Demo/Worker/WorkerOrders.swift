@@ -1,6 +1,6 @@
 import Dispatch
 import Foundation
-import Synchronization
+import LibPQ
 
 /// The orders that a worker has got on its standard input.
 ///
@@ -13,7 +13,7 @@ final class WorkerOrders: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init() {
         DispatchQueue(label: "pglock.orders").async { [self] in
