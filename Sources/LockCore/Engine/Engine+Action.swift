@@ -69,6 +69,9 @@ extension Engine {
         case commit
         /// Asks for a sign of life, which costs the server nothing, whatever the session holds.
         case heartbeat
+
+        /// Whether it waits for a lock for as long as it takes.
+        var mayBlock: Bool { if case .wait = self { true } else { false } }
     }
 
     /// Many keys in one statement; all of a kind.
