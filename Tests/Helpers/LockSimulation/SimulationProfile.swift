@@ -55,7 +55,8 @@ struct SimulationProfile {
     private var mayFillLockTable: Bool {
         guard let lockTableSize else { return false }
         guard let limit = engine.capacity.limit(lockTableSize: lockTableSize) else { return true }
-        return processes * (limit + engine.maximumConnections) > lockTableSize
+        // Those who wait may go beyond the limit by as many as there are connections, and transactions are not counted.
+        return processes * (limit + engine.maximumConnections * (transactions ? 2 : 1)) > lockTableSize
     }
 
     /// How long a release may take: a round that is under way, the interruption of a wait, and the unlock itself, each as
