@@ -1,6 +1,6 @@
 # Everything that a change needs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test simulate lint format docs build tsan bench bench-micro bench-test clean deps
+.PHONY: help demo test test-matrix simulate lint format docs build tsan bench bench-micro bench-test clean deps
 
 SWIFT ?= swift
 DOCS_TARGETS := PostgresLock PostgresLockTesting
@@ -17,6 +17,9 @@ demo: deps ## Show the locks at work, on a throwaway server
 
 test: deps ## Run all tests, on throwaway servers
 	$(SWIFT) test
+
+test-matrix: deps ## Run all tests on every PostgreSQL that is installed, and on 16 and 18, which are downloaded
+	@.ci/test-matrix
 
 simulate: deps ## Run the simulation at length: SEEDS=10000 runs (default 1), from SEED=1 on
 	$(SWIFT) run -c release LockSimulator $(or $(SEEDS),1) $(or $(SEED),1)

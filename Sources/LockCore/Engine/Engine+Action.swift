@@ -78,6 +78,9 @@ extension Engine {
         case heartbeat
         /// Writes a record to the server's log, and asks where it is.
         case position
+
+        /// Whether it waits for a lock for as long as it takes.
+        var mayBlock: Bool { if case .wait = self { true } else { false } }
     }
 
     /// Many keys in one statement; all of a kind.

@@ -64,7 +64,12 @@ extension Engine {
         guard !refused.isEmpty else { return }
         let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
         for key in refused.reversed() {
-            table.noRoom(key, failure, now: now)
+            // What is polled may not have found a place in the last round; it is polled again later.
+            if waits[key]?.isPolling == true {
+                abandonTries([key], now: now)
+            } else {
+                table.noRoom(key, failure, now: now)
+            }
         }
         settleTable(now: now)
     }

@@ -61,8 +61,9 @@ extension Engine {
         guard let work = connections[id]?.inFlight.popFirst(), let sentAt = connections[id]?.sentTimes.popFirst() else { return }
         renew(id, sentAt: sentAt)
         if connections[id]?.statement == nil {
-            let isLast = connections[id]?.inFlight.isEmpty ?? true
-            connections[id]?.answerBy = isLast ? nil : now.advanced(by: configuration.responseTimeout)
+            // A wait can have been sent behind a heartbeat, and may take as long as it likes.
+            let next = connections[id]?.inFlight.first
+            connections[id]?.answerBy = next.flatMap { $0.mayBlock ? nil : now.advanced(by: configuration.responseTimeout) }
         }
         if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
         guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }

@@ -28,6 +28,10 @@ final class Ledger {
     var suspected = 0
     /// How many sessions were ended for their silence.
     private(set) var expired = 0
+    /// How often a process was frozen.
+    var freezes = 0
+    /// How often it held something then that the server took away meanwhile.
+    var outlived = 0
     /// Whether who holds a lock believes so.
     var isBelieved: (Lease) -> Bool = { _ in false }
     /// How long somebody may believe in a lock whose session was ended in another way.
@@ -107,6 +111,12 @@ final class Ledger {
         for lease in leases.values.joined() where lease.session === session && isBelieved(lease) {
             report("process \(lease.process), \(lease.id) believes in key \(lease.key), whose session is ended for silence")
         }
+    }
+
+    /// Whether somebody else may have the lock, and its holder has had the time to know that.
+    func isOver(_ lease: Lease) -> Bool {
+        guard lease.isOrphan, let limit = self.lease, let endedAt = lease.session.endedAt else { return false }
+        return lease.session.isExpired || endedAt.advanced(by: limit) <= agenda.now
     }
 
     private func checkForgotten(_ lease: Lease) {

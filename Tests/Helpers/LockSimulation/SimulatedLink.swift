@@ -4,6 +4,7 @@ import LockCore
 final class SimulatedLink {
     let session: SimulatedSession
     let role: Engine.Role
+    private unowned let process: SimulatedProcess
     private let agenda: Agenda
     private let chance: Chance
     private let latency: ClosedRange<Duration>
@@ -11,17 +12,20 @@ final class SimulatedLink {
     private var lastDown: Instant
     /// The client has closed it, or knows that it is gone.
     private(set) var isClosed = false
+    /// It is gone, though the client may not have noticed.
+    private var isCut = false
     /// Nothing passes any more, and nobody is told.
     private var isDark = false
     /// Tells the process that the connection is gone.
     var onLost: (Failure) -> Void = { _ in }
 
-    init(to session: SimulatedSession, _ role: Engine.Role, agenda: Agenda, chance: Chance, latency: ClosedRange<Duration>) {
+    init(from process: SimulatedProcess, to session: SimulatedSession, _ role: Engine.Role) {
+        self.process = process
         self.session = session
         self.role = role
-        self.agenda = agenda
-        self.chance = chance
-        self.latency = latency
+        agenda = process.agenda
+        chance = process.chance
+        latency = process.profile.latency
         lastUp = agenda.now
         lastDown = agenda.now
         session.onTermination = { [weak self] in
@@ -51,7 +55,7 @@ final class SimulatedLink {
 
     /// The client is told at once, the server learns of it some time later.
     func cut() {
-        guard !isClosed else { return }
+        guard !isClosed, !isCut else { return }
         agenda.plan(after: chance.duration(.zero ... .seconds(3))) { [session] in session.receiveClose() }
         lose(Failure(.connectionLost, "Connection reset by peer."))
     }
@@ -64,15 +68,18 @@ final class SimulatedLink {
     }
 
     private func lose(_ failure: Failure) {
-        guard !isClosed else { return }
-        isClosed = true
-        onLost(failure)
+        isCut = true
+        process.meet { [weak self] in
+            guard let self, !isClosed else { return }
+            isClosed = true
+            onLost(failure)
+        }
     }
 
     // MARK: Delays
 
     private func up(_ action: @escaping () -> Void) {
-        guard !isClosed, !isDark else { return }
+        guard !isClosed, !isCut, !isDark else { return }
         lastUp = max(lastUp, agenda.now.advanced(by: chance.skewedDuration(latency)))
         // What was sent before the connection was closed still arrives.
         agenda.plan(at: lastUp) { [self] in
@@ -81,11 +88,13 @@ final class SimulatedLink {
     }
 
     private func down(_ action: @escaping () -> Void) {
-        guard !isClosed, !isDark else { return }
+        guard !isClosed, !isCut, !isDark else { return }
         lastDown = max(lastDown, agenda.now.advanced(by: chance.skewedDuration(latency)))
         agenda.plan(at: lastDown) { [weak self] in
-            guard let self, !isClosed, !isDark else { return }
-            action()
+            guard let self, !isClosed, !isCut, !isDark else { return }
+            process.meet { [weak self] in
+                if self?.isClosed == false { action() }
+            }
         }
     }
 }

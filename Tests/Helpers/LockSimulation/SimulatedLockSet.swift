@@ -22,7 +22,7 @@ final class SimulatedLockSet {
         let mayWait = !task.chance.happens(0.2)
         plan = LockSetPlan(count: requests.count, mayWait: mayWait)
         let patience = mayWait ? task.patience() : (nil, nil)
-        let now = task.agenda.now
+        let now = process.now
         cancelAt = patience.1.map { now.advanced(by: $0) }
         // Among themselves they never wait in a ring, and need no limit. But a transaction that has its turn may wait for a
         // connection that others hold until they get their turn: that can close a ring.
@@ -36,7 +36,7 @@ final class SimulatedLockSet {
     }
 
     func proceed() {
-        if let cancelAt, cancelAt <= process.agenda.now { return end() }
+        if let cancelAt, cancelAt <= process.now { return end() }
         switch plan.next(isHeld: isHeld) {
         case .tryAll(let indices):
             ask(indices, isTry: true, releasing: [])
@@ -48,7 +48,7 @@ final class SimulatedLockSet {
         case .refused:
             end()
         case .complete:
-            process.agenda.plan(after: task.chance.skewedDuration(task.profile.hold)) { [self] in end() }
+            process.plan(after: task.chance.skewedDuration(task.profile.hold)) { [self] in end() }
         }
     }
 
@@ -62,7 +62,7 @@ final class SimulatedLockSet {
         }
         for index in behind { release(index, completion: answered) }
         for index in indices {
-            let now = process.agenda.now
+            let now = process.now
             let cancelAfter = cancelAt.map { max(now.duration(to: $0), .zero) }
             let timeLeft = deadline.map { max(now.duration(to: $0), .zero) }
             let request = LockTable.Request(requests[index].key, requests[index].mode, isTry: isTry, deadline: deadline)

@@ -68,6 +68,14 @@ extension SimulatedProcess {
         }
     }
 
+    /// Nobody holds it any more.
+    func letGo(of id: RequestID) -> AdvisoryKey? {
+        guard let key = held.removeValue(forKey: id) else { return nil }
+        lastHeld[key] = agenda.now
+        ledger.end(process: self.id, id, key)
+        return key
+    }
+
     private func suspect(_ requests: [RequestID]) {
         ledger.suspected += requests.count
         for id in requests where held[id] == nil { ledger.report("process \(self.id) is told to suspect \(id), who holds nothing") }
@@ -79,13 +87,12 @@ extension SimulatedProcess {
         guard !isCrashed, held[lease.id] != nil, !suspects.contains(lease.id),
             let connection = links.first(where: { $0.value.session === lease.session })?.key
         else { return false }
-        return profile.engine.lease == nil || proofs[connection].map { $0 > agenda.now } ?? false
+        return profile.engine.lease == nil || proofs[connection].map { $0 > now } ?? false
     }
 
     private func lose(_ id: RequestID) {
-        guard let key = held.removeValue(forKey: id) else { return }
+        guard letGo(of: id) != nil else { return }
         ledger.lost += 1
-        ledger.end(process: self.id, id, key)
     }
 
     private func terminate() {
@@ -100,11 +107,11 @@ extension SimulatedProcess {
         attempts.insert(id)
         let isSlow = server.isFaulty && chance.happens(profile.connectFailures / 4)
         let duration: ClosedRange<Duration> = isSlow ? .seconds(1) ... .seconds(10) : .milliseconds(1) ... .milliseconds(50)
-        agenda.plan(after: chance.skewedDuration(duration)) { [self] in
-            guard !isCrashed, attempts.remove(id) != nil else { return }
+        plan(after: chance.skewedDuration(duration)) { [self] in
+            guard attempts.remove(id) != nil else { return }
             switch server.accept(process: self.id) {
             case .accepted(let session):
-                let link = SimulatedLink(to: session, role, agenda: agenda, chance: chance, latency: profile.latency)
+                let link = SimulatedLink(from: self, to: session, role)
                 links[id] = link
                 link.onLost = { [self] failure in
                     drive { $0.lost(id, failure, now: $1) }
@@ -139,7 +146,7 @@ extension SimulatedProcess {
         let session = links[id]?.session
         agenda.plan(after: chance.skewedDuration(profile.latency)) { [self] in
             if !chance.happens(0.05) { session?.signal(.cancelledByServer) }
-            agenda.plan(after: chance.skewedDuration(profile.latency)) { [self] in
+            plan(after: chance.skewedDuration(profile.latency)) { [self] in
                 drive { $0.cancelledOutOfBand(id, now: $1) }
             }
         }

@@ -8,6 +8,7 @@ final class SimulatedProcess {
     let profile: SimulationProfile
     let server: SimulatedServer
     let ledger: Ledger
+    let clock: SimulatedClock
 
     var engine: Engine
     var calls: [RequestID: (number: Int, completion: (Engine.Outcome) -> Void)] = [:]
@@ -21,6 +22,7 @@ final class SimulatedProcess {
         /// Whether it may join who shares the lock around it, past everyone.
         let isEnclosed: Bool
         let order: Int
+        let since: Instant
     }
 
     /// The keys of the session locks that are held.
@@ -31,6 +33,10 @@ final class SimulatedProcess {
     var suspects: Set<RequestID> = []
     /// The calls that change the mode of a lock.
     var changes: [RequestID: (lock: RequestID, mode: Mode)] = [:]
+    /// When somebody held that key last.
+    var lastHeld: [AdvisoryKey: Instant] = [:]
+    /// Locks at the server that nobody holds, and since when.
+    var unownedSince: [Unowned: Instant] = [:]
     /// Ends the transaction that runs on a lent connection, when that is lost.
     var onLoss: [ConnectionID: () -> Void] = [:]
 
@@ -38,8 +44,14 @@ final class SimulatedProcess {
     private var callCount = 0
     private var isBurstPlanned = false
     private var armedFor: Instant?
-    private var lastBusy = Instant(nanoseconds: 0)
+    private var lastBusy: Instant
     private(set) var isCrashed = false
+    var isFrozen = false
+    /// What has happened to it while it was frozen.
+    var missed: [() -> Void] = []
+    var timeFrozen = Duration.zero
+    /// Since when nothing keeps those waiting who wait for a lock that is free.
+    var quietSince = Instant(nanoseconds: 0)
     var isTerminated = false
 
     init(_ id: Int, server: SimulatedServer) {
@@ -51,25 +63,29 @@ final class SimulatedProcess {
         ledger = server.ledger
         var configuration = profile.engine
         configuration.seed = chance.seed()
+        clock = SimulatedClock(chance)
+        lastBusy = clock.time(at: server.agenda.now)
         engine = Engine(configuration: configuration)
     }
+
+    /// By its own clock.
+    var now: Instant { clock.time(at: agenda.now) }
 
     /// Tells the engine of an event, then does what it decides.
     func drive(_ event: (inout Engine, Instant) -> Void) {
         guard !isCrashed else { return }
-        event(&engine, agenda.now)
+        event(&engine, now)
         performActions()
         check()
         guard !isBurstPlanned else { return }
         isBurstPlanned = true
         // What comes together in one burst of the loop goes out together.
-        agenda.plan(after: chance.happens(0.5) ? .zero : .microseconds(20)) { [self] in endBurst() }
+        plan(after: chance.happens(0.5) ? .zero : .microseconds(20)) { [self] in endBurst() }
     }
 
     private func endBurst() {
         isBurstPlanned = false
-        guard !isCrashed else { return }
-        engine.flush(now: agenda.now)
+        engine.flush(now: now)
         performActions()
         check()
         arm()
@@ -82,15 +98,15 @@ final class SimulatedProcess {
     // MARK: Time
 
     private func arm() {
-        guard !engine.isTerminated, let wake = engine.nextWake(now: agenda.now), armedFor != wake else { return }
+        guard !engine.isTerminated, let wake = engine.nextWake(now: now), armedFor != wake else { return }
         armedFor = wake
         let lateness = chance.skewedDuration(.zero ... .microseconds(500))
-        agenda.plan(at: max(wake, agenda.now).advanced(by: lateness)) { [self] in
+        plan(after: agenda.now.duration(to: max(clock.instant(of: wake), agenda.now)) + lateness) { [self] in
             guard armedFor == wake else { return }
             armedFor = nil
             drive { $0.advance(to: $1) }
-            if !isCrashed, !engine.isTerminated, let next = engine.nextWake(now: agenda.now), next <= agenda.now {
-                ledger.report("process \(id) wants to be woken \(next.duration(to: agenda.now)) ago, right after it was")
+            if !isCrashed, !engine.isTerminated, let next = engine.nextWake(now: now), next <= now {
+                ledger.report("process \(id) wants to be woken \(next.duration(to: now)) ago, right after it was")
             }
         }
     }
@@ -114,7 +130,9 @@ final class SimulatedProcess {
     ) -> RequestID {
         let id = RequestID(nextID)
         nextID += 1
-        wanted[id] = request.map { Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, order: callCount) }
+        wanted[id] = request.map {
+            Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, order: callCount, since: agenda.now)
+        }
         begin(id, within: limit, { event(&$0, id, $1) }) { completion(id, $0) }
         return id
     }
@@ -130,9 +148,7 @@ final class SimulatedProcess {
         calls[id] = (
             callCount,
             { [self] outcome in
-                agenda.plan(after: chance.skewedDuration(.zero ... .microseconds(100))) { [self] in
-                    if !isCrashed { completion(outcome) }
-                }
+                plan(after: chance.skewedDuration(.zero ... .microseconds(100))) { completion(outcome) }
             }
         )
         if let limit { expectEnd(of: id, number: callCount, within: limit) }
@@ -141,19 +157,28 @@ final class SimulatedProcess {
 
     /// A lock and its release have the same name, but are two calls.
     private func expectEnd(of id: RequestID, number: Int, within limit: Duration) {
-        agenda.plan(after: limit + .milliseconds(2)) { [self] in
-            guard !isCrashed, calls[id]?.number == number else { return }
+        plan(after: clock.duration(of: limit) + .milliseconds(2)) { [self, timeFrozen] in
+            guard calls[id]?.number == number else { return }
+            // What it has slept through does not count.
+            if self.timeFrozen > timeFrozen { return expectEnd(of: id, number: number, within: self.timeFrozen - timeFrozen) }
             ledger.report("process \(self.id), \(id) has not ended within \(limit)")
         }
+    }
+
+    /// Whatever takes time begins anew.
+    func noteThawed() {
+        lastBusy = now
+        quietSince = agenda.now
+        unownedSince = [:]
     }
 
     // MARK: Leaving
 
     func shutDown(grace: Duration) {
         drive { $0.shutdown(now: $1) }
-        agenda.plan(after: grace) { [self] in
-            let idle = lastBusy.duration(to: agenda.now)
-            if !isCrashed, !isTerminated, held.isEmpty, calls.isEmpty, onLoss.isEmpty, idle > profile.releaseLimit {
+        plan(after: clock.duration(of: grace)) { [self] in
+            let idle = lastBusy.duration(to: now)
+            if !isTerminated, held.isEmpty, calls.isEmpty, onLoss.isEmpty, idle > profile.releaseLimit {
                 ledger.report("process \(id) has not terminated, though nothing was left for \(idle): \(engine)")
             }
             drive { $0.terminate(now: $1) }
@@ -163,6 +188,7 @@ final class SimulatedProcess {
 
     func crash() {
         isCrashed = true
+        missed = []
         ledger.processEnded(id)
         for (_, link) in links.sorted(by: { $0.key < $1.key }) { link.cut() }
         links = [:]
@@ -181,12 +207,21 @@ final class SimulatedProcess {
         }
     }
 
+    /// Nobody believes in a lock that the server may have given to somebody else.
+    func checkBeliefs() {
+        for (lock, key) in held {
+            guard let lease = ledger.lease(process: id, lock, key), ledger.isOver(lease), believes(in: lease) else { continue }
+            ledger.report("process \(id), \(lock) believes in key \(key), whose session has ended")
+        }
+    }
+
     private func check() {
-        if !held.isEmpty || !calls.isEmpty || !onLoss.isEmpty { lastBusy = agenda.now }
+        if !held.isEmpty || !calls.isEmpty || !onLoss.isEmpty { lastBusy = now }
         if engine.connectionCount > profile.engine.maximumConnections {
             ledger.report("process \(id) has \(engine.connectionCount) connections")
         }
         checkBudget()
+        checkBeliefs()
         for (lock, key) in held {
             guard let lease = ledger.lease(process: id, lock, key), links.values.contains(where: { $0.session === lease.session })
             else { return ledger.report("process \(id), \(lock) still holds key \(key), on a connection that is gone") }

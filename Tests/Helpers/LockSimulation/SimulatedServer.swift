@@ -11,9 +11,11 @@ final class SimulatedServer {
     let chance: Chance
     let profile: SimulationProfile
     let ledger: Ledger
+    let clock: SimulatedClock
 
     private(set) var sessions: [Int: SimulatedSession] = [:]
     private var locks: [AdvisoryKey: SimulatedLock] = [:]
+    private var freed: [AdvisoryKey: Instant] = [:]
     private var nextSession = 1
     /// Until then it does not accept connections.
     private var downUntil = Instant(nanoseconds: 0)
@@ -25,6 +27,7 @@ final class SimulatedServer {
         self.chance = chance
         self.profile = profile
         self.ledger = ledger
+        clock = SimulatedClock(chance)
     }
 
     // MARK: Sessions
@@ -69,6 +72,11 @@ final class SimulatedServer {
 
     var lockedKeys: [AdvisoryKey] { locks.keys.sorted() }
 
+    /// Since when nobody has it or waits for it.
+    func freeSince(_ key: AdvisoryKey) -> Instant? {
+        locks[key] == nil ? freed[key] ?? Instant(nanoseconds: 0) : nil
+    }
+
     /// Whether there is no room for a key that nobody has or wants so far.
     func isFull(for key: AdvisoryKey) -> Bool {
         guard let size = profile.lockTableSize, locks[key] == nil, locks.count >= size else { return false }
@@ -96,6 +104,7 @@ final class SimulatedServer {
         var lock = locks[key] ?? SimulatedLock()
         let result = change(&lock)
         let woken = lock.wake()
+        if lock.isFree, locks[key] != nil { freed[key] = agenda.now }
         locks[key] = lock.isFree ? nil : lock
         for id in woken { sessions[id]?.wake() }
         return result

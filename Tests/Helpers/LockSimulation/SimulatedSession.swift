@@ -31,6 +31,9 @@ final class SimulatedSession {
     private var idleEpoch = 0
 
     private(set) var isAlive = true
+    /// It was ended for its silence.
+    private(set) var isExpired = false
+    private(set) var endedAt: Instant?
     private(set) var heldKeys: [AdvisoryKey: Int] = [:]
     private(set) var heldAtDeath: Set<AdvisoryKey> = []
     /// Tells the client, when the server ends the session.
@@ -65,8 +68,9 @@ final class SimulatedSession {
     func beginIdling() {
         idleEpoch += 1
         guard let lease = server.profile.engine.lease else { return }
-        server.agenda.plan(after: lease) { [weak self, epoch = idleEpoch] in
+        server.agenda.plan(after: server.clock.duration(of: lease)) { [weak self, epoch = idleEpoch] in
             guard let self, isAlive, idleEpoch == epoch, case .idle = activity else { return }
+            isExpired = true
             server.ledger.sessionExpires(self)
             terminate()
         }
@@ -96,6 +100,7 @@ final class SimulatedSession {
     func terminate() {
         guard isAlive else { return }
         isAlive = false
+        endedAt = server.agenda.now
         heldAtDeath = Set(heldKeys.keys)
         var keys = heldAtDeath
         if case .blocked(let key) = activity { keys.insert(key) }

@@ -6,7 +6,6 @@ final class SimulatedTask {
     private var rounds: Int
     private let onEnd: () -> Void
 
-    var agenda: Agenda { process.agenda }
     var chance: Chance { process.chance }
     var profile: SimulationProfile { process.profile }
     var ledger: Ledger { process.ledger }
@@ -20,7 +19,7 @@ final class SimulatedTask {
     func next() {
         guard rounds > 0, !process.isTerminated, !process.isCrashed else { return onEnd() }
         rounds -= 1
-        agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+        process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
             if profile.transactions, chance.happens(0.2) {
                 SimulatedTransaction(self).begin()
             } else if chance.happens(0.3) {
@@ -42,7 +41,7 @@ final class SimulatedTask {
     /// Cancels a call some time after it has begun, which may be never too early, and often too late.
     func cancel(_ id: RequestID, after delay: Duration?) {
         guard let delay else { return }
-        agenda.plan(after: delay) { [self] in
+        process.plan(after: process.clock.duration(of: delay)) { [self] in
             process.drive { $0.cancel(id, now: $1) }
         }
     }
@@ -57,7 +56,7 @@ final class SimulatedTask {
     private func lock() {
         acquire(randomKey(), chance.happens(0.3) ? .shared : .exclusive) { [self] id, key, mode in
             guard let id else { return next() }
-            agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+            process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
                 if chance.happens(0.3) { return changeMode(of: id, from: mode) }
                 guard mode == .shared, chance.happens(0.3), process.held[id] != nil else { return release(id) }
                 acquire(key, .shared, enclosing: id) { [self] inner, _, _ in
@@ -89,7 +88,7 @@ final class SimulatedTask {
                 default: ledger.report("process \(process.id): the change of \(lock) to \(target) ended by \(outcome)")
                 }
                 let now = outcome == .changed(true) ? target : mode
-                agenda.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+                process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
                     if chance.happens(0.3) { changeMode(of: lock, from: now) } else { release(lock) }
                 }
             }
@@ -106,7 +105,7 @@ final class SimulatedTask {
     ) {
         let isTry = chance.happens(0.15)
         let (deadline, cancelAfter) = isTry ? (nil, nil) : patience()
-        let began = agenda.now
+        let began = process.now
         let end = deadline.map { began.advanced(by: $0) }
         let request = LockTable.Request(key, mode, isTry: isTry, deadline: end)
         let limit = [deadline, cancelAfter].compactMap(\.self).min()
@@ -121,9 +120,9 @@ final class SimulatedTask {
                     return completion(id, key, mode)
                 case .refused where isTry:
                     break
-                case .ended(.timedOut) where end.map { $0 <= agenda.now } == true:
+                case .ended(.timedOut) where end.map { $0 <= process.now } == true:
                     break
-                case .ended(.cancelled) where cancelAfter.map { began.advanced(by: $0) <= agenda.now } == true:
+                case .ended(.cancelled) where cancelAfter.map { began.advanced(by: $0) <= process.now } == true:
                     break
                 case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated:
                     break
@@ -137,8 +136,7 @@ final class SimulatedTask {
     }
 
     func release(_ id: RequestID, then completion: (() -> Void)? = nil) {
-        let key = process.held.removeValue(forKey: id)
-        if let key { ledger.end(process: process.id, id, key) }
+        let key = process.letGo(of: id)
         process.begin(id, within: profile.releaseLimit, { $0.release(id, now: $1) }) { [self] outcome in
             switch outcome {
             case .released where key != nil: break

@@ -22,19 +22,19 @@ final class SimulatedTransaction {
         mode = task.chance.happens(0.3) ? .shared : .exclusive
         isTry = task.chance.happens(0.15)
         patience = task.patience()
-        began = process.agenda.now
+        began = process.now
         deadline = patience.deadline.map { [began] in began.advanced(by: $0) }
     }
 
     /// What is left of the time after which the caller cancels.
     private var cancelAfter: Duration? {
-        patience.cancelAfter.map { max($0 - began.duration(to: process.agenda.now), .zero) }
+        patience.cancelAfter.map { max($0 - began.duration(to: process.now), .zero) }
     }
 
     /// What is left of the time in which the call that is made now must end.
     private var limit: Duration? {
         [patience.deadline, patience.cancelAfter].compactMap(\.self).min().map {
-            max($0 - began.duration(to: process.agenda.now), .zero)
+            max($0 - began.duration(to: process.now), .zero)
         }
     }
 
@@ -100,7 +100,7 @@ final class SimulatedTransaction {
     ) {
         guard let connection else { return completion(.failed(.lost), nil) }
         var reply: SimulatedReply?
-        let timeLeft = deadline.map { max(process.agenda.now.duration(to: $0), .zero) }
+        let timeLeft = deadline.map { max(process.now.duration(to: $0), .zero) }
         let limit = [timeLeft, cancelAfter].compactMap(\.self).min()
         let id = process.call(
             // From then on the connection has the usual time to answer, or is given up.
@@ -127,7 +127,7 @@ final class SimulatedTransaction {
         guard let connection else { return endTurn() }
         var isClean = false
         let timeout = process.profile.engine.responseTimeout
-        let deadline = process.agenda.now.advanced(by: timeout)
+        let deadline = process.now.advanced(by: timeout)
         process.call(
             within: timeout * 2 + .milliseconds(1),
             { $0.beginStatement($1, on: connection, deadline: deadline, now: $2) },

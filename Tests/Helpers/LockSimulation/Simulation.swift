@@ -11,6 +11,7 @@ package final class Simulation {
     private var processes: [SimulatedProcess] = []
     /// How many tasks have not ended, per process.
     private var running: [Int: Int] = [:]
+    private var nextAudit = Instant(nanoseconds: 0)
 
     package init(seed: UInt64) {
         self.seed = seed
@@ -40,10 +41,12 @@ package final class Simulation {
             for _ in 0..<profile.tasks { start(process) }
         }
         planTrouble()
+        planFreezes()
         if profile.departures { planDepartures() }
         // Bad weather for a while, then good weather until all tasks are through.
         proceed(for: .seconds(chance.number(1...60))) { [self] in isDone }
         server.isFaulty = false
+        for process in processes { process.quietSince = agenda.now }
         proceed(for: .seconds(3600)) { [self] in isDone }
         if !isDone, ledger.violations.isEmpty { ledger.report("tasks have not ended: \(running)") }
         // Long enough for connections to become idle and be closed, and for the server to notice what went dark.
@@ -58,7 +61,11 @@ package final class Simulation {
 
     private func proceed(for duration: Duration, until isOver: () -> Bool) {
         let end = agenda.now.advanced(by: duration)
-        while ledger.violations.isEmpty, !isOver(), agenda.step(until: end) {}
+        while ledger.violations.isEmpty, !isOver(), agenda.step(until: end) {
+            guard agenda.now >= nextAudit else { continue }
+            for process in processes { process.audit() }
+            nextAudit = agenda.now.advanced(by: .milliseconds(500))
+        }
     }
 
     private var isDone: Bool { running.values.allSatisfy { $0 == 0 } }
@@ -100,6 +107,16 @@ package final class Simulation {
         case 3, 4, 5: server.randomSession()?.signal(.cancelledByServer)
         case 6: if !links.isEmpty { chance.one(of: links).goDark() }
         default: if !links.isEmpty { chance.one(of: links).cut() }
+        }
+    }
+
+    /// Mostly for a moment, now and then for longer than a lease.
+    private func planFreezes() {
+        guard let every = profile.freezeEvery else { return }
+        agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in
+            guard server.isFaulty else { return }
+            chance.one(of: processes).freeze(for: chance.skewedDuration(.zero...(profile.engine.lease ?? .seconds(5)) * 4))
+            planFreezes()
         }
     }
 

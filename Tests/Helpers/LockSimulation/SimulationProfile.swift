@@ -32,11 +32,14 @@ struct SimulationProfile {
 
     /// Something bad happens to some connection or to the server about this often.
     var troubleEvery: Duration?
+    /// A process stands still about this often.
+    var freezeEvery: Duration?
     /// One process shuts down, and one crashes, in the middle of it all.
     var departures = false
 
     var isCalm: Bool {
-        statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && !departures
+        statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && freezeEvery == nil
+            && !departures
     }
 
     /// Whether a call may fail like this. In good weather only what has no room does.
@@ -52,7 +55,8 @@ struct SimulationProfile {
     private var mayFillLockTable: Bool {
         guard let lockTableSize else { return false }
         guard let limit = engine.capacity.limit(lockTableSize: lockTableSize) else { return true }
-        return processes * (limit + engine.maximumConnections) > lockTableSize
+        // Those who wait may go beyond the limit by as many as there are connections, and transactions are not counted.
+        return processes * (limit + engine.maximumConnections * (transactions ? 2 : 1)) > lockTableSize
     }
 
     /// How long a release may take: a round that is under way, the interruption of a wait, and the unlock itself, each as
@@ -77,10 +81,11 @@ struct SimulationProfile {
         engine.batchSize = chance.one(of: [1, 2, 1000])
         engine.burstThreshold = chance.one(of: [1, 5, 500])
         engine.maximumCarriers = chance.number(1...min(3, engine.maximumConnections - 1))
-        engine.lease = chance.one(of: [nil, .seconds(1), .seconds(5)])
+        latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
+        // One that is no longer than a few round trips can't be kept up.
+        engine.lease = chance.one(of: [nil, latency.upperBound * 10 < .seconds(1) ? .seconds(1) : .seconds(5), .seconds(5)])
         engine.heartbeatInterval = engine.lease.map { $0 / 3 } ?? chance.one(of: [.milliseconds(20), .seconds(10)])
         engine.seed = chance.seed()
-        latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
         hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
         // Long enough for the server to give a lock to somebody else under its holder, if nobody looked after that.
         if tasks <= 3, let lease = engine.lease, chance.happens(0.5) { hold = .zero...lease * 3 }
@@ -97,5 +102,6 @@ struct SimulationProfile {
         fatalConnectFailures = chance.one(of: [0, 0, 0.05])
         troubleEvery = chance.one(of: [nil, .milliseconds(20), .milliseconds(300), .seconds(3)])
         departures = chance.happens(0.3)
+        if chance.happens(0.4) { freezeEvery = chance.one(of: [.milliseconds(300), .seconds(3), .seconds(10)]) }
     }
 }

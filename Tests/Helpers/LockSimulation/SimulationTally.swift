@@ -15,6 +15,10 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case suspected
         /// Sessions that were ended for their silence.
         case expired
+        /// Processes that stood still for a while.
+        case freezes
+        /// Those of them that held something which the server took away meanwhile.
+        case outlived
         /// The server's lock table was full.
         case refusedForRoom
         /// An engine refused what might have filled it.
@@ -39,6 +43,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .lost: ledger.lost,
             .suspected: ledger.suspected,
             .expired: ledger.expired,
+            .freezes: ledger.freezes,
+            .outlived: ledger.outlived,
             .refusedForRoom: ledger.refusedForRoom,
             .refusedByBudget: ledger.refusedByBudget,
         ]

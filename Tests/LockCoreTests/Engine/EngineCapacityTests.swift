@@ -155,6 +155,23 @@ struct EngineCapacityTests {
         #expect(script.answered(1, false).failures == [3: .capacity])
     }
 
+    @Test("polls that don't fit into the round go on when there is no room for them any more")
+    func pollWithoutRoom() {
+        var script = EngineScript(maximumConnections: 3) {
+            $0.capacity = .fraction(1)
+            $0.maximumCarriers = 2
+            $0.batchSize = 1
+        }
+        for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        script.on { $0.connected(1, lockTableSize: 10, now: $1) }
+        for _ in 1...3 { script.answered(1, false) }
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
+        // Meanwhile the server was restarted with a smaller table.
+        #expect(script.on { $0.connected(2, lockTableSize: 1, now: $1) } == [])
+        script.answered(1, false)
+        #expect(script.passToNextWake().keys == [1])
+    }
+
     @Test("who has waited already for a key that is asked for anew goes on waiting")
     func askedAnew() {
         var script = script(.keys(1), maximumConnections: 2)

@@ -42,4 +42,25 @@ struct EngineHeartbeatTests {
         #expect(script.release(1) == [])
         #expect(script.answered(1) == [.submit(1, .unlock(1))])
     }
+
+    @Test("don't limit a wait that is sent behind them")
+    func waitBehindHeartbeat() {
+        var script = EngineScript {
+            $0.lease = .seconds(10)
+            $0.heartbeatInterval = .seconds(3)
+        }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, false)
+        script.connected(2)
+        script.answered(2, true)
+        script.release(1)
+        script.answered(2, true)
+        #expect(script.pass(.seconds(3)) == [.submit(1, .heartbeat), .submit(2, .heartbeat)])
+        script.answered(1)
+        script.acquire(2)
+        #expect(script.answered(1, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+        script.answered(2)
+        #expect(!script.pass(.seconds(60)).contains(.close(2)))
+    }
 }

@@ -1,0 +1,47 @@
+import LockCore
+
+// What is wrong only if it stays so. Looked at now and then.
+extension SimulatedProcess {
+    struct Unowned: Hashable {
+        let connection: ConnectionID
+        let key: AdvisoryKey
+    }
+
+    func audit() {
+        guard !isCrashed, !isFrozen else { return }
+        checkOwners()
+        checkWaiters()
+    }
+
+    /// A lock at the server that nobody in the process holds is on its way to somebody, or back to the server, or its session
+    /// is being ended.
+    private func checkOwners() {
+        var found: [Unowned: Instant] = [:]
+        let limit = clock.duration(of: profile.releaseLimit)
+        for (connection, link) in links where link.role != .dedicated && link.session.isAlive {
+            for key in link.session.heldKeys.keys where !held.values.contains(key) {
+                let unowned = Unowned(connection: connection, key: key)
+                let since = max(unownedSince[unowned] ?? agenda.now, lastHeld[key] ?? agenda.now)
+                found[unowned] = since
+                if since.duration(to: agenda.now) > limit {
+                    ledger.report("process \(id) has had key \(key) on \(connection) for \(limit), and nobody holds it")
+                }
+            }
+        }
+        unownedSince = found
+    }
+
+    /// A lock that is free is not waited for much longer than it takes to find out.
+    private func checkWaiters() {
+        // Where there is no room, who waits may be left to wait; and a transaction that has its turn lets nobody else ask.
+        guard !server.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }
+        let limit = clock.duration(of: profile.engine.heartbeatInterval + profile.releaseLimit + .seconds(10))
+        for (call, lock) in wanted {
+            guard let free = server.freeSince(lock.key), engine.isWaiting(call) else { continue }
+            let since = max(free, lock.since, quietSince)
+            if since.duration(to: agenda.now) > limit {
+                ledger.report("process \(id), \(call) waits for \(lock.key), which has been free for \(limit)")
+            }
+        }
+    }
+}
