@@ -10,6 +10,9 @@ package struct BlockingSession {
         self.patience = patience
     }
 
+    /// The server process, as the protocol has it.
+    var announcedProcess: String { "\(PQbackendPID(raw.pointer))" }
+
     /// Runs statements, and returns what the last one has answered.
     package func query(_ sql: String) throws(ConnectionFailure) -> QueryResult {
         try send(sql)

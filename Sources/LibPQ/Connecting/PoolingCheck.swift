@@ -6,16 +6,31 @@
 package struct PoolingCheck {
     private let sessions: [BlockingSession]
 
-    /// Which of the two begins first, and which commits first.
-    private static let rounds: [(begins: Int, commits: Int)] = [(0, 0), (0, 0), (1, 0), (1, 1)]
-
     package init(_ first: BlockingSession, _ second: BlockingSession) {
         sessions = [first, second]
     }
 
+    /// Whether there is something in between that answers in the server's name: the process that the protocol has announced
+    /// is not the one that answers.
+    package var isPooled: Bool {
+        get throws(ConnectionFailure) {
+            try sessions[0].query("SELECT pg_catalog.pg_backend_pid()").text(row: 0, column: 0) != sessions[0].announcedProcess
+        }
+    }
+
+    /// Which of the two begins first, and which commits first. Other clients of a pooler may make up for the change of order
+    /// once or twice; so where there is one, more is asked, at random.
+    private var rounds: [(begins: Int, commits: Int)] {
+        get throws(ConnectionFailure) {
+            let further = try isPooled ? 16 : 0
+            return [(0, 0), (0, 0), (1, 0), (1, 1)]
+                + (0..<further).map { _ in (begins: .random(in: 0...1), commits: .random(in: 0...1)) }
+        }
+    }
+
     package func run() throws(ConnectionFailure) {
         var known: [String?] = [nil, nil]
-        for round in Self.rounds {
+        for round in try rounds {
             let (processes, isAlone) = try processes(leader: round.begins, firstToCommit: round.commits)
             guard processes[0] != processes[1], zip(known, processes).allSatisfy({ $0 == nil || $0 == $1 }) else {
                 throw ConnectionFailure(
@@ -67,7 +82,17 @@ package struct PoolingCheck {
     }
 
     private func process(_ index: Int) throws(ConnectionFailure) -> String? {
-        try sessions[index].receive().text(row: 0, column: 0)
+        do throws(ConnectionFailure) {
+            return try sessions[index].receive().text(row: 0, column: 0)
+        } catch {
+            // pgbouncer's own words, for which it has no code of their own.
+            guard error.message.contains("statement pooling") else { throw error }
+            throw ConnectionFailure(
+                .transactionPooling,
+                "The connection goes through a pooler that pools statements.",
+                sqlState: error.sqlState
+            )
+        }
     }
 
     private func commit(_ index: Int) throws(ConnectionFailure) {
