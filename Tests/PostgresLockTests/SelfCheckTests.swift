@@ -122,6 +122,7 @@ struct SelfCheckTests {
         async let transaction: Void = locks.withTransaction { _ in }
         _ = try await (lock, transaction)
         await locks.shutdown()
+        #expect(try !database.server.serverLog().contains("too many connections for role \"\(role)\""))
         try await database.query("DROP ROLE \(role)")
     }
 
