@@ -61,6 +61,7 @@ let package = Package(
         .executableTarget(
             name: "pglock",
             dependencies: [
+                "LibPQ",
                 "PostgresLock",
                 "PostgresLockTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -111,6 +112,7 @@ let package = Package(
                 "LeaseHolder",
                 "PostgresLock",
                 "PostgresLockTesting",
+                "pglock",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

@@ -112,6 +112,38 @@ struct PoolerTests {
         }
     }
 
+    @Test("pglock doctor tells the poolers apart", .server())
+    func doctor() async throws {
+        struct Pool {
+            let mode: String
+            var settings: [String: String] = [:]
+            let status: Int32
+            let finding: String
+        }
+        let pools = [
+            Pool(mode: "transaction", status: 2, finding: "failed   pooling      The connection goes through a pooler that pools tran"),
+            Pool(mode: "statement", status: 2, finding: "failed   pooling      The connection goes through a pooler that pools stat"),
+            Pool(mode: "session", status: 0, finding: "ok       pooling      a pooler of sessions"),
+            Pool(
+                mode: "session",
+                settings: ["server_reset_query": ""],
+                status: 2,
+                finding: "failed   pooling      There is a pooler of sessions that keeps the locks"
+            ),
+        ]
+        let database = try TestDatabase.get()
+        for pool in pools {
+            try await Pgbouncer.with(pool.mode, settings: pool.settings) { pooler in
+                let program = try ChildProcess.helper("pglock", ["doctor", pooler.url])
+                var output = ""
+                for await line in program.lines { output += line + "\n" }
+                #expect(await program.status() == pool.status)
+                #expect(output.contains(pool.finding), "\(output)")
+            }
+            try await database.eventually("nothing is locked") { try await database.locks() == 0 }
+        }
+    }
+
     @Test("a pool of sessions that has but one is reported as too small", .server())
     func smallPool() async throws {
         try await Pgbouncer.with("session", poolSize: 1) { pooler in

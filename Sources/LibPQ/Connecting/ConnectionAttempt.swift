@@ -20,7 +20,7 @@ struct ConnectionAttempt {
 
     /// What takes a second connection, which has no other purpose.
     private func prove(_ session: BlockingSession) throws(ConnectionFailure) {
-        let other = BlockingSession(try dial(parameters.pinned(to: session.raw)), patience: patience)
+        let other = BlockingSession(try dial(parameters.pinned(to: session)), patience: patience)
         try PoolingCheck(session, other).run()
         try ExclusionCheck(session, other).run()
     }

@@ -66,7 +66,8 @@ package struct ConnectionParameters: Sendable {
 
     /// These parameters, but to the very server that a connection has found: of several hosts, or behind one name, the next
     /// one to answer may be another.
-    func pinned(to raw: RawConnection) -> ConnectionParameters {
+    package func pinned(to session: BlockingSession) -> ConnectionParameters {
+        let raw = session.raw
         var pinned = self
         pinned.server = [("host", PQhost(raw.pointer)), ("hostaddr", PQhostaddr(raw.pointer)), ("port", PQport(raw.pointer))]
             .map { ($0, $1.map { String(cString: $0) } ?? "") }

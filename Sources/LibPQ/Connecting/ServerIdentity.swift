@@ -1,7 +1,7 @@
 /// Which cluster this is, and after how many promotions, as far as the server tells.
-struct ServerIdentity: Hashable, Sendable {
-    let system: String?
-    let timeline: UInt32?
+package struct ServerIdentity: Hashable, Sendable {
+    package let system: String?
+    package let timeline: UInt32?
 
     init(system: String?, timeline: UInt32?) {
         self.system = system
@@ -9,7 +9,7 @@ struct ServerIdentity: Hashable, Sendable {
     }
 
     /// Asks a primary.
-    init(of session: BlockingSession) throws(ConnectionFailure) {
+    package init(of session: BlockingSession) throws(ConnectionFailure) {
         system = try Self.ask(session, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
         // The control file's own timeline is that of the last checkpoint, and lags behind a promotion.
         timeline = try Self.ask(
