@@ -1,6 +1,6 @@
 # Everything that a change needs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs build tsan bench bench-micro bench-test clean deps
+.PHONY: help demo test lint format docs build tsan bench bench-micro bench-test clean deps test-deps
 
 SWIFT ?= swift
 DOCS_TARGETS := PostgresLock PostgresLockTesting
@@ -15,7 +15,7 @@ help: ## List the targets
 demo: deps ## Show the locks at work, on a throwaway server
 	$(SWIFT) run pglock demo
 
-test: deps ## Run all tests, on throwaway servers
+test: test-deps ## Run all tests, on throwaway servers
 	$(SWIFT) test
 
 lint: ## Check the formatting and the style rules
@@ -30,7 +30,7 @@ docs: deps ## Build the documentation; warnings are errors
 build: deps ## Build everything, tests too; warnings in our code are errors (see Package.swift)
 	$(SWIFT) build --build-tests
 
-tsan: deps ## Run all tests under the Thread Sanitizer
+tsan: test-deps ## Run all tests under the Thread Sanitizer
 	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan
 
 bench: deps ## Compare with other ways to lock, draw charts; 12 minutes (QUICK=1: 2 minutes, no charts)
@@ -49,3 +49,6 @@ clean: ## Delete everything that was built
 
 deps:
 	@.ci/install-dependencies
+
+test-deps:
+	@.ci/install-dependencies tests

@@ -18,7 +18,7 @@ struct Pglock: AsyncParsableCommand {
               pglock run nightly-report -- ./report.sh     wait for the lock, then run
               pglock run -n nightly-report ./report.sh     don't run if somebody else does
               pglock key nightly-report                    the number that pg_locks shows
-              pglock doctor                                find out whether the server is fit for locks
+              pglock doctor                                is the server fit for locks?
               pglock demo                                  see what a lock is good for
 
             Where the server is, say --url, or the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.

@@ -69,11 +69,12 @@ extension Patient {
     }
 
     func privileges() throws(ConnectionFailure) -> Finding {
-        let needed = [
-            "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_advisory_lock", "pg_advisory_lock_shared",
-            "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
-            "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
-        ].map { "\($0)(bigint)" } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
+        let needed =
+            [
+                "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_advisory_lock", "pg_advisory_lock_shared",
+                "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
+                "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
+            ].map { "\($0)(bigint)" } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
         let useful = ["pg_logical_emit_message(boolean,text,text)", "pg_control_system()"]
         let names = (needed + useful).map { "'pg_catalog.\($0)'" }.joined(separator: ", ")
         let result = try ask(
