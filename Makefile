@@ -1,6 +1,6 @@
 # Everything that a change needs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix simulate lint format docs build tsan bench bench-micro bench-test clean deps
+.PHONY: help demo test test-matrix simulate lint format docs build tsan bench bench-micro bench-test clean deps test-deps
 
 SWIFT ?= swift
 DOCS_TARGETS := PostgresLock PostgresLockTesting
@@ -15,10 +15,10 @@ help: ## List the targets
 demo: deps ## Show the locks at work, on a throwaway server
 	$(SWIFT) run pglock demo
 
-test: deps ## Run all tests, on throwaway servers
+test: test-deps ## Run all tests, on throwaway servers
 	$(SWIFT) test
 
-test-matrix: deps ## Run all tests on every PostgreSQL that is installed, and on 16 and 18, which are downloaded
+test-matrix: test-deps ## Run all tests on every PostgreSQL that is installed, and on 16 and 18, which are downloaded
 	@.ci/test-matrix
 
 simulate: deps ## Run the simulation at length: SEEDS=10000 runs (default 1), from SEED=1 on
@@ -37,7 +37,7 @@ build: deps ## Build everything, tests too; warnings in our code are errors (see
 	$(SWIFT) build --build-tests
 
 # What runs on one thread only is left out: there is nothing to find in it.
-tsan: deps ## Run all tests under the Thread Sanitizer
+tsan: test-deps ## Run all tests under the Thread Sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/thread-sanitizer-suppressions" \
 	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --skip SimulationTests --skip LockTableTraceTests
 
@@ -57,3 +57,6 @@ clean: ## Delete everything that was built
 
 deps:
 	@.ci/install-dependencies
+
+test-deps:
+	@.ci/install-dependencies tests

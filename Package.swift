@@ -124,6 +124,7 @@ let package = Package(
                 "LeaseHolder",
                 "PostgresLock",
                 "PostgresLockTesting",
+                "pglock",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

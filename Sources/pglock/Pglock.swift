@@ -18,12 +18,13 @@ struct Pglock: AsyncParsableCommand {
               pglock run nightly-report -- ./report.sh     wait for the lock, then run
               pglock run -n nightly-report ./report.sh     don't run if somebody else does
               pglock key nightly-report                    the number that pg_locks shows
+              pglock doctor                                is the server fit for locks?
               pglock demo                                  see what a lock is good for
 
             Where the server is, say --url, or the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
             """,
         version: "0.1.0",
-        subcommands: [RunCommand.self, KeyCommand.self, DemoCommand.self, DemoWorkerCommand.self]
+        subcommands: [RunCommand.self, KeyCommand.self, DoctorCommand.self, DemoCommand.self, DemoWorkerCommand.self]
     )
 
     /// On the main actor, because only the main thread still has the signal mask that the process was started with.

@@ -8,6 +8,10 @@ package struct ConnectionFailure: Error, Hashable, Sendable {
         case refused
         case tooManyConnections
         case serverTooOld
+        case transactionPooling
+        case locksDoNotExclude
+        case standby
+        case anotherServer
         case abandoned
         case lost
     }

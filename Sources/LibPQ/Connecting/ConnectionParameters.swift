@@ -9,6 +9,8 @@ package struct ConnectionParameters: Sendable {
     /// Take precedence over what the string says.
     package var user: String?
     package var password: String?
+    /// The host, its address and the port that are to be used, whichever others the string names.
+    private var server: [(keyword: String, value: String)] = []
 
     package init(string: String, applicationName: String) {
         self.string = string
@@ -62,6 +64,19 @@ package struct ConnectionParameters: Sendable {
         return parts[..<unknown].joined(separator: "\"") + "\"…\""
     }
 
+    /// These parameters, but to the very server that a connection has found: of several hosts, or behind one name, the next
+    /// one to answer may be another.
+    package func pinned(to session: BlockingSession) -> ConnectionParameters {
+        let raw = session.raw
+        var pinned = self
+        pinned.server = [("host", PQhost(raw.pointer)), ("hostaddr", PQhostaddr(raw.pointer)), ("port", PQport(raw.pointer))]
+            .map { ($0, $1.map { String(cString: $0) } ?? "") }
+        return pinned
+    }
+
+    /// How many hosts there are to be tried.
+    var hostCount: Int { server.isEmpty ? max(1, hosts.count) : 1 }
+
     /// The host list, if the string or the environment names several.
     var hosts: [Substring] {
         value(of: "host")?.split(separator: ",", omittingEmptySubsequences: false) ?? []
@@ -93,6 +108,7 @@ package struct ConnectionParameters: Sendable {
         ]
         if let user { keywords.append(("user", user)) }
         if let password { keywords.append(("password", password)) }
+        keywords += server
         if first > 0 {
             for keyword in ["host", "hostaddr", "port"] {
                 guard let list = value(of: keyword)?.split(separator: ",", omittingEmptySubsequences: false) else { continue }

@@ -8,6 +8,9 @@ import Synchronization
 /// server chooses.
 package final class Connector: Sendable {
     private let queue = DispatchQueue(label: "pglock.connect", attributes: .concurrent)
+    /// For attempts that need a second connection: one at a time, so that there are never more than two in all.
+    private let provingQueue = DispatchQueue(label: "pglock.prove")
+    private let ground = Ground()
     private let oldestServer: Int32
     private let settings: SessionSettings
 
@@ -33,7 +36,9 @@ package final class Connector: Sendable {
         var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
     }
 
-    /// Connects and prepares the session, within the time limit.
+    /// Connects, makes sure that the server is fit for locks, and prepares the session, within the time limit.
+    ///
+    /// The first success is remembered: from then on connections only have to lead to the same server.
     ///
     /// - Parameter completion: Called once, on some thread.
     package func connect(
@@ -43,16 +48,18 @@ package final class Connector: Sendable {
         onNotice: @escaping @Sendable (ServerError) -> Void,
         completion: @escaping @Sendable (Result<RawConnection, ConnectionFailure>) -> Void
     ) {
-        queue.async { [oldestServer, settings] in
-            let work = ConnectionAttempt(
-                parameters: parameters,
-                deadline: .now + limit,
-                flag: attempt,
-                oldestServer: oldestServer,
-                settings: settings,
-                onNotice: onNotice
-            )
-            completion(Result { () throws(ConnectionFailure) in try work.run() })
+        let work = ConnectionAttempt(
+            parameters: parameters,
+            patience: Patience(deadline: .now + limit, attempt: attempt),
+            oldestServer: oldestServer,
+            settings: settings,
+            ground: ground,
+            onNotice: onNotice
+        )
+        let run: @Sendable () -> Void = { completion(Result { () throws(ConnectionFailure) in try work.run() }) }
+        guard !ground.isProved else { return queue.async(execute: run) }
+        provingQueue.async { [queue, ground] in
+            if ground.isProved { queue.async(execute: run) } else { run() }
         }
     }
 

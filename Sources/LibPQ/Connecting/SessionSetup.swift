@@ -2,18 +2,13 @@ import CLibPQ
 
 /// What is asked and set on a fresh session before it is used. Blocks.
 struct SessionSetup {
-    let raw: RawConnection
+    let session: BlockingSession
     let oldestServer: Int32
     let settings: SessionSettings
-    /// Waits until the socket can be read or written.
-    let wait: (_ socket: Int32, _ forWriting: Bool) throws(ConnectionFailure) -> Void
 
-    func run() throws(ConnectionFailure) {
-        try learn()
-        try applySettings()
-    }
-
-    private func learn() throws(ConnectionFailure) {
+    /// Asks who the session is, and whether the server takes writes: locks of a standby are its own.
+    func learn() throws(ConnectionFailure) {
+        let raw = session.raw
         let version = PQserverVersion(raw.pointer)
         guard version >= oldestServer else {
             throw ConnectionFailure(
@@ -21,11 +16,12 @@ struct SessionSetup {
                 "The server's version is \(version / 10_000); the oldest that is supported is \(oldestServer / 10_000)."
             )
         }
-        let result = try query(
+        let result = try session.query(
             """
             SELECT pg_catalog.pg_backend_pid(), pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start), 'hex'),
                 pg_catalog.current_database(), pg_catalog.current_setting('max_locks_per_transaction', true),
-                pg_catalog.current_setting('max_connections', true), pg_catalog.current_setting('max_prepared_transactions', true)
+                pg_catalog.current_setting('max_connections', true), pg_catalog.current_setting('max_prepared_transactions', true),
+                pg_catalog.pg_is_in_recovery()
             FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
             """
         )
@@ -33,6 +29,9 @@ struct SessionSetup {
             let start = result.text(row: 0, column: 1).flatMap({ Int64($0, radix: 16) }),
             let database = result.text(row: 0, column: 2)
         else { throw ConnectionFailure(.refused, "The server does not tell what it knows of its own session.") }
+        guard result.text(row: 0, column: 6) == "f" else {
+            throw ConnectionFailure(.standby, "The server is a standby (pg_is_in_recovery): its locks are not those of the primary.")
+        }
         raw.session = RawConnection.Session(
             processID: pid,
             backendStart: start,
@@ -54,45 +53,12 @@ struct SessionSetup {
         return perTransaction * (connections + prepared)
     }
 
-    private func applySettings() throws(ConnectionFailure) {
-        _ = try query(settings.timeouts)
+    func applySettings() throws(ConnectionFailure) {
+        _ = try session.query(settings.timeouts)
         do throws(ConnectionFailure) {
-            _ = try query(SessionSettings.clientCheck)
+            _ = try session.query(SessionSettings.clientCheck)
         } catch  where error.kind == .refused {
             return
         }
-    }
-
-    private func query(_ sql: String) throws(ConnectionFailure) -> QueryResult {
-        let pointer = raw.pointer
-        guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
-        var last: QueryResult?
-        var failure: ServerError?
-        while true {
-            while PQflush(pointer) == 1 { try wait(PQsocket(pointer), true) }
-            while PQisBusy(pointer) == 1 {
-                try wait(PQsocket(pointer), false)
-                guard PQconsumeInput(pointer) == 1 else { throw lost() }
-            }
-            guard let result = PQgetResult(pointer) else { break }
-            if PQresultStatus(result) == PGRES_TUPLES_OK {
-                last = QueryResult(adopting: result)
-            } else {
-                failure = ServerError(result: result)
-                PQclear(result)
-            }
-        }
-        if let failure {
-            guard !failure.endsSession else {
-                throw ConnectionFailure(.unreachable, failure.message, sqlState: failure.sqlState)
-            }
-            throw ConnectionFailure(.refused, failure.message, sqlState: failure.sqlState)
-        }
-        guard let last else { throw lost() }
-        return last
-    }
-
-    private func lost() -> ConnectionFailure {
-        ConnectionFailure(.unreachable, String(cString: PQerrorMessage(raw.pointer)).trimmingNewlines)
     }
 }

@@ -11,6 +11,12 @@ package struct Failure: Hashable, Sendable {
         case authentication
         case tooManyConnections
         case serverTooOld
+        case transactionPooling
+        case locksDoNotExclude
+        /// It may be promoted yet.
+        case standby
+        /// The right one may answer the next time.
+        case anotherServer
         // A connection that was there.
         case connectionLost
         case noAnswer
@@ -42,7 +48,7 @@ package struct Failure: Hashable, Sendable {
     /// Whether trying to connect once more can end differently without anybody changing the configuration.
     package var isWorthRetrying: Bool {
         switch kind {
-        case .refusedByConfiguration, .authentication, .serverTooOld: false
+        case .refusedByConfiguration, .authentication, .serverTooOld, .transactionPooling, .locksDoNotExclude: false
         default: true
         }
     }

@@ -15,6 +15,14 @@ extension LockError {
         public static let tooManyConnections = Code("tooManyConnections")
         /// The server's version is not supported.
         public static let serverTooOld = Code("serverTooOld")
+        /// A pooler gives every transaction another server session, with which no lock could stay.
+        public static let transactionPooling = Code("transactionPooling")
+        /// The server grants the same lock twice.
+        public static let locksDoNotExclude = Code("locksDoNotExclude")
+        /// The server is a standby. Its locks are not those of the primary.
+        public static let notPrimary = Code("notPrimary")
+        /// The server is not the one that the manager has connected to before: another cluster, or one from before a promotion.
+        public static let anotherServer = Code("anotherServer")
         /// The configuration makes no sense.
         public static let badConfiguration = Code("badConfiguration")
         /// An argument makes no sense.

@@ -33,6 +33,27 @@ extension LockError {
         case .serverTooOld:
             code = .serverTooOld
             text = "\(failure.message) Upgrade the server of \(place)."
+        case .transactionPooling:
+            code = .transactionPooling
+            text = """
+                \(failure.message) A lock would stay behind with a session of the pooler's\(about). Connect to the server itself, \
+                or have the pooler pool sessions (pgbouncer: pool_mode = session).
+                """
+        case .locksDoNotExclude:
+            code = .locksDoNotExclude
+            text = "\(failure.message) It can't be used for locks\(about); PostgreSQL can."
+        case .standby:
+            code = .notPrimary
+            text = """
+                \(failure.message) Connect to the primary\(about): with several hosts in the URL, target_session_attrs=read-write \
+                finds it.
+                """
+        case .anotherServer:
+            code = .anotherServer
+            text = """
+                \(failure.message) Locks on it would not exclude those on the first\(about). Name one cluster only, and \
+                target_session_attrs=read-write if it has several hosts. If the move was meant, make a new lock manager.
+                """
         case .connectionLost, .noAnswer:
             code = .connectionLost
             text = """
@@ -81,6 +102,10 @@ extension Failure {
             case .authentication: .authentication
             case .tooManyConnections: .tooManyConnections
             case .serverTooOld: .serverTooOld
+            case .transactionPooling: .transactionPooling
+            case .locksDoNotExclude: .locksDoNotExclude
+            case .standby: .standby
+            case .anotherServer: .anotherServer
             case .lost: .connectionLost
             }
         self.init(kind, failure.message, sqlState: failure.sqlState)

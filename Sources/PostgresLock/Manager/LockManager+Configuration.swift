@@ -133,7 +133,7 @@ extension LockManager.Configuration {
 }
 
 extension LockManager.Configuration {
-    func validate() throws {
+    package func validate() throws {
         func require(_ isTrue: Bool, _ message: String) throws {
             guard isTrue else { throw LockError(.badConfiguration, message) }
         }

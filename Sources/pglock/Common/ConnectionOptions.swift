@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LibPQ
 import Logging
 import PostgresLock
 
@@ -29,11 +30,22 @@ struct ConnectionOptions: ParsableArguments {
         try Seconds.require(connectTimeout > 0 && connectTimeout <= Seconds.limit, "--connect-timeout", connectTimeout)
     }
 
+    private static let applicationName = "pglock"
+
+    private var string: String? {
+        let environment = ProcessInfo.processInfo.environment["PGLOCK_URL"]
+        return url ?? environment.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The options without the library.
+    var parameters: ConnectionParameters {
+        ConnectionParameters(string: string ?? "", applicationName: Self.applicationName)
+    }
+
     /// The options as the library wants them.
     var configuration: LockManager.Configuration {
-        let environment = ProcessInfo.processInfo.environment["PGLOCK_URL"]
-        var configuration = LockManager.Configuration(url: url ?? environment.flatMap { $0.isEmpty ? nil : $0 })
-        configuration.applicationName = "pglock"
+        var configuration = LockManager.Configuration(url: string)
+        configuration.applicationName = Self.applicationName
         configuration.timeouts.connect = .seconds(connectTimeout)
         configuration.timeouts.unreachable = .seconds(connectTimeout)
         // One to carry, and one to wait on.

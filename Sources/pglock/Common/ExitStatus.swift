@@ -6,6 +6,8 @@ import PostgresLock
 enum ExitStatus {
     static let success: Int32 = 0
     static let failure: Int32 = 1
+    /// The server is no ground for locks.
+    static let unfit: Int32 = 2
     static let usage: Int32 = 64
     static let unavailable: Int32 = 69
     static let lockLost: Int32 = 70

@@ -7,6 +7,7 @@ extension SimulatedProcess {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .lose(let id, _): lose(id)
         case .renew(let id, let until): proofs[id] = until
+        case .fence(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)
         case .submit(let id, let work): submit(work, on: id)
@@ -135,10 +136,11 @@ extension SimulatedProcess {
             case .begin: .begin
             case .commit: .commit
             case .heartbeat: .heartbeat
+            case .position: .position
             case .probe(let target): .probe(links[target]?.session)
             }
         link.submit(statement) { [self] reply in
-            drive { $0.answered(id, Engine.Answer(rows: reply.rows, failure: reply.failure), now: $1) }
+            drive { $0.answered(id, Engine.Answer(rows: reply.rows, position: reply.position, failure: reply.failure), now: $1) }
         }
     }
 

@@ -17,6 +17,7 @@ final class SimulatedServer {
     private var locks: [AdvisoryKey: SimulatedLock] = [:]
     private var freed: [AdvisoryKey: Instant] = [:]
     private var nextSession = 1
+    private var logEnd: UInt64 = 0
     /// Until then it does not accept connections.
     private var downUntil = Instant(nanoseconds: 0)
     /// From the end of the bad weather on, nothing fails any more.
@@ -62,6 +63,12 @@ final class SimulatedServer {
         for key in keys.sorted() {
             change(key) { $0.removeAll(of: session.id) }
         }
+    }
+
+    /// The log only grows, also over restarts.
+    func writeRecord() -> WALPosition {
+        logEnd += UInt64(chance.number(1...3))
+        return WALPosition(timeline: 1, location: logEnd)
     }
 
     // MARK: Locks

@@ -147,6 +147,8 @@ final class SimulatedSession {
             finish(SimulatedReply(failure: strike))
         case .probe:
             finish(SimulatedReply(failure: strike))
+        case .position:
+            finish(strike == nil ? SimulatedReply(position: server.writeRecord()) : SimulatedReply(failure: strike))
         case .batch(let batch):
             finish(runBatch(batch, strike))
         case .wait(let key, let mode, let limit):

@@ -12,11 +12,14 @@ enum SimulatedStatement {
     case begin
     case commit
     case heartbeat
+    /// Writes a record to the log.
+    case position
     case probe(SimulatedSession?)
     case endTransaction
 }
 
 struct SimulatedReply {
     var rows: [Bool] = []
+    var position: WALPosition?
     var failure: Failure?
 }

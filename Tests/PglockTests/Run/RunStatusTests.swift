@@ -118,7 +118,7 @@ struct RunStatusTests {
         #expect(result.error.contains("Error: "))
     }
 
-    @Test("explains itself", arguments: ["run", "key", "demo"])
+    @Test("explains itself", arguments: ["run", "key", "doctor", "demo"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")
         #expect(result.status == .exited(0))

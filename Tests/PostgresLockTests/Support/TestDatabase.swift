@@ -1,3 +1,4 @@
+import Foundation
 import LibPQ
 import Logging
 import PostgresLock
@@ -36,6 +37,19 @@ final class TestDatabase: Sendable {
     @discardableResult
     func query(_ sql: String) async throws -> [[String?]] {
         try await server.query(sql, database: name)
+    }
+
+    /// Starts the server again as a hot standby, of nobody in particular; `pg_promote()` ends that.
+    func becomeStandby() async throws {
+        try await server.stop()
+        // Anybody may write: the server's account is not ours.
+        let isCreated = FileManager.default.createFile(
+            atPath: "\(server.dataDirectory)/standby.signal",
+            contents: nil,
+            attributes: [.posixPermissions: 0o666]
+        )
+        try #require(isCreated)
+        try await server.resume()
     }
 
     /// The advisory locks in this database: granted or waited for.

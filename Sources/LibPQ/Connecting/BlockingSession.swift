@@ -1,0 +1,74 @@
+import CLibPQ
+
+/// A session that is asked one thing after the other, by a thread that waits for the answers.
+package struct BlockingSession {
+    let raw: RawConnection
+    let patience: Patience
+
+    init(_ raw: RawConnection, patience: Patience) {
+        self.raw = raw
+        self.patience = patience
+    }
+
+    /// The server process, as the protocol has it.
+    var announcedProcess: String { "\(PQbackendPID(raw.pointer))" }
+
+    /// Runs statements, and returns what the last one has answered.
+    package func query(_ sql: String) throws(ConnectionFailure) -> QueryResult {
+        try send(sql)
+        return try receive()
+    }
+
+    func send(_ sql: String) throws(ConnectionFailure) {
+        guard PQsendQuery(raw.pointer, sql) == 1 else { throw lost() }
+        while PQflush(raw.pointer) == 1 { try patience.wait(for: PQsocket(raw.pointer), toWrite: true) }
+    }
+
+    /// Waits for the first answer to what was sent.
+    ///
+    /// - Returns: Whether it came in time.
+    func hasAnswer(within limit: Duration) throws(ConnectionFailure) -> Bool {
+        do throws(ConnectionFailure) {
+            try awaitAnswer(until: .now + limit)
+            return true
+        } catch {
+            guard error == Patience.isOver else { throw error }
+            return false
+        }
+    }
+
+    /// Waits for all answers to what was sent.
+    func receive() throws(ConnectionFailure) -> QueryResult {
+        var last: QueryResult?
+        var failure: ServerError?
+        while true {
+            try awaitAnswer()
+            guard let result = PQgetResult(raw.pointer) else { break }
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                last = QueryResult(adopting: result)
+            default:
+                failure = ServerError(result: result)
+                PQclear(result)
+            }
+        }
+        if let failure {
+            // What the server lacks at the moment (class 53) it may have at the next attempt.
+            let mayPass = failure.endsSession || failure.sqlState.hasPrefix("53")
+            throw ConnectionFailure(mayPass ? .unreachable : .refused, failure.message, sqlState: failure.sqlState)
+        }
+        guard let last else { throw lost() }
+        return last
+    }
+
+    private func awaitAnswer(until limit: ContinuousClock.Instant? = nil) throws(ConnectionFailure) {
+        while PQisBusy(raw.pointer) == 1 {
+            try patience.wait(for: PQsocket(raw.pointer), until: limit)
+            guard PQconsumeInput(raw.pointer) == 1 else { throw lost() }
+        }
+    }
+
+    private func lost() -> ConnectionFailure {
+        ConnectionFailure(.unreachable, String(cString: PQerrorMessage(raw.pointer)).trimmingNewlines)
+    }
+}

@@ -1,0 +1,74 @@
+import CLibPQ
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Makes a connection, on a thread that may block, and does nothing with it.
+struct Dialing {
+    let parameters: ConnectionParameters
+    let patience: Patience
+    let onNotice: @Sendable (ServerError) -> Void
+
+    /// libpq goes on to the next host when one refuses, but a host that says nothing keeps it waiting: its
+    /// `connect_timeout` holds for blocking calls only. So time is shared out, and the hosts behind are tried without it.
+    func run() throws(ConnectionFailure) -> RawConnection {
+        try parameters.validate()
+        let hosts = parameters.hostCount
+        for first in 0..<hosts {
+            let isLast = first == hosts - 1
+            let share = isLast ? patience.deadline : ContinuousClock.now + patience.remaining / (hosts - first)
+            do throws(ConnectionFailure) {
+                return try connect(hostsFrom: first, until: share)
+            } catch {
+                guard !isLast, error == Patience.isOver else { throw error }
+            }
+        }
+        throw Patience.isOver
+    }
+
+    private func connect(hostsFrom first: Int, until limit: ContinuousClock.Instant) throws(ConnectionFailure) -> RawConnection {
+        let keywords = parameters.keywords(hostsFrom: first)
+        guard let pointer = CStringArray.with(keywords.map(\.keyword), keywords.map(\.value), { PQconnectStartParams($0, $1, 1) })
+        else { throw ConnectionFailure(.unreachable, "libpq could not allocate memory.") }
+        let raw = RawConnection(adopting: pointer, notices: NoticeReceiver(onNotice))
+        // Only this verbosity carries the SQLSTATE, which unlike the text does not depend on the server's language.
+        PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
+        var status = PQstatus(pointer) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
+        while status != PGRES_POLLING_OK {
+            guard status != PGRES_POLLING_FAILED else {
+                throw ConnectionFailure(connecting: String(cString: PQerrorMessage(pointer)))
+            }
+            try patience.wait(for: PQsocket(pointer), toWrite: status == PGRES_POLLING_WRITING, until: limit)
+            status = PQconnectPoll(pointer)
+        }
+        PQsetErrorVerbosity(pointer, PQERRORS_DEFAULT)
+        return raw
+    }
+}
+
+/// Lends Swift strings to C as two parallel, null-terminated arrays.
+enum CStringArray {
+    static func with<Result>(
+        _ first: [String],
+        _ second: [String],
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result
+    ) -> Result {
+        let copies = (first + second).map { strdup($0) }
+        defer {
+            for copy in copies { free(copy) }
+        }
+        let left = copies.prefix(first.count).map { UnsafePointer<CChar>($0) } + [nil]
+        let right = copies.dropFirst(first.count).map { UnsafePointer<CChar>($0) } + [nil]
+        return left.withUnsafeBufferPointer { left in
+            right.withUnsafeBufferPointer { right in
+                // Both end with a null pointer, so neither is empty and both have a base address.
+                body(left.baseAddress.unsafelyUnwrapped, right.baseAddress.unsafelyUnwrapped)
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/// Refuses servers whose advisory locks are none: some that speak PostgreSQL's protocol grant them to everybody.
+package struct ExclusionCheck {
+    private let first: BlockingSession
+    private let second: BlockingSession
+
+    package init(_ first: BlockingSession, _ second: BlockingSession) {
+        self.first = first
+        self.second = second
+    }
+
+    /// Inside transactions, so that no pooler could come between a lock and its release.
+    package func run() throws(ConnectionFailure) {
+        let key = Int64.random(in: .min ... .max)
+        for session in [first, second] { _ = try session.query("BEGIN") }
+        let isGranted = try ask(first, "try_advisory_lock", key)
+        let isGrantedTwice = try ask(second, "try_advisory_lock", key)
+        let isReleased = try ask(first, "advisory_unlock", key)
+        let isFreeAgain = try ask(second, "try_advisory_lock", key)
+        // What was granted twice is to be released twice.
+        for _ in 0..<(isGrantedTwice ? 2 : 1) { _ = try ask(second, "advisory_unlock", key) }
+        for session in [first, second] { _ = try session.query("COMMIT") }
+        guard isGranted, !isGrantedTwice, isReleased, isFreeAgain else {
+            throw ConnectionFailure(
+                .locksDoNotExclude,
+                isGrantedTwice
+                    ? "The server grants the same exclusive advisory lock to two sessions at a time."
+                    : "The server's advisory locks don't work: a free one is not granted, or one that is held not released."
+            )
+        }
+    }
+
+    private func ask(_ session: BlockingSession, _ function: String, _ key: Int64) throws(ConnectionFailure) -> Bool {
+        try session.query("SELECT pg_catalog.pg_\(function)(\(key))").text(row: 0, column: 0) == "t"
+    }
+}

@@ -1,0 +1,17 @@
+/// What the first connection has proved of the server, and every further one has to agree with.
+final class Ground: Sendable {
+    private let server = Locked<ServerIdentity?>(nil)
+
+    /// Whether a connection has been found fit for locks.
+    var isProved: Bool { server.withLock { $0 != nil } }
+
+    /// Remembers the first server, and refuses others.
+    func admit(_ identity: ServerIdentity) throws(ConnectionFailure) {
+        let failure = server.withLock { server -> ConnectionFailure? in
+            if let server, let failure = server.difference(from: identity) { return failure }
+            server = server?.updated(by: identity) ?? identity
+            return nil
+        }
+        if let failure { throw failure }
+    }
+}

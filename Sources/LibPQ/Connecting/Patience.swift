@@ -1,0 +1,36 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// How long an attempt to connect may wait, and whether anybody still wants it to.
+struct Patience: Sendable {
+    static let isOver = ConnectionFailure(.unreachable, "The server did not answer in time.")
+
+    let deadline: ContinuousClock.Instant
+    let attempt: Connector.Attempt
+
+    var remaining: Duration { ContinuousClock.now.duration(to: deadline) }
+
+    /// Waits until the socket is ready, in slices, so that an abandoned attempt ends soon.
+    ///
+    /// - Parameter limit: An earlier end than the deadline.
+    func wait(
+        for socket: Int32,
+        toWrite: Bool = false,
+        until limit: ContinuousClock.Instant? = nil
+    ) throws(ConnectionFailure) {
+        let end = limit.map { min($0, deadline) } ?? deadline
+        var descriptor = pollfd(fd: socket, events: Int16(toWrite ? POLLOUT : POLLIN), revents: 0)
+        while true {
+            guard !attempt.isAbandoned else { throw ConnectionFailure(.abandoned, "The attempt was given up.") }
+            let remaining = ContinuousClock.now.duration(to: end)
+            guard remaining > .zero else { throw Self.isOver }
+            let slice = min(remaining / .milliseconds(1), 100).rounded(.up)
+            if poll(&descriptor, 1, Int32(slice)) > 0 { return }
+        }
+    }
+}

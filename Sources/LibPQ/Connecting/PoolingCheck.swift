@@ -1,0 +1,101 @@
+/// Refuses poolers that give a connection another server session for every transaction: a lock would stay with a session
+/// that its owner has no more.
+///
+/// Two connections begin and commit transactions in changing order, so that a pooler which lends its sessions out again by
+/// turns, and one which lends out the latest first, both come to give one of them another session.
+package struct PoolingCheck {
+    private let sessions: [BlockingSession]
+
+    package init(_ first: BlockingSession, _ second: BlockingSession) {
+        sessions = [first, second]
+    }
+
+    /// Whether there is something in between that answers in the server's name: the process that the protocol has announced
+    /// is not the one that answers.
+    package var isPooled: Bool {
+        get throws(ConnectionFailure) {
+            try sessions[0].query("SELECT pg_catalog.pg_backend_pid()").text(row: 0, column: 0) != sessions[0].announcedProcess
+        }
+    }
+
+    /// Which of the two begins first, and which commits first. Other clients of a pooler may make up for the change of order
+    /// once or twice; so where there is one, more is asked, at random.
+    private var rounds: [(begins: Int, commits: Int)] {
+        get throws(ConnectionFailure) {
+            let further = try isPooled ? 16 : 0
+            return [(0, 0), (0, 0), (1, 0), (1, 1)]
+                + (0..<further).map { _ in (begins: .random(in: 0...1), commits: .random(in: 0...1)) }
+        }
+    }
+
+    package func run() throws(ConnectionFailure) {
+        var known: [String?] = [nil, nil]
+        for round in try rounds {
+            let (processes, isAlone) = try processes(leader: round.begins, firstToCommit: round.commits)
+            guard processes[0] != processes[1], zip(known, processes).allSatisfy({ $0 == nil || $0 == $1 }) else {
+                throw ConnectionFailure(
+                    .transactionPooling,
+                    """
+                    The connection goes through a pooler that pools transactions: from one transaction to the next it is \
+                    another server session\(isAlone ? ", and there is but one in the pool" : "").
+                    """
+                )
+            }
+            known = processes
+        }
+    }
+
+    /// A transaction on each, both at a time.
+    ///
+    /// - Returns: The server processes of the two, and whether the second began only when the first was over.
+    private func processes(
+        leader: Int,
+        firstToCommit: Int
+    ) throws(ConnectionFailure) -> (processes: [String?], isAlone: Bool) {
+        let follower = 1 - leader
+        var processes: [String?] = [nil, nil]
+        try begin(leader)
+        processes[leader] = try process(leader)
+        try begin(follower)
+        // A pool of one session has nothing for the second before the first has committed.
+        let patience = sessions[follower].patience
+        let isAlone = try !sessions[follower].hasAnswer(within: min(.seconds(2), patience.remaining / 4))
+        if isAlone {
+            try commit(leader)
+            guard try sessions[follower].hasAnswer(within: patience.remaining) else {
+                throw ConnectionFailure(
+                    .unreachable,
+                    """
+                    A second connection is not answered while there is a first one. If there is a pooler, its pool is too \
+                    small, or used up.
+                    """
+                )
+            }
+        }
+        processes[follower] = try process(follower)
+        for index in [firstToCommit, 1 - firstToCommit] where !(isAlone && index == leader) { try commit(index) }
+        return (processes, isAlone)
+    }
+
+    private func begin(_ index: Int) throws(ConnectionFailure) {
+        try sessions[index].send("BEGIN; SELECT pg_catalog.pg_backend_pid()")
+    }
+
+    private func process(_ index: Int) throws(ConnectionFailure) -> String? {
+        do throws(ConnectionFailure) {
+            return try sessions[index].receive().text(row: 0, column: 0)
+        } catch {
+            // pgbouncer's own words, for which it has no code of their own.
+            guard error.message.contains("statement pooling") else { throw error }
+            throw ConnectionFailure(
+                .transactionPooling,
+                "The connection goes through a pooler that pools statements.",
+                sqlState: error.sqlState
+            )
+        }
+    }
+
+    private func commit(_ index: Int) throws(ConnectionFailure) {
+        _ = try sessions[index].query("COMMIT")
+    }
+}

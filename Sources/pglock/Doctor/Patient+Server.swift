@@ -1,0 +1,101 @@
+import LibPQ
+
+// What locks get along without, but not always well.
+extension Patient {
+    func lockTable() throws(ConnectionFailure) -> Finding {
+        let numbers = try values(
+            """
+            SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
+                * (pg_catalog.current_setting('max_connections')::pg_catalog.int8
+                    + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
+                (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE NOT fastpath)
+            """
+        ).map { $0.flatMap { Int($0) } ?? 0 }
+        let (size, taken) = (numbers[0], numbers[1])
+        let finding = "room for \(size) locks at least, of which \(taken) are taken; a lock manager keeps to \(size / 2)"
+        guard taken > size / 2 else { return Finding(.lockTable, .ok, finding) }
+        return Finding(
+            .lockTable,
+            .warning,
+            finding,
+            advice: "Raise max_locks_per_transaction, and restart the server: a full table fails everybody's statements."
+        )
+    }
+
+    func connections() throws(ConnectionFailure) -> Finding {
+        let numbers = try values(
+            """
+            SELECT pg_catalog.current_setting('max_connections')::pg_catalog.int8
+                - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8,
+                (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_db_numbackends(oid)) FROM pg_catalog.pg_database),
+                (SELECT NULLIF(rolconnlimit, -1) FROM pg_catalog.pg_roles WHERE rolname = session_user),
+                (SELECT NULLIF(datconnlimit, -1) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+            """
+        ).map { $0.flatMap { Int($0) } }
+        let (most, taken) = (numbers[0] ?? 0, numbers[1] ?? 0)
+        let limits = [("this role", numbers[2]), ("this database", numbers[3])].compactMap { name, limit in limit.map { (name, $0) } }
+        let finding =
+            "\(taken) of \(most) are taken" + limits.map { "; \($0.0) may have \($0.1)" }.joined()
+        // The default of the library's pool.maximumConnections.
+        guard most - taken < 8 || limits.contains(where: { $0.1 < 8 }) else { return Finding(.connections, .ok, finding) }
+        return Finding(
+            .connections,
+            .warning,
+            finding,
+            advice: "A lock manager takes up to 8 (pool.maximumConnections), pglock run 2. Raise max_connections, or lower that."
+        )
+    }
+
+    func timeouts() throws(ConnectionFailure) -> Finding {
+        let result = try ask(
+            """
+            SELECT name, setting, source FROM pg_catalog.pg_settings
+            WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
+                'idle_in_transaction_session_timeout') AND setting <> '0'
+            ORDER BY name
+            """
+        )
+        guard result.rowCount > 0 else { return Finding(.timeouts, .ok, "none is set") }
+        let settings = (0..<result.rowCount).map { row in
+            let values = (0..<3).map { result.text(row: row, column: $0) ?? "" }
+            return "\(values[0]) = \(values[1]) ms (\(values[2]))"
+        }
+        return Finding(
+            .timeouts,
+            .warning,
+            settings.joined(separator: ", "),
+            advice: "The library and pglock have settings of their own for their sessions. Others who lock there are cut short."
+        )
+    }
+
+    func privileges() throws(ConnectionFailure) -> Finding {
+        let needed =
+            [
+                "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_advisory_lock", "pg_advisory_lock_shared",
+                "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
+                "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
+            ].map { "\($0)(bigint)" } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
+        let useful = ["pg_logical_emit_message(boolean,text,text)", "pg_control_system()"]
+        let names = (needed + useful).map { "'pg_catalog.\($0)'" }.joined(separator: ", ")
+        let result = try ask(
+            """
+            SELECT pg_catalog.substr(name, 12) FROM pg_catalog.unnest(ARRAY[\(names)]) name WHERE NOT COALESCE(
+                pg_catalog.has_function_privilege(pg_catalog.to_regprocedure(name)::pg_catalog.oid, 'EXECUTE'), false)
+            """
+        )
+        let missing = (0..<result.rowCount).map { result.text(row: $0, column: 0) ?? "" }
+        guard !missing.isEmpty else { return Finding(.privileges, .ok, "this role may call all that the library calls") }
+        let isFatal = missing.contains { needed.contains($0) }
+        return Finding(
+            .privileges,
+            isFatal ? .failed : .warning,
+            "This role may not call \(missing.joined(separator: ", ")).",
+            advice: isFatal
+                ? "GRANT EXECUTE on them to the role."
+                : """
+                GRANT EXECUTE on them to the role, if the server lets you: the first is for fencing tokens, the second \
+                tells one server from another.
+                """
+        )
+    }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+
+@testable import PostgresLockTesting
+@testable import pglock
+
+@Suite("pglock doctor")
+struct DoctorTests {
+    @Test("finds nothing wrong with a server of ours, and says so for people and for machines")
+    func healthy() async throws {
+        let server = try await SharedServer.get()
+        let text = try await pglock("doctor", server.url)
+        #expect(text.status == .exited(0))
+        #expect(text.error.isEmpty)
+        #expect(text.output.contains("ok       reachable    database \"postgres\" on "))
+        #expect(text.output.contains("ok       version      PostgreSQL \(server.server.serverVersion)"))
+        #expect(text.output.contains("ok       pooling      none: this is the server itself"))
+        #expect(text.output.hasSuffix("\nAll is fine.\n"))
+
+        let diagnosis = try await diagnosis("--url", server.url)
+        #expect(diagnosis.isFit)
+        #expect(diagnosis.findings.map(\.check) == Self.checks)
+        #expect(diagnosis.findings.allSatisfy { $0.state == .ok && $0.advice == nil })
+    }
+
+    @Test("keeps the password to itself, where it is right and where it is wrong")
+    func passwords() async throws {
+        let url = try await SharedServer.get().server.connectionURL(overTCP: true)
+        let right = try await pglock("doctor", url)
+        #expect(right.status == .exited(0))
+        #expect(right.output.contains("127.0.0.1"))
+        let wrong = try await pglock("doctor", "--json", url.replacing("geheim%20wort", with: "hunter2"))
+        #expect(wrong.status == .exited(2))
+        let findings = try JSONDecoder().decode(Diagnosis.self, from: Data(wrong.output.utf8)).findings
+        #expect(findings.map(\.check) == [.reachable])
+        #expect(findings.first?.advice == "Check user and password.")
+        for result in [right, wrong] {
+            let all = result.output + result.error
+            #expect(!all.contains("geheim") && !all.contains("hunter2"))
+        }
+    }
+
+    @Test("gives a server that can't be reached a status of its own, and a URL that makes no sense another")
+    func unreachable() async throws {
+        let nobody = try await pglock("doctor", "postgres://127.0.0.1:1/db")
+        #expect(nobody.status == .exited(2))
+        #expect(nobody.output.hasPrefix("failed   reachable"))
+        #expect(nobody.output.hasSuffix("No ground for locks.\n"))
+        #expect(try await pglock("doctor", "postgres://[::1/db").status == .exited(78))
+        #expect(try await pglock("doctor", "--url", "postgres://a/b", "postgres://a/b").status == .exited(64))
+    }
+
+    @Test("recognises a standby, and goes on")
+    func standby() async throws {
+        try await EphemeralPostgres.withServer { server in
+            try await server.stop()
+            let path = "\(server.dataDirectory)/standby.signal"
+            try #require(
+                FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o666])
+            )
+            try await server.resume()
+            let diagnosis = try await diagnosis(server.connectionURL())
+            #expect(!diagnosis.isFit)
+            #expect(diagnosis.findings.filter { $0.state == .failed }.map(\.check) == [.primary])
+            #expect(diagnosis[.primary]?.advice?.contains("target_session_attrs=read-write") == true)
+        }
+    }
+
+    @Test("warns of what locks get along without, and goes on to exit with 0")
+    func warnings() async throws {
+        let settings = ["max_locks_per_transaction": "10", "max_connections": "10"]
+        try await EphemeralPostgres.withServer(.init(settings: settings, listensOnTCP: true)) { server in
+            try await server.query(
+                """
+                CREATE ROLE app LOGIN CONNECTION LIMIT 5;
+                ALTER ROLE app SET statement_timeout = '7s';
+                ALTER DATABASE postgres SET idle_session_timeout = '1min';
+                REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC;
+                """
+            )
+            let holder = Task {
+                try await server.query("SELECT pg_advisory_lock(n), pg_sleep(CASE n WHEN 60 THEN 60 END) FROM generate_series(1, 60) n")
+            }
+            try await eventually {
+                try await server.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [["60"]]
+            }
+            let diagnosis = try await diagnosis(server.connectionURL(user: "app"))
+            holder.cancel()
+            #expect(diagnosis.isFit)
+            let warnings = diagnosis.findings.filter { $0.state == .warning }
+            #expect(warnings.map(\.check) == [.lockTable, .connections, .timeouts, .privileges])
+            #expect(warnings.allSatisfy { $0.advice != nil })
+            #expect(diagnosis[.lockTable]?.finding.hasPrefix("room for 100 locks") == true)
+            #expect(diagnosis[.connections]?.finding.contains("this role may have 5") == true)
+            #expect(
+                diagnosis[.timeouts]?.finding == "idle_session_timeout = 60000 ms (database), statement_timeout = 7000 ms (user)"
+            )
+            #expect(diagnosis[.privileges]?.finding == "This role may not call pg_control_system().")
+        }
+    }
+
+    @Test("sees that locks exclude nobody, and that the role may not lock at all")
+    func noLocks() async throws {
+        try await EphemeralPostgres.withServer { server in
+            try await server.query(
+                """
+                SET allow_system_table_mods = on;
+                CREATE ROLE app LOGIN;
+                REVOKE EXECUTE ON FUNCTION pg_advisory_lock(bigint) FROM PUBLIC;
+                ALTER FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RENAME TO the_real_one;
+                CREATE FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+                """
+            )
+            let diagnosis = try await diagnosis(server.connectionURL(user: "app"))
+            #expect(diagnosis.findings.filter { $0.state == .failed }.map(\.check) == [.exclusion, .privileges])
+            #expect(diagnosis[.privileges]?.finding == "This role may not call pg_advisory_lock(bigint).")
+        }
+    }
+
+    private static let checks: [Finding.Check] = [
+        .reachable, .version, .primary, .pooling, .exclusion, .lockTable, .connections, .timeouts, .encryption, .keepalives,
+        .privileges, .roundTrip,
+    ]
+
+    /// What it says to machines, whose status must agree with it.
+    private func diagnosis(_ arguments: String...) async throws -> Diagnosis {
+        let result = try await LaunchedPglock(["doctor", "--json"] + arguments).finish()
+        let diagnosis = try JSONDecoder().decode(Diagnosis.self, from: Data(result.output.utf8))
+        #expect(result.status == .exited(diagnosis.isFit ? 0 : 2))
+        return diagnosis
+    }
+}
+
+extension Diagnosis {
+    fileprivate subscript(check: Finding.Check) -> Finding? {
+        findings.first { $0.check == check }
+    }
+}

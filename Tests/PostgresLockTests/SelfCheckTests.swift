@@ -1,0 +1,148 @@
+import Foundation
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+/// What a manager makes sure of before it takes its first lock.
+@Suite("Self-checks")
+struct SelfCheckTests {
+    @Test("a server whose locks don't exclude is refused, until they do", .database)
+    func noOps() async throws {
+        let database = try TestDatabase.get()
+        try await database.query(
+            """
+            SET allow_system_table_mods = on;
+            ALTER FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RENAME TO the_real_one;
+            CREATE FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT true'
+            """
+        )
+        let locks = try database.manager()
+        for _ in 0..<2 {
+            let error = await lockError { try await locks.withLock("a") { _ in } }
+            #expect(error?.code == .locksDoNotExclude)
+            #expect(error?.message.contains("two sessions") == true)
+        }
+        try await database.query(
+            """
+            SET allow_system_table_mods = on;
+            DROP FUNCTION pg_catalog.pg_try_advisory_lock(bigint);
+            ALTER FUNCTION pg_catalog.the_real_one(bigint) RENAME TO pg_try_advisory_lock
+            """
+        )
+        try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+    }
+
+    @Test("a server that grants nothing is refused", .database)
+    func neverGrants() async throws {
+        let database = try TestDatabase.get()
+        try await database.query(
+            """
+            SET allow_system_table_mods = on;
+            ALTER FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RENAME TO the_real_one;
+            CREATE FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT false'
+            """
+        )
+        let error = await lockError { try await database.manager().withLock("a") { _ in } }
+        #expect(error?.code == .locksDoNotExclude)
+    }
+
+    @Test("a standby is refused until it is promoted, which is waited for as for a server that starts", .server())
+    func standby() async throws {
+        let database = try TestDatabase.get()
+        try await database.becomeStandby()
+        let hasty = try database.manager { $0.timeouts.unreachable = .milliseconds(200) }
+        let error = await lockError { try await hasty.withLock("a") { _ in } }
+        #expect(error?.code == .notPrimary)
+        #expect(error?.message.contains("target_session_attrs=read-write") == true)
+
+        let patient = try database.manager()
+        let waiting = Task { try await patient.withLock("a") { $0.isHeld } }
+        try await database.query("SELECT pg_promote()")
+        #expect(try await waiting.value)
+        try await hasty.withLock("a") { lock in #expect(lock.isHeld) }
+    }
+
+    @Test("another cluster is refused by a manager that knows the first, and welcome to others", .server())
+    func anotherCluster() async throws {
+        let database = try TestDatabase.get()
+        try await EphemeralPostgres.withServer(.init(hasOwnSystemIdentifier: true)) { other in
+            try await other.query("CREATE DATABASE \(database.name)")
+            let error = try await errorAfterFailover(to: other)
+            #expect(error?.code == .anotherServer)
+            #expect(error?.message.contains("system identifier") == true)
+        }
+    }
+
+    @Test("a server from before a promotion is refused", .server())
+    func oldTimeline() async throws {
+        let database = try TestDatabase.get()
+        try await database.becomeStandby()
+        try await database.query("SELECT pg_promote()")
+        // A copy of the same cluster, so it has the same system identifier.
+        try await EphemeralPostgres.withServer { other in
+            try await other.query("CREATE DATABASE \(database.name)")
+            let error = try await errorAfterFailover(to: other)
+            #expect(error?.code == .anotherServer)
+            #expect(error?.message.contains("timeline") == true)
+        }
+    }
+
+    @Test("a promotion while the manager is connected elsewhere is fine", .server())
+    func newTimeline() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        try await locks.withLock("a") { _ in }
+        try await database.becomeStandby()
+        try await database.query("SELECT pg_promote()")
+        try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+    }
+
+    @Test("a role that may not look at the control file has its server compared by what it may", .database)
+    func unreadable() async throws {
+        let database = try TestDatabase.get()
+        let role = "role_\(UInt32.random(in: .min ... .max))"
+        try await database.query("CREATE ROLE \(role) LOGIN; REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        let locks = try database.manager { $0.url = database.server.connectionString(database: database.name, user: role) }
+        try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+        try await locks.withTransaction(locking: "b") { _ in }
+        await locks.shutdown()
+        try await database.query("DROP ROLE \(role)")
+    }
+
+    @Test("checking takes no more than two connections, however many are wanted at once", .database)
+    func connections() async throws {
+        let database = try TestDatabase.get()
+        let role = "role_\(UInt32.random(in: .min ... .max))"
+        try await database.query("CREATE ROLE \(role) LOGIN CONNECTION LIMIT 2")
+        let locks = try database.manager {
+            $0.url = database.server.connectionString(database: database.name, user: role)
+            $0.pool.maximumConnections = 2
+        }
+        async let lock: Void = locks.withLock("a") { _ in }
+        async let transaction: Void = locks.withTransaction { _ in }
+        _ = try await (lock, transaction)
+        await locks.shutdown()
+        #expect(try !database.server.serverLog().contains("too many connections for role \"\(role)\""))
+        try await database.query("DROP ROLE \(role)")
+    }
+
+    /// A manager that has taken a lock on the test's server comes to another one, which the URL names too.
+    private func errorAfterFailover(to other: EphemeralPostgres) async throws -> LockError? {
+        let database = try TestDatabase.get()
+        let hosts = "\(database.server.socketDirectory),\(other.socketDirectory)"
+        let url = "host='\(hosts)' port='\(database.server.port),\(other.port)' dbname='\(database.name)' user='postgres'"
+        let locks = try database.manager {
+            $0.url = url
+            $0.timeouts.unreachable = .milliseconds(500)
+        }
+        try await locks.withLock("a") { _ in }
+        try await database.server.stop()
+        let error = await lockError { try await locks.withLock("a") { _ in } }
+        let fresh = try LockManager(configuration: .init(url: url))
+        try await fresh.withLock("a") { lock in #expect(lock.isHeld) }
+        await fresh.shutdown()
+        try await database.server.resume()
+        try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+        return error
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import PostgresLock
+import Testing
+
+@testable import PostgresLockTesting
+
+/// A pgbouncer in front of a throwaway server, gone with the body or, whatever ends it, with this process.
+final class Pgbouncer: Sendable {
+    private static let port = 6432
+
+    private let folder: String
+    private let psql: String
+    private let process: PostgresLockTesting.ChildProcess
+    private let lifeline: Lifeline
+
+    /// Runs a body with a pooler in front of the test's database.
+    ///
+    /// - Parameters:
+    ///   - mode: `transaction`, `session` or `statement`.
+    ///   - poolSize: How many server sessions it has.
+    ///   - settings: Further ones, of the section `pgbouncer`.
+    static func with(
+        _ mode: String,
+        poolSize: Int = 20,
+        settings: [String: String] = [:],
+        _ body: (Pgbouncer) async throws -> Void
+    ) async throws {
+        let database = try TestDatabase.get()
+        let settings = settings.merging(["pool_mode": mode, "default_pool_size": "\(poolSize)"]) { $1 }
+        let pooler = try await Pgbouncer(database: database, settings: settings)
+        do {
+            try await body(pooler)
+        } catch {
+            await pooler.stop()
+            throw error
+        }
+        await pooler.stop()
+    }
+
+    private let database: String
+
+    private init(database: TestDatabase, settings: [String: String]) async throws {
+        self.database = database.name
+        let program = try #require(Executable.find("pgbouncer"), "pgbouncer is missing: .ci/install-dependencies tests")
+        psql = try #require(database.server.psql)
+        // It refuses to run as root, and makes its socket in a folder that is its own.
+        let account = try ServerAccount.current()
+        folder = "\(database.server.socketDirectory)/pooler-\(UInt32.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        if geteuid() == 0 { chown(folder, account.user, account.group) }
+        let own = [
+            "listen_port": "\(Self.port)", "unix_socket_dir": folder, "auth_type": "any", "admin_users": "postgres",
+            "ignore_startup_parameters": "extra_float_digits", "logfile": "\(folder)/log",
+        ]
+        let lines =
+            [
+                "[databases]",
+                "* = host=\(database.server.socketDirectory) port=\(database.server.port) user=postgres",
+                "[pgbouncer]",
+            ]
+            + settings.merging(own) { $1 }.map { "\($0.key) = \($0.value)" }
+        let file = "\(folder)/pgbouncer.ini"
+        try lines.joined(separator: "\n").write(toFile: file, atomically: false, encoding: .utf8)
+        chmod(file, 0o644)
+
+        let pipe = try LifelinePipe()
+        lifeline = Lifeline(descriptor: pipe.writing)
+        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        defer {
+            close(pipe.reading)
+            close(null)
+        }
+        process = try .spawn(
+            ["/bin/sh", "-c", #""$@" & read -r _; kill -KILL $!; wait"#, "sh"] + account.launcher + [program, file],
+            environment: CommandRunner.environment,
+            directory: folder,
+            input: pipe.reading,
+            output: null,
+            error: null
+        )
+        try await database.eventually("pgbouncer listens") {
+            FileManager.default.fileExists(atPath: "\(folder)/.s.PGSQL.\(Self.port)")
+        }
+    }
+
+    private func stop() async {
+        lifeline.cut()
+        _ = try? await process.waitForExit(within: .seconds(10))
+    }
+
+    /// The test's database, by the pooler.
+    var url: String { "host='\(folder)' port='\(Self.port)' dbname='\(database)' user='postgres'" }
+
+    /// A manager on the test's database by the pooler, shut down after the test.
+    func manager(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
+        try TestDatabase.get().manager {
+            $0.url = url
+            configure(&$0)
+        }
+    }
+
+    /// Runs SQL as another client of the pooler.
+    ///
+    /// - Returns: The last statement's rows, with tabs between the columns.
+    @discardableResult
+    func query(_ sql: String) async throws -> String {
+        let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
+        let statements = sql.split(separator: ";").map { "--command=\($0)" }
+        let output = try await CommandRunner.run([psql] + options + ["--dbname=\(url)"] + statements)
+        try #require(output.succeeded, "\(output.standardError)")
+        return output.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
