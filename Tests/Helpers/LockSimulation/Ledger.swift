@@ -37,6 +37,10 @@ final class Ledger {
     /// How long somebody may believe in a lock whose session was ended in another way.
     var lease: Duration?
 
+    private var tokenLedger = TokenLedger()
+    /// How many fencing tokens were given out.
+    private(set) var tokens = 0
+
     /// How often the server's lock table was full.
     var refusedForRoom = 0
     /// How often an engine refused what might have filled it.
@@ -54,6 +58,12 @@ final class Ledger {
         grants += 1
         check(lease, against: leases[lease.key, default: []])
         leases[lease.key, default: []].append(lease)
+    }
+
+    func note(_ token: SimulatedToken, of lease: Lease) {
+        tokens += 1
+        guard let tenure = lease.session.tenures[lease.key] else { return report("a token for key \(lease.key), which was never granted") }
+        if let violation = tokenLedger.add(token, for: lease.key, tenure: tenure, lease.mode) { report(violation) }
     }
 
     private func check(_ lease: Lease, against others: [Lease]) {

@@ -30,9 +30,18 @@ extension SimulatedProcess {
             if let lease = ledger.lease(process: self.id, id, lock.key), !believes(in: lease) {
                 ledger.report("process \(self.id), \(id) got key \(lock.key), but can't be certain of it")
             }
+            checkToken(of: id, lock.key)
         }
         if let change = changes.removeValue(forKey: id) { endChange(change.lock, change.mode, outcome) }
         completion(outcome)
+    }
+
+    func checkToken(of id: RequestID, _ key: AdvisoryKey) {
+        guard profile.engine.isFencing else { return }
+        guard let token = tokens.removeValue(forKey: id) else {
+            return ledger.report("process \(self.id), \(id) got key \(key) without a token")
+        }
+        if let lease = ledger.lease(process: self.id, id, key) { ledger.note(token, of: lease) }
     }
 
     /// Nobody of the process is overtaken: neither by who came later and wants the same, nor, if alone, by who would share.

@@ -29,6 +29,7 @@ final class SimulatedProcess {
     var held: [RequestID: AdvisoryKey] = [:]
     /// Until when which session lives for certain.
     var proofs: [ConnectionID: Instant] = [:]
+    var tokens: [RequestID: SimulatedToken] = [:]
     /// Locks whose session may have ended.
     var suspects: Set<RequestID> = []
     /// The calls that change the mode of a lock.

@@ -18,6 +18,7 @@ final class SimulatedServer {
     private var freed: [AdvisoryKey: Instant] = [:]
     private var nextSession = 1
     private var logEnd: UInt64 = 0
+    private var tenures = 0
     /// Until then it does not accept connections.
     private var downUntil = Instant(nanoseconds: 0)
     /// From the end of the bad weather on, nothing fails any more.
@@ -72,6 +73,12 @@ final class SimulatedServer {
     }
 
     // MARK: Locks
+
+    /// Numbers what it grants.
+    func nextTenure() -> Int {
+        tenures += 1
+        return tenures
+    }
 
     func holders(of key: AdvisoryKey) -> [SimulatedLock.Claim] {
         locks[key]?.holders ?? []

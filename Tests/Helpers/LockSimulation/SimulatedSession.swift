@@ -35,6 +35,8 @@ final class SimulatedSession {
     private(set) var isExpired = false
     private(set) var endedAt: Instant?
     private(set) var heldKeys: [AdvisoryKey: Int] = [:]
+    /// The number of the server's latest grant of a key to it.
+    private(set) var tenures: [AdvisoryKey: Int] = [:]
     private(set) var heldAtDeath: Set<AdvisoryKey> = []
     /// Tells the client, when the server ends the session.
     var onTermination: () -> Void = {}
@@ -200,6 +202,7 @@ final class SimulatedSession {
         let other: Mode = mode == .shared ? .exclusive : .shared
         guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
         guard take(key, mode) else { return SimulatedReply(failure: strike) }
+        if mode == .exclusive { tenures[key] = server.nextTenure() }
         guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
         return SimulatedReply(rows: [give(key, other, keeping: mode)], failure: strike)
     }
@@ -222,7 +225,7 @@ final class SimulatedSession {
     func wake() {
         guard case .blocked(let key) = activity else { return }
         activity = .granted
-        heldKeys[key, default: 0] += 1
+        noteGrant(of: key)
         plan(server.chance.duration(server.profile.waking)) { [unowned self] in
             finish(SimulatedReply(rows: [true]))
         }
@@ -272,9 +275,14 @@ final class SimulatedSession {
         next()
     }
 
+    private func noteGrant(of key: AdvisoryKey) {
+        if heldKeys[key] == nil { tenures[key] = server.nextTenure() }
+        heldKeys[key, default: 0] += 1
+    }
+
     private func take(_ key: AdvisoryKey, _ mode: Mode) -> Bool {
         guard server.tryLock(key, claim(mode)) else { return false }
-        heldKeys[key, default: 0] += 1
+        noteGrant(of: key)
         return true
     }
 

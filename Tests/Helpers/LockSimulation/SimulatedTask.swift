@@ -88,13 +88,28 @@ final class SimulatedTask {
                 default: ledger.report("process \(process.id): the change of \(lock) to \(target) ended by \(outcome)")
                 }
                 let now = outcome == .changed(true) ? target : mode
-                process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
-                    if chance.happens(0.3) { changeMode(of: lock, from: now) } else { release(lock) }
+                let goOn = { [self] in
+                    process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
+                        if chance.happens(0.3) { changeMode(of: lock, from: now) } else { release(lock) }
+                    }
                 }
+                if now == .exclusive, now != mode, profile.engine.isFencing { renewToken(of: lock, key, then: goOn) } else { goOn() }
             }
         )
         // Which has no effect.
         if chance.happens(0.1) { cancel(id, after: chance.skewedDuration(profile.latency)) }
+    }
+
+    /// Those who shared the lock may have greater ones.
+    private func renewToken(of lock: RequestID, _ key: AdvisoryKey, then goOn: @escaping () -> Void) {
+        process.call(within: nil, { $0.fence($1, of: lock, now: $2) }) { [self] id, outcome in
+            switch outcome {
+            case .changed(true): if process.held[lock] != nil { process.checkToken(of: lock, key) }
+            case .failed where process.held[lock] == nil || !profile.isCalm: break
+            default: ledger.report("process \(process.id): the token of \(lock) was not renewed: \(outcome)")
+            }
+            goOn()
+        }
     }
 
     private func acquire(

@@ -19,6 +19,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case freezes
         /// Those of them that held something which the server took away meanwhile.
         case outlived
+        /// Fencing tokens.
+        case tokens
         /// The server's lock table was full.
         case refusedForRoom
         /// An engine refused what might have filled it.
@@ -45,6 +47,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .expired: ledger.expired,
             .freezes: ledger.freezes,
             .outlived: ledger.outlived,
+            .tokens: ledger.tokens,
             .refusedForRoom: ledger.refusedForRoom,
             .refusedByBudget: ledger.refusedByBudget,
         ]
