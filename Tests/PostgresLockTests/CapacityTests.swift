@@ -42,6 +42,8 @@ struct CapacityTests {
         // What is held can be handed on, and asked for, as ever.
         #expect(held.lease.isHeld)
         let next = Task { try await locks.withLock("held") { $0.isHeld } }
+        // Else the server is asked anew, and others may have taken the place.
+        try await database.eventually("it is waited for") { await locks.waitingCount == 1 }
         try await held.release()
         #expect(try await next.value)
         // Nobody asks again and again.

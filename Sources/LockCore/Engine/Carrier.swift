@@ -54,6 +54,6 @@ extension Engine {
     /// Whether there is one that is connected, free or not.
     var isCarrying: Bool { carriers.contains { connections[$0.id]?.phase == .carrying } }
 
-    /// How many locks are to be released by the next rounds.
-    var unlockCount: Int { carriers.reduce(0) { $0 + $1.unlocks.count } }
+    /// How many locks the next round releases ahead of what it tries. Others may be released after it.
+    var unlockCount: Int { leastHolding.map { carriers[$0].unlocks.count } ?? 0 }
 }

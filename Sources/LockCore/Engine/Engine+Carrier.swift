@@ -41,8 +41,8 @@ extension Engine {
     }
 
     /// The free carrier that gets what is to be tried.
-    private var leastHolding: Int? {
-        guard carriers.count > 1 else { return 0 }
+    var leastHolding: Int? {
+        guard carriers.count > 1 else { return carriers.indices.first }
         return carriers.indices.filter { isFree(carriers[$0]) }.min { carriers[$0].heldCount < carriers[$1].heldCount }
     }
 

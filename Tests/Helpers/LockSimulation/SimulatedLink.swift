@@ -15,7 +15,7 @@ final class SimulatedLink {
     /// It is gone, though the client may not have noticed.
     private var isCut = false
     /// Nothing passes any more, and nobody is told.
-    private var isDark = false
+    private(set) var isDark = false
     /// Tells the process that the connection is gone.
     var onLost: (Failure) -> Void = { _ in }
 

@@ -18,7 +18,8 @@ extension SimulatedProcess {
     private func checkOwners() {
         var found: [Unowned: Instant] = [:]
         let limit = clock.duration(of: profile.releaseLimit)
-        for (connection, link) in links where link.role != .dedicated && link.session.isAlive {
+        // Of a grant that the network has swallowed nobody can know.
+        for (connection, link) in links where link.role != .dedicated && link.session.isAlive && !link.isDark {
             for key in link.session.heldKeys.keys where !held.values.contains(key) {
                 let unowned = Unowned(connection: connection, key: key)
                 let since = max(unownedSince[unowned] ?? agenda.now, lastHeld[key] ?? agenda.now)

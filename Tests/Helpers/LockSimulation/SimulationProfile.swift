@@ -95,6 +95,8 @@ struct SimulationProfile {
         lockTableSize = chance.one(of: [nil, nil, 3, 10, 60])
         engine.capacity = chance.one(of: [.unlimited, .fraction(0.5), .fraction(0.1), .fraction(1), .keys(2)])
         engine.pollSize = chance.one(of: [1, 5, 10_000])
+        // A crowd, whose statements have several rows.
+        if chance.happens(0.1) { (keys, tasks, rounds, engine.batchSize) = (100, 100, 3, 1000) }
         engine.isFencing = engine.maximumConnections - engine.maximumCarriers >= 2 && chance.happens(0.4)
         guard chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
