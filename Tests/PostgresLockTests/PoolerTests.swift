@@ -112,6 +112,70 @@ struct PoolerTests {
         }
     }
 
+    @Test("transactions pass a pooler of transactions, if the manager is for them alone", .server(), arguments: [2, 20])
+    func transactionsOnly(poolSize: Int) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE counter AS SELECT 0 AS n")
+        let role = "ALTER DATABASE \(database.name) SET"
+        try await database.query("\(role) statement_timeout = '300ms'; \(role) lock_timeout = '200ms'")
+        try await Pgbouncer.with("transaction", poolSize: poolSize) { pooler in
+            let managers = try (0..<2).map { _ in try pooler.manager { $0.transactionsOnly = true } }
+            // Read and written apart: only the lock keeps them together.
+            try await withThrowingTaskGroup { group in
+                for number in 0..<40 {
+                    group.addTask {
+                        try await managers[number % 2].withTransaction(locking: "counter") { transaction in
+                            let n = try await transaction.query("SELECT n FROM counter").first?.decode(0, as: Int.self) ?? 0
+                            try await transaction.execute("UPDATE counter SET n = \(n + 1)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await database.query("SELECT n FROM counter") == [["40"]])
+
+            // The database's own timeouts do not end waits, and are there for the others as before.
+            let waiting = try await managers[0].withTransaction(locking: "long") { transaction in
+                let waiting = Task { try await managers[1].withTransaction(locking: "long") { _ in "got it" } }
+                try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+                try await transaction.execute("SELECT pg_sleep(0.5)")
+                return waiting
+            }
+            #expect(try await waiting.value == "got it")
+            #expect(try await pooler.query("SHOW statement_timeout") == "300ms")
+
+            // Waits end in time, and when they are cancelled, also at the pooler.
+            try await managers[0].withTransaction(locking: "taken") { _ in
+                for _ in 0..<20 {
+                    let error = await lockError {
+                        try await managers[1].withTransaction(locking: "taken", timeout: .milliseconds(20)) { _ in }
+                    }
+                    #expect(error?.code == .timedOut)
+                }
+            }
+            try await managers[1].withTransaction(locking: "taken", timeout: .seconds(10)) { _ in }
+        }
+        try await database.eventually("nothing is locked") { try await database.locks() == 0 }
+    }
+
+    @Test("a manager for transactions alone refuses everything else, at once", .database)
+    func sessionScopesRefused() async throws {
+        let locks = try TestDatabase.get().manager { $0.transactionsOnly = true }
+        let errors = [
+            await lockError { try await locks.withLock("a") { _ in } },
+            await lockError { _ = try await locks.acquire("a") },
+            await lockError { _ = try await locks.tryAcquire("a") },
+            await lockError { try await locks.withLocks([.exclusive("a")]) { _ in } },
+            await lockError { try await locks.withSession { _ in } },
+        ]
+        for error in errors {
+            #expect(error?.code == .transactionPooling)
+            #expect(error?.message.contains("withTransaction(locking:)") == true)
+        }
+        #expect(try await TestDatabase.get().sessions() == 0)
+        try await locks.withTransaction(locking: "a") { _ in }
+    }
+
     @Test("pglock doctor tells the poolers apart", .server())
     func doctor() async throws {
         struct Pool {

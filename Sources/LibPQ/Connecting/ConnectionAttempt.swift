@@ -3,25 +3,26 @@ struct ConnectionAttempt {
     let parameters: ConnectionParameters
     let patience: Patience
     let oldestServer: Int32
-    let settings: SessionSettings
+    /// `nil` if sessions may be a pooler's, and are to be left as they are.
+    let settings: SessionSettings?
     let ground: Ground
     let onNotice: @Sendable (ServerError) -> Void
 
     /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
     func run() throws(ConnectionFailure) -> RawConnection {
         let session = BlockingSession(try dial(parameters), patience: patience)
-        let setup = SessionSetup(session: session, oldestServer: oldestServer, settings: settings)
+        let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
         if !ground.isProved { try prove(session) }
         try ground.admit(try ServerIdentity(of: session))
-        try setup.applySettings()
+        if let settings { try setup.apply(settings) }
         return session.raw
     }
 
     /// What takes a second connection, which has no other purpose.
     private func prove(_ session: BlockingSession) throws(ConnectionFailure) {
         let other = BlockingSession(try dial(parameters.pinned(to: session)), patience: patience)
-        try PoolingCheck(session, other).run()
+        if settings != nil { try PoolingCheck(session, other).run() }
         try ExclusionCheck(session, other).run()
     }
 

@@ -12,12 +12,12 @@ package final class Connector: Sendable {
     private let provingQueue = DispatchQueue(label: "pglock.prove")
     private let ground = Ground()
     private let oldestServer: Int32
-    private let settings: SessionSettings
+    private let settings: SessionSettings?
 
     /// - Parameters:
     ///   - oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
-    ///   - settings: What every session gets.
-    package init(oldestServer: Int32, settings: SessionSettings = SessionSettings()) {
+    ///   - settings: What every session gets; `nil` if sessions may be a pooler's, and are to be left as they are.
+    package init(oldestServer: Int32, settings: SessionSettings? = SessionSettings()) {
         self.oldestServer = oldestServer
         self.settings = settings
     }

@@ -13,9 +13,14 @@ package struct SessionSettings: Sendable {
     ///
     /// The condition leaves out what this server does not know, and in contrast to start-up options it passes poolers.
     /// (A join with `pg_settings` does the same, in six times the time.)
-    package var timeouts: String {
+    package var timeouts: String { timeouts(isLocal: false) }
+
+    /// The same until the end of the transaction, as a pooler of transactions wants it: no other client gets to see that.
+    package var transactionTimeouts: String { timeouts(isLocal: true) }
+
+    private func timeouts(isLocal: Bool) -> String {
         """
-        SELECT pg_catalog.set_config(wanted.name, wanted.value, false)
+        SELECT pg_catalog.set_config(wanted.name, wanted.value, \(isLocal))
         FROM (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
             ('idle_session_timeout', '\(lease)'), ('idle_in_transaction_session_timeout', '\(lease)'),
             ('tcp_user_timeout', '\(lease)')) wanted (name, value)

@@ -4,7 +4,6 @@ import CLibPQ
 struct SessionSetup {
     let session: BlockingSession
     let oldestServer: Int32
-    let settings: SessionSettings
 
     /// Asks who the session is, and whether the server takes writes: locks of a standby are its own.
     func learn() throws(ConnectionFailure) {
@@ -53,7 +52,7 @@ struct SessionSetup {
         return perTransaction * (connections + prepared)
     }
 
-    func applySettings() throws(ConnectionFailure) {
+    func apply(_ settings: SessionSettings) throws(ConnectionFailure) {
         _ = try session.query(settings.timeouts)
         do throws(ConnectionFailure) {
             _ = try session.query(SessionSettings.clientCheck)

@@ -37,7 +37,7 @@ extension LockError {
             code = .transactionPooling
             text = """
                 \(failure.message) A lock would stay behind with a session of the pooler's\(about). Connect to the server itself, \
-                or have the pooler pool sessions (pgbouncer: pool_mode = session).
+                or have the pooler pool sessions (pgbouncer: pool_mode = session). For locks of transactions alone there is configuration.transactionsOnly.
                 """
         case .locksDoNotExclude:
             code = .locksDoNotExclude

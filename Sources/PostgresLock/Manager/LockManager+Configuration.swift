@@ -38,6 +38,16 @@ extension LockManager {
         /// stays locked until the process or its connection is gone. The process itself knows on any version.
         public var lease: Duration? = .seconds(30)
 
+        /// Whether the manager is used for ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` alone; false by
+        /// default.
+        ///
+        /// What a transaction locks passes poolers that pool transactions, such as pgbouncer's `pool_mode = transaction`, and
+        /// those are not refused then. Everything else is: a lock that outlasts its transaction would be lost there, or left
+        /// behind. Nothing is set on a session but for the transaction's time, and there is no ``lease``: how long a
+        /// frozen process may keep its locks is up to the pooler (pgbouncer: `idle_transaction_timeout`). What the
+        /// transaction's own SQL sets for the session, others get to see; use `SET LOCAL`.
+        public var transactionsOnly = false
+
         /// Whether the loss of a lock cancels the body that runs under it; true by default. If not, the body runs on, and has to
         /// look at ``LockLease/isHeld`` or wait for ``LockLease/waitForEnd()``. The loss is thrown in any case.
         public var cancelsBodyOnLoss = true
@@ -197,7 +207,10 @@ extension LockManager.Configuration {
         return parameters
     }
 
-    var sessionSettings: SessionSettings { SessionSettings(lease: lease) }
+    /// That of sessions, as far as they are ours.
+    var sessionLease: Duration? { transactionsOnly ? nil : lease }
+
+    var sessionSettings: SessionSettings { SessionSettings(lease: sessionLease) }
 
     var engine: Engine.Configuration {
         var engine = Engine.Configuration()
@@ -207,9 +220,9 @@ extension LockManager.Configuration {
         engine.connectPatience = timeouts.unreachable
         engine.responseTimeout = timeouts.response
         engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
-        engine.lease = lease
+        engine.lease = sessionLease
+        if let lease = sessionLease { engine.heartbeatInterval = lease / 3 }
         engine.isFencing = fencingTokens
-        if let lease { engine.heartbeatInterval = lease / 3 }
         engine.capacity = capacity.core
         engine.seed = UInt64.random(in: .min ... .max)
         return engine

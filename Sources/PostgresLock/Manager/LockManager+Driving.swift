@@ -145,7 +145,7 @@ extension LockManager {
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
                 self?.assumeIsolated { $0.handle(event, of: id) }
             }
-            if configuration.lease != nil { proofs[id] = ProofOfLife() }
+            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
             drive { $0.connected(id, lockTableSize: session.lockTableSize, now: $1) }
         case .failure(let failure):
             drive { $0.connectFailed(id, Failure(failure), now: $1) }

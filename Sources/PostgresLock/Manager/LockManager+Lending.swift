@@ -230,6 +230,8 @@ extension LockManager {
 
     /// What makes the connection as good as new, once its transaction is over.
     func resetStatements(_ state: LentConnection) -> [Statement] {
+        // Behind a pooler, the session is somebody else's by then.
+        guard !configuration.transactionsOnly else { return [] }
         let statements = state.hasRunSQL ? configuration.sessionSettings.reset : ["SELECT pg_catalog.pg_advisory_unlock_all()"]
         return statements.map(LockStatements.command)
     }

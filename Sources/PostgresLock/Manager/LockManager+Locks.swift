@@ -122,6 +122,7 @@ extension LockManager {
         timeout: Duration?,
         isTry: Bool
     ) throws -> LeaseState {
+        try requireSessions()
         let enclosing = try check(key, mode, timeout: timeout)
         let deadline = limit(timeout, isTry: isTry).map { now.advanced(by: $0) }
         let request = LockTable.Request(key.advisory, mode.core, isTry: isTry, deadline: deadline)
@@ -154,6 +155,18 @@ extension LockManager {
         default:
             throw error(for: outcome, keys: [state.key], limit: limit(timeout, isTry: isTry), isNested: timeout == nil)
         }
+    }
+
+    /// Refuses what a manager for transactions alone can't do.
+    nonisolated func requireSessions() throws {
+        guard configuration.transactionsOnly else { return }
+        throw LockError(
+            .transactionPooling,
+            """
+            This manager is for transactions alone (configuration.transactionsOnly), since behind a pooler of transactions no other \
+            lock lasts. Use withTransaction(locking:), or a manager that connects to the server itself.
+            """
+        )
     }
 
     /// Refuses what makes no sense, and what could never end.

@@ -66,6 +66,7 @@ extension LockManager {
 
     private func beginSession(_ timeout: Duration?) async throws -> Loan {
         try Task.checkCancellation()
+        try requireSessions()
         if let timeout, timeout < .zero {
             throw LockError(.invalidArgument, "The timeout of the session is negative (\(timeout)).")
         }

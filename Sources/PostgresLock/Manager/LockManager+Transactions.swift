@@ -105,6 +105,9 @@ extension LockManager {
 
     private func open(_ state: LentConnection, _ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws {
         var statements = [LockStatements.command("BEGIN")]
+        if configuration.transactionsOnly {
+            statements.append(LockStatements.command(configuration.sessionSettings.transactionTimeouts))
+        }
         if let key { statements.append(LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry)) }
         do {
             let replies = try await send(

@@ -65,7 +65,10 @@ public actor LockManager {
         try configuration.validate()
         self.configuration = configuration
         self.logger = logger
-        connector = Connector(oldestServer: 120_000, settings: configuration.sessionSettings)
+        connector = Connector(
+            oldestServer: 120_000,
+            settings: configuration.transactionsOnly ? nil : configuration.sessionSettings
+        )
         engine = Engine(configuration: configuration.engine)
         loop.onBurstEnd { [weak self] in
             self?.assumeIsolated { $0.endBurst() }

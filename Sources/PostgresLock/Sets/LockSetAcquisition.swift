@@ -23,6 +23,7 @@ struct LockSetAcquisition {
 
     /// Refuses what makes no sense, and what could never end.
     init(_ requests: [LockRequest], timeout: Duration?, manager: LockManager) throws {
+        try manager.requireSessions()
         self.manager = manager
         members = try Self.checked(requests.inOrder, timeout: timeout, manager: manager)
         plan = LockSetPlan(count: members.count, mayWait: timeout != .zero)
