@@ -20,7 +20,7 @@ extension SimulatedProcess {
         let limit = clock.duration(of: profile.releaseLimit)
         // Of a grant that the network has swallowed nobody can know.
         for (connection, link) in links where link.role != .dedicated && link.session.isAlive && !link.isDark {
-            for key in link.session.heldKeys.keys where !held.values.contains(key) {
+            for key in link.session.heldKeys.keys where !held.values.contains(key) && !isGrantedToSomebody(key) {
                 let unowned = Unowned(connection: connection, key: key)
                 let since = max(unownedSince[unowned] ?? agenda.now, lastHeld[key] ?? agenda.now)
                 found[unowned] = since
@@ -30,6 +30,11 @@ extension SimulatedProcess {
             }
         }
         unownedSince = found
+    }
+
+    /// Who will hear of it when there is a token.
+    private func isGrantedToSomebody(_ key: AdvisoryKey) -> Bool {
+        wanted.contains { $0.value.key == key && !engine.isWaiting($0.key) }
     }
 
     /// A lock that is free is not waited for much longer than it takes to find out.

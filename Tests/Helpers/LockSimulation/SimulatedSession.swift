@@ -124,6 +124,8 @@ final class SimulatedSession {
         activity = .running(strike: strike)
         var duration = server.chance.skewedDuration(.microseconds(5) ... .milliseconds(1))
         if case .work(let length) = inbox[0].0 { duration = length }
+        // The disk may be slow.
+        if case .position = inbox[0].0, server.chance.happens(0.3) { duration = server.chance.skewedDuration(.zero ... .seconds(1)) }
         plan(duration) { [unowned self] in run(inbox[0].0) }
     }
 
