@@ -32,7 +32,7 @@ struct CapacityTests {
             let query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
             _ = try await observer.query(query)
             let crowd = Crowd(locks, keys: 0..<5000)
-            try await database.eventually("some are refused") { await locks.waitingCount == 0 }
+            await crowd.answered()
             return (crowd, try await observer.query(query).first?.decode(0, as: Int.self) ?? 0)
         }
         #expect(count > 100)
@@ -77,7 +77,7 @@ struct CapacityTests {
         let database = try TestDatabase.get()
         let locks = try database.manager()
         let crowd = Crowd(locks, keys: 0..<5000)
-        try await database.eventually("some are refused") { await locks.waitingCount == 0 }
+        await crowd.answered()
         // Half of 10 × 10.
         #expect(try await database.locks() == 50)
         let error = await #expect(throws: (any Error).self) { try await lockManyTables(database) }

@@ -3,20 +3,32 @@ import PostgresLock
 /// Many tasks that take a lock each, all at once, and keep what they get until they are told to let go.
 final class Crowd: Sendable {
     private let gate = AsyncStream.makeStream(of: Void.self)
+    private let answers = AsyncStream.makeStream(of: Void.self)
     private let tasks: [Task<LockError.Code?, any Error>]
 
     init(_ locks: LockManager, keys: Range<Int64>) {
-        tasks = keys.map { [gate] number in
+        tasks = keys.map { [gate, answers] number in
             Task {
                 do {
                     let lock = try await locks.acquire(LockKey(number: number))
+                    answers.continuation.yield()
                     for await _ in gate.stream { break }
                     try await lock.release()
                     return nil
                 } catch let error as LockError {
+                    answers.continuation.yield()
                     return error.code
                 }
             }
+        }
+    }
+
+    /// Waits until each of them has its lock, or was told that it gets none.
+    func answered() async {
+        var missing = tasks.count
+        for await _ in answers.stream {
+            missing -= 1
+            if missing == 0 { return }
         }
     }
 
