@@ -13,16 +13,17 @@ struct ConnectionAttempt {
         let session = BlockingSession(try dial(parameters), patience: patience)
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
-        if !ground.isProved { try prove(session) }
-        try ground.admit(try ServerIdentity(of: session))
+        if settings != nil, !ground.isProved { try prove(session) }
+        try ground.admit(try ServerIdentity(of: session, known: ground.known))
         if let settings { try setup.apply(settings) }
         return session.raw
     }
 
-    /// What takes a second connection, which has no other purpose.
+    /// What takes a second connection, which has no other purpose. Not behind a pooler of transactions: of many that start
+    /// at once, each would hold a session of the pool and wait for another.
     private func prove(_ session: BlockingSession) throws(ConnectionFailure) {
         let other = BlockingSession(try dial(parameters.pinned(to: session)), patience: patience)
-        if settings != nil { try PoolingCheck(session, other).run() }
+        try PoolingCheck(session, other).run()
         try ExclusionCheck(session, other).run()
     }
 

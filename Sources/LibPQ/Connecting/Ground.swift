@@ -2,8 +2,10 @@
 final class Ground: Sendable {
     private let server = Locked<ServerIdentity?>(nil)
 
-    /// Whether a connection has been found fit for locks.
-    var isProved: Bool { server.withLock { $0 != nil } }
+    /// The server, once a connection has been found fit for locks.
+    var known: ServerIdentity? { server.withLock { $0 } }
+
+    var isProved: Bool { known != nil }
 
     /// Remembers the first server, and refuses others.
     func admit(_ identity: ServerIdentity) throws(ConnectionFailure) {

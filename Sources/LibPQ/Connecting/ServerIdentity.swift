@@ -8,24 +8,38 @@ package struct ServerIdentity: Hashable, Sendable {
         self.timeline = timeline
     }
 
+    /// The control file's own timeline is that of the last checkpoint, and lags behind a promotion.
+    private static let questions = [
+        "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+        "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)",
+    ]
+
     /// Asks a primary.
-    package init(of session: BlockingSession) throws(ConnectionFailure) {
-        system = try Self.ask(session, "SELECT system_identifier FROM pg_catalog.pg_control_system()")
-        // The control file's own timeline is that of the last checkpoint, and lags behind a promotion.
-        timeline = try Self.ask(
-            session,
-            "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)"
-        ).flatMap { UInt32($0, radix: 16) }
+    ///
+    /// - Parameter known: What was told before. What was not is not asked again, since every refusal is an error in the
+    ///   server's log.
+    package init(of session: BlockingSession, known: ServerIdentity? = nil) throws(ConnectionFailure) {
+        let isAsked = known.map { [$0.system != nil, $0.timeline != nil] } ?? [true, true]
+        let asked = Self.questions.indices.filter { isAsked[$0] }
+        var answers = try Self.ask(session, asked)
+        if answers.isEmpty, known == nil {
+            for index in asked { answers.merge(try Self.ask(session, [index])) { $1 } }
+        }
+        system = answers[0]
+        timeline = answers[1].flatMap { UInt32($0, radix: 16) }
     }
 
-    /// Services may keep it to themselves.
-    private static func ask(_ session: BlockingSession, _ sql: String) throws(ConnectionFailure) -> String? {
+    /// - Returns: The answers, unless one of them is refused: services may keep such things to themselves.
+    private static func ask(_ session: BlockingSession, _ asked: [Int]) throws(ConnectionFailure) -> [Int: String] {
+        guard !asked.isEmpty else { return [:] }
         do throws(ConnectionFailure) {
-            let result = try session.query(sql)
-            return result.rowCount == 1 ? result.text(row: 0, column: 0) : nil
+            let result = try session.query("SELECT " + asked.map { "(\(questions[$0]))" }.joined(separator: ", "))
+            guard result.rowCount == 1 else { return [:] }
+            let pairs = asked.enumerated().compactMap { column, index in result.text(row: 0, column: column).map { (index, $0) } }
+            return Dictionary(uniqueKeysWithValues: pairs)
         } catch {
             guard error.kind == .refused else { throw error }
-            return nil
+            return [:]
         }
     }
 

@@ -42,7 +42,8 @@ extension LockManager {
         /// default.
         ///
         /// What a transaction locks passes poolers that pool transactions, such as pgbouncer's `pool_mode = transaction`, and
-        /// those are not refused then. Everything else is: a lock that outlasts its transaction would be lost there, or left
+        /// those are not refused then; nor is it checked whether the server's locks exclude, since that takes more than one
+        /// session of the pool. Everything else is: a lock that outlasts its transaction would be lost there, or left
         /// behind. Nothing is set on a session but for the transaction's time, and there is no ``lease``: how long a
         /// frozen process may keep its locks is up to the pooler (pgbouncer: `idle_transaction_timeout`). What the
         /// transaction's own SQL sets for the session, others get to see; use `SET LOCAL`.

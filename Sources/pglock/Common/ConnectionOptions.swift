@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import LibPQ
-import Logging
 import PostgresLock
 
 /// Where the server is, and how much patience there is with it.
@@ -22,9 +21,6 @@ struct ConnectionOptions: ParsableArguments {
         help: ArgumentHelp("How long to try to reach the server.", valueName: "seconds")
     )
     var connectTimeout = 5.0
-
-    @Flag(name: .shortAndLong, help: "Tell on standard error what happens.")
-    var verbose = false
 
     func validate() throws {
         try Seconds.require(connectTimeout > 0 && connectTimeout <= Seconds.limit, "--connect-timeout", connectTimeout)
@@ -51,13 +47,5 @@ struct ConnectionOptions: ParsableArguments {
         // One to carry, and one to wait on.
         configuration.pool.maximumConnections = 2
         return configuration
-    }
-
-    /// Silent by default, since standard error is the command's too.
-    var logger: Logger {
-        guard verbose else { return Logger(label: "pglock") { _ in SwiftLogNoOpLogHandler() } }
-        var logger = Logger(label: "pglock") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .debug
-        return logger
     }
 }

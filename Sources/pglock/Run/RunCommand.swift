@@ -58,6 +58,9 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup
     var connection: ConnectionOptions
 
+    @OptionGroup
+    var log: LogOptions
+
     func validate() throws {
         if let wait {
             try Seconds.require(wait >= 0 && wait <= Seconds.limit, "--wait", wait)
@@ -74,7 +77,7 @@ struct RunCommand: AsyncParsableCommand {
         let key = try lockKey
         // Looked for before the lock, so that nobody waits an hour to learn of a typing error.
         let child = try command.isEmpty ? nil : LockedCommand(command, key: key)
-        let manager = try LockManager(configuration: connection.configuration, logger: connection.logger)
+        let manager = try LockManager(configuration: connection.configuration, logger: log.logger)
         let run = LockedRun(
             manager: manager,
             key: key,
@@ -97,7 +100,7 @@ struct RunCommand: AsyncParsableCommand {
     /// As with flock(1), that somebody else is at work is no news to whoever said -n.
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? LockError, error.code == .timedOut, nonblock || wait != nil else { return error }
-        return nonblock && !connection.verbose ? ExitCode(conflictExitCode) : CommandFailure(conflictExitCode, error.message)
+        return nonblock && !log.verbose ? ExitCode(conflictExitCode) : CommandFailure(conflictExitCode, error.message)
     }
 }
 
