@@ -76,6 +76,7 @@ public struct FencingToken: Hashable, Sendable, Comparable, Codable, LosslessStr
         return text
     }
 
+    /// Whether one was given out before the other, of the same lock.
     public static func < (one: Self, other: Self) -> Bool {
         (one.timeline, one.location, one.index) < (other.timeline, other.location, other.index)
     }
