@@ -104,9 +104,10 @@ extension LockTable.Entry {
         }
         guard isCompatible(mode) else { return false }
         switch server {
-        case .none, .trying, .unlocking: return true
+        // A wait that is being ended is this process's own: whether the lock is free, nobody knows before its end.
+        case .none, .trying, .ending, .unlocking: return true
         case .held: return queuedCount == 0
-        case .waiting, .ending, .changing: return false
+        case .waiting, .changing: return false
         }
     }
 
@@ -212,8 +213,8 @@ extension LockTable.Entry {
         }
         askServer(requests[queue.first]?.request, actions: &actions)
         switch server {
-        case .trying, .unlocking: break
-        case .none, .waiting, .ending, .held, .changing:
+        case .trying, .ending, .unlocking: break
+        case .none, .waiting, .held, .changing:
             if queuedTries > 0 { refuseTries(requests: &requests, actions: &actions) }
         }
         switch server {

@@ -55,8 +55,27 @@ struct LockTableTryTests {
         _ = script.request(1, .shared)
         _ = script.notGranted()
         #expect(script.request(2, .shared, isTry: true) == [.refuse(2)])
+    }
+
+    @Test("wait for the end of a wait that nobody needs any more, since the lock may be free by now", arguments: Mode.allCases)
+    func whileEnding(mode: Mode) {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.notGranted()
         #expect(script.cancel(1) == [.endWait(1)])
-        #expect(script.request(3, .shared, isTry: true) == [.refuse(3)])
+        #expect(script.request(2, mode, isTry: true) == [])
+        #expect(script.notGranted() == [.tryLock(1, mode)])
+        #expect(script.granted() == [.grant(2)])
+    }
+
+    @Test("get what the ended wait was granted after all")
+    func grantedWhileEnding() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.notGranted()
+        _ = script.cancel(1)
+        _ = script.request(2, isTry: true)
+        #expect(script.granted() == [.grant(2)])
     }
 
     @Test("wait for an unlock that is under way, since the lock is about to be free")

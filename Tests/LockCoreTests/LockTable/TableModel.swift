@@ -199,8 +199,12 @@ struct TableModel {
         if case .waiting(let mode) = state.asked, front?.mode != mode || front?.scope != .session {
             report("\(key) is waited for in vain")
         }
-        let isTrying = if case .trying = state.asked { true } else { false }
-        if !isTrying, !state.isUnlocking, state.queue.contains(where: { requests[$0]?.isTry == true }) {
+        let isOpen =
+            switch state.asked {
+            case .trying, .ending: true
+            default: false
+            }
+        if !isOpen, !state.isUnlocking, state.queue.contains(where: { requests[$0]?.isTry == true }) {
             report("a try waits for \(key)")
         }
         guard let front, isFree(state, for: front.mode) else { return }
