@@ -60,11 +60,11 @@ final class SimulatedLink {
         lose(Failure(.connectionLost, "Connection reset by peer."))
     }
 
-    /// The client is never told, the server gives the client up some time later.
+    /// The client is never told; the server gives the client up some time later, or ends the session for another reason.
     func goDark() {
         guard !isClosed, !isDark else { return }
         isDark = true
-        agenda.plan(after: chance.duration(.seconds(1) ... .seconds(60))) { [session] in session.terminate() }
+        agenda.plan(after: chance.skewedDuration(.zero ... .seconds(60))) { [session] in session.terminate() }
     }
 
     private func lose(_ failure: Failure) {

@@ -124,8 +124,7 @@ final class SimulatedSession {
         activity = .running(strike: strike)
         var duration = server.chance.skewedDuration(.microseconds(5) ... .milliseconds(1))
         if case .work(let length) = inbox[0].0 { duration = length }
-        // The disk may be slow.
-        if case .position = inbox[0].0, server.chance.happens(0.3) { duration = server.chance.skewedDuration(.zero ... .seconds(1)) }
+        if case .position = inbox[0].0 { duration = waitForDisk() }
         plan(duration) { [unowned self] in run(inbox[0].0) }
     }
 
@@ -152,7 +151,7 @@ final class SimulatedSession {
         case .probe:
             finish(SimulatedReply(failure: strike))
         case .position:
-            finish(strike == nil ? SimulatedReply(position: server.writeRecord()) : SimulatedReply(failure: strike))
+            if strike == nil { flush(server.writeRecord()) } else { finish(SimulatedReply(failure: strike)) }
         case .batch(let batch):
             finish(runBatch(batch, strike))
         case .wait(let key, let mode, let limit):
@@ -176,6 +175,18 @@ final class SimulatedSession {
                 for mode in Mode.allCases { while give(key, mode) {} }
             }
             finish(SimulatedReply())
+        }
+    }
+
+    /// Others may hold the lock meanwhile, and write records of theirs.
+    private func waitForDisk() -> Duration {
+        server.chance.happens(0.3) ? server.chance.skewedDuration(.zero ... .seconds(1)) : .zero
+    }
+
+    private func flush(_ position: WALPosition) {
+        plan(waitForDisk()) { [unowned self] in
+            guard case .running(let strike) = activity else { return }
+            finish(SimulatedReply(position: strike == nil ? position : nil, failure: strike))
         }
     }
 
