@@ -128,16 +128,15 @@ struct ModeTests {
     @Test("a lock that is lost while its mode is being changed says so", .server(), arguments: [LockMode.shared, .exclusive])
     func loss(mode: LockMode) async throws {
         let database = try TestDatabase.get()
-        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(100))
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
         defer { link.close() }
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
         }
         let lock = try await locks.acquire("a", mode: mode)
-        let killer = Task {
-            try await Task.sleep(for: .milliseconds(20))
-            try await database.query(Self.terminateAll)
-        }
+        // The change is never answered; that the session ends gets through.
+        link.swallowEverything()
+        let killer = Task { try await database.query(Self.terminateAll) }
         do {
             if mode == .shared { _ = try await lock.tryUpgrade() } else { try await lock.downgrade() }
             Issue.record("The change says nothing of the loss.")
@@ -147,7 +146,7 @@ struct ModeTests {
         }
         let isHeld = lock.isHeld
         #expect(!isHeld)
-        try await killer.value
+        _ = try await killer.value
         let again = await #expect(throws: LockError.self) { _ = try await lock.tryUpgrade() }
         #expect(again?.code == .lockLost)
     }

@@ -62,9 +62,11 @@ struct RunLockTests {
     func killed() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
-        // The command runs on, but not for ever.
-        let first = try LaunchedPglock(["run", name, "sh", "-c", "echo up; exec sleep 3"], url: server.url)
-        try await first.waitForOutput("up")
+        let first = try LaunchedPglock(["run", name, "sh", "-c", "echo $$ is up; exec sleep 100"], url: server.url)
+        try await first.waitForOutput("is up")
+        // The command outlives it.
+        let command = try #require(first.output.split(separator: " ").first.flatMap { Int32($0) })
+        defer { kill(command, SIGKILL) }
         let second = try LaunchedPglock(["run", name, "echo", "got it"], url: server.url)
         try await eventually { try await server.waiters(for: name) == 1 }
         first.process.signal(SIGKILL)
