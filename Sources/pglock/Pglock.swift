@@ -24,7 +24,9 @@ struct Pglock: AsyncParsableCommand {
             Where the server is, say --url, or the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
             """,
         version: "0.1.0",
-        subcommands: [RunCommand.self, KeyCommand.self, DoctorCommand.self, DemoCommand.self, DemoWorkerCommand.self]
+        subcommands: [
+            RunCommand.self, KeyCommand.self, DoctorCommand.self, DemoCommand.self, DemoWorkerCommand.self, StaleHolderCommand.self,
+        ]
     )
 
     /// On the main actor, because only the main thread still has the signal mask that the process was started with.

@@ -45,7 +45,8 @@ struct Demo: Sendable {
         guard let unlocked else { return false }
         let table = ResultTable(locked: locked, unlocked: unlocked).text
         display.say(table + "\n\n" + DemoVerdict(locked: locked, unlocked: unlocked).text)
-        return locked.lost == 0 && locked.committed > 0 && unlocked.lost > 0
+        let isFenced = try await StaleWriteDemo(url: database.url).run(display)
+        return locked.lost == 0 && locked.committed > 0 && unlocked.lost > 0 && isFenced
     }
 
     private var introduction: String {

@@ -15,12 +15,15 @@ struct DemoCommand: AsyncParsableCommand {
             What must be there is counted exactly: each process notes each of its additions in a journal, in the same \
             transaction that changes the counter. What the journal has more than the counter are lost updates.
 
+            Last, a process is frozen while it holds a lock, for longer than its lease. It wakes up when another one has had \
+            the lock, and writes; a fencing token tells it from the rightful holder, and its write is refused.
+
             Needs PostgreSQL's server programs (initdb, postgres); PGLOCK_POSTGRES_BIN names their folder, if they are not \
             found. Nothing stays behind, Ctrl-C included.
 
             EXIT STATUS:
-              0   under the lock nothing was lost, and without it something was
-              1   one of the two did not come true, or something failed
+              0   under the lock nothing was lost, without it something was, and the late write was refused
+              1   one of these did not come true, or something failed
              69   the server could not be started
             """
     )

@@ -15,11 +15,17 @@ struct DemoDatabase: Sendable {
         var lost: Int { committed - counter }
     }
 
-    init(url: String) throws {
+    /// - Parameter lease: How long the server waits for a silent holder. With one, there are fencing tokens too.
+    init(url: String, lease: Duration? = nil) throws {
         self.url = url
         var configuration = LockManager.Configuration(url: url)
         configuration.applicationName = "pglock demo"
         configuration.pool.maximumConnections = 3
+        if let lease {
+            configuration.lease = lease
+            configuration.fencingTokens = true
+            configuration.pool.maximumConnections = 4
+        }
         locks = try LockManager(configuration: configuration, logger: Logger(label: "pglock") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -27,6 +33,8 @@ struct DemoDatabase: Sendable {
         try await locks.withTransaction { transaction in
             try await transaction.execute("CREATE TABLE counter (run int PRIMARY KEY, value bigint NOT NULL)")
             try await transaction.execute("CREATE TABLE journal (run int NOT NULL, worker int NOT NULL)")
+            try await transaction.execute("CREATE TABLE account (writer text, fence uuid)")
+            try await transaction.execute("INSERT INTO account VALUES (NULL, NULL)")
         }
     }
 
@@ -62,6 +70,26 @@ struct DemoDatabase: Sendable {
         try await locks.withTransaction { transaction in
             try await transaction.execute("UPDATE counter SET value = $2 WHERE run = $1", [.int(run), .int(value)])
             try await transaction.execute("INSERT INTO journal VALUES ($1, $2)", [.int(run), .int(worker)])
+        }
+    }
+
+    /// Writes under a lock, unless a later holder of that lock has written before.
+    ///
+    /// - Returns: Whether it was written.
+    func write(_ writer: String, fencedBy token: FencingToken?) async throws -> Bool {
+        guard let token else { throw CommandFailure(ExitStatus.failure, "The lock has no fencing token.") }
+        return try await locks.withTransaction { transaction in
+            try await transaction.execute(
+                "UPDATE account SET writer = $1, fence = $2::uuid WHERE fence IS NULL OR fence <= $2::uuid",
+                [.string(writer), .string(token.description)]
+            ) == 1
+        }
+    }
+
+    /// Who has written last.
+    func lastWriter() async throws -> String? {
+        try await locks.withTransaction { transaction in
+            try await transaction.query("SELECT writer FROM account").first?.decode(0)
         }
     }
 

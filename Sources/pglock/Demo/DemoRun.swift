@@ -30,8 +30,7 @@ struct DemoRun: Sendable {
             for worker in 0..<workers {
                 processes.append(
                     try WorkerProcess(
-                        assignment,
-                        worker: worker,
+                        assignment.arguments(worker: worker),
                         url: database.url,
                         onReport: { post.yield(.report(worker: worker, $0)) },
                         onEnd: { post.yield(.ended(worker: worker, $0)) }

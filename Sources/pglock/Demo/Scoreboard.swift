@@ -88,6 +88,8 @@ struct Scoreboard: Sendable {
         case .lingering:
             guard worker == victim, killedAt == nil else { return [] }
             return strike(worker)
+        case .holding, .wrote:
+            break
         case .failed(let message):
             throw CommandFailure(ExitStatus.failure, "Worker \(worker + 1) has failed: \(message)")
         }

@@ -25,15 +25,20 @@ struct DemoTests {
         #expect((61..<90).contains(count))
         #expect(result.output.contains("was killed by SIGKILL while it held the lock."))
         #expect(result.output.contains("had the lock"))
+        #expect(result.output.contains("its isHeld is false, it writes all the same, and is refused."))
         try await eventually { folder.isEmpty }
     }
 
-    @Test("cleans up after Ctrl-C, and after SIGKILL", arguments: [SIGINT, SIGKILL])
-    func interrupted(_ number: Int32) async throws {
+    @Test(
+        "cleans up after Ctrl-C, and after SIGKILL, also when a process is frozen",
+        arguments: [SIGINT, SIGKILL],
+        [("60", "with the lock      2"), ("1", "now it is frozen")]
+    )
+    func interrupted(_ number: Int32, at moment: (seconds: String, output: String)) async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let run = try LaunchedPglock(["demo", "--plain", "--seconds", "60"], variables: ["TMPDIR": folder.path])
-        try await run.waitForOutput("with the lock      2")
+        let run = try LaunchedPglock(["demo", "--plain", "--seconds", moment.seconds], variables: ["TMPDIR": folder.path])
+        try await run.waitForOutput(moment.output)
         run.process.signal(number)
         #expect(try await run.finish(within: .seconds(20)).status == .signalled(number))
         try await eventually { folder.isEmpty }

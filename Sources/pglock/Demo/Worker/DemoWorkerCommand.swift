@@ -17,15 +17,23 @@ struct DemoWorkerCommand: AsyncParsableCommand {
     @Flag var locked = false
 
     func run() async throws {
+        let assignment = WorkerAssignment(run: run, isLocked: locked, rounds: rounds)
+        let number = worker
+        try await Self.work { database in
+            try await DemoWorker(assignment: assignment, number: number, database: database, orders: WorkerOrders()).run()
+        }
+    }
+
+    /// What the demonstration's processes have in common: where they work, and that they tell of their failures.
+    static func work(lease: Duration? = nil, _ body: (DemoDatabase) async throws -> Void) async throws {
         // Told by a failing write, the worker ends by itself.
         signal(SIGPIPE, SIG_IGN)
         guard let url = ProcessInfo.processInfo.environment["PGLOCK_URL"] else {
             throw ValidationError("This is for `pglock demo` to call.")
         }
-        let assignment = WorkerAssignment(run: run, isLocked: locked, rounds: rounds)
-        let database = try DemoDatabase(url: url)
+        let database = try DemoDatabase(url: url, lease: lease)
         do {
-            try await DemoWorker(assignment: assignment, number: worker, database: database, orders: WorkerOrders()).run()
+            try await body(database)
         } catch {
             DemoWorker.report(.failed("\(error)".split(whereSeparator: \.isNewline).joined(separator: " ")))
         }

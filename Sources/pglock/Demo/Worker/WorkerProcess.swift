@@ -6,10 +6,9 @@ final class WorkerProcess: Sendable {
     private let process: Subprocess
     private let orders: Int32
 
-    /// Starts a worker. Its reports come on some thread, its end once, after the last of them.
+    /// Starts a worker by these arguments of `pglock`. Its reports come on some thread, its end once, after the last of them.
     init(
-        _ assignment: WorkerAssignment,
-        worker: Int,
+        _ arguments: [String],
         url: String,
         onReport: @escaping @Sendable (WorkerReport) -> Void,
         onEnd: @escaping @Sendable (Subprocess.Ending) -> Void
@@ -23,7 +22,7 @@ final class WorkerProcess: Sendable {
         do {
             process = try Subprocess(
                 Self.ourselves,
-                arguments: (["pglock"] + assignment.arguments(worker: worker)).map { Array($0.utf8CString) },
+                arguments: (["pglock"] + arguments).map { Array($0.utf8CString) },
                 environment: ChildEnvironment.bytes(changing: ["PGLOCK_URL": url]),
                 streams: (input.reading, output.writing),
                 // A Ctrl-C in the terminal is for us, who then end the workers.

@@ -9,6 +9,10 @@ enum WorkerReport: Equatable, Sendable {
     case added
     /// In the middle of its work, has read and not yet written, and stays there to be killed.
     case lingering
+    /// Has the lock, with this fencing token.
+    case holding(token: String)
+    /// Has tried to write under the lock: whether it still believed in it, and whether the write got through.
+    case wrote(isHeld: Bool, isAccepted: Bool)
     case failed(String)
 
     var line: String {
@@ -18,6 +22,8 @@ enum WorkerReport: Equatable, Sendable {
         case .working(let since, let waited): "working \(since) \(waited)"
         case .added: "added"
         case .lingering: "lingering"
+        case .holding(let token): "holding \(token)"
+        case .wrote(let isHeld, let isAccepted): "wrote \(isHeld) \(isAccepted)"
         case .failed(let message): "failed \(message)"
         }
     }
@@ -30,6 +36,11 @@ enum WorkerReport: Equatable, Sendable {
         case "asking": self = .asking
         case "added": self = .added
         case "lingering": self = .lingering
+        case "holding": self = .holding(token: rest)
+        case "wrote":
+            let answers = rest.split(separator: " ").compactMap { Bool(String($0)) }
+            guard answers.count == 2 else { return nil }
+            self = .wrote(isHeld: answers[0], isAccepted: answers[1])
         case "failed": self = .failed(rest)
         case "working":
             let numbers = rest.split(separator: " ").compactMap { Int64($0) }

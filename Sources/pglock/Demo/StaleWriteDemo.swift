@@ -1,0 +1,92 @@
+import Foundation
+import PostgresLock
+
+/// The last part of the demonstration: a holder is frozen for longer than its lease, wakes up when somebody else has had the lock,
+/// and writes. The fencing token stops it.
+struct StaleWriteDemo {
+    let url: String
+
+    private enum Happening: Sendable {
+        case report(WorkerReport)
+        case ended
+    }
+
+    /// - Returns: Whether the late write was refused.
+    func run(_ display: any DemoDisplay) async throws -> Bool {
+        display.say(
+            """
+            One process takes a lock, and is frozen (SIGSTOP) for longer than its lease of one second. PostgreSQL ends its session
+            and lets the next one in. When the first one wakes up, it writes without another look at its lock. The table that it
+            writes to keeps the fencing token of the last writer, and takes no lower one.
+            """
+        )
+        let database = try DemoDatabase(url: url, lease: StaleHolder.lease)
+        do {
+            let isFine = try await freeze(database, display)
+            await database.close()
+            return isFine
+        } catch {
+            await database.close()
+            throw error
+        }
+    }
+
+    private func freeze(_ database: DemoDatabase, _ display: any DemoDisplay) async throws -> Bool {
+        let (happenings, post) = AsyncStream<Happening>.makeStream()
+        let holder = try WorkerProcess(
+            [StaleHolderCommand.name],
+            url: url,
+            onReport: { post.yield(.report($0)) },
+            onEnd: { _ in post.yield(.ended) }
+        )
+        do {
+            var happening = happenings.makeAsyncIterator()
+            guard case .holding(let token) = try await report(&happening) else { throw unexpected }
+            holder.signal(SIGSTOP)
+            let frozenAt = DemoClock.nanoseconds
+            display.note("The first process has the lock, with the token \(token); now it is frozen.")
+            try await database.locks.withLock(LockKey(StaleHolder.lockName), timeout: .seconds(30)) { lock in
+                let after = Double(DemoClock.nanoseconds - frozenAt) / 1e9
+                let token = lock.fencingToken?.description ?? "none"
+                display.note("The second one has it \(Text.seconds(after)) later, with the token \(token), and writes.")
+                let isAccepted = try await database.write("the second process", fencedBy: lock.fencingToken)
+                guard isAccepted else { throw CommandFailure(ExitStatus.failure, "The rightful holder's write was refused.") }
+            }
+            holder.signal(SIGCONT)
+            holder.tell(.go)
+            guard case .wrote(let isHeld, let isAccepted) = try await report(&happening) else { throw unexpected }
+            display.note(
+                "The first one wakes up: its isHeld is \(isHeld), it writes all the same, and is \(isAccepted ? "not refused" : "refused")."
+            )
+            let writer = try await database.lastWriter()
+            await holder.kill()
+            let isFine = !isHeld && !isAccepted && writer == "the second process"
+            display.say(
+                isFine
+                    ? "The last write is the one of \(writer ?? "nobody"): a holder of the past has changed nothing."
+                    : "The holder of the past was not stopped. THIS MUST NOT HAPPEN: please report it."
+            )
+            return isFine
+        } catch {
+            await holder.kill()
+            throw error
+        }
+    }
+
+    private func report(_ happening: inout AsyncStream<Happening>.Iterator) async throws -> WorkerReport {
+        switch await happening.next() {
+        case .report(.failed(let message)):
+            throw CommandFailure(ExitStatus.failure, "The process that was to be frozen has failed: \(message)")
+        case .report(let report):
+            return report
+        case .ended:
+            throw unexpected
+        case nil:
+            throw CancellationError()
+        }
+    }
+
+    private var unexpected: CommandFailure {
+        CommandFailure(ExitStatus.failure, "The process that was to be frozen has ended, or said something unexpected.")
+    }
+}

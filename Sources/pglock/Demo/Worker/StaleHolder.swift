@@ -1,0 +1,26 @@
+import PostgresLock
+
+/// Takes a lock, and writes when it is told to, without another look at the lock: what a process does that was frozen between
+/// its look and its write.
+struct StaleHolder {
+    static let lockName = "demo:account"
+    static let lease = Duration.seconds(1)
+
+    let database: DemoDatabase
+    let orders: WorkerOrders
+
+    func run() async throws {
+        let lock = try await database.locks.acquire(LockKey(Self.lockName), timeout: .seconds(30))
+        let token = lock.fencingToken
+        DemoWorker.report(.holding(token: token?.description ?? "none"))
+        await orders.waitForGo()
+        let isHeld = lock.isHeld
+        let isAccepted = try await database.write("the frozen process", fencedBy: token)
+        DemoWorker.report(.wrote(isHeld: isHeld, isAccepted: isAccepted))
+        do {
+            try await lock.release()
+        } catch let error as LockError where error.code == .lockLost {
+            // As it has to be.
+        }
+    }
+}

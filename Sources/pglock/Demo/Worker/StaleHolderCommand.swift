@@ -1,0 +1,19 @@
+import ArgumentParser
+import Foundation
+
+/// `pglock demo-stale-holder`: the process that `pglock demo` freezes. Not for people.
+struct StaleHolderCommand: AsyncParsableCommand {
+    static let name = "demo-stale-holder"
+
+    static let configuration = CommandConfiguration(
+        commandName: name,
+        abstract: "A process that the demonstration freezes while it holds a lock.",
+        shouldDisplay: false
+    )
+
+    func run() async throws {
+        try await DemoWorkerCommand.work(lease: StaleHolder.lease) { database in
+            try await StaleHolder(database: database, orders: WorkerOrders()).run()
+        }
+    }
+}
