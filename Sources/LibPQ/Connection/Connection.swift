@@ -203,8 +203,17 @@ package final class Connection: @unchecked Sendable {
             }
             drainResults()
             guard self.raw != nil else { return }
+            // The socket is closed some milliseconds later, and the session's locks go to others between the two.
+            guard !hasLastWords else {
+                lose()
+                return
+            }
         }
         flushIfNeeded()
+    }
+
+    private var hasLastWords: Bool {
+        reply.error?.endsSession == true || raw?.notices.lastWords != nil
     }
 
     private func drainResults() {

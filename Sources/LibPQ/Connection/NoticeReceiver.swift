@@ -3,8 +3,7 @@ import CLibPQ
 /// Takes a connection's notices, which libpq would otherwise print on standard error.
 final class NoticeReceiver {
     private let handler: @Sendable (ServerError) -> Void
-    /// The latest message that announced the session's end; it often arrives as a mere notice just before the socket
-    /// closes.
+    /// The message that announced the session's end, when it arrived as a mere notice.
     private(set) var lastWords: ServerError?
 
     init(_ handler: @escaping @Sendable (ServerError) -> Void) {

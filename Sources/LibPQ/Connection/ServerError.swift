@@ -17,8 +17,15 @@ package struct ServerError: Error, Hashable, Sendable {
         self.hint = hint
     }
 
-    /// The server closes the connection after an error of this kind.
-    package var endsSession: Bool { severity == "FATAL" || severity == "PANIC" }
+    /// The session is over after it. When the server stops at once or another of its processes has crashed, it says so by a
+    /// warning.
+    package var endsSession: Bool {
+        switch severity {
+        case "FATAL", "PANIC": true
+        case "WARNING": sqlState == "57P01" || sqlState == "57P02"
+        default: false
+        }
+    }
 
     /// - Parameter result: A `PGresult` with an error or a notice.
     init(result: OpaquePointer) {

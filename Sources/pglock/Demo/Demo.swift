@@ -6,6 +6,8 @@ import PostgresLockTesting
 struct Demo: Sendable {
     let workers: Int
     let length: DemoLength
+    /// Of the process that is frozen, in seconds.
+    let lease: Double
     let display: any DemoDisplay
 
     /// How often the run without a lock is tried until it loses something.
@@ -45,7 +47,7 @@ struct Demo: Sendable {
         guard let unlocked else { return false }
         let table = ResultTable(locked: locked, unlocked: unlocked).text
         display.say(table + "\n\n" + DemoVerdict(locked: locked, unlocked: unlocked).text)
-        let isFenced = try await StaleWriteDemo(url: database.url).run(display)
+        let isFenced = try await StaleWriteDemo(url: database.url, lease: lease).run(display)
         return locked.lost == 0 && locked.committed > 0 && unlocked.lost > 0 && isFenced
     }
 

@@ -37,6 +37,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Instead: how many additions each process does.", valueName: "number"))
     var rounds: Int?
 
+    @Option(help: ArgumentHelp("The lease of the process that is frozen.", valueName: "seconds"))
+    var lease = 1.0
+
     @Flag(help: "Print plain lines, as when standard output is no terminal.")
     var plain = false
 
@@ -44,6 +47,7 @@ struct DemoCommand: AsyncParsableCommand {
         guard (2...32).contains(workers) else { throw ValidationError("--workers is \(workers); it has to be from 2 to 32.") }
         guard seconds == nil || rounds == nil else { throw ValidationError("Give either --seconds or --rounds.") }
         if let seconds { try Seconds.require(seconds >= 0.5 && seconds <= 3600, "--seconds", seconds) }
+        guard (1...3600).contains(lease) else { throw ValidationError("--lease is \(lease); it has to be from 1 to 3600 seconds.") }
         if let rounds, !(4...1_000_000).contains(rounds) {
             throw ValidationError("--rounds is \(rounds); it has to be from 4 to 1000000.")
         }
@@ -54,7 +58,8 @@ struct DemoCommand: AsyncParsableCommand {
         // A worker that we have just killed no longer reads what we write to it.
         signal(SIGPIPE, SIG_IGN)
         let length = rounds.map(DemoLength.rounds) ?? .seconds(seconds ?? 4)
-        let demo = Demo(workers: workers, length: length, display: TerminalDisplay(plain: plain, workers: workers) ?? PlainDisplay())
+        let display = TerminalDisplay(plain: plain, workers: workers) ?? PlainDisplay() as any DemoDisplay
+        let demo = Demo(workers: workers, length: length, lease: lease, display: display)
         let work = Task { try await demo.run() }
         let watch = Task {
             var first: Int32?

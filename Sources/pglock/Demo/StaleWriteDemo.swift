@@ -5,6 +5,8 @@ import PostgresLock
 /// and writes. The fencing token stops it.
 struct StaleWriteDemo {
     let url: String
+    /// In seconds.
+    let lease: Double
 
     private enum Happening: Sendable {
         case report(WorkerReport)
@@ -15,12 +17,12 @@ struct StaleWriteDemo {
     func run(_ display: any DemoDisplay) async throws -> Bool {
         display.say(
             """
-            One process takes a lock, and is frozen (SIGSTOP) for longer than its lease of one second. PostgreSQL ends its session
+            One process takes a lock, and is frozen (SIGSTOP) for longer than its lease of \(Text.seconds(lease)). PostgreSQL ends its session
             and lets the next one in. When the first one wakes up, it writes without another look at its lock. The table that it
             writes to keeps the fencing token of the last writer, and takes no lower one.
             """
         )
-        let database = try DemoDatabase(url: url, lease: StaleHolder.lease)
+        let database = try DemoDatabase(url: url, lease: .seconds(lease))
         do {
             let isFine = try await freeze(database, display)
             await database.close()
@@ -34,7 +36,7 @@ struct StaleWriteDemo {
     private func freeze(_ database: DemoDatabase, _ display: any DemoDisplay) async throws -> Bool {
         let (happenings, post) = AsyncStream<Happening>.makeStream()
         let holder = try WorkerProcess(
-            [StaleHolderCommand.name],
+            [StaleHolderCommand.name, "--lease", "\(lease)"],
             url: url,
             onReport: { post.yield(.report($0)) },
             onEnd: { _ in post.yield(.ended) }
@@ -45,7 +47,7 @@ struct StaleWriteDemo {
             holder.signal(SIGSTOP)
             let frozenAt = DemoClock.nanoseconds
             display.note("The first process has the lock, with the token \(token); now it is frozen.")
-            try await database.locks.withLock(LockKey(StaleHolder.lockName), timeout: .seconds(30)) { lock in
+            try await database.locks.withLock(LockKey(StaleHolder.lockName), timeout: .seconds(lease + 30)) { lock in
                 let after = Double(DemoClock.nanoseconds - frozenAt) / 1e9
                 let token = lock.fencingToken?.description ?? "none"
                 display.note("The second one has it \(Text.seconds(after)) later, with the token \(token), and writes.")

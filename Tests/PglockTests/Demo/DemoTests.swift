@@ -32,12 +32,12 @@ struct DemoTests {
     @Test(
         "cleans up after Ctrl-C, and after SIGKILL, also when a process is frozen",
         arguments: [SIGINT, SIGKILL],
-        [("60", "with the lock      2"), ("1", "now it is frozen")]
+        [(["--seconds", "60"], "with the lock      2"), (["--rounds", "10", "--lease", "60"], "now it is frozen")]
     )
-    func interrupted(_ number: Int32, at moment: (seconds: String, output: String)) async throws {
+    func interrupted(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let run = try LaunchedPglock(["demo", "--plain", "--seconds", moment.seconds], variables: ["TMPDIR": folder.path])
+        let run = try LaunchedPglock(["demo", "--plain"] + moment.arguments, variables: ["TMPDIR": folder.path])
         try await run.waitForOutput(moment.output)
         run.process.signal(number)
         #expect(try await run.finish(within: .seconds(20)).status == .signalled(number))

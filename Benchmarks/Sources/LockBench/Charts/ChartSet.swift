@@ -51,5 +51,6 @@ struct ChartSet {
         "grants/s": "grants per second",
         "B": "resident bytes per waiter, beyond a bare task",
         "s": "seconds until all are cancelled",
+        "ms": "milliseconds from the order to end the backend",
     ]
 }

@@ -30,7 +30,7 @@ struct Requirement: Sendable {
         }
     }
 
-    static let all: [Requirement] = distinct + single + handOn + fleet + crowd + held
+    static let all: [Requirement] = distinct + single + handOn + fleet + crowd + held + loss
 
     private static let distinct: [Requirement] = [
         ratio("distinct", "of pgbench, 16 clients", "library", to: "pgbench-16", atLeast: 5),
@@ -94,6 +94,19 @@ struct Requirement: Sendable {
             },
         ]
     }
+
+    private static let loss: [Requirement] = [
+        Requirement(
+            workload: "loss",
+            contenders: ["library"],
+            text: "until the body of a lost lock is cancelled",
+            goal: 50,
+            isMinimum: false,
+            unit: "ms"
+        ) {
+            $0.median("loss", "library", "noticing")
+        }
+    ]
 
     private static let held: [Requirement] = [
         ratio("held", "of the rate with 1,000 further locks, with 100,000", "held-100000", to: "held-1000", atLeast: 0.5)

@@ -36,6 +36,7 @@ struct WorkerCommand: AsyncParsableCommand {
         case .singleScoped: values = try await library().scoped()
         case .handOn: values = try await library().handOn(tasks: tasks, isUnlimited: false)
         case .handOnUnlimited: values = try await library().handOn(tasks: tasks, isUnlimited: true)
+        case .loss: values = try await LossWorker(url: url).run()
         case .arrays: values = try ArrayWorker(url: url, seconds: seconds, isCounted: false).run()
         case .countedArrays: values = try ArrayWorker(url: url, seconds: seconds, isCounted: true).run()
         case .mutex: values = try await MutexWorker(measurement: measurement).handOn(AsyncMutex(), tasks: tasks)

@@ -8,6 +8,7 @@ enum WorkerKind: String, CaseIterable, ExpressibleByArgument, Sendable {
     case singleScoped = "single-scoped"
     case handOn = "hand-on"
     case handOnUnlimited = "hand-on-unlimited"
+    case loss
     // What it is compared to.
     case arrays
     case countedArrays = "counted-arrays"

@@ -7,11 +7,12 @@ enum Catalogue {
         ("fleet", "2 processes of 100 tasks that want the same key"),
         ("crowd", "100,000 tasks that wait, and are cancelled"),
         ("held", "1,000 tasks, while up to 100,000 further locks are held"),
+        ("loss", "a holder whose backend is ended, and who comes next"),
     ]
 
     static func workloads(_ stage: Stage) -> [Workload] {
         [
-            .distinct(stage), .single(stage), .handOn(stage), .fleet(stage), .crowd(stage), .held(stage),
+            .distinct(stage), .single(stage), .handOn(stage), .fleet(stage), .crowd(stage), .held(stage), .loss(stage),
         ]
     }
 }

@@ -13,5 +13,7 @@ struct Metric: Codable, Hashable, Sendable {
     static let taskMemory = Metric(key: "bytes", title: "memory per task", unit: "B/task")
     static let memory = Metric(key: "bytes", title: "further memory per waiter", unit: "B")
     static let cancelling = Metric(key: "cancel", title: "all cancelled in", unit: "s")
+    static let noticing = Metric(key: "noticing", title: "until the body is cancelled", unit: "ms")
+    static let succeeding = Metric(key: "succeeding", title: "until the next one has the lock", unit: "ms")
     static let left = Metric(key: "left", title: "left on the server", unit: "")
 }

@@ -4,7 +4,6 @@ import PostgresLock
 /// its look and its write.
 struct StaleHolder {
     static let lockName = "demo:account"
-    static let lease = Duration.seconds(1)
 
     let database: DemoDatabase
     let orders: WorkerOrders

@@ -11,8 +11,10 @@ struct StaleHolderCommand: AsyncParsableCommand {
         shouldDisplay: false
     )
 
+    @Option var lease: Double
+
     func run() async throws {
-        try await DemoWorkerCommand.work(lease: StaleHolder.lease) { database in
+        try await DemoWorkerCommand.work(lease: .seconds(lease)) { database in
             try await StaleHolder(database: database, orders: WorkerOrders()).run()
         }
     }
