@@ -10,8 +10,8 @@ import PostgresLock
 /// file for the notes; a name; a seed; the lease in seconds; and how often a lock is handed on in the process.
 @main
 struct ChaosWorker {
-    static let keys = 6
-    private static let tasks = 5
+    static let keys = 10
+    private static let tasks = 8
 
     static func main() async throws {
         let arguments = CommandLine.arguments

@@ -20,7 +20,7 @@ struct Holding: Sendable {
     func hold(_ leases: [LockLease], _ call: Int) async {
         let claims = leases.compactMap { claim($0, call) }
         // Mostly for a moment, and now and then for longer than the lease.
-        let duration = Duration.milliseconds(chance.happens(0.03) ? chance.number(200...3000) : chance.number(0...20))
+        let duration = Duration.milliseconds(chance.happens(0.08) ? chance.number(200...3000) : chance.number(0...20))
         let deadline = ContinuousClock.now + duration
         for claim in claims { await use(claim) }
         while ContinuousClock.now < deadline, !Task.isCancelled, areHeld(claims) {
