@@ -24,7 +24,7 @@ test-matrix: test-deps ## Run all tests on every PostgreSQL that is installed, a
 simulate: deps ## Run the simulation at length: SEEDS=10000 runs (default 1), from SEED=1 on
 	$(SWIFT) run -c release LockSimulator $(or $(SEEDS),1) $(or $(SEED),1)
 
-chaos: deps ## Several processes on a real server, while all goes wrong, and a look at their history: MINUTES=10, SEED=n
+chaos: deps ## Several processes on a real server while all goes wrong, for MINUTES=10; SEED=17 repeats the faults
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
 
