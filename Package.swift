@@ -123,7 +123,11 @@ let package = Package(
             path: "Tests/Helpers/ChaosRunner",
             swiftSettings: settings
         ),
-        .testTarget(name: "ChaosTests", dependencies: ["Chaos", "PostgresLock"], swiftSettings: settings),
+        .testTarget(
+            name: "ChaosTests",
+            dependencies: ["Chaos", "ChaosRunner", "FaultTools", "PostgresLock"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "LockCoreTests", dependencies: ["LockCore", "LockSimulation"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",

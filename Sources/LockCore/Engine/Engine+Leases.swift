@@ -97,7 +97,8 @@ extension Engine {
     /// idle. That it does is what the server is asked over a carrier.
     mutating func probe(_ id: ConnectionID, now: Instant) {
         connections[id]?.lastSent = now
-        pendingProbes.append(id)
+        // While there is no carrier they are not to pile up.
+        if !pendingProbes.contains(id) { pendingProbes.append(id) }
         ensureCarrier(now: now)
     }
 

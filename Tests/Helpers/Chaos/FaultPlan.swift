@@ -4,8 +4,8 @@ import LockCore
 package struct FaultPlan: Sequence, IteratorProtocol {
     /// How often each kind comes, in every so many. Dealt like cards, so that even a short run has some of everything.
     private static let deck: [Fault.Kind] = [
-        .kill, .kill, .kill, .freeze, .freeze, .freeze, .freeze, .terminate, .terminate, .terminate, .terminate, .crash, .cut, .cut,
-        .cut, .delay, .delay, .blackHole, .blackHole, .blackHole, .exhaustion,
+        .kill, .kill, .kill, .freeze, .freeze, .freeze, .freeze, .terminate, .terminate, .terminate, .terminate, .crash,
+        .cut, .cut, .cut, .delay, .delay, .blackHole, .blackHole, .blackHole, .exhaustion,
     ]
 
     private let workers: Int

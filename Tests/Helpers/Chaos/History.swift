@@ -19,9 +19,8 @@ package struct History: Sendable {
         package let isExclusive: Bool
         package let token: FencingToken?
         package let from: Int64
-        /// `isHeld` was true after this; `nil` if it was never found true. What it said was true all the time since `from`, because
-        /// it never becomes true again. Between this and the next look nobody believed in anything: a frozen or killed process
-        /// can't look.
+        /// `isHeld` was true after this; `nil` if it was never found true. So it was all the time since `from`: the lock was
+        /// granted before. Between this and the next look nobody believed in anything: a frozen or killed process can't look.
         package var until: Int64?
         package var refusals: [Int64] = []
         package var accepted: [Int] = []

@@ -31,8 +31,9 @@ package struct HistoryCheck {
     package var summary: String {
         let (tally, workers) = (history.tally, history.workers.values)
         let killed = workers.count { $0.fate == .killed }
+        let ended = tally.outcomes.values.reduce(0, +)
         return """
-            calls ended:               \(tally.outcomes.values.reduce(0, +)) of \(tally.calls), the others in \(killed) killed workers
+            calls ended:               \(ended) of \(tally.calls), the others in \(killed) killed workers
             locks that exclude:        \(tally.exclusive) exclusive, \(tally.shared) shared; \(pairs) neighbours compared, \
             \(excused) overlapped within an announced lease
             tokens that grow:          \(history.claims.count { $0.token != nil })
@@ -130,7 +131,9 @@ package struct HistoryCheck {
     private mutating func checkWrites() {
         for (key, writes) in Dictionary(grouping: history.writes, by: \.key) {
             for (index, write) in writes.enumerated() {
-                if write.number != index + 1 { violations.append("key \(key): write \(index + 1) has the number \(write.number)") }
+                if write.number != index + 1 {
+                    violations.append("key \(key): write \(index + 1) has the number \(write.number)")
+                }
                 let claim = history.workers[write.worker]?.claims[write.claim]
                 if claim?.token != write.token || claim?.key != key || claim?.isExclusive != true {
                     violations.append("key \(key): write \(write.number) is nobody's, token \(write.token)")

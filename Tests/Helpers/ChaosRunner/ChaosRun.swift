@@ -129,7 +129,8 @@ actor ChaosRun {
         }
         for row in try await server.query("SELECT key, number, fence, worker, claim FROM accepted ORDER BY key, number") {
             let values = row.map { $0 ?? "" }
-            guard let key = Int(values[0]), let number = Int(values[1]), let token = FencingToken(values[2]), let claim = Int(values[4])
+            guard let key = Int(values[0]), let number = Int(values[1]), let token = FencingToken(values[2]),
+                let claim = Int(values[4])
             else { continue }
             history.writes.append(.init(key: key, number: number, token: token, worker: values[3], claim: claim))
         }

@@ -36,9 +36,10 @@ actor WorkerPlace {
         let notes = notes(of: name)
         try Data().write(to: notes)
         let (lease, handOn) = (1 + number % 2, [256, 0, 4][number % 3])
+        let workerSeed = seed &* 1000 &+ UInt64(number * 100 + generation)
         process = try ChildProcess.helper(
             "ChaosWorker",
-            [locksURL, writesURL, notes.path(), name, "\(seed &* 1000 &+ UInt64(number * 100 + generation))", "\(lease)", "\(handOn)"]
+            [locksURL, writesURL, notes.path(), name, "\(workerSeed)", "\(lease)", "\(handOn)"]
         )
         allNames.withLock { $0.append(name) }
     }

@@ -1,12 +1,12 @@
 import Chaos
-import LibPQ
 import LockCore
 import PostgresLock
 
 /// A task of a worker, which makes one call after the other.
 struct ChaosTask: Sendable {
     private static let kinds: [Kind] = [
-        .withLock, .withLock, .withLock, .acquire, .acquire, .tryAcquire, .tryAcquire, .withLocks, .withLocks, .acquireAll, .changeMode,
+        .withLock, .withLock, .withLock, .acquire, .acquire, .tryAcquire, .tryAcquire, .withLocks, .withLocks, .acquireAll,
+        .changeMode,
     ]
 
     private enum Kind {
@@ -111,25 +111,4 @@ struct ChaosTask: Sendable {
     private func key() -> LockKey { LockKey(number: Int64(chance.number(0...ChaosWorker.keys - 1))) }
     private func mode() -> LockMode { chance.happens(0.4) ? .shared : .exclusive }
     private func requests() -> [LockRequest] { (0..<chance.number(2...3)).map { _ in LockRequest(key(), mode: mode()) } }
-}
-
-/// Random numbers of a task, from its seed.
-final class Chance: Sendable {
-    private let generator: Locked<SplitMix64>
-
-    init(_ generator: SplitMix64) {
-        self.generator = Locked(generator)
-    }
-
-    func number(_ range: ClosedRange<Int>) -> Int {
-        generator.withLock { Int.random(in: range, using: &$0) }
-    }
-
-    func happens(_ probability: Double) -> Bool {
-        Double(number(0...999_999)) < probability * 1_000_000
-    }
-
-    func one<Element>(of elements: [Element]) -> Element {
-        elements[number(0...elements.count - 1)]
-    }
 }

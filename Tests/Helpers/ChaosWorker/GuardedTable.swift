@@ -12,7 +12,10 @@ struct GuardedTable: Sendable {
         try await outside {
             try await writes.withTransaction(timeout: .seconds(10)) { transaction -> Int? in
                 let rows = try await transaction.query(
-                    "UPDATE guarded SET fence = $1::uuid, number = number + 1 WHERE key = $2 AND fence <= $1::uuid RETURNING number",
+                    """
+                    UPDATE guarded SET fence = $1::uuid, number = number + 1 WHERE key = $2 AND fence <= $1::uuid
+                    RETURNING number
+                    """,
                     [.string(token.description), .int(key)]
                 )
                 guard let number = try rows.first?.decode(0, as: Int.self) else { return nil }

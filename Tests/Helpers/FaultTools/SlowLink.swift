@@ -30,7 +30,7 @@ package final class SlowLink: Sendable {
     /// The port to connect to: part of the Unix socket's name, or the TCP port.
     package let port: Int
     private let orders: Locked<Orders>
-    private let bell: SocketPair
+    private let bell: Bell
 
     /// Before a server's Unix socket.
     ///
@@ -60,7 +60,7 @@ package final class SlowLink: Sendable {
         let listener = try place.listen()
         self.port = try port ?? SocketAddress.port(of: listener)
         orders = Locked(Orders(delay: delay))
-        bell = try SocketPair()
+        bell = try Bell()
         Thread.detachNewThread { [orders, bell] in Self.run(listener, target, orders, bell) }
     }
 
@@ -100,7 +100,7 @@ package final class SlowLink: Sendable {
 
     // MARK: The thread
 
-    private static func run(_ listener: Int32, _ target: SocketAddress, _ orders: Locked<Orders>, _ bell: SocketPair) {
+    private static func run(_ listener: Int32, _ target: SocketAddress, _ orders: Locked<Orders>, _ bell: Bell) {
         var wires: [SlowWire] = []
         while true {
             let current = orders.withLock { orders in
@@ -119,10 +119,7 @@ package final class SlowLink: Sendable {
             wires.removeAll(where: \.isOver)
 
             var polled = [bell.pollEntry, pollfd(fd: listener, events: Int16(POLLIN), revents: 0)] + wires.flatMap(\.pollEntries)
-            let due = wires.compactMap(\.nextDue).min()
-            // Rounded up: too early is not due yet.
-            let pause = due.map { Int32(min(max((ContinuousClock.now.duration(to: $0) / .milliseconds(1)).rounded(.up), 0), 60_000)) }
-            guard poll(&polled, nfds_t(polled.count), pause ?? -1) >= 0 else { continue }
+            guard poll(&polled, nfds_t(polled.count), pause(until: wires.compactMap(\.nextDue).min())) >= 0 else { continue }
             if polled[0].revents != 0 { bell.hush() }
             for (index, wire) in wires.enumerated() {
                 wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: orders.withLock(\.delay))
@@ -131,5 +128,12 @@ package final class SlowLink: Sendable {
                 wires.append(SlowWire(client: client, server: target.connect()))
             }
         }
+    }
+
+    /// In milliseconds, as `poll` wants it. Rounded up: what comes too early is not due yet.
+    private static func pause(until due: ContinuousClock.Instant?) -> Int32 {
+        guard let due else { return -1 }
+        let milliseconds = ContinuousClock.now.duration(to: due) / .milliseconds(1)
+        return Int32(min(max(milliseconds.rounded(.up), 0), 60_000))
     }
 }

@@ -72,7 +72,10 @@ enum SocketAddress: Sendable {
         }
     }
 
-    private static func withGeneric<Address>(_ address: inout Address, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Bool) -> Bool {
+    private static func withGeneric<Address>(
+        _ address: inout Address,
+        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Bool
+    ) -> Bool {
         withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Address>.size)) }
         }

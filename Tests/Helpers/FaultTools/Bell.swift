@@ -9,7 +9,7 @@ import Foundation
 #endif
 
 /// A bell that ends another thread's `poll`.
-final class SocketPair: Sendable {
+final class Bell: Sendable {
     private let reading: Int32
     private let writing: Int32
 

@@ -1,9 +1,10 @@
 import Chaos
+import FaultTools
 import Foundation
 import Testing
 
 @Suite("Chaos")
-struct ChaosPlanTests {
+struct ChaosTests {
     @Test("has at least 100 faults in ten minutes, of every kind, from any seed", arguments: UInt64(1)...20)
     func faults(seed: UInt64) {
         var time = Duration.zero
@@ -21,6 +22,15 @@ struct ChaosPlanTests {
         let faults = { (seed: UInt64) in Array(FaultPlan(seed: seed, workers: 3).prefix(100)) }
         #expect(faults(1) == faults(1))
         #expect(faults(1) != faults(2))
+    }
+
+    @Test("breaks no promise in a few seconds")
+    func run() async throws {
+        let runner = try ChildProcess.helper("ChaosRunner", ["0.15", "1"])
+        var lines: [String] = []
+        for await line in runner.lines { lines.append(line) }
+        let output = lines.joined(separator: "\n")
+        #expect(await runner.status() == 0, "\(output)")
     }
 
     @Test("is noted line by line; what was not finished is left for later")
