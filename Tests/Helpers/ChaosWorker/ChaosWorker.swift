@@ -4,7 +4,7 @@ import LockCore
 import PostgresLock
 
 /// One process of a chaos run: tasks that lock a few contended keys in all the ways there are, write under them what only a
-/// holder may write, and note what they do and believe, until a SIGTERM, or until nobody is there who could send one.
+/// holder may write, and note what they do and believe, until a SIGTERM.
 ///
 /// Arguments: a connection string for the locks, through a network that breaks; one for the writes, through a sound one; the
 /// file for the notes; a name; a seed; the lease in seconds; and how often a lock is handed on in the process.
