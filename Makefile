@@ -1,6 +1,6 @@
 # Everything that a change needs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix simulate lint format docs build tsan bench bench-micro bench-test clean deps test-deps
+.PHONY: help demo test test-matrix simulate chaos lint format docs build tsan bench bench-micro bench-test clean deps test-deps
 
 SWIFT ?= swift
 DOCS_TARGETS := PostgresLock PostgresLockTesting
@@ -23,6 +23,10 @@ test-matrix: test-deps ## Run all tests on every PostgreSQL that is installed, a
 
 simulate: deps ## Run the simulation at length: SEEDS=10000 runs (default 1), from SEED=1 on
 	$(SWIFT) run -c release LockSimulator $(or $(SEEDS),1) $(or $(SEED),1)
+
+chaos: deps ## Several processes on a real server while all goes wrong, for MINUTES=10; SEED=17 repeats the faults
+	$(SWIFT) build -c release --product ChaosWorker
+	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
 
 lint: ## Check the formatting and the style rules
 	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)

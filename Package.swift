@@ -99,6 +99,35 @@ let package = Package(
             path: "Tests/Helpers/LockSimulator",
             swiftSettings: settings
         ),
+        .target(
+            name: "FaultTools",
+            dependencies: ["LibPQ"],
+            path: "Tests/Helpers/FaultTools",
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Chaos",
+            dependencies: ["LibPQ", "LockCore", "PostgresLock"],
+            path: "Tests/Helpers/Chaos",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "ChaosWorker",
+            dependencies: ["Chaos", "LibPQ", "LockCore", "PostgresLock"],
+            path: "Tests/Helpers/ChaosWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "ChaosRunner",
+            dependencies: ["Chaos", "ChaosWorker", "FaultTools", "PostgresLock", "PostgresLockTesting"],
+            path: "Tests/Helpers/ChaosRunner",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ChaosTests",
+            dependencies: ["Chaos", "ChaosRunner", "FaultTools", "PostgresLock"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "LockCoreTests", dependencies: ["LockCore", "LockSimulation"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",
@@ -118,6 +147,7 @@ let package = Package(
         .testTarget(
             name: "PostgresLockTests",
             dependencies: [
+                "FaultTools",
                 "LibPQ",
                 "LockCore",
                 "LockWorker",

@@ -1,3 +1,4 @@
+import FaultTools
 import Foundation
 import PostgresLock
 import Testing

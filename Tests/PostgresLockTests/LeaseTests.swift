@@ -1,3 +1,4 @@
+import FaultTools
 import Foundation
 import LibPQ
 import PostgresLock
@@ -51,6 +52,40 @@ struct LeaseTests {
         }
         #expect(error?.code == .lockLost)
         #expect(error?.keys == ["a"])
+    }
+
+    @Test("a wait without a timeout, of which a network swallows the answer, gets its lock when the network is back", .server())
+    func swallowedGrant() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.lease = Self.short
+            $0.timeouts.response = .seconds(2)
+            $0.timeouts.connect = .milliseconds(500)
+            $0.timeouts.unreachable = .seconds(60)
+        }
+        let others = try database.manager()
+        let hasHeld = Locked(false)
+        let first = try await others.acquire("a")
+        let waiting = Task { try await locks.withLock("a") { _ in hasHeld.withLock { $0 = true } } }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await database.eventually("the server was asked about the wait") {
+            let question = "query LIKE 'SELECT true FROM pg_catalog.pg_stat_get_activity%'"
+            return try await database.query("SELECT count(*) > 0 FROM pg_stat_activity WHERE \(question)") == [["t"]]
+        }
+        link.swallowEverything()
+        try await first.release()
+        // Granted, and ended for silence.
+        try await database.eventually("nobody waits or holds") {
+            let counts = (try await database.locks(granted: false), try await database.locks())
+            return counts == (0, 0)
+        }
+        link.swallowNothing()
+        try await database.eventually("it gets the lock") { hasHeld.withLock { $0 } }
+        waiting.cancel()
+        _ = await waiting.result
     }
 
     @Test("a process that was frozen for longer finds its lock lost, and another one has got it meanwhile", .database)

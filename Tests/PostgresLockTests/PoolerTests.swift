@@ -1,3 +1,4 @@
+import FaultTools
 import LibPQ
 import PostgresLock
 import Testing

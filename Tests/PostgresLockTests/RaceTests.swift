@@ -1,3 +1,4 @@
+import FaultTools
 import PostgresLock
 import PostgresLockTesting
 import Testing

@@ -74,8 +74,10 @@ extension Engine {
             break
         case .position:
             positionAnswered(on: id, answer, now: now)
+        case .probe where answer.failure != nil:
+            break
         case .probe(let target):
-            probed(target, isActive: answer.rows.first == true, sentAt: sentAt)
+            probed(target, isActive: answer.rows.first == true, sentAt: sentAt, now: now)
         case .cancel(let target, _):
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
         case .wait(let key, let mode, _):

@@ -4,10 +4,10 @@ extension Engine {
     mutating func sendHeartbeats(now: Instant) {
         for id in connectionIDs {
             guard let connection = connections[id], let due = heartbeatDue(connection, id), due <= now else { continue }
-            if connection.statement == nil {
-                submit(.heartbeat, on: id, now: now)
-            } else {
+            if connection.statement != nil || isWaiting(connection) {
                 probe(id, now: now)
+            } else {
+                submit(.heartbeat, on: id, now: now)
             }
         }
     }
@@ -17,10 +17,18 @@ extension Engine {
     }
 
     private func heartbeatDue(_ connection: Connection, _ id: ConnectionID) -> Instant? {
+        if isWaiting(connection) {
+            // One that is being interrupted is given up if it does not answer.
+            return connection.interrupt == nil ? connection.lastSent.advanced(by: configuration.heartbeatInterval) : nil
+        }
         guard connection.inFlight.isEmpty, connection.interrupt == nil || connection.statement != nil,
             isEnded(connection) || holdsSomething(connection, id)
         else { return nil }
         return connection.lastSent.advanced(by: configuration.heartbeatInterval)
+    }
+
+    private func isWaiting(_ connection: Connection) -> Bool {
+        if case .waiting = connection.phase { true } else { false }
     }
 
     /// Whether the server would end the session if it heard nothing.

@@ -93,18 +93,40 @@ extension Engine {
 
     // MARK: Long statements
 
-    /// A statement on a lent connection may run for as long as it likes, and as long as it does the session is not idle. That
-    /// it does is what the server is asked over a carrier.
+    /// A statement on a lent connection, or a wait, may run for as long as it likes, and as long as it does the session is not
+    /// idle. That it does is what the server is asked over a carrier.
     mutating func probe(_ id: ConnectionID, now: Instant) {
         connections[id]?.lastSent = now
-        pendingProbes.append(id)
+        // While there is no carrier they are not to pile up.
+        if !pendingProbes.contains(id) { pendingProbes.append(id) }
         ensureCarrier(now: now)
     }
 
     /// - Parameter sentAt: When the question was sent.
-    mutating func probed(_ id: ConnectionID, isActive: Bool, sentAt: Instant) {
-        guard isActive, connections[id]?.statement != nil else { return }
-        renew(id, sentAt: sentAt)
+    mutating func probed(_ id: ConnectionID, isActive: Bool, sentAt: Instant, now: Instant) {
+        guard let connection = connections[id] else { return }
+        if case .waiting = connection.phase {
+            waitProbed(id, connection, isActive: isActive, sentAt: sentAt, now: now)
+        } else if isActive, connection.statement != nil {
+            renew(id, sentAt: sentAt)
+        }
+    }
+
+    /// A wait that the server knows nothing of, or has answered, is not answered for long any more; if it is not answered at all,
+    /// the network has swallowed that, and nobody would ever be told.
+    ///
+    /// Only where such questions have found a wait before: a role may not be allowed to see the other session, and the server
+    /// may be told to keep no account of activity.
+    private mutating func waitProbed(_ id: ConnectionID, _ connection: Connection, isActive: Bool, sentAt: Instant, now: Instant) {
+        // The question may have been about an earlier wait of the connection, or have come before this one.
+        guard connection.inFlight.count == 1, connection.interrupt == nil, let begun = connection.sentTimes.first, begun < sentAt
+        else { return }
+        if isActive {
+            hasSeenWaits = true
+            connections[id]?.answerBy = nil
+        } else if hasSeenWaits, connection.answerBy == nil {
+            connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+        }
     }
 
     // MARK: Doubt

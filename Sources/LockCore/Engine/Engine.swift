@@ -31,6 +31,8 @@ package struct Engine: Sendable {
     var pending = PendingKeys(.tryLock)
     var pendingCancels: [ConnectionID] = []
     var pendingProbes: [ConnectionID] = []
+    /// Whether such a question has found a wait before.
+    var hasSeenWaits = false
 
     // Contended keys.
     var waits: [AdvisoryKey: Wait] = [:]

@@ -17,12 +17,48 @@ struct EngineHeartbeatTests {
         #expect(script.pass(.seconds(30)) == [], "nothing is held any more")
     }
 
-    @Test("are asked of a holder, and not of who waits")
+    @Test("are asked of a holder; about who waits, the server is asked on the carrier")
     func holder() {
         var script = EngineScript.waiting()
-        #expect(script.pass(.seconds(30)) == [])
+        #expect(script.pass(.seconds(10)) == [.submit(1, .probe(2))])
+        script.answered(1, true)
         script.answered(2, true)
         #expect(script.pass(.seconds(10)) == [.submit(2, .heartbeat)])
+    }
+
+    @Test("a wait that is over for the server, and is not answered, is given up and begins anew")
+    func swallowedAnswer() {
+        var script = EngineScript.waiting()
+        script.pass(.seconds(10))
+        script.answered(1, true)
+        script.pass(.seconds(10))
+        script.answered(1)
+        // It may be on its way still.
+        #expect(!script.pass(.seconds(29)).contains(.close(2)))
+        script.answered(1)
+        let actions = script.pass(.seconds(1))
+        #expect(actions.contains(.close(2)))
+        #expect(actions.failures.isEmpty, "whoever waits is not told")
+        script.answered(1, false)
+        #expect(script.pass(.seconds(1)).connecting == 3)
+        script.connected(3)
+        // Polled meanwhile.
+        #expect(script.answered(1, false) == [.submit(3, .wait(1, .exclusive, limit: nil))])
+    }
+
+    @Test("a wait that the server was slow to hear of, or that nobody may see, is left alone")
+    func invisibleWait() {
+        var script = EngineScript.waiting()
+        for _ in 0..<20 {
+            #expect(script.pass(.seconds(10)) == [.submit(1, .probe(2))])
+            #expect(script.answered(1) == [])
+        }
+        var slow = EngineScript.waiting()
+        for isSeen in [true, false, true, true, true, true, true] {
+            slow.pass(.seconds(10))
+            slow.answered(1, rows: isSeen ? [true] : [])
+        }
+        #expect(slow.pass(.seconds(1)) == [])
     }
 
     @Test("that don't come end the connection and its locks")

@@ -101,7 +101,7 @@ struct EnginePollingTests {
     func oneAtATime() {
         var script = crowd(3, pollSize: 10)
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
-        #expect(script.pass(.seconds(20)) == [])
+        #expect(script.pass(.seconds(9)) == [])
         #expect(script.answered(1, false, false) == [])
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
     }

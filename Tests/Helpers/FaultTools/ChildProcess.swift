@@ -1,15 +1,15 @@
 import Foundation
 
 /// A started program.
-final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
     private let process: Process
     private let ending: AsyncStream<Int32>
 
     /// What it writes to its output, line by line. For one reader.
-    let lines: AsyncStream<String>
+    package let lines: AsyncStream<String>
 
     /// Starts one of the tests' own programs.
-    static func helper(_ name: String, _ arguments: [String]) throws -> ChildProcess {
+    package static func helper(_ name: String, _ arguments: [String]) throws -> ChildProcess {
         let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         return try ChildProcess(folder.appendingPathComponent(name), arguments)
     }
@@ -48,12 +48,14 @@ final class ChildProcess: Sendable {
         return lines
     }
 
-    func status() async -> Int32 {
+    package func status() async -> Int32 {
         for await status in ending { return status }
         return -1
     }
 
-    func signal(_ number: Int32) {
+    package func signal(_ number: Int32) {
+        // Its number may be somebody else's when it has ended.
+        guard process.isRunning else { return }
         kill(process.processIdentifier, number)
     }
 }

@@ -1,0 +1,150 @@
+import Chaos
+import Foundation
+import PostgresLock
+import Testing
+
+@Suite("The check of a history")
+struct HistoryCheckTests {
+    @Test("finds nothing in a good one")
+    func good() throws {
+        #expect(try HistoryScript().violations == [])
+    }
+
+    @Test("finds an empty one suspicious")
+    func empty() {
+        let violations = HistoryCheck(History()).violations
+        #expect(violations.contains("there were no exclusive locks"))
+        #expect(violations.contains("there were no guarded writes"))
+    }
+
+    @Test("finds two who exclude each other, but not two who share", arguments: [true, false])
+    func overlap(isExclusive: Bool) throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "a", claim: 2, isExclusive: isExclusive, from: 250, until: 260, token: 9)
+        // Against the shared one, and the exclusive one after it, which has the lower token.
+        expect(script, ["two hold what excludes each other", "the later one has the lower token"], if: isExclusive)
+        if !isExclusive { #expect(script.violations.allSatisfy { $0.hasPrefix("the later one has the lower token") }) }
+    }
+
+    @Test("forgives an overlap within the lease of a session that was ended, for its worker alone, and not for longer")
+    func announced() throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "b", claim: 3, from: 2000, until: 3000, token: 4)
+        try script.hold(worker: "a", claim: 2, from: 2500, until: 2600, token: 5)
+        expect(script, ["two hold what excludes each other"])
+        for ending in [("a", 2400), ("b", 2550), ("b", 1900)] as [(String, Int64)] {
+            var other = script
+            other.history.endings = [.init(worker: ending.0, from: ending.1 - 10, to: ending.1)]
+            expect(other, ["two hold what excludes each other"])
+        }
+        for worker in ["b", nil] {
+            var announced = script
+            announced.history.endings = [.init(worker: worker, from: 2390, to: 2400)]
+            #expect(announced.violations == [])
+        }
+    }
+
+    @Test("finds an overlap that begins in the same process, whatever was announced")
+    func sameProcess() throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "b", claim: 3, from: 2000, until: 3000, token: 4)
+        try script.hold(worker: "b", claim: 4, from: 2500, until: 2600, token: 5)
+        script.history.endings = [.init(worker: nil, from: 2390, to: 2400)]
+        expect(script, ["two hold what excludes each other"])
+    }
+
+    @Test("finds an overlap with a long claim that others came after")
+    func longClaim() throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "a", claim: 2, isExclusive: false, from: 2000, until: 3000, token: 4)
+        for number in 5..<9 {
+            let from = Int64(number * 100 + 1600)
+            try script.hold(worker: "b", claim: number, isExclusive: false, from: from, until: from + 10, token: number)
+        }
+        #expect(script.violations == [])
+        try script.hold(worker: "b", claim: 9, from: 2900, until: 2910, token: 9)
+        expect(script, ["two hold what excludes each other"])
+    }
+
+    @Test("finds tokens that go back, are there twice, or not at all")
+    func tokens() throws {
+        var back = try HistoryScript()
+        try back.hold(worker: "a", claim: 2, from: 500, until: 600, token: 0)
+        expect(back, ["the later one has the lower token"])
+        var twice = try HistoryScript()
+        try twice.hold(worker: "a", claim: 2, from: 500, until: 600, token: 3)
+        expect(twice, ["two have one token"])
+        var none = try HistoryScript()
+        try none.hold(worker: "a", claim: 2, from: 500, until: 600, token: nil)
+        expect(none, ["there is no token"])
+    }
+
+    @Test("finds a stale write that got through, one of nobody, and one that is missing")
+    func writes() throws {
+        var stale = try HistoryScript()
+        stale.history.writes.append(.init(key: 7, number: 4, token: try HistoryScript.token(1), worker: "a", claim: 1))
+        expect(stale, ["a stale holder's write got through"])
+        var nobody = try HistoryScript()
+        nobody.history.writes.append(.init(key: 7, number: 4, token: try HistoryScript.token(4), worker: "a", claim: 1))
+        expect(nobody, ["write 4 is nobody's"])
+        var missing = try HistoryScript()
+        missing.history.writes.removeLast()
+        expect(missing, ["a write that was confirmed is not in the table"])
+        var gap = try HistoryScript()
+        gap.history.writes.remove(at: 1)
+        expect(gap, ["write 2 has the number 3", "a write that was confirmed is not in the table"])
+    }
+
+    @Test("finds a holder who was refused, but not one whose lock was lost before, or may have been")
+    func refusal() throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "b", claim: 3, from: 2000, until: 2100, token: 4)
+        var refused = script
+        refused.note(2050, "b", .refused(claim: 3))
+        expect(refused, ["a holder's write was refused"])
+        refused.history.endings = [.init(worker: "b", from: 2010, to: 2020)]
+        #expect(refused.violations == [])
+        script.note(2150, "b", .refused(claim: 3))
+        #expect(script.violations == [])
+    }
+
+    @Test("finds a write that came in under a shared lock")
+    func read() throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "b", claim: 3, isExclusive: false, from: 2000, until: 2100, token: 4)
+        script.note(2050, "b", .read(claim: 3, fence: try HistoryScript.token(5)))
+        expect(script, ["under a shared lock"])
+    }
+
+    @Test("finds calls that have not ended, unless their process was killed")
+    func calls() throws {
+        var script = try HistoryScript()
+        script.note(500, "a", .begun(call: 2, what: "acquire"))
+        expect(script, ["a call has not ended"])
+        script.history.workers["a"]?.fate = .killed
+        #expect(script.violations == [])
+    }
+
+    @Test("finds workers that did not shut down, and locks that are left")
+    func ends() throws {
+        var status = try HistoryScript()
+        status.history.workers["a"]?.fate = .exited(133)
+        expect(status, ["worker a did not shut down by itself"])
+        var unfinished = try HistoryScript()
+        unfinished.history.workers["a"]?.isFinished = false
+        expect(unfinished, ["worker a did not shut down by itself"])
+        var left = try HistoryScript()
+        left.history.locksLeft = 1
+        expect(left, ["locks are left at the server"])
+        left.history.locksLeft = nil
+        expect(left, ["locks are left at the server"])
+    }
+
+    /// Each violation is one of these, and each of these is there.
+    private func expect(_ script: HistoryScript, _ expected: [String], if isExpected: Bool = true) {
+        guard isExpected else { return }
+        let violations = script.violations
+        for text in expected { #expect(violations.contains { $0.contains(text) }, "\(text) is not among \(violations)") }
+        for violation in violations { #expect(expected.contains { violation.contains($0) }, "\(violation)") }
+    }
+}

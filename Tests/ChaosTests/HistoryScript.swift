@@ -1,0 +1,60 @@
+import Chaos
+import PostgresLock
+
+/// A history made by hand, in which nothing is wrong: two workers, one after the other, and one who shared the lock in between.
+struct HistoryScript {
+    /// The lease of all workers.
+    static let lease: Int64 = 1000
+
+    var history = History()
+
+    init() throws {
+        for worker in ["a", "b"] { note(0, worker, .started(leaseNanoseconds: Self.lease)) }
+        try hold(worker: "a", claim: 1, from: 100, until: 200, token: 1, writes: [1])
+        try hold(worker: "b", claim: 1, isExclusive: false, from: 210, until: 300, token: 2)
+        try hold(worker: "b", claim: 2, from: 310, until: 400, token: 3, writes: [2, 3])
+        for worker in ["a", "b"] { finish(worker) }
+        history.locksLeft = 0
+    }
+
+    var violations: [String] { HistoryCheck(history).violations }
+
+    static func token(_ number: Int) throws -> FencingToken {
+        guard let token = FencingToken(String(repeating: "0", count: 30) + (number < 10 ? "0" : "") + "\(number)") else {
+            throw CancellationError()
+        }
+        return token
+    }
+
+    mutating func note(_ time: Int64, _ worker: String, _ kind: ChaosEvent.Kind) {
+        history.note(ChaosEvent(time: time, kind), of: worker)
+    }
+
+    mutating func finish(_ worker: String) {
+        note(10_000, worker, .finished)
+        history.workers[worker]?.fate = .exited(0)
+    }
+
+    /// A call for one lock, from 10 before the grant on.
+    mutating func hold(
+        worker: String,
+        claim: Int,
+        isExclusive: Bool = true,
+        from: Int64,
+        until: Int64,
+        token number: Int?,
+        writes: [Int] = []
+    ) throws {
+        let token = try number.map(Self.token)
+        note(from - 10, worker, .begun(call: claim, what: "acquire"))
+        note(from, worker, .held(claim: claim, call: claim, key: 7, isExclusive: isExclusive, token: token))
+        for write in writes {
+            note(from + 1, worker, .accepted(claim: claim, number: write))
+            guard let token else { continue }
+            history.writes.append(.init(key: 7, number: write, token: token, worker: worker, claim: claim))
+        }
+        if !isExclusive { note(from + 1, worker, .read(claim: claim, fence: try Self.token(1))) }
+        note(until, worker, .stillHeld(claim: claim))
+        note(until + 10, worker, .ended(call: claim, outcome: "done"))
+    }
+}

@@ -1,0 +1,176 @@
+import PostgresLock
+
+/// Reads a history, and says what in it breaks a promise.
+///
+/// What a worker claims is never more than the truth: it reads the clock *before* it asks `isHeld`, so if that is true, the lock
+/// was believed in at that time. So two conflicting claims that overlap are a fault, without any tolerance, with one exception:
+/// when the server ended a session behind its client's back, the client may believe in its locks for the rest of the lease, and
+/// no longer. What that leaves open, tokens and guarded writes must close: they are checked without exception.
+package struct HistoryCheck {
+    private let history: History
+    private let endings: [String?: [History.Ending]]
+    package private(set) var violations: [String] = []
+    /// Pairs that overlapped where that was announced.
+    private var excused = 0
+    private var pairs = 0
+
+    package init(_ history: History) {
+        self.history = history
+        endings = Dictionary(grouping: history.endings, by: \.worker)
+        violations = history.inconsistencies
+        checkCalls()
+        checkWorkers()
+        checkTokens()
+        checkOverlaps()
+        checkWrites()
+        checkGuards()
+        checkSubstance()
+    }
+
+    /// What was checked, and how much of it.
+    package var summary: String {
+        let (tally, workers) = (history.tally, history.workers.values)
+        let killed = workers.count { $0.fate == .killed }
+        let ended = tally.outcomes.values.reduce(0, +)
+        return """
+            calls ended:               \(ended) of \(tally.calls), the others in \(killed) killed workers
+            locks that exclude:        \(tally.exclusive) exclusive, \(tally.shared) shared; \(pairs) neighbours compared, \
+            \(excused) overlapped within an announced lease
+            tokens that grow:          \(history.claims.count { $0.token != nil })
+            guarded writes in order:   \(history.writes.count) in the table, \(tally.refused) refused
+            reads under shared locks:  \(tally.reads)
+            workers that ended well:   \(workers.count { $0.isFinished }) of \(workers.count - killed) that were not killed
+            locks left at the server:  \(history.locksLeft.map(String.init) ?? "unknown")
+            """
+    }
+
+    // MARK: Calls and processes
+
+    private mutating func checkCalls() {
+        for (name, worker) in history.workers where worker.fate != .killed {
+            for (number, call) in worker.calls.sorted(by: { $0.key < $1.key }) where call.outcome == nil {
+                violations.append("a call has not ended: \(number) of worker \(name), \(call.what)")
+            }
+        }
+    }
+
+    private mutating func checkWorkers() {
+        for (name, worker) in history.workers.sorted(by: { $0.key < $1.key }) where worker.fate != .killed {
+            if worker.fate != .exited(0) || !worker.isFinished {
+                violations.append("worker \(name) did not shut down by itself: \(worker.fate)")
+            }
+        }
+        if history.locksLeft != 0 {
+            violations.append("locks are left at the server: \(history.locksLeft.map(String.init) ?? "nobody has looked")")
+        }
+    }
+
+    /// A history in which nothing happened proves nothing.
+    private mutating func checkSubstance() {
+        let tally = history.tally
+        let counts = [
+            ("calls", tally.calls), ("exclusive locks", tally.exclusive), ("shared locks", tally.shared), ("reads", tally.reads),
+            ("guarded writes", history.writes.count), ("workers that finished", history.workers.values.count { $0.isFinished }),
+        ]
+        for (what, count) in counts where count == 0 { violations.append("there were no \(what)") }
+    }
+
+    // MARK: Locks
+
+    private mutating func checkTokens() {
+        for claims in Dictionary(grouping: history.claims, by: \.key).values {
+            for claim in claims where claim.token == nil { violations.append("there is no token: \(text(claim))") }
+            for same in Dictionary(grouping: claims.filter { $0.token != nil }, by: \.token).values {
+                // A lock that was made a shared one keeps its token.
+                let others = same.filter { ($0.worker, $0.call) != (same[0].worker, same[0].call) }
+                if let other = others.first { violations.append("two have one token: \(text(same[0])), \(text(other))") }
+            }
+        }
+    }
+
+    /// In the order of the tokens, every claim must end before the next one begins that it conflicts with.
+    private mutating func checkOverlaps() {
+        for claims in Dictionary(grouping: history.claims, by: \.key).values {
+            let ordered = claims.compactMap { claim in claim.token.map { (token: $0, claim: claim) } }
+                .filter { $0.claim.until != nil }
+                .sorted { ($0.token, $0.claim.from) < ($1.token, $1.claim.from) }.map(\.claim)
+            var latest: [Int64] = []
+            for (index, claim) in ordered.enumerated() {
+                pairs += index > 0 ? 1 : 0
+                for before in stride(from: index - 1, through: 0, by: -1) {
+                    guard latest[before] >= claim.from else { break }
+                    check(ordered[before], claim)
+                }
+                latest.append(max(latest.last ?? .min, claim.until ?? .min))
+            }
+        }
+    }
+
+    private mutating func check(_ lower: History.Claim, _ higher: History.Claim) {
+        guard lower.isExclusive || higher.isExclusive, let until = lower.until, let end = higher.until else { return }
+        guard until >= higher.from else { return }
+        // Inside one process nothing is uncertain.
+        if lower.worker != higher.worker, isExcused(lower, from: higher.from) {
+            excused += 1
+            return
+        }
+        let what = end < lower.from ? "the later one has the lower token" : "two hold what excludes each other"
+        violations.append("\(what): \(text(lower)), \(text(higher))")
+    }
+
+    /// Whether the claim's session may have ended before `time` behind its worker's back, so recently that it may not know.
+    private func isExcused(_ claim: History.Claim, from time: Int64) -> Bool {
+        guard let until = claim.until, let lease = history.workers[claim.worker]?.lease else { return false }
+        return [claim.worker, nil].contains { worker in
+            endings[worker, default: []].contains { $0.to >= claim.begun && $0.from <= time && until <= $0.to + lease }
+        }
+    }
+
+    // MARK: Writes
+
+    private mutating func checkWrites() {
+        for (key, writes) in Dictionary(grouping: history.writes, by: \.key) {
+            for (index, write) in writes.enumerated() {
+                if write.number != index + 1 {
+                    violations.append("key \(key): write \(index + 1) has the number \(write.number)")
+                }
+                let claim = history.workers[write.worker]?.claims[write.claim]
+                if claim?.token != write.token || claim?.key != key || claim?.isExclusive != true {
+                    violations.append("key \(key): write \(write.number) is nobody's, token \(write.token)")
+                }
+                guard index > 0, case let before = writes[index - 1], write.token < before.token else { continue }
+                violations.append(
+                    "key \(key): a stale holder's write got through: \(write.number), token \(write.token) after \(before.token)"
+                )
+            }
+        }
+        let known = Dictionary(grouping: history.writes) { "\($0.key) \($0.number)" }
+        for claim in history.claims {
+            for number in claim.accepted where known["\(claim.key) \(number)"]?.first?.token != claim.token {
+                violations.append("a write that was confirmed is not in the table: \(number) of \(text(claim))")
+            }
+        }
+    }
+
+    /// Who holds the lock is not refused, and finds no token above its own. (Its own it finds after a downgrade.)
+    private mutating func checkGuards() {
+        for claim in history.claims {
+            guard let token = claim.token, let until = claim.until else { continue }
+            for time in claim.refusals where time <= until && !isExcused(claim, from: time) {
+                violations.append("a holder's write was refused while it held the lock: \(text(claim))")
+            }
+            for (time, fence) in claim.reads where time <= until && !isExcused(claim, from: time) {
+                guard let fence, fence > token else { continue }
+                violations.append("somebody has written with \(fence) under a shared lock: \(text(claim))")
+            }
+        }
+    }
+
+    private func text(_ claim: History.Claim) -> String {
+        let until = claim.until.map { "\($0)" } ?? "never"
+        return """
+            [worker \(claim.worker) call \(claim.call) claim \(claim.number), \(claim.isExclusive ? "exclusive" : "shared") \
+            key \(claim.key), \(claim.from) to \(until), token \(claim.token.map(\.description) ?? "none")]
+            """
+    }
+}

@@ -1,0 +1,147 @@
+import Chaos
+import FaultTools
+import Foundation
+import PostgresLock
+import PostgresLockTesting
+
+/// A run: a server, its workers, and the faults.
+actor ChaosRun {
+    private static let workers = 5
+
+    private let folder: URL
+    private let plan: FaultPlan
+    private let duration: Duration
+    private let server: EphemeralPostgres
+    private let places: [WorkerPlace]
+    let faults: FaultInjector
+    private var history = History()
+    /// How much of each worker's notes has been read.
+    private var sizesRead: [String: UInt64] = [:]
+
+    init(folder: URL, seed: UInt64, duration: Duration) async throws {
+        self.folder = folder
+        self.duration = duration
+        plan = FaultPlan(seed: seed, workers: Self.workers)
+        let server = try await EphemeralPostgres.start(
+            // A small lock table, which is soon full.
+            .init(settings: ["max_locks_per_transaction": "10"], listensOnTCP: true)
+        )
+        try await server.query(
+            """
+            CREATE TABLE guarded (key int PRIMARY KEY, fence uuid NOT NULL, number int8 NOT NULL);
+            INSERT INTO guarded SELECT key, '00000000-0000-0000-0000-000000000000', 0 FROM generate_series(0, 99) key;
+            CREATE TABLE accepted (key int, number int8, fence uuid, worker text, claim int8, PRIMARY KEY (key, number))
+            """
+        )
+        self.server = server
+        places = try (0..<Self.workers).map { try WorkerPlace(number: $0, seed: seed, server: server, folder: folder) }
+        faults = FaultInjector(server: server, places: places)
+    }
+
+    /// Runs, and returns what happened.
+    func run() async throws -> History {
+        do {
+            for place in places { try await place.start() }
+            await work()
+            try await faults.repair()
+            await withTaskGroup { group in
+                for place in places { group.addTask { await place.stop() } }
+            }
+            history.locksLeft = try await locksLeft()
+            try await collect()
+        } catch {
+            for place in places { await place.kill() }
+            try? await keepRecords()
+            await server.remove()
+            throw error
+        }
+        try await keepRecords()
+        await server.remove()
+        return history
+    }
+
+    private func work() async {
+        let end = ContinuousClock.now + duration
+        await withTaskGroup { group in
+            group.addTask { [plan, faults] in
+                await withTaskGroup { group in
+                    for fault in plan {
+                        guard ContinuousClock.now + fault.pause < end else { return }
+                        try? await Task.sleep(for: fault.pause)
+                        group.addTask { await faults.commit(fault) }
+                    }
+                }
+            }
+            group.addTask { await self.reportProgress() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func reportProgress() async {
+        let begin = ContinuousClock.now
+        while (try? await Task.sleep(for: .seconds(10))) != nil {
+            do {
+                try readNotes()
+            } catch {
+                print("The notes can't be read: \(error)")
+            }
+            print("\(minutes(begin.duration(to: .now))) of \(minutes(duration)): \(await faults.summary); \(history.tally)")
+            fflush(nil)
+        }
+    }
+
+    private func minutes(_ duration: Duration) -> String {
+        String(format: "%d:%02d", duration.components.seconds / 60, duration.components.seconds % 60)
+    }
+
+    // MARK: Afterwards
+
+    /// A session that the network has swallowed keeps its locks until its lease ends.
+    private func locksLeft() async throws -> Int {
+        let limit = ContinuousClock.now + .seconds(30)
+        while true {
+            let rows = try await server.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+            let count = rows.first?.first.flatMap(\.self).flatMap { Int($0) } ?? -1
+            if count == 0 || ContinuousClock.now > limit { return count }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    private func readNotes() throws {
+        for place in places {
+            for name in place.names {
+                let file = try FileHandle(forReadingFrom: place.notes(of: name))
+                defer { try? file.close() }
+                try file.seek(toOffset: sizesRead[name, default: 0])
+                let (events, size) = try ChaosLog.events(in: file.readToEnd() ?? Data())
+                for event in events { history.note(event, of: name) }
+                sizesRead[name, default: 0] += UInt64(size)
+            }
+        }
+    }
+
+    private func collect() async throws {
+        try readNotes()
+        history.endings = await faults.endings
+        for place in places {
+            for (name, fate) in await place.fates { history.workers[name]?.fate = fate }
+        }
+        for row in try await server.query("SELECT key, number, fence, worker, claim FROM accepted ORDER BY key, number") {
+            let values = row.map { $0 ?? "" }
+            guard let key = Int(values[0]), let number = Int(values[1]), let token = FencingToken(values[2]),
+                let claim = Int(values[4])
+            else { continue }
+            history.writes.append(.init(key: key, number: number, token: token, worker: values[3], claim: claim))
+        }
+    }
+
+    /// Beside what the workers have written down.
+    private func keepRecords() async throws {
+        try server.serverLog().write(to: folder.appending(path: "server.log"), atomically: true, encoding: .utf8)
+        try await (faults.record.joined(separator: "\n") + "\n")
+            .write(to: folder.appending(path: "faults.log"), atomically: true, encoding: .utf8)
+        let table = history.writes.map { "\($0.key) \($0.number) \($0.token) \($0.worker) \($0.claim)\n" }.joined()
+        try table.write(to: folder.appending(path: "accepted.log"), atomically: true, encoding: .utf8)
+    }
+}

@@ -1,0 +1,114 @@
+import Chaos
+import LockCore
+import PostgresLock
+
+/// A task of a worker, which makes one call after the other.
+struct ChaosTask: Sendable {
+    private static let kinds: [Kind] = [
+        .withLock, .withLock, .withLock, .acquire, .acquire, .tryAcquire, .tryAcquire, .withLocks, .withLocks, .acquireAll,
+        .changeMode,
+    ]
+
+    private enum Kind {
+        case withLock
+        case acquire
+        case tryAcquire
+        case withLocks
+        case acquireAll
+        case changeMode
+    }
+
+    private let locks: LockManager
+    private let holding: Holding
+    private let log: ChaosLog
+    private let numbers: Numbers
+    private let end: EndOfWork
+    private let chance: Chance
+
+    init(locks: LockManager, table: GuardedTable, log: ChaosLog, numbers: Numbers, end: EndOfWork, generator: SplitMix64) {
+        chance = Chance(generator)
+        holding = Holding(table: table, log: log, numbers: numbers, chance: chance)
+        self.locks = locks
+        self.log = log
+        self.numbers = numbers
+        self.end = end
+    }
+
+    func run() async {
+        while !end.hasCome { await makeCall() }
+    }
+
+    private func makeCall() async {
+        let kind = chance.one(of: Self.kinds)
+        let timeout: Duration? = chance.happens(0.7) ? .milliseconds(chance.number(10...3000)) : nil
+        let call = numbers.next()
+        log.note(.begun(call: call, what: "\(kind), timeout \(timeout.map { "\($0)" } ?? "none")"))
+        let task = Task { try await perform(kind, call, timeout) }
+        let canceller =
+            chance.happens(0.1)
+            ? Task { [delay = Duration.milliseconds(chance.number(0...500))] in
+                try await Task.sleep(for: delay)
+                task.cancel()
+            } : nil
+        let result = await task.result
+        canceller?.cancel()
+        log.note(.ended(call: call, outcome: outcome(result)))
+        // A server that can't be reached is not asked again at once.
+        if case .failure = result { try? await Task.sleep(for: .milliseconds(chance.number(0...50))) }
+    }
+
+    private func outcome(_ result: Result<Void, any Error>) -> String {
+        switch result {
+        case .success: "done"
+        case .failure(let error as LockError): "\(error.code)"
+        case .failure(is CancellationError): "cancelled"
+        case .failure(let error): "\(error)"
+        }
+    }
+
+    private func perform(_ kind: Kind, _ call: Int, _ timeout: Duration?) async throws {
+        switch kind {
+        case .withLock:
+            try await locks.withLock(key(), mode: mode(), timeout: timeout) { lock in await holding.hold([lock], call) }
+        case .acquire:
+            let lock = try await locks.acquire(key(), mode: mode(), timeout: timeout)
+            await holding.hold([lock.lease], call)
+            try await lock.release()
+        case .tryAcquire:
+            guard let lock = try await locks.tryAcquire(key(), mode: mode()) else { return }
+            await holding.hold([lock.lease], call)
+            try await lock.release()
+        case .withLocks:
+            try await locks.withLocks(requests(), timeout: timeout) { set in await holding.hold(set.leases, call) }
+        case .acquireAll:
+            let set = try await locks.acquire(all: requests(), timeout: timeout)
+            await holding.hold(set.lease.leases, call)
+            try await set.release()
+        case .changeMode:
+            try await changeMode(call, timeout)
+        }
+    }
+
+    private func changeMode(_ call: Int, _ timeout: Duration?) async throws {
+        let lock = try await locks.acquire(key(), mode: mode(), timeout: timeout)
+        await holding.hold([lock.lease], call)
+        do {
+            let isChanged: Bool
+            if lock.mode == .exclusive {
+                try await lock.downgrade()
+                isChanged = true
+            } else {
+                isChanged = try await lock.tryUpgrade()
+            }
+            if isChanged { await holding.hold([lock.lease], call) }
+        } catch {
+            try? await lock.release()
+            throw error
+        }
+        try await lock.release()
+    }
+
+    private func key() -> LockKey { LockKey(number: Int64(chance.number(0...ChaosWorker.keys - 1))) }
+    private func mode() -> LockMode { chance.happens(0.4) ? .shared : .exclusive }
+    private func requests() -> [LockRequest] { (0..<chance.number(2...3)).map { _ in LockRequest(key(), mode: mode()) } }
+}

@@ -1,0 +1,63 @@
+import Chaos
+import Foundation
+import LockCore
+import PostgresLock
+
+/// One process of a chaos run: tasks that lock a few contended keys in all the ways there are, write under them what only a
+/// holder may write, and note what they do and believe, until a SIGTERM.
+///
+/// Arguments: a connection string for the locks, through a network that breaks; one for the writes, through a sound one; the
+/// file for the notes; a name; a seed; the lease in seconds; and how often a lock is handed on in the process.
+@main
+struct ChaosWorker {
+    static let keys = 10
+    private static let tasks = 8
+
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 8, let seed = UInt64(arguments[5]), let lease = Int(arguments[6]), let handOn = Int(arguments[7])
+        else {
+            print("usage: ChaosWorker LOCKS-URL WRITES-URL LOG NAME SEED LEASE HAND-ON")
+            exit(2)
+        }
+        // What the library logs, and last words.
+        dup2(open(arguments[3] + ".stderr", O_WRONLY | O_CREAT | O_APPEND, 0o644), STDERR_FILENO)
+        let log = try ChaosLog(path: arguments[3])
+        log.note(.started(leaseNanoseconds: Int64(lease) * 1_000_000_000))
+        let end = EndOfWork()
+        let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handOn: handOn))
+        let writes = try LockManager(configuration: .init(url: arguments[2] + " application_name='writes of \(arguments[4])'"))
+        let table = GuardedTable(writes: writes, worker: arguments[4])
+        let numbers = Numbers()
+        var generator = SplitMix64(seed: seed)
+        await withTaskGroup { group in
+            for _ in 0..<tasks {
+                let task = ChaosTask(
+                    locks: locks,
+                    table: table,
+                    log: log,
+                    numbers: numbers,
+                    end: end,
+                    generator: SplitMix64(seed: generator.next())
+                )
+                group.addTask { await task.run() }
+            }
+        }
+        await locks.shutdown()
+        await writes.shutdown()
+        log.note(.finished)
+    }
+
+    private static func configuration(_ url: String, _ name: String, lease: Int, handOn: Int) -> LockManager.Configuration {
+        var configuration = LockManager.Configuration(url: url)
+        configuration.applicationName = "chaos \(name)"
+        configuration.lease = .seconds(lease)
+        configuration.handOn.maximumCount = handOn
+        configuration.fencingTokens = true
+        configuration.pool.maximumConnections = 5
+        configuration.timeouts.connect = .seconds(2)
+        configuration.timeouts.unreachable = .seconds(4)
+        configuration.timeouts.response = .seconds(3)
+        return configuration
+    }
+}

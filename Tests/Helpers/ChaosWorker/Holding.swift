@@ -1,0 +1,86 @@
+import Chaos
+import PostgresLock
+
+/// What a task does while it holds locks, and for a while after it has lost them.
+struct Holding: Sendable {
+    private struct Claim {
+        let number: Int
+        let lease: LockLease
+        let key: Int
+        let isExclusive: Bool
+        let token: FencingToken
+    }
+
+    let table: GuardedTable
+    let log: ChaosLog
+    let numbers: Numbers
+    let chance: Chance
+
+    /// Returns when the locks are to be released: after some time, upon a loss or a cancellation.
+    func hold(_ leases: [LockLease], _ call: Int) async {
+        let claims = leases.compactMap { claim($0, call) }
+        // Mostly for a moment, and now and then for longer than the lease.
+        let duration = Duration.milliseconds(chance.happens(0.08) ? chance.number(200...3000) : chance.number(0...20))
+        let deadline = ContinuousClock.now + duration
+        for claim in claims { await use(claim) }
+        while ContinuousClock.now < deadline, !Task.isCancelled, areHeld(claims) {
+            try? await Task.sleep(for: min(.milliseconds(20), deadline - .now))
+        }
+        if areHeld(claims), chance.happens(0.5) {
+            for claim in claims { await use(claim) }
+        }
+        for claim in claims where !isHeld(claim) {
+            log.note(.notHeld(claim: claim.number))
+            // As a holder does that has not noticed.
+            guard claim.isExclusive else { continue }
+            if chance.happens(0.5) { await pause(upTo: 1000) }
+            await write(claim)
+        }
+    }
+
+    private func claim(_ lease: LockLease, _ call: Int) -> Claim? {
+        guard let key = lease.key.number else { return nil }
+        let number = numbers.next()
+        let (isExclusive, token) = (lease.mode == .exclusive, lease.fencingToken)
+        log.note(.held(claim: number, call: call, key: Int(key), isExclusive: isExclusive, token: token))
+        guard let token else { return nil }
+        return Claim(number: number, lease: lease, key: Int(key), isExclusive: isExclusive, token: token)
+    }
+
+    /// The clock is read before the lock is asked: what is noted is true whatever happens in between.
+    private func isHeld(_ claim: Claim) -> Bool {
+        let time = ChaosClock.now
+        guard claim.lease.isHeld else { return false }
+        log.note(.stillHeld(claim: claim.number), at: time)
+        return true
+    }
+
+    private func areHeld(_ claims: [Claim]) -> Bool {
+        claims.map(isHeld).allSatisfy { $0 }
+    }
+
+    private func use(_ claim: Claim) async {
+        if claim.isExclusive { await write(claim) } else { await read(claim) }
+        _ = isHeld(claim)
+    }
+
+    private func write(_ claim: Claim) async {
+        do {
+            let number = try await table.write(claim.key, claim: claim.number, token: claim.token)
+            log.note(number.map { .accepted(claim: claim.number, number: $0) } ?? .refused(claim: claim.number))
+        } catch {
+            log.note(.writeFailed(claim: claim.number))
+        }
+    }
+
+    private func read(_ claim: Claim) async {
+        guard let fence = try? await table.read(claim.key) else { return }
+        log.note(.read(claim: claim.number, fence: fence))
+    }
+
+    private func pause(upTo milliseconds: Int) async {
+        let duration = Duration.milliseconds(chance.number(0...milliseconds))
+        // Not cut short by a cancellation.
+        await Task.detached { try? await Task.sleep(for: duration) }.value
+    }
+}

@@ -1,0 +1,8 @@
+import Synchronization
+
+/// Numbers for calls and claims of all tasks.
+final class Numbers: Sendable {
+    private let last = Atomic(0)
+
+    func next() -> Int { last.add(1, ordering: .relaxed).newValue }
+}
