@@ -92,6 +92,7 @@ struct LeaseTests {
     func frozen() async throws {
         let database = try TestDatabase.get()
         let holder = try ChildProcess.helper("LeaseHolder", [database.url, "1"])
+        defer { holder.signal(SIGKILL) }
         for await line in holder.lines {
             #expect(line == "held")
             break
@@ -105,6 +106,29 @@ struct LeaseTests {
             for await line in holder.lines { rest.append(line) }
             #expect(rest.drop { $0 == "held" }.first == "lost")
             #expect(rest.last == "lockLost")
+        }
+        #expect(await holder.status() == 0)
+    }
+
+    @Test("a process that was frozen while the server sends it more than fits loses its lock", .server(listensOnTCP: true))
+    func frozenInFlood() async throws {
+        let database = try TestDatabase.get()
+        let url = database.server.connectionString(database: database.name, overTCP: true)
+        let holder = try ChildProcess.helper("LeaseHolder", [url, "1", "flood"])
+        defer { holder.signal(SIGKILL) }
+        for await line in holder.lines {
+            #expect(line == "held")
+            break
+        }
+        try await database.eventually("the server can't send any more") {
+            let sending = try await database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite'")
+            if !sending.isEmpty { holder.signal(SIGSTOP) }
+            return !sending.isEmpty
+        }
+        let locks = try database.manager()
+        try await locks.withLock("frozen", timeout: .seconds(20)) { _ in
+            holder.signal(SIGCONT)
+            for await line in holder.lines { #expect(line == "lockLost") }
         }
         #expect(await holder.status() == 0)
     }
