@@ -178,9 +178,9 @@ final class SimulatedSession {
         }
     }
 
-    /// Others may hold the lock meanwhile, and write records of theirs.
+    /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.
     private func waitForDisk() -> Duration {
-        server.chance.happens(0.3) ? server.chance.skewedDuration(.zero ... .seconds(1)) : .zero
+        server.chance.happens(0.3) ? server.chance.skewedDuration(.zero ... .milliseconds(500)) : .zero
     }
 
     private func flush(_ position: WALPosition) {
