@@ -21,6 +21,31 @@ struct KeyTests {
         #expect(try await pglock("key", "--", "-x").output == "\(LockKey("-x").number ?? 0)\n")
     }
 
+    @Test(
+        "prints the keys of other libraries",
+        arguments: [
+            ("postgresql-lock", "my-lock", "4791209619368833285"), ("distributed-lock", "a", "-1023410177,-1"),
+            ("distributed-lock", String(repeating: "漢", count: 18), "-5707277204051710361"),
+            ("sqlx", "my first Postgres advisory lock!", "-5560419505042474287"), ("with-advisory-lock", "my-lock", "1153040885,0"),
+            ("django-pglock", "my-lock", "6170642704201584368"), ("django-pglocks", "my-lock", "-994442763"),
+            ("symfony-lock", "my-lock", "3300524533"), ("golang-migrate", "postgres", "143310882"),
+            ("golang-migrate", "public,schema_migrations,postgres", "143310882"), ("rails", "postgres", "737815420147457505"),
+            ("goose", "x", "5887940537704921958"),
+        ]
+    )
+    func schemes(scheme: String, name: String, key: String) async throws {
+        #expect(try await pglock("key", "--scheme", scheme, name).output == key + "\n")
+    }
+
+    @Test("prints a pair, as JSON, by the columns of pg_locks, and refuses schemes and names that it does not know")
+    func pairs() async throws {
+        let output = try await pglock("key", "--json", "--scheme", "with-advisory-lock", "my-lock").output
+        let columns = #""classid":1153040885,"name":"my-lock","objid":0,"objsubid":2,"pair":[1153040885,0]"#
+        #expect(output.filter { !$0.isWhitespace }.contains(columns))
+        #expect(try await pglock("key", "--scheme", "nobody's", "x").error.contains("sqlx"))
+        #expect(try await pglock("key", "--scheme", "golang-migrate", "a,b").error.contains("SCHEMA,TABLE,DATABASE"))
+    }
+
     @Test("prints, as JSON, the columns of pg_locks")
     func json() async throws {
         struct Record: Decodable {

@@ -44,6 +44,12 @@ public struct LockKey: Sendable {
         self.init(value.description)
     }
 
+    /// The key that somebody else makes of this name.
+    init(name: String, _ advisory: AdvisoryKey) {
+        self.name = name
+        self.advisory = advisory
+    }
+
     /// A key of PostgreSQL's space of 64-bit keys, as it is.
     public init(number: Int64) {
         name = nil

@@ -3,6 +3,11 @@ import PostgresLock
 
 /// What stands for a lock on the command line.
 enum KeyText {
+    /// The key's number, or both of them: what ``parse(_:isNumber:)`` reads.
+    static func numbers(of key: LockKey) -> String {
+        key.pair.map { "\($0.first),\($0.second)" } ?? key.number.map(String.init) ?? ""
+    }
+
     /// The key of a name, or of what `--number` allows: the number itself, or two of them.
     static func parse(_ text: String, isNumber: Bool) throws -> LockKey {
         guard isNumber else {

@@ -75,7 +75,9 @@ extension Patient {
                 "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
                 "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
             ].map { "\($0)(bigint)" } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
-        let useful = ["pg_logical_emit_message(boolean,text,text)", "pg_control_system()"]
+        // Since version 17 it has one more parameter.
+        let message = "pg_logical_emit_message(boolean,text,text\(session.serverVersion >= 170_000 ? ",boolean" : ""))"
+        let useful = [message, "pg_control_system()"]
         let names = (needed + useful).map { "'pg_catalog.\($0)'" }.joined(separator: ", ")
         let result = try ask(
             """
@@ -93,8 +95,8 @@ extension Patient {
             advice: isFatal
                 ? "GRANT EXECUTE on them to the role."
                 : """
-                GRANT EXECUTE on them to the role, if the server lets you: the first is for fencing tokens, the second \
-                tells one server from another.
+                GRANT EXECUTE to the role, if the server lets you: pg_logical_emit_message is for fencing tokens, \
+                pg_control_system tells one server from another.
                 """
         )
     }

@@ -13,6 +13,12 @@ struct KeyCommand: ParsableCommand {
             With --json an array, with the columns by which pg_locks shows the lock. The key is a number beyond what \
             JavaScript holds exactly; classid and objid are not.
 
+            With --scheme, the keys of other libraries, so that programs in other languages share the lock. Some are pairs of \
+            numbers, which are printed with a comma, as PostgreSQL's functions take them, and `pglock run --number` too.
+
+            SCHEMES:
+            \(KeyScheme.list)
+
             EXAMPLES:
               $ pglock key my-lock
               4791209619368833285
@@ -23,15 +29,21 @@ struct KeyCommand: ParsableCommand {
     @Argument(help: "One or more names. After -- they may begin with a dash.")
     var names: [String]
 
+    @Option(help: ArgumentHelp("Whose way of making keys from names; see above.", valueName: "scheme"))
+    var scheme = KeyScheme.postgresqlLock
+
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
-        let keys = try names.map { try KeyText.parse($0, isNumber: false) }
+        let keys = try names.map { name in
+            guard scheme != .postgresqlLock else { return (name, try KeyText.parse(name, isNumber: false)) }
+            return (name, try scheme.key(name))
+        }
         if json {
-            print(try KeyRecord.json(keys.compactMap(KeyRecord.init)))
+            print(try KeyRecord.json(keys.map(KeyRecord.init)))
         } else {
-            for number in keys.compactMap(\.number) { print(number) }
+            for (_, key) in keys { print(KeyText.numbers(of: key)) }
         }
     }
 }
