@@ -19,4 +19,17 @@ struct ConnectionParametersTests {
         #expect(error?.message.contains("s3cret") == false)
         #expect(error?.message.isEmpty == false)
     }
+
+    @Test("the system is told after how long of silence a connection is dead; the string has the last word")
+    func silence() {
+        var parameters = ConnectionParameters(string: "host=db keepalives_idle=7", applicationName: "test")
+        #expect(!parameters.keywords().contains { $0.keyword.hasPrefix("keepalives") || $0.keyword == "tcp_user_timeout" })
+        parameters.silenceLimit = .seconds(30)
+        let keywords = parameters.keywords().map { "\($0.keyword)=\($0.value)" }
+        let own = ["keepalives_idle=15", "keepalives_interval=5", "keepalives_count=3", "tcp_user_timeout=30000"]
+        let string = "dbname=host=db keepalives_idle=7"
+        #expect(keywords.filter { own.contains($0) || $0 == string } == own + [string])
+        parameters.silenceLimit = .seconds(1)
+        #expect(parameters.keywords().contains { $0 == ("keepalives_idle", "3") })
+    }
 }

@@ -9,6 +9,9 @@ package struct ConnectionParameters: Sendable {
     /// Take precedence over what the string says.
     package var user: String?
     package var password: String?
+    /// After how long of silence the system is to give a connection up, unless the string says otherwise; `nil` leaves it to the
+    /// system, which may take hours.
+    package var silenceLimit: Duration?
     /// The host, its address and the port that are to be used, whichever others the string names.
     private var server: [(keyword: String, value: String)] = []
 
@@ -99,13 +102,23 @@ package struct ConnectionParameters: Sendable {
         return found
     }
 
-    /// Keywords and values in the order in which libpq lets later ones win.
-    func keywords(hostsFrom first: Int = 0) -> [(keyword: String, value: String)] {
-        var keywords = [
-            ("fallback_application_name", applicationName),
-            ("dbname", string),
-            ("client_encoding", "UTF8"),
+    /// What the network swallows is noticed by the system also where nothing else asks for an answer: what was sent and not
+    /// confirmed by `tcp_user_timeout`, the silence after that by keepalives. Neither has an effect on Unix sockets.
+    private var keepalives: [(keyword: String, value: String)] {
+        guard let silenceLimit else { return [] }
+        // Half of the time in quiet, then a probe at each sixth; libpq counts in seconds.
+        let sixth = max(1, Int(silenceLimit / .seconds(6)))
+        return [
+            ("keepalives_idle", "\(3 * sixth)"), ("keepalives_interval", "\(sixth)"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "\(Int(silenceLimit / .milliseconds(1)))"),
         ]
+    }
+
+    /// Keywords and values in the order in which libpq lets later ones win.
+    package func keywords(hostsFrom first: Int = 0) -> [(keyword: String, value: String)] {
+        var keywords = [("fallback_application_name", applicationName)]
+        keywords += keepalives
+        keywords += [("dbname", string), ("client_encoding", "UTF8")]
         if let user { keywords.append(("user", user)) }
         if let password { keywords.append(("password", password)) }
         keywords += server

@@ -205,6 +205,7 @@ extension LockManager.Configuration {
         var parameters = ConnectionParameters(string: url ?? "", applicationName: applicationName)
         parameters.user = credentials?.user
         parameters.password = credentials?.password
+        parameters.silenceLimit = lease
         return parameters
     }
 
