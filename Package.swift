@@ -147,6 +147,7 @@ let package = Package(
         .testTarget(
             name: "PostgresLockTests",
             dependencies: [
+                "CLibPQ",
                 "FaultTools",
                 "LibPQ",
                 "LockCore",

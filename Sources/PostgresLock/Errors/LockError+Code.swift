@@ -37,6 +37,8 @@ extension LockError {
         public static let connectionLost = Code("connectionLost")
         /// The lock was held, and is not any more.
         public static let lockLost = Code("lockLost")
+        /// A lock on the caller's own connection (``ConnectionLock``) could not be released; the message says what state it is in.
+        public static let notReleased = Code("notReleased")
         /// The server's lock table is full (SQLSTATE 53200).
         public static let lockTableFull = Code("lockTableFull")
         /// More is asked for than the configuration allows, above all more keys at a time than ``LockManager/Configuration/capacity``.

@@ -228,6 +228,12 @@ extension LockManager {
         return result
     }
 
+    /// Ends the statement that a borrower runs, if it runs one.
+    func cancelStatement(on loan: Loan) {
+        guard let state = try? borrowed(loan), let running = state.running else { return }
+        cancel(running)
+    }
+
     /// What makes the connection as good as new, once its transaction is over.
     func resetStatements(_ state: LentConnection) -> [Statement] {
         // Behind a pooler, the session is somebody else's by then.

@@ -4,6 +4,7 @@ import Foundation
 package final class ChildProcess: Sendable {
     private let process: Process
     private let ending: AsyncStream<Int32>
+    private let input: FileHandle?
 
     /// What it writes to its output, line by line. For one reader.
     package let lines: AsyncStream<String>
@@ -14,12 +15,27 @@ package final class ChildProcess: Sendable {
         return try ChildProcess(folder.appendingPathComponent(name), arguments)
     }
 
-    private init(_ program: URL, _ arguments: [String]) throws {
+    /// Starts a program that is talked to. What it writes to its error output comes with the rest.
+    package static func conversation(_ program: String, _ arguments: [String]) throws -> ChildProcess {
+        try ChildProcess(URL(fileURLWithPath: program), arguments, isConversation: true)
+    }
+
+    private init(_ program: URL, _ arguments: [String], isConversation: Bool = false) throws {
         let process = Process()
         process.executableURL = program
         process.arguments = arguments
         let output = Pipe()
         process.standardOutput = output
+        if isConversation {
+            let pipe = Pipe()
+            process.standardInput = pipe
+            process.standardError = output
+            input = pipe.fileHandleForWriting
+            // Writing to one that has ended is to be an error, not the end of the tests.
+            Foundation.signal(SIGPIPE, SIG_IGN)
+        } else {
+            input = nil
+        }
         let (ending, continuation) = AsyncStream.makeStream(of: Int32.self)
         process.terminationHandler = {
             continuation.yield($0.terminationReason == .exit ? $0.terminationStatus : 128 + $0.terminationStatus)
@@ -46,6 +62,15 @@ package final class ChildProcess: Sendable {
             continuation.finish()
         }
         return lines
+    }
+
+    /// Writes a line to the program's input.
+    package func write(_ line: String) throws {
+        try input?.write(contentsOf: Data("\(line)\n".utf8))
+    }
+
+    package func closeInput() {
+        try? input?.close()
     }
 
     package func status() async -> Int32 {

@@ -72,10 +72,10 @@ final class TestDatabase: Sendable {
     }
 
     /// Repeats a look until it shows what is expected; fails if that never happens.
-    func eventually(
+    nonisolated(nonsending) func eventually(
         _ what: String,
         sourceLocation: SourceLocation = #_sourceLocation,
-        _ isTrue: () async throws -> Bool
+        _ isTrue: nonisolated(nonsending) () async throws -> Bool
     ) async throws {
         let limit = ContinuousClock.now + .seconds(20)
         while try await !isTrue() {

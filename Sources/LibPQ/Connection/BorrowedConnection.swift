@@ -1,0 +1,124 @@
+import CLibPQ
+import Dispatch
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A `PGconn` that is somebody else's, used for one statement at a time, in the isolation of whoever asks.
+///
+/// Not sendable, like the pointer: libpq allows one thread at a time.
+package struct BorrowedConnection {
+    private let pointer: OpaquePointer
+
+    package init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    /// Runs one statement to its end, without blocking the thread.
+    ///
+    /// - Returns: What it has returned; `nil` if it was empty.
+    /// - Throws: ``ServerError`` if the server has refused it; ``ConnectionFailure`` if the connection can't be used, or is gone.
+    package func run(_ sql: String, isolation: isolated (any Actor)?) async throws -> QueryResult? {
+        try requireIdle()
+        guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
+        while true {
+            let left = PQflush(pointer)
+            guard left >= 0 else { throw lost() }
+            guard left > 0 else { break }
+            try await wait(for: .write, isolation)
+            guard PQconsumeInput(pointer) == 1 else { throw lost() }
+        }
+        var last: QueryResult?
+        var failure: ServerError?
+        while let result = try await nextResult(isolation) {
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                last = QueryResult(adopting: result)
+            case PGRES_EMPTY_QUERY:
+                PQclear(result)
+            default:
+                failure = ServerError(result: result)
+                PQclear(result)
+            }
+        }
+        if let failure {
+            // Without an SQLSTATE it is libpq's own, about the connection.
+            throw failure.sqlState.isEmpty ? ConnectionFailure(.lost, failure.message) as any Error : failure
+        }
+        return last
+    }
+
+    private func requireIdle() throws {
+        guard PQstatus(pointer) == CONNECTION_OK else { throw lost() }
+        guard PQpipelineStatus(pointer) == PQ_PIPELINE_OFF else {
+            throw ConnectionFailure(.lost, "it is in pipeline mode (PQenterPipelineMode), in which nothing can be waited for.")
+        }
+        guard PQtransactionStatus(pointer) != PQTRANS_ACTIVE else {
+            throw ConnectionFailure(.lost, "it still runs another statement. Take all its results (PQgetResult) first.")
+        }
+    }
+
+    private func nextResult(_ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
+        while PQisBusy(pointer) == 1 {
+            try await wait(for: .read, isolation)
+            guard PQconsumeInput(pointer) == 1 else { throw lost() }
+        }
+        return PQgetResult(pointer)
+    }
+
+    private func lost() -> ConnectionFailure {
+        ConnectionFailure(.lost, String(cString: PQerrorMessage(pointer)).trimmingNewlines)
+    }
+
+    /// What ends the statement that runs, from anywhere. Made before it is sent: the connection has one user at a time.
+    package func canceller() -> (@Sendable () async -> Void)? {
+        guard let canceller = PQgetCancel(pointer).map(Canceller.init) else { return nil }
+        return {
+            await withCheckedContinuation { continuation in
+                // Makes a connection, and waits for it.
+                DispatchQueue.global().async {
+                    canceller.cancel()
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
+    // MARK: Waiting
+
+    private enum Direction {
+        case read
+        case write
+    }
+
+    /// Waits until the socket is ready. A source for each wait, of a duplicate of its own: libpq may close the socket, and the
+    /// owner the connection, whenever it is not in use.
+    private func wait(for direction: Direction, _ isolation: isolated (any Actor)?) async throws {
+        let descriptor = fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
+        guard descriptor >= 0 else {
+            throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
+        }
+        await withCheckedContinuation { continuation in
+            let source: any DispatchSourceProtocol =
+                switch direction {
+                case .read: DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: .global())
+                case .write: DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: .global())
+                }
+            let watched = UncheckedTransfer(source)
+            let onReady: @Sendable () -> Void = { watched.value.cancel() }
+            // The descriptor is the source's until then.
+            let onCancelled: @Sendable () -> Void = {
+                close(descriptor)
+                continuation.resume()
+            }
+            source.setEventHandler(handler: onReady)
+            source.setCancelHandler(handler: onCancelled)
+            source.activate()
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import LibPQ
+
+/// A libpq connection of the caller's, as something that can carry a lock.
+///
+/// ```swift
+/// let connection = LibPQConnection(pointer)    // PGconn *, as PQconnectdb or PQconnectPoll has made it
+/// try await ConnectionLock("nightly-report", on: connection).withLock { … }
+/// ```
+///
+/// No thread waits for the server: statements are sent by `PQsendQuery`, and the socket is watched by Dispatch.
+public struct LibPQConnection: LockConnection {
+    private let connection: BorrowedConnection
+
+    /// - Parameter connection: A `PGconn *`, connected and not in pipeline mode. It stays the caller's, who finishes it, but not
+    ///   before all locks on it have been released, and who uses it, but not while a method of a lock runs.
+    public init(_ connection: OpaquePointer) {
+        self.connection = BorrowedConnection(connection)
+    }
+
+    /// Runs a statement.
+    ///
+    /// - Throws: ``LockError`` with the server's SQLSTATE, if it is the server's error.
+    public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
+        do {
+            return try await connection.run(sql, isolation: #isolation)?.boolean()
+        } catch let error as ServerError {
+            throw LockError(.statementFailed, "The server refused a statement: \(error.message)", sqlState: error.sqlState)
+        } catch let error as ConnectionFailure {
+            throw LockError(.connectionLost, "The connection can't be used: \(error.message)")
+        }
+    }
+
+    /// `PQcancel`, on a thread of Dispatch's.
+    public var statementCanceller: (@Sendable () async -> Void)? {
+        connection.canceller()
+    }
+}
+
+extension QueryResult {
+    /// The first column of the first row, if that is a Boolean.
+    func boolean() -> Bool? {
+        guard rowCount > 0, columnCount > 0 else { return nil }
+        return text(row: 0, column: 0).flatMap { Bool(postgresText: $0) }
+    }
+}

@@ -1,0 +1,15 @@
+/// What a lock ends with, unless it is released before.
+public struct LockScope: Hashable, Sendable {
+    private let name: String
+
+    /// The session, that is the connection. The lock is released by hand, and outlives transactions.
+    public static let session = LockScope(name: "session")
+
+    /// The transaction, with its commit or rollback, or that to the savepoint before the lock. It can't be released by hand.
+    public static let transaction = LockScope(name: "transaction")
+}
+
+extension LockScope: CustomStringConvertible {
+    /// `session` or `transaction`.
+    public var description: String { name }
+}

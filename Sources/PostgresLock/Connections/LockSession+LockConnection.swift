@@ -1,0 +1,16 @@
+/// Locks of a session's own scope, for code that takes any ``LockConnection``. By itself a session offers more:
+/// ``withLock(_:mode:timeout:isolation:_:)``, ``lock(_:mode:timeout:)`` and ``tryLock(_:mode:)``, which know of each other.
+extension LockSession: LockConnection {
+    /// Runs a statement in the session.
+    public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
+        try await loan.manager.run(sql, [], on: loan).boolean()
+    }
+
+    /// Ends the statement that the session runs.
+    public var statementCanceller: (@Sendable () async -> Void)? {
+        { await loan.manager.cancelStatement(on: loan) }
+    }
+
+    /// `.session`: each of its statements is a transaction of its own.
+    public var lockScopes: Set<LockScope> { [.session] }
+}

@@ -1,0 +1,524 @@
+import PostgresLock
+import Testing
+
+@Suite("Locks on the caller's connection", .database)
+struct ConnectionLockTests {
+    typealias Driver = TestConnection.Driver
+
+    private struct BodyError: Error, Equatable {}
+
+    // MARK: Acquiring and releasing
+
+    @Test("the scoped form acquires, runs and releases", arguments: Driver.allCases)
+    func scope(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let others = try database.manager()
+        let lock = ConnectionLock("a", on: connection)
+        let result = try await lock.withLock {
+            #expect(lock.holdCount == 1)
+            try await Self.expectTaken("a", others)
+            return "done"
+        }
+        #expect(result == "done")
+        #expect(lock.holdCount == 0)
+        #expect(try await others.isFree("a"))
+        let error = await Self.bodyError { try await lock.withLock { throw BodyError() } }
+        #expect(error == BodyError())
+        #expect(try await others.isFree("a"))
+        #expect(connection.warnings.isEmpty)
+    }
+
+    @Test("a taken lock is not had by trying, but by waiting", arguments: Driver.allCases, [LockMode.exclusive, .shared])
+    func contention(driver: Driver, mode: LockMode) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let holder = try await Holder("a", database)
+        let lock = ConnectionLock("a", on: connection, mode: mode)
+        #expect(try await !lock.tryAcquire())
+        #expect(lock.holdCount == 0)
+        let error = await lockError { try await lock.acquire(timeout: .zero) }
+        #expect(error?.code == .timedOut)
+        let released = Task {
+            try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+            try await holder.release()
+        }
+        try await lock.acquire()
+        try await released.value
+        #expect(try await lock.isHeld())
+        #expect(try await lock.release())
+        #expect(try await !lock.isHeld())
+    }
+
+    @Test("a release is safe when nothing is held, and says so", arguments: Driver.allCases)
+    func emptyRelease(driver: Driver) async throws {
+        let (_, connection) = try await Self.connect(driver)
+        for scope in [LockScope.session, .transaction] {
+            let lock = ConnectionLock("a", on: connection, scope: scope)
+            #expect(try await !lock.release())
+        }
+        let lock = ConnectionLock("a", on: connection)
+        try await lock.acquire()
+        #expect(try await lock.release())
+        #expect(try await !lock.release())
+        #expect(connection.warnings.isEmpty)
+    }
+
+    @Test("an exclusive lock is not acquired twice", arguments: Driver.allCases, [LockScope.session, .transaction])
+    func twice(driver: Driver, scope: LockScope) async throws {
+        let (_, connection) = try await Self.connect(driver)
+        try await connection.run("BEGIN")
+        let lock = ConnectionLock("a", on: connection, scope: scope)
+        try await lock.acquire()
+        for body in [{ try await lock.acquire() }, { _ = try await lock.tryAcquire() }, { try await lock.withLock {} }] {
+            #expect(await lockError(of: body)?.code == .alreadyHeld)
+        }
+        #expect(lock.holdCount == 1)
+        try await connection.run("COMMIT")
+        #expect(try await lock.release() == (scope == .session))
+    }
+
+    @Test("shared locks are counted, and failed tries are not", arguments: Driver.allCases)
+    func shared(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let others = try database.manager()
+        let lock = ConnectionLock("a", on: connection, mode: .shared)
+        let holder = try await others.acquire("a")
+        for _ in 0..<3 { #expect(try await !lock.tryAcquire()) }
+        try await holder.release()
+        try await lock.acquire()
+        #expect(try await lock.tryAcquire())
+        try await lock.acquire()
+        #expect(lock.holdCount == 3)
+        #expect(try await others.isFree("a", mode: .shared))
+        #expect(try await !lock.release())
+        #expect(try await !lock.release())
+        #expect(try await !others.isFree("a"))
+        #expect(try await lock.release())
+        #expect(try await others.isFree("a"))
+        #expect(try await !lock.release())
+    }
+
+    // MARK: Transactions
+
+    @Test("a transaction's lock ends with it, and not before", arguments: Driver.allCases, [LockMode.exclusive, .shared])
+    func transaction(driver: Driver, mode: LockMode) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let others = try database.manager()
+        let lock = ConnectionLock("a", on: connection, mode: mode, scope: .transaction)
+        for end in ["COMMIT", "ROLLBACK"] {
+            try await connection.run("BEGIN")
+            try await lock.withLock { try await Self.expectTaken("a", others) }
+            try await Self.expectTaken("a", others)
+            let error = await lockError { try await lock.release() }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains("Commit or roll back") == true)
+            try await connection.run(end)
+            #expect(try await others.isFree("a"))
+            #expect(try await !lock.release())
+        }
+        // Without a release in between, too.
+        try await connection.run("BEGIN")
+        try await lock.acquire()
+        try await connection.run("COMMIT")
+        try await connection.run("BEGIN")
+        #expect(try await lock.tryAcquire())
+        #expect(try await !others.isFree("a"))
+        try await connection.run("COMMIT")
+    }
+
+    @Test("what a savepoint took is gone when it is rolled back to", arguments: Driver.allCases)
+    func savepoint(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        try await connection.run("BEGIN")
+        try await connection.run("SAVEPOINT s")
+        let lock = ConnectionLock("a", on: connection, scope: .transaction)
+        try await lock.acquire()
+        try await connection.run("ROLLBACK TO s")
+        #expect(try await database.locks() == 0)
+        try await lock.acquire()
+        #expect(try await lock.isHeld())
+        try await connection.run("COMMIT")
+    }
+
+    @Test("outside a transaction a lock of that scope is refused, since it would be released at once", arguments: Driver.allCases)
+    func noTransaction(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let lock = ConnectionLock("a", on: connection, scope: .transaction)
+        let error = await lockError { try await lock.acquire() }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains("Begin one before") == true)
+        #expect(lock.holdCount == 0)
+        #expect(try await database.locks() == 0)
+    }
+
+    // MARK: Errors
+
+    @Test("a body that throws in an aborted transaction: rollback, then release, and nothing is left", arguments: Driver.allCases)
+    func abortedTransaction(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        for scope in [LockScope.session, .transaction] {
+            try await connection.run("BEGIN")
+            let lock = ConnectionLock("a", on: connection, scope: scope)
+            let error = await Self.bodyError {
+                try await lock.withLock {
+                    try? await connection.run("SELECT 1/0")
+                    throw BodyError()
+                }
+            }
+            #expect(error == BodyError())
+            #expect(lock.holdCount == 0)
+            #expect(try await database.locks() == 0)
+            // Not in a transaction any more, and as good as new.
+            #expect(try await connection.queryBoolean("SELECT pg_current_xact_id_if_assigned() IS NULL") == true)
+            try await lock.rollBack()
+        }
+        #expect(connection.warnings.isEmpty)
+    }
+
+    @Test("a body's changes are rolled back with it, if it was in a transaction", arguments: Driver.allCases)
+    func rollback(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        try await database.query("CREATE TABLE t (n int)")
+        let lock = ConnectionLock("a", on: connection)
+        for isInTransaction in [true, false] {
+            if isInTransaction { try await connection.run("BEGIN") }
+            _ = await Self.bodyError {
+                try await lock.withLock {
+                    try await connection.run("INSERT INTO t VALUES (1)")
+                    throw BodyError()
+                }
+            }
+            #expect(try await database.query("SELECT count(*) FROM t") == [[isInTransaction ? "0" : "1"]])
+        }
+        #expect(connection.warnings.isEmpty)
+    }
+
+    @Test("with rollback off, the error says what state the connection is in", arguments: Driver.allCases)
+    func noRollback(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let lock = ConnectionLock("a", on: connection, rollsBackOnError: false)
+        try await connection.run("BEGIN")
+        let error = await lockError {
+            try await lock.withLock {
+                try? await connection.run("SELECT 1/0")
+                throw BodyError()
+            }
+        }
+        #expect(error?.code == .notReleased)
+        #expect(error?.sqlState == "25P02")
+        #expect(error?.message.contains("is still held: the connection is in a transaction that PostgreSQL has aborted") == true)
+        #expect(error?.underlying is BodyError)
+        #expect(try await database.locks() == 1)
+        #expect(await lockError { try await lock.acquire() }?.message.contains("Call release() first") == true)
+        try await lock.rollBack()
+        #expect(try await lock.release())
+        #expect(try await database.locks() == 0)
+
+        // In a transaction that is as it should be, nothing stands in the way, and it goes on.
+        try await connection.run("BEGIN")
+        try await connection.run("CREATE TABLE t ()")
+        #expect(await Self.bodyError { try await lock.withLock { throw BodyError() } } == BodyError())
+        try await connection.run("COMMIT")
+        #expect(try await database.query("SELECT count(*) FROM t") == [["0"]])
+    }
+
+    @Test("a lock that is not there any more is reported at the release", arguments: Driver.allCases)
+    func lost(driver: Driver) async throws {
+        let (_, connection) = try await Self.connect(driver)
+        let lock = ConnectionLock("a", on: connection)
+        let error = await lockError { try await lock.withLock { try await connection.run("SELECT pg_advisory_unlock_all()") } }
+        #expect(error?.code == .lockLost)
+        #expect(lock.holdCount == 0)
+        let caused = await lockError {
+            try await lock.withLock {
+                try await connection.run("SELECT pg_advisory_unlock_all()")
+                throw BodyError()
+            }
+        }
+        #expect(caused?.code == .lockLost)
+        #expect(caused?.underlying is BodyError)
+    }
+
+    @Test("a session that ends is an error, and leaves nothing", arguments: Driver.allCases)
+    func terminated(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let lock = ConnectionLock("a", on: connection)
+        try await lock.acquire()
+        try await database.query(
+            """
+            SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+            WHERE l.locktype = 'advisory' AND d.datname = current_database()
+            """
+        )
+        let error = await lockError { try await lock.release() }
+        #expect(error?.code == .notReleased)
+        #expect(error?.underlying != nil)
+        #expect(await lockError { try await lock.release() }?.code == .notReleased)
+        #expect(await lockError { try await lock.acquire() }?.code == .invalidArgument)
+        #expect(try await database.locks() == 0)
+        let other = ConnectionLock("b", on: connection)
+        #expect(await lockError { try await other.acquire() }?.code == .statementFailed)
+    }
+
+    // MARK: Waits that fail
+
+    @Test(
+        "a wait that times out leaves nothing, and the transaction around it goes on",
+        arguments: Driver.allCases, [LockScope.session, .transaction]
+    )
+    func timeout(driver: Driver, scope: LockScope) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let holder = try await database.manager().acquire("a")
+        try await connection.run("SET lock_timeout = '7s'")
+        try await connection.run("BEGIN")
+        try await connection.run("CREATE TABLE t ()")
+        let lock = ConnectionLock("a", on: connection, scope: scope)
+        let error = await lockError { try await lock.acquire(timeout: .milliseconds(30)) }
+        #expect(error?.code == .timedOut)
+        #expect(try await connection.queryBoolean("SELECT current_setting('lock_timeout') = '7s'") == true)
+        try await holder.release()
+        try await lock.acquire(timeout: .seconds(10))
+        try await lock.rollBack()
+        #expect(try await lock.release() == (scope == .session))
+        #expect(try await connection.queryBoolean("SELECT current_setting('lock_timeout') = '7s'") == true)
+        #expect(try await database.locks() == 0)
+        #expect(connection.warnings.isEmpty)
+    }
+
+    @Test("the session's own lock_timeout does not end a wait", arguments: Driver.allCases)
+    func ownTimeout(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let holder = try await Holder("a", database)
+        try await connection.run("SET lock_timeout = '10ms'")
+        let released = Task {
+            try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+            try await Task.sleep(for: .milliseconds(200))
+            try await holder.release()
+        }
+        let lock = ConnectionLock("a", on: connection)
+        try await lock.withLock { try await connection.run("SELECT 1") }
+        try await released.value
+        #expect(try await connection.queryBoolean("SELECT current_setting('lock_timeout') = '10ms'") == true)
+    }
+
+    @Test("a cancelled wait ends, leaves nothing, and the connection is as before", arguments: Driver.allCases)
+    func cancellation(driver: Driver) async throws {
+        let database = try TestDatabase.get()
+        let holder = try await database.manager().acquire("a")
+        let waiting = Task {
+            let (_, connection) = try await Self.connect(driver)
+            try await connection.run("BEGIN")
+            try await connection.run("CREATE TABLE t ()")
+            let lock = ConnectionLock("a", on: connection)
+            lock.cancellationLatency = .milliseconds(100)
+            await #expect(throws: CancellationError.self) { try await lock.acquire() }
+            #expect(lock.holdCount == 0)
+            await #expect(throws: CancellationError.self) { try await lock.acquire() }
+            try await connection.run("COMMIT")
+        }
+        try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+        waiting.cancel()
+        try await waiting.value
+        #expect(try await database.locks() == 1)
+        #expect(try await database.query("SELECT count(*) FROM t") == [["0"]])
+        try await holder.release()
+    }
+
+    @Test("a deadlock is broken, and the transaction of who was refused goes on", arguments: Driver.allCases)
+    func deadlock(driver: Driver) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("ALTER DATABASE \(database.name) SET deadlock_timeout = '50ms'")
+        @Sendable func take(_ first: LockKey, _ second: LockKey) async throws -> LockError.Code? {
+            let (_, connection) = try await Self.connect(driver)
+            let locks = [ConnectionLock(first, on: connection), ConnectionLock(second, on: connection)]
+            locks[1].cancellationLatency = .seconds(10)
+            try await connection.run("BEGIN")
+            try await locks[0].acquire()
+            try await database.eventually("both hold one") { try await database.locks() == 2 }
+            var code: LockError.Code?
+            do {
+                try await locks[1].acquire(timeout: .seconds(10))
+            } catch let error as LockError {
+                code = error.code
+            }
+            try await connection.run("COMMIT")
+            for lock in locks.reversed() { try await lock.release() }
+            return code
+        }
+        async let one = take("a", "b")
+        async let other = take("b", "a")
+        let codes = try await [one, other]
+        #expect(codes.contains(.deadlock))
+        #expect(codes.contains(nil))
+    }
+
+    @Test("a wait that somebody else ends says so, and leaves nothing", arguments: Driver.allCases)
+    func statementTimeout(driver: Driver) async throws {
+        let (database, connection) = try await Self.connect(driver)
+        let holder = try await database.manager().acquire("a")
+        try await connection.run("SET statement_timeout = '50ms'")
+        let lock = ConnectionLock("a", on: connection)
+        let error = await lockError { try await lock.acquire() }
+        #expect(error?.code == .statementFailed)
+        #expect(error?.sqlState == "57014")
+        #expect(error?.message.contains("statement_timeout") == true)
+        try await holder.release()
+        #expect(try await database.locks() == 0)
+        try await lock.withLock {}
+    }
+
+    /// Take what puts a lock back out of `ConnectionLockStatements.wait(atMost:)`, and this fails.
+    @Test("a grant that races the end of its wait leaves no lock behind", arguments: Driver.allCases, [false, true])
+    func race(driver: Driver, isCancelled: Bool) async throws {
+        let database = try TestDatabase.get()
+        guard !isCancelled || driver != .psql else { return }
+        let holder = try database.manager()
+        let racer = Racer(driver, database)
+        var tally = (won: 0, lost: 0)
+        for _ in 0..<200 {
+            let held = try await holder.acquire("a", timeout: .seconds(10))
+            let release = Int.random(in: 0...2_500)
+            let patience = Duration.microseconds(max(1_000, release + Int.random(in: -500...2_000)))
+            let waiting = Task { try await racer.takes("a", timeout: isCancelled ? .seconds(10) : patience) }
+            let canceller = Task {
+                guard isCancelled else { return }
+                try await Task.sleep(for: patience)
+                waiting.cancel()
+            }
+            // A cancel leaves the wait some time to begin.
+            try await Task.sleep(for: .microseconds(release) + (isCancelled ? .milliseconds(5) : .zero))
+            try await held.release()
+            if try await waiting.value { tally.won += 1 } else { tally.lost += 1 }
+            try await canceller.value
+            #expect(try await holder.isFree("a"))
+        }
+        #expect(tally.won > 0 && tally.lost > 0, "\(tally)")
+    }
+
+    /// A lock of a manager's, to be released by any task.
+    private actor Holder {
+        private var handle: LockHandle?
+
+        init(_ key: LockKey, _ database: TestDatabase) async throws {
+            handle = try await database.manager().acquire(key)
+        }
+
+        func release() async throws {
+            try await handle.take()?.release()
+        }
+    }
+
+    /// One connection for all rounds, used by one task after the other.
+    private actor Racer {
+        private let driver: Driver
+        private let database: TestDatabase
+        private var lock: ConnectionLock<TestConnection>?
+
+        init(_ driver: Driver, _ database: TestDatabase) {
+            self.driver = driver
+            self.database = database
+        }
+
+        /// - Returns: Whether the lock was acquired; it is released again.
+        func takes(_ key: LockKey, timeout: Duration) async throws -> Bool {
+            let lock = if let lock { lock } else { ConnectionLock(key, on: try await TestConnection(driver, database)) }
+            self.lock = lock
+            do {
+                try await lock.acquire(timeout: timeout)
+            } catch is CancellationError {
+                return false
+            } catch let error as LockError where error.code == .timedOut {
+                return false
+            }
+            return try await lock.release()
+        }
+    }
+
+    // MARK: Input
+
+    @Test("the SQL can be looked at, and is that of PostgreSQL's documentation")
+    func sql() async throws {
+        let (_, connection) = try await Self.connect(.libpq)
+        let lock = ConnectionLock("my-lock", on: connection)
+        #expect(lock.key.number == 4_791_209_619_368_833_285)
+        #expect(lock.lockQuery == "SELECT pg_catalog.pg_advisory_lock(4791209619368833285)")
+        #expect(lock.tryLockQuery == "SELECT pg_catalog.pg_try_advisory_lock(4791209619368833285)")
+        #expect(lock.unlockQuery == "SELECT pg_catalog.pg_advisory_unlock(4791209619368833285)")
+        let shared = ConnectionLock(LockKey(-1, 2), on: connection, mode: .shared, scope: .transaction)
+        #expect(shared.lockQuery == "SELECT pg_catalog.pg_advisory_xact_lock_shared(-1, 2)")
+        #expect(shared.tryLockQuery == "SELECT pg_catalog.pg_try_advisory_xact_lock_shared(-1, 2)")
+        #expect(shared.unlockQuery == nil)
+        for query in [lock.lockQuery, lock.tryLockQuery, lock.unlockQuery] { try await connection.run(query ?? "") }
+        #expect(try await lock.isHeld())
+        try await connection.run(lock.unlockQuery ?? "")
+    }
+
+    @Test(
+        "keys of every kind are found in the server's table",
+        arguments: [
+            LockKey(number: 0), LockKey(number: -1), LockKey(number: .max), LockKey(number: .min), LockKey(-1, .min),
+            LockKey(.max, -2), LockKey(describing: 42), "café", .symfonyLock("my-lock"),
+        ],
+        [LockMode.exclusive, .shared]
+    )
+    func keys(key: LockKey, mode: LockMode) async throws {
+        let (database, connection) = try await Self.connect(.libpq)
+        let lock = ConnectionLock(key, on: connection, mode: mode)
+        #expect(try await !lock.isHeld())
+        try await lock.acquire()
+        #expect(try await lock.isHeld())
+        #expect(try await !database.manager().isFree(key))
+        let other = ConnectionLock(key, on: connection, mode: mode == .shared ? .exclusive : .shared)
+        #expect(try await !other.isHeld())
+        try await lock.release()
+    }
+
+    @Test("nonsense is refused before anything is sent")
+    func nonsense() async throws {
+        let (_, connection) = try await Self.connect(.libpq)
+        let lock = ConnectionLock("a", on: connection)
+        #expect(await lockError { try await lock.acquire(timeout: .seconds(-1)) }?.code == .invalidArgument)
+        #expect(await lockError { try await ConnectionLock("", on: connection).acquire() }?.code == .invalidArgument)
+        #expect(try await !lock.isHeld())
+    }
+
+    @MainActor
+    @Test("two tasks that use one lock at a time are told")
+    func busy() async throws {
+        let (database, connection) = try await Self.connect(.libpq)
+        let holder = try await database.manager().acquire("a")
+        let lock = ConnectionLock("a", on: connection)
+        let waiting = Task { try await lock.acquire() }
+        try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+        do {
+            try await lock.release()
+            Issue.record("Two at a time.")
+        } catch let error as LockError {
+            #expect(error.message.contains("in use by another task"))
+        }
+        try await holder.release()
+        try await waiting.value
+        try await lock.release()
+    }
+
+    // MARK: Helpers
+
+    private static func connect(_ driver: Driver) async throws -> (TestDatabase, TestConnection) {
+        let database = try TestDatabase.get()
+        return (database, try await TestConnection(driver, database))
+    }
+
+    private static func expectTaken(_ key: LockKey, _ others: LockManager) async throws {
+        let isFree = try await others.isFree(key)
+        #expect(!isFree)
+    }
+
+    private static func bodyError(of body: () async throws -> Void) async -> BodyError? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            #expect(error is BodyError, "\(error)")
+            return error as? BodyError
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import PostgresLock
+import Testing
+
+@Suite("Locks on the library's own connections", .database)
+struct OwnConnectionTests {
+    @Test("a transaction carries locks that end with it")
+    func transaction() async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        try await locks.withTransaction { transaction in
+            let lock = ConnectionLock("a", on: transaction, scope: .transaction)
+            try await lock.withLock {}
+            let isFree = try await others.isFree("a")
+            #expect(!isFree)
+            let isHeld = try await lock.isHeld()
+            #expect(isHeld)
+            let taken = try await others.acquire("b")
+            let other = ConnectionLock("b", on: transaction, scope: .transaction)
+            let late = await lockError { try await other.acquire(timeout: .milliseconds(20)) }
+            #expect(late?.code == .timedOut)
+            try await taken.release()
+            try await other.acquire()
+            try await transaction.execute("SELECT 1")
+        }
+        #expect(try await others.isFree("a"))
+    }
+
+    @Test("a body that throws rolls the transaction back by its scope")
+    func failure() async throws {
+        struct BodyError: Error {}
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        await #expect(throws: BodyError.self) {
+            try await locks.withTransaction { transaction in
+                try await transaction.execute("CREATE TABLE t ()")
+                try await ConnectionLock("a", on: transaction, scope: .transaction).withLock {
+                    _ = try? await transaction.execute("SELECT 1/0")
+                    throw BodyError()
+                }
+            }
+        }
+        #expect(try await database.query("SELECT to_regclass('t')") == [[nil]])
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("a session carries locks that are released by hand")
+    func session() async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        try await locks.withSession { session in
+            let lock = ConnectionLock("a", on: session)
+            try await lock.withLock {
+                let isFree = try await others.isFree("a")
+                #expect(!isFree)
+            }
+            let isFree = try await others.isFree("a")
+            #expect(isFree)
+            // What is not released ends with the session.
+            try await lock.acquire()
+        }
+        #expect(try await others.isFree("a"))
+    }
+
+    @Test("a cancelled wait ends, and what the connection holds stays held", arguments: [LockScope.session, .transaction])
+    func cancellation(scope: LockScope) async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        let taken = try await others.acquire("b")
+        let waiting = Task {
+            if scope == .session {
+                try await locks.withSession { try await Self.waits(scope, on: $0) }
+            } else {
+                try await locks.withTransaction { try await Self.waits(scope, on: $0) }
+            }
+        }
+        try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+        waiting.cancel()
+        // A transaction that is cancelled is not committed.
+        _ = try? await waiting.value
+        try await taken.release()
+        #expect(try await database.locks() == 0)
+    }
+
+    private static func waits(_ scope: LockScope, on connection: some LockConnection) async throws {
+        try await ConnectionLock("a", on: connection, scope: scope).acquire()
+        let lock = ConnectionLock("b", on: connection, scope: scope)
+        await #expect(throws: CancellationError.self) { try await lock.acquire() }
+        let count = try await TestDatabase.get().locks()
+        #expect(count == 2)
+    }
+
+    @Test("a scope that the connection can't have is refused, with what it can")
+    func scopes() async throws {
+        let locks = try TestDatabase.get().manager()
+        try await locks.withTransaction { transaction in
+            let error = await lockError { try await ConnectionLock("a", on: transaction).acquire() }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains("but: .transaction.") == true)
+        }
+        try await locks.withSession { session in
+            let error = await lockError { try await ConnectionLock("a", on: session, scope: .transaction).acquire() }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains("but: .session.") == true)
+        }
+    }
+
+    @Test("a libpq connection that can't run a statement is told why")
+    func libpq() async throws {
+        let owned = try OwnedLibPQ(TestDatabase.get().url)
+        let lock = ConnectionLock("a", on: owned.connection)
+        owned.begin("SELECT pg_sleep(0.1)")
+        let busy = await lockError { try await lock.acquire() }
+        #expect(busy?.message.contains("could not be found out") == true)
+        let reason = (busy?.underlying as? LockError)?.message
+        #expect(reason?.contains("still runs another statement") == true)
+        owned.finishStatement()
+        #expect(try await !lock.release())
+        try await lock.withLock {}
+    }
+}

@@ -1,0 +1,44 @@
+import PostgresLock
+
+/// A connection of one of several drivers, which the tests of locks on the caller's connection are about.
+struct TestConnection: LockConnection {
+    enum Driver: String, CaseIterable, Sendable {
+        /// Independent of libpq as we use it; its waits can't be cancelled.
+        case psql
+        /// Its waits are cancelled by somebody else.
+        case psqlWithCanceller
+        case libpq
+    }
+
+    private let base: any LockConnection
+    /// Kept for as long as the connection.
+    private let owner: AnyObject
+    private let psql: PsqlConnection?
+
+    init(_ driver: Driver, _ database: TestDatabase) async throws {
+        switch driver {
+        case .psql, .psqlWithCanceller:
+            let connection = try await PsqlConnection(database, cancelling: driver == .psqlWithCanceller)
+            (base, owner, psql) = (connection, connection, connection)
+        case .libpq:
+            let owned = try OwnedLibPQ(database.url)
+            (base, owner, psql) = (owned.connection, owned, nil)
+        }
+    }
+
+    nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
+        try await base.queryBoolean(sql)
+    }
+
+    /// Runs SQL as the connection's owner would.
+    nonisolated(nonsending) func run(_ sql: String) async throws {
+        _ = try await base.queryBoolean(sql)
+    }
+
+    var statementCanceller: (@Sendable () async -> Void)? { base.statementCanceller }
+
+    func sqlState(of error: any Error) -> String? { base.sqlState(of: error) }
+
+    /// The SQLSTATEs of the warnings that it got, where the driver tells.
+    var warnings: [String] { psql?.warnings ?? [] }
+}
