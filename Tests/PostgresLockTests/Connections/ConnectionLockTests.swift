@@ -263,7 +263,8 @@ struct ConnectionLockTests {
 
     @Test(
         "a wait that times out leaves nothing, and the transaction around it goes on",
-        arguments: Driver.allCases, [LockScope.session, .transaction]
+        arguments: Driver.allCases,
+        [LockScope.session, .transaction]
     )
     func timeout(driver: Driver, scope: LockScope) async throws {
         let (database, connection) = try await Self.connect(driver)
