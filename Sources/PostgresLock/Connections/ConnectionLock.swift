@@ -411,6 +411,7 @@ public final class ConnectionLock<Connection: LockConnection> {
     // MARK: The connection
 
     private func begin() throws {
+        KeyCollisions.shared.report(to: logger)
         guard key.name?.isEmpty != true else {
             throw fault("The lock's name is empty. Give it a name that says what it guards.")
         }

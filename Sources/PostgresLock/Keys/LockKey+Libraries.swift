@@ -2,7 +2,8 @@ import Crypto
 import LockCore
 
 // The keys that other libraries use, so that a fleet in several languages shares its locks. Each follows the library's source,
-// which is named, and is tested by numbers that came from there.
+// which is named, and is tested by numbers that came from there. Where two names have one number of 32 bits, the first lock manager
+// that is used afterwards logs a warning.
 extension LockKey {
     /// The key of Python's `postgresql-lock` (`Lock.lock_id`), which is that of ``init(_:)-(String)``.
     ///
@@ -54,8 +55,8 @@ extension LockKey {
     ///   - name: The lock's name.
     ///   - prefix: The number in the environment variable `WITH_ADVISORY_LOCK_PREFIX` there; 0 where it is not set.
     public static func withAdvisoryLock(_ name: String, prefix: Int = 0) -> LockKey {
-        LockKey(
-            name: name,
+        narrow(
+            name,
             AdvisoryKey(Int32(truncatingIfNeeded: crc32(name) & 0x7FFF_FFFF), Int32(truncatingIfNeeded: prefix & 0x7FFF_FFFF))
         )
     }
@@ -71,14 +72,14 @@ extension LockKey {
     ///
     /// - Parameter name: The lock's name. Numbers and pairs are used there as they are: ``init(number:)``, ``init(_:_:)``.
     public static func djangoPglocks(_ name: String) -> LockKey {
-        LockKey(name: name, AdvisoryKey(Int64(Int32(bitPattern: crc32(name)))))
+        narrow(name, AdvisoryKey(Int64(Int32(bitPattern: crc32(name)))))
     }
 
     /// The key of PHP's Symfony Lock (`PostgreSqlStore`, `DoctrineDbalPostgreSqlStore`): the CRC-32, without a sign.
     ///
     /// - Parameter name: The resource that is locked.
     public static func symfonyLock(_ name: String) -> LockKey {
-        LockKey(name: name, AdvisoryKey(Int64(crc32(name))))
+        narrow(name, AdvisoryKey(Int64(crc32(name))))
     }
 
     /// The key that Go's `golang-migrate` holds while it migrates a database (`GenerateAdvisoryLockId`).
@@ -94,7 +95,7 @@ extension LockKey {
     ) -> LockKey {
         let salt: UInt32 = 1_486_364_155
         let sum = crc32([schema, table, database].joined(separator: "\0")) &* salt
-        return LockKey(name: "golang-migrate: \(schema).\(table) in \(database)", AdvisoryKey(Int64(sum)))
+        return narrow("golang-migrate: \(schema).\(table) in \(database)", AdvisoryKey(Int64(sum)))
     }
 
     /// The key that Ruby on Rails holds while it migrates a database (`Migrator::MIGRATOR_SALT`).
@@ -102,11 +103,17 @@ extension LockKey {
     /// - Parameter database: The database.
     public static func railsMigrations(database: String) -> LockKey {
         let salt: Int64 = 2_053_462_845
-        return LockKey(name: "Rails migrations in \(database)", AdvisoryKey(salt * Int64(crc32(database))))
+        return narrow("Rails migrations in \(database)", AdvisoryKey(salt * Int64(crc32(database))))
     }
 
     /// The key that Go's `goose` holds while it migrates a database (`lock.DefaultLockID`), unless it is given another one.
     public static let goose = LockKey(name: "goose", AdvisoryKey(5_887_940_537_704_921_958))
+
+    /// A key of 32 bits, which another name may have as well.
+    private static func narrow(_ name: String, _ key: AdvisoryKey) -> LockKey {
+        KeyCollisions.shared.note(key, name)
+        return LockKey(name: name, key)
+    }
 
     // MARK: Arithmetic
 

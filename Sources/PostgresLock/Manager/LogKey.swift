@@ -10,6 +10,7 @@ enum LogKey {
     static let retryIn = "pglock.retry_in"
     static let wasHeld = "pglock.was_held"
     static let key = "pglock.key"
+    static let names = "pglock.names"
     static let processID = "pglock.backend_pid"
     static let database = "db.namespace"
     static let sqlState = "db.response.status_code"

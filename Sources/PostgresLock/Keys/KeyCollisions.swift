@@ -1,0 +1,62 @@
+import LibPQ
+import LockCore
+import Logging
+import Synchronization
+
+/// Notices when two names are one lock.
+///
+/// Only keys of 32 bits are remembered: some ten thousand names are enough there for a collision, while of 64 bits a million names
+/// have one with a probability of one in 40 million. Nothing more is remembered after very many names.
+final class KeyCollisions: Sendable {
+    static let shared = KeyCollisions(capacity: 100_000)
+
+    private struct Collision {
+        let key: AdvisoryKey
+        let names: [String]
+    }
+
+    private struct State {
+        var names: [AdvisoryKey: String] = [:]
+        /// One report per key is enough.
+        var collided: Set<AdvisoryKey> = []
+        var unreported: [Collision] = []
+    }
+
+    private let capacity: Int
+    private let state = Locked(State())
+    /// Looked at for every lock, while there is hardly ever something to report.
+    private let hasUnreported = Atomic(false)
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    func note(_ key: AdvisoryKey, _ name: String) {
+        state.withLock { state in
+            guard let other = state.names[key] else {
+                if state.names.count < capacity { state.names[key] = name }
+                return
+            }
+            guard other != name, state.collided.insert(key).inserted else { return }
+            state.unreported.append(Collision(key: key, names: [other, name]))
+            hasUnreported.store(true, ordering: .relaxed)
+        }
+    }
+
+    func report(to logger: Logger) {
+        guard hasUnreported.load(ordering: .relaxed) else { return }
+        let collisions = state.withLock { state in
+            defer { state.unreported = [] }
+            hasUnreported.store(false, ordering: .relaxed)
+            return state.unreported
+        }
+        for collision in collisions {
+            logger.warning(
+                "two names are one lock, and keep each other out: rename one, or use a scheme with keys of 64 bits",
+                metadata: [
+                    LogKey.key: "\(collision.key)", LogKey.names: .array(collision.names.map { .string($0) }),
+                ]
+            )
+        }
+    }
+}

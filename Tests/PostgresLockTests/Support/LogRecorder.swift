@@ -1,0 +1,36 @@
+import LibPQ
+import Logging
+
+/// Keeps what is logged.
+struct LogRecorder: LogHandler {
+    struct Line: Sendable {
+        let level: Logger.Level
+        let message: String
+        let metadata: Logger.Metadata
+    }
+
+    final class Lines: Sendable {
+        private let lines = Locked<[Line]>([])
+
+        var all: [Line] { lines.withLock { $0 } }
+
+        func append(_ line: Line) {
+            lines.withLock { $0.append(line) }
+        }
+    }
+
+    let lines = Lines()
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.debug
+
+    var logger: Logger { Logger(label: "test") { _ in self } }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        lines.append(Line(level: event.level, message: "\(event.message)", metadata: event.metadata ?? [:]))
+    }
+}
