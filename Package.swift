@@ -158,6 +158,7 @@ let package = Package(
                 "pglock",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["Peers/peer.py"],
             swiftSettings: settings
         ),
     ]

@@ -1,0 +1,123 @@
+import PostgresLock
+import Testing
+
+/// Against Python's `postgresql-lock`, for real. Change a bit of `LockKey`'s derivation, and all of this fails.
+@Suite("Across languages", .database)
+struct PeerTests {
+    /// Two holders' modes.
+    private struct Pair {
+        let ours: LockMode
+        let theirs: LockMode
+
+        static let all = [
+            Pair(ours: .exclusive, theirs: .exclusive), Pair(ours: .exclusive, theirs: .shared),
+            Pair(ours: .shared, theirs: .exclusive), Pair(ours: .shared, theirs: .shared),
+        ]
+
+        var conflicts: Bool { ours == .exclusive || theirs == .exclusive }
+    }
+
+    private static let scopes = [LockScope.session, .transaction]
+    private static let key = "shared-with-python"
+
+    @Test("what we hold, Python can't have before we let go", arguments: Peer.Driver.allCases)
+    func oursFirst(driver: Peer.Driver) async throws {
+        let database = try TestDatabase.get()
+        let peer = try await Peer(driver, database)
+        let locks = try database.manager()
+        for (modes, side, our, their) in Self.combinations(peer) {
+            let acquired = try await side.acquire(LockKey(Self.key), modes.ours, our, isBlocking: true, locks, database)
+            let held = try #require(acquired)
+            let isTheirs = try await peer.acquire(Self.key, modes.theirs, their, isBlocking: false)
+            #expect(isTheirs != modes.conflicts, "\(side), ours \(our) \(modes.ours), theirs \(their) \(modes.theirs)")
+            if isTheirs { try await peer.end(Self.key, modes.theirs, their) }
+            if modes.conflicts {
+                async let waiting = peer.acquire(Self.key, modes.theirs, their, isBlocking: true)
+                try await database.eventually("Python waits") { try await database.locks(granted: false) == 1 }
+                try await held.end()
+                #expect(try await waiting)
+                try await peer.end(Self.key, modes.theirs, their)
+            } else {
+                try await held.end()
+            }
+            #expect(try await database.locks() == 0)
+        }
+    }
+
+    @Test("what Python holds, we can't have before it lets go", arguments: Peer.Driver.allCases)
+    func theirsFirst(driver: Peer.Driver) async throws {
+        let database = try TestDatabase.get()
+        let peer = try await Peer(driver, database)
+        let locks = try database.manager()
+        for (modes, side, our, their) in Self.combinations(peer) {
+            #expect(try await peer.acquire(Self.key, modes.theirs, their, isBlocking: true))
+            let tried = try await side.acquire(LockKey(Self.key), modes.ours, our, isBlocking: false, locks, database)
+            #expect((tried != nil) != modes.conflicts, "\(side), ours \(our) \(modes.ours), theirs \(their) \(modes.theirs)")
+            try await tried?.end()
+            if modes.conflicts {
+                async let waiting = side.acquire(LockKey(Self.key), modes.ours, our, isBlocking: true, locks, database)
+                try await database.eventually("we wait") { try await database.locks(granted: false) == 1 }
+                try await peer.end(Self.key, modes.theirs, their)
+                let held = try #require(try await waiting)
+                try await held.end()
+            } else {
+                try await peer.end(Self.key, modes.theirs, their)
+            }
+            #expect(try await database.locks() == 0)
+        }
+    }
+
+    @Test("a counter that both increment loses nothing", arguments: Peer.Driver.allCases)
+    func counter(driver: Peer.Driver) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE counter AS SELECT 0 AS n")
+        let peer = try await Peer(driver, database)
+        print("Counting against \(peer.versions).")
+        // Not all of ours at a stretch.
+        let locks = try database.manager { $0.handOn.maximumCount = 2 }
+        let (rounds, key) = (120, LockKey(Self.key))
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                for scope in Self.scopes { try await peer.count(Self.key, scope, rounds: rounds) }
+            }
+            group.addTask {
+                let sql = try database.manager()
+                for _ in 0..<rounds {
+                    try await locks.withLock(key) { _ in try await sql.withTransaction { try await Self.increment($0) } }
+                }
+            }
+            group.addTask {
+                for _ in 0..<rounds { try await locks.withTransaction(locking: key) { try await Self.increment($0) } }
+            }
+            group.addTask {
+                let connection = try OwnedLibPQ(database.url)
+                let lock = ConnectionLock(key, on: connection.connection)
+                for _ in 0..<rounds {
+                    try await lock.withLock {
+                        _ = try await connection.connection.queryBoolean("SELECT set_config('t.n', n::text, false) = '' FROM counter")
+                        _ = try await connection.connection.queryBoolean("UPDATE counter SET n = current_setting('t.n')::int + 1")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await database.query("SELECT n FROM counter") == [["\(5 * rounds)"]])
+    }
+
+    // MARK: Helpers
+
+    private static func combinations(_ peer: Peer) -> [(Pair, OurSide, our: LockScope, their: LockScope)] {
+        if !peer.knowsSharedLocks { print("Shared locks are left out, since it has none: \(peer.versions).") }
+        return Pair.all.filter { $0.theirs == .exclusive || peer.knowsSharedLocks }.flatMap { modes in
+            OurSide.allCases.flatMap { side in
+                scopes.flatMap { our in scopes.map { (modes, side, our, $0) } }
+            }
+        }
+    }
+
+    /// Reads and writes apart: only the lock keeps them together.
+    private static func increment(_ transaction: LockTransaction) async throws {
+        let n = try await transaction.query("SELECT n FROM counter").first?.decode(0, as: Int.self) ?? 0
+        try await transaction.execute("UPDATE counter SET n = \(n + 1)")
+    }
+}
