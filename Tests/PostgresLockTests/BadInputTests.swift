@@ -117,7 +117,8 @@ struct BadInputTests {
 
     @Test(
         "a server without a free connection is reported as such",
-        .server(["max_connections": "5", "superuser_reserved_connections": "0"])
+        .server(["max_connections": "5", "superuser_reserved_connections": "0"]),
+        .direct("a pooler lets clients wait for a session")
     )
     func tooManyConnections() async throws {
         let database = try TestDatabase.get()

@@ -65,7 +65,10 @@ struct LockTests {
         #expect(try await second.isFree("a"))
     }
 
-    @Test("a thousand tasks take a thousand different locks over one connection")
+    @Test(
+        "a thousand tasks take a thousand different locks over one connection",
+        .direct("a pooler keeps the session of the self-checks' second connection")
+    )
     func manyKeys() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()

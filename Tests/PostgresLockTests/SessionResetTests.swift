@@ -86,7 +86,10 @@ struct SessionResetTests {
         }
     }
 
-    @Test("a lock that SQL has released behind the session's back is lost, and its connection is not used again")
+    @Test(
+        "a lock that SQL has released behind the session's back is lost, and its connection is not used again",
+        .direct("a pooler resets the session, and gives it to the next connection")
+    )
     func behindTheBack() async throws {
         let database = try TestDatabase.get()
         let locks = try await manager()

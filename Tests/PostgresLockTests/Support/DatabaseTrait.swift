@@ -1,3 +1,4 @@
+import Foundation
 import LibPQ
 import PostgresLockTesting
 import Testing
@@ -9,6 +10,9 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
     var settings: [String: String]?
     var listensOnTCP = false
     var password: String?
+
+    /// Whether everything is to pass behind a pooler of sessions, too: see `.ci/test-matrix`.
+    fileprivate static let isPooled = ProcessInfo.processInfo.environment["PGLOCK_TEST_POOLER"] == "session"
 
     func provideScope(
         for test: Test,
@@ -30,12 +34,16 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
     }
 
     private func run(on server: EphemeralPostgres, _ function: @Sendable () async throws -> Void) async throws {
-        let database = TestDatabase(server: server, name: "test_\(UInt32.random(in: .min ... .max))")
-        try await server.query("CREATE DATABASE \(database.name)")
+        let name = "test_\(UInt32.random(in: .min ... .max))"
+        let pooler =
+            Self.isPooled ? try await Pgbouncer("session", poolSize: 90, server: server, database: name) : nil
+        let database = TestDatabase(server: server, name: name, pooler: pooler)
+        try await server.query("CREATE DATABASE \(name)")
         do {
             try await TestDatabase.$current.withValue(database) { try await function() }
         } catch {
             await database.shutDownManagers()
+            await pooler?.stop()
             throw error
         }
         await database.shutDownManagers()
@@ -55,6 +63,13 @@ extension Trait where Self == DatabaseTrait {
         password: String? = nil
     ) -> DatabaseTrait {
         DatabaseTrait(settings: settings, listensOnTCP: listensOnTCP, password: password)
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// The test needs the server itself, and is left out behind a pooler.
+    static func direct(_ why: Comment) -> ConditionTrait {
+        .disabled(if: DatabaseTrait.isPooled, why)
     }
 }
 

@@ -26,8 +26,7 @@ final class Pgbouncer: Sendable {
         _ body: (Pgbouncer) async throws -> Void
     ) async throws {
         let database = try TestDatabase.get()
-        let settings = settings.merging(["pool_mode": mode, "default_pool_size": "\(poolSize)"]) { $1 }
-        let pooler = try await Pgbouncer(database: database, settings: settings)
+        let pooler = try await Pgbouncer(mode, poolSize: poolSize, settings: settings, server: database.server, database: database.name)
         do {
             try await body(pooler)
         } catch {
@@ -39,23 +38,30 @@ final class Pgbouncer: Sendable {
 
     private let database: String
 
-    private init(database: TestDatabase, settings: [String: String]) async throws {
-        self.database = database.name
+    init(
+        _ mode: String,
+        poolSize: Int,
+        settings: [String: String] = [:],
+        server: EphemeralPostgres,
+        database: String
+    ) async throws {
+        self.database = database
         let program = try #require(Executable.find("pgbouncer"), "pgbouncer is missing: .ci/install-dependencies tests")
-        psql = try #require(database.server.psql)
+        psql = try #require(server.psql)
         // It refuses to run as root, and makes its socket in a folder that is its own.
         let account = try ServerAccount.current()
-        folder = "\(database.server.socketDirectory)/pooler-\(UInt32.random(in: .min ... .max))"
+        folder = "\(server.socketDirectory)/pooler-\(UInt32.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
         if geteuid() == 0 { chown(folder, account.user, account.group) }
         let own = [
             "listen_port": "\(Self.port)", "unix_socket_dir": folder, "auth_type": "any", "admin_users": "postgres",
-            "ignore_startup_parameters": "extra_float_digits", "logfile": "\(folder)/log",
+            "ignore_startup_parameters": "extra_float_digits", "logfile": "\(folder)/log", "pool_mode": mode,
+            "default_pool_size": "\(poolSize)", "max_client_conn": "1000",
         ]
         let lines =
             [
                 "[databases]",
-                "* = host=\(database.server.socketDirectory) port=\(database.server.port) user=postgres",
+                "* = host=\(server.socketDirectory) port=\(server.port) user=postgres",
                 "[pgbouncer]",
             ]
             + settings.merging(own) { $1 }.map { "\($0.key) = \($0.value)" }
@@ -78,12 +84,14 @@ final class Pgbouncer: Sendable {
             output: null,
             error: null
         )
-        try await database.eventually("pgbouncer listens") {
-            FileManager.default.fileExists(atPath: "\(folder)/.s.PGSQL.\(Self.port)")
+        let limit = ContinuousClock.now + .seconds(20)
+        while !FileManager.default.fileExists(atPath: "\(folder)/.s.PGSQL.\(Self.port)") {
+            try #require(ContinuousClock.now < limit, "pgbouncer does not listen; see \(folder)/log")
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 
-    private func stop() async {
+    func stop() async {
         lifeline.cut()
         _ = try? await process.waitForExit(within: .seconds(10))
     }

@@ -11,11 +11,14 @@ final class TestDatabase: Sendable {
 
     let server: EphemeralPostgres
     let name: String
+    /// What stands between the test and the server, if all tests are to run so.
+    private let pooler: Pgbouncer?
     private let managers = Locked<[LockManager]>([])
 
-    init(server: EphemeralPostgres, name: String) {
+    init(server: EphemeralPostgres, name: String, pooler: Pgbouncer? = nil) {
         self.server = server
         self.name = name
+        self.pooler = pooler
     }
 
     /// The database of the running test.
@@ -23,7 +26,7 @@ final class TestDatabase: Sendable {
         try #require(current, "The test needs the trait .database.")
     }
 
-    var url: String { server.connectionString(database: name) }
+    var url: String { pooler?.url ?? server.connectionString(database: name) }
 
     /// A manager on this database, shut down after the test.
     func manager(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
@@ -97,6 +100,8 @@ final class TestDatabase: Sendable {
     func expectNothingLeft() async throws {
         try await eventually("no advisory lock remains") { try await self.locks() == 0 }
         try await eventually("no wait remains") { try await self.locks(granted: false) == 0 }
+        // Its own sessions it keeps.
+        await pooler?.stop()
         try await eventually("no session remains") { try await self.sessions() == 0 }
     }
 }
