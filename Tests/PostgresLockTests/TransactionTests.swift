@@ -192,6 +192,72 @@ struct TransactionTests {
         #expect(error?.code == .invalidArgument)
     }
 
+    @Test(
+        "one that is ended by SQL has lost its lock, and is told so at once",
+        arguments: [
+            ["COMMIT"], ["END"], ["ROLLBACK"], ["ABORT"], ["COMMIT AND CHAIN"], ["ROLLBACK AND CHAIN"],
+            ["SELECT 1/0", "ROLLBACK AND CHAIN"], ["INSERT INTO deferred VALUES (1), (1)", "COMMIT"],
+        ]
+    )
+    func endedBySQL(statements: [String]) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE deferred (x int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        let locks = try database.manager()
+        let others = try database.manager()
+        let loss = await lockError {
+            try await locks.withTransaction(locking: "a") { transaction in
+                for sql in statements.dropLast() { _ = try? await transaction.execute(sql) }
+                let error = await lockError { try await transaction.execute(statements.last ?? "") }
+                #expect(error?.code == .invalidArgument)
+                #expect(error?.message.contains("ended by SQL") == true)
+                #expect((error?.underlying != nil) == (statements.first?.hasPrefix("INSERT") == true))
+                #expect(transaction.lease?.isHeld == false)
+                #expect(Task.isCancelled)
+            }
+        }
+        #expect(loss?.code == .lockLost)
+        #expect(loss?.keys == ["a"])
+        #expect(try await others.isFree("a"))
+        let without = await lockError { try await locks.withTransaction { try await $0.execute("COMMIT") } }
+        #expect(without?.code == .connectionLost)
+        try await locks.withTransaction(locking: "a") { try await $0.execute("SELECT 1") }
+    }
+
+    @Test("savepoints of the body's own are fine")
+    func savepoints() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int)")
+        let locks = try database.manager()
+        for key in ["a" as LockKey?, nil] {
+            try await locks.withTransaction(locking: key) { transaction in
+                try await transaction.execute("INSERT INTO t VALUES (1)")
+                try await transaction.execute("SAVEPOINT s")
+                await #expect(throws: LockError.self) { try await transaction.execute("SELECT 1/0") }
+                try await transaction.execute("ROLLBACK TO SAVEPOINT s")
+                #expect(transaction.lease?.isHeld != false)
+            }
+        }
+        #expect(try await database.query("SELECT count(*) FROM t") == [["2"]])
+    }
+
+    @Test("a timeout of zero waits for no other transaction's connection, but for one that has to be made")
+    func noWait() async throws {
+        let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 2 }
+        try await locks.withTransaction(locking: "a", timeout: .zero) { _ in
+            for body in [
+                { try await locks.withTransaction(locking: "b", timeout: .zero) { _ in } },
+                { try await locks.withTransaction(timeout: .zero) { _ in } },
+                { try await locks.withSession(timeout: .zero) { _ in } },
+            ] {
+                let error = await lockError(of: body)
+                #expect(error?.code == .timedOut)
+                #expect(error?.message.contains("pool.maximumConnections") == true)
+            }
+        }
+        try await locks.withTransaction(timeout: .zero) { _ in }
+        try await locks.withSession(timeout: .zero) { _ in }
+    }
+
     @Test("many transactions on one key take turns over few connections, and their statements don't mix")
     func turns() async throws {
         let database = try TestDatabase.get()

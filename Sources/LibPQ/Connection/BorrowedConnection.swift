@@ -25,24 +25,38 @@ package struct BorrowedConnection {
     /// - Throws: ``ServerError`` if the server has refused it; ``ConnectionFailure`` if the connection can't be used, or is gone.
     package func run(_ sql: String, isolation: isolated (any Actor)?) async throws -> QueryResult? {
         try requireIdle()
+        // Before anything is sent: a failure in the middle would leave open what the server does. A duplicate, since libpq closes
+        // its socket by itself when the server has gone.
+        let socket = fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
+        guard socket >= 0 else {
+            throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
+        }
+        defer { close(socket) }
         guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
         while true {
             let left = PQflush(pointer)
             guard left >= 0 else { throw lost() }
             guard left > 0 else { break }
-            try await wait(for: .write, isolation)
+            await wait(for: .write, socket, isolation)
             guard PQconsumeInput(pointer) == 1 else { throw lost() }
         }
         var last: QueryResult?
         var failure: ServerError?
-        while let result = try await nextResult(isolation) {
+        while let result = try await nextResult(socket, isolation) {
             switch PQresultStatus(result) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
                 last = QueryResult(adopting: result)
             case PGRES_EMPTY_QUERY:
                 PQclear(result)
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // libpq would go on to report it for ever.
+                let status = PQresultStatus(result)
+                PQclear(result)
+                try await endCopy(status, socket, isolation)
+                failure =
+                    failure ?? ServerError(severity: "ERROR", sqlState: "0A000", message: "COPY from or to the client can't be run here.")
             default:
-                failure = ServerError(result: result)
+                failure = failure ?? ServerError(result: result)
                 PQclear(result)
             }
         }
@@ -63,12 +77,37 @@ package struct BorrowedConnection {
         }
     }
 
-    private func nextResult(_ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
+    private func nextResult(_ socket: Int32, _ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
         while PQisBusy(pointer) == 1 {
-            try await wait(for: .read, isolation)
+            await wait(for: .read, socket, isolation)
             guard PQconsumeInput(pointer) == 1 else { throw lost() }
         }
         return PQgetResult(pointer)
+    }
+
+    /// Sends nothing, or throws away what is sent.
+    private func endCopy(_ status: ExecStatusType, _ socket: Int32, _ isolation: isolated (any Actor)?) async throws {
+        switch status {
+        case PGRES_COPY_IN:
+            while true {
+                let sent = PQputCopyEnd(pointer, "nothing is sent")
+                guard sent >= 0 else { throw lost() }
+                guard sent == 0 else { return }
+                await wait(for: .write, socket, isolation)
+            }
+        case PGRES_COPY_OUT:
+            while true {
+                var row: UnsafeMutablePointer<CChar>?
+                let length = PQgetCopyData(pointer, &row, 1)
+                if let row { PQfreemem(row) }
+                guard length >= 0 else { return }
+                guard length == 0 else { continue }
+                await wait(for: .read, socket, isolation)
+                guard PQconsumeInput(pointer) == 1 else { throw lost() }
+            }
+        default:
+            throw ConnectionFailure(.lost, "it is used for replication.")
+        }
     }
 
     private func lost() -> ConnectionFailure {
@@ -96,26 +135,18 @@ package struct BorrowedConnection {
         case write
     }
 
-    /// Waits until the socket is ready. A source for each wait, of a duplicate of its own: libpq may close the socket, and the
-    /// owner the connection, whenever it is not in use.
-    private func wait(for direction: Direction, _ isolation: isolated (any Actor)?) async throws {
-        let descriptor = fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
-        guard descriptor >= 0 else {
-            throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
-        }
+    /// Waits until the socket is ready, by a source of its own.
+    private func wait(for direction: Direction, _ socket: Int32, _ isolation: isolated (any Actor)?) async {
         await withCheckedContinuation { continuation in
             let source: any DispatchSourceProtocol =
                 switch direction {
-                case .read: DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: .global())
-                case .write: DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: .global())
+                case .read: DispatchSource.makeReadSource(fileDescriptor: socket, queue: .global())
+                case .write: DispatchSource.makeWriteSource(fileDescriptor: socket, queue: .global())
                 }
             let watched = UncheckedTransfer(source)
             let onReady: @Sendable () -> Void = { watched.value.cancel() }
-            // The descriptor is the source's until then.
-            let onCancelled: @Sendable () -> Void = {
-                close(descriptor)
-                continuation.resume()
-            }
+            // From then on Dispatch has nothing to do with the socket.
+            let onCancelled: @Sendable () -> Void = { continuation.resume() }
             source.setEventHandler(handler: onReady)
             source.setCancelHandler(handler: onCancelled)
             source.activate()

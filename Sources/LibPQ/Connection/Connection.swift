@@ -242,6 +242,8 @@ package final class Connection: @unchecked Sendable {
         case (PGRES_PIPELINE_SYNC, _):
             PQclear(result)
             expectations.removeFirst()
+            // With more under way, libpq says "active".
+            reply.isOutsideTransaction = raw.map { PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false
             let finished = reply
             reply = Reply()
             beginGroup()

@@ -7,6 +7,8 @@ package struct Reply: Sendable {
     /// Of a statement with the shape `rows` that has succeeded.
     package var result: QueryResult?
     package var error: ServerError?
+    /// Whether the session was certainly outside of a transaction afterwards. Known only if nothing was sent behind it.
+    package var isOutsideTransaction = false
 
     /// Takes the values of one row, in binary format: one byte each, 0 or 1. A NULL is no value, nor is what comes after it.
     mutating func appendBooleans(of row: OpaquePointer) {

@@ -35,11 +35,16 @@ extension Engine {
     }
 
     /// Asks for a connection of the caller's own.
-    package mutating func lend(_ id: RequestID, deadline: Instant? = nil, now: Instant) {
+    ///
+    /// - Parameter isTry: Ends by `refused` if all the places are taken. A connection that has to be made is waited for.
+    package mutating func lend(_ id: RequestID, deadline: Instant? = nil, isTry: Bool = false, now: Instant) {
         guard begin(id, .lend, deadline: deadline, now: now) else { return }
         isWakeStale = true
         lendQueue.append(id)
         assignConnections(now: now)
+        guard isTry, calls[id] != nil, !mayGetConnections(lendQueue.count, now: now) else { return }
+        lendQueue.remove(id)
+        resolve(id, .refused)
     }
 
     /// Takes a lent connection back.

@@ -155,6 +155,13 @@ extension Engine {
         }
     }
 
+    /// Whether so many callers will have a connection of their own without anybody giving one back. While there is no way to
+    /// the server, nobody knows.
+    func mayGetConnections(_ count: Int, now: Instant) -> Bool {
+        if let nextConnectAt, nextConnectAt > now { return true }
+        return connections.values.count { $0.role == .dedicated && $0.phase == .connecting } >= count
+    }
+
     @discardableResult
     mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
         guard lifecycle == .running, nextConnectAt.map({ $0 <= now }) ?? true else { return nil }

@@ -11,8 +11,10 @@ extension LockTransaction: LockConnection {
         { await loan.manager.cancelStatement(on: loan) }
     }
 
-    /// Does nothing: the transaction is rolled back by its own scope, which the error leaves.
-    public nonisolated(nonsending) func rollBackTransaction() async throws {}
+    /// Lets nothing more be done in the transaction, which its scope rolls back, even if the error does not leave it.
+    public nonisolated(nonsending) func rollBackTransaction() async throws {
+        try await loan.manager.doom(loan)
+    }
 
     /// `.transaction`: a lock of the session's would have to end with the transaction, too.
     public var lockScopes: Set<LockScope> { [.transaction] }

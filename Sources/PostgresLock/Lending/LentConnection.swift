@@ -32,6 +32,10 @@ final class LentConnection {
     var loss: Failure?
     /// Whether the session may differ from a new one in more than its locks.
     var hasRunSQL = false
+    /// Whether the transaction can only be rolled back.
+    var isDoomed = false
+    /// After the last answer.
+    private(set) var isOutsideTransaction = true
 
     private var heartbeats = 0
     private var expected = 0
@@ -103,6 +107,7 @@ final class LentConnection {
     /// Returns whether all replies are there.
     func take(_ reply: Reply) -> Bool {
         replies.append(reply)
+        isOutsideTransaction = reply.isOutsideTransaction
         return replies.count == expected
     }
 

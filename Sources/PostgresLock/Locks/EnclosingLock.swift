@@ -6,6 +6,9 @@ struct EnclosingLock: Sendable {
     /// outlive the scope.
     @TaskLocal static var all: [EnclosingLock] = []
 
+    /// Whether a scope is around this code that has not ended.
+    static var isInside: Bool { all.contains { $0.state.isOpen } }
+
     let manager: ObjectIdentifier
     let state: LeaseState
     let kind: Kind
@@ -18,6 +21,8 @@ struct EnclosingLock: Sendable {
         case transaction(LockKey?)
         /// What it holds changes while it runs.
         case session(HeldModes)
+        /// On a connection of the caller's. Of which database, nobody knows.
+        case connection
     }
 
     /// What is held for as long as the scope lasts.
@@ -25,7 +30,7 @@ struct EnclosingLock: Sendable {
         switch kind {
         case .lock: state.key
         case .transaction(let key): key
-        case .session: nil
+        case .session, .connection: nil
         }
     }
 

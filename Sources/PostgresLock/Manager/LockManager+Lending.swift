@@ -6,15 +6,27 @@ import Logging
 // the other.
 extension LockManager {
     /// Lends a connection, waiting for it if need be.
-    func lend(to borrower: Loan.Borrower, lease: LeaseState?, limit: WaitLimit) async throws -> LentConnection {
+    ///
+    /// - Parameter isTry: Does not wait for others to give one back, only for the server.
+    func lend(to borrower: Loan.Borrower, lease: LeaseState?, limit: WaitLimit, isTry: Bool) async throws -> LentConnection {
         let keys = lease.map { [$0.key] } ?? []
-        let outcome = await callFromInside { $0.lend($1, deadline: limit.deadline, now: $2) }
+        let limit = isTry ? waitLimit(configuration.timeouts.unreachable, isNested: false) : limit
+        let outcome = await callFromInside { $0.lend($1, deadline: limit.deadline, isTry: isTry, now: $2) }
         switch outcome {
         case .lent(let connection):
             let state = LentConnection(id: connection, borrower: borrower, lease: lease)
             lent[connection] = state
             state.ending.proof = proofs[connection]
             return state
+        case .refused:
+            throw LockError(
+                .timedOut,
+                """
+                Others of this manager have all the connections to \(place) that there may be for a \(borrower.rawValue), and a timeout \
+                of zero does not wait. Hold them for shorter, or raise pool.maximumConnections.
+                """,
+                keys: keys
+            )
         case .ended(.timedOut(nil)):
             throw LockError(
                 .timedOut,
@@ -209,9 +221,19 @@ extension LockManager {
     func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan) async throws -> QueryResult {
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
+        if state.isDoomed { throw doomed }
         state.hasRunSQL = true
         let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
-        guard let result = try await send([statement], on: state).first?.result else {
+        let replies: [Reply]
+        do {
+            replies = try await send([statement], on: state)
+        } catch {
+            // A COMMIT that fails is an end, too.
+            try await requireTransaction(on: state, after: nil, cause: error)
+            throw error
+        }
+        try await requireTransaction(on: state, after: replies.first?.result?.commandTag)
+        guard let result = replies.first?.result else {
             throw LockError(.statementFailed, "The statement is empty, or not one that returns.")
         }
         if loan.borrower == .session, ["BEGIN", "START TRANSACTION"].contains(result.commandTag) {
@@ -226,6 +248,38 @@ extension LockManager {
             )
         }
         return result
+    }
+
+    /// A transaction that its borrower has ended by SQL has lost its locks, and has to know.
+    ///
+    /// - Parameter tag: Of the borrower's statement, if it has not failed.
+    private func requireTransaction(on state: LentConnection, after tag: String?, cause: (any Error)? = nil) async throws {
+        guard state.borrower == .transaction, lent[state.id] === state else { return }
+        var isOver = state.isOutsideTransaction
+        switch tag {
+        case "COMMIT", "PREPARE TRANSACTION":
+            // Chained or not.
+            isOver = true
+        case "ROLLBACK":
+            // Chained, or to a savepoint: only the former takes the lock along that the transaction was begun with.
+            guard !isOver, let lease = state.lease else { break }
+            let isHeld = ConnectionLockStatements(lease.key.advisory, lease.mode, .transaction).isHeld
+            let (replies, _) = await settle([Statement(isHeld, shape: .rows)], on: state)
+            isOver = replies.first?.result?.boolean() == false
+        default:
+            break
+        }
+        guard isOver, lent[state.id] === state else { return }
+        giveUp(state, Failure(.connectionLost, "Its transaction was ended by SQL of its own, and its locks with it."))
+        throw LockError(
+            .invalidArgument,
+            """
+            The transaction was ended by SQL, and its locks with it. Leave that to withTransaction(locking:): it commits when the body \
+            returns, and rolls back when the body throws.
+            """,
+            keys: state.heldKeys,
+            underlying: cause
+        )
     }
 
     /// Ends the statement that a borrower runs, if it runs one.

@@ -134,7 +134,7 @@ extension LockManager {
     }
 
     private nonisolated func limit(_ timeout: Duration?, isTry: Bool) -> Duration? {
-        isTry ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : configuration.timeouts.nested)
+        isTry ? nil : timeout ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
     }
 
     /// - Returns: `nil` if a try found the lock taken.
@@ -175,7 +175,7 @@ extension LockManager {
     /// - Returns: A shared lock on the same key around this code, which the request may join.
     nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?, session: HeldModes? = nil) throws -> RequestID? {
         KeyCollisions.shared.report(to: logger)
-        if key.name?.isEmpty == true {
+        if key.isUnnamed {
             throw LockError(.invalidArgument, "The lock's name is empty. Give it a name that says what it guards.", keys: [key])
         }
         if let timeout, timeout < .zero {

@@ -70,8 +70,9 @@ extension LockManager {
         if let timeout, timeout < .zero {
             throw LockError(.invalidArgument, "The timeout of the session is negative (\(timeout)).")
         }
-        let limit = waitLimit(timeout, isNested: !EnclosingLock.all.isEmpty)
-        let state = try await lend(to: .session, lease: nil, limit: limit)
+        let isTry = timeout == .zero
+        let limit = isTry ? .none : waitLimit(timeout, isNested: EnclosingLock.isInside)
+        let state = try await lend(to: .session, lease: nil, limit: limit, isTry: isTry)
         return Loan(state, manager: self)
     }
 
@@ -100,7 +101,7 @@ extension LockManager {
         on loan: Loan
     ) async throws -> LeaseState? {
         _ = try check(key, mode, timeout: timeout, session: loan.modes)
-        let isInside = EnclosingLock.all.contains { $0.state !== loan.ending }
+        let isInside = EnclosingLock.all.contains { $0.state.isOpen && $0.state !== loan.ending }
         let holdsOthers = try !borrowed(loan).holdings.isEmpty
         var limit = isTry ? .none : waitLimit(timeout, isNested: isInside || holdsOthers)
         let state = try await beginTurn(on: loan, keys: [key], limit: limit)

@@ -63,11 +63,11 @@ extension LockManager {
         if let timeout, timeout < .zero {
             throw LockError(.invalidArgument, "The timeout of the transaction is negative (\(timeout)).")
         }
-        let isTry = timeout == .zero && key != nil
-        let limit = isTry ? .none : waitLimit(timeout, isNested: !EnclosingLock.all.isEmpty)
+        let isTry = timeout == .zero
+        let limit = isTry ? .none : waitLimit(timeout, isNested: EnclosingLock.isInside)
         let lease = try await takePlace(key, mode, limit, isTry: isTry)
         do {
-            let state = try await lend(to: .transaction, lease: lease, limit: limit)
+            let state = try await lend(to: .transaction, lease: lease, limit: limit, isTry: isTry)
             try await open(state, key, mode, limit, isTry: isTry)
             return LockTransaction(loan: Loan(state, manager: self), lockedKey: key)
         } catch {
@@ -125,6 +125,24 @@ extension LockManager {
         }
     }
 
+    // MARK: Failing
+
+    /// Has a transaction rolled back at its end, whatever its body makes of the error that was the reason for it.
+    func doom(_ loan: Loan) throws {
+        try borrowed(loan).isDoomed = true
+    }
+
+    var doomed: LockError {
+        LockError(
+            .statementFailed,
+            """
+            The transaction is rolled back, not committed: the body of a ConnectionLock on it has thrown, and that error was not \
+            passed on. Pass it on, or turn the lock's rollsBackOnError off.
+            """,
+            sqlState: "25P02"
+        )
+    }
+
     // MARK: Further locks
 
     func lock(
@@ -139,6 +157,7 @@ extension LockManager {
         let limit = isTry ? .none : waitLimit(timeout, isNested: true)
         let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
+        if state.isDoomed { throw doomed }
         do {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
             let replies = try await send(
@@ -177,6 +196,11 @@ extension LockManager {
             throw error
         }
         defer { state.endTurn() }
+        guard !state.isDoomed else {
+            takeBack(state, isClean: await isRolledBack(state))
+            await leavePlace(state.lease)
+            throw doomed
+        }
         let (replies, loss) = await settle(
             [LockStatements.command("COMMIT")] + resetStatements(state),
             on: state,

@@ -30,7 +30,7 @@ struct LockSetAcquisition {
         isNested = timeout == nil
         limit =
             timeout == .zero
-            ? nil : timeout ?? (EnclosingLock.all.isEmpty ? nil : manager.configuration.timeouts.nested)
+            ? nil : timeout ?? (EnclosingLock.isInside ? manager.configuration.timeouts.nested : nil)
         deadline = limit.map { manager.now.advanced(by: $0) }
     }
 

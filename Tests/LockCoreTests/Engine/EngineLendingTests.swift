@@ -14,6 +14,17 @@ struct EngineLendingTests {
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [.resolve(3, .lent(1))])
     }
 
+    @Test("a try waits for a connection that is being made for it, and for no other")
+    func trying() {
+        var script = EngineScript(maximumConnections: 2)
+        #expect(script.on { $0.lend(1, isTry: true, now: $1) } == [.connect(1, .dedicated)])
+        #expect(script.on { $0.lend(2, isTry: true, now: $1) } == [.resolve(2, .refused)])
+        #expect(script.connected(1) == [.resolve(1, .lent(1))])
+        #expect(script.on { $0.lend(3, isTry: true, now: $1) } == [.resolve(3, .refused)])
+        #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [])
+        #expect(script.on { $0.lend(4, isTry: true, now: $1) } == [.resolve(4, .lent(1))])
+    }
+
     @Test("ends a statement after its deadline, once no cancel can strike the next one")
     func statement() {
         var script = EngineScript()

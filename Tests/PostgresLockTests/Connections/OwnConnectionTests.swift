@@ -43,6 +43,31 @@ struct OwnConnectionTests {
         #expect(try await database.locks() == 0)
     }
 
+    @Test("what a failed body has done is not committed, also if its error is kept from the transaction's scope")
+    func swallowed() async throws {
+        struct BodyError: Error {}
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let error = await lockError {
+            try await locks.withTransaction { transaction in
+                await #expect(throws: BodyError.self) {
+                    try await ConnectionLock("a", on: transaction, scope: .transaction).withLock {
+                        try await transaction.execute("CREATE TABLE t ()")
+                        throw BodyError()
+                    }
+                }
+                for body in [{ _ = try await transaction.execute("SELECT 1") }, { try await transaction.lock("b") }] {
+                    #expect(await lockError(of: body)?.sqlState == "25P02")
+                }
+            }
+        }
+        #expect(error?.sqlState == "25P02")
+        #expect(error?.message.contains("rollsBackOnError") == true)
+        #expect(try await database.query("SELECT to_regclass('t')") == [[nil]])
+        #expect(try await database.locks() == 0)
+        try await locks.withTransaction { try await $0.execute("SELECT 1") }
+    }
+
     @Test("a session carries locks that are released by hand")
     func session() async throws {
         let database = try TestDatabase.get()
@@ -116,5 +141,19 @@ struct OwnConnectionTests {
         owned.finishStatement()
         #expect(try await !lock.release())
         try await lock.withLock {}
+    }
+
+    @Test("COPY through a libpq connection is refused, and the connection stays as it was", arguments: [1, 100_000])
+    func copy(rows: Int) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (n int)")
+        let owned = try OwnedLibPQ(database.url)
+        for sql in ["COPY t FROM STDIN", "COPY (SELECT generate_series(1, \(rows))) TO STDOUT"] {
+            let error = await lockError { try await owned.connection.queryBoolean(sql) }
+            #expect(error?.sqlState == "0A000")
+            #expect(error?.message.contains("COPY") == true)
+        }
+        #expect(try await owned.connection.queryBoolean("SELECT count(*) = 0 FROM t") == true)
+        try await ConnectionLock("a", on: owned.connection).withLock {}
     }
 }

@@ -4,9 +4,9 @@ import Testing
 /// The error with which the body ends; records an issue if that is none, or not a `LockError`.
 ///
 /// In contrast to `#expect(throws:)` it can be used inside itself.
-func lockError<Result>(
+nonisolated(nonsending) func lockError<Result>(
     sourceLocation: SourceLocation = #_sourceLocation,
-    of body: () async throws -> Result
+    of body: nonisolated(nonsending) () async throws -> Result
 ) async -> LockError? {
     do {
         _ = try await body()
