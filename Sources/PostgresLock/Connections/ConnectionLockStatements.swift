@@ -38,43 +38,68 @@ struct ConnectionLockStatements {
 
     // MARK: Waiting
 
+    /// A wait that leaves nothing of itself if it is not granted, and how it has ended.
+    struct Wait {
+        /// What the exception clause knows them by.
+        enum Ending: String, CaseIterable {
+            case granted
+            case timedOut = "55P03"
+            case deadlocked = "40P01"
+            case cancelled = "57014"
+        }
+
+        fileprivate static let setting = "swift_postgres_lock.outcome"
+
+        /// Tells it from an earlier one, of which another session may know that the connection strays to.
+        fileprivate let id: String
+        let sql: String
+
+        func hasEnded(by ending: Ending) -> String {
+            "SELECT pg_catalog.current_setting('\(Self.setting)', true) IS NOT DISTINCT FROM '\(id) \(ending.rawValue)'"
+        }
+    }
+
     /// Waits for the lock such that nothing of it remains if it is not granted.
     ///
     /// The exception clause makes it a subtransaction: a timeout, a deadlock or a cancel does not abort the transaction around
     /// it, and settings are as before. A session's lock is not undone by that. It may have been granted in the very moment
     /// in which the wait failed, so it is released if it is there. It can't be an older one: with that the session would not
-    /// have had to wait. `pg_locks` is asked because an unlock of what is not held is a warning in the server's log.
+    /// have had to wait. `pg_locks` is asked because an unlock of what is not held is a warning in the server's log; that can take
+    /// long where very many locks are held, so a further cancel may come meanwhile, after which it begins anew.
     ///
     /// - Parameter milliseconds: How long; 0 is without limit.
-    func wait(atMost milliseconds: Int32) -> String {
+    func wait(atMost milliseconds: Int32) -> Wait {
         let putBack = "IF \(isHeldExpression) THEN PERFORM pg_catalog.pg_advisory_unlock\(suffix)(\(arguments)); END IF;"
-        return """
+        let id = Self.uniqueID()
+        let sql = """
             DO $pglock$
             DECLARE
                 previous pg_catalog.text := pg_catalog.current_setting('lock_timeout');
+                ending pg_catalog.text;
             BEGIN
-                PERFORM pg_catalog.set_config('\(Self.outcome)', '\(Self.granted)', false);
+                PERFORM pg_catalog.set_config('\(Wait.setting)', '\(id) \(Wait.Ending.granted)', false);
                 PERFORM pg_catalog.set_config('lock_timeout', '\(milliseconds)', true);
                 PERFORM \(lockFunction(isTry: false))(\(arguments));
                 PERFORM pg_catalog.set_config('lock_timeout', previous, true);
             EXCEPTION WHEN lock_not_available OR deadlock_detected OR query_canceled THEN
-                \(scope == .session ? putBack : "")
-                PERFORM pg_catalog.set_config('\(Self.outcome)', SQLSTATE, false);
+                ending := pg_catalog.concat('\(id) ', SQLSTATE);
+                LOOP
+                    BEGIN
+                        \(scope == .session ? putBack : "")
+                        PERFORM pg_catalog.set_config('\(Wait.setting)', ending, false);
+                        EXIT;
+                    EXCEPTION WHEN query_canceled THEN
+                    END;
+                END LOOP;
             END
             $pglock$
             """
+        return Wait(id: id, sql: sql)
     }
 
-    private static let outcome = "swift_postgres_lock.outcome"
-    private static let granted = "granted"
-
-    /// Whether the last wait got the lock; NULL if it ended by something else than its timeout.
-    static let waitOutcome = """
-        SELECT CASE pg_catalog.current_setting('\(outcome)', true) WHEN '\(granted)' THEN true WHEN '55P03' THEN false END
-        """
-
-    /// Whether the last wait ended by a deadlock.
-    static let hasDeadlocked = "SELECT pg_catalog.current_setting('\(outcome)', true) = '40P01'"
+    private static func uniqueID() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 16)
+    }
 
     // MARK: State
 
@@ -101,10 +126,20 @@ struct ConnectionLockStatements {
             """
     }
 
-    /// Set until the transaction ends. Outside of one, that is at once.
-    static let markTransaction = "SELECT pg_catalog.set_config('swift_postgres_lock.transaction', 'open', true) = 'open'"
+    /// Something that is set in a transaction, until it ends or is rolled back to before. Outside of one that is at once.
+    struct Mark {
+        private static let setting = "swift_postgres_lock.marks"
 
-    static let isTransactionMarked = """
-        SELECT pg_catalog.current_setting('swift_postgres_lock.transaction', true) IS NOT DISTINCT FROM 'open'
-        """
+        private let id = uniqueID()
+
+        /// Beside those that are there.
+        var set: String {
+            let old = "pg_catalog.current_setting('\(Self.setting)', true)"
+            return "SELECT pg_catalog.set_config('\(Self.setting)', pg_catalog.concat(\(old), ' \(id)'), true) IS NOT NULL"
+        }
+
+        var isSet: String {
+            "SELECT (pg_catalog.strpos(pg_catalog.current_setting('\(Self.setting)', true), ' \(id)') > 0) IS TRUE"
+        }
+    }
 }

@@ -17,7 +17,7 @@ final class StatementInterrupt: Sendable {
     /// Goes on until the statement has ended: a request is lost on a server that has not begun it.
     ///
     /// The part of the statement to which a cancel does no harm is the wait for the lock. So it begins a little later, and leaves
-    /// the server time to clear up before it is asked again.
+    /// the server more and more time to clear up before it is asked again.
     func begin() {
         guard let canceller else { return }
         state.withLock { state in
@@ -28,8 +28,9 @@ final class StatementInterrupt: Sendable {
                     // Woken up by the end.
                     try? await Task.sleep(for: pause)
                     guard !self.state.withLock({ $0.isOver }) else { return }
-                    await canceller()
-                    pause = .milliseconds(500)
+                    // Not cancelled with this task: it has to return when the server has got it, and not before.
+                    await Task.detached { await canceller() }.value
+                    pause = min(max(pause * 2, .milliseconds(500)), .seconds(30))
                 }
             }
         }
