@@ -35,6 +35,23 @@ struct KeyCollisionTests {
         #expect(recorder.lines.all.isEmpty)
     }
 
+    @Test("a lock on the caller's connection reports them, too; so do two ways to write one number", .database)
+    func connection() async throws {
+        let recorder = LogRecorder()
+        let owned = try OwnedLibPQ(TestDatabase.get().url)
+        var isReported = false
+        for _ in 0..<50 where !isReported {
+            let digits = String(UInt64.random(in: 1 << 63 ... .max), radix: 16)
+            let same = try [digits.uppercased(), digits].map { try LockKey.distributedLock($0) }
+            #expect(same[0] == same[1])
+            try await ConnectionLock(same[0], on: owned.connection, logger: recorder.logger).withLock {}
+            isReported = recorder.lines.all.contains { line in
+                line.level == .warning && "\(line.metadata["pglock.names"] ?? "")".contains(digits)
+            }
+        }
+        #expect(isReported)
+    }
+
     @Test(
         "a manager reports those of all schemes of 32 bits",
         .database,

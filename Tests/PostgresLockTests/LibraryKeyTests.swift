@@ -17,6 +17,14 @@ struct LibraryKeyTests {
             (.golangMigrate(database: "postgres", schema: "public", table: "schema_migrations"), 143_310_882),
             (.railsMigrations(database: "postgres"), 737_815_420_147_457_505),
             (.goose, 5_887_940_537_704_921_958),
+            // By Python's hashlib, zlib and cryptography.
+            (.postgresqlLock("größe-漢"), 6_840_792_378_195_243_445),
+            (.sqlx("größe-漢"), -2_039_079_714_969_779_553),
+            (.djangoPglock("größe-漢"), -587_388_750_602_690_285),
+            (.djangoPglocks("größe-漢"), -1_097_882_013),
+            (.symfonyLock("größe-漢"), 3_197_085_283),
+            (.golangMigrate(database: "größe-漢", schema: "app", table: "migrations"), 3_531_543_404),
+            (.railsMigrations(database: "größe-漢"), 6_565_095_840_936_810_135),
         ] as [(LockKey, Int64)]
     )
     func numbers(key: LockKey, number: Int64) {
@@ -40,7 +48,10 @@ struct LibraryKeyTests {
 
     @Test(
         "of DistributedLock: hexadecimal digits are a number, and the rest is hashed",
-        arguments: [(kanji, -5_707_277_204_051_710_361), ("00000000000000fF", 255), ("ffffffffffffffff", -1)] as [(String, Int64)]
+        arguments: [
+            (kanji, -5_707_277_204_051_710_361), ("größe-漢", -5_336_336_180_145_229_986), ("00000000000000fF", 255),
+            ("ffffffffffffffff", -1),
+        ] as [(String, Int64)]
     )
     func hashed(name: String, number: Int64) throws {
         #expect(try LockKey.distributedLock(name, allowHashing: true).number == number)
@@ -59,7 +70,15 @@ struct LibraryKeyTests {
     @Test("of with_advisory_lock: pairs, with a prefix of the environment's")
     func prefixed() {
         #expect(LockKey.withAdvisoryLock("my-lock") == LockKey(1_153_040_885, 0))
+        #expect(LockKey.withAdvisoryLock("größe-漢") == LockKey(1_049_601_635, 0))
         #expect(LockKey.withAdvisoryLock("my-lock", prefix: 7) == LockKey(1_153_040_885, 7))
         #expect(LockKey.withAdvisoryLock("my-lock", prefix: -1) == LockKey(1_153_040_885, .max))
+    }
+
+    @Test("of which an empty name is one can be locked by it", .database)
+    func emptyName() async throws {
+        let locks = try TestDatabase.get().manager()
+        let key = try LockKey.distributedLock("")
+        try await locks.withLock(key) { lock in #expect(lock.key == LockKey(.max, -1)) }
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Notices when two names are one lock.
 ///
-/// Only keys of 32 bits are remembered: some ten thousand names are enough there for a collision, while of 64 bits a million names
+/// Only names of which that is to be feared are remembered, above all those of keys of 32 bits: some ten thousand names are enough there for a collision, while of 64 bits a million names
 /// have one with a probability of one in 40 million. Nothing more is remembered after very many names.
 final class KeyCollisions: Sendable {
     static let shared = KeyCollisions(capacity: 100_000)

@@ -24,7 +24,8 @@ extension LockKey {
     /// - Throws: ``LockError`` with the code ``LockError/Code/invalidArgument`` if the name would have to be hashed, and that is not
     ///   allowed.
     public static func distributedLock(_ name: String, allowHashing: Bool = false) throws -> LockKey {
-        if let key = packedASCII(name) ?? hexadecimal(name) { return LockKey(name: name, key) }
+        if let key = packedASCII(name) { return LockKey(name: name, key) }
+        if let key = hexadecimal(name) { return narrow(name, key) }
         guard allowHashing else {
             throw LockError(
                 .invalidArgument,
@@ -109,7 +110,7 @@ extension LockKey {
     /// The key that Go's `goose` holds while it migrates a database (`lock.DefaultLockID`), unless it is given another one.
     public static let goose = LockKey(name: "goose", AdvisoryKey(5_887_940_537_704_921_958))
 
-    /// A key of 32 bits, which another name may have as well.
+    /// A key that another name may have as well: one of 32 bits, or of digits that can be written in two ways.
     private static func narrow(_ name: String, _ key: AdvisoryKey) -> LockKey {
         KeyCollisions.shared.note(key, name)
         return LockKey(name: name, key)

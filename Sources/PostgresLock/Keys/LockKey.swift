@@ -50,6 +50,11 @@ public struct LockKey: Sendable {
         self.advisory = advisory
     }
 
+    private static let empty = LockKey("")
+
+    /// Whether it was made from no name at all. That of other libraries' ways may be a name like any other.
+    var isUnnamed: Bool { name?.isEmpty == true && self == Self.empty }
+
     /// A key of PostgreSQL's space of 64-bit keys, as it is.
     public init(number: Int64) {
         name = nil
