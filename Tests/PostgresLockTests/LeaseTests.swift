@@ -171,6 +171,35 @@ struct LeaseTests {
         #expect(await locks.connectionPeak == 2)
     }
 
+    @Test("a sign of life that is under way while a connection is lent is not taken for an answer to what its borrower asks", .server())
+    func heartbeatUnderWay() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(100))
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.lease = Self.short
+        }
+        let taken = try await database.manager().acquire("a")
+        try await locks.withTransaction { _ in }
+        let limit = Duration.milliseconds(500)
+        for round in 0..<9 {
+            // A third of the lease after the connection was last sent something; the answer takes 200 ms.
+            try await Task.sleep(for: .milliseconds(.random(in: 140...320)))
+            switch round % 3 {
+            case 0:
+                let error = await lockError { try await locks.withTransaction(locking: "a", timeout: limit) { _ in } }
+                #expect(error?.code == .timedOut)
+            case 1:
+                let error = await lockError { try await locks.withSession { try await $0.lock("a", timeout: limit) } }
+                #expect(error?.code == .timedOut)
+            default:
+                #expect(try await locks.withSession { try await $0.tryLock("b") })
+            }
+        }
+        try await taken.release()
+    }
+
     @Test("a lock that was waited for during several leases is certain when it is given out", .database)
     func longWait() async throws {
         let database = try TestDatabase.get()

@@ -10,6 +10,8 @@ package final class Connection: @unchecked Sendable {
     package enum Event: Sendable {
         /// The oldest unanswered statement is answered.
         case answered(Reply)
+        /// The oldest unanswered sign of life has been given: see ``submitSync()``.
+        case synchronized
         /// The session is over; nothing that was unanswered will be answered. Comes once, and as the last event.
         case lost(ConnectionFailure)
     }
@@ -18,7 +20,7 @@ package final class Connection: @unchecked Sendable {
     private enum Expectation {
         case prepare(name: String)
         case execute(Statement.Shape)
-        case sync
+        case sync(isLone: Bool)
     }
 
     package let session: RawConnection.Session
@@ -65,18 +67,19 @@ package final class Connection: @unchecked Sendable {
         }
         isSent = isSent && send(statement, on: raw) && PQpipelineSync(raw.pointer) == 1
         expectations.append(.execute(statement.shape))
-        expectations.append(.sync)
+        expectations.append(.sync(isLone: false))
         if expectations.count <= 3 { beginGroup() }
         mustFlush = true
         if !isSent { failLater() }
     }
 
-    /// Asks for a sign of life, behind what is under way: a `Sync` that belongs to no statement, answered by an empty reply.
+    /// Asks for a sign of life, behind what is under way: a `Sync` that belongs to no statement, answered by an event of its own,
+    /// so that it can't be taken for the answer to a statement that was sent behind it.
     ///
     /// It ends no transaction and begins none, and so costs the server nothing.
     package func submitSync() {
         guard let raw else { return }
-        expectations.append(.sync)
+        expectations.append(.sync(isLone: true))
         mustFlush = true
         if PQpipelineSync(raw.pointer) != 1 { failLater() }
     }
@@ -239,6 +242,11 @@ package final class Connection: @unchecked Sendable {
     private func take(_ result: OpaquePointer, _ expected: Expectation) {
         let status = PQresultStatus(result)
         switch (status, expected) {
+        case (PGRES_PIPELINE_SYNC, .sync(isLone: true)):
+            PQclear(result)
+            expectations.removeFirst()
+            beginGroup()
+            handler(.synchronized)
         case (PGRES_PIPELINE_SYNC, _):
             PQclear(result)
             expectations.removeFirst()

@@ -134,7 +134,7 @@ extension Engine {
         package let failure: Failure?
         package let position: WALPosition?
 
-        package init(rows: [Bool], position: WALPosition? = nil, failure: Failure? = nil) {
+        package init(rows: [Bool] = [], position: WALPosition? = nil, failure: Failure? = nil) {
             self.rows = rows
             self.position = position
             self.failure = failure

@@ -37,7 +37,6 @@ final class LentConnection {
     /// After the last answer.
     private(set) var isOutsideTransaction = true
 
-    private var heartbeats = 0
     private var expected = 0
     private var replies: [Reply] = []
 
@@ -86,18 +85,6 @@ final class LentConnection {
     }
 
     // MARK: Replies
-
-    /// The next answer is that to a sign of life: such a one is asked for only while nothing runs.
-    func expectHeartbeat() {
-        heartbeats += 1
-    }
-
-    /// - Returns: Whether the answer was that to a sign of life.
-    func takeHeartbeat() -> Bool {
-        guard heartbeats > 0 else { return false }
-        heartbeats -= 1
-        return true
-    }
 
     func expect(_ count: Int) {
         expected = count

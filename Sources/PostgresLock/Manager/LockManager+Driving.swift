@@ -155,7 +155,7 @@ extension LockManager {
     private func handle(_ event: Connection.Event, of id: ConnectionID) {
         switch event {
         case .answered(let reply):
-            if let state = lent[id], !state.takeHeartbeat() {
+            if let state = lent[id] {
                 guard state.take(reply) else { return }
                 drive { $0.statementAnswered(on: id, now: $1) }
             } else if let prelude = preludes[id], prelude > 0 {
@@ -169,6 +169,9 @@ extension LockManager {
                 )
                 drive { $0.answered(id, answer, now: $1) }
             }
+        case .synchronized:
+            // Maybe sent before the connection was lent, or began to wait.
+            drive { $0.answered(id, Engine.Answer(), now: $1) }
         case .lost(let failure):
             drive { $0.lost(id, Failure(failure), now: $1) }
         }
@@ -192,7 +195,6 @@ extension LockManager {
         case .commit:
             connection.submit(LockStatements.command("COMMIT"))
         case .heartbeat:
-            lent[id]?.expectHeartbeat()
             connection.submitSync()
         case .position:
             connection.submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
