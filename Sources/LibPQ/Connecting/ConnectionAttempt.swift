@@ -8,23 +8,45 @@ struct ConnectionAttempt {
     let ground: Ground
     let onNotice: @Sendable (ServerError) -> Void
 
+    /// For proving the ground, which takes many more round trips than to connect.
+    let provingLimit: Duration
+
     /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
     func run() throws(ConnectionFailure) -> RawConnection {
         let session = BlockingSession(try dial(parameters), patience: patience)
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
-        if settings != nil, !ground.isProved { try prove(session) }
-        try ground.admit(try ServerIdentity(of: session, known: ground.known))
-        if let settings { try setup.apply(settings) }
+        var isLeftLocked = false
+        if settings != nil, !ground.isProved { isLeftLocked = try prove(session) }
+        let asked = session.waiting(for: provingLimit)
+        let identity = try ServerIdentity(of: asked, known: ground.known)
+        try ground.admit(identity)
+        if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings) }
+        session.raw.session.timeline = identity.timeline
+        session.raw.session.isLeftLocked = isLeftLocked
         return session.raw
     }
 
     /// What takes a second connection, which has no other purpose. Not behind a pooler of transactions: of many that start
     /// at once, each would hold a session of the pool and wait for another.
-    private func prove(_ session: BlockingSession) throws(ConnectionFailure) {
-        let other = BlockingSession(try dial(parameters.pinned(to: session)), patience: patience)
-        try PoolingCheck(session, other).run()
+    ///
+    /// - Returns: Whether there is a pooler that keeps locks whose clients have gone.
+    private func prove(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
+        let first = session.waiting(for: provingLimit)
+        guard try isPooled(first) else { return false }
+        return try !ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).isReset()
+    }
+
+    private func isPooled(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
+        let other = try another(beside: session)
+        let check = PoolingCheck(session, other)
+        try check.run()
         try ExclusionCheck(session, other).run()
+        return try check.isPooled
+    }
+
+    private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {
+        BlockingSession(try dial(parameters.pinned(to: session)), patience: patience).waiting(for: provingLimit)
     }
 
     private func dial(_ parameters: ConnectionParameters) throws(ConnectionFailure) -> RawConnection {

@@ -54,7 +54,8 @@ package final class Connector: Sendable {
             oldestServer: oldestServer,
             settings: settings,
             ground: ground,
-            onNotice: onNotice
+            onNotice: onNotice,
+            provingLimit: limit * 3
         )
         let run: @Sendable () -> Void = { completion(Result { () throws(ConnectionFailure) in try work.run() }) }
         guard !ground.isProved else { return queue.async(execute: run) }

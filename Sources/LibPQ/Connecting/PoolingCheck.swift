@@ -62,7 +62,7 @@ package struct PoolingCheck {
         let isAlone = try !sessions[follower].hasAnswer(within: min(.seconds(2), patience.remaining / 4))
         if isAlone {
             try commit(leader)
-            guard try sessions[follower].hasAnswer(within: patience.remaining) else {
+            guard try sessions[follower].hasAnswer(within: patience.remaining / 3) else {
                 throw ConnectionFailure(
                     .unreachable,
                     """

@@ -21,6 +21,10 @@ package final class RawConnection: @unchecked Sendable {
         package let host: String
         /// For how many locks the server's lock table has room at least; `nil` if it does not say.
         package let lockTableSize: Int?
+        /// After how many promotions of standbys the server is; `nil` if it does not say.
+        package internal(set) var timeline: UInt32?
+        /// Whether there is a pooler that keeps the locks of clients that have gone. Looked at once.
+        package internal(set) var isLeftLocked = false
 
         package init(
             processID: Int32 = 0,

@@ -69,7 +69,7 @@ extension Engine {
         case changeMode(AdvisoryKey, to: Mode)
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
-        /// Whether another connection's session runs a statement right now.
+        /// Whether another connection's session runs a statement right now: see ``Sighting``.
         case probe(ConnectionID)
         /// Begins a transaction, and ends it.
         case begin
@@ -148,5 +148,7 @@ extension Engine {
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same.
         case provedAfterError(held: Bool)
         case unexpectedAnswer(ConnectionID)
+        /// The server does not show what the session does, so that a statement that runs for long proves nothing.
+        case hiddenActivity(ConnectionID)
     }
 }

@@ -84,6 +84,7 @@ extension Engine {
         if let deadline { deadlines.insert(id, at: deadline) }
         connections[connection]?.statement = id
         connections[connection]?.answerBy = answerBy
+        connections[connection]?.isAnswerMissed = false
         connections[connection]?.isStatementAnswered = false
         connections[connection]?.lastSent = now
         connections[connection]?.statementSentAt = now
@@ -92,9 +93,9 @@ extension Engine {
     /// The server has answered the statement.
     package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
         isWakeStale = true
-        if let sentAt = connections[connection]?.statementSentAt { renew(connection, sentAt: sentAt) }
+        if let sentAt = connections[connection]?.statementSentAt { renew(connection, sentAt: sentAt, now: now) }
         connections[connection]?.isStatementAnswered = true
-        connections[connection]?.answerBy = nil
+        connections[connection]?.forgetMissedAnswer()
         connections[connection]?.interrupt?.isOver = true
         settleInterrupt(of: connection, now: now)
     }
@@ -116,7 +117,7 @@ extension Engine {
             lendQueue.remove(id)
         case .statement(let connection):
             interrupt(connection, onlyLockWaits: false, cause: cause, now: now)
-        case .releasing, .changing:
+        case .releasing, .changing, .fencing:
             break
         }
     }

@@ -59,10 +59,11 @@ extension Engine {
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
         isWakeStale = true
         guard let work = connections[id]?.inFlight.popFirst(), let sentAt = connections[id]?.sentTimes.popFirst() else { return }
-        renew(id, sentAt: sentAt)
+        renew(id, sentAt: sentAt, now: now)
         if connections[id]?.statement == nil {
             // A wait can have been sent behind a heartbeat, and may take as long as it likes.
             let next = connections[id]?.inFlight.first
+            connections[id]?.isAnswerMissed = false
             connections[id]?.answerBy = next.flatMap { $0.mayBlock ? nil : now.advanced(by: configuration.responseTimeout) }
         }
         if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
@@ -77,7 +78,7 @@ extension Engine {
         case .probe where answer.failure != nil:
             break
         case .probe(let target):
-            probed(target, isActive: answer.rows.first == true, sentAt: sentAt, now: now)
+            probed(target, Sighting(answer.rows), sentAt: sentAt, now: now)
         case .cancel(let target, _):
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
         case .wait(let key, let mode, _):

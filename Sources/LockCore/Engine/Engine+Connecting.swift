@@ -137,6 +137,7 @@ extension Engine {
         }
         while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
             connections[id]?.phase = .lent
+            connections[id]?.isGuarding = false
             resolve(call, .lent(id))
         }
         if !waitQueue.isEmpty, hasRoomToWait {
@@ -224,6 +225,8 @@ extension Engine {
             guard isWaitingForScribe(key) || isCarrierDown && isAskedOnCarrier(key) else { return nil }
         case .lend:
             guard outage != nil else { return nil }
+        case .fencing(let key):
+            guard isWaitingForScribe(key) else { return nil }
         case .releasing, .changing, .statement:
             return nil
         }

@@ -43,6 +43,15 @@ extension Engine {
         var statement: RequestID?
         var isStatementAnswered = false
         var statementSentAt = Instant(nanoseconds: 0)
+        /// Whether there are locks on a lent connection.
+        var isGuarding = false
+        /// ``answerBy`` is there because the server says that it has answered.
+        var isAnswerMissed = false
+
+        mutating func forgetMissedAnswer() {
+            isAnswerMissed = false
+            answerBy = nil
+        }
     }
 
     /// An attempt to end what a connection runs, repeated until it answers: a cancel that comes too early is swallowed.

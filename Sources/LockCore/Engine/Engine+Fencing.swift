@@ -25,11 +25,12 @@ extension Engine {
     /// The holder `id` wants a token that is greater than those of all who shared the lock with it. Can't be cancelled, and
     /// ends by `changed` or `failed`.
     package mutating func fence(_ call: RequestID, of id: RequestID, now: Instant) {
-        calls[call] = Call(kind: .changing, deadline: nil, since: now)
         guard let session = table.session(of: id), let key = table.request(id)?.key else {
+            calls[call] = Call(kind: .changing, deadline: nil, since: now)
             resolve(call, .failed(Failure(.notHeld, "The lock is not held.")))
             return
         }
+        calls[call] = Call(kind: .fencing(key), deadline: nil, since: now)
         dropFence(key)
         isWakeStale = true
         unconfirmed[call] = Unconfirmed(session: session, holder: id, key: key)

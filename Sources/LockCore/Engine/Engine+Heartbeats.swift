@@ -44,7 +44,7 @@ extension Engine {
         switch connection.phase {
         case .holding: true
         case .carrying: carrierIndex(id).map { carriers[$0].heldCount > 0 } ?? false
-        case .lent: configuration.lease != nil
+        case .lent: configuration.lease != nil && connection.isGuarding
         case .connecting, .idle, .waiting, .unlocking, .proving: false
         }
     }

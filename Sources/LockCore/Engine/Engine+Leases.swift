@@ -17,13 +17,30 @@ extension Engine {
     // MARK: Proofs
 
     /// The server has answered what was sent at that time.
-    mutating func renew(_ id: ConnectionID, sentAt: Instant) {
+    mutating func renew(_ id: ConnectionID, sentAt: Instant, now: Instant) {
+        // Who has found the lock in doubt by the clock is not to find it certain again.
+        if proofDuration != nil { noteSuspect(id, now: now) }
         guard let proofDuration, let connection = connections[id] else { return }
         let until = sentAt.advanced(by: proofDuration)
         guard connection.provenUntil.map({ $0 < until }) ?? true else { return }
         connections[id]?.provenUntil = until
         connections[id]?.isSuspect = false
         actions.append(.renew(id, until: until))
+    }
+
+    /// Locks on a lent connection are given out by whoever has it: when they are certain, and from then on they are looked after.
+    ///
+    /// - Returns: Whether they are certain; if not, the session has to answer something first.
+    package mutating func guardLent(_ id: ConnectionID, now: Instant) -> Bool {
+        guard connections[id]?.phase == .lent, isProven(id, now: now) else { return false }
+        isWakeStale = true
+        connections[id]?.isGuarding = true
+        return true
+    }
+
+    /// Nothing is held on it any more.
+    package mutating func unguardLent(_ id: ConnectionID) {
+        connections[id]?.isGuarding = false
     }
 
     /// Whether a lock on this connection may be given out.
@@ -103,29 +120,33 @@ extension Engine {
     }
 
     /// - Parameter sentAt: When the question was sent.
-    mutating func probed(_ id: ConnectionID, isActive: Bool, sentAt: Instant, now: Instant) {
-        guard let connection = connections[id] else { return }
-        if case .waiting = connection.phase {
-            waitProbed(id, connection, isActive: isActive, sentAt: sentAt, now: now)
-        } else if isActive, connection.statement != nil {
-            renew(id, sentAt: sentAt)
+    mutating func probed(_ id: ConnectionID, _ sighting: Sighting, sentAt: Instant, now: Instant) {
+        guard let connection = connections[id], let begun = runs(connection), begun < sentAt else { return }
+        switch sighting {
+        case .hidden:
+            guard !hasNotedHidden else { return }
+            hasNotedHidden = true
+            actions.append(.log(.hiddenActivity(id)))
+        case .quiet where connection.answerBy == nil:
+            connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+            connections[id]?.isAnswerMissed = true
+        case .quiet:
+            break
+        case .active(let isHeard):
+            if connection.isAnswerMissed { connections[id]?.forgetMissedAnswer() }
+            if isHeard, connection.phase == .lent { renew(id, sentAt: sentAt, now: now) }
         }
     }
 
-    /// A wait that the server knows nothing of, or has answered, is not answered for long any more; if it is not answered at all,
-    /// the network has swallowed that, and nobody would ever be told.
+    /// Since when the connection runs what it is asked about.
     ///
-    /// Only where such questions have found a wait before: a role may not be allowed to see the other session, and the server
-    /// may be told to keep no account of activity.
-    private mutating func waitProbed(_ id: ConnectionID, _ connection: Connection, isActive: Bool, sentAt: Instant, now: Instant) {
-        // The question may have been about an earlier wait of the connection, or have come before this one.
-        guard connection.inFlight.count == 1, connection.interrupt == nil, let begun = connection.sentTimes.first, begun < sentAt
-        else { return }
-        if isActive {
-            hasSeenWaits = true
-            connections[id]?.answerBy = nil
-        } else if hasSeenWaits, connection.answerBy == nil {
-            connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+    /// A statement or wait that the server has answered, or does not know, is answered soon or never: then the network has
+    /// swallowed it, and nobody would be told. (The question may have been about an earlier one, or have come before this one.)
+    private func runs(_ connection: Connection) -> Instant? {
+        switch connection.phase {
+        case .waiting where connection.inFlight.count == 1 && connection.interrupt == nil: connection.sentTimes.first
+        case .lent where connection.statement != nil && !connection.isStatementAnswered: connection.statementSentAt
+        default: nil
         }
     }
 
@@ -134,16 +155,17 @@ extension Engine {
     /// Who holds something on a connection that is silent for too long is told; the connection is kept, since it may answer yet.
     mutating func noteSuspects(now: Instant) {
         guard configuration.lease != nil else { return }
-        for id in connectionIDs {
-            guard let connection = connections[id], let end = proofEnd(connection, id), end <= now else { continue }
-            guard connection.phase != .lent else {
-                // There may be a transaction on it, which is best undone.
-                close(id, because: Self.suspect, now: now)
-                continue
-            }
-            connections[id]?.isSuspect = true
-            actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
+        for id in connectionIDs { noteSuspect(id, now: now) }
+    }
+
+    private mutating func noteSuspect(_ id: ConnectionID, now: Instant) {
+        guard let connection = connections[id], let end = proofEnd(connection, id), end <= now else { return }
+        guard connection.phase != .lent else {
+            // There may be a transaction on it, which is best undone.
+            return close(id, because: Self.suspect, now: now)
         }
+        connections[id]?.isSuspect = true
+        actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
     }
 
     var nextSuspect: Instant? {

@@ -32,7 +32,7 @@ package struct Engine: Sendable {
     var pendingCancels: [ConnectionID] = []
     var pendingProbes: [ConnectionID] = []
     /// Whether such a question has found a wait before.
-    var hasSeenWaits = false
+    var hasNotedHidden = false
 
     // Contended keys.
     var waits: [AdvisoryKey: Wait] = [:]
@@ -84,6 +84,8 @@ package struct Engine: Sendable {
             case lock(AdvisoryKey)
             case releasing
             case changing
+            /// Waits for a token of the key, which is held.
+            case fencing(AdvisoryKey)
             case lend
             case statement(ConnectionID)
         }
@@ -96,7 +98,7 @@ package struct Engine: Sendable {
         var isWaiting: Bool {
             switch kind {
             case .lock, .lend: true
-            case .releasing, .changing, .statement: false
+            case .releasing, .changing, .fencing, .statement: false
             }
         }
     }

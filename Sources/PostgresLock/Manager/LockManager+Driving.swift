@@ -140,6 +140,8 @@ extension LockManager {
         switch result {
         case .success(let raw):
             let session = raw.session
+            if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
+            if session.isLeftLocked { warnOfPooler(session) }
             place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
             logger.debug("connected", metadata: .connection(id, session))
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
@@ -150,6 +152,37 @@ extension LockManager {
         case .failure(let failure):
             drive { $0.connectFailed(id, Failure(failure), now: $1) }
         }
+    }
+
+    /// A server that was promoted takes the place of the one that other sessions are on, which may live on without knowing: their
+    /// locks exclude nobody any more.
+    ///
+    /// - Parameter timeline: Of a connection that is just there.
+    /// - Returns: Why that one can't be used, if it is on the server that was replaced.
+    private func replaced(by timeline: UInt32?) -> Failure? {
+        guard let timeline else { return nil }
+        func failure(_ highest: UInt32) -> Failure {
+            Failure(
+                .connectionLost,
+                "Another server was promoted (timeline \(highest)), and takes the place of the one that this session was on."
+            )
+        }
+        let others = connections.compactMapValues(\.session.timeline)
+        if let highest = others.values.max(), highest > timeline { return failure(highest) }
+        for id in others.filter({ $0.value < timeline }).keys.sorted() {
+            drive { $0.lost(id, failure(timeline), now: $1) }
+        }
+        return nil
+    }
+
+    private func warnOfPooler(_ session: RawConnection.Session) {
+        logger.warning(
+            """
+            a pooler of sessions is in between that does not reset them: the locks of a process that ends without notice stay with \
+            a session of its pool, until that is closed; for pgbouncer, set server_reset_query = DISCARD ALL
+            """,
+            metadata: [LogKey.database: "\(session.database)"]
+        )
     }
 
     private func handle(_ event: Connection.Event, of id: ConnectionID) {
@@ -248,6 +281,15 @@ extension LockManager {
         case .provedAfterError(let held):
             noteProof(held: held)
             logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
+        case .hiddenActivity(let id):
+            logger.warning(
+                """
+                the server does not show what a session does: statements that run for longer than the lease can't keep their locks, \
+                and waits whose answer a network swallows are not noticed; use one role, or one with pg_read_all_stats, and leave \
+                track_activities on
+                """,
+                metadata: [LogKey.connection: "\(id.rawValue)"]
+            )
         case .unexpectedAnswer(let id):
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }

@@ -61,6 +61,26 @@ extension LockManager {
         return state
     }
 
+    // MARK: Locks
+
+    /// Whoever has just got a lock on a lent connection, maybe after a long wait, may count on it only if the session lives for
+    /// certain. From then on the lock is looked after.
+    func guardLocks(on state: LentConnection, keys: [LockKey]) async throws {
+        guard configuration.sessionLease != nil else { return }
+        for isLastTry in [false, true] {
+            var isCertain = false
+            drive { isCertain = $0.guardLent(state.id, now: $1) }
+            if isCertain { return }
+            guard !isLastTry, lent[state.id] === state else { break }
+            if let loss = await settle([LockStatements.command("SELECT")], on: state).loss {
+                throw LockError(loss, keys: keys, place: place)
+            }
+        }
+        let failure = state.loss ?? Engine.suspect
+        giveUp(state, failure)
+        throw LockError(failure, keys: keys, place: place)
+    }
+
     // MARK: One after the other
 
     /// Waits until nothing else runs on the connection. Whoever comes back from it must end the turn.

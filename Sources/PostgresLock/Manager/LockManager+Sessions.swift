@@ -116,6 +116,7 @@ extension LockManager {
             let taken = try await take(key, mode, limit, isTry: isTry, on: state)
             guard taken.isHeld else { return nil }
             token = taken.token
+            try await guardLocks(on: state, keys: [key])
             _ = try borrowed(loan)
             state.hold(key, mode)
         }
@@ -243,6 +244,7 @@ extension LockManager {
         lease.end(nil)
         guard isLast else { return }
         state.letGo(lease.key)
+        if state.holdings.isEmpty { drive { engine, _ in engine.unguardLent(state.id) } }
         let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
         let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
         if let loss { throw LockError(loss, keys: [lease.key], place: place) }

@@ -119,6 +119,7 @@ extension LockManager {
                 mayBlock: key != nil && !isTry
             )
             if isTry, let key, replies.last?.booleans.first != true { throw taken(key) }
+            if let key { try await guardLocks(on: state, keys: [key]) }
         } catch {
             takeBack(state, isClean: await isRolledBack(state))
             throw error
@@ -174,6 +175,7 @@ extension LockManager {
             _ = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)
             _ = try borrowed(transaction.loan)
             guard !isTry || replies.last?.booleans.first == true else { return false }
+            try await guardLocks(on: state, keys: [key])
             state.hold(key, mode)
             return true
         } catch {

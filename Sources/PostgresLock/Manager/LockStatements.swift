@@ -147,12 +147,14 @@ enum LockStatements {
         )
     }
 
-    /// Whether that very session runs a statement right now.
+    /// What that very session does right now: see `Engine.Sighting`. Of another role's sessions all is NULL but the process.
     static func probe(_ session: RawConnection.Session) -> Statement {
         Statement(
             name: "pglock_probe",
             """
-            SELECT true FROM pg_catalog.pg_stat_get_activity($1) a WHERE a.backend_start = $2 AND a.state = 'active'
+            SELECT COALESCE(a.state <> 'disabled', false), COALESCE(a.state = 'active', false), \
+            COALESCE(a.state = 'active' AND a.wait_event_type IS DISTINCT FROM 'Client', false) \
+            FROM pg_catalog.pg_stat_get_activity($1) a WHERE a.backend_start = $2 OR a.backend_start IS NULL
             """,
             parameters: [.int4(session.processID), .timestamptz(session.backendStart)],
             shape: .booleans

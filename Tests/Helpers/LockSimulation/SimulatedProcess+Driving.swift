@@ -174,6 +174,7 @@ extension SimulatedProcess {
         switch event {
         case .unexpectedAnswer(let connection): ledger.report("process \(id) did not expect what \(connection) answered")
         case .provedAfterError(held: true): ledger.provedHeld += 1
+        case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
         case .provedAfterError(held: false): break
         }

@@ -138,7 +138,7 @@ final class SimulatedSession {
         case .heartbeat:
             finish(SimulatedReply())
         case .probe(let target) where burst != .aborted:
-            finish(SimulatedReply(rows: target?.isActive == true && target?.isAlive == true ? [true] : [], failure: strike))
+            finish(SimulatedReply(rows: sight(of: target), failure: strike))
         case .commit:
             if burst == .none { server.ledger.report("session \(id) commits without a transaction") }
             burst = .none
@@ -176,6 +176,13 @@ final class SimulatedSession {
             }
             finish(SimulatedReply())
         }
+    }
+
+    /// What the server shows of another session: see `Engine.Sighting`.
+    private func sight(of target: SimulatedSession?) -> [Bool] {
+        guard let target, target.isAlive else { return [] }
+        guard !server.profile.hidesActivity else { return [false, false, false] }
+        return [true, target.isActive, target.isActive]
     }
 
     /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.

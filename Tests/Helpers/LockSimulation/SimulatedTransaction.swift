@@ -73,20 +73,33 @@ final class SimulatedTransaction {
             guard case .settled = outcome, let reply, reply.failure == nil, reply.rows == [true],
                 let connection, let link = process.links[connection]
             else { return end() }
-            isHeld = true
-            process.ledger.begin(
-                .init(
-                    process: process.id,
-                    id: lease,
-                    key: key,
-                    mode: mode,
-                    session: link.session,
-                    isOrphan: !link.session.isAlive
-                )
-            )
-            // Nobody but the caller ends a statement that the server never answers.
-            run(.work(process.chance.skewedDuration(process.profile.hold)), cancelAfter: .seconds(30)) { [self] _, _ in end() }
+            claim(on: connection, link.session, isLastTry: false)
         }
+    }
+
+    /// The lock is granted, and the caller's when it is certain.
+    private func claim(on connection: ConnectionID, _ session: SimulatedSession, isLastTry: Bool) {
+        var isCertain = false
+        process.drive { isCertain = $0.guardLent(connection, now: $1) }
+        guard !isCertain else { return hold(on: session) }
+        guard !isLastTry else { return end() }
+        run(.work(.zero), cancelAfter: .seconds(30)) { [self] outcome, reply in
+            guard case .settled = outcome, reply?.failure == nil, self.connection == connection else { return end() }
+            claim(on: connection, session, isLastTry: true)
+        }
+    }
+
+    private func hold(on session: SimulatedSession) {
+        isHeld = true
+        process.held[lease] = key
+        process.ledger.begin(
+            .init(process: process.id, id: lease, key: key, mode: mode, session: session, isOrphan: !session.isAlive)
+        )
+        if let lease = process.ledger.lease(process: process.id, lease, key), !process.believes(in: lease) {
+            process.ledger.report("process \(process.id), \(self.lease) got key \(key) for a transaction, but can't be certain of it")
+        }
+        // Nobody but the caller ends a statement that the server never answers.
+        run(.work(process.chance.skewedDuration(process.profile.hold)), cancelAfter: .seconds(30)) { [self] _, _ in end() }
     }
 
     /// Apart from the turn's, since that ends later.
@@ -160,6 +173,7 @@ final class SimulatedTransaction {
     private func endLease() {
         guard isHeld else { return }
         isHeld = false
+        process.held[lease] = nil
         process.ledger.end(process: process.id, lease, key)
     }
 }

@@ -21,6 +21,9 @@ struct SimulationProfile {
     /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
     var triesPassTheQueue: Bool
 
+    /// Whether the server shows nobody what sessions do.
+    var hidesActivity = false
+
     /// How many keys the server's lock table has room for; `nil` for any number.
     var lockTableSize: Int?
 
@@ -39,7 +42,7 @@ struct SimulationProfile {
 
     var isCalm: Bool {
         statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && freezeEvery == nil
-            && !departures
+            && !departures && !hidesActivity
     }
 
     /// Whether a call may fail like this. In good weather only what has no room does.
@@ -105,6 +108,7 @@ struct SimulationProfile {
         fatalConnectFailures = chance.one(of: [0, 0, 0.05])
         troubleEvery = chance.one(of: [nil, .milliseconds(20), .milliseconds(300), .seconds(3)])
         departures = chance.happens(0.3)
+        hidesActivity = chance.happens(0.2)
         if chance.happens(0.4) { freezeEvery = chance.one(of: [.milliseconds(300), .seconds(3), .seconds(10)]) }
     }
 }

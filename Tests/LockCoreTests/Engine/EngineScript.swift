@@ -70,6 +70,16 @@ struct EngineScript {
         on { $0.answered(id, Engine.Answer(rows: rows, failure: failure), now: $1) }
     }
 
+    /// What the first connection, a carrier, is told of another one.
+    @discardableResult
+    mutating func sighted(_ sighting: Engine.Sighting) -> [Engine.Action] {
+        switch sighting {
+        case .hidden: answered(1, false, false, false)
+        case .quiet: answered(1, true, false, false)
+        case .active(let isHeard): answered(1, true, true, isHeard)
+        }
+    }
+
     @discardableResult
     mutating func lost(_ id: ConnectionID) -> [Engine.Action] {
         on { $0.lost(id, .lost, now: $1) }

@@ -1,0 +1,112 @@
+import LockCore
+import Testing
+
+@Suite("Leases of lent connections")
+struct EngineLeaseTests {
+    private static let lease = Duration.seconds(30)
+    private static let statement: RequestID = 90
+
+    /// A carrier, and a connection that is lent, both just there.
+    private static func lent() -> EngineScript {
+        var script = EngineScript { $0.lease = lease }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.on { $0.lend(80, now: $1) }
+        script.connected(2)
+        return script
+    }
+
+    private static func begin(_ script: inout EngineScript) {
+        script.on { $0.beginStatement(statement, on: 2, now: $1) }
+    }
+
+    /// Lets time pass; the carrier answers what it is asked.
+    ///
+    /// - Parameter sighting: What it says of the lent connection; `nil` leaves that unanswered.
+    private static func pass(_ script: inout EngineScript, _ sighting: Engine.Sighting?) -> [Engine.Action] {
+        var actions = script.passToNextWake()
+        if actions.contains(.submit(1, .heartbeat)) { actions += script.answered(1) }
+        if let sighting, actions.contains(.submit(1, .probe(2))) { actions += script.sighted(sighting) }
+        return actions
+    }
+
+    /// Lets time pass until the server is asked about the lent connection.
+    private static func probe(_ script: inout EngineScript) {
+        for _ in 0..<20 where pass(&script, nil).contains(.submit(1, .probe(2))) { return }
+        Issue.record("The server is not asked about the statement.")
+    }
+
+    private static func isClosed(_ script: inout EngineScript, seeing sighting: Engine.Sighting) -> Bool {
+        for _ in 0..<40 where pass(&script, sighting).contains(.close(2)) { return true }
+        return false
+    }
+
+    private static func guards(_ script: inout EngineScript) -> Bool {
+        var isGuarding = false
+        script.on { isGuarding = $0.guardLent(2, now: $1) }
+        return isGuarding
+    }
+
+    @Test("a lock is certain once the session has answered something, and not long after")
+    func certainty() {
+        var script = Self.lent()
+        #expect(!Self.guards(&script))
+        Self.begin(&script)
+        script.on { $0.statementAnswered(on: 2, now: $1) }
+        #expect(Self.guards(&script))
+        var late = Self.lent()
+        Self.begin(&late)
+        Self.probe(&late)
+        late.sighted(.hidden)
+        late.pass(.seconds(10))
+        late.on { $0.statementAnswered(on: 2, now: $1) }
+        #expect(!Self.guards(&late), "the answer is to what was sent long ago")
+    }
+
+    @Test("a statement that is seen to run keeps the locks; one that can't send does not; one that is hidden does not, and is reported")
+    func longStatement() {
+        for sighting in [Engine.Sighting.active(isHeard: true), .active(isHeard: false), .hidden] {
+            var script = Self.lent()
+            Self.begin(&script)
+            script.on { $0.statementAnswered(on: 2, now: $1) }
+            #expect(Self.guards(&script))
+            Self.begin(&script)
+            #expect(Self.isClosed(&script, seeing: sighting) == (sighting != .active(isHeard: true)), "\(sighting)")
+        }
+    }
+
+    @Test("a connection on which nothing is locked is not given up for what nobody can see")
+    func nothingLocked() {
+        var script = Self.lent()
+        Self.begin(&script)
+        #expect(!Self.isClosed(&script, seeing: .hidden))
+    }
+
+    @Test("a statement that the server has answered, or does not know, is given up if no answer comes")
+    func swallowed() {
+        var script = Self.lent()
+        Self.begin(&script)
+        Self.probe(&script)
+        script.sighted(.quiet)
+        Self.probe(&script)
+        script.sighted(.active(isHeard: false))
+        for _ in 0..<10 {
+            #expect(!Self.pass(&script, .active(isHeard: false)).contains(.close(2)), "it was slow to arrive")
+        }
+        #expect(Self.isClosed(&script, seeing: .quiet))
+    }
+
+    @Test("what was in doubt by the clock does not become certain by a late answer")
+    func noReturn() {
+        var script = EngineScript { $0.lease = Self.lease }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        // The process stands still; when it wakes up, the socket is ahead of the timer.
+        script.acquire(2, .exclusive, 2)
+        script.now = script.now.advanced(by: .seconds(28))
+        let actions = script.answered(1, true)
+        #expect(actions.contains(.suspect(1, [1], Engine.suspect)), "\(actions)")
+    }
+}
