@@ -75,7 +75,7 @@ struct DoctorTests {
                 CREATE ROLE app LOGIN CONNECTION LIMIT 5;
                 ALTER ROLE app SET statement_timeout = '7s';
                 ALTER DATABASE postgres SET idle_session_timeout = '1min';
-                REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC;
+                REVOKE EXECUTE ON FUNCTION pg_control_system(), pg_walfile_name(pg_lsn) FROM PUBLIC;
                 """
             )
             let holder = Task {
@@ -95,7 +95,7 @@ struct DoctorTests {
             #expect(
                 diagnosis[.timeouts]?.finding == "idle_session_timeout = 60000 ms (database), statement_timeout = 7000 ms (user)"
             )
-            #expect(diagnosis[.privileges]?.finding == "This role may not call pg_control_system().")
+            #expect(diagnosis[.privileges]?.finding == "This role may not call pg_walfile_name(pg_lsn), pg_control_system().")
         }
     }
 

@@ -215,6 +215,41 @@ struct FencingTests {
         #expect(error?.code == .badConfiguration)
     }
 
+    @Test(
+        "an upgrade that can't have its token, since there is no connection for it, says so",
+        .database,
+        .direct("a pooler keeps the sessions of a role"),
+        .timeLimit(.minutes(2))
+    )
+    func upgradeWithoutScribe() async throws {
+        let database = try TestDatabase.get()
+        let role = "role_\(UInt32.random(in: .min ... .max))"
+        try await database.query("CREATE ROLE \(role) LOGIN CONNECTION LIMIT 2")
+        let url = database.server.connectionString(database: database.name, user: role)
+        let locks = try database.manager {
+            $0.url = url
+            $0.fencingTokens = true
+            $0.pool.idleTimeout = .milliseconds(50)
+            $0.timeouts.unreachable = .milliseconds(500)
+        }
+        let held = try await locks.acquire("a", mode: .shared)
+        try await database.eventually("the writer of tokens is idle, and closed") { try await database.sessions() == 1 }
+        let owned = try OwnedLibPQ(url)
+        do {
+            let isUpgraded = try await held.tryUpgrade()
+            Issue.record("Upgraded: \(isUpgraded)")
+        } catch let error as LockError {
+            #expect(error.code == .tooManyConnections)
+        }
+        let (mode, token) = (held.mode, held.fencingToken)
+        #expect(mode == .exclusive)
+        #expect(token == nil)
+        try await held.release()
+        _ = owned
+        await locks.shutdown()
+        try await database.query("DROP ROLE \(role)")
+    }
+
     @Test("where none can be written, the lock is given back, and the caller is told", .database)
     func impossible() async throws {
         let database = try TestDatabase.get()

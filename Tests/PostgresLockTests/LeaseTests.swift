@@ -1,6 +1,7 @@
 import FaultTools
 import Foundation
 import LibPQ
+import Logging
 import PostgresLock
 import PostgresLockTesting
 import Testing
@@ -216,6 +217,39 @@ struct LeaseTests {
         try await Task.sleep(for: .seconds(3))
         try await first.release()
         try await waiting.value
+    }
+
+    @Test(
+        "waits of transactions and sessions that last for several leases end with a lock that is certain, also where the server hides them",
+        .database,
+        arguments: [false, true]
+    )
+    func longLentWait(isHidden: Bool) async throws {
+        let database = try TestDatabase.get()
+        if isHidden { try await database.query("ALTER DATABASE \(database.name) SET track_activities = off") }
+        let recorder = LogRecorder()
+        var configuration = LockManager.Configuration(url: database.url)
+        configuration.lease = Self.short
+        let locks = try LockManager(configuration: configuration, logger: recorder.logger)
+        for isSession in [false, true] {
+            let held = try await database.manager().acquire("a")
+            let waiting = Task {
+                if isSession {
+                    try await locks.withSession { session in
+                        try await session.withLock("a") { lock in #expect(lock.isHeld) }
+                    }
+                } else {
+                    try await locks.withTransaction(locking: "a") { transaction in #expect(transaction.lease?.isHeld == true) }
+                }
+            }
+            try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+            try await Task.sleep(for: .seconds(3))
+            try await held.release()
+            try await waiting.value
+        }
+        await locks.shutdown()
+        let isReported = recorder.lines.all.contains { $0.level == .warning && $0.message.contains("track_activities") }
+        #expect(isReported == isHidden)
     }
 
     @Test("are what the server is told, and nothing where there is none", .database, arguments: [nil, Duration.seconds(7)] as [Duration?])

@@ -1,5 +1,6 @@
 import FaultTools
 import LibPQ
+import Logging
 import PostgresLock
 import Testing
 
@@ -205,6 +206,24 @@ struct PoolerTests {
                 #expect(await program.status() == pool.status)
                 #expect(output.contains(pool.finding), "\(output)")
             }
+            try await database.eventually("nothing is locked") { try await database.locks() == 0 }
+        }
+    }
+
+    @Test(
+        "a pool of sessions that does not reset them is reported, and nothing of the report stays in it",
+        .server(),
+        arguments: [false, true]
+    )
+    func keepingPool(isReset: Bool) async throws {
+        let database = try TestDatabase.get()
+        try await Pgbouncer.with("session", settings: isReset ? [:] : ["server_reset_query": ""]) { pooler in
+            let recorder = LogRecorder()
+            let locks = try LockManager(configuration: .init(url: pooler.url), logger: recorder.logger)
+            try await locks.withLock("a") { _ in }
+            await locks.shutdown()
+            let warnings = recorder.lines.all.filter { $0.level == .warning }.map(\.message)
+            #expect(warnings.contains { $0.contains("server_reset_query = DISCARD ALL") } == !isReset)
             try await database.eventually("nothing is locked") { try await database.locks() == 0 }
         }
     }

@@ -1,3 +1,4 @@
+import FaultTools
 import Foundation
 import PostgresLock
 import PostgresLockTesting
@@ -98,6 +99,50 @@ struct SelfCheckTests {
         try await database.becomeStandby()
         try await database.query("SELECT pg_promote()")
         try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+    }
+
+    @Test(
+        "locks on a server that another one was promoted over are lost as soon as the other one is seen",
+        .server(),
+        .direct("there is no pooler before two servers"),
+        .timeLimit(.minutes(2))
+    )
+    func replaced() async throws {
+        let database = try TestDatabase.get()
+        try await EphemeralPostgres.withServer { server in
+            let other = TestDatabase(server: server, name: database.name)
+            try await server.query("CREATE DATABASE \(database.name)")
+            try await other.becomeStandby()
+            try await other.query("SELECT pg_promote()")
+            let hosts = "\(database.server.socketDirectory),\(server.socketDirectory)"
+            let locks = try database.manager {
+                $0.url = "host='\(hosts)' port='\(database.server.port),\(server.port)' dbname='\(database.name)' user='postgres'"
+            }
+            let held = try await locks.acquire("a")
+            let lease = held.lease
+            // New connections find the other one, while those that are there live on.
+            let socket = "\(database.server.socketDirectory)/.s.PGSQL.\(database.server.port)"
+            try FileManager.default.moveItem(atPath: socket, toPath: socket + ".hidden")
+            try await locks.withTransaction { _ in }
+            let loss = await lease.waitForEnd()
+            #expect(loss?.code == .lockLost)
+            #expect(loss?.message.contains("promoted (timeline 2)") == true)
+            try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+            await locks.shutdown()
+            try FileManager.default.moveItem(atPath: socket + ".hidden", toPath: socket)
+            _ = try? await held.release()
+        }
+    }
+
+    @Test("a server that is far away is reached", .server(), .direct("is slow enough"))
+    func farAway() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(180))
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+        }
+        try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
     }
 
     @Test("a role that may not look at the control file has its server compared by what it may", .database)

@@ -38,6 +38,7 @@ package struct ResetCheck {
     ///
     /// - Returns: The server process that has taken it.
     private func leave(_ key: Int64) throws(ConnectionFailure) -> String {
-        try openAnother().query("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_try_advisory_lock(\(key))").text(row: 0, column: 0) ?? "0"
+        try openAnother().query("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_try_advisory_lock(\(key))").text(row: 0, column: 0)
+            ?? "0"
     }
 }

@@ -74,10 +74,10 @@ extension Patient {
                 "pg_try_advisory_lock", "pg_try_advisory_lock_shared", "pg_advisory_lock", "pg_advisory_lock_shared",
                 "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
                 "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
-            ].map { "\($0)(bigint)" } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
+            ].flatMap { ["\($0)(bigint)", "\($0)(integer,integer)"] } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
         // Since version 17 it has one more parameter.
         let message = "pg_logical_emit_message(boolean,text,text\(session.serverVersion >= 170_000 ? ",boolean" : ""))"
-        let useful = [message, "pg_control_system()"]
+        let useful = [message, "pg_walfile_name(pg_lsn)", "pg_current_wal_lsn()", "pg_control_system()"]
         let names = (needed + useful).map { "'pg_catalog.\($0)'" }.joined(separator: ", ")
         let result = try ask(
             """
@@ -95,8 +95,8 @@ extension Patient {
             advice: isFatal
                 ? "GRANT EXECUTE on them to the role."
                 : """
-                GRANT EXECUTE to the role, if the server lets you: pg_logical_emit_message is for fencing tokens, \
-                pg_control_system tells one server from another.
+                GRANT EXECUTE to the role, if the server lets you: pg_logical_emit_message, pg_walfile_name and pg_current_wal_lsn are \
+                for fencing tokens; pg_control_system and pg_walfile_name tell one server from another.
                 """
         )
     }

@@ -12,7 +12,8 @@ struct PoolingExamination {
         let check = PoolingCheck(patient.session, try patient.another().session)
         try check.run()
         guard try check.isPooled else { return Finding(.pooling, .ok, "none: this is the server itself") }
-        guard try ResetCheck(patient.session, openAnother: { () throws(ConnectionFailure) in try patient.another().session }).isReset() else {
+        guard try ResetCheck(patient.session, openAnother: { () throws(ConnectionFailure) in try patient.another().session }).isReset()
+        else {
             return Finding(
                 .pooling,
                 .failed,
