@@ -26,6 +26,21 @@ struct HistoryCheckTests {
         if !isExclusive { #expect(script.violations.allSatisfy { $0.hasPrefix("the later one has the lower token") }) }
     }
 
+    @Test("finds a transaction that overlaps with another one, or with a lock, before and after it", arguments: [true, false])
+    func transactions(isExclusive: Bool) throws {
+        for (from, until) in [(350, 360), (300, 320), (390, 405), (305, 405)] as [(Int64, Int64)] {
+            var script = try HistoryScript()
+            script.transact(worker: "a", claim: 3, isExclusive: isExclusive, from: from, until: until)
+            expect(script, ["two hold what excludes each other"])
+            var announced = script
+            announced.history.endings = [.init(worker: nil, from: from - 20, to: from)]
+            #expect(announced.violations == [])
+        }
+        var script = try HistoryScript()
+        script.transact(worker: "b", claim: 3, isExclusive: isExclusive, from: 415, until: 430)
+        expect(script, ["two hold what excludes each other"])
+    }
+
     @Test("forgives an overlap within the lease of a session that was ended, for its worker alone, and not for longer")
     func announced() throws {
         var script = try HistoryScript()

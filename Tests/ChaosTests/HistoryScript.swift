@@ -13,6 +13,7 @@ struct HistoryScript {
         try hold(worker: "a", claim: 1, from: 100, until: 200, token: 1, writes: [1])
         try hold(worker: "b", claim: 1, isExclusive: false, from: 210, until: 300, token: 2)
         try hold(worker: "b", claim: 2, from: 310, until: 400, token: 3, writes: [2, 3])
+        transact(worker: "a", claim: 9, from: 410, until: 420)
         for worker in ["a", "b"] { finish(worker) }
         history.locksLeft = 0
     }
@@ -33,6 +34,13 @@ struct HistoryScript {
     mutating func finish(_ worker: String) {
         note(10_000, worker, .finished)
         history.workers[worker]?.fate = .exited(0)
+    }
+
+    mutating func transact(worker: String, claim: Int, isExclusive: Bool = true, from: Int64, until: Int64) {
+        note(from - 10, worker, .begun(call: claim, what: "withTransaction"))
+        note(from, worker, .heldByTransaction(claim: claim, call: claim, key: 7, isExclusive: isExclusive))
+        note(until, worker, .stillHeld(claim: claim))
+        note(until + 10, worker, .ended(call: claim, outcome: "done"))
     }
 
     /// A call for one lock, from 10 before the grant on.

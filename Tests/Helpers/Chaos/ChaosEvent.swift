@@ -6,7 +6,9 @@ package struct ChaosEvent: Codable, Equatable, Sendable {
         case started(leaseNanoseconds: Int64)
         case begun(call: Int, what: String)
         case held(claim: Int, call: Int, key: Int, isExclusive: Bool, token: FencingToken?)
-        /// The lock's `isHeld` was true after the event's time.
+        /// A lock of a transaction's, for which there are no tokens.
+        case heldByTransaction(claim: Int, call: Int, key: Int, isExclusive: Bool)
+        /// The lock's `isHeld` was true after the event's time, or its transaction was committed after that.
         case stillHeld(claim: Int)
         case notHeld(claim: Int)
         /// A guarded write got through, as the table's write of that number.

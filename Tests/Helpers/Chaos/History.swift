@@ -18,6 +18,9 @@ package struct History: Sendable {
         package let key: Int
         package let isExclusive: Bool
         package let token: FencingToken?
+        package var isTransaction = false
+        /// Whether the process itself keeps it apart from its other locks. Those of sessions are the server's business alone.
+        package let isArbitrated: Bool
         package let from: Int64
         /// `isHeld` was true after this; `nil` if it was never found true. So it was all the time since `from`: the lock was
         /// granted before. Between this and the next look nobody believed in anything: a frozen or killed process can't look.
@@ -103,17 +106,25 @@ extension History.Worker {
         case .begun(let call, let what):
             calls[call] = .init(what: what, begun: event.time)
         case .held(let claim, let call, let key, let isExclusive, let token):
-            guard let begun = calls[call]?.begun, claims[claim] == nil else { return false }
+            guard let known = calls[call], claims[claim] == nil else { return false }
             claims[claim] = .init(
                 worker: name,
                 number: claim,
                 call: call,
-                begun: begun,
+                begun: known.begun,
                 key: key,
                 isExclusive: isExclusive,
                 token: token,
+                isArbitrated: !known.what.hasPrefix("withSession"),
                 from: event.time
             )
+        case .heldByTransaction(let claim, let call, let key, let isExclusive):
+            let held = ChaosEvent(
+                time: event.time,
+                .held(claim: claim, call: call, key: key, isExclusive: isExclusive, token: nil)
+            )
+            guard note(held, of: name) else { return false }
+            claims[claim]?.isTransaction = true
         case .stillHeld(let claim):
             claims[claim]?.until = event.time
         case .notHeld(let claim), .writeFailed(let claim):

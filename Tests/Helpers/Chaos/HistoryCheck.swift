@@ -22,6 +22,7 @@ package struct HistoryCheck {
         checkWorkers()
         checkTokens()
         checkOverlaps()
+        checkTransactions()
         checkWrites()
         checkGuards()
         checkSubstance()
@@ -34,7 +35,7 @@ package struct HistoryCheck {
         let ended = tally.outcomes.values.reduce(0, +)
         return """
             calls ended:               \(ended) of \(tally.calls), the others in \(killed) killed workers
-            locks that exclude:        \(tally.exclusive) exclusive, \(tally.shared) shared; \(pairs) neighbours compared, \
+            locks that exclude:        \(tally.exclusive) exclusive, \(tally.shared) shared, of which \(tally.ofTransactions) are transactions'; \(pairs) neighbours compared, \
             \(excused) overlapped within an announced lease
             tokens that grow:          \(history.claims.count { $0.token != nil })
             guarded writes in order:   \(history.writes.count) in the table, \(tally.refused) refused
@@ -70,6 +71,7 @@ package struct HistoryCheck {
         let tally = history.tally
         let counts = [
             ("calls", tally.calls), ("exclusive locks", tally.exclusive), ("shared locks", tally.shared), ("reads", tally.reads),
+            ("locks of transactions", tally.ofTransactions),
             ("guarded writes", history.writes.count), ("workers that finished", history.workers.values.count { $0.isFinished }),
         ]
         for (what, count) in counts where count == 0 { violations.append("there were no \(what)") }
@@ -79,7 +81,7 @@ package struct HistoryCheck {
 
     private mutating func checkTokens() {
         for claims in Dictionary(grouping: history.claims, by: \.key).values {
-            for claim in claims where claim.token == nil { violations.append("there is no token: \(text(claim))") }
+            for claim in claims where claim.token == nil && !claim.isTransaction { violations.append("there is no token: \(text(claim))") }
             for same in Dictionary(grouping: claims.filter { $0.token != nil }, by: \.token).values {
                 // A lock that was made a shared one keeps its token.
                 let others = same.filter { ($0.worker, $0.call) != (same[0].worker, same[0].call) }
@@ -94,23 +96,39 @@ package struct HistoryCheck {
             let ordered = claims.compactMap { claim in claim.token.map { (token: $0, claim: claim) } }
                 .filter { $0.claim.until != nil }
                 .sorted { ($0.token, $0.claim.from) < ($1.token, $1.claim.from) }.map(\.claim)
-            var latest: [Int64] = []
-            for (index, claim) in ordered.enumerated() {
-                pairs += index > 0 ? 1 : 0
-                for before in stride(from: index - 1, through: 0, by: -1) {
-                    guard latest[before] >= claim.from else { break }
-                    check(ordered[before], claim)
-                }
-                latest.append(max(latest.last ?? .min, claim.until ?? .min))
+            pairs += max(0, ordered.count - 1)
+            Self.forOverlaps(in: ordered) { check($0, $1) }
+        }
+    }
+
+    /// Locks of transactions have no tokens, so they are compared with all others in the order of time.
+    private mutating func checkTransactions() {
+        for claims in Dictionary(grouping: history.claims, by: \.key).values {
+            let ordered = claims.filter { $0.until != nil }.sorted { $0.from < $1.from }
+            Self.forOverlaps(in: ordered) { earlier, later in
+                if earlier.isTransaction || later.isTransaction { check(earlier, later) }
             }
+        }
+    }
+
+    /// Calls the body with each claim, and those before it that had not ended when it began.
+    private static func forOverlaps(in ordered: [History.Claim], _ body: (History.Claim, History.Claim) -> Void) {
+        var latest: [Int64] = []
+        for (index, claim) in ordered.enumerated() {
+            for before in stride(from: index - 1, through: 0, by: -1) {
+                guard latest[before] >= claim.from else { break }
+                body(ordered[before], claim)
+            }
+            latest.append(max(latest.last ?? .min, claim.until ?? .min))
         }
     }
 
     private mutating func check(_ lower: History.Claim, _ higher: History.Claim) {
         guard lower.isExclusive || higher.isExclusive, let until = lower.until, let end = higher.until else { return }
         guard until >= higher.from else { return }
-        // Inside one process nothing is uncertain.
-        if lower.worker != higher.worker, isExcused(lower, from: higher.from) {
+        // What one process keeps apart by itself is never uncertain.
+        let isUncertain = lower.worker != higher.worker || !lower.isArbitrated || !higher.isArbitrated
+        if isUncertain, isExcused(lower, from: higher.from) {
             excused += 1
             return
         }

@@ -3,6 +3,7 @@ package struct Tally: Sendable, CustomStringConvertible {
     package private(set) var calls = 0
     package private(set) var exclusive = 0
     package private(set) var shared = 0
+    package private(set) var ofTransactions = 0
     package private(set) var losses = 0
     package private(set) var accepted = 0
     package private(set) var refused = 0
@@ -14,6 +15,9 @@ package struct Tally: Sendable, CustomStringConvertible {
         switch kind {
         case .begun: calls += 1
         case .held(_, _, _, let isExclusive, _): if isExclusive { exclusive += 1 } else { shared += 1 }
+        case .heldByTransaction(_, _, _, let isExclusive):
+            ofTransactions += 1
+            if isExclusive { exclusive += 1 } else { shared += 1 }
         case .notHeld: losses += 1
         case .accepted: accepted += 1
         case .refused: refused += 1

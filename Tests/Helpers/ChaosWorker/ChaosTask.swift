@@ -6,7 +6,7 @@ import PostgresLock
 struct ChaosTask: Sendable {
     private static let kinds: [Kind] = [
         .withLock, .withLock, .withLock, .acquire, .acquire, .tryAcquire, .tryAcquire, .withLocks, .withLocks, .acquireAll,
-        .changeMode,
+        .changeMode, .withTransaction, .withTransaction, .withSession, .withSession,
     ]
 
     private enum Kind {
@@ -16,6 +16,8 @@ struct ChaosTask: Sendable {
         case withLocks
         case acquireAll
         case changeMode
+        case withTransaction
+        case withSession
     }
 
     private let locks: LockManager
@@ -86,6 +88,27 @@ struct ChaosTask: Sendable {
             try await set.release()
         case .changeMode:
             try await changeMode(call, timeout)
+        case .withTransaction:
+            let (key, mode) = (key(), mode())
+            let held = try await locks.withTransaction(locking: key, mode: mode, timeout: timeout) { transaction in
+                try await holding.hold(transaction, key, mode, call)
+            }
+            // It was there to the end, which has come later.
+            log.note(.stillHeld(claim: held.claim), at: held.time)
+        case .withSession:
+            try await locks.withSession(timeout: timeout) { session in try await use(session, call, timeout) }
+        }
+    }
+
+    /// One lock, and now and then another one inside it, in any order: PostgreSQL sees the deadlocks.
+    private func use(_ session: LockSession, _ call: Int, _ timeout: Duration?) async throws {
+        try await session.withLock(key(), mode: mode(), timeout: timeout) { lock in
+            await holding.hold([lock], call)
+            let inner = key()
+            guard inner != lock.key, chance.happens(0.4) else { return }
+            try await session.withLock(inner, mode: mode(), timeout: timeout) { other in
+                await holding.hold([lock, other], call)
+            }
         }
     }
 

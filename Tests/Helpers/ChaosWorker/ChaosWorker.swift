@@ -58,6 +58,7 @@ struct ChaosWorker {
         configuration.timeouts.connect = .seconds(2)
         configuration.timeouts.unreachable = .seconds(4)
         configuration.timeouts.response = .seconds(3)
+        configuration.timeouts.nested = .seconds(5)
         return configuration
     }
 }

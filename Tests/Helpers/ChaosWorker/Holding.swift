@@ -38,6 +38,27 @@ struct Holding: Sendable {
         }
     }
 
+    /// Runs statements under a transaction's lock, now and then for longer than the lease.
+    ///
+    /// - Returns: The claim, and a time to which the lock was held if the transaction is committed.
+    func hold(_ transaction: LockTransaction, _ key: LockKey, _ mode: LockMode, _ call: Int) async throws -> (claim: Int, time: Int64) {
+        let number = numbers.next()
+        log.note(
+            .heldByTransaction(claim: number, call: call, key: Int(key.number ?? -1), isExclusive: mode == .exclusive)
+        )
+        for _ in 0..<chance.number(1...3) {
+            let time = ChaosClock.now
+            if transaction.lease?.isHeld == true {
+                log.note(.stillHeld(claim: number), at: time)
+            } else {
+                log.note(.notHeld(claim: number))
+            }
+            let milliseconds = chance.happens(0.05) ? chance.number(200...3000) : chance.number(0...10)
+            try await transaction.execute("SELECT pg_sleep($1::float8)", [.double(Double(milliseconds) / 1000)])
+        }
+        return (number, ChaosClock.now)
+    }
+
     private func claim(_ lease: LockLease, _ call: Int) -> Claim? {
         guard let key = lease.key.number else { return nil }
         let number = numbers.next()
