@@ -3,7 +3,7 @@
 extension Engine {
     /// How many keys may be held or asked for at a time.
     ///
-    /// Locks that transactions take on their own sessions are not counted.
+    /// What transactions and sessions lock on their own connections is not counted.
     package enum Capacity: Hashable, Sendable {
         /// This part of the server's lock table, whose size is learned by connecting.
         case fraction(Double)

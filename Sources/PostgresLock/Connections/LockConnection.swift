@@ -22,8 +22,8 @@ public protocol LockConnection {
     /// - Throws: If the statement failed, or may have failed. Any error of the driver's.
     nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool?
 
-    /// Makes the server end the statement that the connection runs, as `pg_cancel_backend` and libpq's `PQcancel` do; `nil` if the
-    /// driver can't. That is the default.
+    /// A closure that makes the server end the statement that the connection runs, as `pg_cancel_backend` and libpq's `PQcancel` do;
+    /// `nil`, the default, if the driver can't.
     ///
     /// Read before a wait, by whoever uses the connection; called from anywhere while it lasts, maybe several times, since a
     /// request that comes before the statement is without effect. It must return only when the server has got it: what

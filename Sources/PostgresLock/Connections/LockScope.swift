@@ -5,7 +5,8 @@ public struct LockScope: Hashable, Sendable {
     /// The session, that is the connection. The lock is released by hand, and outlives transactions.
     public static let session = LockScope(name: "session")
 
-    /// The transaction, with its commit or rollback, or that to the savepoint before the lock. It can't be released by hand.
+    /// The transaction. The lock ends with its commit or rollback, or with a rollback to a savepoint that was set before the lock, and
+    /// can't be released by hand.
     public static let transaction = LockScope(name: "transaction")
 }
 

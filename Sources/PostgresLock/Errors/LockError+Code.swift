@@ -13,7 +13,7 @@ extension LockError {
         public static let authenticationFailed = Code("authenticationFailed")
         /// The server has no connection left (SQLSTATE 53300).
         public static let tooManyConnections = Code("tooManyConnections")
-        /// The server's version is not supported.
+        /// The server is older than version 12.
         public static let serverTooOld = Code("serverTooOld")
         /// A pooler gives every transaction another server session, with which no lock could stay.
         public static let transactionPooling = Code("transactionPooling")
@@ -25,11 +25,12 @@ extension LockError {
         public static let anotherServer = Code("anotherServer")
         /// The configuration makes no sense.
         public static let badConfiguration = Code("badConfiguration")
-        /// An argument makes no sense.
+        /// An argument makes no sense, or something is used beyond its scope, or by two tasks where one is allowed.
         public static let invalidArgument = Code("invalidArgument")
-        /// The deadline came before the lock.
+        /// The deadline came before the lock or the connection, or it is zero and they were not free.
         public static let timedOut = Code("timedOut")
-        /// The task asks for what it holds itself, and would wait for ever.
+        /// The task, its session or its connection holds already what is asked for: the one would wait for ever, the others would get it
+        /// although it is held.
         public static let alreadyHeld = Code("alreadyHeld")
         /// PostgreSQL has broken a deadlock by this error (SQLSTATE 40P01).
         public static let deadlock = Code("deadlock")

@@ -7,13 +7,13 @@ import LockCore
 /// that out; whoever stores what it writes can, by refusing a token lower than the last one it has seen:
 ///
 /// ```sql
-/// UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND fence <= $2
+/// UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND (fence IS NULL OR fence <= $2)
 /// ```
 ///
 /// Tokens of one lock can be compared with each other, those of different locks can't. As text (``description``) and as bytes
 /// (``bytes``) they have a fixed width, and sort as they do here; the text is also a valid `uuid` for PostgreSQL.
 ///
-/// Shared holders get tokens too, each its own. Those of an exclusive holder are greater than those of all who have held the lock
+/// Shared holders get tokens too, each its own (those of one ``LockSession`` have one together). Those of an exclusive holder are greater than those of all who have held the lock
 /// before, and lower than those of all who come after.
 public struct FencingToken: Hashable, Sendable, Comparable, Codable, LosslessStringConvertible {
     /// The server's timeline, which begins anew with a higher number when a standby is promoted.

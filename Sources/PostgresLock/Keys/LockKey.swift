@@ -98,7 +98,7 @@ extension LockKey: ExpressibleByStringLiteral, ExpressibleByStringInterpolation 
 }
 
 extension LockKey: CustomStringConvertible {
-    /// The name and the number: `"orders:42" (4791209619368833285)`.
+    /// The name and the number: `"orders:42" (1127154695574559308)`.
     public var description: String {
         name.map { "\"\($0)\" (\(advisory))" } ?? "\(advisory)"
     }

@@ -29,8 +29,9 @@ public struct LockLease: Sendable {
 
     /// Tells this holder from those before and after, so that what is written under the lock can refuse those before.
     ///
-    /// `nil` unless ``LockManager/Configuration/fencingTokens`` is on. Stays the same to the lock's end, except over
-    /// ``LockHandle/tryUpgrade()``.
+    /// `nil` unless ``LockManager/Configuration/fencingTokens`` is on, and always for the lock of a transaction. Stays the same to
+    /// the lock's end, except over ``LockHandle/tryUpgrade()``. Holders who share a lock have one each, but for those of one
+    /// ``LockSession``, which is one holder for the server.
     public var fencingToken: FencingToken? { state.token }
 
     /// Why the lock was lost, if it was lost.

@@ -11,7 +11,8 @@ extension LockManager.Configuration {
     /// Every key that is held or asked for counts once, however many tasks share it or wait for it. Tasks that wait for
     /// locks which others hold need no room beyond that of the connections they wait on; when there is none left, they go
     /// on waiting, but for a few, at most as many as the pool has connections, who may go beyond the limit: what takes up the
-    /// room may be locks that they hold themselves. What transactions lock is not counted: it is limited by the number of connections.
+    /// room may be locks that they hold themselves. What transactions and sessions lock is neither counted nor limited: each may
+    /// take any number of keys. Leave room for them.
     public struct Capacity: Hashable, Sendable {
         let core: Engine.Capacity
 

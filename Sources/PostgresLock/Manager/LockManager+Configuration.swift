@@ -92,8 +92,9 @@ extension LockManager.Configuration {
     /// One connection carries every lock that nobody else wants. Each lock that had to be waited for has a connection of
     /// its own, and so has each transaction, up to the limit; what goes beyond it waits without one.
     public struct Pool: Sendable {
-        /// Never more connections than these; 8 by default, at least 2. With 3 or more, neither waits nor transactions
-        /// can take all the places.
+        /// Never more connections than these; 8 by default, at most 10,000, at least one more than ``maximumCarriers``, and two
+        /// more with ``LockManager/Configuration/fencingTokens``. Of the rest, where it is two or more, waits leave one
+        /// place to transactions and sessions, and these leave one to waits: by default there are up to 6 of the latter at a time.
         public var maximumConnections = 8
         /// How many of them may carry locks that nobody else waits for; 1 by default, and at least one less than
         /// ``maximumConnections``. One is enough, and fastest, unless tens of thousands of locks are held at a time, or the
@@ -111,13 +112,15 @@ extension LockManager.Configuration {
         /// One attempt to connect, all hosts together; 10 s by default.
         public var connect = Duration.seconds(10)
         /// How long a call without a timeout of its own puts up with a server that can't be reached; 10 s by default.
-        /// A call with a timeout puts up with it for just that long.
+        /// A call with a timeout puts up with it for just that long, but for one of zero, which is without in this respect.
         public var unreachable = Duration.seconds(10)
         /// How long a statement that can't block may stay unanswered before its connection counts as dead; 30 s by
         /// default.
         public var response = Duration.seconds(30)
-        /// The timeout of a lock that is asked for while the task or its session already holds another one, if none is
-        /// given, and of a session or transaction inside another scope; 30 s by default. Without it, two tasks that take two locks in opposite order could wait for ever.
+        /// The timeout of a lock, a transaction or a session that is asked for inside the body of another one, or in a task that
+        /// was started there, if none is given; 30 s by default. Without it, two tasks that take two locks in opposite order
+        /// could wait for ever. What a handle holds (``LockManager/acquire(_:mode:timeout:)``) is not known to its task: give a
+        /// timeout yourself where you hold one.
         public var nested = Duration.seconds(30)
         /// How long a COMMIT may stay unanswered before its outcome counts as unknown; 60 s by default. It runs deferred
         /// constraints and triggers, and waits for synchronous standbys. It is not cancelled: the connection is closed.

@@ -15,8 +15,9 @@ extension LockManager {
     /// - Parameters:
     ///   - key: What to lock.
     ///   - mode: Alone, or together with other shared holders.
-    ///   - timeout: How long to wait, connecting included. `.zero` tries without waiting. `nil` waits without limit,
-    ///     except inside another lock's body, where ``Configuration/Timeouts/nested`` applies.
+    ///   - timeout: How long to wait, connecting included. `.zero` waits for no other holder, but for the server, up to
+    ///     ``Configuration/Timeouts/unreachable``. `nil` waits without limit, except inside another lock's body, where
+    ///     ``Configuration/Timeouts/nested`` applies.
     ///   - isolation: The caller's, by default.
     ///   - body: Gets a view of the lock. Its result is passed on.
     /// - Returns: What the body returns.
@@ -39,6 +40,9 @@ extension LockManager {
     /// Prefer ``withLock(_:mode:timeout:isolation:_:)``, which can't forget to give it back.
     ///
     /// Cancelling the task ends the wait at once. Should the server grant the lock in that very moment, it is given back.
+    ///
+    /// A handle is not bound to a task. So a task that asks for the key of a handle that it has waits for itself, and
+    /// ``Configuration/Timeouts/nested`` does not apply: give a timeout.
     ///
     /// - Parameters:
     ///   - key: What to lock.

@@ -28,7 +28,8 @@ extension LockManager {
     /// cancelled, and the loss is thrown whatever the body returns or throws.
     ///
     /// - Parameters:
-    ///   - timeout: How long to wait for a connection. `nil` waits without limit, except inside another scope of a lock,
+    ///   - timeout: How long to wait for a connection. `.zero` waits for nobody to give one back, but for the server, up to
+    ///     ``Configuration/Timeouts/unreachable``. `nil` waits without limit, except inside another scope of a lock,
     ///     transaction or session, where ``Configuration/Timeouts/nested`` applies.
     ///   - isolation: The caller's, by default.
     ///   - body: Gets the session. Runs as the body of ``withLock(_:mode:timeout:isolation:_:)`` does.

@@ -27,8 +27,8 @@ extension LockManager {
     /// - Parameters:
     ///   - requests: What to lock, and how. If there are none, there is nothing to wait for: the body runs at once, without
     ///     the server.
-    ///   - timeout: How long to wait for all of them together, connecting included. `.zero` tries all at once without
-    ///     waiting. `nil` waits without limit, except inside another lock's body, where ``Configuration/Timeouts/nested``
+    ///   - timeout: How long to wait for all of them together, connecting included. `.zero` tries all at once, and waits for
+    ///     the server only, up to ``Configuration/Timeouts/unreachable``. `nil` waits without limit, except inside another lock's body, where ``Configuration/Timeouts/nested``
     ///     applies.
     ///   - isolation: The caller's, by default.
     ///   - body: Gets a view of the locks. Its result is passed on.

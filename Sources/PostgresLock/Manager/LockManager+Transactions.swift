@@ -12,12 +12,21 @@ extension LockManager {
     /// that has begun is not cancelled, but it is not waited for without limit either: see
     /// ``Configuration/Timeouts/commit``.
     ///
+    /// The transaction has the isolation level that the role or the database has for default, `READ COMMITTED` unless they say
+    /// otherwise. At a higher one the snapshot is older than the lock: what the last holder has changed is not seen, and to change
+    /// it again fails (`40001`). Take the lock around the transaction then: ``withLock(_:mode:timeout:isolation:_:)``, with the
+    /// transaction inside.
+    ///
+    /// The role's time limits for statements and transactions do not apply, since they would end waits: set one for your own by
+    /// `SET LOCAL statement_timeout`.
+    ///
     /// What the body has set for the session (`SET`, temporary tables, `LISTEN`, …) does not outlast the transaction.
     ///
     /// - Parameters:
     ///   - key: What to lock; `nil` locks nothing at first.
     ///   - mode: Alone, or together with other shared holders.
-    ///   - timeout: How long to wait for the lock and for a connection, all together; `nil` as for
+    ///   - timeout: How long to wait for the lock and for a connection, all together. `.zero` waits for no other holder, of the
+    ///     lock or of a connection, but for the server, up to ``Configuration/Timeouts/unreachable``. `nil` as for
     ///     ``withLock(_:mode:timeout:isolation:_:)``.
     ///   - isolation: The caller's, by default.
     ///   - body: Gets the transaction. Runs as the body of ``withLock(_:mode:timeout:isolation:_:)`` does.

@@ -20,7 +20,9 @@ public struct LockTransaction: Sendable {
     /// only be rolled back.
     ///
     /// - Parameters:
-    ///   - sql: One statement, with `$1`, `$2`, … for the parameters. Transactions are not to be ended by it.
+    ///   - sql: One statement, with `$1`, `$2`, … for the parameters. One that ends the transaction (`COMMIT`, `ROLLBACK`) takes
+    ///     its locks along: that is an error, with the code ``LockError/Code/invalidArgument``, and the transaction is lost.
+    ///     Savepoints are fine.
     ///   - parameters: Sent beside the statement, never inside it.
     /// - Returns: How many rows were touched.
     /// - Throws: ``LockError`` with the code ``LockError/Code/statementFailed`` and the server's SQLSTATE, or
