@@ -37,8 +37,6 @@ actor Peer {
     private let lines: LineReader
     /// What it runs on, for people.
     let versions: String
-    /// Releases for Python before 3.12 know no shared locks.
-    let knowsSharedLocks: Bool
 
     init(_ driver: Driver, _ database: TestDatabase) async throws {
         let python = Self.repository.appendingPathComponent(".build/peers/\(driver.place.environment)/bin/python").path
@@ -54,9 +52,7 @@ actor Peer {
         guard let greeting = await lines.next(), greeting.hasPrefix("ready ") else {
             throw Failure(description: "The peer did not start: \(await Self.rest(of: lines))")
         }
-        let parts = greeting.dropFirst("ready ".count).split(separator: ";", maxSplits: 1)
-        knowsSharedLocks = parts[0] == "shared"
-        versions = parts[1].trimmingCharacters(in: .whitespaces)
+        versions = String(greeting.dropFirst("ready ".count))
     }
 
     deinit {

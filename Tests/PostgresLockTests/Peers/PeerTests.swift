@@ -25,7 +25,7 @@ struct PeerTests {
         let database = try TestDatabase.get()
         let peer = try await Peer(driver, database)
         let locks = try database.manager()
-        for (modes, side, our, their) in Self.combinations(peer) {
+        for (modes, side, our, their) in Self.combinations {
             let acquired = try await side.acquire(LockKey(Self.key), modes.ours, our, isBlocking: true, locks, database)
             let held = try #require(acquired)
             let isTheirs = try await peer.acquire(Self.key, modes.theirs, their, isBlocking: false)
@@ -49,7 +49,7 @@ struct PeerTests {
         let database = try TestDatabase.get()
         let peer = try await Peer(driver, database)
         let locks = try database.manager()
-        for (modes, side, our, their) in Self.combinations(peer) {
+        for (modes, side, our, their) in Self.combinations {
             #expect(try await peer.acquire(Self.key, modes.theirs, their, isBlocking: true))
             let tried = try await side.acquire(LockKey(Self.key), modes.ours, our, isBlocking: false, locks, database)
             #expect((tried != nil) != modes.conflicts, "\(side), ours \(our) \(modes.ours), theirs \(their) \(modes.theirs)")
@@ -106,12 +106,9 @@ struct PeerTests {
 
     // MARK: Helpers
 
-    private static func combinations(_ peer: Peer) -> [(Pair, OurSide, our: LockScope, their: LockScope)] {
-        if !peer.knowsSharedLocks { print("Shared locks are left out, since it has none: \(peer.versions).") }
-        return Pair.all.filter { $0.theirs == .exclusive || peer.knowsSharedLocks }.flatMap { modes in
-            OurSide.allCases.flatMap { side in
-                scopes.flatMap { our in scopes.map { (modes, side, our, $0) } }
-            }
+    private static let combinations: [(Pair, OurSide, our: LockScope, their: LockScope)] = Pair.all.flatMap { modes in
+        OurSide.allCases.flatMap { side in
+            scopes.flatMap { our in scopes.map { (modes, side, our, $0) } }
         }
     }
 

@@ -13,7 +13,6 @@ Each line of the input is a command, answered by a line: `true`, `false` or `err
 from __future__ import annotations
 
 import asyncio
-import inspect
 import platform
 import sys
 from importlib.metadata import version
@@ -172,10 +171,8 @@ class Peer:
     async def acquire(self, key: str, mode: str, scope: str, block: str) -> bool:
         if scope == "transaction":
             await self.connection.begin()
-        # Releases before 0.2 know no shared locks.
-        shared = {"shared": True} if mode == "shared" else {}
         # Not one for several acquires: that of a transaction stays "locked" after it, and a failed try counts as a hold.
-        lock = Lock(self.connection.raw, key, scope=scope, **shared)
+        lock = Lock(self.connection.raw, key, scope=scope, shared=mode == "shared")
         if self.connection.is_async:
             is_acquired = await lock.acquire_async(block=block == "true")
         else:
@@ -213,10 +210,8 @@ async def main(driver: str, *place: str) -> None:
     connection = make()
     await connection.connect(*place)
     peer = Peer(connection)
-    parameters = inspect.signature(Lock.__init__).parameters
-    features = "shared" if "shared" in parameters else "exclusive"
     versions = f"postgresql-lock {version('postgresql-lock')}, {package} {version(package)}"
-    print(f"ready {features}; {versions}, Python {platform.python_version()}", flush=True)
+    print(f"ready {versions}, Python {platform.python_version()}", flush=True)
     # Nothing else goes on in this process while it waits for a command.
     for line in sys.stdin:
         command, *arguments = line.split()
