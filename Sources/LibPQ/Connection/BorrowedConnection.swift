@@ -25,13 +25,10 @@ package struct BorrowedConnection {
     /// - Throws: ``ServerError`` if the server has refused it; ``ConnectionFailure`` if the connection can't be used, or is gone.
     package func run(_ sql: String, isolation: isolated (any Actor)?) async throws -> QueryResult? {
         try requireIdle()
-        // Before anything is sent: a failure in the middle would leave open what the server does. A duplicate, since libpq closes
-        // its socket by itself when the server has gone.
-        let socket = fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
-        guard socket >= 0 else {
+        // Before anything is sent: a failure in the middle would leave open what the server does.
+        guard let socket = DuplicateSocket(of: PQsocket(pointer)) else {
             throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
         }
-        defer { close(socket) }
         guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
         while true {
             let left = PQflush(pointer)
@@ -77,7 +74,7 @@ package struct BorrowedConnection {
         }
     }
 
-    private func nextResult(_ socket: Int32, _ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
+    private func nextResult(_ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
         while PQisBusy(pointer) == 1 {
             await wait(for: .read, socket, isolation)
             guard PQconsumeInput(pointer) == 1 else { throw lost() }
@@ -86,7 +83,7 @@ package struct BorrowedConnection {
     }
 
     /// Sends nothing, or throws away what is sent.
-    private func endCopy(_ status: ExecStatusType, _ socket: Int32, _ isolation: isolated (any Actor)?) async throws {
+    private func endCopy(_ status: ExecStatusType, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async throws {
         switch status {
         case PGRES_COPY_IN:
             while true {
@@ -128,6 +125,12 @@ package struct BorrowedConnection {
         }
     }
 
+    /// What makes the connection fail, from anywhere. Made before something is sent.
+    package func closer() -> (@Sendable () -> Void)? {
+        guard let socket = DuplicateSocket(of: PQsocket(pointer)) else { return nil }
+        return { socket.shutDown() }
+    }
+
     // MARK: Waiting
 
     private enum Direction {
@@ -136,17 +139,20 @@ package struct BorrowedConnection {
     }
 
     /// Waits until the socket is ready, by a source of its own.
-    private func wait(for direction: Direction, _ socket: Int32, _ isolation: isolated (any Actor)?) async {
+    private func wait(for direction: Direction, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async {
         await withCheckedContinuation { continuation in
             let source: any DispatchSourceProtocol =
                 switch direction {
-                case .read: DispatchSource.makeReadSource(fileDescriptor: socket, queue: .global())
-                case .write: DispatchSource.makeWriteSource(fileDescriptor: socket, queue: .global())
+                case .read: DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: .global())
+                case .write: DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: .global())
                 }
             let watched = UncheckedTransfer(source)
             let onReady: @Sendable () -> Void = { watched.value.cancel() }
-            // From then on Dispatch has nothing to do with the socket.
-            let onCancelled: @Sendable () -> Void = { continuation.resume() }
+            // Until then Dispatch has something to do with the socket.
+            let onCancelled: @Sendable () -> Void = { [socket] in
+                _ = socket
+                continuation.resume()
+            }
             source.setEventHandler(handler: onReady)
             source.setCancelHandler(handler: onCancelled)
             source.activate()

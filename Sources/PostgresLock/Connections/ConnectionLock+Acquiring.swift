@@ -8,8 +8,8 @@ extension ConnectionLock {
     ///
     /// - Parameters:
     ///   - timeout: How long to wait at the server; `.zero` tries without waiting; `nil` waits without limit, except inside another
-    ///     lock's scope, where ``nestedTimeout`` applies. How long a server that can't be reached is put up with is up to the
-    ///     driver.
+    ///     lock's scope, where ``nestedTimeout`` applies. A server that can't be reached is put up with for
+    ///     ``responseTimeout`` besides.
     ///   - isolation: The caller's, by default.
     /// - Throws: ``LockError`` with the codes ``LockError/Code/timedOut``, ``LockError/Code/deadlock``,
     ///   ``LockError/Code/alreadyHeld`` if the lock is exclusive and held by this object, ``LockError/Code/invalidArgument``, above
@@ -130,12 +130,12 @@ extension ConnectionLock {
         let ending = try await acquiring(isolation) {
             let interrupt = StatementInterrupt(canceller)
             do {
-                _ = try await self.shielded.ask(wait.sql, isolation) { interrupt.begin() }
+                _ = try await self.shielded.ask(wait.sql, isolation, .waiting(slice)) { interrupt.begin() }
             } catch {
-                await interrupt.end()
+                await interrupt.end(atMost: self.responseTimeout)
                 throw error
             }
-            await interrupt.end()
+            await interrupt.end(atMost: self.responseTimeout)
             return try await self.ending(of: wait, isolation)
         }
         switch ending {

@@ -48,6 +48,15 @@ public final class ConnectionLock<Connection: LockConnection> {
     /// The wait is then made of waits of this length, and goes to the end of the server's queue after each.
     public var cancellationLatency = Duration.seconds(1)
 
+    /// How long a statement may stay unanswered that the server should have answered, before the connection is closed; 30 s by
+    /// default. For a wait this begins with its timeout, or when the task is cancelled.
+    ///
+    /// Only where the driver can do that (``LockConnection/connectionCloser``); elsewhere it has to have limits of its own.
+    public var responseTimeout: Duration {
+        get { shielded.responseTimeout }
+        set { shielded.responseTimeout = newValue }
+    }
+
     /// The timeout of a wait inside the scope of another lock, transaction or session, if none is given; 30 s by default.
     ///
     /// Without it, two tasks that take two locks in opposite order could wait for ever: PostgreSQL sees only what waits on one
@@ -70,7 +79,7 @@ public final class ConnectionLock<Connection: LockConnection> {
     }
 
     let statements: ConnectionLockStatements
-    let shielded: ShieldedConnection<Connection>
+    var shielded: ShieldedConnection<Connection>
     let logger: Logger
     var state = State.free
     /// Of the transaction in which the lock was acquired; undone with all that it has locked.

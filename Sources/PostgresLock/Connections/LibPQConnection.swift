@@ -30,6 +30,11 @@ public struct LibPQConnection: LockConnection {
         }
     }
 
+    /// Shuts the socket down. The `PGconn` stays, and has failed.
+    public var connectionCloser: (@Sendable () -> Void)? {
+        connection.closer()
+    }
+
     /// `PQcancel`, on a thread of Dispatch's.
     public var statementCanceller: (@Sendable () async -> Void)? {
         connection.canceller()

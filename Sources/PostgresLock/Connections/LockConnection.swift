@@ -30,6 +30,13 @@ public protocol LockConnection {
     /// arrives later could end another statement.
     var statementCanceller: (@Sendable () async -> Void)? { get }
 
+    /// A closure that ends the connection at once, whatever it does, so that the statement that it runs fails; `nil`, the default, if
+    /// the driver can't, or has time limits of its own.
+    ///
+    /// It is for networks that swallow everything: see ``ConnectionLock/responseTimeout``. Read before each statement; called from
+    /// anywhere, at most once for each.
+    var connectionCloser: (@Sendable () -> Void)? { get }
+
     /// Rolls the connection's transaction back after an error, aborted or not.
     ///
     /// Called only if there may be one. Sends `ROLLBACK` by default; a driver that keeps account of its transactions may have
@@ -48,6 +55,9 @@ public protocol LockConnection {
 extension LockConnection {
     /// None.
     public var statementCanceller: (@Sendable () async -> Void)? { nil }
+
+    /// None.
+    public var connectionCloser: (@Sendable () -> Void)? { nil }
 
     /// Sends `ROLLBACK`.
     public nonisolated(nonsending) func rollBackTransaction() async throws {

@@ -1,23 +1,32 @@
 import LibPQ
 
 /// Runs statements on the caller's connection to their end, whatever becomes of the task: of half a statement nothing would be
-/// known.
+/// known. A network that swallows everything would make that last for ever, so there is an end to that.
 struct ShieldedConnection<Connection: LockConnection> {
     let connection: Connection
+    var responseTimeout = Duration.seconds(30)
+
+    /// How long the server may take to answer, for one who waits.
+    enum Patience {
+        case asUsual
+        /// A wait for a lock, of this length; `nil` until it is cancelled.
+        case waiting(Duration?)
+    }
 
     /// - Parameter onCancel: Called when the task is cancelled meanwhile.
     func ask(
         _ sql: String,
         _ isolation: isolated (any Actor)?,
+        _ patience: Patience = .asUsual,
         onCancel: @Sendable @escaping () -> Void = {}
     ) async throws -> Bool? {
         let connection = UncheckedTransfer(connection)
-        return try await Self.shielded(isolation, onCancel: onCancel) { try await connection.value.queryBoolean(sql) }
+        return try await shielded(isolation, patience, onCancel) { try await connection.value.queryBoolean(sql) }
     }
 
     func rollBackTransaction(_ isolation: isolated (any Actor)?) async throws {
         let connection = UncheckedTransfer(connection)
-        try await Self.shielded(isolation) { try await connection.value.rollBackTransaction() }
+        try await shielded(isolation) { try await connection.value.rollBackTransaction() }
     }
 
     /// Sets a mark in the transaction that the connection is in.
@@ -33,11 +42,19 @@ struct ShieldedConnection<Connection: LockConnection> {
         try await ask(mark.isSet, isolation) == true
     }
 
-    private static func shielded<Result: Sendable>(
+    private func shielded<Result: Sendable>(
         _ isolation: isolated (any Actor)?,
-        onCancel: @Sendable @escaping () -> Void = {},
+        _ patience: Patience = .asUsual,
+        _ onCancel: @Sendable @escaping () -> Void = {},
         _ body: nonisolated(nonsending) @escaping () async throws -> Result
     ) async throws -> Result {
+        let alarm = Alarm(connection.connectionCloser)
+        switch patience {
+        case .asUsual: alarm.set(to: responseTimeout)
+        case .waiting(let limit?): alarm.set(to: limit + responseTimeout)
+        case .waiting(nil): break
+        }
+        defer { alarm.stop() }
         // Awaited before this returns, and in the caller's isolation: the connection is never used by two at once.
         let input = UncheckedTransfer(body)
         let task = Task {
@@ -46,7 +63,8 @@ struct ShieldedConnection<Connection: LockConnection> {
         }
         return try await withTaskCancellationHandler {
             try await task.value
-        } onCancel: {
+        } onCancel: { [responseTimeout] in
+            alarm.set(to: responseTimeout)
             onCancel()
         }
     }

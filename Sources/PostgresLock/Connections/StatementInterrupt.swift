@@ -37,12 +37,26 @@ final class StatementInterrupt: Sendable {
     }
 
     /// The statement has ended. Returns when no request is under way any more that could hit the next one.
-    func end() async {
+    ///
+    /// - Parameter limit: A server that can't be reached may be tried for minutes, and has nothing to strike.
+    func end(atMost limit: Duration) async {
         let cancelling = state.withLock { state in
             state.isOver = true
             return state.cancelling
         }
-        cancelling?.cancel()
-        await cancelling?.value
+        guard let cancelling else { return }
+        cancelling.cancel()
+        let (ending, end) = AsyncStream<Void>.makeStream()
+        let limiting = Task.detached {
+            try await Task.sleep(for: limit)
+            end.finish()
+        }
+        Task.detached {
+            await cancelling.value
+            end.finish()
+        }
+        // Apart from the caller's task, which is cancelled.
+        await Task.detached { for await _ in ending {} }.value
+        limiting.cancel()
     }
 }

@@ -1,0 +1,48 @@
+import LibPQ
+
+/// Does something unless it is stopped before.
+final class Alarm: Sendable {
+    private struct State {
+        var sleeping: Task<Void, any Error>?
+        var deadline: ContinuousClock.Instant?
+        var isStopped = false
+    }
+
+    private let state = Locked(State())
+    private let action: (@Sendable () -> Void)?
+
+    init(_ action: (@Sendable () -> Void)?) {
+        self.action = action
+    }
+
+    /// Has no effect if it is set to an earlier time already.
+    func set(to delay: Duration) {
+        guard let action else { return }
+        let deadline = ContinuousClock.now + delay
+        state.withLock { state in
+            guard !state.isStopped, state.deadline.map({ deadline < $0 }) ?? true else { return }
+            state.deadline = deadline
+            state.sleeping?.cancel()
+            state.sleeping = Task.detached { [self] in
+                try await Task.sleep(until: deadline)
+                if stopForAction() { action() }
+            }
+        }
+    }
+
+    /// - Returns: Whether it had not been stopped.
+    private func stopForAction() -> Bool {
+        state.withLock { state in
+            defer { state.isStopped = true }
+            return !state.isStopped
+        }
+    }
+
+    func stop() {
+        let sleeping = state.withLock { state in
+            state.isStopped = true
+            return state.sleeping
+        }
+        sleeping?.cancel()
+    }
+}
