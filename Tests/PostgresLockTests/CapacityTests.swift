@@ -62,8 +62,9 @@ struct CapacityTests {
         let warnings = log.split(separator: "\n").count { $0.contains("you don't own a lock") }
         print("lock table full: \(count) held, \(after) failed statements, \(warnings) warnings")
         #expect(warnings <= after * Engine.Batch.keysPerRow)
-        // Five batches of a thousand keys, and few besides.
-        #expect(after <= 20)
+        // A batch of up to a thousand keys fails once, however many there are of them; how the crowd falls into batches is up to the
+        // machine.
+        #expect(after <= 200)
     }
 
     private func failedStatements(_ database: TestDatabase) throws -> Int {

@@ -23,8 +23,12 @@ struct LeaseTests {
         let held = try await locks.acquire("a")
         let lease = held.lease
         link.swallowEverything()
+        let swallowed = ContinuousClock.now
         let others = try database.manager()
-        try await others.withLock("a") { _ in #expect(!lease.isHeld) }
+        try await others.withLock("a") { _ in
+            #expect(!lease.isHeld)
+            print("Silence, lease of 1 s: the lock went to another after \(swallowed.duration(to: .now)).")
+        }
         let loss = await lease.waitForEnd()
         #expect(loss?.code == .lockLost)
         do {
@@ -35,7 +39,7 @@ struct LeaseTests {
         }
     }
 
-    @Test("a body whose lock is in doubt is cancelled, and the lock is given back if it is still there", .server())
+    @Test("a body whose lock is in doubt is cancelled, and told which lock it is", .server())
     func doubt() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -73,7 +77,7 @@ struct LeaseTests {
         let waiting = Task { try await locks.withLock("a") { _ in hasHeld.withLock { $0 = true } } }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
         try await database.eventually("the server was asked about the wait") {
-            let question = "query LIKE 'SELECT true FROM pg_catalog.pg_stat_get_activity%'"
+            let question = "query LIKE 'SELECT COALESCE(a.state %'"
             return try await database.query("SELECT count(*) > 0 FROM pg_stat_activity WHERE \(question)") == [["t"]]
         }
         link.swallowEverything()
@@ -99,8 +103,10 @@ struct LeaseTests {
             break
         }
         holder.signal(SIGSTOP)
+        let stopped = ContinuousClock.now
         let locks = try database.manager()
         try await locks.withLock("frozen", timeout: .seconds(20)) { _ in
+            print("A frozen holder with a lease of 1 s: its lock went to another after \(stopped.duration(to: .now)).")
             holder.signal(SIGCONT)
             // What it had found out before it was frozen may still come out, and nothing beyond that.
             var rest: [String] = []
@@ -126,8 +132,10 @@ struct LeaseTests {
             if !sending.isEmpty { holder.signal(SIGSTOP) }
             return !sending.isEmpty
         }
+        let stopped = ContinuousClock.now
         let locks = try database.manager()
         try await locks.withLock("frozen", timeout: .seconds(20)) { _ in
+            print("One frozen with full buffers, lease of 1 s: its lock went to another after \(stopped.duration(to: .now)).")
             holder.signal(SIGCONT)
             for await line in holder.lines { #expect(line == "lockLost") }
         }
