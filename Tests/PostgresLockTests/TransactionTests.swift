@@ -196,7 +196,7 @@ struct TransactionTests {
         "one that is ended by SQL has lost its lock, and is told so at once",
         arguments: [
             ["COMMIT"], ["END"], ["ROLLBACK"], ["ABORT"], ["COMMIT AND CHAIN"], ["ROLLBACK AND CHAIN"],
-            ["SELECT 1/0", "ROLLBACK AND CHAIN"], ["INSERT INTO deferred VALUES (1), (1)", "COMMIT"],
+            ["INSERT INTO deferred VALUES (1), (1)", "COMMIT"],
         ]
     )
     func endedBySQL(statements: [String]) async throws {
@@ -238,6 +238,98 @@ struct TransactionTests {
             }
         }
         #expect(try await database.query("SELECT count(*) FROM t") == [["2"]])
+    }
+
+    @Test("a statement that fails has released the lock, of which the holder is told at once", arguments: [false, true])
+    func abort(isCaught: Bool) async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        let error = await lockError {
+            try await locks.withTransaction(locking: "a") { transaction in
+                do {
+                    try await transaction.execute("SELECT 1/0")
+                } catch {
+                    #expect(transaction.lease?.isHeld == false)
+                    #expect(await transaction.lease?.waitForEnd()?.code == .lockLost)
+                    #expect(Task.isCancelled)
+                    let free = Task { try await others.isFree("a") }
+                    #expect(try await free.value)
+                    if !isCaught { throw error }
+                }
+            }
+        }
+        // Its own error, or that of a commit that is none.
+        #expect(error?.sqlState == (isCaught ? "25P02" : "22012"))
+        #expect(error?.code == .statementFailed)
+        try await locks.withTransaction(locking: "a") { try await $0.execute("SELECT 1") }
+    }
+
+    @Test("behind a savepoint a statement may fail without that, and not when the savepoint is gone")
+    func abortBehindSavepoint() async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        let error = await lockError {
+            try await locks.withTransaction(locking: "a") { transaction in
+                for sql in ["SAVEPOINT one", "savepoint \"Two\"", "RELEASE SAVEPOINT \"Two\";"] { try await transaction.execute(sql) }
+                _ = try? await transaction.execute("SELECT 1/0")
+                #expect(transaction.lease?.isHeld == true)
+                #expect(try await !others.isFree("a"))
+                try await transaction.execute("ROLLBACK TO ONE")
+                // A further lock goes with its savepoint.
+                try await transaction.lock("b")
+                try await transaction.execute("ROLLBACK TO SAVEPOINT one")
+                #expect(try await others.isFree("b"))
+                let taken = try await others.acquire("c")
+                let late = await lockError { try await transaction.lock("c", timeout: .milliseconds(20)) }
+                #expect(late?.keys == ["c", "a"])
+                try await taken.release()
+                try await transaction.execute("RELEASE one")
+                #expect(transaction.lease?.isHeld == true)
+                _ = try? await transaction.execute("SELECT 1/0")
+                #expect(transaction.lease?.isHeld == false)
+            }
+        }
+        #expect(error?.sqlState == "25P02")
+    }
+
+    @Test("a statement of a task that outlives the body does not keep the transaction from its end", arguments: [false, true])
+    func lateStatement(throwing: Bool) async throws {
+        struct BodyError: Error {}
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        do {
+            try await locks.withTransaction(locking: "a") { transaction in
+                Task { try await transaction.execute("SELECT pg_sleep(600)") }
+                try await database.eventually("it runs") {
+                    try await database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'").count == 1
+                }
+                if throwing { throw BodyError() }
+            }
+            Issue.record("It was committed.")
+        } catch {
+            #expect(throwing == (error is BodyError))
+        }
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("an error that comes with a statement's own commit is an answer like any other, after however many rows")
+    func deferredError() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int UNIQUE DEFERRABLE INITIALLY DEFERRED, y text)")
+        let locks = try database.manager { $0.timeouts.response = .seconds(5) }
+        try await locks.withSession { session in
+            try await session.lock("a")
+            for round in 0..<300 {
+                let rows = [1, 50, 600][round % 3]
+                let error = await lockError {
+                    try await session.query(
+                        "INSERT INTO t SELECT 1, repeat('x', $1::int) FROM generate_series(0, $2::int) RETURNING *",
+                        [.int(round * 3), .int(rows)]
+                    )
+                }
+                #expect(error?.sqlState == "23505")
+            }
+        }
     }
 
     @Test("a timeout of zero waits for no other transaction's connection, but for one that has to be made")

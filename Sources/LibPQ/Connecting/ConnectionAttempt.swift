@@ -34,7 +34,12 @@ struct ConnectionAttempt {
     private func prove(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
         let first = session.waiting(for: provingLimit)
         guard try isPooled(first) else { return false }
-        return try !ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).isReset()
+        do {
+            return try !ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).isReset()
+        } catch {
+            // It is good for a warning only; if something is wrong with the session, that will show.
+            return false
+        }
     }
 
     private func isPooled(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {

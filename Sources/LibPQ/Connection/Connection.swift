@@ -220,6 +220,7 @@ package final class Connection: @unchecked Sendable {
     }
 
     private func drainResults() {
+        var isFirstNull = true
         while let raw, let expected = expectations.first {
             guard PQisBusy(raw.pointer) == 0 else { return }
             // On a dead connection libpq would go on to report errors for ever.
@@ -228,11 +229,18 @@ package final class Connection: @unchecked Sendable {
                 return
             }
             guard let result = PQgetResult(raw.pointer) else {
-                if case .sync = expected { return }
+                if case .sync = expected {
+                    // An error that comes with the sync (of a deferred constraint, say) is followed by a null of its own, before libpq
+                    // looks at what else it has read. Two in a row mean that there is nothing.
+                    guard isFirstNull else { return }
+                    isFirstNull = false
+                    continue
+                }
                 expectations.removeFirst()
                 beginGroup()
                 continue
             }
+            isFirstNull = true
             take(result, expected)
         }
         // Without anything expected there can still be notices, for instance why the server is about to close.
@@ -250,8 +258,7 @@ package final class Connection: @unchecked Sendable {
         case (PGRES_PIPELINE_SYNC, _):
             PQclear(result)
             expectations.removeFirst()
-            // With more under way, libpq says "active".
-            reply.isOutsideTransaction = raw.map { PQtransactionStatus($0.pointer) == PQTRANS_IDLE } ?? false
+            reply.transaction = transactionStatus
             let finished = reply
             reply = Reply()
             beginGroup()
@@ -276,6 +283,16 @@ package final class Connection: @unchecked Sendable {
             if case .prepare(let name) = expected { prepared.remove(name) }
             if reply.error == nil { reply.error = ServerError(result: result) }
             PQclear(result)
+        }
+    }
+
+    private var transactionStatus: Reply.Transaction {
+        guard let raw else { return .unknown }
+        return switch PQtransactionStatus(raw.pointer) {
+        case PQTRANS_IDLE: .none
+        case PQTRANS_INTRANS: .open
+        case PQTRANS_INERROR: .aborted
+        default: .unknown
         }
     }
 

@@ -7,8 +7,17 @@ package struct Reply: Sendable {
     /// Of a statement with the shape `rows` that has succeeded.
     package var result: QueryResult?
     package var error: ServerError?
-    /// Whether the session was certainly outside of a transaction afterwards. Known only if nothing was sent behind it.
-    package var isOutsideTransaction = false
+    /// What the session's transaction was like afterwards.
+    package var transaction = Transaction.unknown
+
+    package enum Transaction: Sendable {
+        case none
+        case open
+        /// By an error: it can only be rolled back, to a savepoint or as a whole. What it had locked since then is released already.
+        case aborted
+        /// Something else was sent behind the statement.
+        case unknown
+    }
 
     /// Takes the values of one row, in binary format: one byte each, 0 or 1. A NULL is no value, nor is what comes after it.
     mutating func appendBooleans(of row: OpaquePointer) {

@@ -38,13 +38,22 @@ extension Engine {
     ///
     /// - Parameter isTry: Ends by `refused` if all the places are taken. A connection that has to be made is waited for.
     package mutating func lend(_ id: RequestID, deadline: Instant? = nil, isTry: Bool = false, now: Instant) {
-        guard begin(id, .lend, deadline: deadline, now: now) else { return }
+        guard begin(id, .lend(isTry: isTry), deadline: deadline, now: now) else { return }
         isWakeStale = true
         lendQueue.append(id)
         assignConnections(now: now)
-        guard isTry, calls[id] != nil, !mayGetConnections(lendQueue.count, now: now) else { return }
+        if isTry, calls[id] != nil, !mayGetConnections(lendQueue.count, now: now) { refuse(id) }
+    }
+
+    private mutating func refuse(_ id: RequestID) {
         lendQueue.remove(id)
         resolve(id, .refused)
+    }
+
+    /// Whoever does not wait for others to give a connection back is told if there is none, now that the way is open again.
+    mutating func refuseTries(now: Instant) {
+        let beyond = lendQueue.elements.enumerated().filter { !mayGetConnections($0.offset + 1, now: now) }.map(\.element)
+        for id in beyond where calls[id]?.kind == .lend(isTry: true) { refuse(id) }
     }
 
     /// Takes a lent connection back.

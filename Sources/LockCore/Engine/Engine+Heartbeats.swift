@@ -21,7 +21,9 @@ extension Engine {
             // One that is being interrupted is given up if it does not answer.
             return connection.interrupt == nil ? connection.lastSent.advanced(by: configuration.heartbeatInterval) : nil
         }
-        guard connection.inFlight.isEmpty, connection.interrupt == nil || connection.statement != nil,
+        // What runs on a lent connection may have been sent behind a sign of life that nobody answers.
+        guard connection.inFlight.isEmpty || connection.statement != nil,
+            connection.interrupt == nil || connection.statement != nil,
             isEnded(connection) || holdsSomething(connection, id)
         else { return nil }
         return connection.lastSent.advanced(by: configuration.heartbeatInterval)

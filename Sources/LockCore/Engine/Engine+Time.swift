@@ -19,6 +19,7 @@ extension Engine {
             nextConnectAt = nil
             ensureCarrier(now: now)
             assignConnections(now: now)
+            refuseTries(now: now)
         }
         endIdleBursts(now: now)
         sendHeartbeats(now: now)

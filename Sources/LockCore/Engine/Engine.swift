@@ -86,7 +86,7 @@ package struct Engine: Sendable {
             case changing
             /// Waits for a token of the key, which is held.
             case fencing(AdvisoryKey)
-            case lend
+            case lend(isTry: Bool)
             case statement(ConnectionID)
         }
 

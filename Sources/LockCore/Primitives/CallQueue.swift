@@ -11,6 +11,9 @@ struct CallQueue: Sendable {
     var count: Int { members.count }
     var isEmpty: Bool { members.isEmpty }
 
+    /// Those who are there, first come first.
+    var elements: some Sequence<RequestID> { order.lazy.filter { [members] in members.contains($0) } }
+
     mutating func append(_ id: RequestID) {
         order.append(id)
         members.insert(id)

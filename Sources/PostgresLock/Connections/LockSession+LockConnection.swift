@@ -3,7 +3,7 @@
 extension LockSession: LockConnection {
     /// Runs a statement in the session.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
-        try await loan.manager.run(sql, [], on: loan).boolean()
+        try await loan.manager.run(sql, [], on: loan, mayLock: true).boolean()
     }
 
     /// Ends the statement that the session runs.

@@ -3,7 +3,7 @@
 extension LockTransaction: LockConnection {
     /// Runs a statement in the transaction.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
-        try await loan.manager.run(sql, [], on: loan).boolean()
+        try await loan.manager.run(sql, [], on: loan, mayLock: true).boolean()
     }
 
     /// Ends the statement that the transaction runs.

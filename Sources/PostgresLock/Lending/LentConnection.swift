@@ -32,10 +32,14 @@ final class LentConnection {
     var loss: Failure?
     /// Whether the session may differ from a new one in more than its locks.
     var hasRunSQL = false
-    /// Whether the transaction can only be rolled back.
+    /// Whether the transaction can only be rolled back, by our own decision.
     var isDoomed = false
+    /// Whether an error has taken the transaction's locks along. The connection is as it should be.
+    var isAborted = false
     /// After the last answer.
-    private(set) var isOutsideTransaction = true
+    private(set) var transaction = Reply.Transaction.unknown
+    /// Those of the borrower's own that there are in a transaction.
+    var savepoints = Savepoints()
 
     private var expected = 0
     private var replies: [Reply] = []
@@ -94,7 +98,7 @@ final class LentConnection {
     /// Returns whether all replies are there.
     func take(_ reply: Reply) -> Bool {
         replies.append(reply)
-        isOutsideTransaction = reply.isOutsideTransaction
+        transaction = reply.transaction
         return replies.count == expected
     }
 

@@ -14,6 +14,8 @@ extension LockManager {
         let outcome = await callFromInside { $0.lend($1, deadline: limit.deadline, isTry: isTry, now: $2) }
         switch outcome {
         case .lent(let connection):
+            // It can be lost again before this task comes to run.
+            guard connections[connection] != nil else { throw LockError(engine.lastFailure, keys: keys, place: place) }
             let state = LentConnection(id: connection, borrower: borrower, lease: lease)
             lent[connection] = state
             state.ending.proof = proofs[connection]
@@ -43,7 +45,7 @@ extension LockManager {
 
     /// - Parameter isClean: Whether the connection is as good as new. If not, it is closed, which makes the server clean up.
     func takeBack(_ state: LentConnection, isClean: Bool) {
-        state.ending.end(nil)
+        _ = state.ending.beginRelease()
         state.closeLine()
         guard lent.removeValue(forKey: state.id) != nil else { return }
         drive { $0.giveBack(state.id, isClean: isClean, now: $1) }
@@ -51,7 +53,7 @@ extension LockManager {
 
     /// The connection of a loan that has not ended.
     func borrowed(_ loan: Loan) throws -> LentConnection {
-        if let loss = loan.ending.loss { throw loss }
+        if let loss = loan.ending.loss, lent[loan.connection]?.isAborted != true { throw loss }
         guard loan.ending.isOpen, let state = lent[loan.connection], state.ending === loan.ending else {
             throw LockError(
                 .invalidArgument,
@@ -238,21 +240,23 @@ extension LockManager {
     }
 
     /// Runs a borrower's own SQL.
-    func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan) async throws -> QueryResult {
+    ///
+    /// - Parameter mayLock: Whether it may take locks, which are to be looked after.
+    func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan, mayLock: Bool = false) async throws -> QueryResult {
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
-        if state.isDoomed { throw doomed }
+        try requireHope(state)
         state.hasRunSQL = true
         let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
         let replies: [Reply]
         do {
             replies = try await send([statement], on: state)
         } catch {
-            // A COMMIT that fails is an end, too.
-            try await requireTransaction(on: state, after: nil, cause: error)
+            try await requireTransaction(on: state, after: sql, nil, cause: error)
             throw error
         }
-        try await requireTransaction(on: state, after: replies.first?.result?.commandTag)
+        try await requireTransaction(on: state, after: sql, replies.first?.result?.commandTag ?? "")
+        if mayLock { drive { _ = $0.guardLent(state.id, now: $1) } }
         guard let result = replies.first?.result else {
             throw LockError(.statementFailed, "The statement is empty, or not one that returns.")
         }
@@ -270,24 +274,29 @@ extension LockManager {
         return result
     }
 
-    /// A transaction that its borrower has ended by SQL has lost its locks, and has to know.
+    /// A transaction that its borrower has ended by SQL, or that has failed, has lost its locks, and has to know.
     ///
     /// - Parameter tag: Of the borrower's statement, if it has not failed.
-    private func requireTransaction(on state: LentConnection, after tag: String?, cause: (any Error)? = nil) async throws {
+    private func requireTransaction(
+        on state: LentConnection,
+        after sql: String,
+        _ tag: String?,
+        cause: (any Error)? = nil
+    ) async throws {
         guard state.borrower == .transaction, lent[state.id] === state else { return }
-        var isOver = state.isOutsideTransaction
+        var isOver = state.transaction == .none
         switch tag {
         case "COMMIT", "PREPARE TRANSACTION":
             // Chained or not.
             isOver = true
-        case "ROLLBACK":
-            // Chained, or to a savepoint: only the former takes the lock along that the transaction was begun with.
-            guard !isOver, let lease = state.lease else { break }
-            let isHeld = ConnectionLockStatements(lease.key.advisory, lease.mode, .transaction).isHeld
-            let (replies, _) = await settle([Statement(isHeld, shape: .rows)], on: state)
-            isOver = replies.first?.result?.boolean() == false
-        default:
-            break
+        case "ROLLBACK" where !isOver:
+            // Chained, or to a savepoint.
+            isOver = try await !isHeldAfterRollback(on: state)
+            state.savepoints.note(sql, tag: "ROLLBACK")
+        case let tag?:
+            state.savepoints.note(sql, tag: tag)
+        case nil:
+            noteAbort(of: state, cause: cause)
         }
         guard isOver, lent[state.id] === state else { return }
         giveUp(state, Failure(.connectionLost, "Its transaction was ended by SQL of its own, and its locks with it."))
@@ -300,6 +309,41 @@ extension LockManager {
             keys: state.heldKeys,
             underlying: cause
         )
+    }
+
+    /// Looks which further locks a rollback has taken along.
+    ///
+    /// - Returns: Whether the lock that the transaction was begun with is still there, if there was one.
+    private func isHeldAfterRollback(on state: LentConnection) async throws -> Bool {
+        let further = state.holdings.keys.filter { $0 != state.lease?.key }.sorted { $0.advisory < $1.advisory }
+        let locks = (state.lease.map { [($0.key, $0.mode)] } ?? []) + further.compactMap { key in state.modes[key].map { (key, $0) } }
+        let statements = locks.map { key, mode in
+            Statement(ConnectionLockStatements(key.advisory, mode, .transaction).isHeld, shape: .rows)
+        }
+        guard !statements.isEmpty else { return true }
+        let (replies, _) = await settle(statements, on: state)
+        let gone = zip(locks, replies).filter { $0.1.result?.boolean() == false }.map(\.0.0)
+        for key in gone where key != state.lease?.key { state.letGo(key) }
+        return state.lease.map { !gone.contains($0.key) } ?? true
+    }
+
+    /// An error has released what the transaction had locked, if there is no savepoint in between, long before the rollback.
+    func noteAbort(of state: LentConnection, cause: (any Error)? = nil) {
+        guard state.borrower == .transaction, state.transaction == .aborted, state.savepoints.isEmpty, lent[state.id] === state
+        else { return }
+        state.isAborted = true
+        guard let key = state.lease?.key ?? state.heldKeys.first else { return }
+        let loss = LockError(
+            .lockLost,
+            """
+            The lock \(key) in \(place) was released by PostgreSQL, since a statement of its transaction has failed, which can only be rolled \
+            back now. Others may hold the lock: stop. A savepoint before a statement that may fail keeps the lock.
+            """,
+            sqlState: (cause as? LockError)?.sqlState,
+            keys: state.heldKeys,
+            underlying: cause
+        )
+        LeaseState.end([(state.ending, loss)], isSuspicion: true)
     }
 
     /// Ends the statement that a borrower runs, if it runs one.

@@ -5,7 +5,9 @@ extension LockManager {
     /// Runs the body in a transaction, which holds a lock from its beginning to its end.
     ///
     /// The transaction is committed when the body returns, and rolled back when it throws. Its lock ends with it, never
-    /// before: that is what guards the transaction's own writes best. The transaction has a connection of its own; while
+    /// before: that is what guards the transaction's own writes best. A statement that fails, or is cancelled, ends both, unless there
+    /// is a savepoint before it: PostgreSQL releases the lock at once. Then the body is cancelled as upon a loss, and what it throws
+    /// is thrown. The transaction has a connection of its own; while
     /// the pool has none to spare, the call waits.
     ///
     /// Cancelling the calling task ends the wait at once, or cancels the body, and what it runs on the server. A commit
@@ -56,8 +58,9 @@ extension LockManager {
                 body
             )
         } catch {
-            await rollBack(transaction)
-            if let loss = transaction.loan.ending.loss { throw loss.caused(by: error) }
+            let wasAborted = await rollBack(transaction)
+            // Of a statement that has failed the body was told by its error.
+            if !wasAborted, let loss = transaction.loan.ending.loss { throw loss.caused(by: error) }
             throw error
         }
         try await commit(transaction)
@@ -142,12 +145,29 @@ extension LockManager {
         try borrowed(loan).isDoomed = true
     }
 
-    var doomed: LockError {
+    /// Refuses what is asked of a transaction that can only be rolled back.
+    func requireHope(_ state: LentConnection) throws {
+        if state.isDoomed { throw doomed }
+        if state.isAborted { throw aborted }
+    }
+
+    private var doomed: LockError {
         LockError(
             .statementFailed,
             """
             The transaction is rolled back, not committed: the body of a ConnectionLock on it has thrown, and that error was not \
             passed on. Pass it on, or turn the lock's rollsBackOnError off.
+            """,
+            sqlState: "25P02"
+        )
+    }
+
+    private var aborted: LockError {
+        LockError(
+            .statementFailed,
+            """
+            The transaction is rolled back, not committed: one of its statements had failed, and that error was not passed on by the \
+            body.
             """,
             sqlState: "25P02"
         )
@@ -167,7 +187,7 @@ extension LockManager {
         let limit = isTry ? .none : waitLimit(timeout, isNested: true)
         let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
-        if state.isDoomed { throw doomed }
+        try requireHope(state)
         do {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
             let replies = try await send(
@@ -181,7 +201,8 @@ extension LockManager {
                 isUndone: true,
                 mayBlock: !isTry
             )
-            _ = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)
+            let (released, loss) = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)
+            if let failure = loss ?? released.first?.error.map(Failure.init) { throw LockError(failure, keys: [key], place: place) }
             _ = try borrowed(transaction.loan)
             guard !isTry || replies.last?.booleans.first == true else { return false }
             try await guardLocks(on: state, keys: [key])
@@ -192,6 +213,7 @@ extension LockManager {
             // the transaction had failed before, and can only be rolled back as a whole.
             let undo = ["ROLLBACK TO SAVEPOINT pglock", "RELEASE SAVEPOINT pglock"].map(LockStatements.command)
             _ = await settle(undo, on: state)
+            noteAbort(of: state, cause: error)
             throw naming(state.heldKeys, in: error)
         }
     }
@@ -200,6 +222,7 @@ extension LockManager {
 
     private func commit(_ transaction: LockTransaction) async throws {
         let state: LentConnection
+        endLateStatements(of: transaction)
         do {
             state = try await beginTurn(on: transaction.loan, isCancellable: false)
         } catch {
@@ -207,10 +230,12 @@ extension LockManager {
             throw error
         }
         defer { state.endTurn() }
-        guard !state.isDoomed else {
+        do {
+            try requireHope(state)
+        } catch {
             takeBack(state, isClean: await isRolledBack(state))
             await leavePlace(state.lease)
-            throw doomed
+            throw error
         }
         let (replies, loss) = await settle(
             [LockStatements.command("COMMIT")] + resetStatements(state),
@@ -227,14 +252,7 @@ extension LockManager {
             // Confirmed, whatever has become of the connection afterwards.
             return
         case "ROLLBACK":
-            throw LockError(
-                .statementFailed,
-                """
-                The transaction was rolled back, not committed: one of its statements had failed, and that error was not \
-                passed on by the body.
-                """,
-                sqlState: "25P02"
-            )
+            throw aborted
         case let tag:
             throw LockError(.statementFailed, "The server answered COMMIT by \(tag.isEmpty ? "nothing" : tag).")
         }
@@ -255,15 +273,25 @@ extension LockManager {
         )
     }
 
-    private func rollBack(_ transaction: LockTransaction) async {
+    /// What a task that outlives the body has begun is ended, and nothing new begins.
+    private func endLateStatements(of transaction: LockTransaction) {
+        guard let state = try? borrowed(transaction.loan) else { return }
+        state.closeLine()
+        if let running = state.running { cancel(running) }
+    }
+
+    /// - Returns: Whether the transaction had failed by one of its statements.
+    private func rollBack(_ transaction: LockTransaction) async -> Bool {
+        endLateStatements(of: transaction)
         guard let state = try? await beginTurn(on: transaction.loan, isCancellable: false) else {
             // The connection is gone, and the transaction with it.
             if transaction.lockedKey != nil { await leavePlace(transaction.loan.ending) }
-            return
+            return false
         }
         defer { state.endTurn() }
         takeBack(state, isClean: await isRolledBack(state))
         await leavePlace(state.lease)
+        return state.isAborted
     }
 
     /// Rolls back, and says whether the connection is certainly as good as new.

@@ -153,7 +153,7 @@ enum LockStatements {
             name: "pglock_probe",
             """
             SELECT COALESCE(a.state <> 'disabled', false), COALESCE(a.state = 'active', false), \
-            COALESCE(a.state = 'active' AND a.wait_event_type IS DISTINCT FROM 'Client', false) \
+            COALESCE(a.state = 'active' AND a.wait_event IS DISTINCT FROM 'ClientWrite', false) \
             FROM pg_catalog.pg_stat_get_activity($1) a WHERE a.backend_start = $2 OR a.backend_start IS NULL
             """,
             parameters: [.int4(session.processID), .timestamptz(session.backendStart)],

@@ -97,6 +97,16 @@ struct EngineLeaseTests {
         #expect(Self.isClosed(&script, seeing: .quiet))
     }
 
+    @Test("a statement that was sent behind a sign of life which nobody answers is asked about, too")
+    func behindHeartbeat() {
+        var script = Self.lent()
+        script.on { $0.giveBack(2, isClean: true, now: $1) }
+        while !Self.pass(&script, nil).contains(.submit(2, .heartbeat)) {}
+        #expect(script.on { $0.lend(81, now: $1) } == [.resolve(81, .lent(2))])
+        Self.begin(&script)
+        #expect(Self.isClosed(&script, seeing: .quiet))
+    }
+
     @Test("what was in doubt by the clock does not become certain by a late answer")
     func noReturn() {
         var script = EngineScript { $0.lease = Self.lease }

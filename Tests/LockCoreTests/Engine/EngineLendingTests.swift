@@ -25,6 +25,17 @@ struct EngineLendingTests {
         #expect(script.on { $0.lend(4, isTry: true, now: $1) } == [.resolve(4, .lent(1))])
     }
 
+    @Test("a try that came while the way was closed is refused when it is open, and others have the places")
+    func tryingLater() {
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(1, now: $1) }
+        script.connectFailed(1)
+        #expect(script.on { $0.lend(2, isTry: true, now: $1) } == [])
+        #expect(script.on { $0.lend(3, isTry: true, now: $1) } == [])
+        #expect(script.passToNextWake() == [.connect(2, .dedicated), .resolve(2, .refused), .resolve(3, .refused)])
+        #expect(script.connected(2) == [.resolve(1, .lent(2))])
+    }
+
     @Test("ends a statement after its deadline, once no cancel can strike the next one")
     func statement() {
         var script = EngineScript()
