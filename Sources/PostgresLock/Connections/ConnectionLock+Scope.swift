@@ -4,7 +4,7 @@ extension ConnectionLock {
     /// Takes the lock, runs the body, and releases it, also if the body throws.
     ///
     /// If the body throws, the connection's transaction is rolled back before the release, unless ``rollsBackOnError`` is off. What
-    /// a transaction has locked stays locked until it ends.
+    /// a transaction has locked stays locked until it ends, or one of its statements fails.
     ///
     /// - Parameters:
     ///   - timeout: As for ``acquire(timeout:isolation:)``.
