@@ -9,9 +9,9 @@ extension EphemeralPostgres {
 
         /// Refuses new connections and waits for the clients to leave by themselves, however long that takes.
         public static let smart = StopMode(signal: SIGTERM, patience: nil)
-        /// Ends the clients' sessions, rolls their transactions back and stops in good order.
+        /// Ends the clients' sessions, rolls their transactions back and stops in good order; given up after 30 s.
         public static let fast = StopMode(signal: SIGINT, patience: .seconds(30))
-        /// Stops at once and without tidying up, like a crash; the next start runs the crash recovery.
+        /// Stops at once and without tidying up, like a crash, after 8 s by SIGKILL; the next start runs the crash recovery.
         public static let immediate = StopMode(signal: SIGQUIT, patience: .seconds(8))
     }
 

@@ -4,6 +4,8 @@ extension EphemeralPostgres {
     /// Runs SQL through psql, as `postgres` and over the Unix socket, with nothing of this package's own client
     /// involved.
     ///
+    /// Needs `psql`, which comes with the server's programs or its client package.
+    ///
     /// Each call is a session of its own, whose `application_name` is `EphemeralPostgres`.
     ///
     /// - Parameters:

@@ -301,7 +301,8 @@ struct TransactionTests {
             try await locks.withTransaction(locking: "a") { transaction in
                 Task { try await transaction.execute("SELECT pg_sleep(600)") }
                 try await database.eventually("it runs") {
-                    try await database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'").count == 1
+                    try await database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+                        .count == 1
                 }
                 if throwing { throw BodyError() }
             }

@@ -16,6 +16,9 @@ public import Logging
 /// ends in peace, call ``shutdown(gracePeriod:)``. Use one manager per database and process: tasks that share a manager
 /// wait for each other in memory, and cost the server nothing.
 ///
+/// Handles, and what runs inside a scope, keep the manager alive; a ``LockLease`` does not. A manager that nobody has any more closes
+/// its connections, and what it held is released by the server.
+///
 /// A process that dies loses its locks, as soon as the server notices that the connection is gone.
 public actor LockManager {
     /// What the manager was made with.

@@ -11,7 +11,7 @@ struct ConnectionLockOutcomeTests {
 
     @Test("a transaction's lock is not taken for held because the session holds the key as well", arguments: [LockMode.exclusive, .shared])
     func otherHold(mode: LockMode) async throws {
-        let (database, connection) = try await Self.connect()
+        let (database, connection) = try await TestConnection.connect(.libpq)
         let others = try database.manager()
         let inTransaction = ConnectionLock("a", on: connection, mode: mode, scope: .transaction)
         let inSession = ConnectionLock("a", on: connection, mode: mode)
@@ -31,7 +31,7 @@ struct ConnectionLockOutcomeTests {
 
     @Test("a chained transaction is another one", arguments: ["COMMIT AND CHAIN", "ROLLBACK AND CHAIN"])
     func chained(end: String) async throws {
-        let (database, connection) = try await Self.connect()
+        let (database, connection) = try await TestConnection.connect(.libpq)
         let lock = ConnectionLock("a", on: connection, scope: .transaction)
         try await connection.run("BEGIN")
         try await lock.acquire()
@@ -46,7 +46,7 @@ struct ConnectionLockOutcomeTests {
 
     @Test("shared locks of a transaction are counted anew in the next one")
     func counts() async throws {
-        let (database, connection) = try await Self.connect()
+        let (database, connection) = try await TestConnection.connect(.libpq)
         let lock = ConnectionLock("a", on: connection, mode: .shared, scope: .transaction)
         for _ in 0..<2 {
             try await connection.run("BEGIN")
@@ -64,7 +64,7 @@ struct ConnectionLockOutcomeTests {
 
     @Test("a body that returns in an aborted transaction has it rolled back, the lock released, and is told so")
     func abortedReturn() async throws {
-        let (database, connection) = try await Self.connect()
+        let (database, connection) = try await TestConnection.connect(.libpq)
         try await database.query("CREATE TABLE t (n int)")
         try await connection.run("BEGIN")
         let lock = ConnectionLock("a", on: connection)
@@ -107,7 +107,7 @@ struct ConnectionLockOutcomeTests {
 
     @Test("a session that ends under a body that throws: what became of the lock is told, with the body's error", arguments: [true, false])
     func terminated(rollsBack: Bool) async throws {
-        let (database, connection) = try await Self.connect()
+        let (database, connection) = try await TestConnection.connect(.libpq)
         let lock = ConnectionLock("a", on: connection, rollsBackOnError: rollsBack)
         let error = await lockError {
             try await lock.withLock {
@@ -250,7 +250,7 @@ struct ConnectionLockOutcomeTests {
 
     @Test("waits inside other locks have a limit, which ends with those, and whose error explains it")
     func nested() async throws {
-        let (database, connection) = try await Self.connect()
+        let (database, connection) = try await TestConnection.connect(.libpq)
         let others = try database.manager()
         let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
         let held = try await others.acquire("b")
@@ -282,10 +282,5 @@ struct ConnectionLockOutcomeTests {
             for await _ in start {}
             try await locks.withLock(key) { _ in }
         }
-    }
-
-    private static func connect() async throws -> (TestDatabase, TestConnection) {
-        let database = try TestDatabase.get()
-        return (database, try await TestConnection(.libpq, database))
     }
 }

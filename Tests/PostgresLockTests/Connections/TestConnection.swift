@@ -26,6 +26,12 @@ struct TestConnection: LockConnection {
         }
     }
 
+    /// To the database of the running test.
+    static func connect(_ driver: Driver) async throws -> (TestDatabase, TestConnection) {
+        let database = try TestDatabase.get()
+        return (database, try await TestConnection(driver, database))
+    }
+
     nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
         try await base.queryBoolean(sql)
     }
