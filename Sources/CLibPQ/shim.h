@@ -5,21 +5,26 @@
 
 #ifdef __linux__
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-// Two functions of the GNU C library, and of musl, that are hidden unless a macro was defined before the first header.
+// Functions of the GNU C library, and of musl, that are hidden unless a macro was defined before the first header.
 extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
 extern long syscall(long, ...);
+extern int pipe2(int[2], int);
 
 /// Like `poll`, but with a time limit in nanoseconds.
 static inline int pglock_poll(struct pollfd *descriptors, nfds_t count, long nanoseconds) {
     struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
     return ppoll(descriptors, count, &limit, 0);
 }
+
+/// A pipe that is closed on exec.
+static inline int pglock_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 static inline int pglock_is_main_thread(void) {
     return syscall(SYS_gettid) == getpid();

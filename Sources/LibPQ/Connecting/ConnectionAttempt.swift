@@ -1,7 +1,9 @@
 /// One attempt to get a session that is fit for locks, run to its end on a thread that may block.
 struct ConnectionAttempt {
     let parameters: ConnectionParameters
-    let patience: Patience
+    /// For names and hosts.
+    let limit: Duration
+    let attempt: Connector.Attempt
     let oldestServer: Int32
     /// `nil` if sessions may be a pooler's, and are to be left as they are.
     let settings: SessionSettings?
@@ -9,13 +11,17 @@ struct ConnectionAttempt {
     let onNotice: @Sendable (ServerError) -> Void
 
     /// For proving the ground, which takes many more round trips than to connect.
-    let provingLimit: Duration
+    private var provingLimit: Duration { limit * 3 }
 
     /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
     func run() throws(ConnectionFailure) -> RawConnection {
-        let session = BlockingSession(try dial(parameters), patience: patience)
+        attempt.begin(.dialing, within: limit)
+        let patience = Patience(deadline: .now + limit, attempt: attempt)
+        let session = BlockingSession(try dial(parameters, patience), patience: patience)
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
+        // Two at most: what proves the ground, and what is asked of every session.
+        attempt.begin(.checking, within: provingLimit * 2)
         var isLeftLocked = false
         if settings != nil, !ground.isProved { isLeftLocked = try prove(session) }
         let asked = session.waiting(for: provingLimit)
@@ -51,10 +57,11 @@ struct ConnectionAttempt {
     }
 
     private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {
-        BlockingSession(try dial(parameters.pinned(to: session)), patience: patience).waiting(for: provingLimit)
+        let patience = Patience(deadline: .now + limit, attempt: attempt)
+        return BlockingSession(try dial(parameters.pinned(to: session), patience), patience: patience).waiting(for: provingLimit)
     }
 
-    private func dial(_ parameters: ConnectionParameters) throws(ConnectionFailure) -> RawConnection {
+    private func dial(_ parameters: ConnectionParameters, _ patience: Patience) throws(ConnectionFailure) -> RawConnection {
         try Dialing(parameters: parameters, patience: patience, onNotice: onNotice).run()
     }
 }

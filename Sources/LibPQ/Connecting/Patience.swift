@@ -26,7 +26,7 @@ struct Patience: Sendable {
         let end = limit.map { min($0, deadline) } ?? deadline
         var descriptor = pollfd(fd: socket, events: Int16(toWrite ? POLLOUT : POLLIN), revents: 0)
         while true {
-            guard !attempt.isAbandoned else { throw ConnectionFailure(.abandoned, "The attempt was given up.") }
+            guard !attempt.isAbandoned else { throw ConnectionFailure.abandoned }
             let remaining = ContinuousClock.now.duration(to: end)
             guard remaining > .zero else { throw Self.isOver }
             let slice = min(remaining / .milliseconds(1), 100).rounded(.up)

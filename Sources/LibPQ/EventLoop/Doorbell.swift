@@ -15,7 +15,13 @@ final class Doorbell: Sendable {
 
     init() {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
+        #if os(Linux)
+            // Closed on exec from its first moment: another thread may start a program between two calls.
+            let isMade = pglock_pipe(&ends) == 0
+        #else
+            let isMade = pipe(&ends) == 0
+        #endif
+        guard isMade else {
             (reading, writing) = (-1, -1)
             return
         }

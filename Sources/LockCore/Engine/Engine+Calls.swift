@@ -132,9 +132,13 @@ extension Engine {
     }
 
     private mutating func begin(_ id: RequestID, _ kind: Call.Kind, deadline: Instant?, now: Instant) -> Bool {
-        calls[id] = Call(kind: kind, deadline: deadline, since: now)
+        let call = Call(kind: kind, deadline: deadline, since: now)
+        calls[id] = call
         if let deadline {
             deadlines.insert(id, at: deadline)
+            isWakeStale = true
+        } else if let outage, outage.failure != nil {
+            notePatience(endingAt: patienceEnds(call, outage.since))
             isWakeStale = true
         }
         guard lifecycle == .running else {

@@ -4,6 +4,18 @@ import DequeModule
 extension Engine {
     // MARK: What the driver reports
 
+    /// A part of an attempt to connect has begun.
+    ///
+    /// - Parameters:
+    ///   - limit: When the attempt has failed if nothing more is heard of it. It may be stuck in a call that does not end.
+    ///   - failure: What it has failed by then.
+    package mutating func connecting(_ id: ConnectionID, until limit: Instant, orElse failure: Failure) {
+        guard connections[id]?.phase == .connecting else { return }
+        isWakeStale = true
+        connections[id]?.answerBy = limit
+        connections[id]?.lateFailure = failure
+    }
+
     /// - Parameter lockTableSize: For how many locks the server's lock table has room, of all sessions together.
     package mutating func connected(_ id: ConnectionID, lockTableSize: Int? = nil, now: Instant) {
         isWakeStale = true
@@ -13,9 +25,11 @@ extension Engine {
             return
         }
         connections[id]?.lastSent = now
+        connections[id]?.answerBy = nil
         backoff.reset()
         nextConnectAt = nil
         outage = nil
+        patienceAt = nil
         if connections[id]?.role == .carrier {
             connections[id]?.phase = .carrying
         } else {
@@ -270,11 +284,16 @@ extension Engine {
 
     /// Callers without a deadline get an error too, when the server has been out of reach for long enough.
     mutating func checkPatience(now: Instant) {
+        patienceAt = nil
         guard let outage, let failure = outage.failure else { return }
         var ids: [RequestID] = []
-        for (id, call) in calls.elements
-        where call.deadline == nil && patienceEnds(call, outage.since) <= now && unreachable(call) != nil {
-            ids.append(id)
+        for (id, call) in calls.elements where call.deadline == nil {
+            let end = patienceEnds(call, outage.since)
+            if end > now {
+                notePatience(endingAt: end)
+            } else if unreachable(call) != nil {
+                ids.append(id)
+            }
         }
         for id in ids {
             resolve(id, .failed(failure))
@@ -282,6 +301,10 @@ extension Engine {
         }
         table.cancel(ids, now: now)
         settleTable(now: now)
+    }
+
+    mutating func notePatience(endingAt end: Instant) {
+        patienceAt = min(patienceAt ?? .distantFuture, end)
     }
 
     func patienceEnds(_ call: Call, _ outageBegan: Instant) -> Instant {

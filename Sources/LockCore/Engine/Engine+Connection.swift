@@ -24,8 +24,11 @@ extension Engine {
         var inFlight = Deque<Work>()
         /// Kept back until no cancel can strike it any more.
         var deferred: Work?
-        /// When the oldest unanswered statement counts as lost, of those that can't block.
+        /// When the oldest unanswered statement counts as lost, of those that can't block; when an attempt to connect counts as
+        /// failed.
         var answerBy: Instant?
+        /// What an attempt to connect has failed by, if it takes too long.
+        var lateFailure = Failure.noAnswer
         /// How many statements it has been sent in all.
         var sentCount = 0
         var answeredCount: Int { sentCount - inFlight.count }

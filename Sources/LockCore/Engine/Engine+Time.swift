@@ -10,7 +10,12 @@ extension Engine {
             // Looked up anew, since giving one connection up can put another to use.
             guard let connection = connections[id] else { continue }
             if let answerBy = connection.answerBy, answerBy <= now {
-                close(id, because: .noAnswer, now: now)
+                if connection.phase == .connecting {
+                    actions.append(.close(id))
+                    connectFailed(id, connection.lateFailure, now: now)
+                } else {
+                    close(id, because: .noAnswer, now: now)
+                }
             } else if connection.phase == .idle, idleEnds(connection) <= now {
                 drop(id)
             }
@@ -25,7 +30,7 @@ extension Engine {
         sendHeartbeats(now: now)
         noteSuspects(now: now)
         poll(now: now)
-        checkPatience(now: now)
+        if let at = patienceAt, at <= now { checkPatience(now: now) }
         settleTable(now: now)
     }
 
@@ -63,11 +68,7 @@ extension Engine {
         next = min(next, nextHeartbeat ?? .distantFuture, nextSuspect ?? .distantFuture)
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }
-        if let outage, outage.failure != nil {
-            // Later ends of patience are looked at whenever a further attempt fails.
-            let patienceEnds = outage.since.advanced(by: configuration.connectPatience)
-            if patienceEnds > now { next = min(next, patienceEnds) }
-        }
+        if let at = patienceAt { next = min(next, at) }
         return next == .distantFuture ? nil : next
     }
 

@@ -26,6 +26,8 @@ package struct Engine: Sendable {
     var nextConnectAt: Instant?
     /// Since when there was need of the server and no way to it, and why.
     var outage: (since: Instant, failure: Failure?)?
+    /// When the patience of the next caller without a deadline ends.
+    var patienceAt: Instant?
 
     // The carriers' work that is not sent yet, and that any of them can do.
     var pending = PendingKeys(.tryLock)

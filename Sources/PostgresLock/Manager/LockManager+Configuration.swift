@@ -13,7 +13,8 @@ extension LockManager {
         public var url: String?
 
         /// Asked for user and password before every connection, for passwords that rotate. An error that it throws
-        /// counts as a failed attempt to connect.
+        /// counts as a failed attempt to connect. So does an answer that takes longer than ``Timeouts/connect``: then its task
+        /// is cancelled, and what it answers later is dropped.
         public var credentials: (@Sendable () async throws -> Credentials)?
 
         /// What the server shows in `pg_stat_activity`, unless the URL or `PGAPPNAME` says otherwise.
@@ -109,7 +110,9 @@ extension LockManager.Configuration {
 
     /// How long things may take.
     public struct Timeouts: Sendable {
-        /// One attempt to connect, all hosts together; 10 s by default.
+        /// One attempt to connect, all hosts and their names together; 10 s by default. The credentials provider may take as
+        /// long before it, and the checks of the first connection three times as long after it. What takes longer counts as a
+        /// failed attempt, also if it never ends.
         public var connect = Duration.seconds(10)
         /// How long a call without a timeout of its own puts up with a server that can't be reached; 10 s by default.
         /// A call with a timeout puts up with it for just that long, but for one of zero, which is without in this respect.

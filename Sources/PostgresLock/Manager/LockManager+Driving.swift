@@ -44,8 +44,8 @@ extension LockManager {
             (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)
-        case .connect(let id, let role):
-            connect(id, role)
+        case .connect(let id, _):
+            connect(id)
         case .submit(let id, let work):
             submit(work, on: id)
         case .cancelOutOfBand(let id):
@@ -104,88 +104,7 @@ extension LockManager {
 
     // MARK: Connections
 
-    private func connect(_ id: ConnectionID, _ role: Engine.Role) {
-        let attempt = Connector.Attempt()
-        attempts[id] = attempt
-        connectionPeak = max(connectionPeak, connections.count + attempts.count)
-        let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
-            loop.submit { [weak self] in
-                self?.assumeIsolated { $0.finishConnecting(id, result) }
-            }
-        }
-        let begin: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, logger] parameters in
-            connector.connect(
-                parameters,
-                within: configuration.timeouts.connect,
-                attempt: attempt,
-                onNotice: { logger.logNotice($0) },
-                completion: finish
-            )
-        }
-        guard let credentials = configuration.credentials else {
-            begin(configuration.parameters())
-            return
-        }
-        Task { [configuration] in
-            do {
-                begin(configuration.parameters(try await credentials()))
-            } catch {
-                finish(.failure(ConnectionFailure(.unreachable, "The credentials provider failed: \(type(of: error)).")))
-            }
-        }
-    }
-
-    private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
-        guard attempts.removeValue(forKey: id) != nil else { return }
-        switch result {
-        case .success(let raw):
-            let session = raw.session
-            if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
-            if session.isLeftLocked { warnOfPooler(session) }
-            place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
-            logger.debug("connected", metadata: .connection(id, session))
-            connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
-                self?.assumeIsolated { $0.handle(event, of: id) }
-            }
-            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
-            drive { $0.connected(id, lockTableSize: session.lockTableSize, now: $1) }
-        case .failure(let failure):
-            drive { $0.connectFailed(id, Failure(failure), now: $1) }
-        }
-    }
-
-    /// A server that was promoted takes the place of the one that other sessions are on, which may live on without knowing: their
-    /// locks exclude nobody any more.
-    ///
-    /// - Parameter timeline: Of a connection that is just there.
-    /// - Returns: Why that one can't be used, if it is on the server that was replaced.
-    private func replaced(by timeline: UInt32?) -> Failure? {
-        guard let timeline else { return nil }
-        func failure(_ highest: UInt32) -> Failure {
-            Failure(
-                .connectionLost,
-                "Another server was promoted (timeline \(highest)), and takes the place of the one that this session was on."
-            )
-        }
-        let others = connections.compactMapValues(\.session.timeline)
-        if let highest = others.values.max(), highest > timeline { return failure(highest) }
-        for id in others.filter({ $0.value < timeline }).keys.sorted() {
-            drive { $0.lost(id, failure(timeline), now: $1) }
-        }
-        return nil
-    }
-
-    private func warnOfPooler(_ session: RawConnection.Session) {
-        logger.warning(
-            """
-            a pooler of sessions is in between that does not reset them: the locks of a process that ends without notice stay with \
-            a session of its pool, until that is closed; for pgbouncer, set server_reset_query = DISCARD ALL
-            """,
-            metadata: [LogKey.database: "\(session.database)"]
-        )
-    }
-
-    private func handle(_ event: Connection.Event, of id: ConnectionID) {
+    func handle(_ event: Connection.Event, of id: ConnectionID) {
         switch event {
         case .answered(let reply):
             if let state = lent[id] {
@@ -251,7 +170,7 @@ extension LockManager {
     }
 
     private func close(_ id: ConnectionID) {
-        attempts.removeValue(forKey: id)?.abandon()
+        abandonAttempt(id)
         preludes[id] = nil
         proofs[id] = nil
         connections.removeValue(forKey: id)?.close()

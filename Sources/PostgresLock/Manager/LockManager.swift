@@ -30,7 +30,7 @@ public actor LockManager {
 
     var engine: Engine
     var connections: [ConnectionID: Connection] = [:]
-    var attempts: [ConnectionID: Connector.Attempt] = [:]
+    var attempts: [ConnectionID: (attempt: Connector.Attempt, provider: Task<Void, Never>?)] = [:]
     var calls = CallTable()
     var lent: [ConnectionID: LentConnection] = [:]
     /// Those calls that are waited for together with others.

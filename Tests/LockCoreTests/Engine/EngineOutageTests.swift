@@ -56,4 +56,35 @@ struct EngineOutageTests {
             }
         }
     }
+
+    @Test("an attempt to connect that is stuck counts as failed when its time is over, and a late success is closed")
+    func stuckAttempt() {
+        var script = EngineScript { $0.connectPatience = .seconds(1) }
+        script.acquire(1)
+        script.on { $0.connecting(1, until: $1.advanced(by: .seconds(3)), orElse: .unreachable) }
+        var actions: [Engine.Action] = []
+        while actions.failures.isEmpty, script.engine.nextWake(now: script.now) != nil { actions += script.passToNextWake() }
+        #expect(script.now == Duration.seconds(3).instant)
+        #expect(actions.contains(.close(1)))
+        #expect(actions.failures == [1: .unreachable])
+        #expect(script.connected(1) == [.close(1)])
+    }
+
+    @Test("a caller without a deadline that comes during an outage is failed when its patience ends, whatever attempts are on their way")
+    func laterPatience() {
+        var script = EngineScript { $0.connectPatience = .seconds(10) }
+        script.acquire(1)
+        script.connectFailed(1)
+        // The next attempt is stuck.
+        while script.passToNextWake().connecting == nil {}
+        script.pass(.seconds(2))
+        let asked = script.now
+        script.acquire(2, .exclusive, 2)
+        var failures: [RequestID: Failure.Kind] = [:]
+        while failures[2] == nil, script.engine.nextWake(now: script.now) != nil {
+            failures.merge(script.passToNextWake().failures) { $1 }
+        }
+        #expect(failures == [1: .unreachable, 2: .unreachable])
+        #expect(script.now == asked.advanced(by: .seconds(10)))
+    }
 }

@@ -1,0 +1,48 @@
+/// Lets one attempt at a time check the server, since that takes a second connection: so there are never more than two in all.
+///
+/// An attempt that is given up passes its turn on at once, also while its thread is stuck.
+final class ProvingTurn: Sendable {
+    private struct State {
+        var current: Connector.Attempt?
+        var line: [(attempt: Connector.Attempt, start: @Sendable () -> Void)] = []
+    }
+
+    private let ground: Ground
+    private let state = Locked(State())
+
+    init(_ ground: Ground) {
+        self.ground = ground
+    }
+
+    /// Starts the attempt when it has its turn; at once if there is nothing left to check.
+    func begin(_ attempt: Connector.Attempt, _ start: @escaping @Sendable () -> Void) {
+        let isNow = state.withLock { state in
+            if ground.isProved { return true }
+            guard state.current == nil else {
+                state.line.append((attempt, start))
+                return false
+            }
+            state.current = attempt
+            return true
+        }
+        if isNow { start() }
+    }
+
+    /// The attempt is over, or given up.
+    func end(_ attempt: Connector.Attempt) {
+        let next = state.withLock { state -> [@Sendable () -> Void] in
+            state.line.removeAll { $0.attempt === attempt }
+            guard state.current === attempt else { return [] }
+            state.current = nil
+            if ground.isProved {
+                defer { state.line = [] }
+                return state.line.map(\.start)
+            }
+            guard !state.line.isEmpty else { return [] }
+            let first = state.line.removeFirst()
+            state.current = first.attempt
+            return [first.start]
+        }
+        for start in next { start() }
+    }
+}

@@ -1,0 +1,118 @@
+import LibPQ
+import LockCore
+import Logging
+
+// Making connections, and what they lead to.
+extension LockManager {
+    func connect(_ id: ConnectionID) {
+        let attempt = Connector.Attempt { [weak self, loop] stage, limit in
+            loop.submit { [weak self] in
+                self?.assumeIsolated { $0.limitAttempt(id, stage, limit) }
+            }
+        }
+        let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
+            loop.submit { [weak self] in
+                self?.assumeIsolated { $0.finishConnecting(id, result) }
+            }
+        }
+        let begin: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, logger] parameters in
+            connector.connect(
+                parameters,
+                within: configuration.timeouts.connect,
+                attempt: attempt,
+                onNotice: { logger.logNotice($0) },
+                completion: finish
+            )
+        }
+        let provider = configuration.credentials.map { credentials in
+            // Detached: a provider that blocks must not do so on the loop.
+            Task.detached { [configuration] in
+                do {
+                    begin(configuration.parameters(try await credentials()))
+                } catch {
+                    finish(.failure(ConnectionFailure(.unreachable, "The credentials provider failed: \(type(of: error)).")))
+                }
+            }
+        }
+        attempts[id] = (attempt, provider)
+        connectionPeak = max(connectionPeak, connections.count + attempts.count)
+        if provider == nil {
+            begin(configuration.parameters())
+        } else {
+            limitAttempt(id, "The credentials provider has not answered", configuration.timeouts.connect)
+        }
+    }
+
+    private func limitAttempt(_ id: ConnectionID, _ stage: Connector.Attempt.Stage, _ limit: Duration) {
+        // The attempt's own end comes first, if it comes, and says more.
+        let margin = min(limit / 10, .seconds(1))
+        switch stage {
+        case .dialing: limitAttempt(id, "The server could not be connected to", limit, margin: margin)
+        case .checking: limitAttempt(id, "The server has not answered what it was asked", limit, margin: margin)
+        }
+    }
+
+    private func limitAttempt(_ id: ConnectionID, _ what: String, _ limit: Duration, margin: Duration = .zero) {
+        guard attempts[id] != nil else { return }
+        let failure = Failure(.unreachable, "\(what) within \(limit) (timeouts.connect).")
+        drive { $0.connecting(id, until: $1.advanced(by: limit + margin), orElse: failure) }
+    }
+
+    /// Ends an attempt whose outcome is of no use any more. A late one is dropped.
+    func abandonAttempt(_ id: ConnectionID) {
+        guard let (attempt, provider) = attempts.removeValue(forKey: id) else { return }
+        connector.abandon(attempt)
+        // What the provider does when it is cancelled is not to be waited for.
+        if let provider { connector.run { provider.cancel() } }
+    }
+
+    private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
+        guard attempts.removeValue(forKey: id) != nil else { return }
+        switch result {
+        case .success(let raw):
+            let session = raw.session
+            if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
+            if session.isLeftLocked { warnOfPooler(session) }
+            place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
+            logger.debug("connected", metadata: .connection(id, session))
+            connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
+                self?.assumeIsolated { $0.handle(event, of: id) }
+            }
+            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
+            drive { $0.connected(id, lockTableSize: session.lockTableSize, now: $1) }
+        case .failure(let failure):
+            drive { $0.connectFailed(id, Failure(failure), now: $1) }
+        }
+    }
+
+    /// A server that was promoted takes the place of the one that other sessions are on, which may live on without knowing: their
+    /// locks exclude nobody any more.
+    ///
+    /// - Parameter timeline: Of a connection that is just there.
+    /// - Returns: Why that one can't be used, if it is on the server that was replaced.
+    private func replaced(by timeline: UInt32?) -> Failure? {
+        guard let timeline else { return nil }
+        func failure(_ highest: UInt32) -> Failure {
+            Failure(
+                .connectionLost,
+                "Another server was promoted (timeline \(highest)), and takes the place of the one that this session was on."
+            )
+        }
+        let others = connections.compactMapValues(\.session.timeline)
+        if let highest = others.values.max(), highest > timeline { return failure(highest) }
+        for id in others.filter({ $0.value < timeline }).keys.sorted() {
+            drive { $0.lost(id, failure(timeline), now: $1) }
+        }
+        return nil
+    }
+
+    private func warnOfPooler(_ session: RawConnection.Session) {
+        logger.warning(
+            """
+            a pooler of sessions is in between that does not reset them: the locks of a process that ends without notice stay with \
+            a session of its pool, until that is closed; for pgbouncer, set server_reset_query = DISCARD ALL
+            """,
+            metadata: [LogKey.database: "\(session.database)"]
+        )
+    }
+}
