@@ -34,6 +34,7 @@ extension Engine {
         dropFence(key)
         isWakeStale = true
         unconfirmed[call] = Unconfirmed(session: session, holder: id, key: key)
+        renewals[key, default: []].append(call)
         beginFence(key, on: session, now: now)
     }
 
@@ -87,18 +88,18 @@ extension Engine {
 
     /// Those who wait for a token of these keys are told that there is none.
     private mutating func failFences(_ keys: [AdvisoryKey], _ failure: Failure) {
-        for key in keys {
-            for call in unconfirmed.filter({ $0.value.key == key }).keys.sorted() {
-                resolve(call, .failed(failure))
-            }
-            fences[key] = nil
+        guard !keys.isEmpty else { return }
+        for key in keys { fences[key] = nil }
+        let failed = Set(keys)
+        for call in unconfirmed.filter({ $0.value.key.map(failed.contains) ?? false }).keys.sorted() {
+            resolve(call, .failed(failure))
         }
     }
 
     /// The lock is let go of, and what was known of its tokens does not hold for the next one.
     mutating func dropFence(_ key: AdvisoryKey) {
         guard !fences.isEmpty, fences.removeValue(forKey: key) != nil else { return }
-        for (call, waiting) in unconfirmed where waiting.key == key && waiting.holder != call {
+        for call in renewals[key] ?? [] {
             resolve(call, .failed(Failure(.notHeld, "The lock was released before it had its token.")))
         }
     }

@@ -92,7 +92,7 @@ extension Engine {
                 isProofNeeded = isProofNeeded || connection.answeredCount <= fence.sentBefore
             }
             guard isReady(granted, now: now) else { continue }
-            unconfirmed[request] = nil
+            _ = takeUnconfirmed(request)
             give(request, granted)
         }
         if isProofNeeded { confirm(id, now: now) }

@@ -70,6 +70,8 @@ package struct Engine: Sendable {
     var fencesToWrite: [AdvisoryKey] = []
     var fencesBeingWritten: [(key: AdvisoryKey, number: Int)] = []
     var nextFence = 0
+    /// The calls that wait for a new token of a lock that is held, in the order in which they were made.
+    var renewals: [AdvisoryKey: [RequestID]] = [:]
 
     var lifecycle = Lifecycle.running
     /// Why the connection that was lost last was lost: what its holders are told.
@@ -166,11 +168,21 @@ package struct Engine: Sendable {
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
         guard let call = calls.removeValue(id) else { return }
-        if !unconfirmed.isEmpty, unconfirmed.removeValue(forKey: id)?.holder == id { unclaimed.append(id) }
+        if !unconfirmed.isEmpty, takeUnconfirmed(id)?.holder == id { unclaimed.append(id) }
         if call.deadline != nil {
             noteDeadlineGone()
         }
         actions.append(.resolve(id, outcome))
+    }
+
+    /// The request does not wait for its proof or token any more.
+    mutating func takeUnconfirmed(_ id: RequestID) -> Unconfirmed? {
+        guard let waiting = unconfirmed.removeValue(forKey: id) else { return nil }
+        if waiting.holder != id, let key = waiting.key {
+            renewals[key]?.removeAll { $0 == id }
+            if renewals[key]?.isEmpty == true { renewals[key] = nil }
+        }
+        return waiting
     }
 
     mutating func noteDeadlineGone() {
@@ -192,7 +204,7 @@ package struct Engine: Sendable {
 
     private mutating func lose(_ id: RequestID) {
         // Who has not been told of the grant is told of no loss.
-        if unconfirmed.removeValue(forKey: id) != nil {
+        if takeUnconfirmed(id) != nil {
             resolve(id, .failed(lastLoss))
         } else {
             actions.append(.lose(id, lastLoss))

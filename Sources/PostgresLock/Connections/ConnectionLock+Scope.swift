@@ -60,7 +60,7 @@ extension ConnectionLock {
         let scope = LeaseState(key: key, mode: mode)
         defer { scope.end(nil) }
         let enclosing = EnclosingLock(manager: ObjectIdentifier(self), state: scope, kind: .connection, task: .current)
-        return try await EnclosingLock.$all.withValue(EnclosingLock.all + [enclosing]) { try await body() }
+        return try await EnclosingLock.$all.withValue(EnclosingLock.open + [enclosing]) { try await body() }
     }
 
     /// The body has returned.

@@ -6,6 +6,10 @@ struct EnclosingLock: Sendable {
     /// outlive the scope.
     @TaskLocal static var all: [EnclosingLock] = []
 
+    /// Those that have not ended. A scope that begins remembers no others: where each task starts its successor inside its
+    /// scope, they would grow without end.
+    static var open: [EnclosingLock] { all.filter(\.state.isOpen) }
+
     /// Whether a scope is around this code that has not ended.
     static var isInside: Bool { all.contains { $0.state.isOpen } }
 

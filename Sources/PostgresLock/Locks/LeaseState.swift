@@ -10,14 +10,6 @@ import Synchronization
 ///
 /// Unchecked, because `aside` is only touched under the mutex of its stripe.
 final class LeaseState: PendingCall, @unchecked Sendable {
-    private enum Phase {
-        static let held: UInt8 = 0
-        static let released: UInt8 = 1
-        static let lost: UInt8 = 2
-        /// Not held for certain any more, and told so; but still to be released.
-        static let suspect: UInt8 = 3
-    }
-
     /// A class, so that those that have none pay for a pointer only.
     private final class Aside {
         var loss: LockError?
@@ -33,7 +25,8 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     let key: LockKey
     /// Changes with the mode of the lock.
     private let currentMode: Atomic<UInt8>
-    private let phase = Atomic(Phase.held)
+    /// A `GrantState`. Changed under the mutex only.
+    private let phase = Atomic(GrantState.held.rawValue)
     private var aside: Aside?
     /// Of the session that holds it; `nil` if the server keeps silent sessions. Set before anybody but the manager knows of
     /// the lease.
@@ -49,18 +42,19 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         set { currentMode.store(newValue.core.rawValue, ordering: .releasing) }
     }
 
+    /// What remains to be done with it.
+    private var grant: GrantState { GrantState(rawValue: phase.load(ordering: .acquiring)) ?? .lost }
+
     /// Whether it is held for certain.
-    var isHeld: Bool { phase.load(ordering: .acquiring) == Phase.held && proof?.isValid ?? true }
+    var isHeld: Bool { grant == .held && proof?.isValid ?? true }
 
-    /// Whether it has neither been released nor been lost for certain.
-    var isOpen: Bool {
-        let phase = phase.load(ordering: .acquiring)
-        return phase == Phase.held || phase == Phase.suspect
-    }
+    /// Whether it has neither been released nor been lost for certain: then it is still to be released.
+    var isOpen: Bool { grant.isToBeReleased }
 
+    /// Why it was lost, or is in doubt. That a lock has a loss does not say that there is nothing to release: see ``isOpen``.
     var loss: LockError? {
-        let phase = phase.load(ordering: .acquiring)
-        guard phase == Phase.lost || phase == Phase.suspect else { return nil }
+        let grant = grant
+        guard grant == .lost || grant == .suspect else { return nil }
         return withAside { $0?.loss }
     }
 
@@ -99,31 +93,42 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         }
     }
 
+    /// Its holder lets go of it.
+    ///
     /// - Returns: Whether there is something to release at the server. What was suspect is lost from now on.
     func beginRelease() -> Bool {
         if end(nil) { return true }
-        return withAside { _ in
-            guard phase.load(ordering: .relaxed) == Phase.suspect else { return false }
-            phase.store(Phase.lost, ordering: .releasing)
-            return true
-        }
+        return withAside { _ in change { $0.beginRelease() } }
+    }
+
+    /// The caller that has asked for the lock comes to run. See `GrantState.claim`.
+    func claim() -> GrantState.Claim {
+        guard grant != .held else { return .held }
+        return withAside { _ in change { $0.claim() } }
+    }
+
+    /// Under the mutex.
+    private func change<Result>(_ body: (inout GrantState) -> Result) -> Result {
+        var grant = grant
+        defer { phase.store(grant.rawValue, ordering: .releasing) }
+        return body(&grant)
     }
 
     /// - Returns: Who is to be told; `nil` if the lease had ended before.
     private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [@Sendable (LockError?) -> Void]? {
         withAside { aside in
-            let old = phase.load(ordering: .relaxed)
             // Of a loss that was suspected everybody knows, and has the first reason.
-            if old == Phase.suspect, loss != nil, !isSuspicion { phase.store(Phase.lost, ordering: .releasing) }
-            guard old == Phase.held else { return nil }
+            guard grant == .held else {
+                if loss != nil { _ = change { $0.end(isSuspicion ? .suspected : .lost) } }
+                return nil
+            }
             let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
             aside?.observers = [:]
             if let loss {
                 aside = aside ?? Aside()
                 aside?.loss = loss
             }
-            let ended = isSuspicion ? Phase.suspect : loss == nil ? Phase.released : Phase.lost
-            phase.store(ended, ordering: .releasing)
+            _ = change { $0.end(isSuspicion ? .suspected : loss == nil ? .released : .lost) }
             return observers
         }
     }
@@ -136,7 +141,7 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     @discardableResult
     func observe(isFirst: Bool = false, _ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
         let (number, ended) = withAside { aside -> (Int, LockError??) in
-            guard phase.load(ordering: .relaxed) == Phase.held else { return (0, .some(aside?.loss)) }
+            guard grant == .held else { return (0, .some(aside?.loss)) }
             let changed = aside ?? Aside()
             changed.nextObserver += 1
             let number = isFirst ? -changed.nextObserver : changed.nextObserver

@@ -25,13 +25,24 @@ enum ScopedBody {
                 body
             )
         } catch {
-            let loss = leases.lazy.compactMap(\.loss).first
-            // The body's error is what the caller has to know; whatever ends the release also ends the locks.
-            try? await release()
-            throw loss?.caused(by: error) ?? error
+            // Looked at after the release, which may be what finds the loss: nothing tells whether that was before the body's end.
+            let failure = await failure(of: release)
+            throw (failure ?? leases.lazy.compactMap(\.loss).first)?.caused(by: error) ?? error
         }
         try await release()
         return result
+    }
+
+    /// Whatever ends the release also ends the locks.
+    ///
+    /// - Returns: Why nothing is held any more, if that is not the release's doing.
+    nonisolated(nonsending) static func failure(of release: nonisolated(nonsending) () async throws -> Void) async -> LockError? {
+        do {
+            try await release()
+            return nil
+        } catch {
+            return error as? LockError
+        }
     }
 
     /// Accepts what people write: bodies on the main actor, in actors, that capture local variables and values that are
@@ -60,7 +71,7 @@ enum ScopedBody {
                 _ = isolation
                 let (body, view) = input.value
                 // The caller waits for this task, so what must not end before the one does not end before the other.
-                let outer = EnclosingLock.all.map { lock in
+                let outer = EnclosingLock.open.map { lock in
                     var lock = lock
                     if lock.task == caller { lock.task = .current }
                     return lock

@@ -53,7 +53,8 @@ extension LockManager {
 
     /// The connection of a loan that has not ended.
     func borrowed(_ loan: Loan) throws -> LentConnection {
-        if let loss = loan.ending.loss, lent[loan.connection]?.isAborted != true { throw loss }
+        // One in doubt goes on: its transaction has failed, and is still to be rolled back.
+        if !loan.ending.isOpen, let loss = loan.ending.loss { throw loss }
         guard loan.ending.isOpen, let state = lent[loan.connection], state.ending === loan.ending else {
             throw LockError(
                 .invalidArgument,

@@ -151,8 +151,7 @@ extension LockManager {
     ) throws -> LeaseState? {
         switch outcome {
         case .granted:
-            // It can be lost again before this task comes to run.
-            if let loss = state.loss { throw loss }
+            if !state.isHeld { try claim([state]) }
             return state
         case .refused:
             return nil
@@ -239,11 +238,41 @@ extension LockManager {
         }
     }
 
+    /// The caller that has asked for locks comes to run. Until then they may have been lost, or have come in doubt.
+    ///
+    /// - Throws: The loss of one of them. Then all of them are given back, since the caller has no means to do it.
+    nonisolated func claim(_ states: [LeaseState]) throws {
+        noteExpiry(of: states)
+        guard let loss = states.lazy.compactMap(\.loss).first else { return }
+        giveBack(
+            states.filter { state in
+                switch state.claim() {
+                case .held: state.beginRelease()
+                case .lost(let isToBeReleased): isToBeReleased
+                }
+            }
+        )
+        throw loss
+    }
+
     /// The clock may have ended a lease before the loop has come to say so.
     nonisolated func noteExpiry(of states: [LeaseState]) {
+        guard !states.allSatisfy(\.isHeld) else { return }
         let expired = states.filter { $0.isOpen && !$0.isHeld }
         guard !expired.isEmpty else { return }
         LeaseState.end(expired.map { ($0, lossError(Engine.suspect, key: $0.key)) }, isSuspicion: true)
+    }
+
+    /// Releases what no caller has any more, without anyone waiting for it.
+    ///
+    /// - Parameter states: Those whose release has begun.
+    nonisolated func giveBack(_ states: [LeaseState]) {
+        guard !states.isEmpty else { return }
+        loop.submit {
+            self.assumeIsolated { manager in
+                for state in states { manager.begin(state) { $0.release($1, now: $2) } }
+            }
+        }
     }
 
     /// The handle went away without a release.
@@ -252,10 +281,7 @@ extension LockManager {
             "a lock handle was dropped without release(); its lock is given back",
             metadata: [LogKey.key: "\(state.key)"]
         )
-        guard state.beginRelease() else { return }
-        loop.submit {
-            self.assumeIsolated { $0.begin(state) { $0.release($1, now: $2) } }
-        }
+        if state.beginRelease() { giveBack([state]) }
     }
 }
 

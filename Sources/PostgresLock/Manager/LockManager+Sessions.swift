@@ -56,10 +56,8 @@ extension LockManager {
                 body
             )
         } catch {
-            if let loss = loan.ending.loss { throw loss.caused(by: error) }
-            // The body's error is what the caller has to know; whatever ends the release also ends the locks.
-            try? await end(loan)
-            throw error
+            // Looked at after the release, which may be what finds the loss.
+            throw await ScopedBody.failure { try await end(loan) }?.caused(by: error) ?? error
         }
         try await end(loan)
         return result
@@ -226,8 +224,10 @@ extension LockManager {
 
     /// Ends the scope of a lock.
     func release(_ lease: LeaseState, on loan: Loan) async throws {
-        if let loss = lease.loss { throw loss }
-        guard lease.isOpen else { return }
+        guard lease.isOpen else {
+            if let loss = lease.loss { throw loss }
+            return
+        }
         let state: LentConnection
         do {
             state = try await beginTurn(on: loan, keys: [lease.key], isCancellable: false)
@@ -242,8 +242,13 @@ extension LockManager {
 
     private func giveBack(_ lease: LeaseState, on state: LentConnection) async throws {
         guard let isLast = state.remove(lease) else { return }
-        lease.end(nil)
-        guard isLast else { return }
+        noteExpiry(of: [lease])
+        _ = lease.beginRelease()
+        if isLast { try await unlock(lease, on: state) }
+        if let loss = lease.loss { throw loss }
+    }
+
+    private func unlock(_ lease: LeaseState, on state: LentConnection) async throws {
         state.letGo(lease.key)
         if state.holdings.isEmpty { drive { engine, _ in engine.unguardLent(state.id) } }
         let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
@@ -273,17 +278,21 @@ extension LockManager {
     // MARK: Ending
 
     private func end(_ loan: Loan) async throws {
-        if let loss = loan.ending.loss { throw loss }
-        guard let state = lent[loan.connection], state.ending === loan.ending else { return }
+        guard let state = lent[loan.connection], state.ending === loan.ending else {
+            if let loss = loan.ending.loss { throw loss }
+            return
+        }
         // From here on nothing new begins. What a task that outlives the body has begun is ended.
-        state.ending.end(nil)
+        _ = state.ending.beginRelease()
         state.closeLine()
         if let running = state.running { cancel(running) }
         await lastTurn(on: state)
         defer { state.endTurn() }
         let keys = state.heldKeys
         let held = keys.compactMap { key in state.holdings[key].map { (key: key.advisory, mode: $0.mode.core) } }
-        for lease in state.holdings.values.flatMap(\.leases) { lease.state.end(nil) }
+        let leases = keys.flatMap { state.holdings[$0]?.leases ?? [] }.map(\.state)
+        noteExpiry(of: leases)
+        for lease in leases { _ = lease.beginRelease() }
         for key in state.holdings.keys { state.letGo(key) }
         if let failure = state.loss {
             if !keys.isEmpty { throw LockError(failure, keys: keys, place: place) }
@@ -297,5 +306,6 @@ extension LockManager {
         if let unproven {
             throw LockError(unproven.failure, keys: keys.filter { unproven.keys.contains($0.advisory) }, place: place)
         }
+        if let loss = leases.lazy.compactMap(\.loss).first { throw loss }
     }
 }

@@ -135,10 +135,6 @@ extension LockManager {
             "a handle of several locks was dropped without release(); its locks are given back",
             metadata: [LogKey.key: "\(held.map(\.key).names)"]
         )
-        loop.submit {
-            self.assumeIsolated { manager in
-                for state in held { manager.begin(state) { $0.release($1, now: $2) } }
-            }
-        }
+        giveBack(held)
     }
 }

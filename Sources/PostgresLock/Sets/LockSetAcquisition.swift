@@ -78,6 +78,7 @@ struct LockSetAcquisition {
                     await giveBack()
                     return .refused(keys)
                 case .complete:
+                    try manager.claim(states)
                     return .complete
                 }
             }

@@ -1,0 +1,50 @@
+import LockCore
+import Testing
+
+@Suite("Records for fencing tokens")
+struct EngineFencingTests {
+    private static let position = WALPosition(timeline: 1, location: 100)
+
+    /// Connection 1 holds the keys of the requests, connection 2 writes records, and has been asked for the first.
+    private static func writing(_ requests: ClosedRange<Int>) -> EngineScript {
+        var script = EngineScript { $0.isFencing = true }
+        let keys = requests.map { ($0, AdvisoryKey(Int64($0))) }
+        script.on { engine, now in
+            for (id, key) in keys { engine.acquire(RequestID(UInt64(id)), LockTable.Request(key, .exclusive), now: now) }
+        }
+        script.connected(1)
+        var left = requests.count
+        while left > 0 {
+            script.answered(1, rows: Array(repeating: true, count: min(left, 1000)))
+            left -= 1000
+        }
+        return script
+    }
+
+    @Test("what was being written when its session was lost is asked for again, over a new one")
+    func lostWhileWriting() {
+        var script = Self.writing(1...2)
+        #expect(script.connected(2).contains(.submit(2, .position)))
+        guard let id = script.lost(2).connecting ?? script.passToNextWake().connecting else {
+            Issue.record("There is no new session to write over.")
+            return
+        }
+        #expect(script.connected(id).contains(.submit(id, .position)))
+        var actions = script.on { $0.answered(id, Engine.Answer(position: Self.position), now: $1) }
+        actions += script.answered(1)
+        #expect(actions.contains(.fence(1, Self.position, index: 0)))
+        #expect(actions.contains(.fence(2, Self.position, index: 0)))
+        #expect(actions.contains(.resolve(1, .granted)))
+        #expect(actions.contains(.resolve(2, .granted)))
+    }
+
+    @Test("a record that can't be written fails many thousand calls without looking at each for each", .timeLimit(.minutes(1)))
+    func manyFailures() {
+        let count = 20_000
+        var script = Self.writing(1...count)
+        script.connected(2)
+        let failure = Failure(.statement, "No space left on device.")
+        let actions = script.on { $0.answered(2, Engine.Answer(failure: failure), now: $1) }
+        #expect(actions.failures.count == count)
+    }
+}

@@ -1,0 +1,155 @@
+import PostgresLock
+import Testing
+
+/// Locks that are in doubt: their sessions may live, so they are still to be released.
+@Suite("Locks in doubt")
+struct SuspectLockTests {
+    enum Way: CaseIterable {
+        case acquire
+        case tryAcquire
+        case withLock
+        case acquireAll
+        case withLocks
+
+        /// Gets the locks "a" and, where there are several, "b", and lets them go.
+        func use(_ locks: LockManager) async throws {
+            switch self {
+            case .acquire: try await locks.acquire("a").release()
+            case .tryAcquire: try await locks.tryAcquire("a")?.release()
+            case .withLock: try await locks.withLock("a") { _ in Issue.record("The body runs without its lock.") }
+            case .acquireAll: try await locks.acquire(all: [.exclusive("a"), .shared("b")]).release()
+            case .withLocks:
+                try await locks.withLocks([.exclusive("a"), .shared("b")]) { _ in Issue.record("The body runs without its locks.") }
+            }
+        }
+    }
+
+    /// Others get what was locked, while the manager and its sessions live.
+    private func expectFree(_ keys: LockKey...) async throws {
+        let others = try TestDatabase.get().manager()
+        for key in keys {
+            try await others.withLock(key, timeout: .seconds(15)) { _ in }
+        }
+    }
+
+    @Test(
+        "an acquire whose lock comes in doubt before its caller goes on throws the loss, and leaves no lock",
+        .database,
+        arguments: Way.allCases
+    )
+    func doubtBeforeResumption(_ way: Way) async throws {
+        let locks = try TestDatabase.get().manager()
+        let executor = GatedExecutor()
+        let task = Task(executorPreference: executor) {
+            executor.hold()
+            try await way.use(locks)
+        }
+        await executor.arrival()
+        await locks.bringInDoubt()
+        executor.letGo()
+        let error = await lockError { try await task.value }
+        #expect(error?.code == .lockLost)
+        try await expectFree("a", "b")
+    }
+
+    @Test(
+        "an acquire whose lease ends by the clock before its caller goes on throws the loss, and leaves no lock",
+        .database,
+        arguments: Way.allCases
+    )
+    func expiryBeforeResumption(_ way: Way) async throws {
+        let locks = try TestDatabase.get().manager()
+        let executor = GatedExecutor()
+        let task = Task(executorPreference: executor) {
+            executor.hold()
+            try await way.use(locks)
+        }
+        await executor.arrival()
+        await locks.expireProofs()
+        executor.letGo()
+        let error = await lockError { try await task.value }
+        #expect(error?.code == .lockLost)
+        try await expectFree("a", "b")
+    }
+
+    @Test("a handle whose lock is in doubt releases it on the server, and says that it was in doubt", .database)
+    func release() async throws {
+        let locks = try TestDatabase.get().manager()
+        let one = try await locks.acquire("a")
+        let several = try await locks.acquire(all: [.exclusive("b"), .exclusive("c")])
+        await locks.bringInDoubt()
+        let isHeld = (one.isHeld, several.isHeld)
+        #expect(isHeld == (false, false))
+        do {
+            try await one.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+        }
+        do {
+            try await several.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+            #expect(Set(error.keys) == ["b", "c"])
+        }
+        try await expectFree("a", "b", "c")
+    }
+
+    @Test("a handle that is dropped while its lock is in doubt gives the lock back", .database)
+    func drop() async throws {
+        let locks = try TestDatabase.get().manager()
+        do {
+            let one = try await locks.acquire("a")
+            let several = try await locks.acquire(all: [.exclusive("b"), .exclusive("c")])
+            await locks.bringInDoubt()
+            let isHeld = (one.isHeld, several.isHeld)
+            #expect(isHeld == (false, false))
+        }
+        try await expectFree("a", "b", "c")
+    }
+
+    @Test("a release after the lease has ended by the clock says so, whether the event loop has noticed or not", .database)
+    func releaseAfterExpiry() async throws {
+        let locks = try TestDatabase.get().manager()
+        let one = try await locks.acquire("a")
+        await locks.expireProofs()
+        do {
+            try await one.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+        }
+        let several = try await locks.acquire(all: [.exclusive("b"), .exclusive("c")])
+        await locks.expireProofs()
+        do {
+            try await several.release()
+            Issue.record("The release says nothing of the loss.")
+        } catch let error as LockError {
+            #expect(error.code == .lockLost)
+        }
+        try await expectFree("a", "b", "c")
+    }
+
+    @Test("a session whose lease has ended by the clock releases what it holds, and says so", .database)
+    func sessionAfterExpiry() async throws {
+        let locks = try TestDatabase.get().manager()
+        try await locks.withSession { session in
+            let scoped = await lockError { try await session.withLock("a") { _ in await locks.expireProofs() } }
+            #expect(scoped?.code == .lockLost)
+            try await session.lock("b")
+            await locks.expireProofs()
+            let unlocked = await lockError { try await session.unlock("b") }
+            #expect(unlocked?.code == .lockLost)
+            try await expectFree("a", "b")
+        }
+        let ended = await lockError {
+            try await locks.withSession { session in
+                try await session.lock("c")
+                await locks.expireProofs()
+            }
+        }
+        #expect(ended?.code == .lockLost)
+        try await expectFree("c")
+    }
+}

@@ -1,0 +1,26 @@
+import LibPQ
+import Testing
+
+@testable import PostgresLock
+
+@Suite("What scopes hand on")
+struct ScopeInheritanceTests {
+    @Test("a scope remembers no scopes that have ended, however many tasks have started one another inside theirs", .database)
+    func generations() async throws {
+        let locks = try TestDatabase.get().manager()
+        let counts = Locked<[Int]>([])
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            @Sendable func run(_ generation: Int) {
+                Task {
+                    try await locks.withLock("job") { _ in
+                        counts.withLock { $0.append(EnclosingLock.all.count) }
+                        guard generation < 50 else { return continuation.resume() }
+                        run(generation + 1)
+                    }
+                }
+            }
+            run(1)
+        }
+        #expect(counts.withLock { $0 } == Array(repeating: 1, count: 50))
+    }
+}
