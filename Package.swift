@@ -136,7 +136,7 @@ let package = Package(
         ),
         .testTarget(
             name: "PglockTests",
-            dependencies: ["pglock", "PostgresLock", "PostgresLockTesting"],
+            dependencies: ["FaultTools", "pglock", "PostgresLock", "PostgresLockTesting"],
             swiftSettings: settings
         ),
         .testTarget(

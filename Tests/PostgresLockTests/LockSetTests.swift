@@ -53,7 +53,7 @@ struct LockSetTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("all or nothing: if one is taken, none is held, and the error names it", arguments: [0, 100])
+    @Test("all or nothing: if one is taken, none is held, and the error names it", arguments: [0, 3000])
     func nothing(milliseconds: Int) async throws {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
@@ -156,7 +156,7 @@ struct LockSetTests {
                         } catch is CancellationError {
                             ends.cancelled += 1
                         } catch let error as LockError {
-                            #expect(error.code == .timedOut, "\(error)")
+                            #expect([.timedOut, .noAnswer].contains(error.code), "\(error)")
                             ends.timedOut += 1
                         }
                     }
@@ -215,7 +215,7 @@ struct LockSetTests {
     @Test("a nested wait has a limit, whose error explains it")
     func nested() async throws {
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
+        let locks = try database.manager { $0.timeouts.nested = .seconds(2) }
         let other = try await database.manager().acquire("b")
         try await locks.withLock("a") { _ in
             let error = await #expect(throws: LockError.self) {

@@ -120,8 +120,10 @@ struct LockTests {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
         let held = try await first.acquire("a")
+        // Connected before, so that the limit is for the lock alone.
+        try await second.acquire("b").release()
         let error = await #expect(throws: LockError.self) {
-            try await second.acquire("a", timeout: .milliseconds(100)).release()
+            try await second.acquire("a", timeout: .seconds(2)).release()
         }
         #expect(error?.code == .timedOut)
         #expect(error?.keys == ["a"])
@@ -194,12 +196,13 @@ struct LockTests {
     @Test("a nested wait has a limit, whose error explains it")
     func nested() async throws {
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
+        let locks = try database.manager { $0.timeouts.nested = .seconds(2) }
         let other = try await database.manager().acquire("b")
         try await locks.withLock("a") { _ in
             let error = await #expect(throws: LockError.self) { try await locks.withLock("b") { _ in } }
             #expect(error?.code == .timedOut)
             #expect(error?.message.contains("timeouts.nested") == true)
+            #expect(error?.message.hasPrefix("Waited 2.0 seconds for the lock") == true)
         }
         try await other.release()
     }

@@ -131,7 +131,8 @@ struct RaceTests {
             isWon = true
         } catch is CancellationError {
             isWon = false
-        } catch let error as LockError where error.code == .timedOut {
+        } catch let error as LockError where [.timedOut, .noAnswer].contains(error.code) {
+            // Some deadlines come before the server's first answer.
             isWon = false
         }
         try await canceller.value

@@ -343,7 +343,7 @@ struct TransactionTests {
                 { try await locks.withSession(timeout: .zero) { _ in } },
             ] {
                 let error = await lockError(of: body)
-                #expect(error?.code == .timedOut)
+                #expect(error?.code == .poolExhausted)
                 #expect(error?.message.contains("pool.maximumConnections") == true)
             }
         }

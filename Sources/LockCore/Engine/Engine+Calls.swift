@@ -18,6 +18,7 @@ extension Engine {
         guard begin(id, .lock(request.key), deadline: deadline, now: now) else { return }
         table.request(id, request, enclosing: enclosing, now: now)
         settleTable(now: now)
+        if let deadline { planLook(for: id, request.key, deadline: deadline, now: now) }
     }
 
     /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
@@ -77,11 +78,13 @@ extension Engine {
     /// - Parameters:
     ///   - deadline: When it is to be cancelled.
     ///   - answerBy: When the connection counts as dead, if there is no answer until then.
+    ///   - lockWait: The key that it takes, and may wait for. It is cancelled only while it waits for a lock.
     package mutating func beginStatement(
         _ id: RequestID,
         on connection: ConnectionID,
         deadline: Instant? = nil,
         answerBy: Instant? = nil,
+        lockWait: AdvisoryKey? = nil,
         now: Instant
     ) {
         calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
@@ -97,6 +100,7 @@ extension Engine {
         connections[connection]?.isStatementAnswered = false
         connections[connection]?.lastSent = now
         connections[connection]?.statementSentAt = now
+        connections[connection]?.lockWait = lockWait
     }
 
     /// The server has answered the statement.
@@ -125,7 +129,7 @@ extension Engine {
             resolve(id, .ended(cause))
             lendQueue.remove(id)
         case .statement(let connection):
-            interrupt(connection, onlyLockWaits: false, cause: cause, now: now)
+            interrupt(connection, onlyLockWaits: connections[connection]?.lockWait != nil, cause: cause, now: now)
         case .releasing, .changing, .fencing:
             break
         }

@@ -124,7 +124,9 @@ extension Engine {
         let goesOnWaiting = pollAnswered(key, isGranted: isGranted, now: now)
         if isGranted {
             table.granted(key, on: id, now: now)
-        } else if !goesOnWaiting {
+        } else if goesOnWaiting {
+            table.noteTaken(key, now: now)
+        } else {
             table.notGranted(key, now: now)
         }
     }

@@ -197,11 +197,11 @@ extension Engine {
     }
 
     /// Neither waits nor transactions can take all the places, where there are places to share.
-    private func limit(of role: Role) -> Int {
+    func limit(of role: Role) -> Int {
         max(1, otherPlaces - 1)
     }
 
-    private var otherPlaces: Int {
+    var otherPlaces: Int {
         configuration.maximumConnections - configuration.maximumCarriers - (configuration.isFencing ? 1 : 0)
     }
 
@@ -244,7 +244,7 @@ extension Engine {
         case .releasing, .changing, .statement:
             return nil
         }
-        return outage?.failure ?? Failure(.stillConnecting, "The connection was still being made.")
+        return outage?.failure ?? .stillConnecting
     }
 
     private var isCarrierDown: Bool {

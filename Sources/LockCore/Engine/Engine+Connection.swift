@@ -46,6 +46,8 @@ extension Engine {
         var statement: RequestID?
         var isStatementAnswered = false
         var statementSentAt = Instant(nanoseconds: 0)
+        /// The key that the statement takes, and may wait for.
+        var lockWait: AdvisoryKey?
         /// Whether there are locks on a lent connection.
         var isGuarding = false
         /// ``answerBy`` is there because the server says that it has answered.

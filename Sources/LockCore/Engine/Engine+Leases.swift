@@ -124,6 +124,7 @@ extension Engine {
         guard let connection = connections[id], let begun = runs(connection), begun < sentAt else { return }
         switch sighting {
         case .hidden:
+            noteWaiting(connection, isSeen: false, now: now)
             guard !hasNotedHidden else { return }
             hasNotedHidden = true
             actions.append(.log(.hiddenActivity(id)))
@@ -134,6 +135,7 @@ extension Engine {
             break
         case .active(let isHeard):
             if connection.isAnswerMissed { connections[id]?.forgetMissedAnswer() }
+            noteWaiting(connection, isSeen: true, now: now)
             if isHeard, connection.phase == .lent { renew(id, sentAt: sentAt, now: now) }
         }
     }

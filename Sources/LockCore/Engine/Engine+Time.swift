@@ -3,8 +3,9 @@ extension Engine {
     package mutating func advance(to now: Instant) {
         isWakeStale = true
         while let id = deadlines.popDue(now: now, isAlive: { [calls] in calls[$0]?.deadline != nil }) {
-            end(id, cause: .timedOut(calls[id].flatMap(unreachable)), now: now)
+            end(id, cause: .timedOut(uncertainty(of: id)), now: now)
         }
+        lookIfDue(now: now)
         continueInterrupts(now: now)
         for id in connectionIDs {
             // Looked up anew, since giving one connection up can put another to use.
@@ -69,6 +70,7 @@ extension Engine {
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }
         if let at = patienceAt { next = min(next, at) }
+        if let at = nextLook { next = min(next, at) }
         return next == .distantFuture ? nil : next
     }
 

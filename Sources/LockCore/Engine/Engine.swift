@@ -59,6 +59,10 @@ package struct Engine: Sendable {
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
 
+    // What the server is asked about before deadlines: see Engine+Deadlines.
+    var looksWanted: Set<AdvisoryKey> = []
+    var nextLook: Instant?
+
     // Leases.
     /// Requests that the table has granted, and whose session has still to prove that it lives, or that have no token yet.
     var unconfirmed: [RequestID: Unconfirmed] = [:]

@@ -54,6 +54,11 @@ extension LockTable {
         private(set) var isAskedAnew = false
         private var isAsked = false
 
+        /// When the lock was last known to be held, here or by others.
+        var takenAt: Instant?
+        /// How many transactions of this process the server has granted it to.
+        private var transactionsGranted = 0
+
         init(_ key: AdvisoryKey) {
             self.key = key
         }
@@ -129,13 +134,15 @@ extension LockTable.Entry {
 
     /// - Returns: Whether it was the last session holder, which is answered when the server has let go, or when the lock has
     ///   been passed on.
-    mutating func release(_ id: RequestID, _ request: LockTable.Request) -> Bool {
+    mutating func release(_ id: RequestID, _ request: LockTable.Request, now: Instant) -> Bool {
+        if isHeldHere { takenAt = now }
         defer {
             if sessionHolders == 0, transactionHolders == 0 { isHeldExclusively = false }
         }
         switch request.scope {
         case .transaction:
             transactionHolders -= 1
+            if request.isServerGranted { transactionsGranted -= 1 }
             return false
         case .session:
             sessionHolders -= 1
@@ -166,10 +173,25 @@ extension LockTable.Entry {
         mustQueue = true
     }
 
-    mutating func loseServerLock() {
+    mutating func loseServerLock(now: Instant) {
+        takenAt = now
         server = .none
         sessionHolders = 0
         if transactionHolders == 0 { isHeldExclusively = false }
+    }
+
+    // MARK: Whether it is taken
+
+    mutating func transactionGranted() {
+        transactionsGranted += 1
+    }
+
+    /// Whether the server has granted it to this process.
+    var isHeldHere: Bool {
+        switch server {
+        case .held, .changing: true
+        case .none, .trying, .waiting, .ending, .unlocking: transactionsGranted > 0
+        }
     }
 
     // MARK: Changing the mode

@@ -15,6 +15,8 @@ extension LockTable {
         /// Only to tell the server when nobody can want the lock any more; the table itself keeps no time.
         package let deadline: Instant
         package internal(set) var isGranted = false
+        /// Of transactions, whose turn comes before the server has been asked.
+        var isServerGranted = false
 
         package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, isTry: Bool = false, deadline: Instant? = nil) {
             self.key = key

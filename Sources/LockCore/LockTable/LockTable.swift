@@ -86,7 +86,7 @@ package struct LockTable: Sendable {
             return
         }
         requests[id] = nil
-        let isLast = entries[held.entry].release(id, held.request)
+        let isLast = entries[held.entry].release(id, held.request, now: now)
         advance(held.entry, now: now)
         if !isLast { actions.append(.released(id)) }
     }
@@ -125,11 +125,14 @@ package struct LockTable: Sendable {
     }
 
     /// `tryLock` found the lock taken, or an ended wait proved to hold nothing.
-    package mutating func notGranted(_ key: AdvisoryKey, now: Instant) {
+    ///
+    /// - Parameter isTaken: Whether the server has said that it is taken.
+    package mutating func notGranted(_ key: AdvisoryKey, isTaken: Bool = true, now: Instant) {
         guard let index = entries.index(of: key) else { return }
         switch entries[index].server {
         case .trying:
             entries[index].serverRefused()
+            if isTaken { entries[index].takenAt = now }
             entries[index].refuseTries(requests: &requests, actions: &actions)
         case .waiting, .ending:
             entries[index].server = .none
@@ -156,7 +159,7 @@ package struct LockTable: Sendable {
     package mutating func noRoom(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key) else { return }
         if entries[index].isAskedAnew, entries[index].hasPatience {
-            notGranted(key, now: now)
+            notGranted(key, isTaken: false, now: now)
         } else {
             failed(key, failure, now: now)
         }
@@ -213,7 +216,7 @@ package struct LockTable: Sendable {
             guard let index = entries.index(of: key) else { continue }
             if let change = entries[index].endChange(false, now: now) { actions.append(.changeFailed(change.call, failure)) }
             if let releaser = entries[index].takeReleaser() { actions.append(.releaseFailed(releaser, failure)) }
-            entries[index].loseServerLock()
+            entries[index].loseServerLock(now: now)
             advance(index, now: now)
         }
         for key in unlockingKeys.sorted() {
@@ -254,6 +257,24 @@ package struct LockTable: Sendable {
     package func serverState(of key: AdvisoryKey) -> ServerState {
         entries[key]?.server ?? .none
     }
+
+    // MARK: Whether a lock is taken
+
+    /// The server has granted a transaction the lock that it had its turn for.
+    mutating func transactionGranted(_ id: RequestID) {
+        guard let held = requests[id], held.request.isGranted, held.request.scope == .transaction, !held.request.isServerGranted
+        else { return }
+        requests.update(id) { $0.request.isServerGranted = true }
+        entries[held.entry].transactionGranted()
+    }
+
+    /// The server has answered that others hold the key, which goes on waiting.
+    mutating func noteTaken(_ key: AdvisoryKey, now: Instant) {
+        guard let index = entries.index(of: key) else { return }
+        entries[index].takenAt = now
+    }
+
+    func entry(of key: AdvisoryKey) -> Entry? { entries[key] }
 
     func latestDeadline(of key: AdvisoryKey) -> Instant {
         entries[key]?.latestDeadline ?? .distantFuture

@@ -7,6 +7,8 @@ package struct Failure: Hashable, Sendable {
         case unreachable
         /// No attempt has failed so far, but none has succeeded either.
         case stillConnecting
+        /// The deadline came before the server has said whether the lock is free.
+        case unanswered
         case refusedByConfiguration
         case authentication
         case tooManyConnections

@@ -27,8 +27,15 @@ extension LockError {
         public static let badConfiguration = Code("badConfiguration")
         /// An argument makes no sense, or something is used beyond its scope, or by two tasks where one is allowed.
         public static let invalidArgument = Code("invalidArgument")
-        /// The deadline came before the lock or the connection, or it is zero and they were not free.
+        /// The lock is taken, and the deadline came, or is zero. The server has said that it is taken, or this process holds it or
+        /// has asked for it before. Never said of a server that is silent.
         public static let timedOut = Code("timedOut")
+        /// The deadline came before the server had said whether the lock is free: it did not answer, it was still being connected
+        /// to, or it could not be asked yet. The lock may be free, and is not held by the caller.
+        public static let noAnswer = Code("noAnswer")
+        /// The deadline came, or is zero, while other tasks had all the connections that the pool may open for transactions and
+        /// sessions. Nothing is known of the lock, which the server was not asked for.
+        public static let poolExhausted = Code("poolExhausted")
         /// The task, its session or its connection holds already what is asked for: the one would wait for ever, the others would get it
         /// although it is held.
         public static let alreadyHeld = Code("alreadyHeld")

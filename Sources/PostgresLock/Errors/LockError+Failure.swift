@@ -16,8 +16,11 @@ extension LockError {
             code = .cannotConnect
             text = "Can't connect to \(place): \(failure.message)\(about). Check host, port, and that the server is running."
         case .stillConnecting:
-            code = .timedOut
+            code = .noAnswer
             text = "The deadline came while \(place) was still being connected to\(about). Give it more time."
+        case .unanswered:
+            code = .noAnswer
+            text = "The deadline came before \(place) had answered\(about). Whether the lock is free is not known. Give it more time."
         case .refusedByConfiguration:
             code = .cannotConnect
             text = "\(place) refuses the connection: \(failure.message)\(about). Check the database's name and the role's rights."

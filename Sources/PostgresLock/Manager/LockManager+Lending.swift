@@ -22,19 +22,19 @@ extension LockManager {
             return state
         case .refused:
             throw LockError(
-                .timedOut,
+                .poolExhausted,
                 """
-                Others of this manager have all the connections to \(place) that there may be for a \(borrower.rawValue), and a timeout \
+                Other tasks have all the connections to \(place) that there may be for a \(borrower.rawValue), and a timeout \
                 of zero does not wait. Hold them for shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
             )
         case .ended(.timedOut(nil)):
             throw LockError(
-                .timedOut,
+                .poolExhausted,
                 """
-                Waited \(limit.duration ?? .zero) for a connection to \(place) for a \(borrower.rawValue), in vain: others of \
-                this manager have them all. Hold them for shorter, or raise pool.maximumConnections.
+                Waited \(limit.duration ?? .zero) for a connection to \(place) for a \(borrower.rawValue): other tasks have all \
+                that there may be. Hold them for shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
             )
@@ -99,7 +99,15 @@ extension LockManager {
         case .begun:
             break
         case .over(let cause):
-            throw error(for: .ended(cause), keys: keys, limit: limit.duration, isNested: limit.isDefault)
+            guard case .timedOut = cause else { throw CancellationError() }
+            throw LockError(
+                .noAnswer,
+                """
+                Waited \(limit.duration ?? .zero) for the \(loan.borrower.rawValue), which runs one statement at a time, and another task's \
+                has not ended. The server was not asked for \(keys.described). Use a \(loan.borrower.rawValue) per task, or give it more time.
+                """,
+                keys: keys
+            )
         case .closed:
             _ = try borrowed(loan)
             throw LockError(.connectionLost, "The connection of the \(loan.borrower.rawValue) is gone.", keys: keys)
@@ -120,7 +128,7 @@ extension LockManager {
         let alarm = deadline.map { deadline in
             Task {
                 try await Task.sleep(for: now.duration(to: deadline))
-                lent[connection]?.leaveLine(place, .timedOut(nil))
+                lent[connection]?.leaveLine(place, .timedOut(.unanswered))
             }
         }
         defer { alarm?.cancel() }
@@ -146,7 +154,7 @@ extension LockManager {
         if let state = try? borrowed(loan) {
             state.lineUp(place, continuation)
             // The alarm may have found nobody in the line.
-            if let deadline, deadline <= now { state.leaveLine(place, .timedOut(nil)) }
+            if let deadline, deadline <= now { state.leaveLine(place, .timedOut(.unanswered)) }
         } else {
             continuation.resume(returning: .closed)
         }
@@ -171,6 +179,8 @@ extension LockManager {
     ///   - keys: What they are about, for the error.
     ///   - isUndone: Whether the caller takes back what the statements do when this throws: then a cancellation or a
     ///     deadline counts also if the statements have outrun it.
+    ///   - lockWait: The key that the last statement takes, and may wait for. Only then is it known at the deadline that the lock
+    ///     was taken: the server has ended a wait for it.
     ///   - mayBlock: If not, a server that does not answer in time counts as gone.
     /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
     ///   what made them fail.
@@ -180,6 +190,7 @@ extension LockManager {
         limit: WaitLimit = .none,
         keys: [LockKey] = [],
         isUndone: Bool = false,
+        lockWait: LockKey? = nil,
         mayBlock: Bool = true
     ) async throws -> [Reply] {
         let call = PendingCall()
@@ -188,7 +199,14 @@ extension LockManager {
         let answerBy = mayBlock ? nil : now.advanced(by: configuration.timeouts.response)
         let outcome = await callFromInside(call) { engine, id, now in
             submit(statements, on: state, &engine) {
-                $0.beginStatement(id, on: state.id, deadline: limit.deadline, answerBy: answerBy, now: now)
+                $0.beginStatement(
+                    id,
+                    on: state.id,
+                    deadline: limit.deadline,
+                    answerBy: answerBy,
+                    lockWait: lockWait?.advisory,
+                    now: now
+                )
             }
         }
         guard case .settled(let cause) = outcome else {
@@ -198,7 +216,9 @@ extension LockManager {
         let failure = replies.lazy.compactMap(\.error).first
         // Which of several reasons has struck is known only here: a deadline may come while something else fails.
         if let cause, failure.map({ $0.sqlState == "57014" }) ?? isUndone {
-            throw error(for: .settled(cause: cause), keys: keys, limit: limit.duration, isNested: limit.isDefault)
+            let isTaken = lockWait != nil && replies.last?.error?.sqlState == "57014"
+            let outcome = Engine.Outcome.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered))
+            throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
         }
         if let failure { throw LockError(Failure(failure), keys: keys, place: place) }
         return replies
@@ -305,7 +325,7 @@ extension LockManager {
 extension LockManager {
     /// Who waits in vain while holding other locks has to know which.
     func naming(_ held: [LockKey], in error: any Error) -> any Error {
-        guard let error = error as? LockError, [.deadlock, .timedOut].contains(error.code), !held.isEmpty else { return error }
+        guard let error = error as? LockError, [.deadlock, .timedOut, .noAnswer].contains(error.code), !held.isEmpty else { return error }
         return LockError(
             error.code,
             "\(error.message) Held meanwhile, and still: \(held.listed).",

@@ -22,7 +22,8 @@ extension LockManager {
     ///   - body: Gets a view of the lock. Its result is passed on.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
-    ///   all with ``LockError/Code/timedOut``, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``.
+    ///   all with ``LockError/Code/timedOut`` if the lock is taken, ``LockError/Code/noAnswer`` if the deadline came before the server
+    ///   said so, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``.
     @discardableResult
     public func withLock<Result>(
         _ key: LockKey,
@@ -113,9 +114,11 @@ extension LockManager {
         isTry: Bool
     ) async throws -> LeaseState? {
         try Task.checkCancellation()
-        let state = try prepare(key, mode, timeout: timeout, isTry: isTry)
+        // Taken once: the scope that sets a limit may end while this waits.
+        let limit = limit(timeout, isTry: isTry)
+        let state = try prepare(key, mode, timeout: timeout, limit: limit, isTry: isTry)
         let outcome = await outcome(of: state)
-        return try settle(state, outcome, timeout: timeout, isTry: isTry)
+        return try settle(state, outcome, limit: limit, isNested: timeout == nil)
     }
 
     /// Makes the call for a lock.
@@ -124,11 +127,12 @@ extension LockManager {
         _ key: LockKey,
         _ mode: LockMode,
         timeout: Duration?,
+        limit: Duration?,
         isTry: Bool
     ) throws -> LeaseState {
         try requireSessions()
         let enclosing = try check(key, mode, timeout: timeout)
-        let deadline = limit(timeout, isTry: isTry).map { now.advanced(by: $0) }
+        let deadline = limit.map { now.advanced(by: $0) }
         let request = LockTable.Request(key.advisory, mode.core, isTry: isTry, deadline: deadline)
         let state = LeaseState(key: key, mode: mode)
         state.ask { engine, id, now in
@@ -146,8 +150,8 @@ extension LockManager {
     private nonisolated func settle(
         _ state: LeaseState,
         _ outcome: Engine.Outcome,
-        timeout: Duration?,
-        isTry: Bool
+        limit: Duration?,
+        isNested: Bool
     ) throws -> LeaseState? {
         switch outcome {
         case .granted:
@@ -156,7 +160,7 @@ extension LockManager {
         case .refused:
             return nil
         default:
-            throw error(for: outcome, keys: [state.key], limit: limit(timeout, isTry: isTry), isNested: timeout == nil)
+            throw error(for: outcome, keys: [state.key], limit: limit, isNested: isNested)
         }
     }
 
@@ -208,15 +212,7 @@ extension LockManager {
         case .ended(.cancelled), .settled(cause: .cancelled):
             return CancellationError()
         case .ended(.timedOut(let failure)), .settled(cause: .timedOut(let failure)):
-            if let failure { return LockError(failure, keys: keys, place: place) }
-            let advice =
-                isNested && limit != nil
-                ? """
-                The task holds another lock, so a limit was set for it (timeouts.nested): two tasks that take two locks in \
-                opposite order would wait for each other for ever. Take locks in one order everywhere, or give a timeout.
-                """
-                : "Somebody else holds it; pg_locks on the server shows who."
-            return LockError(.timedOut, "Waited \(limit ?? .zero) for \(keys.names) in \(place), in vain. \(advice)", keys: keys)
+            return LockError.timeout(failure, keys: keys, place: place, limit: limit, isNested: isNested)
         case .failed(let failure):
             return LockError(failure, keys: keys, place: place)
         case .granted, .refused, .released, .changed, .lent, .settled(cause: nil):

@@ -35,7 +35,7 @@ extension LockManager {
     ///   - body: Gets the session. Runs as the body of ``withLock(_:mode:timeout:isolation:_:)`` does.
     /// - Returns: What the body returns, once everything is released.
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, among
-    ///   others with the codes ``LockError/Code/lockLost`` and, if nothing was held, ``LockError/Code/connectionLost``.
+    ///   others with the codes ``LockError/Code/poolExhausted``, ``LockError/Code/lockLost`` and, if nothing was held, ``LockError/Code/connectionLost``.
     @discardableResult
     public func withSession<Result>(
         timeout: Duration? = nil,
@@ -140,6 +140,7 @@ extension LockManager {
                 limit: limit,
                 keys: [key],
                 isUndone: true,
+                lockWait: isTry ? nil : key,
                 mayBlock: !isTry
             )
             guard !isTry || replies.first?.booleans.first == true else { return (false, nil) }

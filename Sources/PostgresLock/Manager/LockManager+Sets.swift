@@ -34,7 +34,8 @@ extension LockManager {
     ///   - body: Gets a view of the locks. Its result is passed on.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
-    ///   all with ``LockError/Code/timedOut``, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``. It names the
+    ///   all with ``LockError/Code/timedOut`` if the lock is taken, ``LockError/Code/noAnswer`` if the deadline came before the server
+    ///   said so, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``. It names the
     ///   keys that could not be had.
     @discardableResult
     public func withLocks<Result>(

@@ -33,7 +33,8 @@ extension LockManager {
     ///   - isolation: The caller's, by default.
     ///   - body: Gets the transaction. Runs as the body of ``withLock(_:mode:timeout:isolation:_:)`` does.
     /// - Returns: What the body returns, once the commit has been confirmed.
-    /// - Throws: What the body throws; `CancellationError`; ``LockError``, among others with the code
+    /// - Throws: What the body throws; `CancellationError`; ``LockError``, among others with ``LockError/Code/timedOut`` if the lock is
+    ///   taken, ``LockError/Code/poolExhausted`` if the connections are, ``LockError/Code/noAnswer``, and with the code
     ///   ``LockError/Code/commitOutcomeUnknown`` if the connection went away during the commit, or nothing was answered in
     ///   time: look at the data before doing it again.
     @discardableResult
@@ -97,7 +98,7 @@ extension LockManager {
         switch outcome {
         case .granted: return lease
         case .refused: throw taken(key)
-        default: throw error(for: outcome, keys: [key], limit: limit.duration)
+        default: throw error(for: outcome, keys: [key], limit: limit.duration, isNested: limit.isDefault)
         }
     }
 
@@ -128,9 +129,11 @@ extension LockManager {
                 limit: limit,
                 keys: key.map { [$0] } ?? [],
                 isUndone: true,
+                lockWait: isTry ? nil : key,
                 mayBlock: key != nil && !isTry
             )
             if isTry, let key, replies.last?.booleans.first != true { throw taken(key) }
+            if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
             if let key { try await guardLocks(on: state, keys: [key]) }
         } catch {
             takeBack(state, isClean: await isRolledBack(state))
@@ -199,6 +202,7 @@ extension LockManager {
                 limit: limit,
                 keys: [key],
                 isUndone: true,
+                lockWait: isTry ? nil : key,
                 mayBlock: !isTry
             )
             let (released, loss) = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)

@@ -31,7 +31,7 @@ public struct LockSession: Sendable {
     ///   - body: Gets a view of the lock. Its result is passed on.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
-    ///   all with the codes ``LockError/Code/timedOut``, ``LockError/Code/deadlock``, ``LockError/Code/alreadyHeld`` and
+    ///   all with the codes ``LockError/Code/timedOut``, ``LockError/Code/noAnswer``, ``LockError/Code/deadlock``, ``LockError/Code/alreadyHeld`` and
     ///   ``LockError/Code/lockLost``.
     @discardableResult
     public func withLock<Result>(

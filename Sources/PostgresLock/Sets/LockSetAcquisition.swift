@@ -122,7 +122,8 @@ struct LockSetAcquisition {
 
     /// How the first one has ended is told, of all those that have ended alike.
     private func check(_ ends: [(key: LockKey, outcome: Engine.Outcome)]) throws {
-        guard let first = ends.first else { return }
+        // That one of them is taken says more than that another one is not known.
+        guard let first = ends.first(where: { $0.outcome == .ended(.timedOut(nil)) }) ?? ends.first else { return }
         let keys = ends.filter { $0.outcome == first.outcome }.map(\.key)
         throw manager.error(for: first.outcome, keys: keys, limit: limit, isNested: isNested)
     }

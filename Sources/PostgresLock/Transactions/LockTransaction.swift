@@ -55,7 +55,8 @@ public struct LockTransaction: Sendable {
     ///   - mode: Alone, or together with other shared holders.
     ///   - timeout: How long to wait; `.zero` tries without waiting; `nil` waits as long as
     ///     ``LockManager/Configuration/Timeouts/nested``.
-    /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut`` and ``LockError/Code/deadlock``;
+    /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut``, ``LockError/Code/noAnswer`` and
+    ///   ``LockError/Code/deadlock``;
     ///   `CancellationError`.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
         guard try await loan.manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {

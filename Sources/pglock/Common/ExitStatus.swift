@@ -30,7 +30,7 @@ enum ExitStatus {
         case .invalidArgument: usage
         case .badConfiguration: badConfiguration
         case .authenticationFailed: noPermission
-        case .lockTableFull, .capacity, .deadlock, .timedOut: tryAgain
+        case .lockTableFull, .capacity, .poolExhausted, .deadlock, .timedOut: tryAgain
         default: unavailable
         }
     }

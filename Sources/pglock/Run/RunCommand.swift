@@ -97,7 +97,8 @@ struct RunCommand: AsyncParsableCommand {
         get throws { try KeyText.parse(key, isNumber: number) }
     }
 
-    /// As with flock(1), that somebody else is at work is no news to whoever said -n.
+    /// As with flock(1), contention is no news to a caller that said -n. Only contention has the status of -E: a server that does
+    /// not answer has not said that the lock is taken.
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? LockError, error.code == .timedOut, nonblock || wait != nil else { return error }
         return nonblock && !log.verbose ? ExitCode(conflictExitCode) : CommandFailure(conflictExitCode, error.message)

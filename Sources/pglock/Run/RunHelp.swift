@@ -24,8 +24,8 @@ enum RunHelp {
           That of the command, or 128 + n if signal n has ended it; otherwise
           CODE  the lock was taken (-n) or not free in time (-w): 1, or what -E says
            64   the command line makes no sense
-           69   the server can't be reached or is not fit for locks (pglock doctor says
-                why), or the connection broke too early
+           69   the server can't be reached, does not answer in time, or is not fit for
+                locks (pglock doctor says why), or the connection broke too early
            70   the lock was lost while the command ran (see below)
            71   the operating system refused something
            75   the server has no room for the lock, or has broken a deadlock

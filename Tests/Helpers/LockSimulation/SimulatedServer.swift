@@ -16,6 +16,7 @@ final class SimulatedServer {
     private(set) var sessions: [Int: SimulatedSession] = [:]
     private var locks: [AdvisoryKey: SimulatedLock] = [:]
     private var freed: [AdvisoryKey: Instant] = [:]
+    private var lastTaken: [AdvisoryKey: Instant] = [:]
     private var nextSession = 1
     private var logEnd: UInt64 = 0
     private var tenures = 0
@@ -91,6 +92,11 @@ final class SimulatedServer {
         locks[key] == nil ? freed[key] ?? Instant(nanoseconds: 0) : nil
     }
 
+    /// Whether any session held it at some time since then.
+    func wasTaken(_ key: AdvisoryKey, since: Instant) -> Bool {
+        !holders(of: key).isEmpty || lastTaken[key].map { $0 >= since } ?? false
+    }
+
     /// Whether there is no room for a key that nobody has or wants so far.
     func isFull(for key: AdvisoryKey) -> Bool {
         guard let size = profile.lockTableSize, locks[key] == nil, locks.count >= size else { return false }
@@ -116,6 +122,7 @@ final class SimulatedServer {
 
     private func change<Result>(_ key: AdvisoryKey, _ change: (inout SimulatedLock) -> Result) -> Result {
         var lock = locks[key] ?? SimulatedLock()
+        if !lock.holders.isEmpty { lastTaken[key] = agenda.now }
         let result = change(&lock)
         let woken = lock.wake()
         if lock.isFree, locks[key] != nil { freed[key] = agenda.now }

@@ -120,7 +120,7 @@ final class SimulatedTask {
     ) {
         let isTry = chance.happens(0.15)
         let (deadline, cancelAfter) = isTry ? (nil, nil) : patience()
-        let began = process.now
+        let (began, beganAt) = (process.now, process.agenda.now)
         let end = deadline.map { began.advanced(by: $0) }
         let request = LockTable.Request(key, mode, isTry: isTry, deadline: end)
         let limit = [deadline, cancelAfter].compactMap(\.self).min()
@@ -135,8 +135,8 @@ final class SimulatedTask {
                     return completion(id, key, mode)
                 case .refused where isTry:
                     break
-                case .ended(.timedOut) where end.map { $0 <= process.now } == true:
-                    break
+                case .ended(.timedOut(let uncertainty)) where end.map { $0 <= process.now } == true:
+                    check(uncertainty, key, since: beganAt, limit: deadline ?? .zero)
                 case .ended(.cancelled) where cancelAfter.map { began.advanced(by: $0) <= process.now } == true:
                     break
                 case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated:
@@ -148,6 +148,21 @@ final class SimulatedTask {
             }
         )
         cancel(id, after: cancelAfter)
+    }
+
+    /// That a lock is taken is said only if it was, and in good weather it is known in time.
+    private func check(_ uncertainty: Failure?, _ key: AdvisoryKey, since: Instant, limit: Duration) {
+        switch uncertainty?.kind {
+        case nil:
+            // What the server has said may be as old as an answer may be, or as the process has stood still.
+            let oldest = since.advanced(by: .zero - profile.engine.responseTimeout - process.timeFrozen)
+            guard !process.server.wasTaken(key, since: oldest) else { return }
+            ledger.report("process \(process.id): key \(key) is called taken, but was free for longer than the call")
+        case .unanswered where profile.tellsWhatIsTaken && limit > profile.latency.upperBound * 20 + .milliseconds(200):
+            ledger.report("process \(process.id): whether key \(key) is taken is not known after \(limit)")
+        default:
+            break
+        }
     }
 
     func release(_ id: RequestID, then completion: (() -> Void)? = nil) {

@@ -69,7 +69,8 @@ final class SimulatedTransaction {
     }
 
     private func lock() {
-        run(.transactionLock(key, mode, isTry: isTry), deadline: deadline, cancelAfter: cancelAfter) { [self] outcome, reply in
+        run(.transactionLock(key, mode, isTry: isTry), deadline: deadline, cancelAfter: cancelAfter, lockWait: isTry ? nil : key) {
+            [self] outcome, reply in
             guard case .settled = outcome, let reply, reply.failure == nil, reply.rows == [true],
                 let connection, let link = process.links[connection]
             else { return end() }
@@ -91,6 +92,7 @@ final class SimulatedTransaction {
 
     private func hold(on session: SimulatedSession) {
         isHeld = true
+        if let turn { process.drive { engine, _ in engine.transactionGranted(turn) } }
         process.held[lease] = key
         process.ledger.begin(
             .init(process: process.id, id: lease, key: key, mode: mode, session: session, isOrphan: !session.isAlive)
@@ -109,6 +111,7 @@ final class SimulatedTransaction {
         _ statement: SimulatedStatement,
         deadline: Instant? = nil,
         cancelAfter: Duration?,
+        lockWait: AdvisoryKey? = nil,
         completion: @escaping (Engine.Outcome, SimulatedReply?) -> Void
     ) {
         guard let connection else { return completion(.failed(.lost), nil) }
@@ -118,7 +121,7 @@ final class SimulatedTransaction {
         let id = process.call(
             // From then on the connection has the usual time to answer, or is given up.
             within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
-            { $0.beginStatement($1, on: connection, deadline: deadline, now: $2) },
+            { $0.beginStatement($1, on: connection, deadline: deadline, lockWait: lockWait, now: $2) },
             completion: { _, outcome in completion(outcome, reply) }
         )
         process.links[connection]?.submit(statement) { [process] answer in

@@ -55,7 +55,7 @@ struct LockWorker {
         defer { canceller?.cancel() }
         do {
             try await task.value
-        } catch let error as LockError where error.code == .timedOut {
+        } catch let error as LockError where [.timedOut, .noAnswer, .poolExhausted].contains(error.code) {
             return
         } catch is CancellationError {
             return

@@ -1,3 +1,4 @@
+import FaultTools
 import Foundation
 import PostgresLock
 import Testing
@@ -87,6 +88,20 @@ struct RunStatusTests {
         #expect(!result.error.contains("hunter2"))
         let quick = try await pglock("run", "-w", "0.5", "-E", "9", "k", "true", url: "postgres://127.0.0.1:1/db")
         #expect(quick.status == .exited(69), "This is not contention.")
+    }
+
+    @Test("a server that does not answer is no contention, so -E does not apply")
+    func silent() async throws {
+        try await EphemeralPostgres.withServer { server in
+            let link = try SlowLink(to: server.socketDirectory, port: server.port, delay: .zero)
+            defer { link.close() }
+            link.swallowEverything()
+            let url = "host=\(link.folder) port=\(server.port) user=postgres dbname=postgres"
+            let result = try await pglock("run", "-w", "1", "-E", "0", "k", "echo", "ran", url: url)
+            #expect(result.status == .exited(69))
+            #expect(result.output.isEmpty)
+            #expect(result.error.contains("still being connected to"), "\(result.error)")
+        }
     }
 
     @Test("tells refusals apart by their status")

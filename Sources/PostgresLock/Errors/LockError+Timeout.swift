@@ -1,0 +1,53 @@
+import LockCore
+
+extension LockError {
+    /// A deadline that has come.
+    ///
+    /// - Parameters:
+    ///   - uncertainty: Why it is not known whether what was asked for is taken; `nil` if it certainly is.
+    ///   - limit: How long the call was to wait.
+    ///   - isNested: Whether the limit is there because the task holds something else.
+    static func timeout(_ uncertainty: Failure?, keys: [LockKey], place: String, limit: Duration?, isNested: Bool) -> LockError {
+        let waited = limit.map { "Waited \($0)" } ?? "Waited"
+        let subject = keys.isEmpty ? "a connection to \(place)" : "\(keys.described) in \(place)"
+        let them = keys.count > 1 ? "they are" : "it is"
+        let order =
+            isNested && limit != nil
+            ? """
+             The limit is there because the task holds another lock (timeouts.nested): two tasks that take two locks in opposite \
+            order would never end waiting for each other. Take locks in one order everywhere, or give a timeout.
+            """
+            : nil
+        switch uncertainty?.kind {
+        case nil:
+            let which = keys.count > 1 ? "which are taken" : "which is taken"
+            let advice = order ?? " The view pg_locks on the server shows which session holds \(keys.count > 1 ? "them" : "it")."
+            return LockError(.timedOut, "\(waited) for \(subject), \(which).\(advice)", keys: keys)
+        case .stillConnecting:
+            return LockError(
+                .noAnswer,
+                "\(waited) for \(subject), which was still being connected to. Give it more time.",
+                keys: keys
+            )
+        case .unanswered:
+            return LockError(
+                .noAnswer,
+                """
+                \(waited) for \(subject). The server has not said in that time whether \(them) free. Give it more time, or see \
+                whether the server answers.
+                """,
+                keys: keys
+            )
+        case _?:
+            guard let uncertainty else { return LockError(.noAnswer, "\(waited) for \(subject).", keys: keys) }
+            return LockError(uncertainty, keys: keys, place: place)
+        }
+    }
+}
+
+extension [LockKey] {
+    /// For messages: "the lock …" or "the locks …".
+    var described: String {
+        count == 1 ? "the lock \(names)" : "the locks \(names)"
+    }
+}

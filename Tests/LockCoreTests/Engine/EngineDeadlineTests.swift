@@ -1,0 +1,143 @@
+import LockCore
+import Testing
+
+@Suite("What a call is told at its deadline")
+struct EngineDeadlineTests {
+    /// Lets time pass until the call ends.
+    ///
+    /// - Parameter answering: Whether connection 1 answers signs of life.
+    private static func end(of id: RequestID, _ script: inout EngineScript, answering: Bool) -> Engine.Outcome? {
+        for _ in 0..<1000 {
+            var actions = script.passToNextWake()
+            if answering, actions.contains(.submit(1, .heartbeat)) { actions += script.answered(1) }
+            if answering, actions.contains(where: { if case .submit(1, .probe) = $0 { true } else { false } }) {
+                actions += script.sighted(.active(isHeard: true))
+            }
+            for case .resolve(id, let outcome) in actions { return outcome }
+        }
+        return nil
+    }
+
+    private static let taken = Engine.Outcome.ended(.timedOut(nil))
+    private static let unknown = Engine.Outcome.ended(.timedOut(.unanswered))
+
+    @Test("a lock that the server has refused to the call is taken, whatever the server says afterwards")
+    func refused() {
+        var script = EngineScript.waiting()
+        script.acquire(2, within: .seconds(1))
+        #expect(Self.end(of: 2, &script, answering: true) == Self.taken)
+        var first = EngineScript()
+        first.acquire(1, within: .seconds(1))
+        first.connected(1)
+        first.answered(1, false)
+        first.connected(2)
+        #expect(Self.end(of: 1, &first, answering: false) == Self.taken)
+    }
+
+    @Test("a lock of which a silent server has said nothing is not called taken, not even by those behind the first call")
+    func silent() {
+        var script = EngineScript()
+        script.acquire(1, within: .seconds(5))
+        script.connected(1)
+        script.acquire(2, within: .seconds(1))
+        script.acquire(3, .shared, within: .seconds(2))
+        #expect(Self.end(of: 2, &script, answering: false) == Self.unknown)
+        #expect(Self.end(of: 3, &script, answering: false) == Self.unknown)
+        #expect(Self.end(of: 1, &script, answering: false) == Self.unknown)
+    }
+
+    @Test(
+        "a call that joins a long wait is told that the lock is taken only if the server has said since that the wait lasts",
+        arguments: [true, false]
+    )
+    func joining(isAlive: Bool) {
+        var script = EngineScript.waiting()
+        script.pass(.seconds(5))
+        script.acquire(2, within: .seconds(20))
+        #expect(Self.end(of: 2, &script, answering: isAlive) == (isAlive ? Self.taken : Self.unknown))
+    }
+
+    @Test("a short call that joins a long wait has the server asked at once")
+    func joiningBriefly() {
+        var script = EngineScript.waiting()
+        script.pass(.seconds(5))
+        script.acquire(2, within: .milliseconds(50))
+        #expect(script.passToNextWake() == [.submit(1, .probe(2))])
+        script.sighted(.active(isHeard: true))
+        #expect(script.pass(.milliseconds(50)) == [.resolve(2, Self.taken)])
+    }
+
+    @Test("a lock that this process holds is taken, however silent the server is")
+    func heldHere() {
+        var script = EngineScript.holding()
+        script.acquire(2, within: .seconds(1))
+        script.acquire(3, within: .seconds(1), key: 1, scope: .transaction)
+        #expect(Self.end(of: 2, &script, answering: false) == Self.taken)
+        // Also if it was let go of meanwhile, and not handed on.
+        var released = EngineScript(maximumConnections: 8) { $0.handOn = HandOnLimit(count: 0, duration: .zero) }
+        released.acquire(1)
+        released.connected(1)
+        released.answered(1, true)
+        released.acquire(2, within: .seconds(1))
+        released.release(1)
+        #expect(Self.end(of: 2, &released, answering: false) == Self.taken)
+    }
+
+    @Test("behind a transaction, a lock is taken if the server has granted it, or says that the transaction waits")
+    func transactions() {
+        var script = EngineScript.holding()
+        script.on { $0.lend(9, now: $1) }
+        script.connected(2)
+        script.acquire(10, .exclusive, 7, scope: .transaction)
+        script.acquire(11, within: .seconds(1), key: 7)
+        #expect(Self.end(of: 11, &script, answering: true) == Self.unknown, "It has not even asked.")
+        script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
+        script.pass(.milliseconds(1))
+        script.acquire(12, within: .seconds(1), key: 7)
+        #expect(Self.end(of: 12, &script, answering: true) == Self.taken)
+        script.acquire(13, within: .seconds(1), key: 7)
+        #expect(Self.end(of: 13, &script, answering: false) == Self.unknown)
+        script.on { $0.statementAnswered(on: 2, now: $1) }
+        script.on { engine, _ in engine.transactionGranted(10) }
+        script.acquire(14, within: .seconds(1), key: 7)
+        #expect(Self.end(of: 14, &script, answering: false) == Self.taken)
+    }
+
+    @Test("a lock that was granted, but not confirmed in time, is not called taken")
+    func unconfirmed() {
+        var script = EngineScript { $0.lease = .seconds(10) }
+        script.acquire(1, within: .seconds(9))
+        script.connected(1)
+        script.pass(.seconds(8))
+        script.answered(1, true)
+        #expect(Self.end(of: 1, &script, answering: false) == Self.unknown)
+    }
+
+    @Test("a call for a connection is told of a full pool only if the pool is full, and of connecting only if that was what it waited for")
+    func places() {
+        // Of three places the carrier has one, and waits may have one.
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(1, now: $1) }
+        script.on { $0.lend(2, deadline: Duration.milliseconds(100).instant, now: $1) }
+        script.connected(1)
+        // The carrier is being made meanwhile, which has nothing to do with it.
+        script.acquire(3)
+        #expect(Self.end(of: 2, &script, answering: false) == .ended(.timedOut(nil)))
+        var other = EngineScript(maximumConnections: 3)
+        other.on { $0.lend(1, deadline: Duration.milliseconds(100).instant, now: $1) }
+        #expect(Self.end(of: 1, &other, answering: false) == .ended(.timedOut(.stillConnecting)))
+    }
+}
+
+extension EngineScript {
+    /// As ``acquire(_:_:_:scope:isTry:within:)``, with the key named.
+    @discardableResult
+    fileprivate mutating func acquire(
+        _ id: RequestID,
+        within limit: Duration,
+        key: AdvisoryKey,
+        scope: LockTable.Scope = .session
+    ) -> [Engine.Action] {
+        acquire(id, .exclusive, key, scope: scope, within: limit)
+    }
+}

@@ -1,0 +1,117 @@
+import FaultTools
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+@Suite("What a timeout says")
+struct TimeoutTests {
+    private static let limit = Duration.milliseconds(700)
+
+    /// Over a link of the test's own.
+    private static func manager(
+        over link: SlowLink,
+        _ database: TestDatabase,
+        _ configure: (inout LockManager.Configuration) -> Void = { _ in }
+    ) throws -> LockManager {
+        try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            configure(&$0)
+        }
+    }
+
+    @Test("a server that has become silent has said of no lock that it is taken, in whatever way it is asked for", .server())
+    func silence() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try Self.manager(over: link, database) {
+            $0.pool.maximumConnections = 20
+            $0.timeouts.response = .seconds(5)
+        }
+        let held = try await locks.acquire("held here")
+        let (free, isFree) = AsyncStream.makeStream(of: Void.self)
+        try await locks.withTransaction { _ in
+            try await locks.withSession { _ in isFree.finish() }
+        }
+        for await _ in free {}
+        link.swallowEverything()
+        async let single = lockError { try await locks.withLock("a", timeout: Self.limit) { _ in } }
+        async let behind = lockError { try await locks.withLock("a", timeout: Self.limit) { _ in } }
+        async let several = lockError { try await locks.withLocks([.shared("b"), .exclusive("c")], timeout: Self.limit) { _ in } }
+        async let own = lockError { try await locks.withLock("held here", timeout: Self.limit) { _ in } }
+        let errors = await (single, behind, several, own)
+        #expect(errors.0?.code == .noAnswer, "\(String(describing: errors.0))")
+        #expect(errors.1?.code == .noAnswer, "\(String(describing: errors.1))")
+        #expect(errors.2?.code == .noAnswer, "\(String(describing: errors.2))")
+        #expect(errors.2.map { Set($0.keys) } == ["b", "c"])
+        #expect(errors.3?.code == .timedOut, "\(String(describing: errors.3))")
+        #expect(errors.0?.message.contains("The server has not said") == true)
+        // What its own connection waits for ends with the connection: the deadline can't be told to the server.
+        let transaction = await lockError { try await locks.withTransaction(locking: "d", timeout: Self.limit) { _ in } }
+        #expect(transaction?.code == .connectionLost, "\(String(describing: transaction))")
+        link.swallowNothing()
+        _ = consume held
+    }
+
+    @Test("a lock that is free, on a server whose answer comes after the deadline, is not called taken", .server())
+    func slow() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try Self.manager(over: link, database)
+        let taken = try await database.manager().acquire("taken")
+        try await locks.withLock("x") { _ in }
+        try await locks.withTransaction { _ in }
+        try await locks.withSession { session in
+            link.setDelay(.seconds(1))
+            let free = await lockError { try await session.lock("free", timeout: Self.limit) }
+            #expect(free?.code == .noAnswer, "\(String(describing: free))")
+            let other = await lockError { try await session.lock("taken", timeout: Self.limit) }
+            #expect(other?.code == .timedOut, "\(String(describing: other))")
+            link.setDelay(.zero)
+        }
+        link.setDelay(.seconds(1))
+        let transaction = await lockError { try await locks.withTransaction(locking: "free", timeout: Self.limit) { _ in } }
+        #expect(transaction?.code == .noAnswer, "\(String(describing: transaction))")
+        let single = await lockError { try await locks.withLock("free", timeout: Self.limit) { _ in } }
+        #expect(single?.code == .noAnswer, "\(String(describing: single))")
+        link.setDelay(.zero)
+        try await locks.withLock("free") { _ in }
+        try await taken.release()
+    }
+
+    @Test("of a lock that another task of the process waits for, the server has said that it is taken while it answers", .server())
+    func joining() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try Self.manager(over: link, database)
+        let taken = try await database.manager().acquire("taken")
+        let waiting = Task { try await locks.withLock("taken", timeout: .seconds(120)) { _ in } }
+        try await database.eventually("one waits") { try await database.locks(granted: false) == 1 }
+        let answered = await lockError { try await locks.withLock("taken", timeout: .seconds(3)) { _ in } }
+        #expect(answered?.code == .timedOut, "\(String(describing: answered))")
+        #expect(answered?.message.contains("which is taken") == true)
+        link.swallowEverything()
+        let silent = await lockError { try await locks.withLock("taken", timeout: Self.limit) { _ in } }
+        #expect(silent?.code == .noAnswer, "\(String(describing: silent))")
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        link.swallowNothing()
+        try await taken.release()
+    }
+
+    @Test("a full pool has a code of its own, also while another connection is being made", .database)
+    func fullPool() async throws {
+        let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 3 }
+        try await locks.withSession { _ in
+            let carrier = Task { try await locks.withLock("a") { _ in } }
+            let error = await lockError { try await locks.withSession(timeout: .milliseconds(1)) { _ in } }
+            #expect(error?.code == .poolExhausted, "\(String(describing: error))")
+            #expect(error?.message.contains("pool.maximumConnections") == true)
+            let zero = await lockError { try await locks.withTransaction(locking: "b", timeout: .zero) { _ in } }
+            #expect(zero?.code == .poolExhausted, "\(String(describing: zero))")
+            try await carrier.value
+        }
+    }
+}
