@@ -54,6 +54,10 @@ extension Statement.Parameter {
         Self(type: 1016, bytes: arrayBytes(of: values, elementType: 20), isBinary: true)
     }
 
+    package static func timestamptzArray(_ values: some Collection<Int64>) -> Self {
+        Self(type: 1185, bytes: arrayBytes(of: values, elementType: 1184), isBinary: true)
+    }
+
     package static func int4Array(_ values: some Collection<Int32>) -> Self {
         Self(type: 1007, bytes: arrayBytes(of: values, elementType: 23), isBinary: true)
     }

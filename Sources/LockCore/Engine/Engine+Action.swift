@@ -41,6 +41,8 @@ extension Engine {
     /// Why a call ended before it got what it wanted.
     package enum EndCause: Hashable, Sendable {
         case cancelled
+        /// The wait did harm to others, and is to be begun anew.
+        case renewed
         /// With the reason why the server could not be reached, where that was what took so long.
         indirect case timedOut(Failure?)
     }
@@ -71,6 +73,8 @@ extension Engine {
         case cancel(ConnectionID, onlyLockWaits: Bool)
         /// Whether another connection's session runs a statement right now: see ``Sighting``.
         case probe(ConnectionID)
+        /// Which of these sessions harm others by waiting: two answers for each, see ``Engine/lookAnswered(_:_:sentAt:now:)``.
+        case look([Look])
         /// Begins a transaction, and ends it.
         case begin
         case commit
@@ -148,6 +152,8 @@ extension Engine {
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same.
         case provedAfterError(held: Bool)
         case unexpectedAnswer(ConnectionID)
+        /// A wait that does harm to others is ended, and begun anew.
+        case waitRenewed(ConnectionID)
         /// The server does not show what the session does, so that a statement that runs for long proves nothing.
         case hiddenActivity(ConnectionID)
     }

@@ -60,6 +60,8 @@ extension Engine {
             submit(work, on: id, now: now)
         case .cancel(let target, _):
             pendingCancels.append(target)
+        case .look:
+            abandonLook(now: now)
         case .begin, .commit, .wait, .heartbeat, .probe, .position:
             break
         }

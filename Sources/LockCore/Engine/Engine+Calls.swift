@@ -79,12 +79,14 @@ extension Engine {
     ///   - deadline: When it is to be cancelled.
     ///   - answerBy: When the connection counts as dead, if there is no answer until then.
     ///   - lockWait: The key that it takes, and may wait for. It is cancelled only while it waits for a lock.
+    ///   - isRenewable: Whether it is a wait for a lock that may be ended, by the cause `renewed`, to be begun anew.
     package mutating func beginStatement(
         _ id: RequestID,
         on connection: ConnectionID,
         deadline: Instant? = nil,
         answerBy: Instant? = nil,
         lockWait: AdvisoryKey? = nil,
+        isRenewable: Bool = false,
         now: Instant
     ) {
         calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
@@ -99,8 +101,10 @@ extension Engine {
         connections[connection]?.isAnswerMissed = false
         connections[connection]?.isStatementAnswered = false
         connections[connection]?.lastSent = now
+        connections[connection]?.isStatementRenewable = isRenewable
         connections[connection]?.statementSentAt = now
         connections[connection]?.lockWait = lockWait
+        if isRenewable { planHarmLook(now: now) }
     }
 
     /// The server has answered the statement.

@@ -6,7 +6,7 @@ extension Engine {
     package mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if !fencesToWrite.isEmpty { writeFences(now: now) }
-        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || !pendingProbes.isEmpty
+        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || !pendingProbes.isEmpty || looks.state == .due
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }
             sendRound(index, now: now)
@@ -16,6 +16,7 @@ extension Engine {
     private mutating func sendRound(_ index: Int, now: Instant) {
         var round = takeCancels() + pendingProbes.map { .probe($0) }
         pendingProbes.removeAll(keepingCapacity: true)
+        if let look = takeLooks(now: now) { round.append(look) }
         // Releases come first: what they free may be what somebody else waits for.
         round += carriers[index].unlocks.takeBatches(size: configuration.batchSize).map { .batch($0) }
         if !pending.isEmpty, index == leastHolding {
@@ -79,6 +80,8 @@ extension Engine {
             break
         case .probe(let target):
             probed(target, Sighting(answer.rows), sentAt: sentAt, now: now)
+        case .look(let asked):
+            lookAnswered(asked, answer, sentAt: sentAt, now: now)
         case .cancel(let target, _):
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
         case .wait(let key, let mode, _):

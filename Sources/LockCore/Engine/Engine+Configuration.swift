@@ -24,6 +24,14 @@ extension Engine {
         package var burstThreshold = 500
         /// The most contended keys that are tried again at a time.
         package var pollSize = 4000
+        /// How long a wait lasts before the server is asked whether it harms others, and how often that is asked again; `nil` for
+        /// never.
+        package var lookInterval: Duration?
+        /// After waiting for ``longWait``, a snapshot is too old when so many transactions have been begun since.
+        package var oldestSnapshot: Int32 = 10_000
+        package var longWait = Duration.seconds(60)
+        /// After that, when any has.
+        package var longestWait = Duration.seconds(900)
         package var capacity = Capacity.fraction(0.5)
         package var seed: UInt64 = 0
 

@@ -76,6 +76,7 @@ extension Engine {
             forgetWait(key)
             table.interrupted(key, now: now)
         case .proving(let key, _, let reported):
+            if waits[key]?.place == .connection(id) { forgetWait(key) }
             if let reported {
                 table.failed(key, reported, now: now)
             } else {
@@ -101,6 +102,7 @@ extension Engine {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
+            case .look: abandonLook(now: now)
             case .batch, .wait, .changeMode, .begin, .commit, .heartbeat, .probe, .position: break
             }
         }
@@ -137,7 +139,8 @@ extension Engine {
 
     /// Opens a carrier if there is something to try, and none that is free to do it or about to be.
     mutating func ensureCarrier(now: Instant) {
-        guard carriers.count < configuration.maximumCarriers, !pending.isEmpty || isPollDue || !pendingProbes.isEmpty,
+        guard carriers.count < configuration.maximumCarriers,
+            !pending.isEmpty || isPollDue || !pendingProbes.isEmpty || looks.state == .due,
             !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
             let id = open(.carrier, now: now)
         else { return }

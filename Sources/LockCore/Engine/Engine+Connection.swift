@@ -45,6 +45,8 @@ extension Engine {
         /// The statement that runs on a lent connection.
         var statement: RequestID?
         var isStatementAnswered = false
+        /// Whether it is a wait that whoever runs it can begin anew.
+        var isStatementRenewable = false
         var statementSentAt = Instant(nanoseconds: 0)
         /// The key that the statement takes, and may wait for.
         var lockWait: AdvisoryKey?

@@ -1,8 +1,12 @@
 // Ending what a connection runs, from another connection, without ever striking the statement that comes after it.
 extension Engine {
     mutating func interrupt(_ id: ConnectionID, onlyLockWaits: Bool, cause: EndCause?, now: Instant) {
-        guard connections[id] != nil, connections[id]?.interrupt == nil else { return }
-        guard connections[id]?.isStatementAnswered == false else { return }
+        guard let connection = connections[id], !connection.isStatementAnswered else { return }
+        if let interrupt = connection.interrupt {
+            // What is being ended to begin anew is not to begin anew any more.
+            if interrupt.cause == .renewed { connections[id]?.interrupt?.cause = cause }
+            return
+        }
         connections[id]?.interrupt = Interrupt(
             onlyLockWaits: onlyLockWaits,
             cause: cause,

@@ -7,6 +7,7 @@ extension Engine {
         }
         lookIfDue(now: now)
         continueInterrupts(now: now)
+        lookIfPlanned(now: now)
         for id in connectionIDs {
             // Looked up anew, since giving one connection up can put another to use.
             guard let connection = connections[id] else { continue }
@@ -71,6 +72,7 @@ extension Engine {
         if let at = pollAt { next = min(next, at) }
         if let at = patienceAt { next = min(next, at) }
         if let at = nextLook { next = min(next, at) }
+        if let at = looks.plannedAt { next = min(next, at) }
         return next == .distantFuture ? nil : next
     }
 

@@ -13,6 +13,8 @@ extension Engine {
         switch wait.place {
         case .connection(let id):
             waits[key]?.isUnwanted = true
+            // A wait that is renewed may have ended already.
+            guard connections[id]?.phase == .waiting(key) else { return }
             interrupt(id, onlyLockWaits: true, cause: nil, now: now)
         case .queued where wait.isPolling:
             waits[key]?.isUnwanted = true
@@ -42,6 +44,7 @@ extension Engine {
         connections[id]?.inFlight.append(work)
         noteSent(on: id, now: now)
         actions.append(.submit(id, work))
+        planHarmLook(now: now)
     }
 
     /// If all who want the key have deadlines, the server may give up by itself some time after the last of them.
@@ -53,7 +56,8 @@ extension Engine {
 
     mutating func waitAnswered(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, _ answer: Answer, now: Instant) {
         connections[id]?.interrupt?.isOver = true
-        forgetWait(key)
+        let isRenewed = waits[key]?.isRenewed == true && answer.failure?.meansAskAgain == true
+        if !isRenewed { forgetWait(key) }
         if let failure = answer.failure {
             // The lock may have been granted all the same: grant and error race inside the server.
             connections[id]?.phase = .proving(key, mode, reported: failure.meansAskAgain ? nil : failure)
@@ -68,6 +72,7 @@ extension Engine {
 
     /// The unlock after a failed wait is answered: now the key is certainly not held.
     mutating func proved(_ key: AdvisoryKey, reported: Failure?, on id: ConnectionID, now: Instant) {
+        guard !waitAnew(key, on: id, now: now) else { return }
         becomeIdle(id, now: now)
         if let reported {
             table.failed(key, reported, now: now)

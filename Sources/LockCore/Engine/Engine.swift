@@ -33,6 +33,7 @@ package struct Engine: Sendable {
     var pending = PendingKeys(.tryLock)
     var pendingCancels: [ConnectionID] = []
     var pendingProbes: [ConnectionID] = []
+    var looks = LookSchedule()
     /// Whether such a question has found a wait before.
     var hasNotedHidden = false
 
@@ -122,6 +123,8 @@ package struct Engine: Sendable {
         var place = Place.queued
         var isPolling = false
         var isUnwanted = false
+        /// It is being ended only to begin anew.
+        var isRenewed = false
     }
 
     /// Why a granted request is not given out yet.

@@ -24,6 +24,10 @@ public import Logging
 ///
 /// A lock is no more sendable than the connection: one task uses it at a time. Nothing is released when it goes out of scope.
 ///
+/// While it waits, its session holds a snapshot: `CREATE INDEX CONCURRENTLY` in the same database waits for that, and `VACUUM` keeps
+/// what the snapshot could see. A ``LockManager`` notices, and begins such a wait anew; a `ConnectionLock` can't. Don't build indexes
+/// concurrently under a lock that others wait for in this way.
+///
 /// A connection is one holder for the server: a second lock on the same key and the same connection would be granted at once, and
 /// what the one releases after a failure may be the other's. Have one for each.
 ///

@@ -64,6 +64,12 @@ extension LockManager {
         /// How many keys the manager may lock at a time.
         public var capacity = Capacity.fraction(0.5)
 
+        /// How long a wait lasts before the server is asked whether it holds up others.
+        package var lookInterval = Duration.seconds(1)
+
+        /// From when on the age of a wait's snapshot counts.
+        package var longWait = Duration.seconds(60)
+
         /// - Parameter url: See ``url``.
         public init(url: String? = nil) {
             self.url = url
@@ -232,6 +238,9 @@ extension LockManager.Configuration {
         if let lease = sessionLease { engine.heartbeatInterval = lease / 3 }
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
+        // Behind a pooler of transactions there is no session to ask over.
+        if !transactionsOnly { engine.lookInterval = lookInterval }
+        engine.longWait = longWait
         engine.seed = UInt64.random(in: .min ... .max)
         return engine
     }

@@ -152,6 +152,9 @@ extension LockManager {
             connection.submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
         case .probe(let target):
             connection.submit(LockStatements.probe(connections[target]?.session ?? .init()))
+        case .look(let looks):
+            lookCount += 1
+            connection.submit(LockStatements.look(looks.map { (connections[$0.connection]?.session ?? .init(), $0.oldestAge) }))
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
             let session = connections[target]?.session ?? .init()
@@ -209,6 +212,9 @@ extension LockManager {
                 """,
                 metadata: [LogKey.connection: "\(id.rawValue)"]
             )
+        case .waitRenewed(let id):
+            renewedWaits += 1
+            logger.debug("a wait that holds up others on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
         case .unexpectedAnswer(let id):
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }

@@ -182,6 +182,7 @@ extension LockManager {
     ///   - lockWait: The key that the last statement takes, and may wait for. Only then is it known at the deadline that the lock
     ///     was taken: the server has ended a wait for it.
     ///   - mayBlock: If not, a server that does not answer in time counts as gone.
+    ///   - isRenewable: Whether the caller begins the wait anew when this throws ``WaitEndedForOthers``.
     /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
     ///   what made them fail.
     func send(
@@ -191,7 +192,8 @@ extension LockManager {
         keys: [LockKey] = [],
         isUndone: Bool = false,
         lockWait: LockKey? = nil,
-        mayBlock: Bool = true
+        mayBlock: Bool = true,
+        isRenewable: Bool = false
     ) async throws -> [Reply] {
         let call = PendingCall()
         state.running = call
@@ -205,6 +207,7 @@ extension LockManager {
                     deadline: limit.deadline,
                     answerBy: answerBy,
                     lockWait: lockWait?.advisory,
+                    isRenewable: isRenewable,
                     now: now
                 )
             }
@@ -215,7 +218,9 @@ extension LockManager {
         let replies = state.takeReplies()
         let failure = replies.lazy.compactMap(\.error).first
         // Which of several reasons has struck is known only here: a deadline may come while something else fails.
-        if let cause, failure.map({ $0.sqlState == "57014" }) ?? isUndone {
+        if cause == .renewed {
+            if failure?.sqlState == "57014" { throw WaitEndedForOthers() }
+        } else if let cause, failure.map({ $0.sqlState == "57014" }) ?? isUndone {
             let isTaken = lockWait != nil && replies.last?.error?.sqlState == "57014"
             let outcome = Engine.Outcome.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered))
             throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)

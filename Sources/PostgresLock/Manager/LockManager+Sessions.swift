@@ -134,20 +134,38 @@ extension LockManager {
         on state: LentConnection
     ) async throws -> (isHeld: Bool, token: FencingToken?) {
         do {
-            let replies = try await send(
-                [LockStatements.lock(for: key.advisory, mode.core, until: .session, isTry: isTry)],
-                on: state,
-                limit: limit,
-                keys: [key],
-                isUndone: true,
-                lockWait: isTry ? nil : key,
-                mayBlock: !isTry
-            )
+            let replies = try await sendLock(key, mode, limit, isTry: isTry, on: state)
             guard !isTry || replies.first?.booleans.first == true else { return (false, nil) }
             return (true, configuration.fencingTokens ? try await makeToken(key, limit, on: state) : nil)
         } catch {
             await proveNotHeld(key, mode, on: state)
             throw naming(state.heldKeys, in: error)
+        }
+    }
+
+    /// A wait that holds up others is begun anew.
+    private func sendLock(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ limit: WaitLimit,
+        isTry: Bool,
+        on state: LentConnection
+    ) async throws -> [Reply] {
+        while true {
+            do {
+                return try await send(
+                    [LockStatements.lock(for: key.advisory, mode.core, until: .session, isTry: isTry)],
+                    on: state,
+                    limit: limit,
+                    keys: [key],
+                    isUndone: true,
+                    lockWait: isTry ? nil : key,
+                    mayBlock: !isTry,
+                    isRenewable: !isTry
+                )
+            } catch is WaitEndedForOthers {
+                await proveNotHeld(key, mode, on: state)
+            }
         }
     }
 

@@ -123,21 +123,41 @@ extension LockManager {
         }
         if let key { statements.append(LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry)) }
         do {
-            let replies = try await send(
-                statements,
-                on: state,
-                limit: limit,
-                keys: key.map { [$0] } ?? [],
-                isUndone: true,
-                lockWait: isTry ? nil : key,
-                mayBlock: key != nil && !isTry
-            )
+            let replies = try await sendOpening(statements, key, limit, mayBlock: key != nil && !isTry, on: state)
             if isTry, let key, replies.last?.booleans.first != true { throw taken(key) }
             if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
             if let key { try await guardLocks(on: state, keys: [key]) }
         } catch {
             takeBack(state, isClean: await isRolledBack(state))
             throw error
+        }
+    }
+
+    /// A wait that holds up others is begun anew, with its transaction, which has done nothing so far.
+    private func sendOpening(
+        _ statements: [Statement],
+        _ key: LockKey?,
+        _ limit: WaitLimit,
+        mayBlock: Bool,
+        on state: LentConnection
+    ) async throws -> [Reply] {
+        let keys = key.map { [$0] } ?? []
+        while true {
+            do {
+                return try await send(
+                    statements,
+                    on: state,
+                    limit: limit,
+                    keys: keys,
+                    isUndone: true,
+                    lockWait: mayBlock ? key : nil,
+                    mayBlock: mayBlock,
+                    isRenewable: mayBlock
+                )
+            } catch is WaitEndedForOthers {
+                let (replies, loss) = await settle([LockStatements.command("ROLLBACK")], on: state)
+                if let failure = loss ?? replies.first?.error.map(Failure.init) { throw LockError(failure, keys: keys, place: place) }
+            }
         }
     }
 

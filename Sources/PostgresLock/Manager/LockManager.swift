@@ -55,6 +55,12 @@ public actor LockManager {
     /// How many statements the engine has had sent.
     package var statementCount = 0
 
+    /// How many waits were ended and begun anew, because they held up others.
+    package var renewedWaits = 0
+
+    /// How often the server was asked whether waits hold up others.
+    package var lookCount = 0
+
     /// How many calls have neither got what they asked for nor failed.
     package var waitingCount: Int { engine.waitingCount }
 

@@ -20,6 +20,8 @@ final class Ledger {
     private(set) var grants = 0
     var resolved = 0
     var provedHeld = 0
+    /// How many waits were begun anew.
+    var renewed = 0
     private(set) var upgrades = 0
     private(set) var downgrades = 0
     var refusedUpgrades = 0

@@ -147,6 +147,7 @@ extension SimulatedProcess {
             case .heartbeat: .heartbeat
             case .position: .position
             case .probe(let target): .probe(links[target]?.session)
+            case .look(let looks): .look(looks.map { links[$0.connection]?.session })
             }
         link.submit(statement) { [self] reply in
             drive { $0.answered(id, Engine.Answer(rows: reply.rows, position: reply.position, failure: reply.failure), now: $1) }
@@ -176,6 +177,7 @@ extension SimulatedProcess {
         case .provedAfterError(held: true): ledger.provedHeld += 1
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
+        case .waitRenewed: ledger.renewed += 1
         case .provedAfterError(held: false): break
         }
     }

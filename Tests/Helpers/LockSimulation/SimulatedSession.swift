@@ -150,6 +150,8 @@ final class SimulatedSession {
             finish(SimulatedReply(failure: strike))
         case .probe:
             finish(SimulatedReply(failure: strike))
+        case .look(let targets):
+            finish(SimulatedReply(rows: strike == nil ? look(at: targets) : [], failure: strike))
         case .position:
             if strike == nil { flush(server.writeRecord()) } else { finish(SimulatedReply(failure: strike)) }
         case .batch(let batch):
@@ -183,6 +185,14 @@ final class SimulatedSession {
         guard let target, target.isAlive else { return [] }
         guard !server.profile.hidesActivity else { return [false, false, false] }
         return [true, target.isActive, target.isActive]
+    }
+
+    /// Which of them harm somebody by waiting. That is drawn, since the model knows no index builds.
+    private func look(at targets: [SimulatedSession?]) -> [Bool] {
+        let isBuilding = server.chance.happens(0.5)
+        return targets.flatMap { target in
+            [target?.isBlocked == true && server.chance.happens(server.profile.harms), isBuilding]
+        }
     }
 
     /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.

@@ -15,6 +15,7 @@ enum SimulatedStatement {
     /// Writes a record to the log.
     case position
     case probe(SimulatedSession?)
+    case look([SimulatedSession?])
     case endTransaction
 }
 

@@ -69,14 +69,31 @@ final class SimulatedTransaction {
     }
 
     private func lock() {
-        run(.transactionLock(key, mode, isTry: isTry), deadline: deadline, cancelAfter: cancelAfter, lockWait: isTry ? nil : key) {
-            [self] outcome, reply in
+        run(
+            .transactionLock(key, mode, isTry: isTry),
+            deadline: deadline,
+            cancelAfter: cancelAfter,
+            lockWait: isTry ? nil : key,
+            isRenewable: !isTry
+        ) { [self] outcome, reply in
+            if outcome == .settled(cause: .renewed), reply?.failure != nil { return lockAnew() }
             guard case .settled = outcome, let reply, reply.failure == nil, reply.rows == [true],
                 let connection, let link = process.links[connection]
             else { return end() }
             claim(on: connection, link.session, isLastTry: false)
         }
     }
+
+    /// The wait was ended because it held up others.
+    private func lockAnew() {
+        run(.endTransaction, cancelAfter: .seconds(30)) { [self] outcome, reply in
+            guard case .settled = outcome, reply?.failure == nil, !isOver else { return end() }
+            lock()
+        }
+    }
+
+    /// Whether the caller's time is up. (A call that is cancelled before it begins would not be cancelled at all.)
+    private var isOver: Bool { limit.map { $0 == .zero } ?? false }
 
     /// The lock is granted, and the caller's when it is certain.
     private func claim(on connection: ConnectionID, _ session: SimulatedSession, isLastTry: Bool) {
@@ -112,6 +129,7 @@ final class SimulatedTransaction {
         deadline: Instant? = nil,
         cancelAfter: Duration?,
         lockWait: AdvisoryKey? = nil,
+        isRenewable: Bool = false,
         completion: @escaping (Engine.Outcome, SimulatedReply?) -> Void
     ) {
         guard let connection else { return completion(.failed(.lost), nil) }
@@ -121,7 +139,7 @@ final class SimulatedTransaction {
         let id = process.call(
             // From then on the connection has the usual time to answer, or is given up.
             within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
-            { $0.beginStatement($1, on: connection, deadline: deadline, lockWait: lockWait, now: $2) },
+            { $0.beginStatement($1, on: connection, deadline: deadline, lockWait: lockWait, isRenewable: isRenewable, now: $2) },
             completion: { _, outcome in completion(outcome, reply) }
         )
         process.links[connection]?.submit(statement) { [process] answer in

@@ -28,6 +28,8 @@ struct SimulationProfile {
     var lockTableSize: Int?
 
     // How likely each of them is, per occasion.
+    /// A wait does harm, when the server is asked.
+    var harms = 0.0
     var statementErrors = 0.0
     var cancelsForbidden = false
     var connectFailures = 0.0
@@ -104,6 +106,8 @@ struct SimulationProfile {
         // A crowd, whose statements have several rows.
         if chance.happens(0.1) { (keys, tasks, rounds, engine.batchSize) = (100, 100, 3, 1000) }
         engine.isFencing = engine.maximumConnections - engine.maximumCarriers >= 2 && chance.happens(0.4)
+        engine.lookInterval = chance.one(of: [nil, .milliseconds(5), .milliseconds(100), .seconds(1)])
+        harms = chance.one(of: [0, 0.1, 0.5])
         guard chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
         cancelsForbidden = chance.happens(0.2)

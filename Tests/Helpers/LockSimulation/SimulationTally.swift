@@ -10,6 +10,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case refusedUpgrades
         /// An error came with a lock that was taken all the same.
         case provedHeld
+        /// Waits that were ended and begun anew, because they held up others.
+        case renewed
         case lost
         /// Locks that were no longer certain.
         case suspected
@@ -42,6 +44,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .upgrades: ledger.upgrades,
             .refusedUpgrades: ledger.refusedUpgrades,
             .provedHeld: ledger.provedHeld,
+            .renewed: ledger.renewed,
             .lost: ledger.lost,
             .suspected: ledger.suspected,
             .expired: ledger.expired,

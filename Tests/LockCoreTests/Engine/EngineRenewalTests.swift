@@ -1,0 +1,131 @@
+import LockCore
+import Testing
+
+@Suite("Waits that are renewed on need")
+struct EngineRenewalTests {
+    /// Request 1 waits on connection 2 for so long that the server is asked about it over connection 1.
+    private static func asked() -> EngineScript {
+        var script = EngineScript(maximumConnections: 8) { $0.lookInterval = .seconds(1) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, false)
+        script.connected(2)
+        #expect(script.pass(.seconds(1)) == [.submit(1, .look([.init(2)]))])
+        return script
+    }
+
+    /// The same, and the wait was found to hold up others, and has been cancelled.
+    private static func cancelled() -> EngineScript {
+        var script = asked()
+        #expect(script.answered(1, true, true) == [.submit(1, .cancel(2, onlyLockWaits: true))])
+        script.answered(1, true)
+        return script
+    }
+
+    @Test("a wait that holds up nobody goes on, and is asked about again")
+    func harmless() {
+        var script = Self.asked()
+        #expect(script.answered(1, false, false) == [])
+        #expect(script.passToNextWake() == [.submit(1, .look([.init(2)]))])
+    }
+
+    @Test("a wait that holds up others is ended, proved to have left nothing behind, and begun anew on its session")
+    func renewed() {
+        var script = Self.cancelled()
+        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))])
+        #expect(script.answered(2, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+        #expect(script.answered(2, true) == [.resolve(1, .granted)])
+    }
+
+    @Test("a grant that comes instead of the end of the wait is a grant")
+    func granted() {
+        var script = Self.cancelled()
+        #expect(script.answered(2, true) == [.resolve(1, .granted)])
+        #expect(script.release(1) == [.submit(2, .unlock(1))])
+    }
+
+    @Test("a wait that is not wanted any more is not begun anew", arguments: [true, false])
+    func unwanted(isAnswered: Bool) {
+        var script = Self.cancelled()
+        if isAnswered { script.answered(2, failure: .cancelledByServer) }
+        #expect(script.cancel(1) == [.resolve(1, .ended(.cancelled))])
+        if !isAnswered { #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))]) }
+        #expect(script.answered(2, true) == [])
+        #expect(script.engine.isQuiet)
+    }
+
+    @Test("while an index build waits for others, the server is asked again soon")
+    func hurried() {
+        var script = Self.asked()
+        script.answered(1, false, true)
+        let began = script.now
+        #expect(script.passToNextWake() == [.submit(1, .look([.init(2)]))])
+        #expect(began.duration(to: script.now) == .milliseconds(100))
+    }
+
+    @Test("an answer that is about an earlier wait of the session renews nothing")
+    func late() {
+        var script = Self.asked()
+        script.answered(2, true)
+        #expect(script.release(1) == [.submit(2, .unlock(1))])
+        script.answered(2, true)
+        #expect(script.answered(1, true, true) == [])
+    }
+
+    @Test("when the connection that was asked is lost, another one is asked")
+    func lost() {
+        var script = Self.asked()
+        script.lost(1)
+        for _ in 0..<10 {
+            let actions = script.passToNextWake()
+            if let id = actions.connecting {
+                #expect(script.connected(id) == [.submit(id, .look([.init(2)]))])
+                return
+            }
+        }
+        Issue.record("nobody is asked")
+    }
+
+    @Test("the age of a snapshot counts after a long wait, and more so after a very long one")
+    func ages() {
+        var script = Self.asked()
+        script.answered(1, false, false)
+        var ages: [Int32] = [.max]
+        while script.now < Duration.seconds(1000).instant {
+            for action in script.pass(.seconds(7)) {
+                switch action {
+                case .submit(1, .look(let looks)):
+                    if ages.last != looks[0].oldestAge { ages.append(looks[0].oldestAge) }
+                    script.answered(1, false, false)
+                case .submit(1, .probe): script.sighted(.active(isHeard: true))
+                default: Issue.record("\(action)")
+                }
+            }
+        }
+        #expect(ages == [.max, 10_000, 1])
+    }
+
+    @Test("the wait of a borrower is ended with the cause that it is to be begun anew, unless its time has come")
+    func borrowed() {
+        for isCancelled in [false, true] {
+            var script = EngineScript { $0.lookInterval = .seconds(1) }
+            script.on { $0.lend(1, now: $1) }
+            script.connected(1)
+            script.on { $0.beginStatement(2, on: 1, isRenewable: true, now: $1) }
+            #expect(script.pass(.seconds(1)).connecting == 2)
+            #expect(script.connected(2) == [.submit(2, .look([.init(1)]))])
+            #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
+            if isCancelled { script.cancel(2) }
+            script.answered(2, true)
+            #expect(
+                script.on { $0.statementAnswered(on: 1, now: $1) } == [.resolve(2, .settled(cause: isCancelled ? .cancelled : .renewed))]
+            )
+        }
+    }
+}
+
+extension Engine.Look {
+    fileprivate init(_ connection: ConnectionID) {
+        self.init(connection: connection, oldestAge: .max)
+    }
+}
