@@ -128,6 +128,7 @@ extension ConnectionLock {
         let slice = canceller == nil ? min(limit ?? cancellationLatency, cancellationLatency) : limit
         let wait = statements.wait(atMost: Self.milliseconds(slice))
         let ending = try await acquiring(isolation) {
+            _ = try await self.answer(to: wait.request, isolation)
             let interrupt = StatementInterrupt(canceller)
             do {
                 _ = try await self.shielded.ask(wait.sql, isolation, .waiting(slice)) { interrupt.begin() }

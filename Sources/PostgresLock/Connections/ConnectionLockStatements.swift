@@ -48,45 +48,70 @@ struct ConnectionLockStatements {
             case cancelled = "57014"
         }
 
-        fileprivate static let setting = "swift_postgres_lock.outcome"
+        fileprivate static let outcome = "swift_postgres_lock.outcome"
+        fileprivate static let request = "swift_postgres_lock.wait"
 
         /// Tells it from an earlier one, of which another session may know that the connection strays to.
         fileprivate let id: String
+        /// Tells the session what to wait for. Returns true.
+        let request: String
+        /// Waits for what was requested.
         let sql: String
 
         func hasEnded(by ending: Ending) -> String {
-            "SELECT pg_catalog.current_setting('\(Self.setting)', true) IS NOT DISTINCT FROM '\(id) \(ending.rawValue)'"
+            """
+            SELECT (pg_catalog.current_setting('\(Self.outcome)', true) OPERATOR(pg_catalog.=) '\(id) \(ending.rawValue)') IS TRUE
+            """
         }
     }
 
     /// Waits for the lock such that nothing of it remains if it is not granted.
     ///
+    /// Two statements. The numbers are in the first one, whose constants `pg_stat_statements` replaces; the second has the same text
+    /// for every key, so there is one entry for all waits.
+    ///
+    /// - Parameter milliseconds: How long; 0 is without limit.
+    func wait(atMost milliseconds: Int32) -> Wait {
+        let id = Self.uniqueID()
+        let numbers = key.space == .int8 ? ["\(key.bits)", "0"] : ["\(key.pair.first)", "\(key.pair.second)"]
+        let values = [id, "\(milliseconds)"] + numbers + ["\(shownKey.high)", "\(shownKey.low)"]
+        let request = """
+            SELECT pg_catalog.set_config('\(Wait.request)', '\(values.joined(separator: " "))', false) IS NOT NULL
+            """
+        return Wait(id: id, request: request, sql: waitForRequested)
+    }
+
     /// The exception clause makes it a subtransaction: a timeout, a deadlock or a cancel does not abort the transaction around
     /// it, and settings are as before. A session's lock is not undone by that. It may have been granted in the very moment
     /// in which the wait failed, so it is released if it is there. It can't be an older one: with that the session would not
     /// have had to wait. `pg_locks` is asked because an unlock of what is not held is a warning in the server's log; that can take
     /// long where very many locks are held, so a further cancel may come meanwhile, after which it begins anew.
     ///
-    /// - Parameter milliseconds: How long; 0 is without limit.
-    func wait(atMost milliseconds: Int32) -> Wait {
-        let putBack = "IF \(isHeldExpression) THEN PERFORM pg_catalog.pg_advisory_unlock\(suffix)(\(arguments)); END IF;"
-        let id = Self.uniqueID()
-        let sql = """
+    /// A request is used once: a session that the connection strays to has none, and waits for nothing.
+    private var waitForRequested: String {
+        let arguments =
+            key.space == .int8 ? "wanted[3]::pg_catalog.int8" : "wanted[3]::pg_catalog.int4, wanted[4]::pg_catalog.int4"
+        let isHeld = isHeldExpression(high: "wanted[5]::pg_catalog.oid", low: "wanted[6]::pg_catalog.oid")
+        let putBack = "IF \(isHeld) THEN PERFORM pg_catalog.pg_advisory_unlock\(suffix)(\(arguments)); END IF;"
+        return """
             DO $pglock$
             DECLARE
+                wanted pg_catalog.text[] := pg_catalog.string_to_array(pg_catalog.current_setting('\(Wait.request)'), ' ');
                 previous pg_catalog.text := pg_catalog.current_setting('lock_timeout');
                 ending pg_catalog.text;
             BEGIN
-                PERFORM pg_catalog.set_config('\(Wait.setting)', '\(id) \(Wait.Ending.granted)', false);
-                PERFORM pg_catalog.set_config('lock_timeout', '\(milliseconds)', true);
+                PERFORM pg_catalog.set_config('\(Wait.request)', '', false);
+                PERFORM pg_catalog.set_config('\(Wait.outcome)', pg_catalog.concat(wanted[1], ' \(Wait.Ending.granted)'), false);
+                PERFORM pg_catalog.set_config('lock_timeout', wanted[2], true);
                 PERFORM \(lockFunction(isTry: false))(\(arguments));
                 PERFORM pg_catalog.set_config('lock_timeout', previous, true);
             EXCEPTION WHEN lock_not_available OR deadlock_detected OR query_canceled THEN
-                ending := pg_catalog.concat('\(id) ', SQLSTATE);
+                ending := pg_catalog.concat(wanted[1], ' ', SQLSTATE);
                 LOOP
                     BEGIN
                         \(scope == .session ? putBack : "")
-                        PERFORM pg_catalog.set_config('\(Wait.setting)', ending, false);
+                        PERFORM pg_catalog.set_config('\(Wait.request)', '', false);
+                        PERFORM pg_catalog.set_config('\(Wait.outcome)', ending, false);
                         EXIT;
                     EXCEPTION WHEN query_canceled THEN
                     END;
@@ -94,7 +119,6 @@ struct ConnectionLockStatements {
             END
             $pglock$
             """
-        return Wait(id: id, sql: sql)
     }
 
     private static func uniqueID() -> String {
@@ -111,19 +135,29 @@ struct ConnectionLockStatements {
         "SELECT CASE WHEN \(isHeldExpression) THEN pg_catalog.pg_advisory_unlock\(suffix)(\(arguments)) END"
     }
 
-    /// How `pg_locks` shows the key: see `SET_LOCKTAG_INT64` and `SET_LOCKTAG_INT32` in PostgreSQL's `lockfuncs.c`.
     private var isHeldExpression: String {
-        let (high, low, space): (UInt32, UInt32, Int) =
-            switch key.space {
-            case .int8: (UInt32(truncatingIfNeeded: key.bits >> 32), UInt32(truncatingIfNeeded: key.bits), 1)
-            case .int4Pair: (UInt32(bitPattern: key.pair.first), UInt32(bitPattern: key.pair.second), 2)
-            }
-        return """
-            EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'advisory' \
-            AND l.granted AND l.classid = '\(high)' AND l.objid = '\(low)' AND l.objsubid = \(space) \
-            AND l.mode = '\(mode == .shared ? "ShareLock" : "ExclusiveLock")' AND l.database = \
-            (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))
-            """
+        isHeldExpression(high: "'\(shownKey.high)'", low: "'\(shownKey.low)'")
+    }
+
+    /// How `pg_locks` shows the key: see `SET_LOCKTAG_INT64` and `SET_LOCKTAG_INT32` in PostgreSQL's `lockfuncs.c`.
+    private var shownKey: (high: UInt32, low: UInt32) {
+        switch key.space {
+        case .int8: (UInt32(truncatingIfNeeded: key.bits >> 32), UInt32(truncatingIfNeeded: key.bits))
+        case .int4Pair: (UInt32(bitPattern: key.pair.first), UInt32(bitPattern: key.pair.second))
+        }
+    }
+
+    /// - Parameters: SQL of the type `oid`, or a literal.
+    private func isHeldExpression(high: String, low: String) -> String {
+        """
+        EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
+        AND l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted \
+        AND l.classid OPERATOR(pg_catalog.=) \(high) AND l.objid OPERATOR(pg_catalog.=) \(low) \
+        AND l.objsubid OPERATOR(pg_catalog.=) \(key.space == .int8 ? 1 : 2) \
+        AND l.mode OPERATOR(pg_catalog.=) '\(mode == .shared ? "ShareLock" : "ExclusiveLock")' \
+        AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d \
+        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))
+        """
     }
 
     /// Something that is set in a transaction, until it ends or is rolled back to before. Outside of one that is at once.
@@ -139,7 +173,9 @@ struct ConnectionLockStatements {
         }
 
         var isSet: String {
-            "SELECT (pg_catalog.strpos(pg_catalog.current_setting('\(Self.setting)', true), ' \(id)') > 0) IS TRUE"
+            """
+            SELECT (pg_catalog.strpos(pg_catalog.current_setting('\(Self.setting)', true), ' \(id)') OPERATOR(pg_catalog.>) 0) IS TRUE
+            """
         }
     }
 }

@@ -1,7 +1,11 @@
 import LibPQ
 import LockCore
 
-/// The SQL of advisory locks. Every name is qualified, so that no search path can put something else in its place.
+/// The SQL of advisory locks.
+///
+/// Every name and every operator is qualified, so that no search path can put something else in its place. `IN`, `NULLIF`,
+/// `BETWEEN`, `LIKE`, `IS DISTINCT FROM` and the short form of `CASE` find their operators by the search path, too, so they are
+/// not used.
 enum LockStatements {
     static func statement(for batch: Engine.Batch) -> Statement {
         if batch.keys.count == 1, let key = batch.keys.first { return single(key, batch.kind) }
@@ -40,7 +44,8 @@ enum LockStatements {
     /// The columns of a row are evaluated from left to right, and the rows in their order.
     private static let arrayStatements = Engine.Batch.Kind.all.map { kind in
         let columns = (0..<Engine.Batch.keysPerRow).map { offset in
-            let arguments = kind.space == .int8 ? "$1[i + \(offset)]" : "$1[i + \(offset)], $2[i + \(offset)]"
+            let index = offset == 0 ? "i" : "i OPERATOR(pg_catalog.+) \(offset)"
+            let arguments = kind.space == .int8 ? "$1[\(index)]" : "$1[\(index)], $2[\(index)]"
             return "\(function(kind))(\(arguments))"
         }
         let count = kind.space == .int8 ? "$2" : "$3"
@@ -140,7 +145,8 @@ enum LockStatements {
             name: onlyLockWaits ? "pglock_cancel_wait" : "pglock_cancel",
             """
             SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_get_activity($1) a \
-            WHERE a.backend_start = $2 AND a.\(onlyLockWaits ? "wait_event_type = 'Lock'" : "state = 'active'")
+            WHERE a.backend_start OPERATOR(pg_catalog.=) $2 \
+            AND a.\(onlyLockWaits ? "wait_event_type OPERATOR(pg_catalog.=) 'Lock'" : "state OPERATOR(pg_catalog.=) 'active'")
             """,
             parameters: [.int4(session.processID), .timestamptz(session.backendStart)],
             shape: .booleans
@@ -152,9 +158,12 @@ enum LockStatements {
         Statement(
             name: "pglock_probe",
             """
-            SELECT COALESCE(a.state <> 'disabled', false), COALESCE(a.state = 'active', false), \
-            COALESCE(a.state = 'active' AND a.wait_event IS DISTINCT FROM 'ClientWrite', false) \
-            FROM pg_catalog.pg_stat_get_activity($1) a WHERE a.backend_start = $2 OR a.backend_start IS NULL
+            SELECT COALESCE(a.state OPERATOR(pg_catalog.<>) 'disabled', false), \
+            COALESCE(a.state OPERATOR(pg_catalog.=) 'active', false), \
+            COALESCE(a.state OPERATOR(pg_catalog.=) 'active' \
+            AND (a.wait_event OPERATOR(pg_catalog.=) 'ClientWrite') IS NOT TRUE, false) \
+            FROM pg_catalog.pg_stat_get_activity($1) a \
+            WHERE a.backend_start OPERATOR(pg_catalog.=) $2 OR a.backend_start IS NULL
             """,
             parameters: [.int4(session.processID), .timestamptz(session.backendStart)],
             shape: .booleans

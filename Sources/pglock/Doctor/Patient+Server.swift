@@ -6,8 +6,8 @@ extension Patient {
         let numbers = try values(
             """
             SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
-                * (pg_catalog.current_setting('max_connections')::pg_catalog.int8
-                    + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
+                OPERATOR(pg_catalog.*) (pg_catalog.current_setting('max_connections')::pg_catalog.int8
+                    OPERATOR(pg_catalog.+) pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
                 (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE NOT fastpath)
             """
         ).map { $0.flatMap { Int($0) } ?? 0 }
@@ -26,10 +26,13 @@ extension Patient {
         let numbers = try values(
             """
             SELECT pg_catalog.current_setting('max_connections')::pg_catalog.int8
-                - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8,
+                OPERATOR(pg_catalog.-) pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int8,
                 (SELECT pg_catalog.sum(pg_catalog.pg_stat_get_db_numbackends(oid)) FROM pg_catalog.pg_database),
-                (SELECT NULLIF(rolconnlimit, -1) FROM pg_catalog.pg_roles WHERE rolname = session_user),
-                (SELECT NULLIF(datconnlimit, -1) FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+                (SELECT r.rolconnlimit FROM pg_catalog.pg_roles r
+                    WHERE r.rolname OPERATOR(pg_catalog.=) session_user AND r.rolconnlimit OPERATOR(pg_catalog.>=) 0),
+                (SELECT d.datconnlimit FROM pg_catalog.pg_database d
+                    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+                    AND d.datconnlimit OPERATOR(pg_catalog.>=) 0)
             """
         ).map { $0.flatMap { Int($0) } }
         let (most, taken) = (numbers[0] ?? 0, numbers[1] ?? 0)
@@ -50,8 +53,9 @@ extension Patient {
         let result = try ask(
             """
             SELECT name, setting, source FROM pg_catalog.pg_settings
-            WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
-                'idle_in_transaction_session_timeout') AND setting <> '0'
+            WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'lock_timeout', 'transaction_timeout',
+                'idle_session_timeout', 'idle_in_transaction_session_timeout']::pg_catalog.text[])
+                AND setting OPERATOR(pg_catalog.<>) '0'
             ORDER BY name
             """
         )
@@ -76,13 +80,17 @@ extension Patient {
                 "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
             ].flatMap { ["\($0)(bigint)", "\($0)(integer,integer)"] } + ["pg_cancel_backend(integer)", "pg_stat_get_activity(integer)"]
         // Since version 17 it has one more parameter.
-        let message = "pg_logical_emit_message(boolean,text,text\(session.serverVersion >= 170_000 ? ",boolean" : ""))"
-        let useful = [message, "pg_walfile_name(pg_lsn)", "pg_current_wal_lsn()", "pg_control_system()"]
+        let message =
+            "pg_logical_emit_message(boolean,pg_catalog.text,pg_catalog.text\(session.serverVersion >= 170_000 ? ",boolean" : ""))"
+        let useful = [message, "pg_walfile_name(pg_catalog.pg_lsn)", "pg_current_wal_lsn()", "pg_control_system()"]
         let names = (needed + useful).map { "'pg_catalog.\($0)'" }.joined(separator: ", ")
         let result = try ask(
             """
-            SELECT pg_catalog.substr(name, 12) FROM pg_catalog.unnest(ARRAY[\(names)]) name WHERE NOT COALESCE(
-                pg_catalog.has_function_privilege(pg_catalog.to_regprocedure(name)::pg_catalog.oid, 'EXECUTE'), false)
+            SELECT pg_catalog.replace(f.name, 'pg_catalog.', '')
+            FROM pg_catalog.unnest(ARRAY[\(names)]::pg_catalog.text[]) f (name),
+                LATERAL (SELECT pg_catalog.to_regprocedure(f.name)::pg_catalog.oid) p (oid)
+            WHERE NOT COALESCE(pg_catalog.has_function_privilege(session_user, p.oid, 'EXECUTE')
+                AND pg_catalog.has_function_privilege(current_user, p.oid, 'EXECUTE'), false)
             """
         )
         let missing = (0..<result.rowCount).map { result.text(row: $0, column: 0) ?? "" }

@@ -199,8 +199,11 @@ struct ConnectionLockOutcomeTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("a wait that another session has been given is no lock, and nobody says that it is not held either")
-    func strayWait() async throws {
+    @Test(
+        "a wait that another session has been given is no lock; without its request that session waits for nothing",
+        arguments: [true, false]
+    )
+    func strayWait(withRequest: Bool) async throws {
         let database = try TestDatabase.get()
         let (connection, other) = (try await ScriptedConnection(database), try await TestConnection(.libpq, database))
         // Both sessions have seen waits before.
@@ -212,11 +215,16 @@ struct ConnectionLockOutcomeTests {
             try await release
         }
         let held = try await HeldKey("a", database)
-        connection.intercept = { $0.hasPrefix("DO") ? .isRunElsewhere(other) : nil }
+        connection.intercept = { sql in
+            let isStray = sql.hasPrefix("DO") || withRequest && sql.contains("set_config('swift_postgres_lock.wait'")
+            return isStray ? .isRunElsewhere(other) : nil
+        }
         let lock = ConnectionLock("a", on: connection)
-        async let release: Void = held.releaseWhenSomebodyWaits()
+        async let release: Void = withRequest ? held.releaseWhenSomebodyWaits() : ()
         let error = await lockError { try await lock.acquire(timeout: .seconds(10)) }
         try await release
+        try await held.release()
+        #expect(try await database.locks() == (withRequest ? 1 : 0))
         #expect(error?.message.contains("does not keep to one session") == true)
         #expect(lock.holdCount == 0)
         try await other.run("SELECT pg_advisory_unlock_all()")

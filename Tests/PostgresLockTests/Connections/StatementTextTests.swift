@@ -1,0 +1,50 @@
+import PostgresLock
+import Testing
+
+@Suite("The text of statements")
+struct StatementTextTests {
+    @Test(
+        "pg_stat_statements has no further entry for a further wait, whatever its key and its limit",
+        .server(["shared_preload_libraries": "pg_stat_statements"])
+    )
+    func entries() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE EXTENSION pg_stat_statements")
+        let owned = try OwnedLibPQ(database.url)
+        let (locks, others) = (try database.manager(), try database.manager())
+        func entries() async throws -> Int {
+            let rows = try await database.query(
+                "SELECT query FROM pg_stat_statements WHERE query ~ 'advisory|swift_postgres_lock|SAVEPOINT'"
+            )
+            return rows.count
+        }
+        func waits(_ numbers: Range<Int32>) async throws {
+            for number in numbers {
+                for key in [LockKey(number: Int64(number)), LockKey(number, -number)] {
+                    let taken = try await others.acquire(key)
+                    let late = await lockError {
+                        try await ConnectionLock(key, on: owned.connection).acquire(timeout: .milliseconds(5 + Int(number)))
+                    }
+                    #expect(late?.code == .timedOut)
+                    let inTransaction = await lockError {
+                        try await locks.withTransaction { transaction in
+                            try await transaction.execute("SAVEPOINT s")
+                            try await transaction.lock(key, timeout: .milliseconds(5 + Int(number)))
+                        }
+                    }
+                    #expect(inTransaction?.code == .timedOut)
+                    try await taken.release()
+                    let lock = ConnectionLock(key, on: owned.connection)
+                    try await lock.acquire()
+                    try await lock.release()
+                }
+            }
+        }
+        try await waits(0..<3)
+        let before = try await entries()
+        try await waits(3..<10)
+        let after = try await entries()
+        #expect(before > 0)
+        #expect(after == before)
+    }
+}
