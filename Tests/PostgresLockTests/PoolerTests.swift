@@ -1,4 +1,5 @@
 import FaultTools
+import Foundation
 import LibPQ
 import Logging
 import PostgresLock
@@ -193,6 +194,12 @@ struct PoolerTests {
             Pool(mode: "session", status: 0, finding: "ok       pooling      a pooler of sessions"),
             Pool(
                 mode: "session",
+                settings: ["server_reset_query": "SELECT pg_advisory_unlock_all()"],
+                status: 0,
+                finding: "warning  pooling      There is a pooler of sessions that keeps the settings"
+            ),
+            Pool(
+                mode: "session",
                 settings: ["server_reset_query": ""],
                 status: 2,
                 finding: "failed   pooling      There is a pooler of sessions that keeps the locks"
@@ -214,17 +221,18 @@ struct PoolerTests {
     @Test(
         "a pool of sessions that does not reset them is reported, and nobody's session is ended for that",
         .server(),
-        arguments: [false, true]
+        arguments: [nil, "", "SELECT pg_advisory_unlock_all()"]
     )
-    func keepingPool(isReset: Bool) async throws {
+    func keepingPool(reset: String?) async throws {
         let database = try TestDatabase.get()
-        try await Pgbouncer.with("session", settings: isReset ? [:] : ["server_reset_query": ""]) { pooler in
+        try await Pgbouncer.with("session", settings: reset.map { ["server_reset_query": $0] } ?? [:]) { pooler in
             let recorder = LogRecorder()
             let locks = try LockManager(configuration: .init(url: pooler.url), logger: recorder.logger)
             try await locks.withLock("a") { _ in }
             await locks.shutdown()
             let warnings = recorder.lines.all.filter { $0.level == .warning }.map(\.message)
-            #expect(warnings.contains { $0.contains("server_reset_query = DISCARD ALL") } == !isReset)
+            #expect(warnings.contains { $0.contains("server_reset_query = DISCARD ALL") } == (reset != nil))
+            #expect(warnings.contains { $0.contains("locks, settings") } == (reset == ""))
             // Nobody's session was ended for that.
             let log = try database.server.serverLog()
             #expect(!log.contains("due to administrator command"))
@@ -242,6 +250,62 @@ struct PoolerTests {
             let error = await lockError { try await locks.withLock("a") { _ in } }
             #expect(error?.code == .cannotConnect)
             #expect(error?.message.contains("pool is too small") == true)
+        }
+    }
+
+    /// What is set in the sessions of the pool, besides what pgbouncer sets itself, and how many statements are prepared there.
+    private func leftovers(_ pooler: Pgbouncer, sessions: Int) async throws -> Set<String> {
+        let sql = """
+            SELECT pg_sleep(0.5);
+            SELECT (SELECT count(*) FROM pg_prepared_statements) || ' ' || coalesce(string_agg(name || '=' || setting, ',' ORDER BY name), '')
+            FROM pg_settings WHERE source = 'session'
+            AND name NOT IN ('client_encoding', 'application_name', 'DateStyle', 'TimeZone', 'standard_conforming_strings')
+            -- Begins anew with each transaction.
+            AND name <> 'transaction_isolation'
+            """
+        return try await withThrowingTaskGroup { group in
+            for _ in 0..<sessions { group.addTask { try await pooler.query(sql) } }
+            var found: Set<String> = []
+            for try await left in group { found.insert(left) }
+            return found
+        }
+    }
+
+    @Test("managers follow one another through sessions that are not reset, and leave nothing in them", .server())
+    func passedOn() async throws {
+        let database = try TestDatabase.get()
+        let direct = try database.manager()
+        try await Pgbouncer.with("session", poolSize: 4, settings: ["server_reset_query": ""]) { pooler in
+            for _ in 0..<3 {
+                let locks = try pooler.manager { $0.pool.maximumConnections = 3 }
+                try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+                try await locks.withLocks((0..<20).map { .exclusive(LockKey(number: $0)) }) { _ in }
+                let taken = try await direct.acquire("taken")
+                let late = await lockError { try await locks.withLock("taken", timeout: .milliseconds(50)) { _ in } }
+                #expect(late?.code == .timedOut)
+                try await taken.release()
+                try await locks.withTransaction(locking: "a") { try await $0.execute("SET work_mem = '77MB'") }
+                try await locks.withSession { session in try await session.withLock("a") { _ in try await session.execute("LISTEN c") } }
+                await locks.shutdown()
+                let left = try await leftovers(pooler, sessions: 4)
+                #expect(left == ["0"])
+            }
+        }
+    }
+
+    @Test("a process that is killed leaves nothing in a pool's session that ends, or changes, what its next client does", .server())
+    func killed() async throws {
+        try await Pgbouncer.with("session", poolSize: 4, settings: ["server_reset_query": ""]) { pooler in
+            let holder = try ChildProcess.helper("LeaseHolder", [pooler.url, "1"])
+            for await line in holder.lines where line == "held" { break }
+            holder.signal(SIGKILL)
+            _ = await holder.status()
+            for left in try await leftovers(pooler, sessions: 4) {
+                for name in ["idle_", "role", "default_transaction", "tcp_user"] { #expect(!left.contains(name), "\(left)") }
+            }
+            let locks = try pooler.manager { $0.pool.maximumConnections = 3 }
+            try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+            await locks.shutdown()
         }
     }
 }

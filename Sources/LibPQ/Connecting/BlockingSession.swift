@@ -13,6 +13,14 @@ package struct BlockingSession {
     /// The server process, as the protocol has it.
     var announcedProcess: String { "\(PQbackendPID(raw.pointer))" }
 
+    /// Asks something outside of a transaction.
+    ///
+    /// Where the role or the database has serializable, read-only and deferrable transactions for default, each waits until those of
+    /// others are over. Nothing is set for that: a string of statements is one transaction.
+    package func ask(_ sql: String) throws(ConnectionFailure) -> QueryResult {
+        try query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \(sql)")
+    }
+
     /// Runs statements, and returns what the last one has answered.
     package func query(_ sql: String) throws(ConnectionFailure) -> QueryResult {
         try send(sql)

@@ -22,29 +22,32 @@ struct ConnectionAttempt {
         try setup.learn()
         // Two at most: what proves the ground, and what is asked of every session.
         attempt.begin(.checking, within: provingLimit * 2)
-        var isLeftLocked = false
-        if settings != nil, !ground.isProved { isLeftLocked = try prove(session) }
+        var reset = ResetCheck.Outcome.isReset
+        if settings != nil, !ground.isProved { reset = try prove(session) }
+        if reset != .isReset { ground.passesOn.withLock { $0 = true } }
+        let isPassedOn = ground.passesOn.withLock { $0 }
         let asked = session.waiting(for: provingLimit)
         let identity = try ServerIdentity(of: asked, known: ground.known)
         try ground.admit(identity)
-        if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings) }
+        if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings.staying(isPassedOn)) }
         session.raw.session.timeline = identity.timeline
-        session.raw.session.isLeftLocked = isLeftLocked
+        session.raw.session.reset = reset
+        session.raw.session.isPassedOn = isPassedOn
         return session.raw
     }
 
     /// What takes a second connection, which has no other purpose. Not behind a pooler of transactions: of many that start
     /// at once, each would hold a session of the pool and wait for another.
     ///
-    /// - Returns: Whether there is a pooler that keeps locks whose clients have gone.
-    private func prove(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
+    /// - Returns: What a pooler keeps of clients that have gone, if there is one.
+    private func prove(_ session: BlockingSession) throws(ConnectionFailure) -> ResetCheck.Outcome {
         let first = session.waiting(for: provingLimit)
-        guard try isPooled(first) else { return false }
+        guard try isPooled(first) else { return .isReset }
         do {
-            return try !ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).isReset()
+            return try ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).run()
         } catch {
             // It is good for a warning only; if something is wrong with the session, that will show.
-            return false
+            return .isReset
         }
     }
 

@@ -11,7 +11,7 @@ package struct ExclusionCheck {
     /// Inside transactions, so that no pooler could come between a lock and its release.
     package func run() throws(ConnectionFailure) {
         let key = Int64.random(in: .min ... .max)
-        for session in [first, second] { _ = try session.query("BEGIN") }
+        for session in [first, second] { _ = try session.query("BEGIN ISOLATION LEVEL READ COMMITTED") }
         let isGranted = try ask(first, "try_advisory_lock", key)
         let isGrantedTwice = try ask(second, "try_advisory_lock", key)
         let isReleased = try ask(first, "advisory_unlock", key)

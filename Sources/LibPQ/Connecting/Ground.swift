@@ -7,6 +7,9 @@ final class Ground: Sendable {
 
     var isProved: Bool { known != nil }
 
+    /// Whether there is a pooler that passes sessions on as they are.
+    let passesOn = Locked(false)
+
     /// Remembers the first server, and refuses others.
     func admit(_ identity: ServerIdentity) throws(ConnectionFailure) {
         let failure = server.withLock { server -> ConnectionFailure? in

@@ -14,7 +14,7 @@ package struct PoolingCheck {
     /// is not the one that answers.
     package var isPooled: Bool {
         get throws(ConnectionFailure) {
-            try sessions[0].query("SELECT pg_catalog.pg_backend_pid()").text(row: 0, column: 0) != sessions[0].announcedProcess
+            try sessions[0].ask("SELECT pg_catalog.pg_backend_pid()").text(row: 0, column: 0) != sessions[0].announcedProcess
         }
     }
 
@@ -78,7 +78,7 @@ package struct PoolingCheck {
     }
 
     private func begin(_ index: Int) throws(ConnectionFailure) {
-        try sessions[index].send("BEGIN; SELECT pg_catalog.pg_backend_pid()")
+        try sessions[index].send("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.pg_backend_pid()")
     }
 
     private func process(_ index: Int) throws(ConnectionFailure) -> String? {

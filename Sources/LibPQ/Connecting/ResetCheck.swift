@@ -1,7 +1,16 @@
 /// Finds out whether a pooler of sessions resets them between clients. If not, the lock of a client that has gone stays with a
-/// session in the pool.
+/// session in the pool, or its settings do.
 package struct ResetCheck {
     private static let attempts = 20
+    private static let setting = "swift_postgres_lock.left"
+
+    package enum Outcome: Sendable {
+        case isReset
+        /// Settings stay, and with them prepared statements and the like.
+        case keepsSettings
+        /// Locks stay, and everything else.
+        case keepsLocks
+    }
 
     private let session: BlockingSession
     private let openAnother: () throws(ConnectionFailure) -> BlockingSession
@@ -12,24 +21,39 @@ package struct ResetCheck {
         self.openAnother = openAnother
     }
 
-    package func isReset() throws(ConnectionFailure) -> Bool {
+    package func run() throws(ConnectionFailure) -> Outcome {
         let key = Int64.random(in: .min ... .max)
-        try leave(key)
+        let process = try leave(key)
         for _ in 0..<Self.attempts {
-            let tried = try session.query("SELECT pg_catalog.pg_try_advisory_lock(\(key))")
+            let tried = try session.ask("SELECT pg_catalog.pg_try_advisory_lock(\(key))")
             if tried.text(row: 0, column: 0) == "t" {
-                _ = try session.query("SELECT pg_catalog.pg_advisory_unlock(\(key))")
-                return true
+                _ = try session.ask("SELECT pg_catalog.pg_advisory_unlock(\(key))")
+                return try keepsSettings(key, process) ? .keepsSettings : .isReset
             }
             // The server is to wait, not a thread of somebody's who may give up meanwhile.
-            _ = try session.query("SELECT pg_catalog.pg_sleep(0.1)")
+            _ = try session.ask("SELECT pg_catalog.pg_sleep(0.1)")
         }
         // Only that session could release it, and it may be somebody else's by now. Nobody else will ever ask for such a key.
-        return false
+        return .keepsLocks
     }
 
-    /// A client goes, and leaves a lock behind.
-    private func leave(_ key: Int64) throws(ConnectionFailure) {
-        _ = try openAnother().query("SELECT pg_catalog.pg_try_advisory_lock(\(key))")
+    /// A client goes, and leaves a lock behind, and a setting that nothing else knows.
+    private func leave(_ key: Int64) throws(ConnectionFailure) -> String? {
+        let result = try openAnother().ask(
+            """
+            SELECT pg_catalog.pg_try_advisory_lock(\(key)), pg_catalog.set_config('\(Self.setting)', '\(key)', false),
+                pg_catalog.pg_backend_pid()
+            """
+        )
+        return result.text(row: 0, column: 2)
+    }
+
+    /// Most pools lend out what has come back last, so the session is likely to be had again. If it is not, nothing is known.
+    private func keepsSettings(_ key: Int64, _ process: String?) throws(ConnectionFailure) -> Bool {
+        let next = try openAnother()
+        let result = try next.ask("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('\(Self.setting)', true)")
+        guard result.text(row: 0, column: 0) == process, result.text(row: 0, column: 1) == "\(key)" else { return false }
+        _ = try next.ask("SELECT pg_catalog.set_config('\(Self.setting)', NULL, false)")
+        return true
     }
 }

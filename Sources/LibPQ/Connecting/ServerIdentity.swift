@@ -33,7 +33,7 @@ package struct ServerIdentity: Hashable, Sendable {
     private static func ask(_ session: BlockingSession, _ asked: [Int]) throws(ConnectionFailure) -> [Int: String] {
         guard !asked.isEmpty else { return [:] }
         do throws(ConnectionFailure) {
-            let result = try session.query("SELECT " + asked.map { "(\(questions[$0]))" }.joined(separator: ", "))
+            let result = try session.ask("SELECT " + asked.map { "(\(questions[$0]))" }.joined(separator: ", "))
             guard result.rowCount == 1 else { return [:] }
             let pairs = asked.enumerated().compactMap { column, index in result.text(row: 0, column: column).map { (index, $0) } }
             return Dictionary(uniqueKeysWithValues: pairs)

@@ -6,6 +6,9 @@ struct SessionSetup {
     let oldestServer: Int32
 
     /// Asks who the session is, and whether the server takes writes: locks of a standby are its own.
+    ///
+    /// When a session has begun is for the role to see that has logged in, which another one may have taken the place of (`ALTER
+    /// ROLE … SET role`). So that one asks, for the length of this statement.
     func learn() throws(ConnectionFailure) {
         let raw = session.raw
         let version = PQserverVersion(raw.pointer)
@@ -15,13 +18,14 @@ struct SessionSetup {
                 "The server's version is \(version / 10_000); the oldest that is supported is \(oldestServer / 10_000)."
             )
         }
-        let result = try session.query(
+        let result = try session.ask(
             """
             SELECT pg_catalog.pg_backend_pid(), pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start), 'hex'),
                 pg_catalog.current_database(), pg_catalog.current_setting('max_locks_per_transaction', true),
                 pg_catalog.current_setting('max_connections', true), pg_catalog.current_setting('max_prepared_transactions', true),
                 pg_catalog.pg_is_in_recovery()
-            FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
+            FROM (SELECT pg_catalog.set_config('role', 'none', true) AS role OFFSET 0) s,
+                pg_catalog.pg_stat_get_activity(CASE WHEN s.role IS NOT NULL THEN pg_catalog.pg_backend_pid() END) a
             """
         )
         guard result.rowCount == 1, let pid = result.text(row: 0, column: 0).flatMap({ Int32($0) }),
@@ -53,9 +57,14 @@ struct SessionSetup {
     }
 
     func apply(_ settings: SessionSettings) throws(ConnectionFailure) {
-        _ = try session.query(settings.timeouts)
+        if let takeOver = settings.takeOver {
+            let result = try session.ask("\(settings.general); \(takeOver)")
+            session.raw.session.roleSettings = SessionSettings.differences(result)
+        } else {
+            _ = try session.ask(settings.general)
+        }
         do throws(ConnectionFailure) {
-            _ = try session.query(SessionSettings.clientCheck)
+            _ = try session.ask(SessionSettings.clientCheck)
         } catch  where error.kind == .refused {
             return
         }

@@ -29,6 +29,11 @@ package struct BorrowedConnection {
         guard let socket = DuplicateSocket(of: PQsocket(pointer)) else {
             throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
         }
+        // By default libpq would block the thread until the server has taken all of the statement.
+        let wasBlocking = PQisnonblocking(pointer) == 0
+        if wasBlocking, PQsetnonblocking(pointer, 1) != 0 { throw lost() }
+        // Everything has been sent then, or nothing can be sent any more.
+        defer { if wasBlocking { PQsetnonblocking(pointer, 0) } }
         guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
         while true {
             let left = PQflush(pointer)

@@ -30,7 +30,10 @@ package final class Connection: @unchecked Sendable {
     private var watcher: SocketWatcher?
     private var expectations = Deque<Expectation>()
     private var reply = Reply()
-    private var prepared: Set<String> = []
+    /// The statements that are prepared, and their names there.
+    private var prepared: [String: String] = [:]
+    /// A pooler may pass on a session with the statements that another client has prepared in it.
+    private let nameSuffix = "_" + String(UInt64.random(in: .min ... .max), radix: 36)
     private var mustFlush = false
     private var directWaits = DirectWaits()
 
@@ -59,13 +62,19 @@ package final class Connection: @unchecked Sendable {
     package func submit(_ statement: Statement) {
         guard let raw else { return }
         var isSent = true
-        if let name = statement.name, !prepared.contains(name) {
-            prepared.insert(name)
-            let types = statement.parameters.map(\.type)
-            isSent = PQsendPrepare(raw.pointer, name, statement.sql, Int32(types.count), types) == 1
-            expectations.append(.prepare(name: name))
+        var ownName: String?
+        if let name = statement.name {
+            ownName = prepared[name]
+            if ownName == nil {
+                let unique = name + nameSuffix
+                prepared[name] = unique
+                ownName = unique
+                let types = statement.parameters.map(\.type)
+                isSent = PQsendPrepare(raw.pointer, unique, statement.sql, Int32(types.count), types) == 1
+                expectations.append(.prepare(name: name))
+            }
         }
-        isSent = isSent && send(statement, on: raw) && PQpipelineSync(raw.pointer) == 1
+        isSent = isSent && send(statement, preparedAs: ownName, on: raw) && PQpipelineSync(raw.pointer) == 1
         expectations.append(.execute(statement.shape))
         expectations.append(.sync(isLone: false))
         if expectations.count <= 3 { beginGroup() }
@@ -146,11 +155,21 @@ package final class Connection: @unchecked Sendable {
     package func close() {
         guard let raw else { return }
         self.raw = nil
+        if session.isPassedOn { leaveClean(raw) }
         // Freed on the loop: freeing says goodbye to the server.
         if let watcher {
             watcher.close { _ = raw }
         }
         watcher = nil
+    }
+
+    /// Takes along what is set and prepared in the session, which the next client of a pool gets as it is. A pooler that sees the
+    /// client go before the server has answered closes the session, which does as well.
+    private func leaveClean(_ raw: RawConnection) {
+        guard PQstatus(raw.pointer) == CONNECTION_OK, expectations.isEmpty else { return }
+        _ = send(Statement("DISCARD ALL", shape: .rows), preparedAs: nil, on: raw)
+        PQpipelineSync(raw.pointer)
+        PQflush(raw.pointer)
     }
 
     /// Asks the server, over a connection of libpq's own, to cancel what runs. Blocks: to be called off the loop.
@@ -160,10 +179,10 @@ package final class Connection: @unchecked Sendable {
 
     // MARK: Sending
 
-    private func send(_ statement: Statement, on raw: RawConnection) -> Bool {
+    private func send(_ statement: Statement, preparedAs name: String?, on raw: RawConnection) -> Bool {
         let resultFormat: Int32 = statement.shape == .booleans ? 1 : 0
         return statement.parameters.withUnsafeValues { values in
-            if let name = statement.name {
+            if let name {
                 PQsendQueryPrepared(
                     raw.pointer,
                     name,
@@ -280,7 +299,7 @@ package final class Connection: @unchecked Sendable {
             // The preparation before it has failed; its error is what counts.
             PQclear(result)
         default:
-            if case .prepare(let name) = expected { prepared.remove(name) }
+            if case .prepare(let name) = expected { prepared[name] = nil }
             if reply.error == nil { reply.error = ServerError(result: result) }
             PQclear(result)
         }

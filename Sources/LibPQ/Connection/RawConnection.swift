@@ -23,8 +23,12 @@ package final class RawConnection: @unchecked Sendable {
         package let lockTableSize: Int?
         /// After how many promotions of standbys the server is; `nil` if it does not say.
         package internal(set) var timeline: UInt32?
-        /// Whether there is a pooler that keeps the locks of clients that have gone. Looked at once.
-        package internal(set) var isLeftLocked = false
+        /// What a pooler keeps of clients that have gone. Looked at once.
+        package internal(set) var reset = ResetCheck.Outcome.isReset
+        /// Whether there is a pooler that passes sessions on as they are: what was seen once holds for all connections.
+        package internal(set) var isPassedOn = false
+        /// The settings that a borrower's statements are to run with, and ours are not.
+        package internal(set) var roleSettings: [String] = []
 
         package init(
             processID: Int32 = 0,

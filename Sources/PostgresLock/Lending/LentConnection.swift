@@ -38,7 +38,7 @@ final class LentConnection {
     var isAborted = false
     /// After the last answer.
     private(set) var transaction = Reply.Transaction.unknown
-    /// Those of the borrower's own that there are in a transaction.
+    /// What is known of those in a transaction.
     var savepoints = Savepoints()
 
     private var expected = 0

@@ -1,31 +1,50 @@
-/// The savepoints that a transaction has, as far as the borrower's statements tell.
+/// Whether an error leaves the transaction's lock alone.
 ///
-/// An error takes everything along that was locked since the latest of them, or, where there is none, all that the transaction has
-/// locked. So to know of too few is safe.
+/// An error releases what was locked since the latest savepoint, or, where there is none, all that the transaction has locked. Which
+/// of its savepoints a body has released can't be told from the outside: the names may be quoted, escaped or written in comments.
+/// So before the body's first savepoint there is one of ours, which the body does not name, and which stays to the transaction's end.
 struct Savepoints {
-    private var names: [String] = []
+    /// Constant, as `pg_stat_statements` keeps an entry for each text.
+    static let base = "swift_postgres_lock_base"
+    /// Around a further lock.
+    static let step = "swift_postgres_lock_step"
 
-    var isEmpty: Bool { names.isEmpty }
+    /// Whether ours is there for certain.
+    private(set) var isBaseSet = false
 
-    /// A statement has succeeded, after which the transaction is open.
+    /// Whether a statement may begin a savepoint: no other spelling of the keyword is one.
+    static func mayBegin(by sql: String) -> Bool {
+        contains(sql, "savepoint")
+    }
+
+    /// Our own savepoint has been set.
+    mutating func noteBase() {
+        isBaseSet = true
+    }
+
+    /// A statement of the body has succeeded.
     ///
     /// - Parameter tag: The server's, which unlike the SQL can't be misunderstood.
     mutating func note(_ sql: String, tag: String) {
-        switch tag {
-        case "SAVEPOINT": names.append(Self.name(in: sql))
-        case "RELEASE": names.removeSubrange((index(in: sql) ?? 0)...)
-        case "ROLLBACK": names.removeSubrange((index(in: sql).map { $0 + 1 } ?? 0)...)
-        default: break
+        // A chained transaction has no savepoints; and our name is the library's own, however it is written.
+        guard tag == "ROLLBACK" || tag == "RELEASE" else { return }
+        if Self.contains(sql, "chain") || Self.contains(sql, "swift_postgres_lock") || Self.contains(sql, "u&") { isBaseSet = false }
+    }
+
+    /// - Parameter word: Of lower-case ASCII characters.
+    private static func contains(_ sql: String, _ word: String) -> Bool {
+        let (text, word) = (sql.utf8, word.utf8)
+        guard let first = word.first else { return true }
+        var place = text.startIndex
+        while place != text.endIndex {
+            defer { text.formIndex(after: &place) }
+            guard lowercased(text[place]) == first else { continue }
+            if text[place...].lazy.map(lowercased).starts(with: word) { return true }
         }
+        return false
     }
 
-    private func index(in sql: String) -> Int? {
-        names.lastIndex(of: Self.name(in: sql))
-    }
-
-    /// In all these statements it is the last word.
-    private static func name(in sql: String) -> String {
-        let word = sql.split { $0.isWhitespace || $0 == ";" }.last.map(String.init) ?? ""
-        return word.hasSuffix("\"") ? word : word.lowercased()
+    private static func lowercased(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
     }
 }

@@ -72,7 +72,7 @@ extension LockManager {
         case .success(let raw):
             let session = raw.session
             if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
-            if session.isLeftLocked { warnOfPooler(session) }
+            if session.reset != .isReset { warnOfPooler(session) }
             place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
             logger.debug("connected", metadata: .connection(id, session))
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
@@ -107,10 +107,13 @@ extension LockManager {
     }
 
     private func warnOfPooler(_ session: RawConnection.Session) {
+        let locks = session.reset == .keepsLocks ? "locks, " : ""
         logger.warning(
             """
-            a pooler of sessions is in between that does not reset them: the locks of a process that ends without notice stay with \
-            a session of its pool, until that is closed; for pgbouncer, set server_reset_query = DISCARD ALL
+            a pooler of sessions is in between that does not reset them: \(locks)settings (no statement_timeout, lock_timeout and \
+            transaction_timeout, forms of values) and prepared statements of a process that ends without notice stay with a session of \
+            its pool, until that is closed; therefore no idle_session_timeout is set, and the server does not end a session that is \
+            silent for the lease; for pgbouncer, set server_reset_query = DISCARD ALL
             """,
             metadata: [LogKey.database: "\(session.database)"]
         )

@@ -10,6 +10,11 @@ extension LockManager {
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
         try requireHope(state)
+        if Savepoints.mayBegin(by: sql) { await keepLocks(of: state) }
+        let preparation = state.borrower == .session ? roleStatements(state) : []
+        if !preparation.isEmpty, let failure = await settle(preparation, on: state).replies.first?.error {
+            throw LockError(Failure(failure), keys: [], place: place)
+        }
         state.hasRunSQL = true
         let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
         let replies: [Reply]
@@ -75,6 +80,14 @@ extension LockManager {
         )
     }
 
+    /// Sets a savepoint below those of the transaction's body, so that a statement that fails behind one of them, or when they have
+    /// been released, leaves the lock alone.
+    private func keepLocks(of state: LentConnection) async {
+        guard state.borrower == .transaction, !state.savepoints.isBaseSet else { return }
+        let (replies, _) = await settle([LockStatements.command("SAVEPOINT \(Savepoints.base)")], on: state)
+        if replies.first?.error == nil, state.transaction == .open { state.savepoints.noteBase() }
+    }
+
     /// Looks which further locks a rollback has taken along.
     ///
     /// - Returns: Whether the lock that the transaction was begun with is still there, if there was one.
@@ -91,9 +104,9 @@ extension LockManager {
         return state.lease.map { !gone.contains($0.key) } ?? true
     }
 
-    /// An error has released what the transaction had locked, if there is no savepoint in between, long before the rollback.
+    /// An error has released what the transaction had locked, long before the rollback, unless a savepoint in between is certain.
     func noteAbort(of state: LentConnection, cause: (any Error)? = nil) {
-        guard state.borrower == .transaction, state.transaction == .aborted, state.savepoints.isEmpty, lent[state.id] === state
+        guard state.borrower == .transaction, state.transaction == .aborted, !state.savepoints.isBaseSet, lent[state.id] === state
         else { return }
         state.isAborted = true
         guard let key = state.lease?.key ?? state.heldKeys.first else { return }

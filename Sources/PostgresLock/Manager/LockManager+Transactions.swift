@@ -5,8 +5,8 @@ extension LockManager {
     /// Runs the body in a transaction, which holds a lock from its beginning to its end.
     ///
     /// The transaction is committed when the body returns, and rolled back when it throws. Its lock ends with it, never
-    /// before: that is what guards the transaction's own writes best. A statement that fails, or is cancelled, ends both, unless there
-    /// is a savepoint before it: PostgreSQL releases the lock at once. Then the body is cancelled as upon a loss, and what it throws
+    /// before: that is what guards the transaction's own writes best. A statement that fails, or is cancelled, ends both, unless the
+    /// body has set a savepoint before: PostgreSQL releases the lock at once. Then the body is cancelled as upon a loss, and what it throws
     /// is thrown. The transaction has a connection of its own; while
     /// the pool has none to spare, the call waits.
     ///
@@ -117,9 +117,9 @@ extension LockManager {
     }
 
     private func open(_ state: LentConnection, _ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws {
-        var statements = [LockStatements.command("BEGIN")]
+        var statements = roleStatements(state) + [LockStatements.command("BEGIN")]
         if configuration.transactionsOnly {
-            statements.append(LockStatements.command(configuration.sessionSettings.transactionTimeouts))
+            statements.append(LockStatements.command(configuration.sessionSettings.generalInTransaction))
         }
         if let key { statements.append(LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry)) }
         do {
@@ -215,7 +215,7 @@ extension LockManager {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
             let replies = try await send(
                 [
-                    LockStatements.command("SAVEPOINT pglock"),
+                    LockStatements.command("SAVEPOINT \(Savepoints.step)"),
                     LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry),
                 ],
                 on: state,
@@ -225,7 +225,7 @@ extension LockManager {
                 lockWait: isTry ? nil : key,
                 mayBlock: !isTry
             )
-            let (released, loss) = await settle([LockStatements.command("RELEASE SAVEPOINT pglock")], on: state)
+            let (released, loss) = await settle([LockStatements.command("RELEASE SAVEPOINT \(Savepoints.step)")], on: state)
             if let failure = loss ?? released.first?.error.map(Failure.init) { throw LockError(failure, keys: [key], place: place) }
             _ = try borrowed(transaction.loan)
             guard !isTry || replies.last?.booleans.first == true else { return false }
@@ -235,7 +235,7 @@ extension LockManager {
         } catch {
             // Gives back the lock too, if the server had granted it in the moment of the cancellation. If this fails,
             // the transaction had failed before, and can only be rolled back as a whole.
-            let undo = ["ROLLBACK TO SAVEPOINT pglock", "RELEASE SAVEPOINT pglock"].map(LockStatements.command)
+            let undo = ["ROLLBACK TO SAVEPOINT \(Savepoints.step)", "RELEASE SAVEPOINT \(Savepoints.step)"].map(LockStatements.command)
             _ = await settle(undo, on: state)
             noteAbort(of: state, cause: error)
             throw naming(state.heldKeys, in: error)

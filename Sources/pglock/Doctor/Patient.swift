@@ -20,7 +20,7 @@ struct Patient {
     }
 
     func ask(_ sql: String) throws(ConnectionFailure) -> QueryResult {
-        try session.query(sql)
+        try session.ask(sql)
     }
 
     /// The values of the one row.

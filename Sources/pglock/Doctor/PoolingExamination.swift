@@ -12,15 +12,26 @@ struct PoolingExamination {
         let check = PoolingCheck(patient.session, try patient.another().session)
         try check.run()
         guard try check.isPooled else { return Finding(.pooling, .ok, "none: this is the server itself") }
-        guard try ResetCheck(patient.session, openAnother: { () throws(ConnectionFailure) in try patient.another().session }).isReset()
-        else {
+        let advice = "Let it reset sessions between clients (pgbouncer: server_reset_query = DISCARD ALL)."
+        switch try ResetCheck(patient.session, openAnother: { () throws(ConnectionFailure) in try patient.another().session }).run() {
+        case .isReset:
+            return Finding(.pooling, .ok, "a pooler of sessions; each connection of a lock manager takes one of its pool")
+        case .keepsSettings:
+            return Finding(
+                .pooling,
+                .warning,
+                """
+                There is a pooler of sessions that keeps the settings of clients that have gone. A lock manager that is killed leaves                 some there, and the server does not end a session of one that has frozen.
+                """,
+                advice: advice
+            )
+        case .keepsLocks:
             return Finding(
                 .pooling,
                 .failed,
                 "There is a pooler of sessions that keeps the locks of clients that have gone.",
-                advice: "Let it reset sessions between clients (pgbouncer: server_reset_query = DISCARD ALL)."
+                advice: advice
             )
         }
-        return Finding(.pooling, .ok, "a pooler of sessions; each connection of a lock manager takes one of its pool")
     }
 }

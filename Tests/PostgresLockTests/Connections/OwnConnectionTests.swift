@@ -1,3 +1,4 @@
+import Foundation
 import PostgresLock
 import Testing
 
@@ -155,5 +156,48 @@ struct OwnConnectionTests {
         }
         #expect(try await owned.connection.queryBoolean("SELECT count(*) = 0 FROM t") == true)
         try await ConnectionLock("a", on: owned.connection).withLock {}
+    }
+
+    /// Uses a connection in its own isolation, of which a blocked thread would be the end.
+    private actor Owner {
+        private let owned: OwnedLibPQ
+
+        init(_ url: String, blocking: Bool) throws {
+            owned = try OwnedLibPQ(url, blocking: blocking)
+        }
+
+        var process: pid_t { owned.process }
+        var isBlocking: Bool { owned.isBlocking }
+
+        func ask(_ sql: String) async throws -> Bool? {
+            try await owned.connection.queryBoolean(sql)
+        }
+
+        func resumeServer() {
+            kill(owned.process, SIGCONT)
+        }
+    }
+
+    @Test(
+        "a server that does not take a statement does not block the thread, and the PGconn stays as it was",
+        .direct("only the server itself can be stopped"),
+        arguments: [true, false]
+    )
+    func blocking(isBlocking: Bool) async throws {
+        let owner = try Owner(TestDatabase.get().url, blocking: isBlocking)
+        let process = await owner.process
+        kill(process, SIGSTOP)
+        let late = Task.detached {
+            try await Task.sleep(for: .seconds(10))
+            Issue.record("The caller's isolation is blocked.")
+            kill(process, SIGCONT)
+        }
+        // More than the socket takes.
+        let asked = Task { try await owner.ask("SELECT true /* \(String(repeating: "x", count: 8_000_000)) */") }
+        try await Task.sleep(for: .milliseconds(100))
+        await owner.resumeServer()
+        late.cancel()
+        #expect(try await asked.value == true)
+        #expect(await owner.isBlocking == isBlocking)
     }
 }

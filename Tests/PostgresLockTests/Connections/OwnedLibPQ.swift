@@ -1,4 +1,5 @@
 import CLibPQ
+import Foundation
 import PostgresLock
 import Testing
 
@@ -7,7 +8,11 @@ final class OwnedLibPQ {
     let pointer: OpaquePointer
     var connection: LibPQConnection { LibPQConnection(pointer) }
 
-    init(_ url: String) throws {
+    /// The server's, unless there is a pooler in between.
+    var process: pid_t { PQbackendPID(pointer) }
+    var isBlocking: Bool { PQisnonblocking(pointer) == 0 }
+
+    init(_ url: String, blocking: Bool = true) throws {
         let pointer = try #require(PQconnectdb(url))
         self.pointer = pointer
         guard PQstatus(pointer) == CONNECTION_OK else {
@@ -15,6 +20,7 @@ final class OwnedLibPQ {
             PQfinish(pointer)
             throw TestFailure(message)
         }
+        if !blocking { PQsetnonblocking(pointer, 1) }
     }
 
     deinit {

@@ -1,0 +1,145 @@
+import FaultTools
+import Foundation
+import Logging
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+/// What a role has for settings is for its own statements, and must not change what the library's do.
+@Suite("A role's settings", .server(), .direct("a pooler's sessions are another role's"))
+struct RoleSettingsTests {
+    private static let nasty = [
+        "DateStyle = 'German, DMY'", "IntervalStyle = 'sql_standard'", "bytea_output = 'escape'", "extra_float_digits = -15",
+        "TimeZone = 'Asia/Kathmandu'", "client_encoding = 'LATIN1'", "client_min_messages = 'error'", "exit_on_error = on",
+        "default_transaction_isolation = 'serializable'", "default_transaction_read_only = on", "default_transaction_deferrable = on",
+        "statement_timeout = '300ms'", "lock_timeout = '200ms'", "idle_session_timeout = '700ms'",
+        "idle_in_transaction_session_timeout = '700ms'", "force_parallel_mode = on", "plan_cache_mode = 'force_custom_plan'",
+        "standard_conforming_strings = off", "array_nulls = off", "transform_null_equals = on", "quote_all_identifiers = on",
+        "enable_seqscan = off", "row_security = off", "search_path = ''", "work_mem = '64kB'", "jit_above_cost = 0",
+        "stats_fetch_consistency = 'snapshot'", "synchronous_commit = off", "xmlbinary = hex", "lc_monetary = 'C'",
+    ]
+
+    /// A role that may log in, with settings of its own.
+    private func role(_ settings: [String], in database: TestDatabase) async throws -> (name: String, url: String) {
+        let name = "role_\(UInt32.random(in: .min ... .max))"
+        try await database.query("CREATE ROLE \(name) LOGIN")
+        for setting in settings {
+            let known = "SELECT 1 FROM pg_settings WHERE name = '\(setting.prefix { $0 != " " })'"
+            guard try await !database.query(known).isEmpty else { continue }
+            try await database.query("ALTER ROLE \(name) SET \(setting)")
+        }
+        return (name, database.server.connectionString(database: database.name, user: name))
+    }
+
+    @Test("values come back as they are, and locks behave, whatever the role has for settings")
+    func nasty() async throws {
+        let database = try TestDatabase.get()
+        let role = try await role(Self.nasty, in: database)
+        let others = try database.manager()
+        let locks = try database.manager {
+            $0.url = role.url
+            $0.fencingTokens = true
+            $0.lease = .seconds(2)
+        }
+        try await database.query("CREATE TABLE t AS SELECT 1 AS n; GRANT SELECT ON t TO PUBLIC")
+        // For a safe snapshot a deferrable transaction of the role waits until this one is over.
+        try await others.withTransaction { writing in
+            try await writing.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+            try await writing.execute("UPDATE t SET n = n + (SELECT count(*) FROM t)")
+            try await locks.withLock("a", timeout: .seconds(20)) { lock in
+                #expect(lock.isHeld)
+                #expect(lock.fencingToken != nil)
+                let isFree = try await others.isFree("a")
+                #expect(!isFree)
+            }
+            try await locks.withLocks((0..<40).map { .exclusive(LockKey(number: $0)) }, timeout: .seconds(20)) { _ in
+                let count = try await database.locks()
+                #expect(count == 40)
+            }
+            try await waits(locks, others)
+            try await locks.withSession(timeout: .seconds(20)) { session in
+                try await session.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+            }
+        }
+        try await values(locks)
+        await locks.shutdown()
+        try await database.query("DROP ROLE \(role.name)")
+    }
+
+    /// Longer than the role's time limits.
+    private func waits(_ locks: LockManager, _ others: LockManager) async throws {
+        let taken = try await others.acquire("taken")
+        let late = await lockError { try await locks.withLock("taken", timeout: .milliseconds(900)) { _ in } }
+        #expect(late?.code == .timedOut)
+        let waiting = Task { try await locks.withLock("taken") { $0.isHeld } }
+        try await TestDatabase.get().eventually("it waits") { try await TestDatabase.get().locks(granted: false) == 1 }
+        try await taken.release()
+        #expect(try await waiting.value)
+    }
+
+    private func values(_ locks: LockManager) async throws {
+        let date = Date(timeIntervalSince1970: 1_795_000_000.25)
+        try await locks.withTransaction(locking: "a") { transaction in
+            let rows = try await transaction.query(
+                "SELECT $1, $2, $3, $4::pg_catalog.text, pg_catalog.justify_hours('-49 h'), $5::float4",
+                [.date(date), .bytes([0, 92, 255, 16]), .double(0.1 + 0.2), "it's “quoted” \\ ☃", .double(0.3)]
+            )
+            let row = try #require(rows.first)
+            #expect(try row.decode(0, as: Date.self) == date)
+            #expect(try row.decode(1, as: [UInt8].self) == [0, 92, 255, 16])
+            #expect(try row.decode(2, as: Double.self) == 0.1 + 0.2)
+            #expect(try row.decode(3, as: String.self) == "it's “quoted” \\ ☃")
+            #expect(try row.decode(4, as: String.self) == "-2 days -01:00:00")
+            #expect(try row.decode(5, as: Float.self) == 0.3)
+            // What is the role's own business is as the role has it.
+            let own = try await transaction.query(
+                """
+                SELECT pg_catalog.current_setting('transaction_isolation'), pg_catalog.current_setting('transaction_read_only'),
+                    '2.3.2026'::pg_catalog.date, pg_catalog.current_setting('TimeZone')
+                """
+            )
+            #expect(try (0..<4).map { try own[0].decode($0, as: String.self) } == ["serializable", "on", "2026-03-02", "Asia/Kathmandu"])
+        }
+    }
+
+    @Test("a role that ALTER ROLE gives another one takes its locks, and its statements run as that other one")
+    func otherRole() async throws {
+        let database = try TestDatabase.get()
+        let owner = try await role([], in: database)
+        let login = try await role(["default_transaction_isolation = 'repeatable read'"], in: database)
+        try await database.query("GRANT \(owner.name) TO \(login.name); ALTER ROLE \(login.name) SET role = \(owner.name)")
+        let others = try database.manager()
+        let recorder = LogRecorder()
+        var configuration = LockManager.Configuration(url: login.url)
+        configuration.lease = .seconds(1)
+        configuration.pool.maximumConnections = 3
+        let locks = try LockManager(configuration: configuration, logger: recorder.logger)
+        let asked = "SELECT current_user::text || ' ' || pg_catalog.current_setting('transaction_isolation')"
+        let expected = "\(owner.name) repeatable read"
+        for _ in 0..<3 {
+            try await locks.withLock("a") { lock in #expect(lock.isHeld) }
+            try await waits(locks, others)
+            try await locks.withTransaction(locking: "a") { transaction in
+                #expect(try await transaction.query(asked)[0].decode(0, as: String.self) == expected)
+                // Longer than the lease: only what the server says of the session keeps the lock.
+                try await transaction.execute("SELECT pg_catalog.pg_sleep(1.5)")
+                #expect(transaction.lease?.isHeld == true)
+            }
+            try await locks.withSession { session in
+                try await session.withLock("b") { lock in #expect(lock.isHeld) }
+                #expect(try await session.query(asked)[0].decode(0, as: String.self) == expected)
+                try await session.withLock("b") { lock in #expect(lock.isHeld) }
+            }
+        }
+        await locks.shutdown()
+        #expect(recorder.lines.all.filter { $0.level >= .warning }.map(\.message) == [])
+        let doctor = try ChildProcess.helper("pglock", ["doctor", login.url])
+        var output = ""
+        for await line in doctor.lines { output += line + "\n" }
+        #expect(await doctor.status() == 0, "\(output)")
+        #expect(output.contains("ok       lock"), "\(output)")
+        // Nothing was refused, by which a wait would have had to be ended on another way.
+        #expect(try !database.server.serverLog().contains("permission denied"))
+        try await database.query("DROP ROLE \(login.name); DROP ROLE \(owner.name)")
+    }
+}
