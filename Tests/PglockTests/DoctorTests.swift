@@ -117,8 +117,23 @@ struct DoctorTests {
         }
     }
 
+    @Test("runs what a lock manager runs, and says so if that fails where all else is fine")
+    func manager() async throws {
+        try await EphemeralPostgres.withServer { server in
+            try await server.query(
+                """
+                CREATE ROLE app LOGIN;
+                REVOKE EXECUTE ON FUNCTION set_config(text, text, boolean) FROM PUBLIC;
+                """
+            )
+            let diagnosis = try await diagnosis(server.connectionURL(user: "app"))
+            #expect(diagnosis.findings.filter { $0.state == .failed }.map(\.check) == [.lock])
+            #expect(diagnosis[.lock]?.finding.contains("set_config") == true)
+        }
+    }
+
     private static let checks: [Finding.Check] = [
-        .reachable, .version, .primary, .pooling, .exclusion, .lockTable, .connections, .timeouts, .encryption, .keepalives,
+        .reachable, .version, .primary, .pooling, .exclusion, .lock, .lockTable, .connections, .timeouts, .encryption, .keepalives,
         .privileges, .roundTrip,
     ]
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import PostgresLock
 
 /// `pglock doctor`: whether a server, and the way to it, are fit for locks.
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Find out whether a server is fit for locks.",
@@ -16,6 +16,7 @@ struct DoctorCommand: ParsableCommand {
               primary      whether it is a primary: a standby's locks are its own
               pooling      whether a pooler in between lets sessions keep their locks
               exclusion    whether what one session has locked another can't lock
+              lock         whether a lock manager gets a lock, and what it warns of
               lock-table   for how many locks the server has room
               connections  whether there are enough for a manager
               timeouts     which are set for the role, the database or the server
@@ -24,7 +25,7 @@ struct DoctorCommand: ParsableCommand {
               privileges   whether the role may call what locks need
               round-trip   how long an answer takes, in the median
 
-            Nothing is changed, and no other client notices: the checks take two or three connections for a moment, and \
+            Nothing is changed, and no other client notices: the checks take a few connections for a moment, and \
             advisory locks with random keys. No password is printed.
 
             With --json an object: "fit", which is false if a check has failed, and "checks", an array of objects with \
@@ -57,11 +58,13 @@ struct DoctorCommand: ParsableCommand {
         }
     }
 
-    func run() throws {
+    func run() async throws {
         var connection = connection
         connection.url = address ?? connection.url
         try connection.configuration.validate()
-        let diagnosis = Diagnosis(Examination(connection.parameters, limit: .seconds(connection.connectTimeout)).findings())
+        let limit = Duration.seconds(connection.connectTimeout)
+        let examination = Examination(connection.parameters, limit: limit)
+        let diagnosis = Diagnosis(await examination.findings(and: LockTrial(connection.configuration)))
         print(json ? try diagnosis.json() : diagnosis.text)
         if !diagnosis.isFit { throw ExitCode(ExitStatus.unfit) }
     }

@@ -12,7 +12,14 @@ struct Examination {
     }
 
     /// What a failure makes pointless to ask is left out.
-    func findings() -> [Finding] {
+    func findings(and trial: LockTrial) async -> [Finding] {
+        let findings = findings()
+        guard !findings.contains(where: { $0.state == .failed }) else { return findings }
+        let place = findings.firstIndex { $0.check == .exclusion }.map { $0 + 1 } ?? findings.endIndex
+        return findings[..<place] + [await trial.finding()] + findings[place...]
+    }
+
+    private func findings() -> [Finding] {
         let began = ContinuousClock.now
         let patient: Patient
         do throws(ConnectionFailure) {

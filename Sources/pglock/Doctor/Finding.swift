@@ -6,6 +6,7 @@ struct Finding: Codable {
         case primary
         case pooling
         case exclusion
+        case lock
         case lockTable = "lock-table"
         case connections
         case timeouts
