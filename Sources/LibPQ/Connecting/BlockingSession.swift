@@ -63,7 +63,7 @@ package struct BlockingSession {
         if let failure {
             // What the server lacks at the moment (class 53) it may have at the next attempt.
             let mayPass = failure.endsSession || failure.sqlState.hasPrefix("53")
-            throw ConnectionFailure(mayPass ? .unreachable : .refused, failure.message, sqlState: failure.sqlState)
+            throw ConnectionFailure(mayPass ? .unreachable : .refused, failure.text, sqlState: failure.sqlState)
         }
         guard let last else { throw lost() }
         return last

@@ -16,7 +16,7 @@ extension ConnectionFailure {
             states.append(String(match.output.1))
             lines.append(line.replacing(":  \(match.output.1): ", with: ": ", maxReplacements: 1))
         }
-        let message = lines.joined(separator: " ").replacing("\t", with: " ")
+        let message = lines.joined(separator: "\n").sentence
         let attempts = max(1, lines.count { $0.hasPrefix("connection to server") })
         let kinds = Set(states.map(Kind.init(sqlState:)))
         let isUnanimous = states.count >= attempts && kinds.count == 1

@@ -107,10 +107,10 @@ package struct ConnectionParameters: Sendable {
     private var keepalives: [(keyword: String, value: String)] {
         guard let silenceLimit else { return [] }
         // Half of the time in quiet, then a probe at each sixth; libpq counts in seconds.
-        let sixth = max(1, Int(silenceLimit / .seconds(6)))
+        let sixth = max(1, silenceLimit.whole(.seconds(1)) / 6)
         return [
             ("keepalives_idle", "\(3 * sixth)"), ("keepalives_interval", "\(sixth)"), ("keepalives_count", "3"),
-            ("tcp_user_timeout", "\(Int(silenceLimit / .milliseconds(1)))"),
+            ("tcp_user_timeout", "\(silenceLimit.whole(.milliseconds(1)))"),
         ]
     }
 

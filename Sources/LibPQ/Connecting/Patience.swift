@@ -29,8 +29,7 @@ struct Patience: Sendable {
             guard !attempt.isAbandoned else { throw ConnectionFailure.abandoned }
             let remaining = ContinuousClock.now.duration(to: end)
             guard remaining > .zero else { throw Self.isOver }
-            let slice = min(remaining / .milliseconds(1), 100).rounded(.up)
-            if poll(&descriptor, 1, Int32(slice)) > 0 { return }
+            if poll(&descriptor, 1, min(remaining, .milliseconds(100)).whole(.milliseconds(1))) > 0 { return }
         }
     }
 }

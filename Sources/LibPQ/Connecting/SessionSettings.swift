@@ -1,11 +1,11 @@
 /// The settings that our sessions need, as SQL.
 package struct SessionSettings: Sendable {
-    private let lease: Int64
+    private let lease: Int32
     private var staysInPool = false
 
     /// - Parameter lease: After how long of silence the server is to end the session; `nil` for never.
     package init(lease: Duration? = nil) {
-        self.lease = lease.map { max(1, Int64($0 / .milliseconds(1))) } ?? 0
+        self.lease = lease.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
     }
 
     /// For sessions that a pooler passes on to other clients as they are, which a process that is killed can't take back: without

@@ -64,7 +64,7 @@ package struct BorrowedConnection {
         }
         if let failure {
             // Without an SQLSTATE it is libpq's own, about the connection.
-            throw failure.sqlState.isEmpty ? ConnectionFailure(.lost, failure.message) as any Error : failure
+            throw failure.sqlState.isEmpty ? ConnectionFailure(.lost, failure.text) as any Error : failure
         }
         return last
     }

@@ -325,7 +325,7 @@ package final class Connection: @unchecked Sendable {
         guard let raw else { return }
         let failure: ConnectionFailure
         if let words = reply.error.flatMap({ $0.endsSession ? $0 : nil }) ?? raw.notices.lastWords {
-            failure = ConnectionFailure(.lost, words.message, sqlState: words.sqlState)
+            failure = ConnectionFailure(.lost, words.text, sqlState: words.sqlState)
         } else {
             failure = ConnectionFailure(.lost, String(cString: PQerrorMessage(raw.pointer)).trimmingNewlines)
         }

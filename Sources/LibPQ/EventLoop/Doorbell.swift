@@ -49,7 +49,7 @@ final class Doorbell: Sendable {
             descriptors.initializeElement(at: 0, to: pollfd(fd: socket, events: Int16(POLLIN), revents: 0))
             descriptors.initializeElement(at: 1, to: pollfd(fd: reading, events: Int16(POLLIN), revents: 0))
             #if os(Linux)
-                let count = pglock_poll(descriptors.baseAddress, 2, Int(limit / .nanoseconds(1)))
+                let count = pglock_poll(descriptors.baseAddress, 2, Int(limit.whole(.nanoseconds(1))))
             #else
                 let count = poll(descriptors.baseAddress, 2, 1)
             #endif

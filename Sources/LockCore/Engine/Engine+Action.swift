@@ -5,6 +5,8 @@ extension Engine {
         case resolve(RequestID, Outcome)
         /// The lock that this request was granted is gone.
         case lose(RequestID, Failure)
+        /// A connection is gone that was lent, and all that was held on it.
+        case endLoan(ConnectionID, Failure)
         /// Locks on this connection are held for certain until then.
         case renew(ConnectionID, until: Instant)
         /// These locks, all that there are on the connection, are no longer held for certain. They are still to be released.

@@ -91,7 +91,7 @@ extension Engine {
     ) {
         calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
         guard connections[connection]?.phase == .lent else {
-            resolve(id, .failed(lastLoss))
+            resolve(id, .failed(.gone))
             return
         }
         isWakeStale = true
@@ -158,5 +158,7 @@ extension Engine {
 }
 
 extension Failure {
+    /// Whoever was to be told why has been told.
+    package static let gone = Failure(.connectionLost, "The connection is gone.")
     static let shutDown = Failure(.shutDown, "The lock manager has been shut down.")
 }

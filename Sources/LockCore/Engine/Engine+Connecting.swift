@@ -64,7 +64,6 @@ extension Engine {
     /// Gives a connection up. What it held is lost, what was asked on it is asked anew.
     mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
         guard let connection = connections.removeValue(forKey: id) else { return }
-        lastLoss = failure
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, connection.role, failure))) }
         actions.append(.close(id))
         if connection.role == .scribe { abandonScribe() }
@@ -83,6 +82,7 @@ extension Engine {
                 table.interrupted(key, now: now)
             }
         case .lent:
+            actions.append(.endLoan(id, failure))
             if let statement = connection.statement { resolve(statement, .failed(failure)) }
         case .connecting, .carrying, .idle, .holding, .unlocking:
             break

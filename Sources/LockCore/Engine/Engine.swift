@@ -79,8 +79,6 @@ package struct Engine: Sendable {
     var renewals: [AdvisoryKey: [RequestID]] = [:]
 
     var lifecycle = Lifecycle.running
-    /// Why the connection that was lost last was lost: what its holders are told.
-    var lastLoss = Failure(.connectionLost, "The connection was lost.")
 
     enum Lifecycle: Hashable, Sendable {
         case running
@@ -152,7 +150,6 @@ package struct Engine: Sendable {
 
     // MARK: Looking in
 
-    package var lastFailure: Failure { lastLoss }
     /// See ``LockTable/session(of:)``. Mutating, or all of the engine would be copied for a look at it.
     package mutating func session(of id: RequestID) -> ConnectionID? { table.session(of: id) }
 
@@ -209,12 +206,12 @@ package struct Engine: Sendable {
         checkDrained()
     }
 
-    private mutating func lose(_ id: RequestID) {
+    private mutating func lose(_ id: RequestID, _ failure: Failure) {
         // Who has not been told of the grant is told of no loss.
         if takeUnconfirmed(id) != nil {
-            resolve(id, .failed(lastLoss))
+            resolve(id, .failed(failure))
         } else {
-            actions.append(.lose(id, lastLoss))
+            actions.append(.lose(id, failure))
         }
     }
 
@@ -223,7 +220,7 @@ package struct Engine: Sendable {
         case .grant(let id): grant(id, now: now)
         case .refuse(let id): resolve(id, .refused)
         case .fail(let id, let failure): resolve(id, .failed(failure))
-        case .lose(let id): lose(id)
+        case .lose(let id, let failure): lose(id, failure)
         case .released(let id): resolve(id, .released)
         case .releaseFailed(let id, let failure): resolve(id, .failed(failure))
         case .changed(let id, let isChanged): resolve(id, .changed(isChanged))

@@ -8,7 +8,7 @@ extension LockTable {
         /// The request can't be served.
         case fail(RequestID, Failure)
         /// The lock that the request holds is gone.
-        case lose(RequestID)
+        case lose(RequestID, Failure)
         /// The release has come to its end.
         case released(RequestID)
         /// The release found no lock.

@@ -209,7 +209,7 @@ package struct LockTable: Sendable {
                 guard held.request.isGranted, held.request.scope == .session, heldKeys.contains(held.request.key)
                 else { continue }
                 requests[id] = nil
-                actions.append(.lose(id))
+                actions.append(.lose(id, failure))
             }
         }
         for key in heldKeys.sorted() {

@@ -25,14 +25,3 @@ package struct Instant: Hashable, Comparable, Sendable {
         return .nanoseconds(overflow ? (other < self ? .min : .max) : difference)
     }
 }
-
-extension Duration {
-    /// Whole nanoseconds, clamped to what 64 bits hold (292 years).
-    package var clampedNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        let (sum, overflowed) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return overflowed ? (seconds < 0 ? .min : .max) : sum
-    }
-}

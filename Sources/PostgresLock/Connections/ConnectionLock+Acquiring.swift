@@ -1,3 +1,5 @@
+import LibPQ
+import LockCore
 import Logging
 
 extension ConnectionLock {
@@ -19,7 +21,7 @@ extension ConnectionLock {
         if let timeout, timeout < .zero {
             throw fault("The timeout for the lock \(key) is negative (\(timeout)). Use .zero to try without waiting.")
         }
-        let limit = timeout ?? (EnclosingLock.isInside ? nestedTimeout : nil)
+        let limit = (timeout ?? (EnclosingLock.isInside ? nestedTimeout : nil))?.bounded
         guard try await obtain(timeout: limit, isolation: isolation) else {
             let advice =
                 timeout == nil
@@ -125,7 +127,8 @@ extension ConnectionLock {
     /// - Returns: Whether the lock was granted.
     private func wait(atMost limit: Duration?, _ isolation: isolated (any Actor)?) async throws -> Bool {
         let canceller = connection.statementCanceller
-        let slice = canceller == nil ? min(limit ?? cancellationLatency, cancellationLatency) : limit
+        let latency = cancellationLatency.bounded
+        let slice = canceller == nil ? min(limit ?? latency, latency) : limit
         let wait = statements.wait(atMost: Self.milliseconds(slice))
         let ending = try await acquiring(isolation) {
             _ = try await self.answer(to: wait.request, isolation)
@@ -193,10 +196,9 @@ extension ConnectionLock {
         LockError(.statementFailed, message, keys: [key])
     }
 
-    /// For `lock_timeout`, where 0 is no limit, and what exceeds its range may as well be none.
+    /// For `lock_timeout`, where 0 is no limit. What exceeds its range is waited for in parts.
     private static func milliseconds(_ limit: Duration?) -> Int32 {
-        guard let limit else { return 0 }
-        return Int32(exactly: max(1, (limit / .milliseconds(1)).rounded(.up))) ?? 0
+        limit.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
     }
 
     // MARK: Proof

@@ -1,4 +1,5 @@
 import LibPQ
+import LockCore
 public import Logging
 
 /// A lock on a connection that the caller owns, of whichever driver.
@@ -58,7 +59,7 @@ public final class ConnectionLock<Connection: LockConnection> {
     /// Only where the driver can do that (``LockConnection/connectionCloser``); elsewhere it has to have limits of its own.
     public var responseTimeout: Duration {
         get { shielded.responseTimeout }
-        set { shielded.responseTimeout = newValue }
+        set { shielded.responseTimeout = newValue.bounded }
     }
 
     /// The timeout of a wait inside the scope of another lock, transaction or session, if none is given; 30 s by default.

@@ -24,9 +24,9 @@ public struct LibPQConnection: LockConnection {
         do {
             return try await connection.run(sql, isolation: #isolation)?.boolean()
         } catch let error as ServerError {
-            throw LockError(.statementFailed, "The server refused a statement: \(error.message)", sqlState: error.sqlState)
+            throw LockError(.statementFailed, "The server refused a statement: \(error.text)", sqlState: error.sqlState)
         } catch let error as ConnectionFailure {
-            throw LockError(.connectionLost, "The connection can't be used: \(error.message)")
+            throw LockError(.connectionLost, "The connection can't be used: \(error.message.sentence)")
         }
     }
 

@@ -6,15 +6,16 @@ extension LockError {
     ///
     /// - Parameters:
     ///   - place: Names the database, for people.
-    ///   - limit: The pool's limit, for the advice.
     init(_ failure: Failure, keys: [LockKey], place: String) {
         let about = keys.isEmpty ? "" : " (lock \(keys.names))"
+        let reason = failure.message.sentence
+        let subject = place.capitalizedFirst
         let code: Code
         let text: String
         switch failure.kind {
         case .unreachable:
             code = .cannotConnect
-            text = "Can't connect to \(place): \(failure.message)\(about). Check host, port, and that the server is running."
+            text = "Can't connect to \(place)\(about): \(reason) Check host, port, and that the server is running."
         case .stillConnecting:
             code = .noAnswer
             text = "The deadline came while \(place) was still being connected to\(about). Give it more time."
@@ -23,74 +24,75 @@ extension LockError {
             text = "The deadline came before \(place) had answered\(about). Whether the lock is free is not known. Give it more time."
         case .refusedByConfiguration:
             code = .cannotConnect
-            text = "\(place) refuses the connection: \(failure.message)\(about). Check the database's name and the role's rights."
+            text = "\(subject) refuses the connection\(about): \(reason) Check the database's name and the role's rights."
         case .authentication:
             code = .authenticationFailed
-            text = "\(place) refuses the login: \(failure.message)\(about). Check user and password; it was not tried again."
+            text = "\(subject) refuses the login\(about): \(reason) Check user and password; it was not tried again."
         case .tooManyConnections:
             code = .tooManyConnections
             text = """
-                \(place) has no connection left: \(failure.message)\(about). Raise the server's max_connections, or lower \
+                \(subject) has no connection left\(about): \(reason) Raise the server's max_connections, or lower \
                 maximumConnections in the pools that use it.
                 """
         case .serverTooOld:
             code = .serverTooOld
-            text = "\(failure.message) Upgrade the server of \(place)."
+            text = "\(reason) Upgrade the server of \(place)."
         case .transactionPooling:
             code = .transactionPooling
             text = """
-                \(failure.message) A lock would stay behind with a session of the pooler's\(about). Connect to the server itself, \
+                \(reason) A lock would stay behind with a session of the pooler's\(about). Connect to the server itself, \
                 or have the pooler pool sessions (pgbouncer: pool_mode = session). For locks of transactions alone there is configuration.transactionsOnly.
                 """
         case .locksDoNotExclude:
             code = .locksDoNotExclude
-            text = "\(failure.message) It can't be used for locks\(about); PostgreSQL can."
+            text = "\(reason) It can't be used for locks\(about); PostgreSQL can."
         case .standby:
             code = .notPrimary
             text = """
-                \(failure.message) Connect to the primary\(about): with several hosts in the URL, target_session_attrs=read-write \
+                \(reason) Connect to the primary\(about): with several hosts in the URL, target_session_attrs=read-write \
                 finds it.
                 """
         case .anotherServer:
             code = .anotherServer
             text = """
-                \(failure.message) Locks on it would not exclude those on the first\(about). Name one cluster only, and \
+                \(reason) Locks on it would not exclude those on the first\(about). Name one cluster only, and \
                 target_session_attrs=read-write if it has several hosts. If the move was meant, make a new lock manager.
                 """
         case .connectionLost, .noAnswer:
             code = .connectionLost
             text = """
-                The connection to \(place) was lost\(about): \(failure.message) What was being done may have happened; the \
+                The connection to \(place) was lost\(about): \(reason) What was being done may have happened; the \
                 session's locks are gone.
                 """
         case .notHeld:
             code = .lockLost
-            text = "\(failure.message)\(about) It was lost, or released behind the manager's back."
+            text =
+                "The lock\(keys.isEmpty ? "" : " \(keys.names)") is not held any more: \(reason) It was lost, or released by other means."
         case .lockTableFull:
             code = .lockTableFull
             text = """
-                The lock table of \(place) is full\(about): \(failure.message). Hold fewer locks at a time, or raise the \
+                The lock table of \(place) is full\(about): \(reason) Hold fewer locks at a time, or raise the \
                 server's max_locks_per_transaction and restart it.
                 """
         case .capacity:
             code = .capacity
             text = """
-                There is no room for another lock in \(place)\(about): \(failure.message). Hold fewer locks at a time, raise the \
+                There is no room for another lock in \(place)\(about): \(reason) Hold fewer locks at a time, raise the \
                 server's max_locks_per_transaction and restart it, or give the manager a larger part of it \
                 (configuration.capacity).
                 """
         case .deadlock:
             code = .deadlock
-            text = "\(failure.message)\(about). Take locks in the same order everywhere, then try again."
+            text = "\(subject) has broken a deadlock\(about): \(reason) Take locks in the same order everywhere, then try again."
         case .suspect:
             code = .lockLost
-            text = "\(failure.message)\(about) Stop, and check what was done."
+            text = "\(failure.message.clause)\(about). Stop, and check what was done."
         case .shutDown:
             code = .shutDown
             text = "The lock manager has been shut down\(about). Make a new one to go on."
         case .cancelled, .lockTimeout, .transactionAborted, .statement:
             code = .statementFailed
-            text = "\(place) refused a statement: \(failure.message)\(about)."
+            text = "\(subject) refused a statement\(about): \(reason)"
         }
         self.init(code, text, sqlState: failure.sqlState, keys: keys)
     }
@@ -124,6 +126,6 @@ extension Failure {
             case "25P02": .transactionAborted
             default: .statement
             }
-        self.init(kind, [error.message, error.detail, error.hint].compactMap(\.self).joined(separator: " "), sqlState: error.sqlState)
+        self.init(kind, error.text, sqlState: error.sqlState)
     }
 }

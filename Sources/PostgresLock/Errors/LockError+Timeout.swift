@@ -1,3 +1,4 @@
+import LibPQ
 import LockCore
 
 extension LockError {
@@ -7,7 +8,15 @@ extension LockError {
     ///   - uncertainty: Why it is not known whether what was asked for is taken; `nil` if it certainly is.
     ///   - limit: How long the call was to wait.
     ///   - isNested: Whether the limit is there because the task holds something else.
-    static func timeout(_ uncertainty: Failure?, keys: [LockKey], place: String, limit: Duration?, isNested: Bool) -> LockError {
+    ///   - own: Those of the keys that a scope around this task holds.
+    static func timeout(
+        _ uncertainty: Failure?,
+        keys: [LockKey],
+        place: String,
+        limit: Duration?,
+        isNested: Bool,
+        own: [LockKey] = []
+    ) -> LockError {
         let waited = limit.map { "Waited \($0)" } ?? "Waited"
         let subject = keys.isEmpty ? "a connection to \(place)" : "\(keys.described) in \(place)"
         let them = keys.count > 1 ? "they are" : "it is"
@@ -21,7 +30,9 @@ extension LockError {
         switch uncertainty?.kind {
         case nil:
             let which = keys.count > 1 ? "which are taken" : "which is taken"
-            let advice = order ?? " The view pg_locks on the server shows which session holds \(keys.count > 1 ? "them" : "it")."
+            let advice =
+                holder(own) ?? order
+                ?? " The view pg_locks on the server shows which session holds \(keys.count > 1 ? "them" : "it")."
             return LockError(.timedOut, "\(waited) for \(subject), \(which).\(advice)", keys: keys)
         case .stillConnecting:
             return LockError(
@@ -42,6 +53,29 @@ extension LockError {
             guard let uncertainty else { return LockError(.noAnswer, "\(waited) for \(subject).", keys: keys) }
             return LockError(uncertainty, keys: keys, place: place)
         }
+    }
+}
+
+extension LockError {
+    /// A lock that is taken, for a call that does not wait.
+    ///
+    /// - Parameter own: Those of the keys that a scope around this task holds.
+    static func taken(_ keys: [LockKey], place: String, own: [LockKey]) -> LockError {
+        let verb = keys.count > 1 ? "are" : "is"
+        let advice = holder(own) ?? " Give it time, or try again later."
+        return LockError(
+            .timedOut,
+            "\(keys.described.capitalizedFirst) in \(place) \(verb) taken, and a timeout of zero does not wait.\(advice)",
+            keys: keys
+        )
+    }
+
+    private static func holder(_ own: [LockKey]) -> String? {
+        guard !own.isEmpty else { return nil }
+        return """
+             A scope that this task was started in holds \(own.described): if the scope waits for the task, neither can end. Use the \
+            lock that it holds, or another key.
+            """
     }
 }
 

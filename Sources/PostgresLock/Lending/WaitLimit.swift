@@ -16,7 +16,7 @@ extension LockManager {
     ///   - timeout: What the caller has named.
     ///   - isNested: Whether waiting without a limit could be one half of a deadlock that nobody sees.
     func waitLimit(_ timeout: Duration?, isNested: Bool) -> WaitLimit {
-        let duration = timeout ?? (isNested ? configuration.timeouts.nested : nil)
+        let duration = (timeout ?? (isNested ? configuration.timeouts.nested : nil))?.bounded
         return WaitLimit(duration: duration, deadline: duration.map { now.advanced(by: $0) }, isDefault: timeout == nil)
     }
 }

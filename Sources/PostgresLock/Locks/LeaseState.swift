@@ -58,6 +58,9 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         return withAside { $0?.loss }
     }
 
+    /// A loss that has come since the release began, or before.
+    var lateLoss: LockError? { withAside { $0?.loss } }
+
     /// What tells this holder from those before and after; `nil` if there is none, or none yet.
     var token: FencingToken? {
         get { withAside { $0?.token } }
@@ -119,7 +122,12 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         withAside { aside in
             // Of a loss that was suspected everybody knows, and has the first reason.
             guard grant == .held else {
-                if loss != nil { _ = change { $0.end(isSuspicion ? .suspected : .lost) } }
+                if let loss {
+                    _ = change { $0.end(isSuspicion ? .suspected : .lost) }
+                    // It comes after a release has begun, which is told of it.
+                    aside = aside ?? Aside()
+                    aside?.loss = aside?.loss ?? loss
+                }
                 return nil
             }
             let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []

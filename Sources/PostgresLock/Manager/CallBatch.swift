@@ -77,7 +77,7 @@ extension LockManager {
         for (index, call) in batch.calls.enumerated() {
             guard call.id == .none || calls[call.id] === call else {
                 // The lock was lost in the moment in which its release began.
-                batch.end(index, .failed(engine.lastFailure))
+                batch.end(index, .failed(.gone))
                 continue
             }
             begin(call) { engine, id, now in

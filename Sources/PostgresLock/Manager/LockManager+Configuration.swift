@@ -205,12 +205,26 @@ extension LockManager.Configuration {
             throw LockError(
                 .badConfiguration,
                 """
-                The connection string can't be understood: \(error.message). Write it as \
+                The connection string can't be understood: \(error.message.sentence) Write it as \
                 postgres://user:password@host:5432/database, with special characters percent-encoded, or as \
                 "host=… dbname=…", with values quoted.
                 """
             )
         }
+    }
+
+    /// With durations that can be computed with.
+    var bounded: Self {
+        var bounded = self
+        bounded.pool.idleTimeout = pool.idleTimeout.bounded
+        bounded.timeouts.connect = timeouts.connect.bounded
+        bounded.timeouts.unreachable = timeouts.unreachable.bounded
+        bounded.timeouts.response = timeouts.response.bounded
+        bounded.timeouts.nested = timeouts.nested.bounded
+        bounded.timeouts.commit = timeouts.commit.bounded
+        bounded.timeouts.shutdownGrace = timeouts.shutdownGrace.bounded
+        bounded.handOn.maximumDuration = handOn.maximumDuration.bounded
+        return bounded
     }
 
     func parameters(_ credentials: Credentials? = nil) -> ConnectionParameters {

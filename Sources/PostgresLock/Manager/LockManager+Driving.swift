@@ -38,6 +38,8 @@ extension LockManager {
             resolve(id, outcome)
         case .lose(let id, let failure):
             lose(id, failure)
+        case .endLoan(let id, let failure):
+            if let state = lent.removeValue(forKey: id) { lose(state, failure) } else { lostLoans[id] = failure }
         case .renew(let id, let until):
             proofs[id]?.renew(until)
         case .fence(let id, let position, let index):
@@ -91,8 +93,8 @@ extension LockManager {
         let reason =
             switch failure.kind {
             case .shutDown: "the lock manager was shut down"
-            case .suspect: "nothing proves any more that its session lives: \(failure.message)"
-            default: "its session ended: \(failure.message)"
+            case .suspect: "nothing proves any more that its session lives: \(failure.message.clause)"
+            default: "its session ended: \(failure.message.clause)"
             }
         return LockError(
             .lockLost,
@@ -177,7 +179,6 @@ extension LockManager {
         preludes[id] = nil
         proofs[id] = nil
         connections.removeValue(forKey: id)?.close()
-        if let state = lent.removeValue(forKey: id) { lose(state, engine.lastFailure) }
     }
 
     // MARK: Log
@@ -187,18 +188,12 @@ extension LockManager {
         case .connectFailed(let role, let failure, let pause):
             logger.info(
                 "connecting failed",
-                metadata: [
-                    LogKey.role: "\(role)", LogKey.reason: "\(failure.message)", LogKey.sqlState: "\(failure.sqlState ?? "")",
-                    LogKey.retryIn: "\(pause)",
-                ]
+                metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause)"].adding(failure.message, failure.sqlState)
             )
         case .connectionLost(let id, let role, let failure):
             logger.warning(
                 "connection lost",
-                metadata: [
-                    LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)", LogKey.reason: "\(failure.message)",
-                    LogKey.sqlState: "\(failure.sqlState ?? "")",
-                ]
+                metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
             )
         case .provedAfterError(let held):
             noteProof(held: held)

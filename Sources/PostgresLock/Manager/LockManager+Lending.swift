@@ -15,7 +15,8 @@ extension LockManager {
         switch outcome {
         case .lent(let connection):
             // It can be lost again before this task comes to run.
-            guard connections[connection] != nil else { throw LockError(engine.lastFailure, keys: keys, place: place) }
+            if let loss = lostLoans.removeValue(forKey: connection) { throw LockError(loss, keys: keys, place: place) }
+            guard connections[connection] != nil else { throw LockError(.gone, keys: keys, place: place) }
             let state = LentConnection(id: connection, borrower: borrower, lease: lease)
             lent[connection] = state
             state.ending.proof = proofs[connection]
@@ -213,6 +214,7 @@ extension LockManager {
             }
         }
         guard case .settled(let cause) = outcome else {
+            if let loss = state.loss { throw LockError(loss, keys: keys, place: place) }
             throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
         }
         let replies = state.takeReplies()
@@ -247,7 +249,7 @@ extension LockManager {
         }
         switch outcome {
         case .settled: return (state.takeReplies(), nil)
-        case .failed(let failure): return (state.takeReplies(), failure)
+        case .failed(let failure): return (state.takeReplies(), state.loss ?? failure)
         default: return (state.takeReplies(), .init(.connectionLost, "The call ended in a way that does not fit it."))
         }
     }
@@ -323,7 +325,7 @@ extension LockManager {
             loss = LockError(
                 .lockLost,
                 """
-                The locks \(keys.listed) in \(place) were lost together, because their session ended: \(failure.message) Others \
+                The locks \(keys.listed) in \(place) were lost together, because their session ended: \(failure.message.sentence) Others \
                 may hold them now: stop, and check what was done.
                 """,
                 sqlState: failure.sqlState,

@@ -97,11 +97,7 @@ extension LockManager {
 
     nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LeaseState {
         guard let state = try await obtain(key, mode, timeout: timeout, isTry: timeout == .zero) else {
-            throw LockError(
-                .timedOut,
-                "The lock \(key) in \(place) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
-                keys: [key]
-            )
+            throw taken([key])
         }
         return state
     }
@@ -142,7 +138,7 @@ extension LockManager {
     }
 
     private nonisolated func limit(_ timeout: Duration?, isTry: Bool) -> Duration? {
-        isTry ? nil : timeout ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
+        isTry ? nil : timeout?.bounded ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
     }
 
     /// - Returns: `nil` if a try found the lock taken.
@@ -207,12 +203,29 @@ extension LockManager {
         return same.last { if case .lock = $0.kind { $0.state.mode == .shared } else { false } }?.state.id
     }
 
+    /// What is told of locks that a call without waiting could not have.
+    nonisolated func taken(_ keys: [LockKey]) -> LockError {
+        LockError.taken(keys, place: place, own: enclosed(keys))
+    }
+
+    /// Those of the keys that scopes around this code hold, whichever of their tasks this is.
+    private nonisolated func enclosed(_ keys: [LockKey]) -> [LockKey] {
+        let scopes = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.state.isOpen }
+        guard !scopes.isEmpty else { return [] }
+        return keys.filter { key in
+            scopes.contains { scope in
+                if case .session(let modes) = scope.kind { return modes[key] != nil }
+                return scope.key == key
+            }
+        }
+    }
+
     nonisolated func error(for outcome: Engine.Outcome, keys: [LockKey], limit: Duration?, isNested: Bool = false) -> any Error {
         switch outcome {
         case .ended(.cancelled), .settled(cause: .cancelled):
             return CancellationError()
         case .ended(.timedOut(let failure)), .settled(cause: .timedOut(let failure)):
-            return LockError.timeout(failure, keys: keys, place: place, limit: limit, isNested: isNested)
+            return LockError.timeout(failure, keys: keys, place: place, limit: limit, isNested: isNested, own: enclosed(keys))
         case .failed(let failure):
             return LockError(failure, keys: keys, place: place)
         case .granted, .refused, .released, .changed, .lent, .ended(.renewed), .settled(cause: .renewed), .settled(cause: nil):
@@ -230,7 +243,7 @@ extension LockManager {
         let outcome = await finalOutcome(of: state)
         if let loss = state.loss { throw loss }
         if case .failed(let failure) = outcome {
-            throw LockError(failure, keys: [state.key], place: place)
+            throw state.lateLoss ?? LockError(failure, keys: [state.key], place: place)
         }
     }
 

@@ -80,12 +80,7 @@ extension LockManager {
     func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?, isScoped: Bool, on loan: Loan) async throws -> LeaseState {
         let isTry = timeout == .zero
         guard let lease = try await obtain(key, mode, timeout: timeout, isTry: isTry, isScoped: isScoped, on: loan) else {
-            let error = LockError(
-                .timedOut,
-                "The lock \(key) in \(place) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
-                keys: [key]
-            )
-            throw naming(lent[loan.connection]?.heldKeys ?? [], in: error)
+            throw naming(lent[loan.connection]?.heldKeys ?? [], in: taken([key]))
         }
         return lease
     }
@@ -188,7 +183,7 @@ extension LockManager {
         guard loss == nil else { return }
         guard let wasHeld = replies.first?.booleans.first else {
             let reason = replies.first?.error?.message ?? "the answer did not fit what was asked"
-            giveUp(state, Failure(.connectionLost, "Whether the lock \(key) is held can't be found out: \(reason)."))
+            giveUp(state, Failure(.connectionLost, "Whether the lock \(key) is held can't be found out: \(reason.sentence)"))
             return
         }
         noteProof(held: wasHeld)

@@ -100,14 +100,8 @@ extension LockManager {
         case .complete:
             return acquisition.states
         case .refused(let keys):
-            throw LockError(
-                .timedOut,
-                """
-                Of the \(acquisition.count) locks in \(place), \(keys.names) could not be had, and a timeout of zero does not wait. \
-                None is held now. Give it time, or try again later.
-                """,
-                keys: keys
-            )
+            let error = taken(keys)
+            throw LockError(error.code, "\(error.message) None of the \(acquisition.count) locks is held now.", keys: keys)
         }
     }
 
@@ -122,7 +116,7 @@ extension LockManager {
             let outcomes = await callAll(held, isCancellable: false) { $0.release($2, now: $3) }
             for (state, outcome) in zip(held, outcomes) {
                 guard case .failed(let failure) = outcome else { continue }
-                losses.append(LockError(failure, keys: [state.key], place: place))
+                losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], place: place))
             }
         }
         guard let first = losses.first else { return }

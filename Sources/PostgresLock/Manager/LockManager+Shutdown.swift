@@ -15,7 +15,7 @@ extension LockManager {
         drive { $0.shutdown(now: $1) }
         let grace = Task {
             // A cancelled sleep ends the grace period early, which is what cancellation asks for.
-            try? await Task.sleep(for: gracePeriod ?? configuration.timeouts.shutdownGrace)
+            try? await Task.sleep(for: (gracePeriod ?? configuration.timeouts.shutdownGrace).bounded)
             drive { $0.terminate(now: $1) }
         }
         await withTaskCancellationHandler {

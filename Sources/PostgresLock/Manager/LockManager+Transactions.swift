@@ -97,17 +97,9 @@ extension LockManager {
         let outcome = await callFromInside(lease) { $0.acquire($1, request, deadline: limit.deadline, now: $2) }
         switch outcome {
         case .granted: return lease
-        case .refused: throw taken(key)
+        case .refused: throw taken([key])
         default: throw error(for: outcome, keys: [key], limit: limit.duration, isNested: limit.isDefault)
         }
-    }
-
-    private func taken(_ key: LockKey) -> LockError {
-        LockError(
-            .timedOut,
-            "The lock \(key) in \(place) is taken, and a timeout of zero does not wait.",
-            keys: [key]
-        )
     }
 
     private func leavePlace(_ lease: LeaseState?) async {
@@ -124,7 +116,7 @@ extension LockManager {
         if let key { statements.append(LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry)) }
         do {
             let replies = try await sendOpening(statements, key, limit, mayBlock: key != nil && !isTry, on: state)
-            if isTry, let key, replies.last?.booleans.first != true { throw taken(key) }
+            if isTry, let key, replies.last?.booleans.first != true { throw taken([key]) }
             if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
             if let key { try await guardLocks(on: state, keys: [key]) }
         } catch {
@@ -287,7 +279,7 @@ extension LockManager {
         let reason =
             loss.kind == .noAnswer
             ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(place) was closed"
-            : "The connection to \(place) was lost during COMMIT (\(loss.message))"
+            : "The connection to \(place) was lost during COMMIT (\(loss.message.clause))"
         return LockError(
             .commitOutcomeUnknown,
             "\(reason): the transaction may or may not have been committed. Look at the data before doing it again.",

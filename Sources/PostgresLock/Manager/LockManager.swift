@@ -21,7 +21,7 @@ public import Logging
 ///
 /// A process that dies loses its locks, as soon as the server notices that the connection is gone.
 public actor LockManager {
-    /// What the manager was made with.
+    /// What the manager was made with. A duration of more than a century counts as one.
     public nonisolated let configuration: Configuration
 
     nonisolated let loop = EventLoop(label: "pglock.loop")
@@ -33,6 +33,8 @@ public actor LockManager {
     var attempts: [ConnectionID: (attempt: Connector.Attempt, provider: Task<Void, Never>?)] = [:]
     var calls = CallTable()
     var lent: [ConnectionID: LentConnection] = [:]
+    /// Connections that were lost before the task came to run that they were lent to, and why.
+    var lostLoans: [ConnectionID: Failure] = [:]
     /// Those calls that are waited for together with others.
     var batchedCalls: [RequestID: CallBatch.Place] = [:]
     /// Where the server ends sessions that are silent for the lease.
@@ -72,6 +74,7 @@ public actor LockManager {
     /// - Throws: ``LockError`` with the code ``LockError/Code/badConfiguration``, which says what is wrong.
     public init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
         try configuration.validate()
+        let configuration = configuration.bounded
         self.configuration = configuration
         self.logger = logger
         connector = Connector(

@@ -105,9 +105,8 @@ enum LockStatements {
 
     /// Sets the server-side backstop of the waits that follow.
     static func lockTimeout(_ limit: Duration?) -> Statement {
-        let milliseconds = limit.map { Int64(($0 / .milliseconds(1)).rounded(.up)) } ?? 0
-        // Beyond what the server's setting can hold there is no need for a backstop.
-        let value = milliseconds > Int64(Int32.max) ? 0 : milliseconds
+        // 0 would be no limit at all.
+        let value = limit.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
         return Statement(
             name: "pglock_lock_timeout",
             "SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL",

@@ -100,7 +100,7 @@ extension LockManager {
             call.id = calls.insert(call)
         } else if calls[call.id] !== call {
             // The lock was lost in the moment in which its release began.
-            continuation?.resume(returning: .failed(engine.lastFailure))
+            continuation?.resume(returning: .failed(.gone))
             return
         }
         call.continuation = continuation

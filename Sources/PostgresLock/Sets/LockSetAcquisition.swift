@@ -30,7 +30,7 @@ struct LockSetAcquisition {
         isNested = timeout == nil
         limit =
             timeout == .zero
-            ? nil : timeout ?? (EnclosingLock.isInside ? manager.configuration.timeouts.nested : nil)
+            ? nil : timeout?.bounded ?? (EnclosingLock.isInside ? manager.configuration.timeouts.nested : nil)
         deadline = limit.map { manager.now.advanced(by: $0) }
     }
 

@@ -60,11 +60,7 @@ public struct LockTransaction: Sendable {
     ///   `CancellationError`.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
         guard try await loan.manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
-            throw LockError(
-                .timedOut,
-                "The lock \(key) is taken, and a timeout of zero does not wait. Give it time, or try again later.",
-                keys: [key]
-            )
+            throw loan.manager.taken([key])
         }
     }
 

@@ -53,10 +53,11 @@ public struct PostgresValue: Sendable {
         PostgresValue(type: 2950, value.uuidString)
     }
 
-    /// A `timestamp with time zone`, to the microsecond.
+    /// A `timestamp with time zone`, to the microsecond; `NULL` for a date that is not a number.
     public static func date(_ value: Date) -> PostgresValue {
         let sinceEpoch = value.timeIntervalSinceReferenceDate + PostgresEpoch.toReferenceDate
         let microseconds = (sinceEpoch * 1_000_000).rounded()
+        guard !microseconds.isNaN else { return PostgresValue(Statement.Parameter(type: 1184, bytes: nil, isBinary: true)) }
         // What a Date can hold beyond PostgreSQL's years ends at its infinity.
         let limits = Double(Int64.min)...Double(Int64.max).nextDown
         return PostgresValue(.timestamptz(Int64(min(max(microseconds, limits.lowerBound), limits.upperBound))))

@@ -6,6 +6,7 @@ extension SimulatedProcess {
         switch action {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .lose(let id, _): lose(id)
+        case .endLoan: break
         case .renew(let id, let until): proofs[id] = until
         case .fence(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)

@@ -61,6 +61,22 @@ struct EngineLendingTests {
         #expect(actions.contains { if case .resolve(3, .failed(let failure)) = $0 { failure.kind == .noAnswer } else { false } })
     }
 
+    @Test("of connections that are given up in one turn, each has its own reason")
+    func ownReasons() {
+        var script = EngineScript { $0.lease = .seconds(1) }
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.lend(2, now: $1) }
+        script.connected(2)
+        script.on { $0.beginStatement(11, on: 1, now: $1) }
+        script.on { $0.statementAnswered(on: 1, now: $1) }
+        script.on { engine, now in _ = engine.guardLent(1, now: now) }
+        script.on { $0.beginStatement(12, on: 2, answerBy: Duration.seconds(1).instant, now: $1) }
+        let actions = script.pass(.seconds(1))
+        #expect(actions.contains(.endLoan(1, Engine.suspect)))
+        #expect(actions.contains { if case .endLoan(2, let failure) = $0 { failure.kind == .noAnswer } else { false } })
+    }
+
     @Test("100,000 waiting callers who all go away costs no more than their number")
     func manyCancelled() {
         var script = EngineScript(maximumConnections: 3)

@@ -120,7 +120,7 @@ struct TableModel {
         case .fail(let id, _):
             guard let request = take(id) else { return report("\(action), who does not wait") }
             if request.scope != .session { report("\(action), who does not need the server") }
-        case .lose(let id):
+        case .lose(let id, _):
             guard let request = requests.removeValue(forKey: id), let key = keys[request.key], key.holders.contains(id),
                 key.held == nil, request.scope == .session
             else { return report("\(action), who has lost nothing") }
