@@ -85,7 +85,7 @@ package struct ConnectionParameters: Sendable {
         value(of: "host")?.split(separator: ",", omittingEmptySubsequences: false) ?? []
     }
 
-    func value(of keyword: String) -> String? {
+    package func value(of keyword: String) -> String? {
         var found: String?
         func search(_ options: UnsafeMutablePointer<PQconninfoOption>?) {
             guard let options else { return }

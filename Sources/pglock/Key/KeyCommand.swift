@@ -35,6 +35,10 @@ struct KeyCommand: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    func validate() throws {
+        for name in names { try RawText.require(name, "the lock's name") }
+    }
+
     func run() throws {
         let keys = try names.map { name in
             guard scheme != .postgresqlLock else { return (name, try KeyText.parse(name, isNumber: false)) }

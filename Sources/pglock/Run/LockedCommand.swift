@@ -6,18 +6,21 @@ struct LockedCommand: Sendable {
     private let program: Program
     private let arguments: [[CChar]]
     private let key: LockKey
+    private let enclosing: EnclosingRuns
 
     /// Finds the command; the words, it and its arguments, are the end of our own command line.
-    init(_ words: [String], key: LockKey) throws {
+    init(_ words: [String], key: LockKey, enclosing: EnclosingRuns) throws {
         arguments = CommandLineTail.bytes(of: words)
         program = try Program.find(arguments.first ?? [0], searchPath: ProcessInfo.processInfo.environment["PATH"])
         self.key = key
+        self.enclosing = enclosing
     }
 
     func start() throws -> Subprocess {
-        let number = key.number.map { "\($0)" } ?? key.pair.map { "\($0.first),\($0.second)" }
         // A name from a pglock around us would be that of another lock.
-        let changes = ["PGLOCK_KEY": number, "PGLOCK_NAME": key.name]
+        let changes = [
+            "PGLOCK_KEY": KeyText.numbers(of: key), "PGLOCK_NAME": key.name, EnclosingRuns.variable: enclosing.adding(key),
+        ]
         return try Subprocess(program, arguments: arguments, environment: ChildEnvironment.bytes(changing: changes))
     }
 }

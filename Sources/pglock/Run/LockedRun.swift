@@ -7,6 +7,7 @@ final class LockedRun {
     private let key: LockKey
     private let mode: LockMode
     private let timeout: Duration?
+    private let isEnclosed: Bool
     private let child: LockedCommand?
     private let killAfter: Duration
 
@@ -27,7 +28,18 @@ final class LockedRun {
     }
 
     /// Without a child, the lock is held until a signal.
-    init(manager: LockManager, key: LockKey, mode: LockMode, timeout: Duration?, child: LockedCommand?, killAfter: Duration) {
+    ///
+    /// - Parameter isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
+    init(
+        manager: LockManager,
+        key: LockKey,
+        mode: LockMode,
+        timeout: Duration?,
+        isEnclosed: Bool,
+        child: LockedCommand?,
+        killAfter: Duration
+    ) {
+        self.isEnclosed = isEnclosed
         self.manager = manager
         self.key = key
         self.mode = mode
@@ -39,9 +51,15 @@ final class LockedRun {
     func run() async throws -> RunMachine.Outcome {
         let relay = try SignalRelay()
         tasks.append(Task { [post = happenings.continuation] in for await signal in relay.signals { post.yield(.signal(signal)) } })
-        wait = Task { [post = happenings.continuation, manager, key, mode, timeout] in
+        wait = Task { [post = happenings.continuation, manager, key, mode, timeout, isEnclosed] in
             do {
-                post.yield(.granted(HeldLock(try await manager.acquire(key, mode: mode, timeout: timeout))))
+                if isEnclosed {
+                    // Free after all, if the one around has ended, or shares it.
+                    guard let lock = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
+                    post.yield(.granted(HeldLock(lock)))
+                } else {
+                    post.yield(.granted(HeldLock(try await manager.acquire(key, mode: mode, timeout: timeout))))
+                }
             } catch {
                 post.yield(.refused(error))
             }

@@ -76,13 +76,15 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let key = try lockKey
         // Looked for before the lock, so that nobody waits an hour to learn of a typing error.
-        let child = try command.isEmpty ? nil : LockedCommand(command, key: key)
+        let enclosing = EnclosingRuns(connection.parameters)
+        let child = try command.isEmpty ? nil : LockedCommand(command, key: key, enclosing: enclosing)
         let manager = try LockManager(configuration: connection.configuration, logger: log.logger)
         let run = LockedRun(
             manager: manager,
             key: key,
             mode: mode?.lockMode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
+            isEnclosed: enclosing.hold(key),
             child: child,
             killAfter: .seconds(killAfter)
         )
@@ -94,7 +96,10 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private var lockKey: LockKey {
-        get throws { try KeyText.parse(key, isNumber: number) }
+        get throws {
+            try RawText.require(key, "the lock's name")
+            return try KeyText.parse(key, isNumber: number)
+        }
     }
 
     /// As with flock(1), contention is no news to a caller that said -n. Only contention has the status of -E: a server that does

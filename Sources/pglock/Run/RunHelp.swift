@@ -5,15 +5,19 @@ enum RunHelp {
         but for every machine that reaches the same PostgreSQL database.
 
         The command gets pglock's standard streams, its terminal, and in its environment PGLOCK_KEY (the lock's number) and \
-        PGLOCK_NAME (its name). Signals that are sent to pglock go on to it: HUP, INT, QUIT, TERM, USR1, USR2, ALRM. While \
+        PGLOCK_NAME (its name). PGLOCK_KEYS lists the locks of all pglocks around it: \
+        one that asks again for a lock that is held so is refused at once, since it would wait for itself. Signals that are sent to pglock go on to it: HUP, INT, QUIT, TERM, USR1, USR2, ALRM. While \
         pglock still waits for the lock, they end it.
 
         Without a command, pglock says on standard error that it holds the lock, and holds it until SIGINT (Ctrl-C) or \
         SIGTERM, upon which it exits with 0.
 
+        For a job that every machine starts at the same time, and one of them is to run, use -n: those that wait would run it \
+        one after the other. A machine that starts late finds the lock free again, if the job has ended by then.
+
         EXAMPLES:
           pglock run nightly -- ./report.sh --full  wait, however long
-          pglock run -n nightly ./report.sh         skip it if it runs elsewhere
+          pglock run -n nightly ./report.sh         once in the fleet, if all start together
           pglock run -n -E 0 sync rsync -a a/ b/    and call that a success
           pglock run -w 30 deploy ./deploy.sh       wait for at most 30 seconds
           pglock run -s config ./read.sh            many readers, but no writer

@@ -75,6 +75,46 @@ struct RunLockTests {
         #expect(try await first.finish().status == .signalled(SIGKILL))
     }
 
+    @Test("inside the first one, the second one is refused at once, however long it would wait, over several levels too")
+    func nested() async throws {
+        let server = try await SharedServer.get()
+        let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
+        let pglock = LaunchedPglock.path
+        for options in [[], ["-w", "600"], ["-n", "-E", "0"], ["-s"]] {
+            let inner = [pglock, "run"] + options + [name, "echo", "ran"]
+            let result = try await LaunchedPglock(["run", name, pglock, "run", other] + inner, url: server.url).finish()
+            #expect(result.status == .exited(64))
+            #expect(result.output.isEmpty)
+            #expect(result.error.contains("is held by a pglock run around this one"), "\(result.error)")
+        }
+    }
+
+    @Test(
+        "inside the first one, another key, a shared lock that both share, the same key elsewhere, and one that is free again are no problem"
+    )
+    func nestedOtherwise() async throws {
+        let server = try await SharedServer.get()
+        let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
+        let pglock = LaunchedPglock.path
+        let elsewhere = server.server.connectionURL(database: "template1")
+        for (outer, inner) in [
+            (["run", name], ["run", other]), (["run", "-s", name], ["run", "-s", name]),
+            (["run", name], ["run", "--url", elsewhere, name]),
+        ] {
+            let result = try await LaunchedPglock(outer + ["--", pglock] + inner + ["echo", "ran"], url: server.url).finish()
+            #expect(result.status == .exited(0))
+            #expect(result.output == "ran\n", "\(result.error)")
+        }
+        // What outlives the lock inherits the variable all the same.
+        let keys = try await LaunchedPglock(["run", name, "sh", "-c", "echo $PGLOCK_KEYS"], url: server.url).finish().output
+        let late = try LaunchedPglock(
+            ["run", name, "echo", "ran"],
+            url: server.url,
+            variables: ["PGLOCK_KEYS": keys.trimmingCharacters(in: .newlines)]
+        )
+        #expect(try await late.finish().output == "ran\n")
+    }
+
     @Test("the numbers exclude the names that stand for them")
     func numbers() async throws {
         let server = try await SharedServer.get()

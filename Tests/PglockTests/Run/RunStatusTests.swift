@@ -133,6 +133,30 @@ struct RunStatusTests {
         #expect(result.error.contains("Error: "))
     }
 
+    @Test(
+        "refuses names and URLs that are not UTF-8, which would all become one",
+        arguments: [
+            #"run "$(printf 'caf\351')" true"#, #"run -n -- "$(printf '\377')" true"#, #"key ok "$(printf 'caf\351')""#,
+            #"run --url "$(printf 'host=\377')" k true"#, #"run --url="$(printf 'host=\377')" k true"#,
+        ]
+    )
+    func notUTF8(_ line: String) async throws {
+        let launcher = ["/bin/sh", "-c", #"exec "$0" "# + line]
+        let result = try await LaunchedPglock([], launcher: launcher).finish()
+        #expect(result.status == .exited(64), "\(result.error)")
+        #expect(result.error.contains("is not UTF-8"))
+        let variable = ["/bin/sh", "-c", #"PGLOCK_URL="$(printf 'host=\377')" exec "$0" run k true"#]
+        #expect(try await LaunchedPglock([], launcher: variable).finish().status == .exited(64))
+    }
+
+    @Test("takes a name with a replacement character, and hands arguments on that are not UTF-8")
+    func replacementCharacter() async throws {
+        let server = try await SharedServer.get()
+        let launcher = ["/bin/sh", "-c", #"exec "$0" run -- 'a�b' printf %s "$(printf 'caf\351')""#]
+        let result = try await LaunchedPglock([], url: server.url, launcher: launcher).finish()
+        #expect(result.status == .exited(0), "\(result.error)")
+    }
+
     @Test("explains itself", arguments: ["run", "key", "doctor", "demo"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")

@@ -55,7 +55,7 @@ struct LaunchedPglock {
         try await eventually(sourceLocation: sourceLocation) { output.contains(text) || error.contains(text) }
     }
 
-    private static var path: String {
+    static var path: String {
         let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
         let ours = bundle?.bundleURL ?? URL(fileURLWithPath: CommandLine.arguments[0]).absoluteURL
         return ours.deletingLastPathComponent().appendingPathComponent("pglock").path
@@ -69,7 +69,7 @@ func pglock(_ arguments: String..., url: String? = nil, input: String = "") asyn
 
 /// Waits until a condition holds, and fails the test if it doesn't within some seconds.
 func eventually(
-    within limit: Duration = .seconds(30),
+    within limit: Duration = .seconds(60),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {

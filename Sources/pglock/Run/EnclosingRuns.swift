@@ -1,0 +1,45 @@
+import Foundation
+import LibPQ
+import PostgresLock
+
+/// The locks that `pglock run` holds around this process, as the environment says.
+///
+/// PGLOCK_KEYS has an entry for each, the outermost first: the key's numbers, and a mark of the database, since the same key in another
+/// one is another lock. A variable is inherited also by processes that outlive the lock, and another server can have the same address
+/// in another network: so an entry is a reason to look, and only a lock that is taken is a reason to refuse.
+struct EnclosingRuns {
+    static let variable = "PGLOCK_KEYS"
+
+    private let entries: [Substring]
+    private let mark: String
+
+    init(_ connection: ConnectionParameters, entries: String? = ProcessInfo.processInfo.environment[variable]) {
+        self.entries = entries?.split(separator: " ") ?? []
+        let address = ["host", "hostaddr", "port", "dbname", "user", "service"].map { connection.value(of: $0) ?? "" }
+        // The user counts where it names the database too.
+        let parts = address[3].isEmpty ? address : address.enumerated().map { $0.offset == 4 ? "" : $0.element }
+        mark = String(
+            parts.joined(separator: "\n").utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 },
+            radix: 16
+        )
+    }
+
+    /// Whether one of them holds the key.
+    func hold(_ key: LockKey) -> Bool { entries.contains { $0 == entry(key) } }
+
+    /// The variable's value for what runs under one more lock.
+    func adding(_ key: LockKey) -> String { (entries.map(String.init) + [entry(key)]).joined(separator: " ") }
+
+    private func entry(_ key: LockKey) -> String { "\(KeyText.numbers(of: key))@\(mark)" }
+
+    /// What is told instead of waiting.
+    static func refusal(_ key: LockKey) -> CommandFailure {
+        CommandFailure(
+            ExitStatus.usage,
+            """
+            The lock \(key) is held by a pglock run around this one (PGLOCK_KEYS), which waits for its command's end: neither would end. Run \
+            the command without a second pglock, or under another key.
+            """
+        )
+    }
+}
