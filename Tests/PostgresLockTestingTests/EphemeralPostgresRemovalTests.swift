@@ -77,8 +77,12 @@ struct EphemeralPostgresRemovalTests {
         let folder = try GuardedFolder(account: .current())
         let guardian = folder.guardianProcessIdentifier
         #expect(getsid(guardian) == guardian)
-        // The shell needs a moment until it ignores signals.
-        try await Task.sleep(for: .milliseconds(200))
+        // The shell needs a moment until it ignores signals, which only Linux tells of it.
+        #if os(Linux)
+            try await eventually { ignores(guardian, SIGTERM) && ignores(guardian, SIGPIPE) }
+        #else
+            try await Task.sleep(for: .seconds(1))
+        #endif
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { kill(-guardian, signal) }
         try await Task.sleep(for: .milliseconds(100))
         #expect(isRunning(guardian))
@@ -94,6 +98,16 @@ struct EphemeralPostgresRemovalTests {
         await server.remove()
         #expect(!exists(server.socketDirectory))
     }
+
+    #if os(Linux)
+        private func ignores(_ process: pid_t, _ signal: Int32) -> Bool {
+            let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+            let masks = status.split(separator: "\n").filter { $0.hasPrefix("SigIgn:") || $0.hasPrefix("SigCgt:") }
+            return masks.contains { mask in
+                UInt64(mask.dropFirst(7).filter(\.isHexDigit), radix: 16).map { $0 >> UInt64(signal - 1) & 1 == 1 } ?? false
+            }
+        }
+    #endif
 
     private func startAndDrop() async throws -> (pid_t, String) {
         let server = try await EphemeralPostgres.start()

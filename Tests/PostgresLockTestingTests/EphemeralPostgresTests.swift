@@ -63,7 +63,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("starts again after somebody else has killed it, and stops even when frozen", .timeLimit(.minutes(1)))
+    @Test("starts again after somebody else has killed it, and stops even when frozen", .timeLimit(.minutes(10)))
     func killedFromOutside() async throws {
         try await EphemeralPostgres.withServer { server in
             let first = try #require(await server.processIdentifier)

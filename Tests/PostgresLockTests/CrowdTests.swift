@@ -36,10 +36,11 @@ struct CrowdTests {
         let other = try database.manager()
         let locks = try database.manager { $0.pool.maximumConnections = limit }
         let keys = (0..<50).map { LockKey(number: Int64($0)) }
+        let (blocking, end) = AsyncStream.makeStream(of: Void.self)
         let blocker = Task {
             try await withThrowingTaskGroup { group in
                 for key in keys {
-                    group.addTask { try await other.withLock(key) { _ in try await Task.sleep(for: .milliseconds(300)) } }
+                    group.addTask { try await other.withLock(key) { _ in for await _ in blocking {} } }
                 }
                 try await group.waitForAll()
             }
@@ -49,6 +50,8 @@ struct CrowdTests {
             for key in keys {
                 group.addTask { try await locks.withLock(key) { _ in } }
             }
+            try await database.eventually("all wait") { await locks.waitingCount == keys.count }
+            end.finish()
             try await group.waitForAll()
         }
         try await blocker.value

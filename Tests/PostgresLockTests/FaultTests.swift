@@ -78,7 +78,7 @@ struct FaultTests {
         defer { link.close() }
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-            $0.timeouts.response = .milliseconds(200)
+            $0.timeouts.response = .seconds(3)
             $0.timeouts.unreachable = .milliseconds(200)
             $0.timeouts.connect = .seconds(2)
         }

@@ -80,7 +80,7 @@ struct HostileSearchPathTests {
     private func waits(_ locks: LockManager, _ others: LockManager) async throws {
         let database = try TestDatabase.get()
         let taken = try await others.acquire("taken")
-        let late = await lockError { try await locks.withLock("taken", timeout: .milliseconds(50)) { _ in } }
+        let late = await lockError { try await locks.withLock("taken", timeout: .seconds(2)) { _ in } }
         #expect(late?.code == .timedOut)
         let waiting = Task { try await locks.withLock("taken") { _ in } }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }

@@ -97,7 +97,7 @@ struct PoolerTests {
             let short = await lockError {
                 let other = try await direct.acquire("b")
                 defer { _ = other }
-                try await locks.withLock("b", timeout: .milliseconds(200)) { _ in }
+                try await locks.withLock("b", timeout: .seconds(2)) { _ in }
             }
             #expect(short?.code == .timedOut)
 
@@ -154,7 +154,8 @@ struct PoolerTests {
                     let error = await lockError {
                         try await managers[1].withTransaction(locking: "taken", timeout: .milliseconds(20)) { _ in }
                     }
-                    #expect(error?.code == .timedOut)
+                    // Some come before the server's answer.
+                    #expect(error.map { [.timedOut, .noAnswer].contains($0.code) } == true, "\(String(describing: error))")
                 }
             }
             try await managers[1].withTransaction(locking: "taken", timeout: .seconds(10)) { _ in }
@@ -281,7 +282,7 @@ struct PoolerTests {
                 try await locks.withLock("a") { lock in #expect(lock.isHeld) }
                 try await locks.withLocks((0..<20).map { .exclusive(LockKey(number: $0)) }) { _ in }
                 let taken = try await direct.acquire("taken")
-                let late = await lockError { try await locks.withLock("taken", timeout: .milliseconds(50)) { _ in } }
+                let late = await lockError { try await locks.withLock("taken", timeout: .seconds(2)) { _ in } }
                 #expect(late?.code == .timedOut)
                 try await taken.release()
                 try await locks.withTransaction(locking: "a") { try await $0.execute("SET work_mem = '77MB'") }

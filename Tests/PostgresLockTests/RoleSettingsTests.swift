@@ -69,7 +69,7 @@ struct RoleSettingsTests {
     /// Longer than the role's time limits.
     private func waits(_ locks: LockManager, _ others: LockManager) async throws {
         let taken = try await others.acquire("taken")
-        let late = await lockError { try await locks.withLock("taken", timeout: .milliseconds(900)) { _ in } }
+        let late = await lockError { try await locks.withLock("taken", timeout: .seconds(2)) { _ in } }
         #expect(late?.code == .timedOut)
         let waiting = Task { try await locks.withLock("taken") { $0.isHeld } }
         try await TestDatabase.get().eventually("it waits") { try await TestDatabase.get().locks(granted: false) == 1 }

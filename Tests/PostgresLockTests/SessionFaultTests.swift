@@ -98,7 +98,7 @@ struct SessionFaultTests {
         defer { link.close() }
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-            $0.timeouts.response = .milliseconds(200)
+            $0.timeouts.response = .seconds(3)
         }
         let error = await lockError {
             try await locks.withSession { session in

@@ -167,7 +167,7 @@ struct SessionTests {
     @Test("the first lock waits without limit, those inside others have one, whose error explains it")
     func nestedLimit() async throws {
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
+        let locks = try database.manager { $0.timeouts.nested = .seconds(1) }
         let other = try database.manager()
         let taken = try await other.acquire("taken")
         let first = try await other.acquire("first")
@@ -179,7 +179,7 @@ struct SessionTests {
         }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
         // Longer than the limit of nested locks, which does not apply here.
-        try await Task.sleep(for: .milliseconds(200))
+        try await Task.sleep(for: .milliseconds(1500))
         try await first.release()
         let error = try await waiting.value
         #expect(error?.code == .timedOut)

@@ -23,6 +23,8 @@ package final class SlowLink: Sendable {
         var isClosed = false
         /// Who waits for all connections to be cut.
         var cuts: [CheckedContinuation<Void, Never>] = []
+        /// The most clients that there have been at a time.
+        var peak = 0
     }
 
     /// Where the link's Unix socket is; empty if it listens on TCP.
@@ -63,6 +65,9 @@ package final class SlowLink: Sendable {
         bell = try Bell()
         Thread.detachNewThread { [orders, bell] in Self.run(listener, target, orders, bell) }
     }
+
+    /// The most clients that have been connected at a time. One that has gone before another one came is not counted with it.
+    package var peak: Int { orders.withLock { $0.peak } }
 
     /// What is sent from now on takes this long, in each direction.
     package func setDelay(_ delay: Duration) {
@@ -126,6 +131,8 @@ package final class SlowLink: Sendable {
             }
             if polled[1].revents != 0, case let client = accept(listener, nil, nil), client >= 0 {
                 wires.append(SlowWire(client: client, server: target.connect()))
+                let count = wires.count(where: \.hasClient)
+                orders.withLock { $0.peak = max($0.peak, count) }
             }
         }
     }

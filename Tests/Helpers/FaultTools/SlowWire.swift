@@ -40,6 +40,9 @@ final class SlowWire {
         if server < 0 { end() }
     }
 
+    /// Whether its client is still there, as far as is known.
+    var hasClient: Bool { !isOver && !ways[0].isEnded }
+
     var isOver: Bool { sockets.allSatisfy { $0 < 0 } }
 
     var pollEntries: [pollfd] {

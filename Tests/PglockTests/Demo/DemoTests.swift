@@ -40,7 +40,7 @@ struct DemoTests {
         let run = try LaunchedPglock(["demo", "--plain"] + moment.arguments, variables: ["TMPDIR": folder.path])
         try await run.waitForOutput(moment.output)
         run.process.signal(number)
-        #expect(try await run.finish(within: .seconds(20)).status == .signalled(number))
+        #expect(try await run.finish().status == .signalled(number))
         try await eventually { folder.isEmpty }
         // The workers are told from those of other demonstrations by the folder in their environment.
         try await eventually { Self.processes(mentioning: folder.path).isEmpty }

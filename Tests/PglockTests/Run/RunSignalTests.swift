@@ -57,7 +57,7 @@ struct RunSignalTests {
         let run = try LaunchedPglock(["run", name, "true"], url: server.url)
         try await eventually { try await server.waiters(for: name) == 1 }
         run.process.signal(number)
-        let result = try await run.finish(within: .seconds(5))
+        let result = try await run.finish()
         #expect(result.status == .signalled(number))
         #expect(result.error.isEmpty)
         try await eventually { try await server.waiters(for: name) == 0 }

@@ -260,7 +260,7 @@ struct ConnectionLockOutcomeTests {
     func nested() async throws {
         let (database, connection) = try await TestConnection.connect(.libpq)
         let others = try database.manager()
-        let locks = try database.manager { $0.timeouts.nested = .milliseconds(50) }
+        let locks = try database.manager { $0.timeouts.nested = .seconds(1) }
         let held = try await others.acquire("b")
         let lock = ConnectionLock("b", on: connection)
         lock.nestedTimeout = .milliseconds(50)
@@ -279,7 +279,7 @@ struct ConnectionLockOutcomeTests {
         ending.finish()
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
         // Longer than the limit was.
-        try await Task.sleep(for: .milliseconds(200))
+        try await Task.sleep(for: .milliseconds(1500))
         try await held.release()
         try await late.value
     }

@@ -18,10 +18,10 @@ struct ConnectionLockSilenceTests {
         let waiting = Task {
             let owned = try OwnedLibPQ("host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)")
             let lock = ConnectionLock("a", on: owned.connection)
-            lock.responseTimeout = .milliseconds(300)
+            lock.responseTimeout = .seconds(5)
             if kind == 2 { link.swallowEverything() }
             let error = await lockError {
-                if kind == 2 { _ = try await lock.tryAcquire() } else { try await lock.acquire(timeout: kind == 0 ? .seconds(1) : nil) }
+                if kind == 2 { _ = try await lock.tryAcquire() } else { try await lock.acquire(timeout: kind == 0 ? .seconds(10) : nil) }
             }
             #expect(error?.message.contains("could not be found out") == true)
             #expect(await lockError { try await lock.release() }?.code == .notReleased)

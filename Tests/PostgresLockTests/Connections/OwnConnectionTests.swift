@@ -188,7 +188,7 @@ struct OwnConnectionTests {
         let process = await owner.process
         kill(process, SIGSTOP)
         let late = Task.detached {
-            try await Task.sleep(for: .seconds(10))
+            try await Task.sleep(for: .seconds(60))
             Issue.record("The caller's isolation is blocked.")
             kill(process, SIGCONT)
         }

@@ -1,3 +1,4 @@
+import CLibPQ
 import Foundation
 import PostgresLock
 import Testing
@@ -84,10 +85,19 @@ final class Pgbouncer: Sendable {
             output: null,
             error: null
         )
-        let limit = ContinuousClock.now + .seconds(20)
-        while !FileManager.default.fileExists(atPath: "\(folder)/.s.PGSQL.\(Self.port)") {
+        // Its socket is there before it listens. Its own console takes no session of the pool.
+        let console = "host='\(folder)' port='\(Self.port)' dbname='pgbouncer' user='postgres' connect_timeout='5'"
+        let limit = ContinuousClock.now + .seconds(60)
+        while await !Self.answers(console) {
             try #require(ContinuousClock.now < limit, "pgbouncer does not listen; see \(folder)/log")
             try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Whether it takes connections. Apart from the tasks' threads, since it blocks.
+    private static func answers(_ url: String) async -> Bool {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: PQping(url) == PQPING_OK) }
         }
     }
 

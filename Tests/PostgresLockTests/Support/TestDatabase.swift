@@ -80,7 +80,7 @@ final class TestDatabase: Sendable {
         sourceLocation: SourceLocation = #_sourceLocation,
         _ isTrue: nonisolated(nonsending) () async throws -> Bool
     ) async throws {
-        let limit = ContinuousClock.now + .seconds(20)
+        let limit = ContinuousClock.now + .seconds(60)
         while try await !isTrue() {
             guard ContinuousClock.now < limit else {
                 Issue.record("Never happened: \(what)", sourceLocation: sourceLocation)
