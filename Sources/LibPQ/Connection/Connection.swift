@@ -82,6 +82,11 @@ package final class Connection: @unchecked Sendable {
         if !isSent { failLater() }
     }
 
+    /// The session has no prepared statements any more.
+    package func forgetPrepared() {
+        prepared = []
+    }
+
     /// Asks for a sign of life, behind what is under way: a `Sync` that belongs to no statement, answered by an event of its own,
     /// so that it can't be taken for the answer to a statement that was sent behind it.
     ///

@@ -15,6 +15,8 @@ extension Engine {
         case fence(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)
         case submit(ConnectionID, Work)
+        /// An idle connection serves another purpose from now on.
+        case convert(ConnectionID, to: Role)
         /// Cancel what the connection runs by other means than the carrier.
         case cancelOutOfBand(ConnectionID)
         /// Close it, whatever it does.
@@ -45,6 +47,8 @@ extension Engine {
         case cancelled
         /// The wait did harm to others, and is to be begun anew.
         case renewed
+        /// The call had the turn of a key, which others want, while it waited for a connection. It is to be made anew.
+        case yielded
         /// With the reason why the server could not be reached, where that was what took so long.
         indirect case timedOut(Failure?)
     }

@@ -38,10 +38,19 @@ extension Engine {
     /// Asks for a connection of the caller's own.
     ///
     /// - Parameter isTry: Ends by `refused` if all the places are taken. A connection that has to be made is waited for.
-    package mutating func lend(_ id: RequestID, deadline: Instant? = nil, isTry: Bool = false, now: Instant) {
+    /// - Parameter turn: A key's turn that the caller has meanwhile, and until when it is kept although others want it: then
+    ///   the call ends by the cause `yielded`.
+    package mutating func lend(
+        _ id: RequestID,
+        deadline: Instant? = nil,
+        isTry: Bool = false,
+        turn: (id: RequestID, until: Instant)? = nil,
+        now: Instant
+    ) {
         guard begin(id, .lend(isTry: isTry), deadline: deadline, now: now) else { return }
         isWakeStale = true
         lendQueue.append(id)
+        if let turn { turnsOfBorrowers[id] = TurnOfBorrower(turn: turn.id, yieldAt: turn.until) }
         assignConnections(now: now)
         if isTry, calls[id] != nil, !mayGetConnections(lendQueue.count, now: now) { refuse(id) }
     }

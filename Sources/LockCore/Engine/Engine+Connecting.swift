@@ -131,6 +131,7 @@ extension Engine {
         if connections[id]?.role == .dedicated {
             close(id, because: failure, now: now)
         } else {
+            connections[id]?.mayBeStruck = true
             cancelAnswered(id, found: false, failure: nil, now: now)
         }
     }
@@ -149,6 +150,20 @@ extension Engine {
 
     /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
     mutating func assignConnections(now: Instant) {
+        let conversions = conversionCount
+        shareOnlyPlace()
+        assignIdle(now: now)
+        if !waitQueue.isEmpty, hasRoomToWait {
+            // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
+            let idle = connections.values.count { $0.role == .waiter && $0.phase == .idle }
+            open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
+        }
+        open(.dedicated, wanted: lendQueue.count, now: now)
+        if conversionCount != conversions { assignIdle(now: now) }
+        ensureScribe(now: now)
+    }
+
+    private mutating func assignIdle(now: Instant) {
         while let id = idle(.waiter), let key = waitQueue.first, waits[key]?.isPolling == false, hasRoomToWait {
             startWait(key, on: id, now: now)
         }
@@ -157,13 +172,6 @@ extension Engine {
             connections[id]?.isGuarding = false
             resolve(call, .lent(id))
         }
-        if !waitQueue.isEmpty, hasRoomToWait {
-            // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
-            let idle = connections.values.count { $0.role == .waiter && $0.phase == .idle }
-            open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
-        }
-        open(.dedicated, wanted: lendQueue.count, now: now)
-        ensureScribe(now: now)
     }
 
     private mutating func open(_ role: Role, wanted: Int, now: Instant) {
@@ -182,15 +190,17 @@ extension Engine {
 
     @discardableResult
     mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
-        guard lifecycle == .running, nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
+        guard lifecycle == .running else { return nil }
         if role.competes {
             guard connections.values.count(where: { $0.role == role }) < limit(of: role) else { return nil }
             // The others' places are theirs, whether they are there or not.
-            if connections.values.count(where: { $0.role.competes }) >= otherPlaces {
+            if isFullOfCompetitors {
                 guard let idle = idle(role == .waiter ? .dedicated : .waiter) else { return nil }
+                if convert(idle, to: role) { return idle }
                 drop(idle)
             }
         }
+        guard nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
         if outage == nil { outage = (now, nil) }
         let id = ConnectionID(nextConnection)
         nextConnection += 1
@@ -208,7 +218,7 @@ extension Engine {
         configuration.maximumConnections - configuration.maximumCarriers - (configuration.isFencing ? 1 : 0)
     }
 
-    private func idle(_ role: Role) -> ConnectionID? {
+    func idle(_ role: Role) -> ConnectionID? {
         // The oldest, so that those beyond the need become old in peace and are closed.
         connections.lazy
             .filter { $0.value.role == role && $0.value.phase == .idle && $0.value.interrupt == nil }

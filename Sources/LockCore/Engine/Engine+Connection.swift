@@ -18,7 +18,9 @@ extension Engine {
             case lent
         }
 
-        let role: Role
+        var role: Role
+        /// A cancel for it went down with the connection that it was sent on, and may still be carried out.
+        var mayBeStruck = false
         var phase = Phase.connecting
         /// Sent and not yet answered, in order.
         var inFlight = Deque<Work>()

@@ -130,7 +130,7 @@ extension Engine {
         else { return }
         actions.append(.log(.waitRenewed(id)))
         if case .waiting(let key) = connection.phase {
-            waits[key]?.isRenewed = true
+            waits[key]?.renewal = .anew
             interrupt(id, onlyLockWaits: true, cause: nil, now: now)
         } else {
             interrupt(id, onlyLockWaits: true, cause: .renewed, now: now)
@@ -142,12 +142,20 @@ extension Engine {
     /// - Returns: Whether it was to be renewed, and goes on.
     mutating func waitAnew(_ key: AdvisoryKey, on id: ConnectionID, now: Instant) -> Bool {
         guard let wait = waits[key], wait.place == .connection(id) else { return false }
-        guard wait.isRenewed, !wait.isUnwanted, lifecycle == .running else {
+        guard let renewal = wait.renewal, !wait.isUnwanted, lifecycle == .running else {
             forgetWait(key)
             return false
         }
-        waits[key]?.isRenewed = false
-        startWait(key, on: id, now: now)
+        switch renewal {
+        case .anew:
+            waits[key]?.renewal = nil
+            startWait(key, on: id, now: now)
+        case .yielding:
+            waits[key] = Wait(mode: wait.mode)
+            waitQueue.append(key)
+            becomeIdle(id, now: now)
+            schedulePoll(now: now)
+        }
         return true
     }
 }

@@ -8,6 +8,8 @@ extension Engine {
         lookIfDue(now: now)
         continueInterrupts(now: now)
         lookIfPlanned(now: now)
+        yieldOnlyPlace(now: now)
+        yieldTurns(now: now)
         for id in connectionIDs {
             // Looked up anew, since giving one connection up can put another to use.
             guard let connection = connections[id] else { continue }
@@ -73,6 +75,7 @@ extension Engine {
         if let at = patienceAt { next = min(next, at) }
         if let at = nextLook { next = min(next, at) }
         if let at = looks.plannedAt { next = min(next, at) }
+        if let at = nextYield { next = min(next, at) }
         return next == .distantFuture ? nil : next
     }
 

@@ -56,7 +56,7 @@ extension Engine {
 
     mutating func waitAnswered(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, _ answer: Answer, now: Instant) {
         connections[id]?.interrupt?.isOver = true
-        let isRenewed = waits[key]?.isRenewed == true && answer.failure?.meansAskAgain == true
+        let isRenewed = waits[key]?.renewal != nil && answer.failure?.meansAskAgain == true
         if !isRenewed { forgetWait(key) }
         if let failure = answer.failure {
             // The lock may have been granted all the same: grant and error race inside the server.

@@ -59,6 +59,10 @@ package struct Engine: Sendable {
 
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
+    /// Those of them who have the turn of a key meanwhile.
+    var turnsOfBorrowers: [RequestID: TurnOfBorrower] = [:]
+    /// How many connections have been given another role.
+    var conversionCount = 0
 
     // What the server is asked about before deadlines: see Engine+Deadlines.
     var looksWanted: Set<AdvisoryKey> = []
@@ -112,6 +116,13 @@ package struct Engine: Sendable {
 
     /// A key that the server has refused, or that has to queue.
     struct Wait: Sendable {
+        enum Renewal: Hashable, Sendable {
+            /// It holds up others, and needs a new snapshot.
+            case anew
+            /// Its place in the pool is wanted by a borrower.
+            case yielding
+        }
+
         enum Place: Hashable, Sendable {
             case queued
             case connection(ConnectionID)
@@ -121,8 +132,8 @@ package struct Engine: Sendable {
         var place = Place.queued
         var isPolling = false
         var isUnwanted = false
-        /// It is being ended only to begin anew.
-        var isRenewed = false
+        /// Why it is being ended, if that is only to begin anew.
+        var renewal: Renewal?
     }
 
     /// Why a granted request is not given out yet.
@@ -172,6 +183,7 @@ package struct Engine: Sendable {
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
         guard let call = calls.removeValue(id) else { return }
+        if !turnsOfBorrowers.isEmpty { turnsOfBorrowers[id] = nil }
         if !unconfirmed.isEmpty, takeUnconfirmed(id)?.holder == id { unclaimed.append(id) }
         if call.deadline != nil {
             noteDeadlineGone()

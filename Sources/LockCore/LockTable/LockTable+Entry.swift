@@ -89,6 +89,9 @@ extension LockTable.Entry {
         }
     }
 
+    /// Whether any request waits for it.
+    var isWanted: Bool { queuedCount > 0 }
+
     /// Whether somebody is there who does not only try.
     var hasPatience: Bool { queuedCount > queuedTries }
 

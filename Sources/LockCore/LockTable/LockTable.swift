@@ -237,6 +237,11 @@ package struct LockTable: Sendable {
         requests.elements.filter { $0.value.request.isGranted && session(of: $0.id) == connection }.map(\.id)
     }
 
+    /// Whether others wait for the key that the request holds.
+    func isContended(_ id: RequestID) -> Bool {
+        requests[id].map { entries[$0.entry].isWanted } ?? false
+    }
+
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
 
     /// How many requests hold a lock.

@@ -50,6 +50,8 @@ extension LockManager {
             connect(id)
         case .submit(let id, let work):
             submit(work, on: id)
+        case .convert(let id, let role):
+            convert(id, to: role)
         case .cancelOutOfBand(let id):
             cancelOutOfBand(id)
         case .close(let id):
@@ -109,12 +111,12 @@ extension LockManager {
     func handle(_ event: Connection.Event, of id: ConnectionID) {
         switch event {
         case .answered(let reply):
-            if let state = lent[id] {
-                guard state.take(reply) else { return }
-                drive { $0.statementAnswered(on: id, now: $1) }
-            } else if let prelude = preludes[id], prelude > 0 {
+            if let prelude = preludes[id], prelude > 0 {
                 // The answer to the setting of the backstop; if it failed, there is none, and nothing else is wrong.
                 preludes[id] = prelude - 1
+            } else if let state = lent[id] {
+                guard state.take(reply) else { return }
+                drive { $0.statementAnswered(on: id, now: $1) }
             } else {
                 let answer = Engine.Answer(
                     rows: reply.booleans,
@@ -162,6 +164,13 @@ extension LockManager {
             let session = connections[target]?.session ?? .init()
             connection.submit(LockStatements.cancel(session, onlyLockWaits: onlyLockWaits))
         }
+    }
+
+    /// A wait has left its backstop behind, which would end a borrower's waits.
+    private func convert(_ id: ConnectionID, to role: Engine.Role) {
+        guard role == .dedicated, let connection = connections[id] else { return }
+        preludes[id, default: 0] += 1
+        connection.submit(LockStatements.lockTimeout(nil))
     }
 
     private func cancelOutOfBand(_ id: ConnectionID) {

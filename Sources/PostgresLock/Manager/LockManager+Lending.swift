@@ -7,11 +7,23 @@ import Logging
 extension LockManager {
     /// Lends a connection, waiting for it if need be.
     ///
-    /// - Parameter isTry: Does not wait for others to give one back, only for the server.
-    func lend(to borrower: Loan.Borrower, lease: LeaseState?, limit: WaitLimit, isTry: Bool) async throws -> LentConnection {
+    /// - Parameters:
+    ///   - isTry: Does not wait for others to give one back, only for the server.
+    ///   - patience: How long a key's turn is kept meanwhile, if others of the process want it.
+    /// - Returns: `nil` if the turn is to be given back, and all to be tried anew.
+    func lend(
+        to borrower: Loan.Borrower,
+        lease: LeaseState?,
+        limit: WaitLimit,
+        isTry: Bool,
+        patience: Duration = .seconds(1)
+    ) async throws -> LentConnection? {
         let keys = lease.map { [$0.key] } ?? []
         let limit = isTry ? waitLimit(configuration.timeouts.unreachable, isNested: false) : limit
-        let outcome = await callFromInside { $0.lend($1, deadline: limit.deadline, isTry: isTry, now: $2) }
+        let outcome = await callFromInside { engine, id, now in
+            let turn = isTry ? nil : lease.map { (id: $0.id, until: now.advanced(by: patience)) }
+            engine.lend(id, deadline: limit.deadline, isTry: isTry, turn: turn, now: now)
+        }
         switch outcome {
         case .lent(let connection):
             // It can be lost again before this task comes to run.
@@ -21,6 +33,8 @@ extension LockManager {
             lent[connection] = state
             state.ending.proof = proofs[connection]
             return state
+        case .ended(.yielded):
+            return nil
         case .refused:
             throw LockError(
                 .poolExhausted,
@@ -49,6 +63,8 @@ extension LockManager {
         _ = state.ending.beginRelease()
         state.closeLine()
         guard lent.removeValue(forKey: state.id) != nil else { return }
+        // The reset has taken them.
+        if state.hasRunSQL { connections[state.id]?.forgetPrepared() }
         drive { $0.giveBack(state.id, isClean: isClean, now: $1) }
     }
 

@@ -71,7 +71,9 @@ extension LockManager {
         }
         let isTry = timeout == .zero
         let limit = isTry ? .none : waitLimit(timeout, isNested: EnclosingLock.isInside)
-        let state = try await lend(to: .session, lease: nil, limit: limit, isTry: isTry)
+        guard let state = try await lend(to: .session, lease: nil, limit: limit, isTry: isTry) else {
+            throw LockError(.connectionLost, "The call ended in a way that does not fit it.")
+        }
         return Loan(state, manager: self)
     }
 

@@ -78,14 +78,21 @@ extension LockManager {
         }
         let isTry = timeout == .zero
         let limit = isTry ? .none : waitLimit(timeout, isNested: EnclosingLock.isInside)
-        let lease = try await takePlace(key, mode, limit, isTry: isTry)
-        do {
-            let state = try await lend(to: .transaction, lease: lease, limit: limit, isTry: isTry)
-            try await open(state, key, mode, limit, isTry: isTry)
-            return LockTransaction(loan: Loan(state, manager: self), lockedKey: key)
-        } catch {
+        var patience = Duration.seconds(1)
+        while true {
+            let lease = try await takePlace(key, mode, limit, isTry: isTry)
+            do {
+                if let state = try await lend(to: .transaction, lease: lease, limit: limit, isTry: isTry, patience: patience) {
+                    try await open(state, key, mode, limit, isTry: isTry)
+                    return LockTransaction(loan: Loan(state, manager: self), lockedKey: key)
+                }
+            } catch {
+                await leavePlace(lease)
+                throw error
+            }
+            // Others get their turn, and this call is behind them. Next time it keeps its place for longer.
             await leavePlace(lease)
-            throw error
+            patience = min(patience * 2, .seconds(60))
         }
     }
 

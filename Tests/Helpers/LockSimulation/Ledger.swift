@@ -22,6 +22,8 @@ final class Ledger {
     var provedHeld = 0
     /// How many waits were begun anew.
     var renewed = 0
+    /// How many transactions gave their turn up, because they had no connection.
+    var yielded = 0
     private(set) var upgrades = 0
     private(set) var downgrades = 0
     var refusedUpgrades = 0

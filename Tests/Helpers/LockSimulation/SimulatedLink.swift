@@ -3,7 +3,7 @@ import LockCore
 /// The network between one connection of a process and its session. Each direction keeps its order.
 final class SimulatedLink {
     let session: SimulatedSession
-    let role: Engine.Role
+    var role: Engine.Role
     private unowned let process: SimulatedProcess
     private let agenda: Agenda
     private let chance: Chance

@@ -24,11 +24,8 @@ final class SimulatedLockSet {
         let patience = mayWait ? task.patience() : (nil, nil)
         let now = process.now
         cancelAt = patience.1.map { now.advanced(by: $0) }
-        // Among themselves they never wait in a ring, and need no limit. But a transaction that has its turn may wait for a
-        // connection that others hold until they get their turn: that can close a ring.
-        let isEndless = patience.0 == nil && patience.1 == nil
-        let limit = isEndless && task.profile.transactions ? .seconds(20) : patience.0
-        deadline = limit.map { now.advanced(by: $0) }
+        // They never wait in a ring, and need no limit.
+        deadline = patience.0.map { now.advanced(by: $0) }
     }
 
     private func isHeld(_ index: Int) -> Bool {

@@ -12,6 +12,7 @@ extension SimulatedProcess {
         case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)
         case .submit(let id, let work): submit(work, on: id)
+        case .convert(let id, let role): links[id]?.role = role
         case .cancelOutOfBand(let id): cancelOutOfBand(id)
         case .close(let id): close(id)
         case .terminated: terminate()

@@ -57,8 +57,12 @@ final class SimulatedTransaction {
     private func lend() {
         let id = process.call(
             within: limit,
-            { [deadline] in $0.lend($1, deadline: deadline, now: $2) },
+            { [deadline, turn] engine, id, now in
+                let turn = turn.map { (id: $0, until: now.advanced(by: .seconds(1))) }
+                engine.lend(id, deadline: deadline, turn: turn, now: now)
+            },
             completion: { [self] _, outcome in
+                if outcome == .ended(.yielded) { return takeTurnAnew() }
                 guard case .lent(let connection) = outcome else { return endTurn() }
                 self.connection = connection
                 process.onLoss[connection] = { [self] in lose() }
@@ -66,6 +70,16 @@ final class SimulatedTransaction {
             }
         )
         task.cancel(id, after: cancelAfter)
+    }
+
+    /// Others have wanted the turn.
+    private func takeTurnAnew() {
+        guard let turn else { return task.next() }
+        self.turn = nil
+        process.ledger.yielded += 1
+        process.begin(turn, within: .zero, { $0.release(turn, now: $1) }) { [self] _ in
+            if isOver { task.next() } else { begin() }
+        }
     }
 
     private func lock() {

@@ -12,6 +12,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case provedHeld
         /// Waits that were ended and begun anew, because they held up others.
         case renewed
+        /// Transactions that gave their turn up, because they had no connection.
+        case yielded
         case lost
         /// Locks that were no longer certain.
         case suspected
@@ -45,6 +47,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .refusedUpgrades: ledger.refusedUpgrades,
             .provedHeld: ledger.provedHeld,
             .renewed: ledger.renewed,
+            .yielded: ledger.yielded,
             .lost: ledger.lost,
             .suspected: ledger.suspected,
             .expired: ledger.expired,

@@ -1,0 +1,82 @@
+// What waits and borrowers share: the places in the pool beside the carriers, and keys' turns.
+extension Engine {
+    /// How long a wait may keep the only place, if borrowers want it.
+    private static let slice = Duration.milliseconds(500)
+
+    // MARK: Changing roles
+
+    var isFullOfCompetitors: Bool {
+        connections.values.count(where: { $0.role.competes }) >= otherPlaces
+    }
+
+    /// Lets an idle connection serve another purpose, which is cheaper than another connection, and never needs two places at a
+    /// time on the server.
+    ///
+    /// - Returns: Whether it may: not if a cancel that nobody will answer can still strike what it runs.
+    mutating func convert(_ id: ConnectionID, to role: Role) -> Bool {
+        guard connections[id]?.mayBeStruck == false else { return false }
+        connections[id]?.role = role
+        conversionCount += 1
+        actions.append(.convert(id, to: role))
+        return true
+    }
+
+    /// Where there is one place for both, waits and borrowers have it in turn: who has none gets it from who has had it.
+    mutating func shareOnlyPlace() {
+        guard lifecycle == .running, otherPlaces <= 1, isFullOfCompetitors else { return }
+        let roles = connections.values.map(\.role)
+        if !lendQueue.isEmpty, !roles.contains(.dedicated), let id = idle(.waiter) {
+            if !convert(id, to: .dedicated) { drop(id) }
+        } else if let key = waitQueue.first, waits[key]?.isPolling == false, hasRoomToWait, !roles.contains(.waiter),
+            let id = idle(.dedicated)
+        {
+            if !convert(id, to: .waiter) { drop(id) }
+        }
+    }
+
+    // MARK: Giving the only place up
+
+    /// A wait may last as long as others hold the lock. It can go on by polling, and borrowers can't go on without a connection.
+    mutating func yieldOnlyPlace(now: Instant) {
+        guard let (id, key, at) = placeToYield, at <= now else { return }
+        waits[key]?.renewal = .yielding
+        interrupt(id, onlyLockWaits: true, cause: nil, now: now)
+    }
+
+    var nextYield: Instant? {
+        let turns = turnsOfBorrowers.values.map(\.yieldAt).min()
+        return [placeToYield?.at, turns].compactMap(\.self).min()
+    }
+
+    private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
+        guard !lendQueue.isEmpty, otherPlaces <= 1 else { return nil }
+        for (id, connection) in connections where connection.interrupt == nil {
+            guard case .waiting(let key) = connection.phase, waits[key]?.renewal == nil, let since = connection.sentTimes.last
+            else { continue }
+            return (id, key, since.advanced(by: Self.slice))
+        }
+        return nil
+    }
+
+    // MARK: Giving turns up
+
+    /// A transaction that has its turn for a key, and waits for a connection.
+    struct TurnOfBorrower: Sendable {
+        let turn: RequestID
+        var yieldAt: Instant
+    }
+
+    /// Others of the process may wait for the key with locks in hand that those wait for who have the connections. So a turn that
+    /// others want is not kept for long without a connection: the call ends, to be made anew behind them.
+    mutating func yieldTurns(now: Instant) {
+        guard !turnsOfBorrowers.isEmpty else { return }
+        for (id, borrower) in turnsOfBorrowers.sorted(by: { $0.key < $1.key }) where borrower.yieldAt <= now {
+            if table.isContended(borrower.turn) {
+                lendQueue.remove(id)
+                resolve(id, .ended(.yielded))
+            } else {
+                turnsOfBorrowers[id]?.yieldAt = now.advanced(by: .seconds(1))
+            }
+        }
+    }
+}

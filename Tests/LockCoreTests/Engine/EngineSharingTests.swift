@@ -1,0 +1,80 @@
+import LockCore
+import Testing
+
+@Suite("Waits and borrowers that share the pool")
+struct EngineSharingTests {
+    /// A pool of two, whose one place beside the carrier waits for the key 1, and then the key 2, while a borrower wants it.
+    private static func shared() -> EngineScript {
+        var script = EngineScript.waiting(maximumConnections: 2)
+        script.acquire(2, .exclusive, 2)
+        script.answered(1, false)
+        #expect(script.on { $0.lend(3, now: $1) } == [])
+        return script
+    }
+
+    @Test("where there is one place, a borrower gets it before the next wait, over the same connection, and a wait before the next borrower")
+    func inTurn() {
+        var script = Self.shared()
+        script.on { $0.lend(4, now: $1) }
+        #expect(script.answered(2, true) == [.resolve(1, .granted)])
+        #expect(script.release(1) == [.submit(2, .unlock(1))])
+        #expect(script.answered(2, true) == [.resolve(1, .released), .convert(2, to: .dedicated), .resolve(3, .lent(2))])
+        #expect(
+            script.on { $0.giveBack(2, isClean: true, now: $1) }
+                == [.convert(2, to: .waiter), .submit(2, .wait(2, .exclusive, limit: nil))]
+        )
+        script.answered(2, true)
+        script.release(2)
+        #expect(script.answered(2, true) == [.resolve(2, .released), .convert(2, to: .dedicated), .resolve(4, .lent(2))])
+    }
+
+    @Test("a wait that lasts gives the only place to a borrower, and goes on by polling")
+    func yields() {
+        var script = Self.shared()
+        var actions: [Engine.Action] = []
+        while !actions.contains(.submit(1, .cancel(2, onlyLockWaits: true))), script.now < Duration.seconds(2).instant {
+            actions = script.passToNextWake()
+            if !actions.keys.isEmpty { script.answered(1, rows: actions.keys.map { _ in false }) }
+        }
+        #expect(script.now == Duration.milliseconds(500).instant)
+        script.answered(1, true)
+        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))])
+        #expect(script.answered(2, false) == [.convert(2, to: .dedicated), .resolve(3, .lent(2))])
+        var polled: Set<AdvisoryKey> = []
+        for _ in 0..<5 { polled.formUnion(script.passToNextWake().keys) }
+        #expect(polled == [1, 2])
+    }
+
+    @Test("a wait keeps the place if no borrower wants it any more")
+    func borrowerGone() {
+        var script = Self.shared()
+        script.cancel(3)
+        for _ in 0..<20 { #expect(!script.passToNextWake().contains(.submit(1, .cancel(2, onlyLockWaits: true)))) }
+    }
+
+    @Test("a connection that a lost cancel may still strike gets no other role")
+    func struck() {
+        var script = Self.shared()
+        script.cancel(1)
+        script.lost(1)
+        script.answered(2, failure: .cancelledByServer)
+        var actions = script.passToNextWake()
+        actions += script.on { $0.cancelledOutOfBand(2, now: $1) }
+        actions += script.answered(2, false)
+        #expect(!actions.contains(.convert(2, to: .dedicated)))
+        #expect(actions.contains(.close(2)))
+    }
+
+    @Test("a transaction that waits for a connection gives up the turn of a key that others want, and keeps one that none wants")
+    func turns() {
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        #expect(script.acquire(2, scope: .transaction) == [.resolve(2, .granted)])
+        script.on { $0.lend(3, turn: (2, Duration.seconds(1).instant), now: $1) }
+        #expect(script.pass(.seconds(1)) == [])
+        script.acquire(4)
+        #expect(script.pass(.seconds(1)) == [.resolve(3, .ended(.yielded))])
+        #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [])
+    }
+}

@@ -1,0 +1,94 @@
+import LibPQ
+import Logging
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+/// What those do to each other who need a connection of their own.
+@Suite("Sharing the pool", .database)
+struct PoolSharingTests {
+    @Test("a transaction gets the only place of a pool of two while a lock is waited for that is not released")
+    func waitYields() async throws {
+        let database = try TestDatabase.get()
+        let holder = try database.manager()
+        let locks = try database.manager { $0.pool.maximumConnections = 2 }
+        let lock = try await holder.acquire("a")
+        let waiting = Task { try await locks.withLock("a") { _ in } }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        for number in 0..<3 {
+            #expect(try await locks.withTransaction { try await $0.query("SELECT \(number)") }.count == 1)
+        }
+        try await lock.release()
+        try await waiting.value
+    }
+
+    @Test(
+        "a ring through the pool ends by itself: sessions wait for a lock of a set, that for a transaction, that for a connection",
+        .timeLimit(.minutes(2)),
+        arguments: [2, 3, 8]
+    )
+    func ring(size: Int) async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.pool.maximumConnections = size }
+        let (first, second) = (LockKey(number: 1), LockKey(number: 2))
+        let sessions = max(1, size - 2)
+        let begun = AsyncStream.makeStream(of: Void.self)
+        let gate = AsyncStream.makeStream(of: Void.self)
+        let borrowers = (0..<sessions).map { _ in
+            Task {
+                try await locks.withSession { session in
+                    begun.continuation.yield()
+                    for await _ in gate.stream { break }
+                    try await session.withLock(first) { _ in }
+                }
+            }
+        }
+        var missing = sessions
+        for await _ in begun.stream {
+            missing -= 1
+            if missing == 0 { break }
+        }
+        let transaction = Task { try await locks.withTransaction(locking: second) { _ in } }
+        try await database.eventually("the transaction waits for a connection") { await locks.waitingCount == 1 }
+        let set = Task { try await locks.withLocks([first, second]) { _ in } }
+        try await database.eventually("the set has its first lock") { try await database.locks() == 1 }
+        gate.continuation.finish()
+        for borrower in borrowers { try await borrower.value }
+        try await set.value
+        try await transaction.value
+    }
+
+    @Test("no connection is refused to a role that is allowed no more than the pool", .direct("the role's limit is the server's"))
+    func connectionLimit() async throws {
+        let database = try TestDatabase.get()
+        let role = "\(database.name)_app"
+        try await database.query("CREATE ROLE \(role) LOGIN CONNECTION LIMIT 2")
+        let recorder = LogRecorder()
+        var configuration = LockManager.Configuration(url: database.server.connectionString(database: database.name, user: role))
+        configuration.pool.maximumConnections = 2
+        let locks = try LockManager(configuration: configuration, logger: recorder.logger)
+        let other = try database.manager()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for task in 0..<8 {
+                group.addTask {
+                    for round in 0..<60 {
+                        let key = LockKey(number: Int64(round % 2))
+                        switch task {
+                        case 0, 1: try await other.withLock(key) { _ in }
+                        case 2, 3: try await locks.withTransaction { _ = try await $0.query("SELECT 1") }
+                        case 4: try await locks.withSession { _ in }
+                        default: try await locks.withLock(key) { _ in }
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(!recorder.lines.all.contains { $0.message == "connecting failed" })
+        await locks.shutdown()
+        try await database.eventually("its sessions are gone") {
+            try await database.query("SELECT count(*) FROM pg_stat_activity WHERE usename = '\(role)'") == [["0"]]
+        }
+        try await database.query("DROP ROLE \(role)")
+    }
+}
