@@ -5,6 +5,8 @@ final class NoticeReceiver {
     private let handler: @Sendable (ServerError) -> Void
     /// The message that announced the session's end, when it arrived as a mere notice.
     private(set) var lastWords: ServerError?
+    /// What the last wait that answers so has come to.
+    private var waitOutcome: WaitOutcome?
 
     init(_ handler: @escaping @Sendable (ServerError) -> Void) {
         self.handler = handler
@@ -23,7 +25,17 @@ final class NoticeReceiver {
         )
     }
 
+    /// What a wait has come to since this was asked last.
+    func takeWaitOutcome() -> WaitOutcome? {
+        defer { waitOutcome = nil }
+        return waitOutcome
+    }
+
     private func receive(_ notice: ServerError) {
+        if let outcome = WaitOutcome(notice) {
+            waitOutcome = outcome
+            return
+        }
         if notice.endsSession { lastWords = notice }
         handler(notice)
     }

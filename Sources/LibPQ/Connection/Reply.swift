@@ -19,6 +19,13 @@ package struct Reply: Sendable {
         case unknown
     }
 
+    /// The statement was a wait that has said itself what it came to. One that was granted has no error.
+    mutating func note(_ outcome: WaitOutcome) {
+        guard error == nil else { return }
+        error = outcome.error
+        if outcome == .granted { booleans = [true] }
+    }
+
     /// Takes the values of one row, in binary format: one byte each, 0 or 1. A NULL is no value, nor is what comes after it.
     mutating func appendBooleans(of row: OpaquePointer) {
         for column in 0..<PQnfields(row) {

@@ -72,6 +72,8 @@ extension Engine {
         case batch(Batch)
         /// `limit` is the server-side backstop (`lock_timeout`), should nobody be able to end the wait.
         case wait(AdvisoryKey, Mode, limit: Duration?)
+        /// Lets go of all that a session holds: what proves of a failed wait that it has left nothing. Answers by one `true`.
+        case releaseAll
         /// Takes a key that the session holds in the other mode, then lets go of the one that it was held in, and answers
         /// whether it was; no answer and no failure means that somebody else holds it too.
         case changeMode(AdvisoryKey, to: Mode)
@@ -155,8 +157,8 @@ extension Engine {
     package enum Event: Hashable, Sendable {
         case connectFailed(Role, Failure, nextAttemptIn: Duration)
         case connectionLost(ConnectionID, Role, Failure)
-        /// A lock statement returned an error; `held` says whether it had taken the lock all the same.
-        case provedAfterError(held: Bool)
+        /// A lock statement returned an error; `held` says whether it had taken the lock all the same, as far as that is known.
+        case provedAfterError(held: Bool?)
         case unexpectedAnswer(ConnectionID)
         /// A wait that does harm to others is ended, and begun anew.
         case waitRenewed(ConnectionID)

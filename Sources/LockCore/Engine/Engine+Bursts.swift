@@ -62,7 +62,7 @@ extension Engine {
             pendingCancels.append(target)
         case .look:
             abandonLook(now: now)
-        case .begin, .commit, .wait, .heartbeat, .probe, .position:
+        case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position:
             break
         }
     }

@@ -88,6 +88,8 @@ extension Engine {
             waitAnswered(key, mode, on: id, answer, now: now)
         case .batch(let batch) where batch.kind.verb == .tryLock:
             triesAnswered(batch, on: id, answer, now: now)
+        case .releaseAll:
+            releaseAllAnswered(on: id, answer, now: now)
         case .batch(let batch):
             unlocksAnswered(batch, on: id, answer, now: now)
         case .changeMode(let key, _):
@@ -154,9 +156,6 @@ extension Engine {
             if let index, !carriers[index].proofs.isEmpty, let failure = carriers[index].proofs.removeValue(forKey: key) {
                 actions.append(.log(.provedAfterError(held: wasHeld)))
                 tryFailed(key, failure, now: now)
-            } else if case .proving(key, _, let reported) = connections[id]?.phase {
-                actions.append(.log(.provedAfterError(held: wasHeld)))
-                proved(key, reported: reported, on: id, now: now)
             } else {
                 if let index { carriers[index].noteHeld(-1) }
                 unlocked(key, wasHeld: wasHeld, on: id, now: now)
@@ -212,5 +211,5 @@ extension Engine {
 }
 
 extension Failure {
-    static let unexpectedAnswer = Failure(.connectionLost, "The server's answer did not fit what was asked.")
+    package static let unexpectedAnswer = Failure(.connectionLost, "The server's answer did not fit what was asked.")
 }

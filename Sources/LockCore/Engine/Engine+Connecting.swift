@@ -103,7 +103,7 @@ extension Engine {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
             case .look: abandonLook(now: now)
-            case .batch, .wait, .changeMode, .begin, .commit, .heartbeat, .probe, .position: break
+            case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position: break
             }
         }
         // Whatever they hold goes down with the session.

@@ -58,11 +58,12 @@ extension Engine {
         connections[id]?.interrupt?.isOver = true
         let isRenewed = waits[key]?.renewal != nil && answer.failure?.meansAskAgain == true
         if !isRenewed { forgetWait(key) }
-        if let failure = answer.failure {
+        // Only a clear word is a grant.
+        let failure = answer.failure ?? (answer.rows.first == true ? nil : .unexpectedAnswer)
+        if let failure {
             // The lock may have been granted all the same: grant and error race inside the server.
             connections[id]?.phase = .proving(key, mode, reported: failure.meansAskAgain ? nil : failure)
-            let kind = Batch.Kind(.unlock, mode, key.space)
-            submitWhenQuiet(.batch(Batch(kind, [key])), on: id, now: now)
+            submitWhenQuiet(.releaseAll, on: id, now: now)
         } else {
             connections[id]?.phase = .holding(key)
             table.granted(key, on: id, now: now)
@@ -70,7 +71,17 @@ extension Engine {
         settleInterrupt(of: id, now: now)
     }
 
-    /// The unlock after a failed wait is answered: now the key is certainly not held.
+    /// The session of a failed wait, which holds nothing else, has let go of all that it held.
+    mutating func releaseAllAnswered(on id: ConnectionID, _ answer: Answer, now: Instant) {
+        guard answer.failure == nil, answer.rows.first == true else {
+            return close(id, because: answer.failure ?? .unexpectedAnswer, now: now)
+        }
+        guard case .proving(let key, _, let reported) = connections[id]?.phase else { return }
+        actions.append(.log(.provedAfterError(held: nil)))
+        proved(key, reported: reported, on: id, now: now)
+    }
+
+    /// Now the key is certainly not held.
     mutating func proved(_ key: AdvisoryKey, reported: Failure?, on id: ConnectionID, now: Instant) {
         guard !waitAnew(key, on: id, now: now) else { return }
         becomeIdle(id, now: now)

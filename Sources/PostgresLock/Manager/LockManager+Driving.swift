@@ -112,8 +112,11 @@ extension LockManager {
         switch event {
         case .answered(let reply):
             if let prelude = preludes[id], prelude > 0 {
-                // The answer to the setting of the backstop; if it failed, there is none, and nothing else is wrong.
                 preludes[id] = prelude - 1
+                guard reply.booleans == [true, true] else {
+                    // Which key the wait behind it is for is not known.
+                    return drive { $0.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer, now: $1) }
+                }
             } else if let state = lent[id] {
                 guard state.take(reply) else { return }
                 drive { $0.statementAnswered(on: id, now: $1) }
@@ -121,7 +124,7 @@ extension LockManager {
                 let answer = Engine.Answer(
                     rows: reply.booleans,
                     position: FencingStatement.position(reply),
-                    failure: reply.error.map(Failure.init)
+                    failure: waiting.remove(id) == nil ? reply.error.map(Failure.init) : waitFailure(reply)
                 )
                 drive { $0.answered(id, answer, now: $1) }
             }
@@ -133,6 +136,16 @@ extension LockManager {
         }
     }
 
+    /// Why a wait has ended without the lock. Where the server does not run what catches its end, it is asked for anew without that.
+    private func waitFailure(_ reply: Reply) -> Failure? {
+        guard !waitsPlainly, reply.booleans != [true], reply.error.map({ $0.isOfMissingLanguage }) ?? true else {
+            return reply.error.map(Failure.init)
+        }
+        waitsPlainly = true
+        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had")
+        return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
+    }
+
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let connection = connections[id] else { return }
         statementCount += 1
@@ -141,8 +154,11 @@ extension LockManager {
             connection.submit(LockStatements.statement(for: batch))
         case .wait(let key, let mode, let limit):
             preludes[id, default: 0] += 1
-            connection.submit(LockStatements.lockTimeout(limit))
-            connection.submit(LockStatements.wait(for: key, mode))
+            waiting.insert(id)
+            connection.submit(LockStatements.prepareWait(for: key, limit: limit))
+            connection.submit(waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait(in: key.space, mode))
+        case .releaseAll:
+            connection.submit(LockStatements.releaseAll)
         case .changeMode(let key, let mode):
             connection.submit(LockStatements.changeMode(of: key, to: mode))
         case .begin:
@@ -170,7 +186,7 @@ extension LockManager {
     private func convert(_ id: ConnectionID, to role: Engine.Role) {
         guard role == .dedicated, let connection = connections[id] else { return }
         preludes[id, default: 0] += 1
-        connection.submit(LockStatements.lockTimeout(nil))
+        connection.submit(LockStatements.prepareWait(for: nil, limit: nil))
     }
 
     private func cancelOutOfBand(_ id: ConnectionID) {
@@ -186,6 +202,7 @@ extension LockManager {
     private func close(_ id: ConnectionID) {
         abandonAttempt(id)
         preludes[id] = nil
+        waiting.remove(id)
         proofs[id] = nil
         connections.removeValue(forKey: id)?.close()
     }
@@ -205,8 +222,8 @@ extension LockManager {
                 metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
             )
         case .provedAfterError(let held):
-            noteProof(held: held)
-            logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
+            if let held { noteProof(held: held) }
+            logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held.map(\.description) ?? "unknown")"])
         case .hiddenActivity(let id):
             logger.warning(
                 """
@@ -223,4 +240,9 @@ extension LockManager {
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }
     }
+}
+
+extension ServerError {
+    /// PL/pgSQL is not there, or the role may not use it.
+    fileprivate var isOfMissingLanguage: Bool { sqlState == "42704" || sqlState == "42501" }
 }

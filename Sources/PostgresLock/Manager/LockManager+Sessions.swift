@@ -180,6 +180,7 @@ extension LockManager {
     /// Grant and error race inside the server, so after an error the lock may be held all the same.
     private func proveNotHeld(_ key: LockKey, _ mode: LockMode, on state: LentConnection) async {
         guard lent[state.id] === state else { return }
+        guard !state.holdings.isEmpty || state.hasRunSQL else { return await releaseAll(on: state) }
         let unlocks = LockStatements.unlocks([(key.advisory, mode.core)])
         let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
         guard loss == nil else { return }
@@ -190,6 +191,13 @@ extension LockManager {
         }
         noteProof(held: wasHeld)
         logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(wasHeld)"])
+    }
+
+    /// Of a session that holds nothing else this proves the same, and writes no warning to the server's log.
+    private func releaseAll(on state: LentConnection) async {
+        let (replies, loss) = await settle([LockStatements.command("SELECT pg_catalog.pg_advisory_unlock_all()")], on: state)
+        guard loss == nil, let error = replies.first?.error else { return }
+        giveUp(state, Failure(.connectionLost, "Whether a lock is held can't be found out: \(error.message)."))
     }
 
     private func heldBySession(_ key: LockKey, _ mode: LockMode) -> LockError {

@@ -43,6 +43,10 @@ public actor LockManager {
     var timer: LoopTimer?
     /// How many answers of a connection belong to settings that were sent ahead of its wait.
     var preludes: [ConnectionID: Int] = [:]
+    /// The connections that run a wait.
+    var waiting: Set<ConnectionID> = []
+    /// Whether the server does not run what catches the end of a wait.
+    var waitsPlainly = false
     private var placesInLine = 0
     private nonisolated let database = Locked("the server")
     /// The time that this burst of the loop goes by.

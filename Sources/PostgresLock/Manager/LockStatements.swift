@@ -93,27 +93,64 @@ enum LockStatements {
         )
     }
 
-    /// Waits in the server's queue.
-    static func wait(for key: AdvisoryKey, _ mode: Mode) -> Statement {
+    /// Waits in the server's queue for the key that ``prepareWait(for:limit:)`` has left in a setting.
+    ///
+    /// A block of PL/pgSQL catches the cancel or the timeout that ends the wait, so that no error comes to the server's log, and says
+    /// by a message what it came to: see `WaitOutcome`. Its text is the same for all keys, so that `pg_stat_statements` has one entry.
+    static func wait(in space: AdvisoryKey.Space, _ mode: Mode) -> Statement {
+        let setting = "pg_catalog.current_setting('pglock.wait')"
+        let arguments =
+            switch space {
+            case .int8: "\(setting)::pg_catalog.int8"
+            case .int4Pair: (1...2).map { "pg_catalog.split_part(\(setting), ',', \($0))::pg_catalog.int4" }.joined(separator: ", ")
+            }
+        func say(_ outcome: WaitOutcome) -> String {
+            "RAISE INFO USING ERRCODE = '\(outcome.rawValue)', MESSAGE = '\(WaitOutcome.message)';"
+        }
+        return Statement(
+            name: "pglock_wait_\(mode)_\(space)",
+            """
+            DO $pglock$ BEGIN PERFORM pg_catalog.pg_advisory_lock\(suffix(mode))(\(arguments)); \(say(.granted)) \
+            EXCEPTION WHEN query_canceled THEN \(say(.cancelled)) WHEN lock_not_available THEN \(say(.timedOut)) END $pglock$
+            """,
+            parameters: [],
+            shape: .booleans
+        )
+    }
+
+    /// Waits in the server's queue, where PL/pgSQL is not to be had. What ends such a wait is an error, also in the server's log.
+    static func plainWait(for key: AdvisoryKey, _ mode: Mode) -> Statement {
         Statement(
             name: "pglock_lock_\(mode)_\(key.space)",
-            "SELECT pg_catalog.pg_advisory_lock\(suffix(mode))(\(placeholders(key)))",
+            "SELECT pg_catalog.pg_advisory_lock\(suffix(mode))(\(placeholders(key))) IS NOT NULL",
             parameters: parameters(key),
             shape: .booleans
         )
     }
 
-    /// Sets the server-side backstop of the waits that follow.
-    static func lockTimeout(_ limit: Duration?) -> Statement {
+    /// Sets the key of the wait that follows, and its server-side backstop.
+    static func prepareWait(for key: AdvisoryKey?, limit: Duration?) -> Statement {
         // 0 would be no limit at all.
         let value = limit.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
+        let number = key.map { $0.space == .int8 ? "\($0.bits)" : "\($0.pair.first),\($0.pair.second)" } ?? ""
         return Statement(
-            name: "pglock_lock_timeout",
-            "SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL",
-            parameters: [.init(type: 25, bytes: Array("\(value)".utf8), isBinary: false)],
+            name: "pglock_prepare_wait",
+            """
+            SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL, \
+            pg_catalog.set_config('pglock.wait', $2, false) IS NOT NULL
+            """,
+            parameters: [value.description, number].map { .init(type: 25, bytes: Array($0.utf8), isBinary: false) },
             shape: .booleans
         )
     }
+
+    /// Lets go of all that a session holds. Unlike an unlock it writes no warning to the server's log where nothing was held.
+    static let releaseAll = Statement(
+        name: "pglock_release_all",
+        "SELECT pg_catalog.pg_advisory_unlock_all() IS NOT NULL",
+        parameters: [],
+        shape: .booleans
+    )
 
     /// Takes a lock until the end of the transaction, or of the session. Without a name: see ``SessionSettings/reset``.
     static func lock(for key: AdvisoryKey, _ mode: Mode, until borrower: Loan.Borrower, isTry: Bool) -> Statement {

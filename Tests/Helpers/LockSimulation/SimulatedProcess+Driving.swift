@@ -142,6 +142,7 @@ extension SimulatedProcess {
             switch work {
             case .batch(let batch): .batch(batch)
             case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
+            case .releaseAll: .releaseAll
             case .changeMode(let key, let mode): .changeMode(key, mode)
             case .cancel(let target, let onlyLockWaits): .cancel(links[target]?.session, onlyLockWaits: onlyLockWaits)
             case .begin: .begin
@@ -180,7 +181,7 @@ extension SimulatedProcess {
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
         case .waitRenewed: ledger.renewed += 1
-        case .provedAfterError(held: false): break
+        case .provedAfterError: break
         }
     }
 }

@@ -165,6 +165,11 @@ final class SimulatedSession {
             finish(SimulatedReply(rows: [take(key, mode)]))
         case .transactionLock(let key, let mode, isTry: false):
             ask(key, mode, limit: nil, strike)
+        case .releaseAll:
+            guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
+            if !heldKeys.isEmpty { server.ledger.provedHeld += 1 }
+            giveAll()
+            finish(SimulatedReply(rows: [true]))
         case .changeMode(let key, let mode):
             finish(runChange(key, mode, strike))
         case .cancel(let target, let onlyLockWaits):
@@ -173,9 +178,7 @@ final class SimulatedSession {
             finish(SimulatedReply(failure: strike))
         case .endTransaction:
             // Rolling back is not struck by a cancel, but may find a broken session.
-            for key in heldKeys.keys.sorted() {
-                for mode in Mode.allCases { while give(key, mode) {} }
-            }
+            giveAll()
             finish(SimulatedReply())
         }
     }
@@ -303,6 +306,12 @@ final class SimulatedSession {
         if reply.failure != nil, burst == .open { burst = .aborted }
         inbox.removeFirst().1(reply)
         next()
+    }
+
+    private func giveAll() {
+        for key in heldKeys.keys.sorted() {
+            for mode in Mode.allCases { while give(key, mode) {} }
+        }
     }
 
     private func noteGrant(of key: AdvisoryKey) {

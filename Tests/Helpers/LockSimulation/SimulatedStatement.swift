@@ -4,6 +4,7 @@ import LockCore
 enum SimulatedStatement {
     case batch(Engine.Batch)
     case wait(AdvisoryKey, Mode, limit: Duration?)
+    case releaseAll
     case changeMode(AdvisoryKey, Mode)
     case cancel(SimulatedSession?, onlyLockWaits: Bool)
     /// `BEGIN`, and a lock until the end of the transaction.

@@ -13,7 +13,7 @@ struct EngineInterruptTests {
         #expect(script.passToNextWake() == [.submit(1, .cancel(2, onlyLockWaits: true))])
         // The waiter gets nothing while a cancel for it is under way, because that could strike it.
         #expect(script.answered(2, failure: .cancelledByServer) == [])
-        #expect(script.answered(1, true) == [.submit(2, .unlock(1))])
+        #expect(script.answered(1, true) == [.submit(2, .releaseAll)])
         #expect(script.answered(2, true) == [])
         #expect(script.engine.isQuiet)
     }
@@ -41,7 +41,7 @@ struct EngineInterruptTests {
         #expect(script.lost(1) == [.close(1)])
         #expect(script.passToNextWake() == [.cancelOutOfBand(2)])
         #expect(script.answered(2, failure: .cancelledByServer) == [])
-        #expect(script.on { $0.cancelledOutOfBand(2, now: $1) } == [.submit(2, .unlock(1))])
+        #expect(script.on { $0.cancelledOutOfBand(2, now: $1) } == [.submit(2, .releaseAll)])
     }
 
     @Test("says so when it gives the connection up")

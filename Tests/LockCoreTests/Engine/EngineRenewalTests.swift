@@ -32,8 +32,8 @@ struct EngineRenewalTests {
     @Test("a wait that holds up others is ended, proved to have left nothing behind, and begun anew on its session")
     func renewed() {
         var script = Self.cancelled()
-        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))])
-        #expect(script.answered(2, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)])
+        #expect(script.answered(2, true) == [.submit(2, .wait(1, .exclusive, limit: nil))])
         #expect(script.answered(2, true) == [.resolve(1, .granted)])
     }
 
@@ -49,7 +49,7 @@ struct EngineRenewalTests {
         var script = Self.cancelled()
         if isAnswered { script.answered(2, failure: .cancelledByServer) }
         #expect(script.cancel(1) == [.resolve(1, .ended(.cancelled))])
-        if !isAnswered { #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))]) }
+        if !isAnswered { #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)]) }
         #expect(script.answered(2, true) == [])
         #expect(script.engine.isQuiet)
     }

@@ -38,8 +38,8 @@ struct EngineSharingTests {
         }
         #expect(script.now == Duration.milliseconds(500).instant)
         script.answered(1, true)
-        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))])
-        #expect(script.answered(2, false) == [.convert(2, to: .dedicated), .resolve(3, .lent(2))])
+        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)])
+        #expect(script.answered(2, true) == [.convert(2, to: .dedicated), .resolve(3, .lent(2))])
         var polled: Set<AdvisoryKey> = []
         for _ in 0..<5 { polled.formUnion(script.passToNextWake().keys) }
         #expect(polled == [1, 2])
@@ -60,7 +60,7 @@ struct EngineSharingTests {
         script.answered(2, failure: .cancelledByServer)
         var actions = script.passToNextWake()
         actions += script.on { $0.cancelledOutOfBand(2, now: $1) }
-        actions += script.answered(2, false)
+        actions += script.answered(2, true)
         #expect(!actions.contains(.convert(2, to: .dedicated)))
         #expect(actions.contains(.close(2)))
     }

@@ -40,8 +40,8 @@ struct EngineShutdownTests {
                 == [.resolve(1, .failed(.closing)), .submit(1, .cancel(2, onlyLockWaits: true))]
         )
         #expect(script.answered(1, true) == [])
-        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .unlock(1))])
-        #expect(script.answered(2, false) == [.close(2), .close(1), .terminated])
+        #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)])
+        #expect(script.answered(2, true) == [.close(2), .close(1), .terminated])
     }
 
     @Test("after the grace period takes held locks away")
