@@ -50,7 +50,7 @@ struct PoolSharingTests {
         }
         let transaction = Task { try await locks.withTransaction(locking: second) { _ in } }
         try await database.eventually("the transaction waits for a connection") { await locks.waitingCount == 1 }
-        let set = Task { try await locks.withLocks([first, second]) { _ in } }
+        let set = Task { try await locks.withLocks([.exclusive(first), .exclusive(second)]) { _ in } }
         try await database.eventually("the set has its first lock") { try await database.locks() == 1 }
         gate.continuation.finish()
         for borrower in borrowers { try await borrower.value }

@@ -228,7 +228,8 @@ extension LockManager {
             return LockError.timeout(failure, keys: keys, place: place, limit: limit, isNested: isNested, own: enclosed(keys))
         case .failed(let failure):
             return LockError(failure, keys: keys, place: place)
-        case .granted, .refused, .released, .changed, .lent, .ended(.renewed), .ended(.yielded), .settled(cause: .yielded), .settled(cause: .renewed), .settled(cause: nil):
+        case .granted, .refused, .released, .changed, .lent, .ended(.renewed), .ended(.yielded), .settled(cause: .yielded),
+            .settled(cause: .renewed), .settled(cause: nil):
             return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
         }
     }
