@@ -49,7 +49,8 @@ extension Engine {
     }
 
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
-        guard !lendQueue.isEmpty, otherPlaces <= 1 else { return nil }
+        // Where the lock table has no room to poll, a wait that is given up might never be taken up again.
+        guard !lendQueue.isEmpty, otherPlaces <= 1, room.map({ $0 > waits.count }) ?? true else { return nil }
         for (id, connection) in connections where connection.interrupt == nil {
             guard case .waiting(let key) = connection.phase, waits[key]?.renewal == nil, let since = connection.sentTimes.last
             else { continue }

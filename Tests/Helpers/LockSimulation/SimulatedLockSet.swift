@@ -24,8 +24,15 @@ final class SimulatedLockSet {
         let patience = mayWait ? task.patience() : (nil, nil)
         let now = process.now
         cancelAt = patience.1.map { now.advanced(by: $0) }
-        // They never wait in a ring, and need no limit.
-        deadline = patience.0.map { now.advanced(by: $0) }
+        // They never wait in a ring, and need no limit. But where there is next to no room in the lock table, and transactions take
+        // the only place in the pool, what is to be polled may wait for room that those who wait take up.
+        let isEndless = patience.0 == nil && patience.1 == nil
+        let engine = task.profile.engine
+        let isCramped =
+            engine.maximumConnections - engine.maximumCarriers == 1
+            && engine.capacity.limit(lockTableSize: task.profile.lockTableSize) != nil
+        let limit = isEndless && task.profile.transactions && isCramped ? .seconds(20) : patience.0
+        deadline = limit.map { now.advanced(by: $0) }
     }
 
     private func isHeld(_ index: Int) -> Bool {
