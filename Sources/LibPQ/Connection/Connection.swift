@@ -84,7 +84,7 @@ package final class Connection: @unchecked Sendable {
 
     /// The session has no prepared statements any more.
     package func forgetPrepared() {
-        prepared = []
+        prepared = [:]
     }
 
     /// Asks for a sign of life, behind what is under way: a `Sync` that belongs to no statement, answered by an event of its own,
