@@ -65,17 +65,16 @@ struct KeyCollisionTests {
         let configuration = LockManager.Configuration(url: try TestDatabase.get().url)
         let locks = try LockManager(configuration: configuration, logger: recorder.logger)
         // Another test's manager may be the first to be used after a collision. It can't always be.
-        var isReported = false
-        for _ in 0..<50 where !isReported {
-            let prefix = "\(UInt32.random(in: .min ... .max))-"
+        let prefixes = (0..<50).map { _ in "\(UInt32.random(in: .min ... .max))-" }
+        for prefix in prefixes {
             let same = Self.twins.map { key(prefix + $0) }
             #expect(same[0] == same[1])
             try await locks.withLock(same[0]) { _ in }
-            isReported = recorder.lines.all.contains { line in
-                line.level == .warning && "\(line.metadata["pglock.names"] ?? "")".contains(prefix)
-            }
+        }
+        await locks.shutdown()
+        let isReported = recorder.lines.all.contains { line in
+            line.level == .warning && prefixes.contains { "\(line.metadata["pglock.names"] ?? "")".contains($0) }
         }
         #expect(isReported)
-        await locks.shutdown()
     }
 }

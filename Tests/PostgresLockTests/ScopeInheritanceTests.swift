@@ -5,6 +5,25 @@ import Testing
 
 @Suite("What scopes hand on")
 struct ScopeInheritanceTests {
+    #if compiler(>=6.3)
+        @Test("the body of every scope runs on the task executor that its caller prefers", .database)
+        func taskExecutor() async throws {
+            let locks = try TestDatabase.get().manager()
+            let executor = GatedExecutor()
+            let task = Task(executorPreference: executor) {
+                #expect(executor.isCurrent)
+                try await locks.withLock("a") { _ in #expect(executor.isCurrent) }
+                try await locks.withLocks([.exclusive("a"), .exclusive("b")]) { _ in #expect(executor.isCurrent) }
+                try await locks.withTransaction(locking: "a") { _ in #expect(executor.isCurrent) }
+                try await locks.withSession { session in
+                    #expect(executor.isCurrent)
+                    try await session.withLock("a") { _ in #expect(executor.isCurrent) }
+                }
+            }
+            try await task.value
+        }
+    #endif
+
     @Test("a scope remembers no scopes that have ended, however many tasks have started one another inside theirs", .database)
     func generations() async throws {
         let locks = try TestDatabase.get().manager()

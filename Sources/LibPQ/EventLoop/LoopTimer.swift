@@ -1,31 +1,40 @@
+import CLibPQ
 import Dispatch
 
-/// One timer for whatever is due next.
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// One timer for whatever is due next, on a clock that runs while the machine is suspended: a lease runs out meanwhile too, and
+/// who believes in a lock is to be told as soon as the machine wakes up.
 ///
 /// All deadlines share it: a heap elsewhere knows the earliest one, and a Dispatch timer per waiting task would cost more
 /// than the wait itself. Confined to its loop.
 package final class LoopTimer {
-    private let source: any DispatchSourceTimer
+    private let clock: any TimerClock
     private var armedFor: Int64?
 
     /// - Parameter handler: Called on the loop when the time has come.
     package init(on loop: EventLoop, handler: @escaping @Sendable () -> Void) {
-        source = DispatchSource.makeTimerSource(queue: loop.queue)
-        // Marked as sendable, since a closure formed inside an actor would inherit its isolation and trap here.
         let onEvent: @Sendable () -> Void = { loop.enter(handler) }
-        source.setEventHandler(handler: onEvent)
-        source.activate()
+        #if os(Linux)
+            clock = BootTimer(on: loop.queue, onEvent) ?? DispatchTimers(on: loop.queue, onEvent)
+        #else
+            clock = DispatchTimers(on: loop.queue, onEvent)
+        #endif
     }
 
-    deinit {
-        source.cancel()
-    }
+    /// The descriptor of the kernel's timer, where it is one.
+    package var descriptor: Int32? { clock.descriptor }
 
     /// Sees to it that the timer fires at a time, or before.
     ///
-    /// A timer that is armed for an earlier time is left alone, since arming costs a system call and wakes a thread of
-    /// Dispatch's: it fires in vain, once, and is armed for what is due then. So deadlines that move on with every
-    /// statement cost nothing.
+    /// A timer that is armed for an earlier time is left alone, since arming costs a system call: it fires in vain, once, and is
+    /// armed for what is due then. So deadlines that move on with every statement cost nothing.
     ///
     /// - Parameters:
     ///   - time: In nanoseconds, on the clock that `now` is read from.
@@ -33,12 +42,82 @@ package final class LoopTimer {
     package func arm(at time: Int64, now: Int64) {
         guard armedFor.map({ time < $0 }) ?? true else { return }
         armedFor = time
-        let delay = DispatchTimeInterval.nanoseconds(Int(clamping: max(0, time - now)))
-        source.schedule(deadline: .now() + delay, leeway: .microseconds(100))
+        clock.arm(after: max(0, time.subtractingReportingOverflow(now).partialValue))
     }
 
     /// The timer has fired: the next `arm` counts even if it names the same time.
     package func hasFired() {
         armedFor = nil
+    }
+}
+
+private protocol TimerClock {
+    var descriptor: Int32? { get }
+    func arm(after nanoseconds: Int64)
+}
+
+#if os(Linux)
+    /// The kernel's timer on `CLOCK_BOOTTIME`. Dispatch has none on that clock: `DispatchTime` stands still during suspension, and
+    /// the wall clock can be set back.
+    private final class BootTimer: TimerClock {
+        private let timer: Int32
+        private let source: any DispatchSourceRead
+
+        init?(on queue: DispatchQueue, _ onEvent: @escaping @Sendable () -> Void) {
+            let timer = pglock_timer_create()
+            guard timer >= 0 else { return nil }
+            self.timer = timer
+            source = DispatchSource.makeReadSource(fileDescriptor: timer, queue: queue)
+            // Marked as sendable, since a closure formed inside an actor would inherit its isolation and trap here.
+            let onFire: @Sendable () -> Void = {
+                var count: UInt64 = 0
+                // Else it stays readable. If it was armed anew meanwhile, there is nothing to read.
+                _ = read(timer, &count, 8)
+                onEvent()
+            }
+            let onCancel: @Sendable () -> Void = { _ = close(timer) }
+            source.setEventHandler(handler: onFire)
+            source.setCancelHandler(handler: onCancel)
+            source.activate()
+        }
+
+        deinit {
+            source.cancel()
+        }
+
+        var descriptor: Int32? { timer }
+
+        func arm(after nanoseconds: Int64) {
+            _ = pglock_timer_arm(timer, nanoseconds)
+        }
+    }
+#endif
+
+/// Two timers of Dispatch's, either of which will do: one on the clock that stands still during suspension, and one on the wall
+/// clock, which does not, but can be set back.
+private final class DispatchTimers: TimerClock {
+    private let running: any DispatchSourceTimer
+    private let wall: any DispatchSourceTimer
+
+    init(on queue: DispatchQueue, _ onEvent: @escaping @Sendable () -> Void) {
+        running = DispatchSource.makeTimerSource(queue: queue)
+        wall = DispatchSource.makeTimerSource(queue: queue)
+        for source in [running, wall] {
+            source.setEventHandler(handler: onEvent)
+            source.activate()
+        }
+    }
+
+    deinit {
+        running.cancel()
+        wall.cancel()
+    }
+
+    var descriptor: Int32? { nil }
+
+    func arm(after nanoseconds: Int64) {
+        let delay = DispatchTimeInterval.nanoseconds(Int(clamping: nanoseconds))
+        running.schedule(deadline: .now() + delay, leeway: .microseconds(100))
+        wall.schedule(wallDeadline: .now() + delay, leeway: .microseconds(100))
     }
 }

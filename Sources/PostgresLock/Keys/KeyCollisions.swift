@@ -44,6 +44,10 @@ final class KeyCollisions: Sendable {
     }
 
     func report(to logger: Logger) {
+        report { logger.warning($0, metadata: $1) }
+    }
+
+    func report(by warn: (Logger.Message, Logger.Metadata) -> Void) {
         guard hasUnreported.load(ordering: .relaxed) else { return }
         let collisions = state.withLock { state in
             defer { state.unreported = [] }
@@ -51,11 +55,9 @@ final class KeyCollisions: Sendable {
             return state.unreported
         }
         for collision in collisions {
-            logger.warning(
+            warn(
                 "two names are one lock, and keep each other out: rename one, or use a scheme with keys of 64 bits",
-                metadata: [
-                    LogKey.key: "\(collision.key)", LogKey.names: .array(collision.names.map { .string($0) }),
-                ]
+                [LogKey.key: "\(collision.key)", LogKey.names: .array(collision.names.map { .string($0) })]
             )
         }
     }

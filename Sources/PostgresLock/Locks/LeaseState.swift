@@ -15,7 +15,7 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         var loss: LockError?
         var token: FencingToken?
         var nextObserver = 0
-        var observers: [Int: @Sendable (LockError?) -> Void] = [:]
+        var observers: [Int: EndObserver] = [:]
     }
 
     /// An empty value would do; but having no size, it shares its address with the mutex, and the Thread Sanitizer takes the
@@ -78,9 +78,7 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     @discardableResult
     func end(_ loss: LockError?) -> Bool {
         guard let observers = conclude(loss) else { return false }
-        for observer in observers {
-            observer(loss)
-        }
+        if !observers.isEmpty { EndObserver.tell([(observers, loss)]) }
         return true
     }
 
@@ -88,12 +86,9 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     ///
     /// - Parameter isSuspicion: Whether the locks may be held all the same, and have to be released.
     static func end(_ losses: [(lease: LeaseState, error: LockError)], isSuspicion: Bool = false) {
-        let concluded = losses.map {
-            (observers: $0.lease.conclude($0.error, isSuspicion: isSuspicion) ?? [], error: $0.error)
-        }
-        for (observers, error) in concluded {
-            for observer in observers { observer(error) }
-        }
+        EndObserver.tell(
+            losses.map { (observers: $0.lease.conclude($0.error, isSuspicion: isSuspicion) ?? [], loss: $0.error) }
+        )
     }
 
     /// Its holder lets go of it.
@@ -118,7 +113,7 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     }
 
     /// - Returns: Who is to be told; `nil` if the lease had ended before.
-    private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [@Sendable (LockError?) -> Void]? {
+    private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [EndObserver]? {
         withAside { aside in
             // Of a loss that was suspected everybody knows, and has the first reason.
             guard grant == .held else {
@@ -141,28 +136,27 @@ final class LeaseState: PendingCall, @unchecked Sendable {
         }
     }
 
-    /// Calls `observer` once, when the lease ends; at once if it has ended.
+    /// Tells `observer` once, when the lease ends; at once, on this thread, if it has ended.
     ///
-    /// - Parameter isFirst: Whether it is called before those that are not: whoever wakes up to a loss inside a body is to
-    ///   find the body cancelled.
     /// - Returns: A number by which to take the observer back.
     @discardableResult
-    func observe(isFirst: Bool = false, _ observer: @escaping @Sendable (LockError?) -> Void) -> Int {
+    func observe(_ observer: EndObserver) -> Int {
         let (number, ended) = withAside { aside -> (Int, LockError??) in
             guard grant == .held else { return (0, .some(aside?.loss)) }
             let changed = aside ?? Aside()
             changed.nextObserver += 1
-            let number = isFirst ? -changed.nextObserver : changed.nextObserver
-            changed.observers[number] = observer
+            changed.observers[changed.nextObserver] = observer
             aside = changed
-            return (number, nil)
+            return (changed.nextObserver, nil)
         }
-        if let ended { observer(ended) }
+        if let ended { observer.tell(ended) }
         return number
     }
 
-    /// Takes an observer back. Returns whether it had not been called.
-    func forget(_ number: Int) -> (@Sendable (LockError?) -> Void)? {
+    /// Takes an observer back.
+    ///
+    /// - Returns: The observer, if it was not told and will not be.
+    func forget(_ number: Int) -> EndObserver? {
         withAside { $0?.observers.removeValue(forKey: number) }
     }
 

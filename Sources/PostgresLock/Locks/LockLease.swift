@@ -44,19 +44,19 @@ public struct LockLease: Sendable {
         let registration = Locked<(number: Int, isCancelled: Bool)>((0, false))
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let number = state.observe { continuation.resume(returning: $0) }
+                let number = state.observe(.end { continuation.resume(returning: $0) })
                 let isCancelled = registration.withLock { registration in
                     registration.number = number
                     return registration.isCancelled
                 }
-                if isCancelled { state.forget(number)?(nil) }
+                if isCancelled { state.forget(number)?.tell(nil) }
             }
         } onCancel: {
             let number = registration.withLock { registration in
                 registration.isCancelled = true
                 return registration.number
             }
-            state.forget(number)?(nil)
+            state.forget(number)?.tell(nil)
         }
     }
 }

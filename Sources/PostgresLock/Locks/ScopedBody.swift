@@ -66,6 +66,8 @@ enum ScopedBody {
             // at the same time, so what crosses between them unchecked is never used by two at once.
             let input = UncheckedTransfer((body, view))
             let caller = TaskIdentity.current
+            // What a child task would inherit, and one like this does not.
+            let preference = Self.taskExecutorPreference
             let task = Task {
                 // Captured, so that the task runs in this isolation.
                 _ = isolation
@@ -77,11 +79,16 @@ enum ScopedBody {
                     return lock
                 }
                 return try await EnclosingLock.$all.withValue(outer + enclosing()) {
-                    UncheckedTransfer(try await body(view))
+                    guard let preference else { return UncheckedTransfer(try await body(view)) }
+                    return try await withTaskExecutorPreference(preference, isolation: isolation) {
+                        // Goes over to the executor: the compiler leaves that to the body, and the body to its caller.
+                        await Task.yield()
+                        return UncheckedTransfer(try await body(view))
+                    }
                 }
             }
             let observers = (cancelsOnLoss ? leases : []).map { lease in
-                (lease, lease.observe(isFirst: true) { loss in if loss != nil { task.cancel() } })
+                (lease, lease.observe(.body(.init(task))))
             }
             defer {
                 for (lease, number) in observers { _ = lease.forget(number) }
@@ -92,5 +99,15 @@ enum ScopedBody {
                 task.cancel()
             }
         }
+    }
+
+    /// The executor that the current task prefers, as far as the language lets it be found.
+    private static var taskExecutorPreference: (any TaskExecutor)? {
+        #if compiler(>=6.3)
+            if #available(macOS 26.4, iOS 26.4, watchOS 26.4, tvOS 26.4, visionOS 26.4, *) {
+                return withUnsafeCurrentTask { $0?.unownedTaskExecutor?.asTaskExecutor() }
+            }
+        #endif
+        return nil
     }
 }

@@ -177,7 +177,7 @@ extension LockManager {
     /// - Parameter session: Asks for itself; what it holds is its own business.
     /// - Returns: A shared lock on the same key around this code, which the request may join.
     nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?, session: HeldModes? = nil) throws -> RequestID? {
-        KeyCollisions.shared.report(to: logger)
+        KeyCollisions.shared.report { logger.warning($0, metadata: $1) }
         if key.isUnnamed {
             throw LockError(.invalidArgument, "The lock's name is empty. Give it a name that says what it guards.", keys: [key])
         }

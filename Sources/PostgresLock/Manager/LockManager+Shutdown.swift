@@ -30,5 +30,6 @@ extension LockManager {
             grace.cancel()
         }
         grace.cancel()
+        await logger.drain()
     }
 }

@@ -25,7 +25,7 @@ public actor LockManager {
     public nonisolated let configuration: Configuration
 
     nonisolated let loop = EventLoop(label: "pglock.loop")
-    nonisolated let logger: Logger
+    nonisolated let logger: LogRelay
     let connector: Connector
 
     var engine: Engine
@@ -74,13 +74,14 @@ public actor LockManager {
     ///
     /// - Parameters:
     ///   - configuration: Where to connect, and what to allow.
-    ///   - logger: Gets what happens to connections, at `info` or quieter, except for what somebody should look into.
+    ///   - logger: Gets what happens to connections, at `info` or quieter, except for what somebody should look into. Its handler
+    ///     may block: it gets the lines in their order on a thread of its own, and if it does not keep up, loses some.
     /// - Throws: ``LockError`` with the code ``LockError/Code/badConfiguration``, which says what is wrong.
     public init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
         try configuration.validate()
         let configuration = configuration.bounded
         self.configuration = configuration
-        self.logger = logger
+        self.logger = LogRelay(logger)
         connector = Connector(
             oldestServer: 120_000,
             settings: configuration.transactionsOnly ? nil : configuration.sessionSettings

@@ -11,6 +11,7 @@ enum LogKey {
     static let wasHeld = "pglock.was_held"
     static let key = "pglock.key"
     static let names = "pglock.names"
+    static let count = "pglock.count"
     static let processID = "pglock.backend_pid"
     static let database = "db.namespace"
     static let sqlState = "db.response.status_code"
@@ -35,7 +36,7 @@ extension Logger.Metadata {
     }
 }
 
-extension Logger {
+extension LogRelay {
     /// What the server says unasked. Its warnings are mostly about what we do on purpose, such as unlocking to prove
     /// that nothing is held, and every real failure has an error of its own.
     func logNotice(_ notice: ServerError) {

@@ -5,7 +5,8 @@ import PostgresLock
 /// as long as it believes in the lock, and says on its output what it believes.
 ///
 /// Arguments: a connection string, and the lease in seconds; `flood` after that, to have the lock in a transaction that receives
-/// more than anything can buffer.
+/// more than anything can buffer; or `crowd` and a number of tasks, which take and release a lock each. When they have ended, it
+/// says so, and stays until it is killed.
 @main
 struct LeaseHolder {
     static func main() async throws {
@@ -18,6 +19,7 @@ struct LeaseHolder {
         configuration.lease = .seconds(lease)
         let locks = try LockManager(configuration: configuration)
         guard !arguments.dropFirst(3).contains("flood") else { return await flood(locks) }
+        if arguments.count == 5, arguments[3] == "crowd", let count = Int(arguments[4]) { return await crowd(locks, count) }
         let lock = try await locks.acquire("frozen")
         let view = lock.lease
         while view.isHeld {
@@ -47,6 +49,32 @@ struct LeaseHolder {
             say("\(error)")
         }
         await locks.shutdown()
+    }
+
+    private static func crowd(_ locks: LockManager, _ count: Int) async {
+        say("begun")
+        let losses = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<count {
+                group.addTask {
+                    let key = LockKey(number: Int64(number))
+                    do {
+                        switch number % 8 {
+                        case 0: try await locks.withLock(key) { _ in await Task.yield() }
+                        case 1: try await locks.withLocks([.exclusive(key), .shared(LockKey(number: -Int64(number)))]) { _ in }
+                        default: try await locks.acquire(key).release()
+                        }
+                        return false
+                    } catch {
+                        return true
+                    }
+                }
+            }
+            return await group.reduce(into: 0) { if $1 { $0 += 1 } }
+        }
+        say("ended: \(losses) losses")
+        // The manager lives, so that what it has left behind would stay.
+        try? await Task.sleep(for: .seconds(3600))
+        await locks.shutdown(gracePeriod: .zero)
     }
 
     /// At once: a process may be stopped at any moment.

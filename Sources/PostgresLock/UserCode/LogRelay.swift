@@ -1,0 +1,65 @@
+import Dispatch
+import LibPQ
+import LockCore
+import Logging
+
+/// Hands lines to the log handler, which is users' code and may block: in their order, and never on the event loop.
+///
+/// What a handler does not keep up with is dropped beyond a limit, and the number of the lines that were dropped is logged.
+final class LogRelay: Sendable {
+    /// How many lines may wait for the handler.
+    static let capacity = 1000
+
+    private struct State {
+        var waiting = 0
+        var dropped = 0
+    }
+
+    private let logger: Logger
+    private let queue = DispatchQueue(label: "pglock.log")
+    private let state = Locked(State())
+
+    init(_ logger: Logger) {
+        self.logger = logger
+    }
+
+    func debug(_ message: Logger.Message, metadata: Logger.Metadata) { log(.debug, message, metadata) }
+    func info(_ message: Logger.Message, metadata: Logger.Metadata) { log(.info, message, metadata) }
+    func warning(_ message: Logger.Message, metadata: Logger.Metadata) { log(.warning, message, metadata) }
+    func error(_ message: Logger.Message, metadata: Logger.Metadata) { log(.error, message, metadata) }
+
+    private func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) {
+        let isTaken = state.withLock { state in
+            guard state.waiting < Self.capacity else {
+                state.dropped += 1
+                return false
+            }
+            state.waiting += 1
+            return true
+        }
+        guard isTaken else { return }
+        queue.async { [self] in
+            logger.log(level: level, message, metadata: metadata)
+            noteLogged()
+        }
+    }
+
+    private func noteLogged() {
+        let dropped = state.withLock { state in
+            state.waiting -= 1
+            defer { state.dropped = 0 }
+            return state.dropped
+        }
+        guard dropped > 0 else { return }
+        logger.warning("lines were dropped, since the log handler was slow", metadata: [LogKey.count: "\(dropped)"])
+    }
+
+    /// Waits until what was logged so far has reached the handler, but not for long.
+    func drain(within limit: Duration = .seconds(1)) async {
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        queue.async { end.yield() }
+        let alarm = DispatchQueue(label: "pglock.log.limit")
+        alarm.asyncAfter(deadline: .now() + .nanoseconds(Int(clamping: limit.clampedNanoseconds))) { end.yield() }
+        for await _ in ends { return }
+    }
+}
