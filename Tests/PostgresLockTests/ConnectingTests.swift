@@ -46,4 +46,166 @@ struct ConnectingTests {
         for _ in 0..<300 { connector.run { gate.wait() } }
         await withCheckedContinuation { continuation in connector.run { continuation.resume() } }
     }
+
+    @Test("a name that is not resolved in time fails the attempt, and the next one is not kept waiting", .server(listensOnTCP: true))
+    func stuckLookup() async throws {
+        let database = try TestDatabase.get()
+        let gate = Gate()
+        defer { gate.open() }
+        let connector = Connector(oldestServer: 120_000) { name in
+            if name == "stuck.example" { gate.wait() }
+            return ["127.0.0.1"]
+        }
+        let stuck = await connect(connector, "host=stuck.example", within: .milliseconds(300))
+        #expect(stuck.failure?.kind == .unreachable)
+        #expect(stuck.failure?.message.contains("stuck.example") == true)
+        let tail = "port=\(database.server.port) user=postgres dbname=\(database.name)"
+        #expect(await connect(connector, "host=good.example \(tail)").isSuccess)
+        #expect(await connect(connector, "host=stuck.example,good.example \(tail)", within: .seconds(2)).isSuccess)
+    }
+
+    @Test("an attempt has its full time from when it has its turn", .database)
+    func timeInLine() async throws {
+        let database = try TestDatabase.get()
+        let gate = Gate()
+        let begun = AsyncStream.makeStream(of: Void.self)
+        let connector = Connector(oldestServer: 120_000) { (_) throws(ConnectionFailure) in
+            begun.continuation.finish()
+            gate.wait()
+            throw ConnectionFailure(.unreachable, "there is no such name")
+        }
+        let first = Task { await connect(connector, "host=first.example", within: .seconds(60)) }
+        for await _ in begun.stream {}
+        let inLine = Task { await connect(connector, database.url, within: .seconds(2)) }
+        try await Task.sleep(for: .seconds(3))
+        gate.open()
+        #expect(await first.value.failure?.message == "there is no such name")
+        #expect(await inLine.value.isSuccess)
+    }
+
+    @Test("an attempt that is given up makes way for the next one at once, also while it is stuck", .database)
+    func abandoned() async throws {
+        let database = try TestDatabase.get()
+        let gate = Gate()
+        defer { gate.open() }
+        let begun = AsyncStream.makeStream(of: Void.self)
+        let connector = Connector(oldestServer: 120_000) { _ in
+            begun.continuation.finish()
+            gate.wait()
+            return []
+        }
+        let attempt = Connector.Attempt()
+        let first = Task { await connect(connector, "host=first.example", within: .seconds(600), attempt) }
+        for await _ in begun.stream {}
+        let next = Task { await connect(connector, database.url, within: .seconds(20)) }
+        connector.abandon(attempt)
+        #expect(await next.value.isSuccess)
+        #expect(await first.value.failure?.kind == .abandoned)
+    }
+
+    // MARK: Several hosts
+
+    @Test("of a name with several addresses all are tried, and one that was silent comes last from then on", .server(listensOnTCP: true))
+    func silentAddress() async throws {
+        let database = try TestDatabase.get()
+        let silent = try SilentHost(port: database.server.port)
+        let connector = Connector(oldestServer: 120_000) { _ in [SilentHost.address, "127.0.0.1"] }
+        let string = "host=db.example port=\(database.server.port) user=postgres dbname=\(database.name)"
+        #expect(await connect(connector, string, within: .seconds(3)).isSuccess)
+        #expect(silent.connections() == 1)
+        #expect(await connect(connector, string, within: .seconds(3)).isSuccess)
+        #expect(silent.connections() == 0)
+    }
+
+    @Test(
+        "of several hosts the next one is tried, whichever way they are given, and whatever is wrong with the first",
+        .server(listensOnTCP: true),
+        arguments: [
+            "host=silent,good port=P", "hostaddr=silent,good port=P", "host=x.example,y.example hostaddr=silent,good port=P",
+            "host=silent,good port=P,P", "postgres://silent:P,good:P/", "host=/nowhere,good port=P", "host=nowhere.invalid,good port=P",
+            "host=good,good port=1,P",
+        ]
+    )
+    func nextHost(string: String) async throws {
+        let database = try TestDatabase.get()
+        let silent = try SilentHost(port: database.server.port)
+        let locks = try database.manager {
+            let string = string.replacing("silent", with: SilentHost.address).replacing("good", with: "127.0.0.1")
+                .replacing("P", with: "\(database.server.port)")
+            $0.url =
+                string.hasPrefix("postgres:")
+                ? "\(string)\(database.name)?user=postgres" : "\(string) user=postgres dbname=\(database.name)"
+            $0.timeouts.connect = .seconds(4)
+        }
+        try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
+        _ = silent
+    }
+
+    @Test("a standby before the primary is passed over, without target_session_attrs and with it", .server(), arguments: ["", "any", "read-write"])
+    func standbyFirst(attributes: String) async throws {
+        let database = try TestDatabase.get()
+        try await EphemeralPostgres.withServer { server in
+            let standby = TestDatabase(server: server, name: database.name)
+            try await standby.becomeStandby()
+            let locks = try database.manager {
+                $0.url = Self.url([server, database.server], database.name) + (attributes.isEmpty ? "" : " target_session_attrs=\(attributes)")
+            }
+            try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+            await locks.shutdown()
+        }
+    }
+
+    @Test("another server before the right one is passed over", .server())
+    func replacedFirst() async throws {
+        let database = try TestDatabase.get()
+        try await database.becomeStandby()
+        try await database.query("SELECT pg_promote()")
+        try await EphemeralPostgres.withServer { old in
+            try await old.query("CREATE DATABASE \(database.name)")
+            let connector = Connector(oldestServer: 120_000)
+            #expect(await connect(connector, Self.url([database.server], database.name)).isSuccess)
+            let alone = await connect(connector, Self.url([old], database.name))
+            #expect(alone.failure?.kind == .anotherServer)
+            #expect(await connect(connector, Self.url([old, database.server], database.name)).isSuccess)
+        }
+    }
+
+    @Test("an error about several hosts tells what is wrong with each")
+    func message() async throws {
+        let locks = try LockManager(configuration: .init(url: "host=/nowhere,/elsewhere,127.0.0.1 port=1 dbname=x user=y"))
+        let error = await lockError { try await locks.withLock("a", timeout: .milliseconds(300)) { _ in } }
+        #expect(error?.code == .cannotConnect)
+        for host in ["/nowhere", "/elsewhere", "127.0.0.1"] { #expect(error?.message.contains(host) == true, "\(error?.message ?? "")") }
+        #expect(error?.message.contains("..") == false)
+        await locks.shutdown()
+    }
+
+    private static func url(_ servers: [EphemeralPostgres], _ database: String) -> String {
+        let hosts = servers.map(\.socketDirectory).joined(separator: ",")
+        let ports = servers.map { "\($0.port)" }.joined(separator: ",")
+        return "host='\(hosts)' port='\(ports)' dbname='\(database)' user='postgres'"
+    }
+
+    private func connect(
+        _ connector: Connector,
+        _ string: String,
+        within limit: Duration = .seconds(20),
+        _ attempt: Connector.Attempt = .init()
+    ) async -> Result<RawConnection, ConnectionFailure> {
+        await withCheckedContinuation { continuation in
+            let parameters = ConnectionParameters(string: string, applicationName: "test")
+            connector.connect(parameters, within: limit, attempt: attempt, onNotice: { _ in }) { continuation.resume(returning: $0) }
+        }
+    }
+}
+
+extension Result where Failure == ConnectionFailure {
+    fileprivate var isSuccess: Bool {
+        if let failure { print("not connected: \(failure)") }
+        return failure == nil
+    }
+
+    fileprivate var failure: ConnectionFailure? {
+        if case .failure(let failure) = self { failure } else { nil }
+    }
 }

@@ -4,9 +4,15 @@ import CLibPQ
 extension BlockingSession {
     /// - Parameter limit: For connecting, and for all that is asked afterwards, unless it is given time anew.
     package static func open(_ parameters: ConnectionParameters, within limit: Duration) throws(ConnectionFailure) -> BlockingSession {
-        let patience = Patience(deadline: .now + limit, attempt: Connector.Attempt())
-        let raw = try Dialing(parameters: parameters, patience: patience, onNotice: { _ in }).run()
-        return BlockingSession(raw, patience: patience)
+        let search = HostSearch(
+            parameters: parameters,
+            limit: limit,
+            attempt: Connector.Attempt(),
+            lookup: HostLookup(),
+            memory: HostMemory(),
+            onNotice: { _ in }
+        )
+        return try search.run { session in session.waiting(for: limit) }
     }
 
     /// The same session, with time anew.

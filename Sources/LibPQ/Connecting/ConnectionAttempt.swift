@@ -8,6 +8,8 @@ struct ConnectionAttempt {
     /// `nil` if sessions may be a pooler's, and are to be left as they are.
     let settings: SessionSettings?
     let ground: Ground
+    let lookup: HostLookup
+    let memory: HostMemory
     let onNotice: @Sendable (ServerError) -> Void
 
     /// For proving the ground, which takes many more round trips than to connect.
@@ -15,9 +17,19 @@ struct ConnectionAttempt {
 
     /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
     func run() throws(ConnectionFailure) -> RawConnection {
-        attempt.begin(.dialing, within: limit)
-        let patience = Patience(deadline: .now + limit, attempt: attempt)
-        let session = BlockingSession(try dial(parameters, patience), patience: patience)
+        let search = HostSearch(
+            parameters: parameters,
+            limit: limit,
+            attempt: attempt,
+            lookup: lookup,
+            memory: memory,
+            onNotice: onNotice
+        )
+        return try search.run { (session) throws(ConnectionFailure) in try prepare(session) }
+    }
+
+    /// Makes sure that the server is the right one and fit.
+    private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> RawConnection {
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
         // Two at most: what proves the ground, and what is asked of every session.
@@ -61,10 +73,8 @@ struct ConnectionAttempt {
 
     private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {
         let patience = Patience(deadline: .now + limit, attempt: attempt)
-        return BlockingSession(try dial(parameters.pinned(to: session), patience), patience: patience).waiting(for: provingLimit)
+        let dialing = Dialing(keywords: parameters.pinned(to: session).keywords(), patience: patience, onNotice: onNotice)
+        return BlockingSession(try dialing.run(), patience: patience).waiting(for: provingLimit)
     }
 
-    private func dial(_ parameters: ConnectionParameters, _ patience: Patience) throws(ConnectionFailure) -> RawConnection {
-        try Dialing(parameters: parameters, patience: patience, onNotice: onNotice).run()
-    }
 }

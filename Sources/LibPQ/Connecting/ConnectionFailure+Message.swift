@@ -31,6 +31,37 @@ extension ConnectionFailure {
     }
 }
 
+extension ConnectionFailure {
+    /// What has become of several hosts.
+    ///
+    /// Only if all refuse for good, and for one reason, is it useless to try again.
+    init(of failures: [(name: String, failure: ConnectionFailure)]) {
+        guard let first = failures.first, failures.count > 1 else {
+            self = failures.first?.failure ?? ConnectionFailure(.unreachable, "the name of the host has no address")
+            return
+        }
+        let kinds = Set(failures.map(\.failure.kind))
+        // What says most about which host is the right one.
+        let telling = [Kind.anotherServer, .standby, .tooManyConnections].first { kinds.contains($0) }
+        let kind = kinds.count == 1 ? first.failure.kind : telling ?? .unreachable
+        let known = failures.prefix(5).map { name, failure in
+            let reason = failure.message.withoutFullStop
+            return reason.hasPrefix("connection to server") ? reason : "\(name): \(reason)"
+        }
+        let rest = failures.count - known.count
+        self.init(
+            kind,
+            "none of \(failures.count) hosts will do: \(known.joined(separator: "; "))" + (rest > 0 ? "; and \(rest) more" : ""),
+            sqlState: failures.last { $0.failure.kind == kind }?.failure.sqlState
+        )
+    }
+}
+
+extension String {
+    /// As a part of a longer sentence.
+    package var withoutFullStop: String { hasSuffix(".") ? String(dropLast()) : self }
+}
+
 extension ConnectionFailure.Kind {
     /// By PostgreSQL's appendix A, "Error Codes".
     init(sqlState: String) {

@@ -13,7 +13,7 @@ package struct ConnectionParameters: Sendable {
     /// system, which may take hours.
     package var silenceLimit: Duration?
     /// The host, its address and the port that are to be used, whichever others the string names.
-    private var server: [(keyword: String, value: String)] = []
+    private(set) var server: [(keyword: String, value: String)] = []
 
     package init(string: String, applicationName: String) {
         self.string = string
@@ -77,9 +77,6 @@ package struct ConnectionParameters: Sendable {
         return pinned
     }
 
-    /// How many hosts there are to be tried.
-    var hostCount: Int { server.isEmpty ? max(1, hosts.count) : 1 }
-
     /// The host list, if the string or the environment names several.
     var hosts: [Substring] {
         value(of: "host")?.split(separator: ",", omittingEmptySubsequences: false) ?? []
@@ -115,20 +112,22 @@ package struct ConnectionParameters: Sendable {
     }
 
     /// Keywords and values in the order in which libpq lets later ones win.
-    package func keywords(hostsFrom first: Int = 0) -> [(keyword: String, value: String)] {
+    package func keywords() -> [(keyword: String, value: String)] {
         var keywords = [("fallback_application_name", applicationName)]
         keywords += keepalives
         keywords += [("dbname", string), ("client_encoding", "UTF8")]
         if let user { keywords.append(("user", user)) }
         if let password { keywords.append(("password", password)) }
-        keywords += server
-        if first > 0 {
-            for keyword in ["host", "hostaddr", "port"] {
-                guard let list = value(of: keyword)?.split(separator: ",", omittingEmptySubsequences: false) else { continue }
-                // A single port serves all hosts.
-                if list.count > first { keywords.append((keyword, list.dropFirst(first).joined(separator: ","))) }
-            }
+        return keywords + server
+    }
+
+    /// The lists of hosts without so many of the first ones.
+    func keywords(dropping count: Int) -> [(keyword: String, value: String)] {
+        guard count > 0 else { return [] }
+        return ["host", "hostaddr", "port"].compactMap { keyword in
+            // A single port serves all hosts.
+            let list = value(of: keyword)?.split(separator: ",", omittingEmptySubsequences: false) ?? []
+            return list.count > count ? (keyword, list.dropFirst(count).joined(separator: ",")) : nil
         }
-        return keywords
     }
 }

@@ -8,13 +8,21 @@ import Synchronization
 package final class Connector: Sendable {
     private let ground: Ground
     private let turn: ProvingTurn
+    private let lookup: HostLookup
+    private let memory = HostMemory()
     private let oldestServer: Int32
     private let settings: SessionSettings?
 
     /// - Parameters:
     ///   - oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
     ///   - settings: What every session gets; `nil` if sessions may be a pooler's, and are to be left as they are.
-    package init(oldestServer: Int32, settings: SessionSettings? = SessionSettings()) {
+    ///   - lookup: Finds the addresses of a name; `nil` for the system's way.
+    package init(
+        oldestServer: Int32,
+        settings: SessionSettings? = SessionSettings(),
+        lookup: (@Sendable (String) throws(ConnectionFailure) -> [String])? = nil
+    ) {
+        self.lookup = lookup.map { HostLookup($0) } ?? HostLookup()
         self.oldestServer = oldestServer
         self.settings = settings
         ground = Ground()
@@ -71,6 +79,8 @@ package final class Connector: Sendable {
             oldestServer: oldestServer,
             settings: settings,
             ground: ground,
+            lookup: lookup,
+            memory: memory,
             onNotice: onNotice
         )
         let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [turn] result in

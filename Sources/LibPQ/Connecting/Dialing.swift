@@ -8,31 +8,13 @@ import CLibPQ
     import Musl
 #endif
 
-/// Makes a connection, on a thread that may block, and does nothing with it.
+/// Makes a connection to one host, on a thread that may block, and does nothing with it.
 struct Dialing {
-    let parameters: ConnectionParameters
+    let keywords: [(keyword: String, value: String)]
     let patience: Patience
     let onNotice: @Sendable (ServerError) -> Void
 
-    /// libpq goes on to the next host when one refuses, but a host that says nothing keeps it waiting: its
-    /// `connect_timeout` holds for blocking calls only. So time is shared out, and the hosts behind are tried without it.
     func run() throws(ConnectionFailure) -> RawConnection {
-        try parameters.validate()
-        let hosts = parameters.hostCount
-        for first in 0..<hosts {
-            let isLast = first == hosts - 1
-            let share = isLast ? patience.deadline : ContinuousClock.now + patience.remaining / (hosts - first)
-            do throws(ConnectionFailure) {
-                return try connect(hostsFrom: first, until: share)
-            } catch {
-                guard !isLast, error == Patience.isOver else { throw error }
-            }
-        }
-        throw Patience.isOver
-    }
-
-    private func connect(hostsFrom first: Int, until limit: ContinuousClock.Instant) throws(ConnectionFailure) -> RawConnection {
-        let keywords = parameters.keywords(hostsFrom: first)
         guard let pointer = CStringArray.with(keywords.map(\.keyword), keywords.map(\.value), { PQconnectStartParams($0, $1, 1) })
         else { throw ConnectionFailure(.unreachable, "libpq could not allocate memory.") }
         let raw = RawConnection(adopting: pointer, notices: NoticeReceiver(onNotice))
@@ -43,7 +25,7 @@ struct Dialing {
             guard status != PGRES_POLLING_FAILED else {
                 throw ConnectionFailure(connecting: String(cString: PQerrorMessage(pointer)))
             }
-            try patience.wait(for: PQsocket(pointer), toWrite: status == PGRES_POLLING_WRITING, until: limit)
+            try patience.wait(for: PQsocket(pointer), toWrite: status == PGRES_POLLING_WRITING)
             status = PQconnectPoll(pointer)
         }
         PQsetErrorVerbosity(pointer, PQERRORS_DEFAULT)

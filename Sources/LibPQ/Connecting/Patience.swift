@@ -11,19 +11,27 @@ struct Patience: Sendable {
     static let isOver = ConnectionFailure(.unreachable, "The server did not answer in time.")
 
     let deadline: ContinuousClock.Instant
+    /// How long it was in the beginning.
+    let limit: Duration
     let attempt: Connector.Attempt
+
+    init(deadline: ContinuousClock.Instant, attempt: Connector.Attempt) {
+        self.deadline = deadline
+        self.attempt = attempt
+        limit = ContinuousClock.now.duration(to: deadline)
+    }
 
     var remaining: Duration { ContinuousClock.now.duration(to: deadline) }
 
     /// Waits until the socket is ready, in slices, so that an abandoned attempt ends soon.
     ///
-    /// - Parameter limit: An earlier end than the deadline.
+    /// - Parameter end: An earlier end than the deadline.
     func wait(
         for socket: Int32,
         toWrite: Bool = false,
-        until limit: ContinuousClock.Instant? = nil
+        until end: ContinuousClock.Instant? = nil
     ) throws(ConnectionFailure) {
-        let end = limit.map { min($0, deadline) } ?? deadline
+        let end = end.map { min($0, deadline) } ?? deadline
         var descriptor = pollfd(fd: socket, events: Int16(toWrite ? POLLOUT : POLLIN), revents: 0)
         while true {
             guard !attempt.isAbandoned else { throw ConnectionFailure.abandoned }

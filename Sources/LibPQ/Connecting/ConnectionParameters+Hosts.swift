@@ -1,0 +1,60 @@
+import CLibPQ
+
+// To which hosts a connection string leads.
+extension ConnectionParameters {
+    /// Several hosts come from the string, the environment or a service file; lists of hosts, of addresses, or of both.
+    struct Hosts {
+        let entries: [HostEntry]
+        /// The order is up to chance: `load_balance_hosts` of libpq 16 and later.
+        let isRandom: Bool
+        /// Whether addresses are given. libpq can't be told of one host that it has none.
+        let hasAddresses: Bool
+    }
+
+    /// - Returns: `nil` if that is left to libpq: where nothing is said, or what is said is wrong.
+    func hostList() -> Hosts? {
+        guard server.isEmpty, let options = options() else { return nil }
+        let hosts = Self.list(options["host"])
+        let addresses = Self.list(options["hostaddr"])
+        let ports = Self.list(options["port"])
+        let count = max(hosts.count, addresses.count)
+        guard count > 0, hosts.isEmpty || hosts.count == count, addresses.isEmpty || addresses.count == count,
+            ports.count <= 1 || ports.count == count
+        else { return nil }
+        let entries = (0..<count).map { index in
+            let port = ports.isEmpty ? "" : ports[ports.count == 1 ? 0 : index]
+            return HostEntry(
+                host: hosts.isEmpty ? "" : hosts[index],
+                address: addresses.isEmpty ? "" : addresses[index],
+                port: port.isEmpty ? "5432" : port,
+                index: index
+            )
+        }
+        return Hosts(entries: entries, isRandom: options["load_balance_hosts"] == "random", hasAddresses: !addresses.isEmpty)
+    }
+
+    private static func list(_ value: String?) -> [String] {
+        guard let value, !value.isEmpty else { return [] }
+        return value.split(separator: ",", omittingEmptySubsequences: false).map { String($0.filter { $0 != " " }) }
+    }
+
+    /// All options as libpq has them in the end.
+    ///
+    /// The only way to learn what a service file says is to make a connection. This one is refused by libpq before it begins, for a
+    /// mode of encryption that does not exist.
+    private func options() -> [String: String]? {
+        let keywords = keywords() + [("sslmode", "none of libpq's")]
+        let pointer = CStringArray.with(keywords.map(\.keyword), keywords.map(\.value)) { PQconnectStartParams($0, $1, 1) }
+        guard let pointer else { return nil }
+        defer { PQfinish(pointer) }
+        guard PQstatus(pointer) == CONNECTION_BAD, PQsocket(pointer) < 0, let list = PQconninfo(pointer) else { return nil }
+        defer { PQconninfoFree(list) }
+        var options: [String: String] = [:]
+        var option = list
+        while let keyword = option.pointee.keyword {
+            if let value = option.pointee.val { options[String(cString: keyword)] = String(cString: value) }
+            option += 1
+        }
+        return options
+    }
+}

@@ -1,0 +1,112 @@
+/// Finds a host that is fit, among all that a connection string leads to.
+///
+/// libpq goes on to the next host when one refuses the connection, but not when it says nothing, nor when it is not what we need. So
+/// each address of each host is a connection of its own here, with a share of the time.
+struct HostSearch {
+    let parameters: ConnectionParameters
+    let limit: Duration
+    let attempt: Connector.Attempt
+    let lookup: HostLookup
+    let memory: HostMemory
+    let onNotice: @Sendable (ServerError) -> Void
+
+    /// - Parameter accept: Asks a host that answers whether it is fit. Gets a session whose patience is what is left of the host's
+    ///   share.
+    /// - Returns: What `accept` makes of the first host that is fit.
+    /// - Throws: What has become of all of them.
+    func run<Found>(_ accept: (BlockingSession) throws(ConnectionFailure) -> Found) throws(ConnectionFailure) -> Found {
+        try parameters.validate()
+        var time = SearchTime(limit: limit)
+        guard let hosts = parameters.hostList() else {
+            attempt.begin(.dialing, within: limit)
+            return try accept(dial(.unspecified, until: time.end))
+        }
+        let entries = memory.order(hosts.isRandom ? hosts.entries.shuffled() : hosts.entries, \.name)
+        var failures: [(name: String, failure: ConnectionFailure)] = []
+        for (place, entry) in entries.enumerated() {
+            attempt.begin(.dialing, within: time.remaining)
+            let end = time.share(of: entries.count - place, until: time.end)
+            do throws(ConnectionFailure) {
+                let candidates = try candidates(entry, hosts, until: end)
+                let before = failures.count
+                for (place, candidate) in candidates.enumerated() {
+                    attempt.begin(.dialing, within: time.remaining)
+                    let end = time.share(of: candidates.count - place, until: min(end + time.spent, time.end))
+                    do throws(ConnectionFailure) {
+                        let session = try dial(candidate, until: end)
+                        let began = ContinuousClock.now
+                        // What the checks take is not taken from the hosts behind.
+                        defer { time.extend(by: began.duration(to: .now)) }
+                        let found = try accept(session)
+                        memory.noteSuccess(of: candidate.name)
+                        memory.noteSuccess(of: entry.name)
+                        return found
+                    } catch {
+                        guard error.kind != .abandoned else { throw error }
+                        memory.noteFailure(of: candidate.name)
+                        failures.append((candidate.name, error))
+                        // The same host says the same at its other addresses, and counts what is refused.
+                        guard error.kind != .authentication else { break }
+                    }
+                }
+                if failures.count > before { memory.noteFailure(of: entry.name) }
+            } catch {
+                guard error.kind != .abandoned else { throw error }
+                memory.noteFailure(of: entry.name)
+                failures.append((entry.name, error))
+            }
+        }
+        throw ConnectionFailure(of: failures)
+    }
+
+    private func candidates(
+        _ entry: HostEntry,
+        _ hosts: ConnectionParameters.Hosts,
+        until end: ContinuousClock.Instant
+    ) throws(ConnectionFailure) -> [HostCandidate] {
+        guard entry.isName else {
+            guard entry.address.isEmpty else { return [entry.candidate(at: entry.address)] }
+            // A Unix socket. An empty value does not take the place of another one, so what can't be said is left to libpq.
+            let keywords =
+                hosts.hasAddresses || entry.host.isEmpty
+                ? parameters.keywords(dropping: entry.index) : [("host", entry.host), ("port", entry.port)]
+            return [HostCandidate(keywords: keywords, name: entry.name)]
+        }
+        let addresses = try lookup.addresses(of: entry.host, patience: patience(until: end), until: end)
+        let candidates = (hosts.isRandom ? addresses.shuffled() : addresses).map(entry.candidate)
+        return memory.order(candidates, \.name)
+    }
+
+    private func dial(_ candidate: HostCandidate, until end: ContinuousClock.Instant) throws(ConnectionFailure) -> BlockingSession {
+        let patience = patience(until: end)
+        let keywords = parameters.keywords() + candidate.keywords
+        return BlockingSession(try Dialing(keywords: keywords, patience: patience, onNotice: onNotice).run(), patience: patience)
+    }
+
+    private func patience(until end: ContinuousClock.Instant) -> Patience {
+        Patience(deadline: end, attempt: attempt)
+    }
+}
+
+/// The time that a search may take, but for what is not to count.
+private struct SearchTime {
+    private(set) var end: ContinuousClock.Instant
+    /// What did not count so far.
+    private(set) var spent = Duration.zero
+
+    init(limit: Duration) {
+        end = .now + limit
+    }
+
+    var remaining: Duration { ContinuousClock.now.duration(to: end) }
+
+    /// When the first of so many that share the time has used its part.
+    func share(of count: Int, until end: ContinuousClock.Instant) -> ContinuousClock.Instant {
+        count > 1 ? .now + ContinuousClock.now.duration(to: end) / count : end
+    }
+
+    mutating func extend(by duration: Duration) {
+        end += duration
+        spent += duration
+    }
+}
