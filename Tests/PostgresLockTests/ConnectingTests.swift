@@ -141,14 +141,19 @@ struct ConnectingTests {
         _ = silent
     }
 
-    @Test("a standby before the primary is passed over, without target_session_attrs and with it", .server(), arguments: ["", "any", "read-write"])
+    @Test(
+        "a standby before the primary is passed over, without target_session_attrs and with it",
+        .server(),
+        arguments: ["", "any", "read-write"]
+    )
     func standbyFirst(attributes: String) async throws {
         let database = try TestDatabase.get()
         try await EphemeralPostgres.withServer { server in
             let standby = TestDatabase(server: server, name: database.name)
             try await standby.becomeStandby()
             let locks = try database.manager {
-                $0.url = Self.url([server, database.server], database.name) + (attributes.isEmpty ? "" : " target_session_attrs=\(attributes)")
+                $0.url = Self.url([server, database.server], database.name)
+                if !attributes.isEmpty { $0.url? += " target_session_attrs=\(attributes)" }
             }
             try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
             await locks.shutdown()

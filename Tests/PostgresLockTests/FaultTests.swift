@@ -106,4 +106,61 @@ struct FaultTests {
         #expect(try await database.locks() == 0)
         try await locks.withLocks(Array(requests.prefix(100))) { set in #expect(set.isHeld) }
     }
+
+    @Test("what does not wait for others ends in time on a server that is silent, too", .server(), arguments: [true, false])
+    func immediate(isConnected: Bool) async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.timeouts.response = .seconds(120)
+            $0.timeouts.connect = .seconds(120)
+            $0.timeouts.unreachable = .milliseconds(300)
+            $0.lease = nil
+            $0.pool.idleTimeout = .seconds(600)
+        }
+        if isConnected {
+            // Connections that are there and unused.
+            try await locks.withLock("a", timeout: .seconds(20)) { _ in }
+            try await locks.withTransaction(timeout: .seconds(20)) { _ in }
+        }
+        link.swallowEverything()
+        let began = ContinuousClock.now
+        func ends(_ name: String, _ call: () async throws -> Void) async {
+            let error = await lockError { try await call() }
+            #expect(error != nil, "\(name)")
+        }
+        await ends("tryAcquire") { _ = try await locks.tryAcquire("b") }
+        await ends("withLock") { try await locks.withLock("b", timeout: .zero) { _ in } }
+        await ends("withLocks") { try await locks.withLocks([.exclusive("b"), .exclusive("c")], timeout: .zero) { _ in } }
+        await ends("tryAcquire(all:)") { _ = try await locks.tryAcquire(all: [.exclusive("b"), .exclusive("c")]) }
+        await ends("withTransaction") { try await locks.withTransaction(timeout: .zero) { _ in } }
+        await ends("withTransaction(locking:)") { try await locks.withTransaction(locking: "b", timeout: .zero) { _ in } }
+        await ends("withSession") { try await locks.withSession(timeout: .zero) { try await $0.lock("b", timeout: .zero) } }
+        #expect(began.duration(to: .now) < .seconds(100))
+    }
+
+    @Test("while one session is silent, new locks are got over another one", .server(), .direct("it counts sessions"))
+    func silentSession() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+            $0.timeouts.response = .seconds(600)
+            $0.lease = nil
+        }
+        let held = try await locks.acquire("a")
+        let lease = held.lease
+        link.swallowEverything()
+        let stuck = Task { try await locks.withLock("b") { _ in } }
+        try await database.eventually("it is asked for") { await locks.waitingCount == 1 }
+        link.swallowNothing()
+        try await locks.withLock("c", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
+        #expect(lease.isHeld, "the silent session is kept")
+        stuck.cancel()
+        await #expect(throws: CancellationError.self) { try await stuck.value }
+        _ = consume held
+    }
 }

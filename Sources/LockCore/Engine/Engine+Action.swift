@@ -157,6 +157,8 @@ extension Engine {
     package enum Event: Hashable, Sendable {
         case connectFailed(Role, Failure, nextAttemptIn: Duration)
         case connectionLost(ConnectionID, Role, Failure)
+        /// A shared connection has not answered for some time; what is to be tried next goes over another one.
+        case overdue(ConnectionID)
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same, as far as that is known.
         case provedAfterError(held: Bool?)
         case unexpectedAnswer(ConnectionID)

@@ -24,8 +24,10 @@ extension Engine {
     /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
     package mutating func release(_ id: RequestID, now: Instant) {
         calls[id] = Call(kind: .releasing, deadline: nil, since: now)
+        let session = table.session(of: id)
         table.release(id, now: now)
         settleTable(now: now)
+        if let session { endReleaseInDoubt(id, on: session, now: now) }
     }
 
     /// Takes what the request `id` holds in the other mode. Can't be cancelled, and ends by `changed` or `failed`.
@@ -162,6 +164,7 @@ extension Engine {
             resolve(id, .failed(.shutDown))
             return false
         }
+        hurryConnecting(for: call, now: now)
         return true
     }
 }

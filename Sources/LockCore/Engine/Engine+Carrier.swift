@@ -44,6 +44,8 @@ extension Engine {
     /// The free carrier that gets what is to be tried.
     var leastHolding: Int? {
         guard carriers.count > 1 else { return carriers.indices.first }
+        // Those beyond the limit are to be rid of what they hold.
+        guard carriers.count <= configuration.maximumCarriers else { return carriers.firstIndex(where: isFree) }
         return carriers.indices.filter { isFree(carriers[$0]) }.min { carriers[$0].heldCount < carriers[$1].heldCount }
     }
 
@@ -60,12 +62,13 @@ extension Engine {
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
         isWakeStale = true
         guard let work = connections[id]?.inFlight.popFirst(), let sentAt = connections[id]?.sentTimes.popFirst() else { return }
+        noteHeard(id, now: now)
         renew(id, sentAt: sentAt, now: now)
         if connections[id]?.statement == nil {
             // A wait can have been sent behind a heartbeat, and may take as long as it likes.
             let next = connections[id]?.inFlight.first
             connections[id]?.isAnswerMissed = false
-            connections[id]?.answerBy = next.flatMap { $0.mayBlock ? nil : now.advanced(by: configuration.responseTimeout) }
+            connections[id]?.answerBy = next.flatMap { $0.mayBlock ? nil : now.advanced(by: configuration.answerLimit) }
         }
         if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
         guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
@@ -97,6 +100,7 @@ extension Engine {
         }
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
+        retireCarriers(now: now)
         if !waitQueue.isEmpty { assignConnections(now: now) }
     }
 

@@ -9,6 +9,9 @@ extension Engine {
         package var connectPatience = Duration.seconds(10)
         /// How long a statement that can't block may stay unanswered before its connection counts as dead.
         package var responseTimeout = Duration.seconds(30)
+        /// After how long of silence a shared connection is sent nothing more, and another one is opened for what is to be
+        /// tried.
+        package var overdueAfter = Duration.seconds(2)
         /// After how long the server ends a session that it hears nothing of; `nil` if it does not.
         package var lease: Duration?
         /// Whether locks get fencing tokens.
@@ -36,5 +39,8 @@ extension Engine {
         package var seed: UInt64 = 0
 
         package init() {}
+
+        /// How long an answer is waited for: by the end of the lease the server has ended a session that it hears nothing of.
+        var answerLimit: Duration { lease.map { min($0, responseTimeout) } ?? responseTimeout }
     }
 }

@@ -43,7 +43,8 @@ extension Engine {
         isWakeStale = true
         guard let connection = connections.removeValue(forKey: id) else { return }
         carriers.removeAll { $0.id == id }
-        let pause = backoff.next(using: &random)
+        lastConnectFailure = now
+        let pause = min(backoff.next(using: &random), calls.isEmpty ? .seconds(5) : longestPause)
         nextConnectAt = now.advanced(by: pause)
         outage = (outage?.since ?? now, failure)
         actions.append(.log(.connectFailed(connection.role, failure, nextAttemptIn: pause)))
@@ -140,9 +141,16 @@ extension Engine {
 
     /// Opens a carrier if there is something to try, and none that is free to do it or about to be.
     mutating func ensureCarrier(now: Instant) {
-        guard carriers.count < configuration.maximumCarriers,
-            !pending.isEmpty || isPollDue || !pendingProbes.isEmpty || looks.state == .due,
-            !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
+        guard isCarrierNeeded else { return }
+        openCarrier(now: now)
+    }
+
+    /// Opens a carrier, unless there is one that is free or about to be, or there are as many as there may be. Those that the server
+    /// does not answer count only for the limit of all connections.
+    mutating func openCarrier(now: Instant) {
+        guard !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
+            carriers.count(where: { connections[$0.id]?.isOverdue == false }) < configuration.maximumCarriers,
+            carriers.count < 2 * configuration.maximumCarriers,
             let id = open(.carrier, now: now)
         else { return }
         carriers.append(Carrier(id))
@@ -199,6 +207,9 @@ extension Engine {
                 if convert(idle, to: role) { return idle }
                 drop(idle)
             }
+        } else if role == .carrier, carriers.count >= configuration.maximumCarriers, connectionsLeft <= 0 {
+            guard let idle = idle(.waiter) ?? idle(.dedicated) else { return nil }
+            drop(idle)
         }
         guard nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
         if outage == nil { outage = (now, nil) }
@@ -211,11 +222,16 @@ extension Engine {
 
     /// Neither waits nor transactions can take all the places, where there are places to share.
     func limit(of role: Role) -> Int {
-        max(1, otherPlaces - 1)
+        max(1, configuration.maximumConnections - configuration.maximumCarriers - (configuration.isFencing ? 1 : 0) - 1)
     }
 
     var otherPlaces: Int {
-        configuration.maximumConnections - configuration.maximumCarriers - (configuration.isFencing ? 1 : 0)
+        configuration.maximumConnections - max(configuration.maximumCarriers, carriers.count) - (configuration.isFencing ? 1 : 0)
+    }
+
+    /// How many more there may be at a time, with the place of the one that writes records kept free.
+    private var connectionsLeft: Int {
+        configuration.maximumConnections - connections.count - (configuration.isFencing && scribe == nil ? 1 : 0)
     }
 
     func idle(_ role: Role) -> ConnectionID? {
@@ -314,6 +330,23 @@ extension Engine {
         }
         table.cancel(ids, now: now)
         settleTable(now: now)
+    }
+
+    /// The longest pause between two attempts to connect while a call waits.
+    private var longestPause: Duration {
+        mutating get { .seconds(1) * Double.random(in: 0.5...1, using: &random) }
+    }
+
+    /// A call that begins in the pause before the next attempt to connect has that attempt in time.
+    mutating func hurryConnecting(for call: Call, now: Instant) {
+        guard let planned = nextConnectAt, planned > now else { return }
+        let end = call.deadline ?? now.advanced(by: configuration.connectPatience)
+        let wanted = now.advanced(by: min(now.duration(to: end) / 2, longestPause))
+        // Calls with very short deadlines don't make it a flood of attempts.
+        let earliest = lastConnectFailure.advanced(by: .milliseconds(100))
+        guard case let next = max(wanted, earliest), next < planned else { return }
+        isWakeStale = true
+        nextConnectAt = next
     }
 
     mutating func notePatience(endingAt end: Instant) {

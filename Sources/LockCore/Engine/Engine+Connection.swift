@@ -36,6 +36,10 @@ extension Engine {
         var answeredCount: Int { sentCount - inFlight.count }
         /// When each of them was sent.
         var sentTimes = Deque<Instant>()
+        /// Since when it owes an answer and has given none.
+        var silentSince: Instant?
+        /// It has been silent for so long that other connections do its work.
+        var isOverdue = false
         /// Until when the session lives for certain; `nil` before its first answer.
         var provenUntil: Instant?
         /// That time has passed, and who holds something knows it.

@@ -44,10 +44,10 @@ extension Engine {
 
     func holdsSomething(_ connection: Connection, _ id: ConnectionID) -> Bool {
         switch connection.phase {
-        case .holding: true
+        case .holding, .unlocking: true
         case .carrying: carrierIndex(id).map { carriers[$0].heldCount > 0 } ?? false
         case .lent: configuration.lease != nil && connection.isGuarding
-        case .connecting, .idle, .waiting, .unlocking, .proving: false
+        case .connecting, .idle, .waiting, .proving: false
         }
     }
 }

@@ -7,12 +7,18 @@ extension Engine {
             if interrupt.cause == .renewed { connections[id]?.interrupt?.cause = cause }
             return
         }
-        connections[id]?.interrupt = Interrupt(
-            onlyLockWaits: onlyLockWaits,
-            cause: cause,
-            giveUpAt: now.advanced(by: configuration.responseTimeout)
-        )
+        let giveUpAt = now.advanced(by: interruptLimit(of: id, cause))
+        connections[id]?.interrupt = Interrupt(onlyLockWaits: onlyLockWaits, cause: cause, giveUpAt: giveUpAt)
         sendCancel(to: id, now: now)
+    }
+
+    /// How long the answer to what is cancelled is waited for. A caller whose deadline has come waits for it, too: not for long, if
+    /// nothing is held that would be lost with the session.
+    private func interruptLimit(of id: ConnectionID, _ cause: EndCause?) -> Duration {
+        guard case .timedOut = cause, let connection = connections[id], !holdsSomething(connection, id) else {
+            return configuration.answerLimit
+        }
+        return min(configuration.answerLimit, configuration.overdueAfter)
     }
 
     private mutating func sendCancel(to id: ConnectionID, now: Instant) {
@@ -92,6 +98,7 @@ extension Engine {
 
     mutating func noteSent(on id: ConnectionID, now: Instant) {
         connections[id]?.sentTimes.append(now)
+        if connections[id]?.silentSince == nil { connections[id]?.silentSince = now }
         connections[id]?.sentCount += 1
         connections[id]?.lastSent = now
     }
@@ -99,7 +106,7 @@ extension Engine {
     mutating func submit(_ work: Work, on id: ConnectionID, now: Instant) {
         isWakeStale = true
         connections[id]?.inFlight.append(work)
-        connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+        connections[id]?.answerBy = now.advanced(by: configuration.answerLimit)
         noteSent(on: id, now: now)
         actions.append(.submit(id, work))
     }

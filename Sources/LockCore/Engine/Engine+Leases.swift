@@ -129,7 +129,7 @@ extension Engine {
             hasNotedHidden = true
             actions.append(.log(.hiddenActivity(id)))
         case .quiet where connection.answerBy == nil:
-            connections[id]?.answerBy = now.advanced(by: configuration.responseTimeout)
+            connections[id]?.answerBy = now.advanced(by: configuration.answerLimit)
             connections[id]?.isAnswerMissed = true
         case .quiet:
             break
@@ -168,6 +168,16 @@ extension Engine {
         }
         connections[id]?.isSuspect = true
         actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
+        // The server ends the session, or answers yet; callers need not wait for either.
+        for call in table.releasers(on: id) { resolve(call, .failed(Self.suspect)) }
+        if carrierIndex(id) != nil { noteOverdue(id, now: now) }
+    }
+
+    /// A caller that releases a lock whose session is in doubt is told so at once.
+    mutating func endReleaseInDoubt(_ id: RequestID, on session: ConnectionID, now: Instant) {
+        guard configuration.lease != nil, calls[id] != nil else { return }
+        noteSuspect(session, now: now)
+        if connections[session]?.isSuspect == true { resolve(id, .failed(Self.suspect)) }
     }
 
     var nextSuspect: Instant? {

@@ -36,6 +36,8 @@ extension Engine {
         poll(now: now)
         if let at = patienceAt, at <= now { checkPatience(now: now) }
         settleTable(now: now)
+        noteOverdue(now: now)
+        retireCarriers(now: now)
     }
 
     /// What is left for the driver to do at the end of a burst.
@@ -69,6 +71,7 @@ extension Engine {
         for carrier in carriers where isFree(carrier) {
             next = min(next, burstEnd(carrier) ?? .distantFuture)
         }
+        next = min(next, nextOverdue ?? .distantFuture)
         next = min(next, nextHeartbeat ?? .distantFuture, nextSuspect ?? .distantFuture)
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }

@@ -24,6 +24,7 @@ package struct Engine: Sendable {
     var nextConnection = 1
     var backoff = Backoff(first: .milliseconds(50), most: .seconds(5))
     var nextConnectAt: Instant?
+    var lastConnectFailure = Instant(nanoseconds: .min)
     /// Since when there was need of the server and no way to it, and why.
     var outage: (since: Instant, failure: Failure?)?
     /// When the patience of the next caller without a deadline ends.

@@ -242,6 +242,16 @@ package struct LockTable: Sendable {
         requests[id].map { entries[$0.entry].isWanted } ?? false
     }
 
+    /// Who waits for a lock on this session to be released. They are to be answered by the caller: the table does not.
+    mutating func releasers(on connection: ConnectionID) -> [RequestID] {
+        var releasers: [RequestID] = []
+        for entry in entries.living {
+            guard case .unlocking(_, on: connection) = entry.server, let index = entries.index(of: entry.key) else { continue }
+            if let releaser = entries[index].takeReleaser() { releasers.append(releaser) }
+        }
+        return releasers
+    }
+
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
 
     /// How many requests hold a lock.

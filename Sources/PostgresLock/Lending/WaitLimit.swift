@@ -12,6 +12,9 @@ struct WaitLimit: Sendable {
 }
 
 extension LockManager {
+    /// That of what does not wait for others, but for the server's answer.
+    var tryLimit: WaitLimit { waitLimit(configuration.timeouts.unreachable, isNested: false) }
+
     /// - Parameters:
     ///   - timeout: What the caller has named.
     ///   - isNested: Whether waiting without a limit could be one half of a deadlock that nobody sees.

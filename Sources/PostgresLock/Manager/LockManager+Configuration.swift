@@ -121,10 +121,14 @@ extension LockManager.Configuration {
         /// failed attempt, also if it never ends.
         public var connect = Duration.seconds(10)
         /// How long a call without a timeout of its own puts up with a server that can't be reached; 10 s by default.
-        /// A call with a timeout puts up with it for just that long, but for one of zero, which is without in this respect.
+        /// A call with a timeout puts up with it for just that long.
+        ///
+        /// It is also the most that a call may take which does not wait for others: `tryAcquire` and those with a timeout of
+        /// zero. They wait for no other holder, but for the server's answer.
         public var unreachable = Duration.seconds(10)
         /// How long a statement that can't block may stay unanswered before its connection counts as dead; 30 s by
-        /// default.
+        /// default. With a ``LockManager/Configuration/lease`` not longer than that: by its end the server has ended the session.
+        /// After two seconds of silence already, new locks are asked for over another connection.
         public var response = Duration.seconds(30)
         /// The timeout of a lock, a transaction or a session that is asked for inside the body of another one, or in a task that
         /// was started there, if none is given; 30 s by default. Without it, two tasks that take two locks in opposite order
@@ -238,6 +242,9 @@ extension LockManager.Configuration {
     /// That of sessions, as far as they are ours.
     var sessionLease: Duration? { transactionsOnly ? nil : lease }
 
+    /// How long an answer of a session is waited for.
+    var answerLimit: Duration { min(timeouts.response, sessionLease ?? timeouts.response) }
+
     var sessionSettings: SessionSettings { SessionSettings(lease: sessionLease) }
 
     var engine: Engine.Configuration {
@@ -249,7 +256,10 @@ extension LockManager.Configuration {
         engine.responseTimeout = timeouts.response
         engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
         engine.lease = sessionLease
-        if let lease = sessionLease { engine.heartbeatInterval = lease / 3 }
+        if let lease = sessionLease {
+            engine.heartbeatInterval = lease / 3
+            engine.overdueAfter = min(engine.overdueAfter, lease / 3)
+        }
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
         // Behind a pooler of transactions there is no session to ask over.

@@ -221,6 +221,11 @@ extension LockManager {
                 "connection lost",
                 metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
             )
+        case .overdue(let id):
+            logger.info(
+                "a session does not answer; what is asked next goes over another one",
+                metadata: [LogKey.connection: "\(id.rawValue)"]
+            )
         case .provedAfterError(let held):
             if let held { noteProof(held: held) }
             logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held.map(\.description) ?? "unknown")"])

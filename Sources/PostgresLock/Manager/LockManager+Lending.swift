@@ -8,7 +8,7 @@ extension LockManager {
     /// Lends a connection, waiting for it if need be.
     ///
     /// - Parameters:
-    ///   - isTry: Does not wait for others to give one back, only for the server.
+    ///   - isTry: Does not wait for others to give one back, only for the server, up to the limit.
     ///   - patience: How long a key's turn is kept meanwhile, if others of the process want it.
     /// - Returns: `nil` if the turn is to be given back, and all to be tried anew.
     func lend(
@@ -19,7 +19,6 @@ extension LockManager {
         patience: Duration = .seconds(1)
     ) async throws -> LentConnection? {
         let keys = lease.map { [$0.key] } ?? []
-        let limit = isTry ? waitLimit(configuration.timeouts.unreachable, isNested: false) : limit
         let outcome = await callFromInside { engine, id, now in
             let turn = isTry ? nil : lease.map { (id: $0.id, until: now.advanced(by: patience)) }
             engine.lend(id, deadline: limit.deadline, isTry: isTry, turn: turn, now: now)
@@ -215,7 +214,7 @@ extension LockManager {
         let call = PendingCall()
         state.running = call
         defer { state.running = nil }
-        let answerBy = mayBlock ? nil : now.advanced(by: configuration.timeouts.response)
+        let answerBy = mayBlock ? nil : now.advanced(by: configuration.answerLimit)
         let outcome = await callFromInside(call) { engine, id, now in
             submit(statements, on: state, &engine) {
                 $0.beginStatement(
@@ -257,7 +256,7 @@ extension LockManager {
         on state: LentConnection,
         within limit: Duration? = nil
     ) async -> (replies: [Reply], loss: Failure?) {
-        let answerBy = now.advanced(by: limit ?? configuration.timeouts.response)
+        let answerBy = now.advanced(by: limit ?? configuration.answerLimit)
         let outcome = await callFromInside(isCancellable: false) { engine, id, now in
             submit(statements, on: state, &engine) {
                 $0.beginStatement(id, on: state.id, answerBy: answerBy, now: now)

@@ -61,7 +61,7 @@ extension LockManager {
 
     /// Takes a lock if it is free.
     ///
-    /// Waits for the server's answer, but not for the lock. Cancelling the task ends that wait at once.
+    /// Waits for the server's answer, up to ``Configuration/Timeouts/unreachable``, but not for the lock. Cancelling the task ends that wait at once.
     ///
     /// - Parameters:
     ///   - key: What to lock.
@@ -138,7 +138,7 @@ extension LockManager {
     }
 
     private nonisolated func limit(_ timeout: Duration?, isTry: Bool) -> Duration? {
-        isTry ? nil : timeout?.bounded ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
+        isTry ? configuration.timeouts.unreachable : timeout?.bounded ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
     }
 
     /// - Returns: `nil` if a try found the lock taken.

@@ -70,7 +70,7 @@ extension LockManager {
             throw LockError(.invalidArgument, "The timeout of the session is negative (\(timeout)).")
         }
         let isTry = timeout == .zero
-        let limit = isTry ? .none : waitLimit(timeout, isNested: EnclosingLock.isInside)
+        let limit = isTry ? tryLimit : waitLimit(timeout, isNested: EnclosingLock.isInside)
         guard let state = try await lend(to: .session, lease: nil, limit: limit, isTry: isTry) else {
             throw LockError(.connectionLost, "The call ended in a way that does not fit it.")
         }
@@ -99,7 +99,7 @@ extension LockManager {
         _ = try check(key, mode, timeout: timeout, session: loan.modes)
         let isInside = EnclosingLock.all.contains { $0.state.isOpen && $0.state !== loan.ending }
         let holdsOthers = try !borrowed(loan).holdings.isEmpty
-        var limit = isTry ? .none : waitLimit(timeout, isNested: isInside || holdsOthers)
+        var limit = isTry ? tryLimit : waitLimit(timeout, isNested: isInside || holdsOthers)
         let state = try await beginTurn(on: loan, keys: [key], limit: limit)
         defer { state.endTurn() }
         let token: FencingToken?
@@ -274,11 +274,13 @@ extension LockManager {
 
     private func unlock(_ lease: LeaseState, on state: LentConnection) async throws {
         state.letGo(lease.key)
-        if state.holdings.isEmpty { drive { engine, _ in engine.unguardLent(state.id) } }
         let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
         let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
         if let loss { throw LockError(loss, keys: [lease.key], place: place) }
-        guard let failure = Self.unproven(unlocks, replies)?.failure else { return }
+        guard let failure = Self.unproven(unlocks, replies)?.failure else {
+            if state.holdings.isEmpty { drive { engine, _ in engine.unguardLent(state.id) } }
+            return
+        }
         giveUp(state, failure)
         throw LockError(failure, keys: [lease.key], place: place)
     }

@@ -77,7 +77,7 @@ extension LockManager {
             throw LockError(.invalidArgument, "The timeout of the transaction is negative (\(timeout)).")
         }
         let isTry = timeout == .zero
-        let limit = isTry ? .none : waitLimit(timeout, isNested: EnclosingLock.isInside)
+        let limit = isTry ? tryLimit : waitLimit(timeout, isNested: EnclosingLock.isInside)
         var patience = Duration.seconds(1)
         while true {
             let lease = try await takePlace(key, mode, limit, isTry: isTry)
@@ -206,7 +206,7 @@ extension LockManager {
     ) async throws -> Bool {
         // A further lock of this very transaction is no conflict: PostgreSQL gives a session again what it holds.
         if transaction.lockedKey != key { _ = try check(key, mode, timeout: timeout) }
-        let limit = isTry ? .none : waitLimit(timeout, isNested: true)
+        let limit = isTry ? tryLimit : waitLimit(timeout, isNested: true)
         let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
         try requireHope(state)

@@ -30,7 +30,8 @@ struct LockSetAcquisition {
         isNested = timeout == nil
         limit =
             timeout == .zero
-            ? nil : timeout?.bounded ?? (EnclosingLock.isInside ? manager.configuration.timeouts.nested : nil)
+            ? manager.configuration.timeouts.unreachable
+            : timeout?.bounded ?? (EnclosingLock.isInside ? manager.configuration.timeouts.nested : nil)
         deadline = limit.map { manager.now.advanced(by: $0) }
     }
 

@@ -181,7 +181,7 @@ extension SimulatedProcess {
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
         case .waitRenewed: ledger.renewed += 1
-        case .provedAfterError: break
+        case .overdue, .provedAfterError: break
         }
     }
 }

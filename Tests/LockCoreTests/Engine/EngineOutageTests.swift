@@ -87,4 +87,44 @@ struct EngineOutageTests {
         #expect(failures == [1: .unreachable, 2: .unreachable])
         #expect(script.now == asked.advanced(by: .seconds(10)))
     }
+
+    @Test("is tried again within a second while calls wait")
+    func pauses() {
+        var script = EngineScript { $0.connectPatience = .seconds(1000) }
+        script.acquire(1)
+        var id: ConnectionID? = 1
+        for _ in 0..<30 {
+            guard let failed = id else { break }
+            let began = script.now
+            script.connectFailed(failed)
+            id = script.passToNextWake().connecting
+            #expect(began.duration(to: script.now) <= .seconds(1))
+        }
+        #expect(id != nil, "a further attempt is made")
+    }
+
+    @Test("is tried once more for each caller before its deadline")
+    func lateCaller() {
+        var script = EngineScript()
+        script.acquire(1)
+        var id: ConnectionID = 1
+        for _ in 0..<10 {
+            script.connectFailed(id)
+            while true {
+                if let next = script.passToNextWake().connecting {
+                    id = next
+                    break
+                }
+            }
+        }
+        // With nobody there to wait, the next attempt is far off.
+        script.cancel(1)
+        script.connectFailed(id)
+        script.pass(.milliseconds(200))
+        let asked = script.now
+        script.acquire(2, within: .milliseconds(600))
+        var actions: [Engine.Action] = []
+        while actions.connecting == nil, script.engine.nextWake(now: script.now) != nil { actions = script.passToNextWake() }
+        #expect(asked.duration(to: script.now) < .milliseconds(600))
+    }
 }

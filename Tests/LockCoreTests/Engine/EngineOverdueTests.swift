@@ -1,0 +1,93 @@
+import LockCore
+import Testing
+
+@Suite("A session that does not answer")
+struct EngineOverdueTests {
+    /// Request 1 holds key 1 on connection 1, which has been asked for key 2, and has not answered.
+    private static func silent(maximumConnections: Int = 8) -> EngineScript {
+        var script = EngineScript.holding(maximumConnections: maximumConnections)
+        #expect(script.acquire(2, .exclusive, 2) == [.submit(1, .tryLock(2))])
+        #expect(script.acquire(3, .exclusive, 3) == [])
+        return script
+    }
+
+    @Test("is kept, and new locks are asked for over another one, which is closed when it is not needed any more")
+    func replacement() {
+        var script = Self.silent()
+        #expect(script.passToNextWake() == [.connect(2, .carrier)])
+        #expect(script.now == Duration.seconds(2).instant)
+        #expect(script.connected(2) == [.submit(2, .tryLock(3))])
+        #expect(script.answered(2, true) == [.resolve(3, .granted)])
+        #expect(script.answered(1, true) == [.resolve(2, .granted)])
+        #expect(script.acquire(4, .exclusive, 4) == [.submit(1, .tryLock(4))], "the first one answers again")
+        #expect(script.answered(1, true) == [.resolve(4, .granted)])
+        #expect(script.release(3) == [.submit(2, .unlock(3))])
+        #expect(script.answered(2, true).contains(.close(2)))
+        #expect(script.engine.heldKeys.sorted() == [1, 2, 4])
+    }
+
+    @Test("is not replaced beyond the pool's limit, and an idle connection makes room")
+    func limit() {
+        var script = Self.silent(maximumConnections: 2)
+        script.on { $0.lend(80, now: $1) }
+        script.connected(2)
+        #expect(script.pass(.seconds(3)) == [])
+        #expect(script.on { $0.giveBack(2, isClean: true, now: $1) } == [])
+        #expect(script.pass(.seconds(1)) == [.close(2), .connect(3, .carrier)])
+        #expect(script.connected(3) == [.submit(3, .tryLock(3))])
+    }
+
+    @Test("is not replaced while it answers, however much there is to do")
+    func busy() {
+        var script = EngineScript { $0.batchSize = 1 }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(2, .exclusive, 2)
+        for id in 3..<20 { script.acquire(RequestID(UInt64(id)), .exclusive, AdvisoryKey(integerLiteral: Int64(id))) }
+        for _ in 2..<20 {
+            #expect(script.pass(.milliseconds(1900)).connecting == nil)
+            script.answered(1, true)
+        }
+        #expect(script.engine.heldKeys.count == 19)
+    }
+
+    @Test("fails releases when its lease has run out, before and while it is asked")
+    func releases() {
+        for isAskedBefore in [true, false] {
+            var script = EngineScript { $0.lease = .seconds(10) }
+            script.acquire(1)
+            script.connected(1)
+            script.answered(1, true)
+            var actions: [Engine.Action] = []
+            if isAskedBefore { #expect(script.release(1) == [.submit(1, .unlock(1))]) }
+            while script.now < Duration.seconds(9).instant { actions += script.passToNextWake() }
+            #expect(script.now == Duration.seconds(9).instant)
+            if !isAskedBefore { actions = script.release(1) }
+            #expect(actions.failures == [1: .suspect])
+        }
+    }
+
+    @Test("is given up soon after the deadline of the statement that it runs, if nothing is held there")
+    func deadline() {
+        var script = EngineScript.holding()
+        script.on { $0.lend(80, now: $1) }
+        script.connected(2)
+        script.on { $0.beginStatement(90, on: 2, deadline: $1.advanced(by: .seconds(5)), now: $1) }
+        var actions: [Engine.Action] = []
+        while actions.failures.isEmpty { actions = script.passToNextWake() }
+        #expect(actions.contains(.close(2)))
+        #expect(actions.failures == [90: .noAnswer])
+        #expect(script.now == Duration.seconds(7).instant)
+    }
+
+    @Test("counts as lost by the end of the lease, also if answers may take longer")
+    func answerLimit() {
+        var script = EngineScript { $0.lease = .seconds(5) }
+        script.acquire(1)
+        script.connected(1)
+        var actions: [Engine.Action] = []
+        while !actions.contains(.close(1)) { actions = script.passToNextWake() }
+        #expect(script.now == Duration.seconds(5).instant)
+    }
+}
