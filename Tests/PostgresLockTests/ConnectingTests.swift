@@ -205,12 +205,12 @@ struct ConnectingTests {
 }
 
 extension Result where Failure == ConnectionFailure {
-    fileprivate var isSuccess: Bool {
+    var isSuccess: Bool {
         if let failure { print("not connected: \(failure)") }
         return failure == nil
     }
 
-    fileprivate var failure: ConnectionFailure? {
+    var failure: ConnectionFailure? {
         if case .failure(let failure) = self { failure } else { nil }
     }
 }

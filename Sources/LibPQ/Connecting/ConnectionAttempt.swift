@@ -23,7 +23,8 @@ struct ConnectionAttempt {
             attempt: attempt,
             lookup: lookup,
             memory: memory,
-            onNotice: onNotice
+            onNotice: onNotice,
+            onExhausted: ground.noteExhausted
         )
         return try search.run { (session) throws(ConnectionFailure) in try prepare(session) }
     }
@@ -45,6 +46,7 @@ struct ConnectionAttempt {
         session.raw.session.timeline = identity.timeline
         session.raw.session.reset = reset
         session.raw.session.isPassedOn = isPassedOn
+        session.raw.session.forgottenTimeline = ground.takeForgotten()
         return session.raw
     }
 

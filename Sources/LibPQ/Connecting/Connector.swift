@@ -16,16 +16,18 @@ package final class Connector: Sendable {
     /// - Parameters:
     ///   - oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
     ///   - settings: What every session gets; `nil` if sessions may be a pooler's, and are to be left as they are.
+    ///   - forgetAfter: See ``Ground/noteExhausted(_:)``.
     ///   - lookup: Finds the addresses of a name; `nil` for the system's way.
     package init(
         oldestServer: Int32,
         settings: SessionSettings? = SessionSettings(),
+        forgetAfter: Duration = .seconds(30),
         lookup: (@Sendable (String) throws(ConnectionFailure) -> [String])? = nil
     ) {
         self.lookup = lookup.map { HostLookup($0) } ?? HostLookup()
         self.oldestServer = oldestServer
         self.settings = settings
-        ground = Ground()
+        ground = Ground(forgetAfter: forgetAfter)
         turn = ProvingTurn(ground)
     }
 
@@ -99,6 +101,49 @@ package final class Connector: Sendable {
         turn.end(attempt)
     }
 
+    /// A token was given out of this position in the server's log; a server that has not come as far is not the one.
+    package func note(timeline: UInt32, location: UInt64) {
+        ground.note(timeline: timeline, location: location)
+    }
+
+    /// Asks all hosts for their timelines, where there are several.
+    ///
+    /// A primary with a higher one than was known before is remembered: others are refused from then on.
+    ///
+    /// - Parameters:
+    ///   - limit: For all of them together.
+    ///   - completion: Called once, on some thread, with the highest timeline of a primary of the known cluster.
+    package func survey(
+        _ parameters: ConnectionParameters,
+        within limit: Duration,
+        completion: @escaping @Sendable (UInt32?) -> Void
+    ) {
+        let isRunning = OwnThread.run { [ground, lookup] in
+            guard let hosts = parameters.hostList(), hosts.entries.count > 1 || hosts.entries.contains(where: \.isName) else {
+                return completion(nil)
+            }
+            var highest: UInt32?
+            // With a memory of its own: to be asked, a standby is as good as any.
+            let search = HostSearch(
+                parameters: parameters,
+                limit: limit,
+                attempt: Attempt(),
+                lookup: lookup,
+                memory: HostMemory(),
+                onNotice: { _ in }
+            )
+            _ = try? search.run { (session) throws(ConnectionFailure) -> Never in
+                guard try session.query("SELECT pg_catalog.pg_is_in_recovery()").text(row: 0, column: 0) == "f",
+                    case let identity = try ServerIdentity(of: session, known: ground.known), ground.noteSeen(identity)
+                else { throw .onlyAsked }
+                highest = [highest, identity.timeline].compactMap(\.self).max()
+                throw .onlyAsked
+            }
+            completion(highest)
+        }
+        if !isRunning { completion(nil) }
+    }
+
     /// Runs something that may block, off the loop.
     package func run(_ body: @escaping @Sendable () -> Void) {
         if !OwnThread.run(body) { body() }
@@ -106,5 +151,6 @@ package final class Connector: Sendable {
 }
 
 extension ConnectionFailure {
+    fileprivate static let onlyAsked = ConnectionFailure(.standby, "The server was only asked.")
     static let abandoned = ConnectionFailure(.abandoned, "The attempt was given up.")
 }

@@ -9,6 +9,8 @@ struct HostSearch {
     let lookup: HostLookup
     let memory: HostMemory
     let onNotice: @Sendable (ServerError) -> Void
+    /// Told what has become of each host, if none will do.
+    var onExhausted: ([ConnectionFailure]) -> Void = { _ in }
 
     /// - Parameter accept: Asks a host that answers whether it is fit. Gets a session whose patience is what is left of the host's
     ///   share.
@@ -19,7 +21,12 @@ struct HostSearch {
         var time = SearchTime(limit: limit)
         guard let hosts = parameters.hostList() else {
             attempt.begin(.dialing, within: limit)
-            return try accept(dial(.unspecified, until: time.end))
+            do throws(ConnectionFailure) {
+                return try accept(dial(.unspecified, until: time.end))
+            } catch {
+                onExhausted([error])
+                throw error
+            }
         }
         let entries = memory.order(hosts.isRandom ? hosts.entries.shuffled() : hosts.entries, \.name)
         var failures: [(name: String, failure: ConnectionFailure)] = []
@@ -56,6 +63,7 @@ struct HostSearch {
                 failures.append((entry.name, error))
             }
         }
+        onExhausted(failures.map(\.failure))
         throw ConnectionFailure(of: failures)
     }
 

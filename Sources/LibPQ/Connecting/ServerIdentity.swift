@@ -2,16 +2,20 @@
 package struct ServerIdentity: Hashable, Sendable {
     package let system: String?
     package let timeline: UInt32?
+    /// Up to where its log is on the disk. What was beyond that, a crash may take back.
+    package let flushed: UInt64?
 
-    init(system: String?, timeline: UInt32?) {
+    init(system: String?, timeline: UInt32?, flushed: UInt64? = nil) {
         self.system = system
         self.timeline = timeline
+        self.flushed = flushed
     }
 
     /// The control file's own timeline is that of the last checkpoint, and lags behind a promotion.
     private static let questions = [
         "SELECT system_identifier FROM pg_catalog.pg_control_system()",
         "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)",
+        "SELECT pg_catalog.pg_current_wal_flush_lsn()",
     ]
 
     /// Asks a primary.
@@ -19,7 +23,7 @@ package struct ServerIdentity: Hashable, Sendable {
     /// - Parameter known: What was told before. What was not is not asked again, since every refusal is an error in the
     ///   server's log.
     package init(of session: BlockingSession, known: ServerIdentity? = nil) throws(ConnectionFailure) {
-        let isAsked = known.map { [$0.system != nil, $0.timeline != nil] } ?? [true, true]
+        let isAsked = known.map { [$0.system != nil, $0.timeline != nil, $0.flushed != nil] } ?? [true, true, true]
         let asked = Self.questions.indices.filter { isAsked[$0] }
         var answers = try Self.ask(session, asked)
         if answers.isEmpty, known == nil {
@@ -27,6 +31,19 @@ package struct ServerIdentity: Hashable, Sendable {
         }
         system = answers[0]
         timeline = answers[1].flatMap { UInt32($0, radix: 16) }
+        flushed = answers[2].flatMap(Self.position)
+    }
+
+    private static func position(_ text: String) -> UInt64? {
+        let halves = text.split(separator: "/")
+        guard halves.count == 2, let upper = UInt64(halves[0], radix: 16), let lower = UInt64(halves[1], radix: 16) else { return nil }
+        return upper << 32 | lower
+    }
+
+    /// Whether that one is the same server before a promotion.
+    func isOlder(_ other: ServerIdentity) -> Bool {
+        guard let timeline, let theirs = other.timeline else { return false }
+        return (system == nil || other.system == nil || system == other.system) && theirs < timeline
     }
 
     /// - Returns: The answers, unless one of them is refused: services may keep such things to themselves.
@@ -65,6 +82,6 @@ package struct ServerIdentity: Hashable, Sendable {
 
     /// What is known of it with what that one says; a promotion raises the timeline.
     func updated(by other: ServerIdentity) -> ServerIdentity {
-        ServerIdentity(system: system ?? other.system, timeline: other.timeline ?? timeline)
+        ServerIdentity(system: system ?? other.system, timeline: other.timeline ?? timeline, flushed: other.flushed ?? flushed)
     }
 }

@@ -23,6 +23,8 @@ package final class RawConnection: @unchecked Sendable {
         package let lockTableSize: Int?
         /// After how many promotions of standbys the server is; `nil` if it does not say.
         package internal(set) var timeline: UInt32?
+        /// A timeline that had been seen before, and that no server has any more. Told once.
+        package internal(set) var forgottenTimeline: UInt32?
         /// What a pooler keeps of clients that have gone. Looked at once.
         package internal(set) var reset = ResetCheck.Outcome.isReset
         /// Whether there is a pooler that passes sessions on as they are: what was seen once holds for all connections.

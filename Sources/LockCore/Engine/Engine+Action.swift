@@ -14,6 +14,8 @@ extension Engine {
         /// The lock's fencing token. Comes before the call that waits for it is resolved.
         case fence(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)
+        /// Ask all hosts whether another server was promoted.
+        case survey
         case submit(ConnectionID, Work)
         /// An idle connection serves another purpose from now on.
         case convert(ConnectionID, to: Role)

@@ -14,6 +14,8 @@ extension Engine {
         package var overdueAfter = Duration.seconds(2)
         /// After how long the server ends a session that it hears nothing of; `nil` if it does not.
         package var lease: Duration?
+        /// How often other hosts are asked for their timeline while something is held; `nil` for never.
+        package var surveyInterval: Duration?
         /// Whether locks get fencing tokens.
         package var isFencing = false
         /// How long a connection that holds something stays silent before it is asked for a sign of life.

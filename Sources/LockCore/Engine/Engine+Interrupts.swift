@@ -18,7 +18,8 @@ extension Engine {
         guard case .timedOut = cause, let connection = connections[id], !holdsSomething(connection, id) else {
             return configuration.answerLimit
         }
-        return min(configuration.answerLimit, configuration.overdueAfter)
+        // Several round trips: whatever is under way on the carrier, the cancel, maybe once more, and the answer.
+        return min(configuration.responseTimeout, max(.seconds(2), configuration.overdueAfter * 5))
     }
 
     private mutating func sendCancel(to id: ConnectionID, now: Instant) {

@@ -32,6 +32,7 @@ extension Engine {
         }
         endIdleBursts(now: now)
         sendHeartbeats(now: now)
+        survey(now: now)
         noteSuspects(now: now)
         poll(now: now)
         if let at = patienceAt, at <= now { checkPatience(now: now) }
@@ -71,7 +72,7 @@ extension Engine {
         for carrier in carriers where isFree(carrier) {
             next = min(next, burstEnd(carrier) ?? .distantFuture)
         }
-        next = min(next, nextOverdue ?? .distantFuture)
+        next = min(next, nextOverdue ?? .distantFuture, nextSurvey(now: now) ?? .distantFuture)
         next = min(next, nextHeartbeat ?? .distantFuture, nextSuspect ?? .distantFuture)
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }

@@ -75,6 +75,9 @@ package struct Engine: Sendable {
     /// Those of them whose calls have ended meanwhile.
     var unclaimed: [RequestID] = []
 
+    /// When the other hosts are to be asked for their timeline.
+    var surveyAt: Instant?
+
     // Fencing tokens.
     var fences: [AdvisoryKey: Fence] = [:]
     var fencesToWrite: [AdvisoryKey] = []

@@ -1,7 +1,7 @@
 import LockCore
 
-/// A number that grows whenever a lock changes hands: over tasks and processes, and over crashes, restarts and failovers of the
-/// server.
+/// A number that grows whenever a lock changes hands: over tasks and processes, over crashes and restarts of the server, and over
+/// failovers as long as no two standbys take the same timeline: see <doc:FencingTokens>.
 ///
 /// A holder that was frozen for long may wake up, and write, after others have had the lock. Nothing on its own side can rule
 /// that out; whoever stores what it writes can, by refusing a token lower than the last one it has seen:

@@ -260,6 +260,7 @@ extension LockManager.Configuration {
             engine.heartbeatInterval = lease / 3
             engine.overdueAfter = min(engine.overdueAfter, lease / 3)
         }
+        engine.surveyInterval = lease ?? .seconds(30)
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
         // Behind a pooler of transactions there is no session to ask over.

@@ -73,6 +73,7 @@ extension LockManager {
             let session = raw.session
             if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
             if session.reset != .isReset { warnOfPooler(session) }
+            if let timeline = session.forgottenTimeline { warnOfForgotten(timeline, session) }
             place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
             logger.debug("connected", metadata: .connection(id, session))
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
@@ -104,6 +105,41 @@ extension LockManager {
             drive { $0.lost(id, failure(timeline), now: $1) }
         }
         return nil
+    }
+
+    /// Another server may have been promoted, while the one that holds our locks lives on.
+    func survey() {
+        guard !isSurveying else { return }
+        isSurveying = true
+        let finish: @Sendable (UInt32?) -> Void = { [weak self, loop] timeline in
+            loop.submit { [weak self] in
+                self?.assumeIsolated { manager in
+                    manager.isSurveying = false
+                    _ = manager.replaced(by: timeline)
+                }
+            }
+        }
+        let ask: @Sendable (ConnectionParameters) -> Void = { [connector, configuration] parameters in
+            connector.survey(parameters, within: configuration.timeouts.connect, completion: finish)
+        }
+        guard let credentials = configuration.credentials else { return ask(configuration.parameters()) }
+        Task.detached { [configuration] in
+            do {
+                ask(configuration.parameters(try await credentials()))
+            } catch {
+                finish(nil)
+            }
+        }
+    }
+
+    private func warnOfForgotten(_ timeline: UInt32, _ session: RawConnection.Session) {
+        logger.warning(
+            """
+            a promotion was undone: a primary on timeline \(timeline) had been seen, and no server has it any more; the one that is \
+            used now is on timeline \(session.timeline ?? 0); fencing tokens of the other one are greater than those to come
+            """,
+            metadata: [LogKey.database: "\(session.database)"]
+        )
     }
 
     private func warnOfPooler(_ session: RawConnection.Session) {

@@ -42,7 +42,10 @@ extension LockManager {
             if let state = lent.removeValue(forKey: id) { lose(state, failure) } else { lostLoans[id] = failure }
         case .renew(let id, let until):
             proofs[id]?.renew(until)
+        case .survey:
+            survey()
         case .fence(let id, let position, let index):
+            connector.note(timeline: position.timeline, location: position.location)
             (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)

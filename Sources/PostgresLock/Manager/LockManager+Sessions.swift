@@ -174,6 +174,7 @@ extension LockManager {
         guard let position = replies.first.flatMap(FencingStatement.position) else {
             throw LockError(.connectionLost, "The server's answer did not fit what was asked for a fencing token.", keys: [key])
         }
+        connector.note(timeline: position.timeline, location: position.location)
         return FencingToken(position, index: 0)
     }
 

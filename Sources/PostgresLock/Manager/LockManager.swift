@@ -47,6 +47,8 @@ public actor LockManager {
     var waiting: Set<ConnectionID> = []
     /// Whether the server does not run what catches the end of a wait.
     var waitsPlainly = false
+    /// Whether the hosts are being asked for their timelines.
+    var isSurveying = false
     private var placesInLine = 0
     private nonisolated let database = Locked("the server")
     /// The time that this burst of the loop goes by.
@@ -84,7 +86,8 @@ public actor LockManager {
         self.logger = LogRelay(logger)
         connector = Connector(
             oldestServer: 120_000,
-            settings: configuration.transactionsOnly ? nil : configuration.sessionSettings
+            settings: configuration.transactionsOnly ? nil : configuration.sessionSettings,
+            forgetAfter: configuration.lease ?? .seconds(30)
         )
         engine = Engine(configuration: configuration.engine)
         loop.onBurstEnd { [weak self] in

@@ -11,6 +11,7 @@ extension SimulatedProcess {
         case .fence(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)
+        case .survey: break
         case .submit(let id, let work): submit(work, on: id)
         case .convert(let id, let role): links[id]?.role = role
         case .cancelOutOfBand(let id): cancelOutOfBand(id)

@@ -93,7 +93,7 @@ struct SimulationProfile {
         // One that is no longer than a few round trips can't be kept up.
         engine.lease = chance.one(of: [nil, latency.upperBound * 10 < .seconds(1) ? .seconds(1) : .seconds(5), .seconds(5)])
         engine.heartbeatInterval = engine.lease.map { $0 / 3 } ?? chance.one(of: [.milliseconds(20), .seconds(10)])
-        engine.overdueAfter = chance.one(of: [.milliseconds(100), .seconds(2)])
+        engine.overdueAfter = chance.one(of: [max(.milliseconds(100), latency.upperBound * 10), .seconds(2)])
         engine.seed = chance.seed()
         hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
         // Long enough for the server to give a lock to somebody else under its holder, if nobody looked after that.

@@ -78,7 +78,7 @@ struct EngineOverdueTests {
         while actions.failures.isEmpty { actions = script.passToNextWake() }
         #expect(actions.contains(.close(2)))
         #expect(actions.failures == [90: .noAnswer])
-        #expect(script.now == Duration.seconds(7).instant)
+        #expect(script.now == Duration.seconds(15).instant)
     }
 
     @Test("counts as lost by the end of the lease, also if answers may take longer")

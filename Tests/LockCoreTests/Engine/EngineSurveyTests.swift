@@ -1,0 +1,23 @@
+import LockCore
+import Testing
+
+@Suite("Other hosts")
+struct EngineSurveyTests {
+    @Test("are asked for their timeline at intervals while something is held, and only then")
+    func interval() {
+        var script = EngineScript { $0.surveyInterval = .seconds(20) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        var surveys: [Instant] = []
+        while script.now < Duration.seconds(70).instant {
+            let actions = script.passToNextWake()
+            if actions.contains(.survey) { surveys.append(script.now) }
+            if actions.contains(.submit(1, .heartbeat)) { script.answered(1) }
+        }
+        #expect(surveys == [20, 40, 60].map { Duration.seconds($0).instant })
+        script.release(1)
+        script.answered(1, true)
+        #expect(!script.pass(.seconds(100)).contains(.survey))
+    }
+}
