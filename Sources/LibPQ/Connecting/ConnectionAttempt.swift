@@ -46,6 +46,7 @@ struct ConnectionAttempt {
         session.raw.session.timeline = identity.timeline
         session.raw.session.reset = reset
         session.raw.session.isPassedOn = isPassedOn
+        session.raw.session.hostNames = session.raw.hostNames
         session.raw.session.forgottenTimeline = ground.takeForgotten()
         return session.raw
     }

@@ -33,6 +33,9 @@ extension ConnectionParameters {
         return Hosts(entries: entries, isRandom: options["load_balance_hosts"] == "random", hasAddresses: !addresses.isEmpty)
     }
 
+    /// Whether there may be several hosts.
+    package var isSeveralHosts: Bool { (hostList()?.entries.count ?? 1) > 1 }
+
     private static func list(_ value: String?) -> [String] {
         guard let value, !value.isEmpty else { return [] }
         return value.split(separator: ",", omittingEmptySubsequences: false).map { String($0.filter { $0 != " " }) }

@@ -101,6 +101,11 @@ package final class Connector: Sendable {
         turn.end(attempt)
     }
 
+    /// The session's host does not answer: others are tried before it for a while.
+    package func noteSilence(_ session: RawConnection.Session) {
+        for name in session.hostNames { memory.noteFailure(of: name) }
+    }
+
     /// A token was given out of this position in the server's log; a server that has not come as far is not the one.
     package func note(timeline: UInt32, location: UInt64) {
         ground.note(timeline: timeline, location: location)

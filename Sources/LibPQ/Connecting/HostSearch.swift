@@ -41,6 +41,7 @@ struct HostSearch {
                     let end = time.share(of: candidates.count - place, until: min(end + time.spent, time.end))
                     do throws(ConnectionFailure) {
                         let session = try dial(candidate, until: end)
+                        session.raw.hostNames = [candidate.name, entry.name]
                         let began = ContinuousClock.now
                         // What the checks take is not taken from the hosts behind.
                         defer { time.extend(by: began.duration(to: .now)) }

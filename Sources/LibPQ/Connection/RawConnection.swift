@@ -8,6 +8,8 @@ package final class RawConnection: @unchecked Sendable {
     let pointer: OpaquePointer
     let notices: NoticeReceiver
     package internal(set) var session = Session()
+    /// Under which names its host is known to the one who looked for it.
+    var hostNames: [String] = []
 
     /// What is known of the server's side.
     package struct Session: Hashable, Sendable {
@@ -23,6 +25,8 @@ package final class RawConnection: @unchecked Sendable {
         package let lockTableSize: Int?
         /// After how many promotions of standbys the server is; `nil` if it does not say.
         package internal(set) var timeline: UInt32?
+        /// See ``Connector/noteSilence(_:)``.
+        package internal(set) var hostNames: [String] = []
         /// A timeline that had been seen before, and that no server has any more. Told once.
         package internal(set) var forgottenTimeline: UInt32?
         /// What a pooler keeps of clients that have gone. Looked at once.

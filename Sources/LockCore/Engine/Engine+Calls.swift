@@ -114,6 +114,7 @@ extension Engine {
         connections[connection]?.lastSent = now
         connections[connection]?.isStatementRenewable = isRenewable
         connections[connection]?.statementSentAt = now
+        connections[connection]?.probedSince = nil
         connections[connection]?.lockWait = lockWait
         if isRenewable { planHarmLook(now: now) }
     }
@@ -121,6 +122,7 @@ extension Engine {
     /// The server has answered the statement.
     package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
         isWakeStale = true
+        noteHeard(connection, now: now)
         if let sentAt = connections[connection]?.statementSentAt { renew(connection, sentAt: sentAt, now: now) }
         connections[connection]?.isStatementAnswered = true
         connections[connection]?.forgetMissedAnswer()

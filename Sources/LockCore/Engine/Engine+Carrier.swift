@@ -79,8 +79,8 @@ extension Engine {
             break
         case .position:
             positionAnswered(on: id, answer, now: now)
-        case .probe where answer.failure != nil:
-            break
+        case .probe(let target) where answer.failure != nil:
+            connections[target]?.probedSince = nil
         case .probe(let target):
             probed(target, Sighting(answer.rows), sentAt: sentAt, now: now)
         case .look(let asked):

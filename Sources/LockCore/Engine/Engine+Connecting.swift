@@ -26,6 +26,7 @@ extension Engine {
         }
         connections[id]?.lastSent = now
         connections[id]?.answerBy = nil
+        heardAt = now
         backoff.reset()
         nextConnectAt = nil
         outage = nil
@@ -44,6 +45,8 @@ extension Engine {
         guard let connection = connections.removeValue(forKey: id) else { return }
         carriers.removeAll { $0.id == id }
         lastConnectFailure = now
+        // Whatever refuses a connection is there.
+        if failure.kind != .unreachable { heardAt = now }
         let pause = min(backoff.next(using: &random), calls.isEmpty ? .seconds(5) : longestPause)
         nextConnectAt = now.advanced(by: pause)
         outage = (outage?.since ?? now, failure)

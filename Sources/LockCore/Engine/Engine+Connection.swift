@@ -40,6 +40,8 @@ extension Engine {
         var silentSince: Instant?
         /// It has been silent for so long that other connections do its work.
         var isOverdue = false
+        /// Since when the server is asked what the session does, and has not said.
+        var probedSince: Instant?
         /// Until when the session lives for certain; `nil` before its first answer.
         var provenUntil: Instant?
         /// That time has passed, and who holds something knows it.

@@ -114,6 +114,7 @@ extension Engine {
     /// idle. That it does is what the server is asked over a carrier.
     mutating func probe(_ id: ConnectionID, now: Instant) {
         connections[id]?.lastSent = now
+        if connections[id]?.probedSince == nil { connections[id]?.probedSince = now }
         // While there is no carrier they are not to pile up.
         if !pendingProbes.contains(id) { pendingProbes.append(id) }
         ensureCarrier(now: now)
@@ -121,6 +122,7 @@ extension Engine {
 
     /// - Parameter sentAt: When the question was sent.
     mutating func probed(_ id: ConnectionID, _ sighting: Sighting, sentAt: Instant, now: Instant) {
+        connections[id]?.probedSince = nil
         guard let connection = connections[id], let begun = runs(connection), begun < sentAt else { return }
         switch sighting {
         case .hidden:

@@ -9,6 +9,8 @@ extension Engine {
 
     /// The connection has answered something.
     mutating func noteHeard(_ id: ConnectionID, now: Instant) {
+        heardAt = now
+        connections[id]?.probedSince = nil
         let isSilent = connections[id]?.inFlight.isEmpty == false
         connections[id]?.silentSince = isSilent ? now : nil
         connections[id]?.isOverdue = false
@@ -43,6 +45,35 @@ extension Engine {
     private var isCarrierWaitedFor: Bool {
         !hasFreeCarrier && (isCarrierNeeded || !pendingCancels.isEmpty)
     }
+
+    // MARK: Waits
+
+    /// A wait at the server may last, and its session is silent meanwhile; so the server is asked about it over a carrier. If nothing
+    /// is heard of the server at all, the wait is given up: it begins anew, or its transaction fails.
+    mutating func giveUpUnseenWaits(now: Instant) {
+        for id in connectionIDs {
+            if let end = unseenWaitEnds(id), end <= now { close(id, because: .noAnswer, now: now) }
+        }
+    }
+
+    var nextUnseenWait: Instant? {
+        connections.keys.compactMap(unseenWaitEnds).min()
+    }
+
+    private func unseenWaitEnds(_ id: ConnectionID) -> Instant? {
+        guard let connection = connections[id], let since = connection.probedSince, isLockWait(connection) else { return nil }
+        return max(since, heardAt).advanced(by: configuration.answerLimit)
+    }
+
+    private func isLockWait(_ connection: Connection) -> Bool {
+        switch connection.phase {
+        case .waiting: true
+        case .lent: connection.statement != nil && connection.lockWait != nil && !connection.isStatementAnswered
+        default: false
+        }
+    }
+
+    // MARK: Too many
 
     /// Closes the carriers beyond the limit that hold nothing, now that others answer again.
     mutating func retireCarriers(now: Instant) {

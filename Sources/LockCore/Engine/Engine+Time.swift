@@ -34,6 +34,7 @@ extension Engine {
         sendHeartbeats(now: now)
         survey(now: now)
         noteSuspects(now: now)
+        giveUpUnseenWaits(now: now)
         poll(now: now)
         if let at = patienceAt, at <= now { checkPatience(now: now) }
         settleTable(now: now)
@@ -73,6 +74,7 @@ extension Engine {
             next = min(next, burstEnd(carrier) ?? .distantFuture)
         }
         next = min(next, nextOverdue ?? .distantFuture, nextSurvey(now: now) ?? .distantFuture)
+        next = min(next, nextUnseenWait ?? .distantFuture)
         next = min(next, nextHeartbeat ?? .distantFuture, nextSuspect ?? .distantFuture)
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }

@@ -75,6 +75,8 @@ package struct Engine: Sendable {
     /// Those of them whose calls have ended meanwhile.
     var unclaimed: [RequestID] = []
 
+    /// When the server was last heard of, over any connection.
+    var heardAt = Instant(nanoseconds: .min)
     /// When the other hosts are to be asked for their timeline.
     var surveyAt: Instant?
 

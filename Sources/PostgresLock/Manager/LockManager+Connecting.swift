@@ -74,7 +74,9 @@ extension LockManager {
             if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
             if session.reset != .isReset { warnOfPooler(session) }
             if let timeline = session.forgottenTimeline { warnOfForgotten(timeline, session) }
-            place = "database \"\(session.database)\"" + (session.host.isEmpty ? "" : " on \(session.host)")
+            // Where there are several hosts, an error tells of each what is wrong with it.
+            let isNamed = !session.host.isEmpty && !isSeveralHosts
+            place = "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : "")
             logger.debug("connected", metadata: .connection(id, session))
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
                 self?.assumeIsolated { $0.handle(event, of: id) }

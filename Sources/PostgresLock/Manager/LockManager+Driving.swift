@@ -220,11 +220,13 @@ extension LockManager {
                 metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause)"].adding(failure.message, failure.sqlState)
             )
         case .connectionLost(let id, let role, let failure):
+            if [.noAnswer, .suspect].contains(failure.kind), let session = connections[id]?.session { connector.noteSilence(session) }
             logger.warning(
                 "connection lost",
                 metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
             )
         case .overdue(let id):
+            if let session = connections[id]?.session { connector.noteSilence(session) }
             logger.info(
                 "a session does not answer; what is asked next goes over another one",
                 metadata: [LogKey.connection: "\(id.rawValue)"]

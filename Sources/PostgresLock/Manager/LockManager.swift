@@ -47,6 +47,7 @@ public actor LockManager {
     var waiting: Set<ConnectionID> = []
     /// Whether the server does not run what catches the end of a wait.
     var waitsPlainly = false
+    private(set) lazy var isSeveralHosts = configuration.parameters().isSeveralHosts
     /// Whether the hosts are being asked for their timelines.
     var isSurveying = false
     private var placesInLine = 0

@@ -90,4 +90,39 @@ struct EngineOverdueTests {
         while !actions.contains(.close(1)) { actions = script.passToNextWake() }
         #expect(script.now == Duration.seconds(5).instant)
     }
+
+    @Test("gives up a wait of which nothing is heard, when nothing is heard of the server at all")
+    func unseenWait() {
+        for isHeard in [true, false] {
+            var script = EngineScript {
+                $0.lease = .seconds(6)
+                $0.heartbeatInterval = .seconds(2)
+            }
+            script.acquire(1)
+            script.connected(1)
+            script.answered(1, false)
+            script.connected(2)
+            var isAsked = false
+            for _ in 0..<20 where !isAsked {
+                let actions = script.passToNextWake()
+                isAsked = actions.contains(.submit(1, .probe(2)))
+                if actions.contains(.submit(1, .heartbeat)) { isAsked = script.answered(1).contains(.submit(1, .probe(2))) }
+                if actions.contains(.submit(1, .tryLock(1))) { isAsked = script.answered(1, false).contains(.submit(1, .probe(2))) }
+            }
+            #expect(isAsked)
+            script.lost(1)
+            let asked = script.now
+            var isGivenUp = false
+            for _ in 0..<200 where asked.duration(to: script.now) < .seconds(20) {
+                let actions = script.passToNextWake()
+                if let id = actions.connecting { script.connectFailed(id, isHeard ? .tooMany : .unreachable) }
+                isGivenUp = isGivenUp || actions.contains(.close(2))
+            }
+            #expect(isGivenUp == !isHeard)
+        }
+    }
+}
+
+extension Failure {
+    fileprivate static let tooMany = Failure(.tooManyConnections, "Sorry.", sqlState: "53300")
 }
