@@ -145,7 +145,7 @@ extension LockManager {
             return reply.error.map(Failure.init)
         }
         waitsPlainly = true
-        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had")
+        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
         return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
     }
 
