@@ -30,6 +30,10 @@ final class Ledger {
     var lost = 0
     /// How many locks were no longer certain.
     var suspected = 0
+    /// How many locks had come in doubt before their callers went on.
+    var claimedInDoubt = 0
+    /// How many locks explicit sessions have got.
+    var sessionLocks = 0
     /// How many sessions were ended for their silence.
     private(set) var expired = 0
     /// How often a process was frozen.

@@ -36,7 +36,7 @@ final class SimulatedLockSet {
     }
 
     private func isHeld(_ index: Int) -> Bool {
-        held[index].map { process.held[$0] != nil } ?? false
+        held[index].map { process.grants[$0]?.isToBeReleased == true } ?? false
     }
 
     func proceed() {
@@ -52,6 +52,10 @@ final class SimulatedLockSet {
         case .refused:
             end()
         case .complete:
+            guard process.claim(held.compactMap(\.self)) else {
+                held = held.map { _ in nil }
+                return end()
+            }
             process.plan(after: task.chance.skewedDuration(task.profile.hold)) { [self] in end() }
         }
     }

@@ -70,6 +70,8 @@ extension SimulatedProcess {
     /// The lock is the caller's from now on, also if its task has not run yet.
     private func beginLease(_ id: RequestID, _ key: AdvisoryKey, _ mode: Mode) {
         held[id] = key
+        grants[id] = .held
+        known.insert(id)
         // A transaction's lock is its own, and no one else's in the process.
         let sessions = links.sorted { $0.key < $1.key }.map(\.value).filter { $0.role != .dedicated }.map(\.session)
         if let session = sessions.first(where: { $0.isAlive && $0.heldKeys[key] != nil }) {
@@ -91,19 +93,24 @@ extension SimulatedProcess {
 
     private func suspect(_ requests: [RequestID]) {
         ledger.suspected += requests.count
-        for id in requests where held[id] == nil { ledger.report("process \(self.id) is told to suspect \(id), who holds nothing") }
-        suspects.formUnion(requests)
+        for id in requests {
+            // Its holder may be about to release it.
+            if !known.contains(id) { ledger.report("process \(self.id) is told to suspect \(id), who holds nothing") }
+            _ = grants[id]?.end(.suspected)
+        }
     }
 
     /// Whether who holds the lock believes so, by the clock.
     func believes(in lease: Ledger.Lease) -> Bool {
-        guard !isCrashed, held[lease.id] != nil, !suspects.contains(lease.id),
+        guard !isCrashed, held[lease.id] != nil, grants[lease.id] == .held,
             let connection = links.first(where: { $0.value.session === lease.session })?.key
         else { return false }
         return profile.engine.lease == nil || proofs[connection].map { $0 > now } ?? false
     }
 
     private func lose(_ id: RequestID) {
+        known.remove(id)
+        _ = grants[id]?.end(.lost)
         guard letGo(of: id) != nil else { return }
         ledger.lost += 1
     }

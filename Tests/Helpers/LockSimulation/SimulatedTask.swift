@@ -22,6 +22,8 @@ final class SimulatedTask {
         process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
             if profile.transactions, chance.happens(0.2) {
                 SimulatedTransaction(self).begin()
+            } else if profile.transactions, chance.happens(0.1) {
+                SimulatedSessionScope(self).begin()
             } else if chance.happens(0.3) {
                 SimulatedLockSet(self).proceed()
             } else {
@@ -132,7 +134,7 @@ final class SimulatedTask {
             completion: { [self] id, outcome in
                 switch outcome {
                 case .granted:
-                    return completion(id, key, mode)
+                    return completion(process.claim([id]) ? id : nil, key, mode)
                 case .refused where isTry:
                     break
                 case .ended(.timedOut(let uncertainty)) where end.map { $0 <= process.now } == true:
@@ -166,12 +168,12 @@ final class SimulatedTask {
     }
 
     func release(_ id: RequestID, then completion: (() -> Void)? = nil) {
-        let key = process.letGo(of: id)
-        process.begin(id, within: profile.releaseLimit, { $0.release(id, now: $1) }) { [self] outcome in
+        let wasHeld = process.known.contains(id)
+        process.release(id) { [self] outcome in
             switch outcome {
-            case .released where key != nil: break
-            case .failed where key == nil || !profile.isCalm: break
-            default: ledger.report("process \(process.id): the release of \(id) ended by \(outcome)")
+            case .released where wasHeld: break
+            case .failed where !profile.isCalm, nil: break
+            default: ledger.report("process \(process.id): the release of \(id) ended by \(String(describing: outcome))")
             }
             if let completion { completion() } else { next() }
         }

@@ -125,6 +125,7 @@ final class SimulatedTransaction {
         isHeld = true
         if let turn { process.drive { engine, _ in engine.transactionGranted(turn) } }
         process.held[lease] = key
+        process.grants[lease] = .held
         process.ledger.begin(
             .init(process: process.id, id: lease, key: key, mode: mode, session: session, isOrphan: !session.isAlive)
         )
@@ -202,12 +203,15 @@ final class SimulatedTransaction {
 
     private func lose() {
         connection = nil
+        _ = process.grants[lease]?.end(.lost)
         endLease()
     }
 
     private func endLease() {
         guard isHeld else { return }
         isHeld = false
+        _ = process.grants[lease]?.beginRelease()
+        process.grants[lease] = nil
         process.held[lease] = nil
         process.ledger.end(process: process.id, lease, key)
     }

@@ -17,6 +17,10 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case lost
         /// Locks that were no longer certain.
         case suspected
+        /// Those of them that had come in doubt before their callers went on.
+        case claimedInDoubt
+        /// Locks of explicit sessions.
+        case sessionLocks
         /// Sessions that were ended for their silence.
         case expired
         /// Processes that stood still for a while.
@@ -50,6 +54,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .yielded: ledger.yielded,
             .lost: ledger.lost,
             .suspected: ledger.suspected,
+            .claimedInDoubt: ledger.claimedInDoubt,
+            .sessionLocks: ledger.sessionLocks,
             .expired: ledger.expired,
             .freezes: ledger.freezes,
             .outlived: ledger.outlived,
