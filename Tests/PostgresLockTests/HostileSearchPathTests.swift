@@ -88,6 +88,8 @@ struct HostileSearchPathTests {
         await #expect(throws: CancellationError.self) { try await waiting.value }
         let granted = Task { try await locks.withLock("taken") { $0.isHeld } }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        let looks = await locks.lookCount
+        try await database.eventually("its harm is looked for") { await locks.lookCount > looks }
         try await taken.release()
         #expect(try await granted.value)
     }

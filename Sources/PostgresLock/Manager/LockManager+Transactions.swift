@@ -22,6 +22,9 @@ extension LockManager {
     /// The role's time limits for statements and transactions do not apply, since they would end waits: set one for your own by
     /// `SET LOCAL statement_timeout`.
     ///
+    /// Nor do the role's settings for the form of values (the style of `DateStyle`, `IntervalStyle`, `bytea_output`,
+    /// `extra_float_digits`), so that values can be decoded.
+    ///
     /// What the body has set for the session (`SET`, temporary tables, `LISTEN`, …) does not outlast the transaction.
     ///
     /// - Parameters:

@@ -161,6 +161,8 @@ struct OwnConnectionTests {
     /// Uses a connection in its own isolation, of which a blocked thread would be the end.
     private actor Owner {
         private let owned: OwnedLibPQ
+        /// A statement is about to be sent, before anything else runs in this isolation.
+        nonisolated let sending = AsyncStream.makeStream(of: Void.self)
 
         init(_ url: String, blocking: Bool) throws {
             owned = try OwnedLibPQ(url, blocking: blocking)
@@ -170,7 +172,8 @@ struct OwnConnectionTests {
         var isBlocking: Bool { owned.isBlocking }
 
         func ask(_ sql: String) async throws -> Bool? {
-            try await owned.connection.queryBoolean(sql)
+            sending.continuation.yield()
+            return try await owned.connection.queryBoolean(sql)
         }
 
         func resumeServer() {
@@ -187,14 +190,14 @@ struct OwnConnectionTests {
         let owner = try Owner(TestDatabase.get().url, blocking: isBlocking)
         let process = await owner.process
         kill(process, SIGSTOP)
-        let late = Task.detached {
+        let late = Task {
             try await Task.sleep(for: .seconds(60))
             Issue.record("The caller's isolation is blocked.")
             kill(process, SIGCONT)
         }
         // More than the socket takes.
         let asked = Task { try await owner.ask("SELECT true /* \(String(repeating: "x", count: 8_000_000)) */") }
-        try await Task.sleep(for: .milliseconds(100))
+        for await _ in owner.sending.stream { break }
         await owner.resumeServer()
         late.cancel()
         #expect(try await asked.value == true)
