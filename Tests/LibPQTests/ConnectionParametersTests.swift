@@ -31,5 +31,7 @@ struct ConnectionParametersTests {
         #expect(keywords.filter { own.contains($0) || $0 == string } == own + [string])
         parameters.silenceLimit = .seconds(1)
         #expect(parameters.keywords().contains { $0 == ("keepalives_idle", "3") })
+        parameters.silenceLimit = .seconds(86_400)
+        #expect(parameters.keywords().contains { $0 == ("keepalives_idle", "32766") })
     }
 }

@@ -117,6 +117,16 @@ struct LeaseTests {
         #expect(await holder.status() == 0)
     }
 
+    @Test("the longest lease connects over TCP, too", .server(listensOnTCP: true))
+    func longestLease() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager {
+            $0.url = database.server.connectionString(database: database.name, overTCP: true)
+            $0.lease = .seconds(86_400)
+        }
+        #expect(try await locks.withLock("a") { $0.isHeld })
+    }
+
     @Test("a process that was frozen while the server sends it more than fits loses its lock", .server(listensOnTCP: true))
     func frozenInFlood() async throws {
         let database = try TestDatabase.get()

@@ -103,8 +103,9 @@ package struct ConnectionParameters: Sendable {
     /// confirmed by `tcp_user_timeout`, the silence after that by keepalives. Neither has an effect on Unix sockets.
     private var keepalives: [(keyword: String, value: String)] {
         guard let silenceLimit else { return [] }
-        // Half of the time in quiet, then a probe at each sixth; libpq counts in seconds.
-        let sixth = max(1, silenceLimit.whole(.seconds(1)) / 6)
+        // Half of the time in quiet, then a probe at each sixth; libpq counts in seconds. Linux refuses more than 32,767 of them, and
+        // libpq gives up a connection for which it can't set this.
+        let sixth = min(max(1, silenceLimit.whole(.seconds(1)) / 6), 32_767 / 3)
         return [
             ("keepalives_idle", "\(3 * sixth)"), ("keepalives_interval", "\(sixth)"), ("keepalives_count", "3"),
             ("tcp_user_timeout", "\(silenceLimit.whole(.milliseconds(1)))"),
