@@ -138,7 +138,7 @@ package final class Connector: Sendable {
                 onNotice: { _ in }
             )
             _ = try? search.run { (session) throws(ConnectionFailure) -> Never in
-                guard try session.query("SELECT pg_catalog.pg_is_in_recovery()").text(row: 0, column: 0) == "f",
+                guard try session.ask("SELECT pg_catalog.pg_is_in_recovery()").text(row: 0, column: 0) == "f",
                     case let identity = try ServerIdentity(of: session, known: ground.known), ground.noteSeen(identity)
                 else { throw .onlyAsked }
                 highest = [highest, identity.timeline].compactMap(\.self).max()
