@@ -163,4 +163,47 @@ struct SessionFaultTests {
         }
         return 0
     }
+
+    @Test(
+        "what a task that outlives the body is about to send, while its connection is made ready for it, is not sent after the end",
+        .server(),
+        .direct("the link is before the server"),
+        arguments: [true, false]
+    )
+    func lateStatement(isTransaction: Bool) async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        // For a session the role's setting is restored first, for a transaction a savepoint is set.
+        try await database.query("CREATE ROLE app LOGIN; ALTER ROLE app SET default_transaction_isolation = 'serializable'")
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=app dbname=\(database.name)"
+        }
+        let sleep = "SELECT pg_sleep(20) /* savepoint */"
+        let preparation = """
+            SELECT 1 FROM pg_stat_activity WHERE usename = 'app'
+            AND query LIKE '\(isTransaction ? "SAVEPOINT %" : "SELECT pg_catalog.set_config(''default_transaction_isolation'', NULL%")'
+            """
+        let (late, continuation) = AsyncStream.makeStream(of: Task<Void, any Error>.self)
+        func body(_ run: @escaping @Sendable () async throws -> Void) async throws {
+            link.setDelay(.seconds(1))
+            continuation.yield(Task { try await run() })
+            try await database.eventually("the connection is made ready") { try await !database.query(preparation).isEmpty }
+            link.setDelay(.zero)
+        }
+        if isTransaction {
+            try await locks.withTransaction(locking: "a") { transaction in
+                try await body { _ = try await transaction.query(sleep) }
+            }
+        } else {
+            try await locks.withSession { session in try await body { _ = try await session.query(sleep) } }
+        }
+        for await task in late {
+            let error = await #expect(throws: LockError.self) { try await task.value }
+            #expect(error?.code == .invalidArgument)
+            break
+        }
+        await locks.shutdown()
+        try await database.query("DROP ROLE app")
+    }
 }

@@ -1,12 +1,10 @@
 // Ending what a connection runs, from another connection, without ever striking the statement that comes after it.
 extension Engine {
     mutating func interrupt(_ id: ConnectionID, onlyLockWaits: Bool, cause: EndCause?, now: Instant) {
-        guard let connection = connections[id], !connection.isStatementAnswered else { return }
-        if let interrupt = connection.interrupt {
-            // What is being ended to begin anew is not to begin anew any more.
-            if interrupt.cause == .renewed { connections[id]?.interrupt?.cause = cause }
-            return
-        }
+        guard let connection = connections[id] else { return }
+        // What is being ended to begin anew is not to begin anew any more, also if only the cancel's own answer is missing.
+        if connection.interrupt?.cause == .renewed { connections[id]?.interrupt?.cause = cause }
+        guard connection.interrupt == nil, !connection.isStatementAnswered else { return }
         let giveUpAt = now.advanced(by: interruptLimit(of: id, cause))
         connections[id]?.interrupt = Interrupt(onlyLockWaits: onlyLockWaits, cause: cause, giveUpAt: giveUpAt)
         sendCancel(to: id, now: now)

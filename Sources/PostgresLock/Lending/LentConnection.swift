@@ -36,6 +36,8 @@ final class LentConnection {
     var isDoomed = false
     /// Whether an error has taken the transaction's locks along. The connection is as it should be.
     var isAborted = false
+    /// Whether the body is over. What runs, or stands in line, is ended, and only the scope's end sends anything from now on.
+    private(set) var isAtEnd = false
     /// After the last answer.
     private(set) var transaction = Reply.Transaction.unknown
     /// What is known of those in a transaction.
@@ -130,6 +132,12 @@ final class LentConnection {
             return
         }
         next.continuation.resume(returning: .begun)
+    }
+
+    /// The body is over.
+    func beginEnd() {
+        isAtEnd = true
+        closeLine()
     }
 
     func closeLine() {

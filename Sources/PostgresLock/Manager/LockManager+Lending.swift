@@ -72,12 +72,19 @@ extension LockManager {
         // One in doubt goes on: its transaction has failed, and is still to be rolled back.
         if !loan.ending.isOpen, let loss = loan.ending.loss { throw loss }
         guard loan.ending.isOpen, let state = lent[loan.connection], state.ending === loan.ending else {
-            throw LockError(
-                .invalidArgument,
-                "The \(loan.borrower.rawValue) has ended. Use it only inside the body that it was made for."
-            )
+            throw ended(loan.borrower)
         }
         return state
+    }
+
+    /// Refuses what a task that outlives the scope's body is about to send. Nothing could end it: what runs at the scope's end was
+    /// cancelled before.
+    func requireGoingOn(_ state: LentConnection) throws {
+        guard !state.isAtEnd || state.loss != nil else { throw ended(state.borrower) }
+    }
+
+    private func ended(_ borrower: Loan.Borrower) -> LockError {
+        LockError(.invalidArgument, "The \(borrower.rawValue) has ended. Use it only inside the body that it was made for.")
     }
 
     // MARK: Locks
@@ -211,6 +218,7 @@ extension LockManager {
         mayBlock: Bool = true,
         isRenewable: Bool = false
     ) async throws -> [Reply] {
+        try requireGoingOn(state)
         let call = PendingCall()
         state.running = call
         defer { state.running = nil }

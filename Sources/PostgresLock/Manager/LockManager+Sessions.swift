@@ -311,7 +311,7 @@ extension LockManager {
         }
         // From here on nothing new begins. What a task that outlives the body has begun is ended.
         _ = state.ending.beginRelease()
-        state.closeLine()
+        state.beginEnd()
         if let running = state.running { cancel(running) }
         await lastTurn(on: state)
         defer { state.endTurn() }

@@ -213,6 +213,8 @@ extension LockManager {
         let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
         try requireHope(state)
+        // Here, since without the savepoint there would be nothing to go back to.
+        try requireGoingOn(state)
         do {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
             let replies = try await send(
@@ -302,7 +304,7 @@ extension LockManager {
     /// What a task that outlives the body has begun is ended, and nothing new begins.
     private func endLateStatements(of transaction: LockTransaction) {
         guard let state = try? borrowed(transaction.loan) else { return }
-        state.closeLine()
+        state.beginEnd()
         if let running = state.running { cancel(running) }
     }
 

@@ -124,6 +124,22 @@ struct EngineRenewalTests {
     }
 }
 
+extension EngineRenewalTests {
+    @Test("a borrower's wait that has been answered, but not the cancel that was to renew it, ends by a cancel that comes then")
+    func cancelledLate() {
+        var script = EngineScript { $0.lookInterval = .seconds(1) }
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, isRenewable: true, now: $1) }
+        script.pass(.seconds(1))
+        script.connected(2)
+        #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
+        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [])
+        #expect(script.cancel(2) == [])
+        #expect(script.answered(2, true) == [.resolve(2, .settled(cause: .cancelled))])
+    }
+}
+
 extension Engine.Look {
     fileprivate init(_ connection: ConnectionID) {
         self.init(connection: connection, oldestAge: .max)
