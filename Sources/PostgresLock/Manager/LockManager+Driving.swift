@@ -127,7 +127,7 @@ extension LockManager {
                 let answer = Engine.Answer(
                     rows: reply.booleans,
                     position: FencingStatement.position(reply),
-                    failure: waiting.remove(id) == nil ? reply.error.map(Failure.init) : waitFailure(reply)
+                    failure: waiting.removeValue(forKey: id) == true ? quietWaitFailure(reply) : reply.error.map(Failure.init)
                 )
                 drive { $0.answered(id, answer, now: $1) }
             }
@@ -139,13 +139,16 @@ extension LockManager {
         }
     }
 
-    /// Why a wait has ended without the lock. Where the server does not run what catches its end, it is asked for anew without that.
-    private func waitFailure(_ reply: Reply) -> Failure? {
-        guard !waitsPlainly, reply.booleans != [true], reply.error.map({ $0.isOfMissingLanguage }) ?? true else {
+    /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not
+    /// come through, the lock is asked for anew without it. Several such waits may be on their way when the first one shows it.
+    private func quietWaitFailure(_ reply: Reply) -> Failure? {
+        guard reply.booleans != [true], reply.error.map({ $0.isOfMissingLanguage }) ?? true else {
             return reply.error.map(Failure.init)
         }
-        waitsPlainly = true
-        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
+        if !waitsPlainly {
+            waitsPlainly = true
+            logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
+        }
         return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
     }
 
@@ -157,7 +160,7 @@ extension LockManager {
             connection.submit(LockStatements.statement(for: batch))
         case .wait(let key, let mode, let limit):
             preludes[id, default: 0] += 1
-            waiting.insert(id)
+            waiting[id] = !waitsPlainly
             connection.submit(LockStatements.prepareWait(for: key, limit: limit))
             connection.submit(waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait(in: key.space, mode))
         case .releaseAll:
@@ -205,7 +208,7 @@ extension LockManager {
     private func close(_ id: ConnectionID) {
         abandonAttempt(id)
         preludes[id] = nil
-        waiting.remove(id)
+        waiting[id] = nil
         proofs[id] = nil
         connections.removeValue(forKey: id)?.close()
     }
