@@ -56,4 +56,53 @@ struct QuietWaitTests {
         await locks.shutdown()
         try await database.query("DROP OWNED BY \(database.name)_app; DROP ROLE \(database.name)_app")
     }
+
+    @Test("where PL/pgSQL goes missing, each of several waits that are on their way goes on without it", .database)
+    func noLanguageForSeveral() async throws {
+        let database = try TestDatabase.get()
+        let (holder, locks) = (try database.manager(), try database.manager())
+        let keys = (1...4).map { LockKey(number: $0) }
+        let held = try await holder.acquire(all: keys.map { .exclusive($0) })
+        // From here on there are connections for all the waits, so that these begin at once.
+        let first = keys.map { key in Task { try await locks.withLock(key) { _ in } } }
+        try await database.eventually("all wait") { try await database.locks(granted: false) == keys.count }
+        for wait in first { wait.cancel() }
+        for wait in first { await #expect(throws: CancellationError.self) { try await wait.value } }
+        try await database.query("DROP EXTENSION plpgsql")
+        let waits = keys.map { key in Task { try await locks.withLock(key) { lock in lock.isHeld } } }
+        try await database.eventually("all wait, or have failed") {
+            let waiting = try await database.locks(granted: false)
+            let isWaiting = await locks.waitingCount
+            return waiting == isWaiting && isWaiting > 0
+        }
+        try await held.release()
+        for wait in waits { #expect(try await wait.value) }
+    }
+
+    @Test("a trigger's message that looks like that of a wait changes nothing of what a statement has come to", .database)
+    func imitation() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        try await database.query(
+            """
+            CREATE TABLE t (code text);
+            CREATE FUNCTION imitate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+              RAISE INFO USING ERRCODE = NEW.code, MESSAGE = 'pglock';
+              IF NEW.code = 'PGL00' THEN RAISE 'refused'; END IF;
+              RETURN NEW;
+            END $$;
+            CREATE TRIGGER imitate BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION imitate()
+            """
+        )
+        for code in ["PGL01", "PGL02"] {
+            let insert = "INSERT INTO t VALUES ('\(code)') RETURNING code"
+            #expect(try await locks.withSession { try await $0.query(insert) }.count == 1)
+            #expect(try await locks.withTransaction(locking: "a") { try await $0.query(insert) }.count == 1)
+        }
+        let error = await #expect(throws: LockError.self) {
+            try await locks.withSession { _ = try await $0.query("INSERT INTO t VALUES ('PGL00')") }
+        }
+        #expect(error?.code == .statementFailed)
+        #expect(try await database.query("SELECT count(*) FROM t") == [["4"]])
+    }
 }

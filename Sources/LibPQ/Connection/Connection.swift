@@ -321,10 +321,16 @@ package final class Connection: @unchecked Sendable {
         }
     }
 
-    /// libpq wants to be told per statement, after the end of the one before it, that rows are wanted one by one.
+    /// libpq wants to be told per statement, after the end of the one before it, that rows are wanted one by one. It reads no message
+    /// of a statement before that.
     private func beginGroup() {
-        guard let raw, case .execute(.booleans) = expectations.first else { return }
-        PQsetSingleRowMode(raw.pointer)
+        guard let raw else { return }
+        guard case .execute(let shape) = expectations.first else {
+            raw.notices.isWaitAnswered = false
+            return
+        }
+        raw.notices.isWaitAnswered = shape == .waitOutcome
+        if shape == .booleans { PQsetSingleRowMode(raw.pointer) }
     }
 
     private func lose() {

@@ -5,7 +5,10 @@ final class NoticeReceiver {
     private let handler: @Sendable (ServerError) -> Void
     /// The message that announced the session's end, when it arrived as a mere notice.
     private(set) var lastWords: ServerError?
-    /// What the last wait that answers so has come to.
+    /// Whether what is being answered is a wait that says by a message what it has come to. Anything else may send such a message
+    /// too, like a trigger, and then it means nothing.
+    var isWaitAnswered = false
+    /// What the last such wait has come to.
     private var waitOutcome: WaitOutcome?
 
     init(_ handler: @escaping @Sendable (ServerError) -> Void) {
@@ -32,7 +35,7 @@ final class NoticeReceiver {
     }
 
     private func receive(_ notice: ServerError) {
-        if let outcome = WaitOutcome(notice) {
+        if isWaitAnswered, let outcome = WaitOutcome(notice) {
             waitOutcome = outcome
             return
         }

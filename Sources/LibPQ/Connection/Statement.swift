@@ -3,6 +3,8 @@ package struct Statement: Sendable {
     package enum Shape: Hashable, Sendable {
         /// Booleans, row by row, so that those before an error are known; NULL stands for none.
         case booleans
+        /// None, and a message that says what came of it: see ``WaitOutcome``.
+        case waitOutcome
         /// Everything, in text format.
         case rows
     }

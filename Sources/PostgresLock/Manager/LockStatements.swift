@@ -114,7 +114,7 @@ enum LockStatements {
             EXCEPTION WHEN query_canceled THEN \(say(.cancelled)) WHEN lock_not_available THEN \(say(.timedOut)) END $pglock$
             """,
             parameters: [],
-            shape: .booleans
+            shape: .waitOutcome
         )
     }
 
