@@ -2,10 +2,13 @@
 extension Engine {
     mutating func interrupt(_ id: ConnectionID, onlyLockWaits: Bool, cause: EndCause?, now: Instant) {
         guard let connection = connections[id] else { return }
-        // What is being ended to begin anew is not to begin anew any more, also if only the cancel's own answer is missing.
-        if connection.interrupt?.cause == .renewed { connections[id]?.interrupt?.cause = cause }
-        guard connection.interrupt == nil, !connection.isStatementAnswered else { return }
         let giveUpAt = now.advanced(by: interruptLimit(of: id, cause))
+        if let interrupt = connection.interrupt, interrupt.cause == .renewed {
+            // What is being ended to begin anew is not to begin anew any more, also if only the cancel's own answer is missing.
+            connections[id]?.interrupt?.cause = cause
+            connections[id]?.interrupt?.giveUpAt = min(interrupt.giveUpAt, giveUpAt)
+        }
+        guard connection.interrupt == nil, !connection.isStatementAnswered else { return }
         connections[id]?.interrupt = Interrupt(onlyLockWaits: onlyLockWaits, cause: cause, giveUpAt: giveUpAt)
         sendCancel(to: id, now: now)
     }
