@@ -18,6 +18,7 @@ extension Engine {
         guard begin(id, .lock(request.key), deadline: deadline, now: now) else { return }
         table.request(id, request, enclosing: enclosing, now: now)
         settleTable(now: now)
+        if !turnsOfBorrowers.isEmpty, table.isQueued(id) { wantTurns(of: request.key, now: now) }
         if let deadline { planLook(for: id, request.key, deadline: deadline, now: now) }
     }
 
@@ -52,7 +53,10 @@ extension Engine {
         guard begin(id, .lend(isTry: isTry), deadline: deadline, now: now) else { return }
         isWakeStale = true
         lendQueue.append(id)
-        if let turn { turnsOfBorrowers[id] = TurnOfBorrower(turn: turn.id, yieldAt: turn.until) }
+        if let turn, let key = table.request(turn.id)?.key {
+            turnsOfBorrowers.insert(id, turn: turn.id, key: key, until: turn.until)
+            if table.isContended(turn.id) { turnsOfBorrowers.want(key, keptUntil: turn.until) }
+        }
         assignConnections(now: now)
         if isTry, calls[id] != nil, !mayGetConnections(lendQueue.count, now: now) { refuse(id) }
     }

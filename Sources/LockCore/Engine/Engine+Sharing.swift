@@ -44,8 +44,7 @@ extension Engine {
     }
 
     var nextYield: Instant? {
-        let turns = turnsOfBorrowers.values.map(\.yieldAt).min()
-        return [placeToYield?.at, turns].compactMap(\.self).min()
+        mutating get { [placeToYield?.at, turnsOfBorrowers.earliest()].compactMap(\.self).min() }
     }
 
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
@@ -61,23 +60,22 @@ extension Engine {
 
     // MARK: Giving turns up
 
-    /// A transaction that has its turn for a key, and waits for a connection.
-    struct TurnOfBorrower: Sendable {
-        let turn: RequestID
-        var yieldAt: Instant
+    /// How long a transaction that waits for a connection keeps a turn that others begin to want.
+    private static let patience = Duration.seconds(1)
+
+    /// A task waits for a key, for which transactions may have the turn that wait for a connection.
+    mutating func wantTurns(of key: AdvisoryKey, now: Instant) {
+        isWakeStale = true
+        turnsOfBorrowers.want(key, keptUntil: now.advanced(by: Self.patience))
     }
 
     /// Others of the process may wait for the key with locks in hand that those wait for who have the connections. So a turn that
     /// others want is not kept for long without a connection: the call ends, to be made anew behind them.
     mutating func yieldTurns(now: Instant) {
-        guard !turnsOfBorrowers.isEmpty else { return }
-        for (id, borrower) in turnsOfBorrowers.sorted(by: { $0.key < $1.key }) where borrower.yieldAt <= now {
-            if table.isContended(borrower.turn) {
-                lendQueue.remove(id)
-                resolve(id, .ended(.yielded))
-            } else {
-                turnsOfBorrowers[id]?.yieldAt = now.advanced(by: .seconds(1))
-            }
+        while let (call, turn) = turnsOfBorrowers.popDue(now: now) {
+            guard table.isContended(turn) else { continue }
+            lendQueue.remove(call)
+            resolve(call, .ended(.yielded))
         }
     }
 }

@@ -61,7 +61,7 @@ package struct Engine: Sendable {
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
     /// Those of them who have the turn of a key meanwhile.
-    var turnsOfBorrowers: [RequestID: TurnOfBorrower] = [:]
+    var turnsOfBorrowers = TurnsOfBorrowers()
     /// How many connections have been given another role.
     var conversionCount = 0
 
@@ -189,7 +189,7 @@ package struct Engine: Sendable {
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
         guard let call = calls.removeValue(id) else { return }
-        if !turnsOfBorrowers.isEmpty { turnsOfBorrowers[id] = nil }
+        if !turnsOfBorrowers.isEmpty { turnsOfBorrowers.remove(id) }
         if !unconfirmed.isEmpty, takeUnconfirmed(id)?.holder == id { unclaimed.append(id) }
         if call.deadline != nil {
             noteDeadlineGone()

@@ -79,4 +79,41 @@ struct EngineSharingTests {
         #expect(script.pass(.seconds(1)) == [.resolve(3, .ended(.yielded))])
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [])
     }
+
+    @Test("of many turns for keys that transactions have without a connection, only those are looked at that others want")
+    func manyTurns() {
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        // What grows with the square of the number takes minutes here, and is seen.
+        for number in 1...UInt64(40_000) {
+            let (turn, call) = (RequestID(3 * number), RequestID(3 * number + 1))
+            let request = LockTable.Request(AdvisoryKey(Int64(number)), .exclusive, scope: .transaction)
+            script.engine.acquire(turn, request, now: script.now)
+            script.engine.lend(call, turn: (turn, Duration.seconds(1).instant), now: script.now)
+            _ = script.engine.endBurst(now: script.now)
+        }
+        _ = script.engine.takeActions()
+        #expect(script.engine.nextWake(now: script.now) == nil, "a turn that no other task wants wakes the engine up")
+        for number: UInt64 in [7, 30_000] { script.acquire(RequestID(3 * number + 2), .exclusive, AdvisoryKey(Int64(number))) }
+        #expect(script.passToNextWake() == [.resolve(22, .ended(.yielded)), .resolve(90_001, .ended(.yielded))])
+        #expect(script.now == Duration.seconds(1).instant)
+        #expect(script.engine.nextWake(now: script.now) == nil)
+    }
+
+    @Test("a turn that others have wanted, and do not want any more, is kept, until others want it again")
+    func wantedAgain() {
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.acquire(2, scope: .transaction)
+        script.acquire(3)
+        script.on { $0.lend(4, turn: (2, Duration.seconds(1).instant), now: $1) }
+        script.cancel(3)
+        #expect(script.passToNextWake() == [])
+        #expect(script.engine.nextWake(now: script.now) == nil)
+        script.acquire(5)
+        #expect(script.passToNextWake() == [.resolve(4, .ended(.yielded))])
+        #expect(script.now == Duration.seconds(2).instant)
+    }
 }
