@@ -58,6 +58,8 @@ struct HarmlessWaitTests {
         try await database.query("DROP ROLE \(role)")
     }
 
+    private static let beginTransactions = "DO $$ BEGIN FOR i IN 1..1001 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
+
     @Test("VACUUM removes rows that were deleted while processes waited for a lock", .database, arguments: Wait.allCases)
     func vacuum(wait: Wait) async throws {
         let database = try TestDatabase.get()
@@ -66,6 +68,7 @@ struct HarmlessWaitTests {
         let waiter = try database.manager {
             $0.lookInterval = .milliseconds(50)
             $0.longWait = .milliseconds(50)
+            $0.oldestSnapshot = 1000
         }
         let lock = try await holder.acquire("nightly")
         let waiting = Task { try await wait.run(waiter, "nightly") {} }
@@ -73,12 +76,39 @@ struct HarmlessWaitTests {
         try await database.query("DELETE FROM t")
         try await database.query("VACUUM t")
         #expect(try await database.query("SELECT pg_relation_size('t') > 0") == [["t"]], "the wait holds nothing up")
-        try await database.query("DO $$ BEGIN FOR i IN 1..10001 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$")
+        try await database.query(Self.beginTransactions)
         try await database.eventually("VACUUM removes them") {
             try await database.query("VACUUM t")
             return try await database.query("SELECT pg_relation_size('t')") == [["0"]]
         }
         #expect(await waiter.renewedWaits > 0)
+        try await lock.release()
+        try await waiting.value
+    }
+
+    @Test("a wait with an old snapshot keeps its place while another session has an older one", .database, arguments: Wait.allCases)
+    func notTheOldest(wait: Wait) async throws {
+        let database = try TestDatabase.get()
+        let holder = try database.manager()
+        let waiter = try database.manager {
+            $0.lookInterval = .milliseconds(50)
+            $0.longWait = .milliseconds(50)
+            $0.oldestSnapshot = 1000
+        }
+        let lock = try await holder.acquire("nightly")
+        let waiting = try await holder.withTransaction { report in
+            try await report.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            _ = try await report.query("SELECT 1")
+            try await database.query("SELECT txid_current()")
+            let waiting = Task { try await wait.run(waiter, "nightly") {} }
+            try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+            try await database.query(Self.beginTransactions)
+            let looks = await waiter.lookCount
+            try await database.eventually("the server is asked") { await waiter.lookCount >= looks + 3 }
+            #expect(await waiter.renewedWaits == 0)
+            return waiting
+        }
+        try await database.eventually("it is renewed") { await waiter.renewedWaits > 0 }
         try await lock.release()
         try await waiting.value
     }

@@ -94,14 +94,14 @@ extension Engine {
     ///   - deadline: When it is to be cancelled.
     ///   - answerBy: When the connection counts as dead, if there is no answer until then.
     ///   - lockWait: The key that it takes, and may wait for. It is cancelled only while it waits for a lock.
-    ///   - isRenewable: Whether it is a wait for a lock that may be ended, by the cause `renewed`, to be begun anew.
+    ///   - renewals: For a wait for a lock that may be ended, by the cause `renewed`, to be begun anew: how often it was already.
     package mutating func beginStatement(
         _ id: RequestID,
         on connection: ConnectionID,
         deadline: Instant? = nil,
         answerBy: Instant? = nil,
         lockWait: AdvisoryKey? = nil,
-        isRenewable: Bool = false,
+        renewals: Int? = nil,
         now: Instant
     ) {
         calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
@@ -116,11 +116,11 @@ extension Engine {
         connections[connection]?.isAnswerMissed = false
         connections[connection]?.isStatementAnswered = false
         connections[connection]?.lastSent = now
-        connections[connection]?.isStatementRenewable = isRenewable
+        connections[connection]?.statementRenewals = renewals
         connections[connection]?.statementSentAt = now
         connections[connection]?.probedSince = nil
         connections[connection]?.lockWait = lockWait
-        if isRenewable { planHarmLook(now: now) }
+        if renewals != nil { planHarmLook(now: now) }
     }
 
     /// The server has answered the statement.

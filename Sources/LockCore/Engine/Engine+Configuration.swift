@@ -33,10 +33,12 @@ extension Engine {
         /// never.
         package var lookInterval: Duration?
         /// After waiting for ``longWait``, a snapshot is too old when so many transactions have been begun since.
-        package var oldestSnapshot: Int32 = 10_000
-        package var longWait = Duration.seconds(60)
+        package var oldestSnapshot: Int32 = 1_000_000
+        package var longWait = Duration.seconds(900)
         /// After that, when any has.
-        package var longestWait = Duration.seconds(900)
+        package var longestWait = Duration.seconds(4 * 3600)
+        /// How often all three are doubled at most: once for each time that the wait was begun anew.
+        package var mostDoublings = 4
         package var capacity = Capacity.fraction(0.5)
         package var seed: UInt64 = 0
 

@@ -53,8 +53,8 @@ extension Engine {
         /// The statement that runs on a lent connection.
         var statement: RequestID?
         var isStatementAnswered = false
-        /// Whether it is a wait that whoever runs it can begin anew.
-        var isStatementRenewable = false
+        /// How often it was begun anew, if it is a wait that can be.
+        var statementRenewals: Int?
         var statementSentAt = Instant(nanoseconds: 0)
         /// The key that the statement takes, and may wait for.
         var lockWait: AdvisoryKey?

@@ -5,7 +5,7 @@ extension Engine {
     /// What the server is asked about a session that waits.
     package struct Look: Hashable, Sendable {
         package let connection: ConnectionID
-        /// A snapshot that so many transactions have been begun since is too old.
+        /// A snapshot that so many transactions have been begun since is too old, if no other session of the database has an older one.
         package let oldestAge: Int32
 
         package init(connection: ConnectionID, oldestAge: Int32) {
@@ -92,7 +92,7 @@ extension Engine {
             guard let connection = connections[id], connection.interrupt == nil, let since = waitSince(connection) else { return nil }
             let age = since.duration(to: now)
             guard age >= interval else { return nil }
-            return Look(connection: id, oldestAge: configuration.oldestSnapshot(afterWaiting: age))
+            return Look(connection: id, oldestAge: configuration.oldestSnapshot(afterWaiting: age, renewals: renewals(connection)))
         }
     }
 
@@ -100,10 +100,14 @@ extension Engine {
     private func waitSince(_ connection: Connection) -> Instant? {
         switch connection.phase {
         case .waiting: connection.sentTimes.last
-        case .lent where connection.isStatementRenewable && connection.statement != nil && !connection.isStatementAnswered:
+        case .lent where connection.statementRenewals != nil && connection.statement != nil && !connection.isStatementAnswered:
             connection.statementSentAt
         default: nil
         }
+    }
+
+    private func renewals(_ connection: Connection) -> Int {
+        if case .waiting(let key) = connection.phase { waits[key]?.renewals ?? 0 } else { connection.statementRenewals ?? 0 }
     }
 
     // MARK: Renewing
@@ -131,6 +135,7 @@ extension Engine {
         actions.append(.log(.waitRenewed(id)))
         if case .waiting(let key) = connection.phase {
             waits[key]?.renewal = .anew
+            waits[key]?.renewals += 1
             interrupt(id, onlyLockWaits: true, cause: nil, now: now)
         } else {
             interrupt(id, onlyLockWaits: true, cause: .renewed, now: now)
@@ -151,7 +156,7 @@ extension Engine {
             waits[key]?.renewal = nil
             startWait(key, on: id, now: now)
         case .yielding:
-            waits[key] = Wait(mode: wait.mode)
+            waits[key] = Wait(mode: wait.mode, renewals: wait.renewals)
             waitQueue.append(key)
             becomeIdle(id, now: now)
             schedulePoll(now: now)
@@ -162,8 +167,12 @@ extension Engine {
 
 extension Engine.Configuration {
     /// How many transactions may have been begun since the snapshot of a wait: what they have replaced can't be removed.
-    fileprivate func oldestSnapshot(afterWaiting age: Duration) -> Int32 {
-        if age >= longestWait { return 1 }
-        return age >= longWait ? oldestSnapshot : .max
+    ///
+    /// A wait that is begun anew is behind all the others. So each time it is let go on for longer: where it takes hours to come to
+    /// the front of the queue, the same limit again and again would keep it from getting there.
+    fileprivate func oldestSnapshot(afterWaiting age: Duration, renewals: Int) -> Int32 {
+        let factor = 1 << min(renewals, mostDoublings)
+        if age >= longestWait * factor { return 1 }
+        return age >= longWait * factor ? Int32(clamping: Int(oldestSnapshot) * factor) : .max
     }
 }

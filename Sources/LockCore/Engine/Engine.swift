@@ -138,6 +138,8 @@ package struct Engine: Sendable {
         var place = Place.queued
         var isPolling = false
         var isUnwanted = false
+        /// How often it was begun anew because it held up others.
+        var renewals = 0
         /// Why it is being ended, if that is only to begin anew.
         var renewal: Renewal?
     }

@@ -67,8 +67,9 @@ extension LockManager {
         /// How long a wait lasts before the server is asked whether it holds up others.
         package var lookInterval = Duration.seconds(1)
 
-        /// From when on the age of a wait's snapshot counts.
-        package var longWait = Duration.seconds(60)
+        /// From when on the age of a wait's snapshot counts, and from how many transactions on it is too old.
+        package var longWait = Duration.seconds(900)
+        package var oldestSnapshot: Int32 = 1_000_000
 
         /// - Parameter url: See ``url``.
         public init(url: String? = nil) {
@@ -266,6 +267,7 @@ extension LockManager.Configuration {
         // Behind a pooler of transactions there is no session to ask over.
         if !transactionsOnly { engine.lookInterval = lookInterval }
         engine.longWait = longWait
+        engine.oldestSnapshot = oldestSnapshot
         engine.seed = UInt64.random(in: .min ... .max)
         return engine
     }

@@ -205,7 +205,7 @@ extension LockManager {
     ///   - lockWait: The key that the last statement takes, and may wait for. Only then is it known at the deadline that the lock
     ///     was taken: the server has ended a wait for it.
     ///   - mayBlock: If not, a server that does not answer in time counts as gone.
-    ///   - isRenewable: Whether the caller begins the wait anew when this throws ``WaitEndedForOthers``.
+    ///   - renewals: If the caller begins the wait anew when this throws ``WaitEndedForOthers``: how often it has done so.
     /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
     ///   what made them fail.
     func send(
@@ -216,7 +216,7 @@ extension LockManager {
         isUndone: Bool = false,
         lockWait: LockKey? = nil,
         mayBlock: Bool = true,
-        isRenewable: Bool = false
+        renewals: Int? = nil
     ) async throws -> [Reply] {
         try requireGoingOn(state)
         let call = PendingCall()
@@ -231,7 +231,7 @@ extension LockManager {
                     deadline: limit.deadline,
                     answerBy: answerBy,
                     lockWait: lockWait?.advisory,
-                    isRenewable: isRenewable,
+                    renewals: renewals,
                     now: now
                 )
             }

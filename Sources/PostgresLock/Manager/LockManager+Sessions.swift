@@ -148,6 +148,7 @@ extension LockManager {
         isTry: Bool,
         on state: LentConnection
     ) async throws -> [Reply] {
+        var renewals = 0
         while true {
             do {
                 return try await send(
@@ -158,9 +159,10 @@ extension LockManager {
                     isUndone: true,
                     lockWait: isTry ? nil : key,
                     mayBlock: !isTry,
-                    isRenewable: !isTry
+                    renewals: isTry ? nil : renewals
                 )
             } catch is WaitEndedForOthers {
+                renewals += 1
                 await proveNotHeld(key, mode, on: state)
             }
         }

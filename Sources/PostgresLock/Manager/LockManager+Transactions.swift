@@ -144,6 +144,7 @@ extension LockManager {
         on state: LentConnection
     ) async throws -> [Reply] {
         let keys = key.map { [$0] } ?? []
+        var renewals = 0
         while true {
             do {
                 return try await send(
@@ -154,9 +155,10 @@ extension LockManager {
                     isUndone: true,
                     lockWait: mayBlock ? key : nil,
                     mayBlock: mayBlock,
-                    isRenewable: mayBlock
+                    renewals: mayBlock ? renewals : nil
                 )
             } catch is WaitEndedForOthers {
+                renewals += 1
                 let (replies, loss) = await settle([LockStatements.command("ROLLBACK")], on: state)
                 if let failure = loss ?? replies.first?.error.map(Failure.init) { throw LockError(failure, keys: keys, place: place) }
             }

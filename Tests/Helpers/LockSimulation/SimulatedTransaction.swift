@@ -14,6 +14,7 @@ final class SimulatedTransaction {
     private var turn: RequestID?
     private var connection: ConnectionID?
     private var isHeld = false
+    private var renewals = 0
 
     init(_ task: SimulatedTask) {
         self.task = task
@@ -88,7 +89,7 @@ final class SimulatedTransaction {
             deadline: deadline,
             cancelAfter: cancelAfter,
             lockWait: isTry ? nil : key,
-            isRenewable: !isTry
+            renewals: isTry ? nil : renewals
         ) { [self] outcome, reply in
             if outcome == .settled(cause: .renewed), reply?.failure != nil { return lockAnew() }
             guard case .settled = outcome, let reply, reply.failure == nil, reply.rows == [true],
@@ -100,6 +101,7 @@ final class SimulatedTransaction {
 
     /// The wait was ended because it held up others.
     private func lockAnew() {
+        renewals += 1
         run(.endTransaction, cancelAfter: .seconds(30)) { [self] outcome, reply in
             guard case .settled = outcome, reply?.failure == nil, !isOver else { return end() }
             lock()
@@ -144,7 +146,7 @@ final class SimulatedTransaction {
         deadline: Instant? = nil,
         cancelAfter: Duration?,
         lockWait: AdvisoryKey? = nil,
-        isRenewable: Bool = false,
+        renewals: Int? = nil,
         completion: @escaping (Engine.Outcome, SimulatedReply?) -> Void
     ) {
         guard let connection else { return completion(.failed(.lost), nil) }
@@ -154,7 +156,7 @@ final class SimulatedTransaction {
         let id = process.call(
             // From then on the connection has the usual time to answer, or is given up.
             within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
-            { $0.beginStatement($1, on: connection, deadline: deadline, lockWait: lockWait, isRenewable: isRenewable, now: $2) },
+            { $0.beginStatement($1, on: connection, deadline: deadline, lockWait: lockWait, renewals: renewals, now: $2) },
             completion: { _, outcome in completion(outcome, reply) }
         )
         process.links[connection]?.submit(statement) { [process] answer in

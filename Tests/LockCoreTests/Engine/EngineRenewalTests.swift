@@ -91,7 +91,7 @@ struct EngineRenewalTests {
         var script = Self.asked()
         script.answered(1, false, false)
         var ages: [Int32] = [.max]
-        while script.now < Duration.seconds(1000).instant {
+        while script.now < Duration.seconds(15_000).instant {
             for action in script.pass(.seconds(7)) {
                 switch action {
                 case .submit(1, .look(let looks)):
@@ -102,7 +102,7 @@ struct EngineRenewalTests {
                 }
             }
         }
-        #expect(ages == [.max, 10_000, 1])
+        #expect(ages == [.max, 1_000_000, 1])
     }
 
     @Test("the wait of a borrower is ended with the cause that it is to be begun anew, unless its time has come")
@@ -111,7 +111,7 @@ struct EngineRenewalTests {
             var script = EngineScript { $0.lookInterval = .seconds(1) }
             script.on { $0.lend(1, now: $1) }
             script.connected(1)
-            script.on { $0.beginStatement(2, on: 1, isRenewable: true, now: $1) }
+            script.on { $0.beginStatement(2, on: 1, renewals: 0, now: $1) }
             #expect(script.pass(.seconds(1)).connecting == 2)
             #expect(script.connected(2) == [.submit(2, .look([.init(1)]))])
             #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
@@ -125,12 +125,41 @@ struct EngineRenewalTests {
 }
 
 extension EngineRenewalTests {
+    /// Twenty processes ask for the lock again as soon as they have had it, on a server where 5,000 transactions begin per second. Only
+    /// one of them can be told that its snapshot is too old; the others never give up their places.
+    @Test("a wait that is renewed by age gets its lock in a closed loop of 20 processes", arguments: [5, 60, 600])
+    func closedLoop(hold: Int) {
+        var script = Self.asked()
+        var since = Instant(nanoseconds: 0)
+        var turn = since.advanced(by: .seconds(20 * hold))
+        script.answered(1, false, false)
+        while let wake = script.engine.nextWake(now: script.now), wake < turn, script.now < Duration.seconds(100_000).instant {
+            for action in script.passToNextWake() {
+                switch action {
+                case .submit(1, .look(let looks)):
+                    let isOld = since.duration(to: script.now) / .seconds(1) * 5000 >= Double(looks[0].oldestAge)
+                    guard script.answered(1, isOld, false).contains(.submit(1, .cancel(2, onlyLockWaits: true))) else { continue }
+                    script.answered(1, true)
+                    script.answered(2, failure: .cancelledByServer)
+                    #expect(script.answered(2, true) == [.submit(2, .wait(1, .exclusive, limit: nil))])
+                    since = script.now
+                    turn = since.advanced(by: .seconds(20 * hold))
+                case .submit(1, .probe): script.sighted(.active(isHeard: true))
+                default: Issue.record("\(action)")
+                }
+            }
+        }
+        #expect(turn <= Duration.seconds(50 * hold).instant, "it has waited for two and a half rounds")
+        script.pass(script.now.duration(to: turn))
+        #expect(script.answered(2, true) == [.resolve(1, .granted)])
+    }
+
     @Test("a borrower's wait that has been answered, but not the cancel that was to renew it, ends by a cancel that comes then")
     func cancelledLate() {
         var script = EngineScript { $0.lookInterval = .seconds(1) }
         script.on { $0.lend(1, now: $1) }
         script.connected(1)
-        script.on { $0.beginStatement(2, on: 1, isRenewable: true, now: $1) }
+        script.on { $0.beginStatement(2, on: 1, renewals: 0, now: $1) }
         script.pass(.seconds(1))
         script.connected(2)
         #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
