@@ -96,7 +96,7 @@ struct ConnectionLockStatements {
         return """
             DO $pglock$
             DECLARE
-                wanted pg_catalog.text[] := pg_catalog.string_to_array(pg_catalog.current_setting('\(Wait.request)'), ' ');
+                wanted pg_catalog.text[] := pg_catalog.string_to_array(pg_catalog.current_setting('\(Wait.request)', true), ' ');
                 previous pg_catalog.text := pg_catalog.current_setting('lock_timeout');
                 ending pg_catalog.text;
             BEGIN

@@ -21,7 +21,8 @@ struct PoolingExamination {
                 .pooling,
                 .warning,
                 """
-                There is a pooler of sessions that keeps the settings of clients that have gone. A lock manager that is killed leaves                 some there, and the server does not end a session of one that has frozen.
+                There is a pooler of sessions that keeps the settings of clients that have gone. A lock manager that is killed leaves \
+                some there, and the server does not end a session of one that has frozen.
                 """,
                 advice: advice
             )
