@@ -18,8 +18,16 @@ package struct BlockingSession {
     /// Where the role or the database has serializable, read-only and deferrable transactions for default, each waits until those of
     /// others are over. Nothing is set for that: a string of statements is one transaction.
     package func ask(_ sql: String) throws(ConnectionFailure) -> QueryResult {
-        try query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \(sql)")
+        try query(Self.asking(sql))
     }
+
+    /// - Returns: `nil` if the answer does not begin in time. Then nothing more can be asked.
+    func ask(_ sql: String, within limit: Duration) throws(ConnectionFailure) -> QueryResult? {
+        try send(Self.asking(sql))
+        return try hasAnswer(within: limit) ? receive() : nil
+    }
+
+    private static func asking(_ sql: String) -> String { "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \(sql)" }
 
     /// Runs statements, and returns what the last one has answered.
     package func query(_ sql: String) throws(ConnectionFailure) -> QueryResult {
