@@ -241,6 +241,62 @@ struct PoolerTests {
         try await database.eventually("nothing is locked") { try await database.locks() == 0 }
     }
 
+    @Test("a pool that keeps settings is found out also if other clients come and go meanwhile", .server(), arguments: [false, true])
+    func keepingBusyPool(isReset: Bool) async throws {
+        let database = try TestDatabase.get()
+        let settings = isReset ? [:] : ["server_reset_query": "SELECT pg_advisory_unlock_all()"]
+        try await Pgbouncer.with("session", settings: settings) { pooler in
+            let parameters = ConnectionParameters(string: pooler.url, applicationName: "")
+            let outcome = await withCheckedContinuation {
+                (continuation: CheckedContinuation<Result<ResetCheck.Outcome, any Error>, Never>) in
+                Thread.detachNewThread { continuation.resume(returning: Result { try Self.checkReset(parameters) }) }
+            }
+            let found = try outcome.get()
+            #expect(found == (isReset ? ResetCheck.Outcome.isReset : .keepsSettings))
+        }
+        try await database.eventually("nothing is locked") { try await database.locks() == 0 }
+    }
+
+    /// After the session that leaves something, others give theirs back, which such a pool lends out first.
+    private static func checkReset(_ parameters: ConnectionParameters) throws -> ResetCheck.Outcome {
+        func open() throws(ConnectionFailure) -> BlockingSession {
+            let session = try BlockingSession.open(parameters, within: .seconds(20))
+            _ = try session.ask("SELECT 1")
+            return session
+        }
+        let session = try open()
+        var neighbours = try (0..<3).map { _ in try open() }
+        var count = 0
+        return try ResetCheck(session) { () throws(ConnectionFailure) in
+            count += 1
+            if count == 2 {
+                neighbours.removeAll()
+                Thread.sleep(forTimeInterval: 0.3)
+            }
+            return try open()
+        }.run()
+    }
+
+    @Test("a role's limits for silence end no session that a pooler passes on", .server())
+    func roleTimeouts() async throws {
+        let database = try TestDatabase.get()
+        for name in ["idle_session_timeout", "idle_in_transaction_session_timeout"] {
+            try await database.query("ALTER DATABASE \(database.name) SET \(name) = '2s'")
+        }
+        try await Pgbouncer.with("session", settings: ["server_reset_query": "SELECT pg_advisory_unlock_all()"]) { pooler in
+            let locks = try pooler.manager()
+            try await locks.withLock("b") { lock in
+                try await locks.withTransaction(locking: "a") { transaction in
+                    try await Task.sleep(for: .seconds(4))
+                    #expect(transaction.lease?.isHeld == true)
+                    try await transaction.execute("SELECT 1")
+                }
+                #expect(lock.isHeld)
+            }
+            await locks.shutdown()
+        }
+    }
+
     @Test("a pool of sessions that has but one is reported as too small", .server())
     func smallPool() async throws {
         try await Pgbouncer.with("session", poolSize: 1) { pooler in
@@ -302,7 +358,11 @@ struct PoolerTests {
             holder.signal(SIGKILL)
             _ = await holder.status()
             for left in try await leftovers(pooler, sessions: 4) {
-                for name in ["idle_", "role", "default_transaction", "tcp_user"] { #expect(!left.contains(name), "\(left)") }
+                let settings = left.split(whereSeparator: { " ,".contains($0) })
+                for setting in settings where ["idle_", "role", "default_tr", "tcp_user"].contains(where: { setting.hasPrefix($0) }) {
+                    // No limit ends nothing.
+                    #expect(["idle_session_timeout=0", "idle_in_transaction_session_timeout=0"].contains(setting), "\(left)")
+                }
             }
             let locks = try pooler.manager { $0.pool.maximumConnections = 3 }
             try await locks.withLock("a") { lock in #expect(lock.isHeld) }

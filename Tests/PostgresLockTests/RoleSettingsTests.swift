@@ -102,6 +102,72 @@ struct RoleSettingsTests {
         }
     }
 
+    @Test("our own statements wait for no transactions of others, though the role's own do")
+    func deferrable() async throws {
+        let database = try TestDatabase.get()
+        let deferring = [
+            "default_transaction_isolation = 'serializable'", "default_transaction_read_only = on", "default_transaction_deferrable = on",
+        ]
+        let role = try await role(deferring, in: database)
+        let others = try database.manager()
+        // One connection beside the shared one.
+        let locks = try database.manager {
+            $0.url = role.url
+            $0.pool.maximumConnections = 2
+            $0.timeouts.response = .seconds(10)
+        }
+        let wishing = try database.manager {
+            $0.pool.maximumConnections = 2
+            $0.timeouts.response = .seconds(10)
+        }
+        try await database.query("CREATE TABLE t AS SELECT 1 AS n; GRANT SELECT ON t TO PUBLIC")
+        let sessions = "SELECT pid FROM pg_stat_activity WHERE usename = '\(role.name)' ORDER BY pid"
+        try await others.withTransaction { writing in
+            try await writing.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+            try await writing.execute("UPDATE t SET n = n + (SELECT count(*) FROM t)")
+            try await locks.withTransaction { _ in }
+            try await locks.withLock("a") { _ in }
+            let before = try await database.query(sessions)
+            for _ in 0..<2 {
+                try await locks.withTransaction { _ in }
+                // None of these takes a snapshot.
+                try await locks.withTransaction { try await $0.execute("SET work_mem = '1MB'") }
+                try await locks.withSession { session in
+                    try await session.withLock("b") { lock in
+                        try await session.execute("SET work_mem = '1MB'")
+                        #expect(lock.isHeld)
+                    }
+                    #expect(try await session.tryLock("c"))
+                    try await session.execute("SET work_mem = '2MB'")
+                }
+            }
+            // A session that was given up is another one now.
+            let after = try await database.query(sessions)
+            #expect(after == before)
+            try await wishing.withSession { session in
+                try await session.execute(
+                    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE"
+                )
+                try await session.withLock("b") { lock in #expect(lock.isHeld) }
+                #expect(try await session.tryLock("c"))
+                try await session.unlock("c")
+                let shown = try await session.query("SHOW default_transaction_deferrable")
+                #expect(try shown[0].decode(0, as: String.self) == "on")
+            }
+        }
+        // What the session has for its own statements is as it was.
+        for (manager, expected) in [(locks, "on"), (wishing, "off")] {
+            try await manager.withSession { session in
+                try await session.execute("SET work_mem = '1MB'")
+                try await session.withLock("b") { _ in }
+                let shown = try await session.query("SHOW default_transaction_deferrable")
+                #expect(try shown[0].decode(0, as: String.self) == expected)
+            }
+        }
+        await locks.shutdown()
+        try await database.query("DROP ROLE \(role.name)")
+    }
+
     @Test("a role that ALTER ROLE gives another one takes its locks, and its statements run as that other one")
     func otherRole() async throws {
         let database = try TestDatabase.get()

@@ -21,6 +21,10 @@ struct SavepointTests {
             ["SELECT 'SAVEPOINT a'"], [#"SELECT 1 AS "savepoint""#], ["RELEASE SAVEPOINT a"], ["SAVEPOINT"],
             ["SAVEPOINT a", "RELEASE swift_postgres_lock_base"],
             ["SAVEPOINT a", #"RELEASE U&"swift\005fpostgres_lock_base""#],
+            ["SAVEPOINT supply_chain", "SELECT 1/0", "ROLLBACK TO SAVEPOINT supply_chain"],
+            ["SAVEPOINT a", "SELECT 1/0", "ROLLBACK TO a -- chain of retries"],
+            ["SAVEPOINT a", "SAVEPOINT blockchain_1", "RELEASE SAVEPOINT blockchain_1"],
+            ["SAVEPOINT a", #"SAVEPOINT "menu&""#, #"RELEASE "menu&" /* u& */"#],
             ["SELECT 1"], [],
         ]
     )
@@ -34,7 +38,8 @@ struct SavepointTests {
                     let isFree = try await Task { try await others.isFree("a") }.value
                     let isHeld = transaction.lease?.isHeld == true
                     #expect(!isHeld || !isFree, "after \(sql)")
-                    #expect(Task.isCancelled == !isHeld, "after \(sql)")
+                    let isCancelled = isHeld ? Task.isCancelled : await becomesCancelled()
+                    #expect(isCancelled == !isHeld, "after \(sql)")
                     // An escaped name might be ours.
                     if !statements.contains(where: { $0.hasPrefix("RELEASE U&") }) {
                         #expect(isHeld == !isFree, "after \(sql)")
@@ -58,10 +63,104 @@ struct SavepointTests {
                 _ = try? await transaction.execute("SELECT 1/0")
                 let isFree = try await Task { try await others.isFree("b") }.value
                 #expect(isFree)
-                #expect(Task.isCancelled)
+                #expect(await becomesCancelled())
             }
         }
         #expect(error?.sqlState == "25P02")
+    }
+
+    @Test(
+        "a savepoint may have any name, and statements behind it fail again and again",
+        arguments: ["supply_chain", "a -- chain of retries", #""menu&" /* u& */"#, "swift_postgres_lock_base /* a */", #"U&"\0061""#]
+    )
+    func retries(name: String) async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        try await locks.withTransaction(locking: "a") { transaction in
+            try await transaction.execute("SAVEPOINT \(name)")
+            try await transaction.lock("b")
+            try await transaction.execute("SAVEPOINT \(name)")
+            for _ in 0..<3 {
+                #expect(await lockError { try await transaction.execute("SELECT 1/0") }?.sqlState == "22012")
+                for key: LockKey in ["a", "b"] {
+                    let isFree = try await others.isFree(key)
+                    #expect(!isFree)
+                }
+                #expect(!Task.isCancelled)
+                #expect(transaction.lease?.isHeld == true)
+                try await transaction.execute("ROLLBACK TO SAVEPOINT \(name)")
+            }
+            try await transaction.execute("CREATE TABLE t (x int)")
+        }
+        #expect(try await database.query("SELECT to_regclass('t')") == [["t"]])
+    }
+
+    @Test(
+        "a further lock that an error may have released is not believed in, and what surely keeps it goes on",
+        arguments: [
+            // `LOCK` takes b.
+            ["SAVEPOINT s", "RELEASE s", "LOCK"], ["SAVEPOINT s", "LOCK"], ["LOCK"],
+            ["SAVEPOINT s", "LOCK", "SAVEPOINT t", "RELEASE s"], ["SAVEPOINT s", "LOCK", "SAVEPOINT t /**/", "RELEASE s /**/"],
+            ["SAVEPOINT s", "LOCK", "SAVEPOINT t", "ROLLBACK TO s"], ["SAVEPOINT s", "LOCK", "ROLLBACK TO s", "LOCK"],
+            ["SAVEPOINT s", "LOCK", "SAVEPOINT s", "RELEASE s", "RELEASE s"],
+            // These keep it.
+            ["SAVEPOINT s", "LOCK", "SAVEPOINT t"], ["SAVEPOINT s", "LOCK", "SAVEPOINT t", "RELEASE t"],
+            ["LOCK", "SAVEPOINT s"], ["LOCK", "SAVEPOINT s", "RELEASE s"], ["SAVEPOINT s", "RELEASE s", "LOCK", "SAVEPOINT t"],
+            ["SAVEPOINT s", "LOCK", "SAVEPOINT t", "SELECT 1/0", "ROLLBACK TO t", "RELEASE t", "SAVEPOINT t"],
+            ["SAVEPOINT s", "LOCK", #"SAVEPOINT "T u""#, #"release savepoint "T u" ;"#, "SAVEPOINT t", "Rollback work TO T"],
+        ],
+        [LockKey?.none, "a"]
+    )
+    func furtherLocks(steps: [String], key: LockKey?) async throws {
+        for onConnection in [false, true] { try await furtherLock(steps, key, onConnection: onConnection) }
+    }
+
+    private func furtherLock(_ steps: [String], _ key: LockKey?, onConnection: Bool) async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        let error = await lockError {
+            try await locks.withTransaction(locking: key) { transaction in
+                func step(_ sql: String) async throws {
+                    guard sql == "LOCK" else {
+                        _ = try await transaction.execute(sql)
+                        return
+                    }
+                    guard onConnection else { return try await transaction.lock("b") }
+                    try await ConnectionLock("b", on: transaction, scope: .transaction).acquire()
+                }
+                for sql in steps { _ = try? await step(sql) }
+                let isFreeBefore = try await Task { try await others.isFree("b") }.value
+                _ = try? await transaction.execute("SELECT 1/0")
+                let isFree = try await Task { try await others.isFree("b") }.value
+                // What the body has rolled back itself, or is still there, is no loss.
+                let isLoss = isFree && !isFreeBefore
+                let isCancelled = isLoss ? await becomesCancelled() : Task.isCancelled
+                #expect(isCancelled == isLoss)
+                guard let key else { return }
+                let isOpeningFree = try await Task { try await others.isFree(key) }.value
+                let isHeld = transaction.lease?.isHeld == true
+                #expect(isOpeningFree ? !isHeld : isHeld == !isCancelled)
+            }
+        }
+        #expect(error?.sqlState == "25P02")
+    }
+
+    @Test("an error lists none of the locks that may be lost as held")
+    func heldMeanwhile() async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        let taken = try await others.acquire("taken")
+        try await locks.withTransaction { transaction in
+            try await transaction.lock("a")
+            try await transaction.execute("SAVEPOINT s")
+            try await transaction.lock("b")
+            let both = await lockError { try await transaction.lock("taken", timeout: .milliseconds(50)) }
+            #expect(both?.keys == ["taken", "a", "b"])
+            try await transaction.execute("ROLLBACK TO s")
+            let one = await lockError { try await transaction.lock("taken", timeout: .milliseconds(50)) }
+            #expect(one?.keys == ["taken", "a"])
+        }
+        try await taken.release()
     }
 
     @Test("a lock that is refused in a failed transaction undoes nothing of the body's own", arguments: ["pglock", "s"])

@@ -212,7 +212,7 @@ struct TransactionTests {
                 #expect(error?.message.contains("ended by SQL") == true)
                 #expect((error?.underlying != nil) == (statements.first?.hasPrefix("INSERT") == true))
                 #expect(transaction.lease?.isHeld == false)
-                #expect(Task.isCancelled)
+                #expect(await becomesCancelled())
             }
         }
         #expect(loss?.code == .lockLost)
@@ -251,7 +251,7 @@ struct TransactionTests {
                 } catch {
                     #expect(transaction.lease?.isHeld == false)
                     #expect(await transaction.lease?.waitForEnd()?.code == .lockLost)
-                    #expect(Task.isCancelled)
+                    #expect(await becomesCancelled())
                     let free = Task { try await others.isFree("a") }
                     #expect(try await free.value)
                     if !isCaught { throw error }

@@ -9,7 +9,8 @@ package struct SessionSettings: Sendable {
     }
 
     /// For sessions that a pooler passes on to other clients as they are, which a process that is killed can't take back: without
-    /// what would end another client's session, or let its statements run as another role or at another isolation level.
+    /// what would end another client's session, or let its statements run as another role or at another isolation level. Time limits
+    /// are off, those of silence too.
     package func staying(_ staysInPool: Bool) -> SessionSettings {
         var settings = self
         settings.staysInPool = staysInPool
@@ -34,11 +35,10 @@ package struct SessionSettings: Sendable {
             ("IntervalStyle", "postgres"), ("bytea_output", "hex"), ("extra_float_digits", "1"), ("client_min_messages", "notice"),
             ("exit_on_error", "off"),
         ]
-        if !staysInPool {
-            for name in ["idle_session_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout"] {
-                wanted.append((name, "\(lease)"))
-            }
-        }
+        // Those of the role must not end a session either that has no lease.
+        let silence = staysInPool ? 0 : lease
+        wanted += [("idle_session_timeout", "\(silence)"), ("idle_in_transaction_session_timeout", "\(silence)")]
+        if !staysInPool { wanted.append(("tcp_user_timeout", "\(lease)")) }
         return """
             SELECT pg_catalog.set_config(wanted.name, wanted.value, \(isLocal))
             FROM (VALUES \(wanted.map { "('\($0.0)', '\($0.1)')" }.joined(separator: ", "))) wanted (name, value)
@@ -76,6 +76,13 @@ package struct SessionSettings: Sendable {
         names.isEmpty ? nil : setting(names.map { ($0, nil) })
     }
 
+    /// Where transactions are serializable, read only and deferrable by default, every statement that takes a snapshot waits for
+    /// transactions of others. A command like this one takes none.
+    package static let doesNotDefer = "SET default_transaction_deferrable = off"
+
+    /// Whether the borrower's transactions may be deferrable.
+    package static func mayDefer(_ names: [String]) -> Bool { names.contains("default_transaction_deferrable") }
+
     /// Lets the server notice, in the middle of a wait, that its client is gone. Some platforms refuse it.
     package static let clientCheck = """
         SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)
@@ -88,8 +95,12 @@ package struct SessionSettings: Sendable {
     ///
     /// It takes our own prepared statements and settings, too; hence what follows it, and no statement that is run on a lent
     /// connection has a name.
-    package var reset: [String] {
-        let role = staysInPool ? "RESET ROLE" : Self.setting(Self.own.map { ($0.0, $0.1) })
-        return ["DISCARD ALL", role, general, Self.clientCheck]
+    ///
+    /// - Parameter mayDefer: Whether the session may have deferrable transactions.
+    package func reset(mayDefer: Bool) -> [String] {
+        // `DISCARD ALL` takes a snapshot, and brings back what the role has.
+        let prompt = mayDefer ? [Self.doesNotDefer] : []
+        let own = staysInPool ? ["RESET ROLE"] : prompt + [Self.setting(Self.own.map { ($0.0, $0.1) })]
+        return prompt + ["DISCARD ALL"] + own + [general, Self.clientCheck]
     }
 }

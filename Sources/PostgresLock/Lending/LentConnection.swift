@@ -32,6 +32,12 @@ final class LentConnection {
     var loss: Failure?
     /// Whether the session may differ from a new one in more than its locks.
     var hasRunSQL = false
+    /// Whether it has the settings of the borrower's role.
+    var hasRoleSettings = false
+    /// Whether transactions of the session may be deferrable, in which our own statements would wait for those of others.
+    var mayDefer = false
+    /// What the borrower has for `default_transaction_deferrable`, while our own statements have it off.
+    var deferrable: String?
     /// Whether the transaction can only be rolled back, by our own decision.
     var isDoomed = false
     /// Whether an error has taken the transaction's locks along. The connection is as it should be.
@@ -65,13 +71,18 @@ final class LentConnection {
         return (lease.map { [$0.key] } ?? []) + further
     }
 
+    /// Those that are still held for certain.
+    var certainKeys: [LockKey] { loss == nil && ending.isHeld ? heldKeys : [] }
+
     // MARK: Locks
 
-    /// Has no effect on a key that is held already.
+    /// Has no effect on a key that is held already, in that mode or alone.
     func hold(_ key: LockKey, _ mode: LockMode) {
-        guard holdings[key] == nil else { return }
+        let held = holdings[key]?.mode ?? (lease?.key == key ? lease?.mode : nil)
+        guard held == nil || (held == .shared && mode == .exclusive) else { return }
         holdings[key] = Holding(mode: mode)
         modes[key] = mode
+        savepoints.noteLock(key)
     }
 
     func add(_ lease: LeaseState, isScoped: Bool) {
@@ -88,6 +99,7 @@ final class LentConnection {
     func letGo(_ key: LockKey) {
         holdings[key] = nil
         modes[key] = nil
+        savepoints.forget(key)
     }
 
     // MARK: Replies

@@ -148,10 +148,10 @@ extension LockManager {
         let locks = session.reset == .keepsLocks ? "locks, " : ""
         logger.warning(
             """
-            a pooler of sessions is in between that does not reset them: \(locks)settings (no statement_timeout, lock_timeout and \
-            transaction_timeout, forms of values) and prepared statements of a process that ends without notice stay with a session of \
-            its pool, until that is closed; therefore no idle_session_timeout is set, and the server does not end a session that is \
-            silent for the lease; for pgbouncer, set server_reset_query = DISCARD ALL
+            a pooler of sessions is in between that does not reset them: \(locks)settings (no time limits for statements and \
+            silence, forms of values) and prepared statements of a process that ends without notice stay with a session of its pool, until \
+            that is closed; therefore the server does not end a session that is silent for the lease; for pgbouncer, set \
+            server_reset_query = DISCARD ALL
             """,
             metadata: [LogKey.database: "\(session.database)"]
         )

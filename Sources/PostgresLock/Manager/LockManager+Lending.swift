@@ -290,30 +290,6 @@ extension LockManager {
         }
     }
 
-    /// Gives a borrower's statements the settings that its role or database has, and our own have not.
-    func roleStatements(_ state: LentConnection) -> [Statement] {
-        let restoring = connections[state.id].flatMap { SessionSettings.restoring($0.session.roleSettings) }
-        guard let restoring, !state.hasRunSQL else { return [] }
-        state.hasRunSQL = true
-        return [LockStatements.command(restoring)]
-    }
-
-    /// What makes the connection as good as new, once its transaction is over.
-    func resetStatements(_ state: LentConnection) -> [Statement] {
-        // Behind a pooler, the session is somebody else's by then.
-        guard !configuration.transactionsOnly else { return [] }
-        let settings = configuration.sessionSettings.staying(connections[state.id]?.session.isPassedOn == true)
-        let statements = state.hasRunSQL ? settings.reset : ["SELECT pg_catalog.pg_advisory_unlock_all()"]
-        return statements.map(LockStatements.command)
-    }
-
-    /// - Parameter replies: Those to ``resetStatements(_:)``.
-    func isReset(_ replies: some Collection<Reply>, _ state: LentConnection) -> Bool {
-        let isComplete = replies.count == resetStatements(state).count
-        let needed = state.hasRunSQL ? replies.dropLast() : replies.dropLast(0)
-        return isComplete && needed.allSatisfy { $0.error == nil }
-    }
-
     // MARK: Loss
 
     /// What the session really holds is not known any more. Only its end settles that.

@@ -82,7 +82,7 @@ extension LockManager {
     func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?, isScoped: Bool, on loan: Loan) async throws -> LeaseState {
         let isTry = timeout == .zero
         guard let lease = try await obtain(key, mode, timeout: timeout, isTry: isTry, isScoped: isScoped, on: loan) else {
-            throw naming(lent[loan.connection]?.heldKeys ?? [], in: taken([key]))
+            throw naming(lent[loan.connection]?.certainKeys ?? [], in: taken([key]))
         }
         return lease
     }
@@ -130,13 +130,14 @@ extension LockManager {
         isTry: Bool,
         on state: LentConnection
     ) async throws -> (isHeld: Bool, token: FencingToken?) {
+        await prepareForOwn(state)
         do {
             let replies = try await sendLock(key, mode, limit, isTry: isTry, on: state)
             guard !isTry || replies.first?.booleans.first == true else { return (false, nil) }
             return (true, configuration.fencingTokens ? try await makeToken(key, limit, on: state) : nil)
         } catch {
             await proveNotHeld(key, mode, on: state)
-            throw naming(state.heldKeys, in: error)
+            throw naming(state.certainKeys, in: error)
         }
     }
 
@@ -277,6 +278,7 @@ extension LockManager {
 
     private func unlock(_ lease: LeaseState, on state: LentConnection) async throws {
         state.letGo(lease.key)
+        await prepareForOwn(state)
         let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
         let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
         if let loss { throw LockError(loss, keys: [lease.key], place: place) }
@@ -327,6 +329,7 @@ extension LockManager {
             if !keys.isEmpty { throw LockError(failure, keys: keys, place: place) }
             return
         }
+        if !held.isEmpty { await prepareForOwn(state) }
         let unlocks = LockStatements.unlocks(held)
         let (replies, loss) = await settle(unlocks.map(\.statement) + resetStatements(state), on: state)
         let unproven = Self.unproven(unlocks, replies)

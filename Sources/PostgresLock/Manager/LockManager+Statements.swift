@@ -10,11 +10,9 @@ extension LockManager {
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
         try requireHope(state)
-        if Savepoints.mayBegin(by: sql) { await keepLocks(of: state) }
-        let preparation = state.borrower == .session ? roleStatements(state) : []
-        if !preparation.isEmpty, let failure = await settle(preparation, on: state).replies.first?.error {
-            throw LockError(Failure(failure), keys: [], place: place)
-        }
+        if state.borrower == .transaction, state.savepoints.isWanted(before: sql) { await setSavepoint(in: state) }
+        if state.borrower == .session { try await prepareForBorrower(state) }
+        if sql.contains(lowercased: "deferrable") { state.mayDefer = true }
         state.hasRunSQL = true
         let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
         let replies: [Reply]
@@ -58,12 +56,12 @@ extension LockManager {
         case "COMMIT", "PREPARE TRANSACTION":
             // Chained or not.
             isOver = true
-        case "ROLLBACK" where !isOver:
-            // Chained, or to a savepoint.
-            isOver = try await !isHeldAfterRollback(on: state)
-            state.savepoints.note(sql, tag: "ROLLBACK")
-        case let tag?:
-            state.savepoints.note(sql, tag: tag)
+        case let tag? where !isOver:
+            // A rollback is one to a savepoint, or the transaction is chained to another one.
+            if tag == "ROLLBACK" { isOver = try await !isHeldAfterRollback(on: state) }
+            if !isOver, state.savepoints.note(sql, tag: tag) { await setSavepoint(in: state) }
+        case .some:
+            break
         case nil:
             noteAbort(of: state, cause: cause)
         }
@@ -80,44 +78,59 @@ extension LockManager {
         )
     }
 
-    /// Sets a savepoint below those of the transaction's body, so that a statement that fails behind one of them, or when they have
-    /// been released, leaves the lock alone.
-    private func keepLocks(of state: LentConnection) async {
-        guard state.borrower == .transaction, !state.savepoints.isBaseSet else { return }
+    /// Sets a savepoint of ours, so that a statement that fails behind it leaves alone what was locked before.
+    private func setSavepoint(in state: LentConnection) async {
         let (replies, _) = await settle([LockStatements.command("SAVEPOINT \(Savepoints.base)")], on: state)
-        if replies.first?.error == nil, state.transaction == .open { state.savepoints.noteBase() }
+        if replies.first?.error == nil, state.transaction == .open {
+            state.savepoints.noteSet()
+        } else {
+            noteAbort(of: state)
+        }
     }
 
     /// Looks which further locks a rollback has taken along.
     ///
     /// - Returns: Whether the lock that the transaction was begun with is still there, if there was one.
     private func isHeldAfterRollback(on state: LentConnection) async throws -> Bool {
-        let further = state.holdings.keys.filter { $0 != state.lease?.key }.sorted { $0.advisory < $1.advisory }
-        let locks = (state.lease.map { [($0.key, $0.mode)] } ?? []) + further.compactMap { key in state.modes[key].map { (key, $0) } }
-        let statements = locks.map { key, mode in
-            Statement(ConnectionLockStatements(key.advisory, mode, .transaction).isHeld, shape: .rows)
-        }
-        guard !statements.isEmpty else { return true }
-        let (replies, _) = await settle(statements, on: state)
-        let gone = zip(locks, replies).filter { $0.1.result?.boolean() == false }.map(\.0.0)
-        for key in gone where key != state.lease?.key { state.letGo(key) }
-        return state.lease.map { !gone.contains($0.key) } ?? true
+        let further = state.holdings.map { (key: $0.key, mode: $0.value.mode) }.sorted { $0.key.advisory < $1.key.advisory }
+        let locks = (state.lease.map { [(key: $0.key, mode: $0.mode)] } ?? []) + further
+        let statements = locks.map { Statement(ConnectionLockStatements($0.key.advisory, $0.mode, .transaction).isHeld, shape: .rows) }
+        let answers = statements.isEmpty ? [] : await settle(statements, on: state).replies.map { $0.result?.boolean() }
+        guard answers.count == locks.count else { return true }
+        for (lock, answer) in zip(further, answers.suffix(further.count)) where answer == false { state.letGo(lock.key) }
+        return state.lease == nil || answers[0] != false
     }
 
-    /// An error has released what the transaction had locked, long before the rollback, unless a savepoint in between is certain.
+    /// A `ConnectionLock` on a transaction has taken its lock.
+    func noteLock(_ key: LockKey, _ mode: LockMode, of transaction: LockTransaction) {
+        guard let state = try? borrowed(transaction.loan) else { return }
+        state.hold(key, mode)
+        // Another task's statement may have failed since.
+        noteAbort(of: state)
+    }
+
+    /// An error has released what the transaction had locked since the latest savepoint that is certain, long before the rollback.
     func noteAbort(of state: LentConnection, cause: (any Error)? = nil) {
-        guard state.borrower == .transaction, state.transaction == .aborted, !state.savepoints.isBaseSet, lent[state.id] === state
-        else { return }
+        guard state.borrower == .transaction, state.transaction == .aborted, lent[state.id] === state else { return }
+        let isAll = !state.savepoints.isBaseSet
+        let keys = isAll ? state.heldKeys : state.savepoints.exposed.sorted { $0.advisory < $1.advisory }
+        guard isAll || !keys.isEmpty else { return }
         state.isAborted = true
-        guard let key = state.lease?.key ?? state.heldKeys.first else { return }
+        guard let key = keys.first else { return }
+        if !isAll { for key in keys { state.letGo(key) } }
         let loss = LockError(
             .lockLost,
-            """
-            The lock \(key) in \(place) was released by PostgreSQL, since a statement of its transaction has failed, which can only be rolled \
-            back now. Others may hold the lock: stop. A savepoint before a statement that may fail keeps the lock.
-            """,
+            isAll
+                ? """
+                The lock \(key) in \(place) was released by PostgreSQL, since a statement of its transaction has failed, which can only be \
+                rolled back now. Others may hold the lock: stop. A savepoint before a statement that may fail keeps the lock.
+                """
+                : """
+                A statement of the transaction has failed, which releases at once what was locked since the latest savepoint: in \(place) \
+                \(keys.listed). Others may hold that: stop. A savepoint between a lock and a statement that may fail keeps the lock.
+                """,
             sqlState: (cause as? LockError)?.sqlState,
-            keys: state.heldKeys,
+            keys: keys,
             underlying: cause
         )
         LeaseState.end([(state.ending, loss)], isSuspicion: true)

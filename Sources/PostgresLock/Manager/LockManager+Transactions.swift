@@ -244,7 +244,7 @@ extension LockManager {
             let undo = ["ROLLBACK TO SAVEPOINT \(Savepoints.step)", "RELEASE SAVEPOINT \(Savepoints.step)"].map(LockStatements.command)
             _ = await settle(undo, on: state)
             noteAbort(of: state, cause: error)
-            throw naming(state.heldKeys, in: error)
+            throw naming(state.certainKeys, in: error)
         }
     }
 

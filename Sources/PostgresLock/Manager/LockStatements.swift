@@ -152,7 +152,7 @@ enum LockStatements {
         shape: .booleans
     )
 
-    /// Takes a lock until the end of the transaction, or of the session. Without a name: see ``SessionSettings/reset``.
+    /// Takes a lock until the end of the transaction, or of the session. Without a name: see ``SessionSettings/reset(mayDefer:)``.
     static func lock(for key: AdvisoryKey, _ mode: Mode, until borrower: Loan.Borrower, isTry: Bool) -> Statement {
         let function = "pg_\(isTry ? "try_" : "")advisory\(borrower == .transaction ? "_xact" : "")_lock\(suffix(mode))"
         return Statement("SELECT pg_catalog.\(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)

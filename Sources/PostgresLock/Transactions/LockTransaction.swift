@@ -22,7 +22,8 @@ public struct LockTransaction: Sendable {
     /// - Parameters:
     ///   - sql: One statement, with `$1`, `$2`, … for the parameters. One that ends the transaction (`COMMIT`, `ROLLBACK`) takes
     ///     its locks along: that is an error, with the code ``LockError/Code/invalidArgument``, and the transaction is lost.
-    ///     Savepoints are fine.
+    ///     Savepoints are fine. Before the first one the library sets one of its own, which stays: from then on what PostgreSQL refuses
+    ///     inside a savepoint fails (`pg_export_snapshot()`, `SET TRANSACTION READ WRITE`), so do that before.
     ///   - parameters: Sent beside the statement, never inside it.
     /// - Returns: How many rows were touched.
     /// - Throws: ``LockError`` with the code ``LockError/Code/statementFailed`` and the server's SQLSTATE, or
@@ -47,7 +48,10 @@ public struct LockTransaction: Sendable {
 
     /// Takes a further lock, until the end of the transaction.
     ///
-    /// If that fails, the transaction goes on as if it had not been asked for. PostgreSQL sees who waits for whom between
+    /// If that fails, the transaction goes on as if it had not been asked for. Like everything else that was done since a savepoint, a lock
+    /// is undone by a rollback to it; and a statement that fails releases at once what was locked since the latest savepoint. Others may
+    /// have it then, so the body is cancelled as upon a loss. A savepoint between the lock and the statement keeps the lock.
+    /// PostgreSQL sees who waits for whom between
     /// transactions, and breaks a deadlock by failing one of them.
     ///
     /// - Parameters:
