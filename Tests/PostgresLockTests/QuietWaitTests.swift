@@ -1,3 +1,4 @@
+import FaultTools
 import Foundation
 import PostgresLock
 import PostgresLockTesting
@@ -57,10 +58,19 @@ struct QuietWaitTests {
         try await database.query("DROP OWNED BY \(database.name)_app; DROP ROLE \(database.name)_app")
     }
 
-    @Test("where PL/pgSQL goes missing, each of several waits that are on their way goes on without it", .database)
+    @Test(
+        "where PL/pgSQL goes missing, each of several waits that are on their way goes on without it",
+        .server(),
+        .direct("the link is before the server")
+    )
     func noLanguageForSeveral() async throws {
         let database = try TestDatabase.get()
-        let (holder, locks) = (try database.manager(), try database.manager())
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let holder = try database.manager()
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+        }
         let keys = (1...4).map { LockKey(number: $0) }
         let held = try await holder.acquire(all: keys.map { .exclusive($0) })
         // From here on there are connections for all the waits, so that these begin at once.
@@ -69,6 +79,8 @@ struct QuietWaitTests {
         for wait in first { wait.cancel() }
         for wait in first { await #expect(throws: CancellationError.self) { try await wait.value } }
         try await database.query("DROP EXTENSION plpgsql")
+        // While the first try is on its way the others come together: they are refused, and wait, at the same time.
+        link.setDelay(.milliseconds(50))
         let waits = keys.map { key in Task { try await locks.withLock(key) { lock in lock.isHeld } } }
         try await database.eventually("all wait, or have failed") {
             let waiting = try await database.locks(granted: false)
@@ -77,6 +89,7 @@ struct QuietWaitTests {
         }
         try await held.release()
         for wait in waits { #expect(try await wait.value) }
+        await locks.shutdown()
     }
 
     @Test("a trigger's message that looks like that of a wait changes nothing of what a statement has come to", .database)

@@ -23,13 +23,13 @@ struct StatementTextTests {
                 for key in [LockKey(number: Int64(number)), LockKey(number, -number)] {
                     let taken = try await others.acquire(key)
                     let late = await lockError {
-                        try await ConnectionLock(key, on: owned.connection).acquire(timeout: .milliseconds(5 + Int(number)))
+                        try await ConnectionLock(key, on: owned.connection).acquire(timeout: .milliseconds(100 + Int(number)))
                     }
                     #expect(late?.code == .timedOut)
                     let inTransaction = await lockError {
                         try await locks.withTransaction { transaction in
                             try await transaction.execute("SAVEPOINT s")
-                            try await transaction.lock(key, timeout: .milliseconds(5 + Int(number)))
+                            try await transaction.lock(key, timeout: .milliseconds(100 + Int(number)))
                         }
                     }
                     #expect(inTransaction?.code == .timedOut)
