@@ -2,6 +2,7 @@
 extension Engine {
     mutating func interrupt(_ id: ConnectionID, onlyLockWaits: Bool, cause: EndCause?, now: Instant) {
         guard let connection = connections[id] else { return }
+        isWakeStale = true
         let giveUpAt = now.advanced(by: interruptLimit(of: id, cause))
         if let interrupt = connection.interrupt, interrupt.cause == .renewed {
             // What is being ended to begin anew is not to begin anew any more, also if only the cancel's own answer is missing.

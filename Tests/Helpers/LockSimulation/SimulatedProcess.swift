@@ -47,6 +47,8 @@ final class SimulatedProcess {
     private var callCount = 0
     private var isBurstPlanned = false
     private var armedFor: Instant?
+    /// The engine was asked when it is to be woken, and so does not say it once more.
+    private var isWakeKnown = false
     private var lastBusy: Instant
     private(set) var isCrashed = false
     var isFrozen = false
@@ -88,9 +90,14 @@ final class SimulatedProcess {
 
     private func endBurst() {
         isBurstPlanned = false
-        engine.flush(now: now)
+        let isNothingDue = engine.endBurst(now: now) == nil
         performActions()
         check()
+        // The driver does not look then.
+        if isNothingDue, !isWakeKnown, !engine.isTerminated, let wake = engine.nextWake(now: now), wake < armedFor ?? .distantFuture {
+            ledger.report("process \(id) has something to do at \(wake), and does not say so")
+        }
+        isWakeKnown = false
         arm()
     }
 
@@ -108,6 +115,7 @@ final class SimulatedProcess {
             guard armedFor == wake else { return }
             armedFor = nil
             drive { $0.advance(to: $1) }
+            isWakeKnown = true
             if !isCrashed, !engine.isTerminated, let next = engine.nextWake(now: now), next <= now {
                 ledger.report("process \(id) wants to be woken \(next.duration(to: now)) ago, right after it was")
             }
