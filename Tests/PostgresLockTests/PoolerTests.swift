@@ -163,6 +163,26 @@ struct PoolerTests {
         try await database.eventually("nothing is locked") { try await database.locks() == 0 }
     }
 
+    @Test("behind a pooler of transactions, a wait is asked about over no other session, which would be about others", .server())
+    func noOtherSession() async throws {
+        let database = try TestDatabase.get()
+        try await Pgbouncer.with("transaction") { pooler in
+            let held = try await database.manager().acquire("k")
+            let locks = try pooler.manager { $0.transactionsOnly = true }
+            let first = Task { try await locks.withTransaction(locking: "k", timeout: .seconds(600)) { _ in } }
+            try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+            let error = await lockError { try await locks.withTransaction(locking: "k", timeout: .seconds(1)) { _ in } }
+            #expect(error?.code == .noAnswer)
+            #expect(await locks.connectionCount == 1)
+            let cancelled = Task { try await locks.withTransaction(locking: "k", timeout: .seconds(600)) { _ in } }
+            cancelled.cancel()
+            await #expect(throws: CancellationError.self) { try await cancelled.value }
+            #expect(await locks.connectionCount == 1)
+            try await held.release()
+            try await first.value
+        }
+    }
+
     @Test("a manager for transactions alone refuses everything else, at once", .database)
     func sessionScopesRefused() async throws {
         let locks = try TestDatabase.get().manager { $0.transactionsOnly = true }

@@ -51,6 +51,24 @@ struct SavepointTests {
         #expect(try await database.locks() == 0)
     }
 
+    @Test(
+        "a lock that PostgreSQL has released is not called taken for as long as the transaction goes on",
+        arguments: ["SELECT 1/0", "SELECT pg_terminate_backend(pg_backend_pid())"]
+    )
+    func releasedEarly(sql: String) async throws {
+        let locks = try TestDatabase.get().manager()
+        let failed = await lockError {
+            try await locks.withTransaction(locking: "a") { transaction in
+                _ = try? await transaction.execute(sql)
+                let other = await Task.detached {
+                    await lockError { try await locks.withTransaction(locking: "a", timeout: .milliseconds(100)) { _ in } }
+                }.value
+                #expect(other?.code == .noAnswer, "\(String(describing: other))")
+            }
+        }
+        #expect(failed != nil)
+    }
+
     @Test("in a transaction that is chained to one with savepoints, an error is not taken for one behind a savepoint")
     func chained() async throws {
         let database = try TestDatabase.get()

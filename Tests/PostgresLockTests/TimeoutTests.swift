@@ -101,6 +101,47 @@ struct TimeoutTests {
         try await taken.release()
     }
 
+    @Test("transactions that ask together for a lock that is taken are all told so, also those that wait behind the first one", .database)
+    func together() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let taken = try await database.manager().acquire("taken")
+        try await locks.withLock("x") { _ in }
+        // So short that the server is asked at once, when none of them waits there yet.
+        @Sendable func ask() async -> LockError? {
+            await lockError { try await locks.withTransaction(locking: "taken", timeout: .seconds(2)) { _ in } }
+        }
+        async let first = ask()
+        async let second = ask()
+        async let third = ask()
+        for error in await [first, second, third] {
+            #expect(error?.code == .timedOut, "\(String(describing: error))")
+        }
+        try await taken.release()
+    }
+
+    @Test("locks of a set that the server has refused are called taken, also if it has not answered a second time", .server())
+    func sets() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try Self.manager(over: link, database)
+        let others = try database.manager()
+        let a = try await others.acquire("a")
+        let b = try await others.acquire("b")
+        try await locks.withLock("x") { _ in }
+        link.setDelay(.seconds(1))
+        let began = ContinuousClock.now
+        let isFree = try await locks.isFree("a")
+        #expect(!isFree)
+        let limit = (ContinuousClock.now - began) * 3 / 2
+        let error = await lockError { try await locks.withLocks([.exclusive("a"), .exclusive("b")], timeout: limit) { _ in } }
+        #expect(error?.code == .timedOut, "\(String(describing: error))")
+        link.setDelay(.zero)
+        try await a.release()
+        try await b.release()
+    }
+
     @Test("a full pool has a code of its own, also while another connection is being made", .database)
     func fullPool() async throws {
         let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 3 }

@@ -82,7 +82,9 @@ extension Engine {
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
         /// Whether another connection's session runs a statement right now: see ``Sighting``.
-        case probe(ConnectionID)
+        ///
+        /// - Parameter forDeadline: Whether only a deadline is the reason to ask.
+        case probe(ConnectionID, forDeadline: Bool = false)
         /// Which of these sessions harm others by waiting: two answers for each, see ``Engine/lookAnswered(_:_:sentAt:now:)``.
         case look([Look])
         /// Begins a transaction, and ends it.

@@ -8,14 +8,17 @@ extension Engine {
     ///   - id: Names the call, and the lock if it is granted.
     ///   - deadline: When the caller stops waiting.
     ///   - enclosing: See ``LockTable/request(_:_:enclosing:now:)``.
+    ///   - isRefusedBefore: Whether the same caller has asked for it just before, and was refused.
     package mutating func acquire(
         _ id: RequestID,
         _ request: LockTable.Request,
         deadline: Instant? = nil,
         enclosing: RequestID? = nil,
+        isRefusedBefore: Bool = false,
         now: Instant
     ) {
         guard begin(id, .lock(request.key), deadline: deadline, now: now) else { return }
+        if isRefusedBefore { calls.update(id) { $0.isRefusedBefore = true } }
         table.request(id, request, enclosing: enclosing, now: now)
         settleTable(now: now)
         if !turnsOfBorrowers.isEmpty, table.isQueued(id) { wantTurns(of: request.key, now: now) }
@@ -79,7 +82,8 @@ extension Engine {
     package mutating func giveBack(_ connection: ConnectionID, isClean: Bool, now: Instant) {
         isWakeStale = true
         guard connections[connection]?.phase == .lent else { return }
-        guard isClean, lifecycle == .running else {
+        // A cancel that nobody answers any more may still come, and is not to strike what the next borrower runs.
+        guard isClean, lifecycle == .running, connections[connection]?.mayBeStruck == false else {
             drop(connection)
             assignConnections(now: now)
             checkDrained()

@@ -6,7 +6,7 @@ extension Engine {
     package mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if !fencesToWrite.isEmpty { writeFences(now: now) }
-        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || !pendingProbes.isEmpty || looks.state == .due
+        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.state == .due
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }
             sendRound(index, now: now)
@@ -14,8 +14,7 @@ extension Engine {
     }
 
     private mutating func sendRound(_ index: Int, now: Instant) {
-        var round = takeCancels() + pendingProbes.map { .probe($0) }
-        pendingProbes.removeAll(keepingCapacity: true)
+        var round = takeCancels() + takeProbes()
         if let look = takeLooks(now: now) { round.append(look) }
         // Releases come first: what they free may be what somebody else waits for.
         round += carriers[index].unlocks.takeBatches(size: configuration.batchSize).map { .batch($0) }
@@ -31,6 +30,17 @@ extension Engine {
             submit(work, on: carriers[index].id, now: now)
         }
         ensureCarrier(now: now)
+    }
+
+    var hasProbes: Bool { !pendingProbes.isEmpty || !pendingDeadlineProbes.isEmpty }
+
+    private mutating func takeProbes() -> [Work] {
+        defer {
+            pendingProbes.removeAll(keepingCapacity: true)
+            pendingDeadlineProbes.removeAll(keepingCapacity: true)
+        }
+        let others = pendingDeadlineProbes.filter { !pendingProbes.contains($0) }
+        return pendingProbes.map { .probe($0) } + others.map { .probe($0, forDeadline: true) }
     }
 
     private mutating func takeCancels() -> [Work] {
@@ -79,13 +89,14 @@ extension Engine {
             break
         case .position:
             positionAnswered(on: id, answer, now: now)
-        case .probe(let target) where answer.failure != nil:
+        case .probe(let target, _) where answer.failure != nil:
             connections[target]?.probedSince = nil
-        case .probe(let target):
-            probed(target, Sighting(answer.rows), sentAt: sentAt, now: now)
+        case .probe(let target, let forDeadline):
+            probed(target, Sighting(answer.rows), forDeadline: forDeadline, sentAt: sentAt, now: now)
         case .look(let asked):
             lookAnswered(asked, answer, sentAt: sentAt, now: now)
-        case .cancel(let target, _):
+        case .cancel(let target, let onlyLockWaits):
+            if onlyLockWaits, answer.failure == nil, answer.rows.first == true { noteWaitFound(target, now: now) }
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
         case .wait(let key, let mode, _):
             waitAnswered(key, mode, on: id, answer, now: now)

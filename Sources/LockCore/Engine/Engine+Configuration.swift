@@ -16,6 +16,9 @@ extension Engine {
         package var lease: Duration?
         /// How often other hosts are asked for their timeline while something is held; `nil` for never.
         package var surveyInterval: Duration?
+        /// Whether what a session does can be asked and ended over another session. Not so behind a pooler of transactions, where
+        /// a session of the server serves one client after the other.
+        package var asksOverOtherSessions = true
         /// Whether locks get fencing tokens.
         package var isFencing = false
         /// How long a connection that holds something stays silent before it is asked for a sign of life.

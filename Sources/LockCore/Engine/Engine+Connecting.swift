@@ -130,9 +130,11 @@ extension Engine {
     }
 
     /// A cancel went down with the carrier, but the server may still carry it out, at any later time. On a waiter it can
-    /// only strike an unlock, whose failure closes the connection; in a transaction it could strike anything.
+    /// only strike an unlock, whose failure closes the connection; in a transaction it could strike anything. A wait that was to be
+    /// begun anew is no reason to lose what else the session holds: the cancel strikes nothing but another wait there.
     private mutating func abandonCancel(of id: ConnectionID, _ failure: Failure, now: Instant) {
-        if connections[id]?.role == .dedicated {
+        let isRenewal = connections[id]?.interrupt.map { $0.cause == .renewed && $0.onlyLockWaits } ?? false
+        if connections[id]?.role == .dedicated, !isRenewal {
             close(id, because: failure, now: now)
         } else {
             connections[id]?.mayBeStruck = true
@@ -151,7 +153,8 @@ extension Engine {
     /// Opens a carrier, unless there is one that is free or about to be, or there are as many as there may be. Those that the server
     /// does not answer count only for the limit of all connections.
     mutating func openCarrier(now: Instant) {
-        guard !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
+        guard configuration.asksOverOtherSessions,
+            !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
             carriers.count(where: { connections[$0.id]?.isOverdue == false }) < configuration.maximumCarriers,
             carriers.count < 2 * configuration.maximumCarriers,
             let id = open(.carrier, now: now)

@@ -1,23 +1,26 @@
 // What a call is told that ends at its deadline. That a lock is taken is said only if the server has said so since the call
 // began, or if it has granted the lock to this process itself.
 //
-// A refused try, and a poll that found nothing, are the server's word. A wait in the server's queue says nothing while it
-// lasts. So, where a call has joined a wait that had begun before, the server is asked before the deadline, over the carrier,
-// whether the waiting session still runs its statement.
+// A refused try, and a poll that found nothing, are the server's word, and so is a cancel that has found a wait. A wait in the server's
+// queue says nothing while it lasts. So, where a call has joined a wait that had begun before, the server is asked before the
+// deadline, over the carrier, whether the waiting session still runs its statement; again and again, until it has said so.
 extension Engine {
     /// How long before a deadline the server is asked.
     private static let lookLead = Duration.seconds(2)
 
+    /// How long after that it is asked again, until it has said that the lock is taken.
+    private static let lookPause = Duration.milliseconds(100)
+
     /// Why it is not known whether a call that has come to its deadline could have had what it asked for; `nil` if it is known
     /// that it could not.
-    func uncertainty(of id: RequestID) -> Failure? {
+    mutating func uncertainty(of id: RequestID) -> Failure? {
         guard let call = calls[id] else { return nil }
         switch call.kind {
         case .lock(let key):
             if let failure = unreachable(call) { return failure }
             // Granted, but the session or the token is not confirmed.
             guard unconfirmed[id] == nil else { return .unanswered }
-            return isTaken(key, since: call.since) ? nil : .unanswered
+            return call.isRefusedBefore || isTaken(key, since: call.since) ? nil : .unanswered
         case .fencing:
             return unreachable(call) ?? .unanswered
         case .lend:
@@ -36,9 +39,9 @@ extension Engine {
 
     // MARK: Places in the pool
 
-    private func isConnecting(for id: RequestID) -> Bool {
+    private mutating func isConnecting(for id: RequestID) -> Bool {
         let connecting = connections.values.count { $0.role == .dedicated && $0.phase == .connecting }
-        return connecting >= lendQueue.count || connecting > 0 && lendQueue.elements.first { _ in true } == id
+        return connecting >= lendQueue.count || connecting > 0 && lendQueue.first == id
     }
 
     /// Whether no further connection may be opened for a transaction or a session before another one is given back.
@@ -52,26 +55,52 @@ extension Engine {
 
     /// A call with a deadline may have joined a wait of which nothing will be heard.
     mutating func planLook(for id: RequestID, _ key: AdvisoryKey, deadline: Instant, now: Instant) {
-        guard calls[id] != nil, let entry = table.entry(of: key), !entry.isHeldHere else { return }
+        guard configuration.asksOverOtherSessions, calls[id] != nil, let entry = table.entry(of: key), !entry.isHeldHere else { return }
         switch entry.server {
         case .trying, .held, .changing: return
         case .none, .waiting, .ending, .unlocking: break
         }
         isWakeStale = true
-        looksWanted.insert(key)
-        nextLook = min(nextLook ?? .distantFuture, max(now, deadline.advanced(by: .zero - Self.lookLead)))
+        calls.update(id) { $0.isLookPlanned = true }
+        deadlineLooks.planned.insert(id, at: max(now, deadline.advanced(by: .zero - Self.lookLead)))
+    }
+
+    var nextDeadlineLook: Instant? {
+        mutating get {
+            let planned = deadlineLooks.planned.earliest { [calls] in calls[$0] != nil }?.deadline
+            return [planned, deadlineLooks.repeatAt].compactMap(\.self).min()
+        }
     }
 
     /// The server is asked what those sessions do that wait for these keys.
     mutating func lookIfDue(now: Instant) {
-        guard let at = nextLook, at <= now else { return }
-        nextLook = nil
-        let keys = looksWanted
-        looksWanted = []
-        for id in connectionIDs {
-            guard let key = connections[id]?.awaitedKey, keys.contains(key) else { continue }
-            probe(id, now: now)
+        var keys: Set<AdvisoryKey> = []
+        while let id = deadlineLooks.planned.popDue(now: now, isAlive: { [calls] in calls[$0] != nil }) {
+            guard let call = calls[id], case .lock(let key) = call.kind, let deadline = call.deadline, !isTaken(key, since: call.since)
+            else { continue }
+            deadlineLooks.add(key, since: call.since, until: deadline)
+            keys.insert(key)
         }
+        if let at = deadlineLooks.repeatAt, at <= now {
+            deadlineLooks.repeatAt = nil
+            for (key, look) in deadlineLooks.due where !isWorthAsking(key, look, now: now) { deadlineLooks.due[key] = nil }
+            keys.formUnion(deadlineLooks.due.keys)
+        }
+        guard !deadlineLooks.due.isEmpty else { return }
+        // What waits for them may have no connection yet, or be just about to begin.
+        deadlineLooks.repeatAt = deadlineLooks.repeatAt ?? now.advanced(by: Self.lookPause)
+        guard !keys.isEmpty else { return }
+        for id in connectionIDs {
+            guard let connection = connections[id], let key = connection.awaitedKey, keys.contains(key), runs(connection) != nil,
+                !pendingDeadlineProbes.contains(id)
+            else { continue }
+            pendingDeadlineProbes.append(id)
+        }
+        ensureCarrier(now: now)
+    }
+
+    private func isWorthAsking(_ key: AdvisoryKey, _ look: DeadlineLooks.Look, now: Instant) -> Bool {
+        look.until > now && table.entry(of: key)?.isWanted == true && !isTaken(key, since: look.since)
     }
 
     /// The server says that a session runs a statement that takes this key, and that was sent before it was asked: so it waits.
@@ -82,11 +111,26 @@ extension Engine {
         table.noteTaken(key, now: now)
     }
 
+    /// The server has found the session waiting, in order to cancel its wait. It has been sent nothing else since.
+    mutating func noteWaitFound(_ id: ConnectionID, now: Instant) {
+        guard let connection = connections[id], connection.interrupt != nil else { return }
+        switch connection.phase {
+        case .waiting(let key), .proving(let key, _, _): table.noteTaken(key, now: now)
+        case .lent: if let key = connection.lockWait { table.noteTaken(key, now: now) }
+        case .connecting, .carrying, .idle, .holding, .unlocking: break
+        }
+    }
+
     // MARK: What transactions report
 
     /// The server has granted a transaction the lock that it was granted its turn for.
     package mutating func transactionGranted(_ id: RequestID) {
         table.transactionGranted(id)
+    }
+
+    /// The server has released it again, since the transaction has failed. The turn is still the transaction's.
+    package mutating func transactionReleased(_ id: RequestID, now: Instant) {
+        table.transactionReleased(id, now: now)
     }
 }
 

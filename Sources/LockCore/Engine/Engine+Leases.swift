@@ -110,9 +110,13 @@ extension Engine {
 
     // MARK: Long statements
 
+    /// After how long a statement has certainly arrived, if what was sent over another connection has. They come in no order.
+    private static let arrival = Duration.seconds(1)
+
     /// A statement on a lent connection, or a wait, may run for as long as it likes, and as long as it does the session is not
     /// idle. That it does is what the server is asked over a carrier.
     mutating func probe(_ id: ConnectionID, now: Instant) {
+        guard configuration.asksOverOtherSessions else { return }
         connections[id]?.lastSent = now
         if connections[id]?.probedSince == nil { connections[id]?.probedSince = now }
         // While there is no carrier they are not to pile up.
@@ -120,8 +124,10 @@ extension Engine {
         ensureCarrier(now: now)
     }
 
-    /// - Parameter sentAt: When the question was sent.
-    mutating func probed(_ id: ConnectionID, _ sighting: Sighting, sentAt: Instant, now: Instant) {
+    /// - Parameters:
+    ///   - forDeadline: Whether only a deadline was the reason to ask.
+    ///   - sentAt: When the question was sent.
+    mutating func probed(_ id: ConnectionID, _ sighting: Sighting, forDeadline: Bool, sentAt: Instant, now: Instant) {
         connections[id]?.probedSince = nil
         guard let connection = connections[id], let begun = runs(connection), begun < sentAt else { return }
         switch sighting {
@@ -130,10 +136,11 @@ extension Engine {
             guard !hasNotedHidden else { return }
             hasNotedHidden = true
             actions.append(.log(.hiddenActivity(id)))
-        case .quiet where connection.answerBy == nil:
+        case .quiet where connection.answerBy == nil && !forDeadline && begun.advanced(by: Self.arrival) <= sentAt:
             connections[id]?.answerBy = now.advanced(by: configuration.answerLimit)
             connections[id]?.isAnswerMissed = true
         case .quiet:
+            // Asked so soon, the question may have overtaken the statement. It is asked again.
             break
         case .active(let isHeard):
             if connection.isAnswerMissed { connections[id]?.forgetMissedAnswer() }
@@ -146,7 +153,7 @@ extension Engine {
     ///
     /// A statement or wait that the server has answered, or does not know, is answered soon or never: then the network has
     /// swallowed it, and nobody would be told. (The question may have been about an earlier one, or have come before this one.)
-    private func runs(_ connection: Connection) -> Instant? {
+    func runs(_ connection: Connection) -> Instant? {
         switch connection.phase {
         case .waiting where connection.inFlight.count == 1 && connection.interrupt == nil: connection.sentTimes.first
         case .lent where connection.statement != nil && !connection.isStatementAnswered: connection.statementSentAt

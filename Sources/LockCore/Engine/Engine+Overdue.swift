@@ -3,7 +3,7 @@
 extension Engine {
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
-        !pending.isEmpty || isPollDue || !pendingProbes.isEmpty || looks.state == .due
+        !pending.isEmpty || isPollDue || hasProbes || looks.state == .due
             || !pendingCancels.isEmpty && carriers.contains { connections[$0.id]?.isOverdue == true }
     }
 

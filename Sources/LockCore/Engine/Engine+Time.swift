@@ -79,7 +79,7 @@ extension Engine {
         if let at = nextConnectAt { next = min(next, at) }
         if let at = pollAt { next = min(next, at) }
         if let at = patienceAt { next = min(next, at) }
-        if let at = nextLook { next = min(next, at) }
+        if let at = nextDeadlineLook { next = min(next, at) }
         if let at = looks.plannedAt { next = min(next, at) }
         if let at = nextYield { next = min(next, at) }
         return next == .distantFuture ? nil : next

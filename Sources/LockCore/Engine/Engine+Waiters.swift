@@ -61,6 +61,8 @@ extension Engine {
         // Only a clear word is a grant.
         let failure = answer.failure ?? (answer.rows.first == true ? nil : .unexpectedAnswer)
         if let failure {
+            // The server's own limit counts while a wait lasts only.
+            if failure.kind == .lockTimeout { table.noteTaken(key, now: now) }
             // The lock may have been granted all the same: grant and error race inside the server.
             connections[id]?.phase = .proving(key, mode, reported: failure.meansAskAgain ? nil : failure)
             submitWhenQuiet(.releaseAll, on: id, now: now)

@@ -34,6 +34,8 @@ package struct Engine: Sendable {
     var pending = PendingKeys(.tryLock)
     var pendingCancels: [ConnectionID] = []
     var pendingProbes: [ConnectionID] = []
+    /// Those that are asked about for the sake of deadlines only.
+    var pendingDeadlineProbes: [ConnectionID] = []
     var looks = LookSchedule()
     /// Whether such a question has found a wait before.
     var hasNotedHidden = false
@@ -66,8 +68,7 @@ package struct Engine: Sendable {
     var conversionCount = 0
 
     // What the server is asked about before deadlines: see Engine+Deadlines.
-    var looksWanted: Set<AdvisoryKey> = []
-    var nextLook: Instant?
+    var deadlineLooks = DeadlineLooks()
 
     // Leases.
     /// Requests that the table has granted, and whose session has still to prove that it lives, or that have no token yet.
@@ -109,6 +110,10 @@ package struct Engine: Sendable {
 
         var kind: Kind
         let deadline: Instant?
+        /// Whether the server is to be asked about its key before the deadline: see ``DeadlineLooks``.
+        var isLookPlanned = false
+        /// The lock was refused to the same caller just before the call.
+        var isRefusedBefore = false
         let since: Instant
 
         /// Whether it waits for something that is not there yet.
@@ -196,6 +201,7 @@ package struct Engine: Sendable {
         if call.deadline != nil {
             noteDeadlineGone()
         }
+        if call.isLookPlanned { deadlineLooks.planned.noteEnded { [calls] in calls[$0] != nil } }
         actions.append(.resolve(id, outcome))
     }
 

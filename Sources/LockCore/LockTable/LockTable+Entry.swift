@@ -189,6 +189,11 @@ extension LockTable.Entry {
         transactionsGranted += 1
     }
 
+    mutating func transactionReleased(now: Instant) {
+        transactionsGranted -= 1
+        takenAt = now
+    }
+
     /// Whether the server has granted it to this process.
     var isHeldHere: Bool {
         switch server {

@@ -283,6 +283,13 @@ package struct LockTable: Sendable {
         entries[held.entry].transactionGranted()
     }
 
+    /// The server has released a transaction's lock before its turn has ended.
+    mutating func transactionReleased(_ id: RequestID, now: Instant) {
+        guard let held = requests[id], held.request.isServerGranted else { return }
+        requests.update(id) { $0.request.isServerGranted = false }
+        entries[held.entry].transactionReleased(now: now)
+    }
+
     /// The server has answered that others hold the key, which goes on waiting.
     mutating func noteTaken(_ key: AdvisoryKey, now: Instant) {
         guard let index = entries.index(of: key) else { return }

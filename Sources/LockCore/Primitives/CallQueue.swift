@@ -14,6 +14,17 @@ struct CallQueue: Sendable {
     /// Those who are there, first come first.
     var elements: some Sequence<RequestID> { order.lazy.filter { [members] in members.contains($0) } }
 
+    /// Who has waited longest.
+    var first: RequestID? {
+        mutating get {
+            while let id = order.first {
+                if members.contains(id) { return id }
+                order.removeFirst()
+            }
+            return nil
+        }
+    }
+
     mutating func append(_ id: RequestID) {
         order.append(id)
         members.insert(id)

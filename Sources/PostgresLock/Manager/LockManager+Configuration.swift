@@ -264,7 +264,8 @@ extension LockManager.Configuration {
         engine.surveyInterval = lease ?? .seconds(30)
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
-        // Behind a pooler of transactions there is no session to ask over.
+        // Behind a pooler of transactions a session of the server is one client's for no longer than a transaction.
+        engine.asksOverOtherSessions = !transactionsOnly
         if !transactionsOnly { engine.lookInterval = lookInterval }
         engine.longWait = longWait
         engine.oldestSnapshot = oldestSnapshot

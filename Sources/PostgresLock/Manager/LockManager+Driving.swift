@@ -176,7 +176,7 @@ extension LockManager {
             connection.submitSync()
         case .position:
             connection.submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
-        case .probe(let target):
+        case .probe(let target, _):
             connection.submit(LockStatements.probe(connections[target]?.session ?? .init()))
         case .look(let looks):
             lookCount += 1

@@ -307,6 +307,7 @@ extension LockManager {
     /// The connection is gone, and all that was held on it.
     func lose(_ state: LentConnection, _ failure: Failure) {
         state.loss = failure
+        if let lease = state.lease { engine.transactionReleased(lease.id, now: now) }
         let keys = state.heldKeys
         let inner = state.holdings.flatMap { key, holding in
             holding.leases.map { (lease: $0.state, error: lossError(failure, key: key)) }

@@ -116,6 +116,7 @@ extension LockManager {
         let keys = isAll ? state.heldKeys : state.savepoints.exposed.sorted { $0.advisory < $1.advisory }
         guard isAll || !keys.isEmpty else { return }
         state.isAborted = true
+        if isAll, let lease = state.lease { drive { $0.transactionReleased(lease.id, now: $1) } }
         guard let key = keys.first else { return }
         if !isAll { for key in keys { state.letGo(key) } }
         let loss = LockError(

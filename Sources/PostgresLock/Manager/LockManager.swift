@@ -72,6 +72,7 @@ public actor LockManager {
 
     /// How many calls have neither got what they asked for nor failed.
     package var waitingCount: Int { engine.waitingCount }
+    package var connectionCount: Int { engine.connectionCount }
 
     /// Makes a manager. Nothing is connected before the first lock is asked for.
     ///

@@ -12,6 +12,8 @@ struct LockSetAcquisition {
         /// A shared lock around this code, which the request may join.
         let enclosing: RequestID?
         var state: LeaseState?
+        /// Whether a try has found it taken.
+        var isRefused = false
     }
 
     private let manager: LockManager
@@ -108,13 +110,22 @@ struct LockSetAcquisition {
                 isTry: isTry,
                 deadline: deadline
             )
-            engine.acquire(id, request, deadline: deadline, enclosing: member.enclosing, now: now)
+            engine.acquire(
+                id,
+                request,
+                deadline: deadline,
+                enclosing: member.enclosing,
+                isRefusedBefore: member.isRefused,
+                now: now
+            )
         }
         var ends: [(key: LockKey, outcome: Engine.Outcome)] = []
         for (place, outcome) in outcomes.dropFirst(released.count).enumerated() {
             switch outcome {
             case .granted: members[indices[place]].state = asked[place]
-            case .refused: members[indices[place]].state = nil
+            case .refused:
+                members[indices[place]].state = nil
+                members[indices[place]].isRefused = true
             default: ends.append((wanted[place].request.key, outcome))
             }
         }

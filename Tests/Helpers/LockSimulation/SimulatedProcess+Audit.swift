@@ -2,6 +2,11 @@ import LockCore
 
 // What is wrong only if it stays so. Looked at now and then.
 extension SimulatedProcess {
+    /// Whether one of its sessions has waited for the key at the server since then.
+    func waits(for key: AdvisoryKey, since: Instant) -> Bool {
+        links.values.contains { link in link.session.wait.map { $0.key == key && $0.since <= since } ?? false }
+    }
+
     struct Unowned: Hashable {
         let connection: ConnectionID
         let key: AdvisoryKey

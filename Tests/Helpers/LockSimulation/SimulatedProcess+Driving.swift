@@ -157,7 +157,7 @@ extension SimulatedProcess {
             case .commit: .commit
             case .heartbeat: .heartbeat
             case .position: .position
-            case .probe(let target): .probe(links[target]?.session)
+            case .probe(let target, _): .probe(links[target]?.session)
             case .look(let looks): .look(looks.map { links[$0.connection]?.session })
             }
         link.submit(statement) { [self] reply in

@@ -30,6 +30,7 @@ final class SimulatedSession {
     private var burst = Burst.none
     private var idleEpoch = 0
 
+    private var blockedSince = Instant(nanoseconds: 0)
     private(set) var isAlive = true
     /// It was ended for its silence.
     private(set) var isExpired = false
@@ -247,6 +248,7 @@ final class SimulatedSession {
         }
         guard !server.isFull(for: key) else { return finish(SimulatedReply(failure: .full)) }
         activity = .blocked(key)
+        blockedSince = server.agenda.now
         if server.lock(key, claim(mode)) {
             wake()
         } else if let limit {
@@ -277,6 +279,12 @@ final class SimulatedSession {
             target.signal(.cancelledByServer)
             finish(SimulatedReply(rows: [true]))
         }
+    }
+
+    /// The key whose queue it stands in, and since when.
+    var wait: (key: AdvisoryKey, since: Instant)? {
+        guard isAlive, case .blocked(let key) = activity else { return nil }
+        return (key, blockedSince)
     }
 
     private var isBlocked: Bool { if case .blocked = activity { true } else { false } }

@@ -152,6 +152,11 @@ final class SimulatedTask {
         cancel(id, after: cancelAfter)
     }
 
+    /// How long it may take until the server has said that a lock is taken. What is polled has its turn once in so many pauses.
+    private var timeToTell: Duration {
+        profile.latency.upperBound * 20 + .milliseconds(200) + .milliseconds(250) * (profile.keys / profile.engine.pollSize)
+    }
+
     /// That a lock is taken is said only if it was, and in good weather it is known in time.
     private func check(_ uncertainty: Failure?, _ key: AdvisoryKey, since: Instant, limit: Duration) {
         switch uncertainty?.kind {
@@ -160,7 +165,10 @@ final class SimulatedTask {
             let oldest = since.advanced(by: .zero - profile.engine.responseTimeout - process.timeFrozen)
             guard !process.server.wasTaken(key, since: oldest) else { return }
             ledger.report("process \(process.id): key \(key) is called taken, but was free for longer than the call")
-        case .unanswered where profile.tellsWhatIsTaken && limit > profile.latency.upperBound * 20 + .milliseconds(200):
+        case .unanswered where profile.tellsWhatIsTaken && limit > timeToTell:
+            // A transaction that has the key's turn may wait for a connection, and not have asked yet.
+            let begun = process.agenda.now.advanced(by: .zero - timeToTell)
+            guard !profile.transactions || process.waits(for: key, since: begun) else { return }
             ledger.report("process \(process.id): whether key \(key) is taken is not known after \(limit)")
         default:
             break

@@ -205,6 +205,7 @@ final class SimulatedTransaction {
 
     private func lose() {
         connection = nil
+        if let turn { process.engine.transactionReleased(turn, now: process.now) }
         _ = process.grants[lease]?.end(.lost)
         endLease()
     }

@@ -48,7 +48,7 @@ struct SimulationProfile {
     }
 
     /// Whether nothing but the network's pace keeps the server from saying whether a lock is taken.
-    var tellsWhatIsTaken: Bool { isCalm && !transactions && lockTableSize == nil && engine.capacity == .unlimited }
+    var tellsWhatIsTaken: Bool { isCalm && lockTableSize == nil && engine.capacity == .unlimited }
 
     /// Whether a call may fail like this. In good weather only what has no room does.
     func mayFail(by kind: Failure.Kind) -> Bool {

@@ -62,7 +62,7 @@ struct EngineDeadlineTests {
         var script = EngineScript.waiting()
         script.pass(.seconds(5))
         script.acquire(2, within: .milliseconds(50))
-        #expect(script.passToNextWake() == [.submit(1, .probe(2))])
+        #expect(script.passToNextWake() == [.submit(1, .probe(2, forDeadline: true))])
         script.sighted(.active(isHeard: true))
         #expect(script.pass(.milliseconds(50)) == [.resolve(2, Self.taken)])
     }
@@ -112,6 +112,163 @@ struct EngineDeadlineTests {
         script.answered(1, true)
         #expect(Self.end(of: 1, &script, answering: false) == Self.unknown)
     }
+
+    // MARK: Asking the server
+
+    /// Request 10 has the turn of the key 7 for a transaction; connection 1 is there for questions.
+    private static func turn() -> EngineScript {
+        var script = EngineScript.holding()
+        script.acquire(10, .exclusive, 7, scope: .transaction)
+        return script
+    }
+
+    /// Lets time pass until the call ends.
+    ///
+    /// - Parameter answer: Answers what connection 1 is asked about another one.
+    /// - Returns: How the call has ended, and when that was asked.
+    private static func end(
+        of id: RequestID,
+        _ script: inout EngineScript,
+        answer: (inout EngineScript) -> [Engine.Action]
+    ) -> (outcome: Engine.Outcome?, questions: [Instant]) {
+        var questions: [Instant] = []
+        for _ in 0..<1000 {
+            var actions = script.passToNextWake()[...]
+            while let action = actions.popFirst() {
+                switch action {
+                case .submit(1, .heartbeat):
+                    actions += script.answered(1)
+                case .submit(1, .probe):
+                    questions.append(script.now)
+                    actions += answer(&script)
+                case .resolve(id, let outcome):
+                    return (outcome, questions)
+                default:
+                    break
+                }
+            }
+        }
+        return (nil, questions)
+    }
+
+    @Test("a call is told that a lock is taken for which a transaction has begun to wait only after the call")
+    func joiningBeforeTheWait() {
+        var script = Self.turn()
+        script.acquire(11, within: .seconds(1), key: 7, scope: .transaction)
+        script.on { $0.lend(9, now: $1) }
+        script.pass(.milliseconds(50))
+        script.connected(2)
+        script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
+        let (outcome, questions) = Self.end(of: 11, &script) { $0.sighted(.active(isHeard: true)) }
+        #expect(outcome == Self.taken)
+        #expect(questions.count == 1, "That was enough: \(questions)")
+    }
+
+    @Test("a call that comes while the lock is released, and queues behind others, is told that it is taken once they wait for it")
+    func joiningAnUnlock() {
+        var script = EngineScript { $0.handOn = HandOnLimit(count: 0, duration: .zero) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(2)
+        #expect(script.release(1) == [.submit(1, .unlock(1))])
+        script.pass(.milliseconds(1))
+        script.acquire(3, within: .milliseconds(1500))
+        script.passToNextWake()
+        script.answered(1, true)
+        script.connected(2)
+        let (outcome, _) = Self.end(of: 3, &script) { $0.sighted(.active(isHeard: true)) }
+        #expect(outcome == Self.taken)
+    }
+
+    @Test("a question that fails is repeated, not in a flood, and calls with later deadlines are not forgotten for it")
+    func repeated() {
+        var script = EngineScript.waiting()
+        script.pass(.seconds(5))
+        script.acquire(2, within: .milliseconds(350))
+        script.acquire(3, within: .seconds(20))
+        let (early, questions) = Self.end(of: 2, &script) { $0.answered(1, failure: Failure(.statement, "Out of memory.")) }
+        #expect(early == Self.unknown)
+        #expect(questions.count == 4, "\(questions)")
+        let (late, more) = Self.end(of: 3, &script) { $0.sighted(.hidden) }
+        #expect(late == Self.taken)
+        #expect(more.count <= 3, "Signs of life, and one question: \(more)")
+    }
+
+    @Test("that a cancel has found the wait is the server's word too, if the wait is to begin anew")
+    func foundByCancel() {
+        var script = EngineScript { $0.lookInterval = .seconds(1) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, false)
+        script.connected(2)
+        script.pass(.seconds(1))
+        #expect(script.answered(1, true, false) == [.submit(1, .cancel(2, onlyLockWaits: true))])
+        script.pass(.milliseconds(1))
+        script.acquire(2, within: .milliseconds(20))
+        script.answered(2, failure: .cancelledByServer)
+        script.answered(1, true)
+        let (outcome, _) = Self.end(of: 2, &script) { _ in [] }
+        #expect(outcome == Self.taken)
+    }
+
+    @Test("a question that has overtaken the wait does not make a session that answers count as dead")
+    func overtaken() {
+        var script = EngineScript { $0.responseTimeout = .seconds(5) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, false)
+        script.connected(2)
+        script.pass(.milliseconds(1))
+        script.acquire(2, within: .milliseconds(1500))
+        let (outcome, questions) = Self.end(of: 2, &script) { $0.sighted(.quiet) }
+        #expect(outcome == Self.unknown)
+        #expect(questions.count > 10, "It is asked again.")
+        for _ in 0..<20 {
+            let actions = script.pass(.seconds(1))
+            #expect(!actions.contains(.close(2)))
+            if actions.contains(.submit(1, .probe(2))) { script.sighted(.active(isHeard: true)) }
+        }
+    }
+
+    @Test("where sessions can't be asked over others, none is opened for that, and waits are ended out of band")
+    func noOtherSessions() {
+        var script = EngineScript { $0.asksOverOtherSessions = false }
+        script.on { $0.lend(9, now: $1) }
+        script.connected(1)
+        script.acquire(10, .exclusive, 7, scope: .transaction)
+        script.on { $0.beginStatement(20, on: 1, deadline: Duration.seconds(6).instant, lockWait: 7, renewals: 0, now: $1) }
+        script.acquire(11, within: .seconds(5), key: 7, scope: .transaction)
+        var all: [Engine.Action] = []
+        for _ in 0..<20 { all += script.passToNextWake() }
+        #expect(all.connecting == nil)
+        #expect(all.prefix(2) == [.resolve(11, Self.unknown), .cancelOutOfBand(1)])
+    }
+
+    @Test("a lock that was refused to the same caller just before is taken, also if nothing is heard of it any more")
+    func refusedBefore() {
+        for isRefused in [true, false] {
+            var script = EngineScript.holding()
+            let deadline = Duration.seconds(1).instant
+            let request = LockTable.Request(7, .exclusive, deadline: deadline)
+            script.on { $0.acquire(11, request, deadline: deadline, isRefusedBefore: isRefused, now: $1) }
+            #expect(Self.end(of: 11, &script, answering: false) == (isRefused ? Self.taken : Self.unknown))
+        }
+    }
+
+    @Test("a lock that the server has released with a failed transaction is not called taken because of it")
+    func released() {
+        var script = Self.turn()
+        script.on { engine, _ in engine.transactionGranted(10) }
+        script.acquire(11, within: .seconds(2), key: 7)
+        script.on { $0.transactionReleased(10, now: $1) }
+        script.pass(.milliseconds(1))
+        script.acquire(12, within: .seconds(1), key: 7)
+        #expect(Self.end(of: 12, &script, answering: true) == Self.unknown)
+        #expect(Self.end(of: 11, &script, answering: true) == Self.taken, "It was, when the call came.")
+    }
+
+    // MARK: Places
 
     @Test("a call for a connection is told of a full pool only if the pool is full, and of connecting only if that was what it waited for")
     func places() {

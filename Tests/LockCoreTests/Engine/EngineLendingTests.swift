@@ -47,6 +47,17 @@ struct EngineLendingTests {
         #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .timedOut(nil)))])
     }
 
+    @Test("a statement that is cancelled has the time looked after in which its connection is to answer")
+    func cancelled() {
+        var script = EngineScript()
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, now: $1) }
+        _ = script.engine.endBurst(now: script.now)
+        script.engine.cancel(2, now: script.now)
+        #expect(script.engine.endBurst(now: script.now)?.wake == Duration.seconds(30).instant)
+    }
+
     @Test("gives up a connection that does not answer in time, without cancelling what runs, but not one that has answered")
     func unanswered() {
         var script = EngineScript()
@@ -75,6 +86,17 @@ struct EngineLendingTests {
         let actions = script.pass(.seconds(1))
         #expect(actions.contains(.endLoan(1, Engine.suspect)))
         #expect(actions.contains { if case .endLoan(2, let failure) = $0 { failure.kind == .noAnswer } else { false } })
+    }
+
+    @Test("100,000 callers whose deadlines come while a connection is being made cost no more than their number")
+    func manyTimedOut() {
+        var script = EngineScript(maximumConnections: 3)
+        let deadline = Duration.seconds(1).instant
+        for id: UInt64 in 1...100_000 { script.engine.lend(RequestID(id), deadline: deadline, now: script.now) }
+        // Quadratic work would take minutes here.
+        let outcomes = script.pass(.seconds(1)).filter { $0 != .connect(1, .dedicated) }
+        #expect(outcomes.count == 100_000)
+        #expect(outcomes.first == .resolve(1, .ended(.timedOut(.stillConnecting))))
     }
 
     @Test("100,000 waiting callers who all go away costs no more than their number")

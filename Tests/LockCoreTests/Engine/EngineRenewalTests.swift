@@ -122,6 +122,20 @@ struct EngineRenewalTests {
             )
         }
     }
+
+    @Test("when the connection that was to end a borrower's wait is lost, the borrower's stays, and is not lent again")
+    func cancelLost() {
+        var script = EngineScript { $0.lookInterval = .seconds(1) }
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, lockWait: 7, renewals: 0, now: $1) }
+        script.pass(.seconds(1))
+        script.connected(2)
+        #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
+        #expect(script.lost(2) == [.close(2)])
+        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [.resolve(2, .settled(cause: .renewed))])
+        #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [.close(1)])
+    }
 }
 
 extension EngineRenewalTests {
