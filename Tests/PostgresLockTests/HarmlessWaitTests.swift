@@ -114,6 +114,31 @@ struct HarmlessWaitTests {
         try await waiting.value
     }
 
+    @Test("a wait keeps its place while a new snapshot would be as old, since a transaction is open", .server())
+    func openTransaction() async throws {
+        let database = try TestDatabase.get()
+        let holder = try database.manager()
+        let waiter = try database.manager {
+            $0.lookInterval = .milliseconds(50)
+            $0.longWait = .milliseconds(50)
+            $0.oldestSnapshot = 1000
+        }
+        let lock = try await holder.acquire("nightly")
+        let waiting = try await holder.withTransaction { open in
+            _ = try await open.query("SELECT txid_current()")
+            let waiting = Task { try await waiter.withLock("nightly") { _ in } }
+            try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+            try await database.query(Self.beginTransactions)
+            let looks = await waiter.lookCount
+            try await database.eventually("the server is asked") { await waiter.lookCount >= looks + 3 }
+            #expect(await waiter.renewedWaits == 0)
+            return waiting
+        }
+        try await database.eventually("it is renewed") { await waiter.renewedWaits > 0 }
+        try await lock.release()
+        try await waiting.value
+    }
+
     @Test("a wait that holds up nobody keeps its place, however often the server is asked", .database, arguments: Wait.allCases)
     func harmless(wait: Wait) async throws {
         let database = try TestDatabase.get()
