@@ -4,9 +4,10 @@ import PostgresLock
 
 /// The locks that `pglock run` holds around this process, as the environment says.
 ///
-/// PGLOCK_KEYS has an entry for each, the outermost first: the key's numbers, and a mark of the database, since the same key in another
-/// one is another lock. A variable is inherited also by processes that outlive the lock, and another server can have the same address
-/// in another network: so an entry is a reason to look, and only a lock that is taken is a reason to refuse.
+/// PGLOCK_KEYS has an entry for each, the outermost first: the key's numbers, a mark of the database, since the same key in another
+/// one is another lock, and the process that holds the lock. A variable is inherited also by processes that outlive the lock, so an entry
+/// counts only while this process comes from that one. And another server can have the same address in another network: so an entry is
+/// a reason to look, and only a lock that is taken is a reason to refuse.
 struct EnclosingRuns {
     static let variable = "PGLOCK_KEYS"
 
@@ -25,12 +26,19 @@ struct EnclosingRuns {
     }
 
     /// Whether one of them holds the key.
-    func hold(_ key: LockKey) -> Bool { entries.contains { $0 == entry(key) } }
+    func hold(_ key: LockKey) -> Bool {
+        let prefix = lock(key)
+        return entries.contains { entry in
+            entry.hasPrefix(prefix) && pid_t(entry.dropFirst(prefix.count)).map(Ancestors.include) ?? false
+        }
+    }
 
-    /// The variable's value for what runs under one more lock.
-    func adding(_ key: LockKey) -> String { (entries.map(String.init) + [entry(key)]).joined(separator: " ") }
+    /// The variable's value for what runs under one more lock, of this process.
+    func adding(_ key: LockKey) -> String {
+        (entries.map(String.init) + ["\(lock(key))\(getpid())"]).joined(separator: " ")
+    }
 
-    private func entry(_ key: LockKey) -> String { "\(KeyText.numbers(of: key))@\(mark)" }
+    private func lock(_ key: LockKey) -> String { "\(KeyText.numbers(of: key))@\(mark)@" }
 
     /// What is told instead of waiting.
     static func refusal(_ key: LockKey) -> CommandFailure {

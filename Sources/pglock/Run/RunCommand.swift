@@ -84,7 +84,8 @@ struct RunCommand: AsyncParsableCommand {
             key: key,
             mode: mode?.lockMode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
-            isEnclosed: enclosing.hold(key),
+            // What does not wait is told that the lock is taken, as by anybody else.
+            isEnclosed: !nonblock && enclosing.hold(key),
             child: child,
             killAfter: .seconds(killAfter)
         )

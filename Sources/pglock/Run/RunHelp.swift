@@ -6,8 +6,10 @@ enum RunHelp {
 
         The command gets pglock's standard streams, its terminal, and in its environment PGLOCK_KEY (the lock's number) and \
         PGLOCK_NAME (its name). PGLOCK_KEYS lists the locks of all pglocks around it: \
-        one that asks again for a lock that is held so is refused at once, since it would wait for itself. Signals that are sent to pglock go on to it: HUP, INT, QUIT, TERM, USR1, USR2, ALRM. While \
-        pglock still waits for the lock, they end it.
+        a pglock that would wait for the lock of one around it, which waits for its end, is refused at once.
+
+        Signals that are sent to pglock go on to the command: HUP, INT, QUIT, TERM, USR1, USR2, ALRM. While pglock still \
+        waits for the lock, they end it.
 
         Without a command, pglock says on standard error that it holds the lock, and holds it until SIGINT (Ctrl-C) or \
         SIGTERM, upon which it exits with 0.

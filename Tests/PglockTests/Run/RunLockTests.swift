@@ -80,13 +80,31 @@ struct RunLockTests {
         let server = try await SharedServer.get()
         let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
         let pglock = LaunchedPglock.path
-        for options in [[], ["-w", "600"], ["-n", "-E", "0"], ["-s"]] {
+        for options in [[], ["-w", "600"], ["-s"]] {
             let inner = [pglock, "run"] + options + [name, "echo", "ran"]
             let result = try await LaunchedPglock(["run", name, pglock, "run", other] + inner, url: server.url).finish()
             #expect(result.status == .exited(64))
             #expect(result.output.isEmpty)
             #expect(result.error.contains("is held by a pglock run around this one"), "\(result.error)")
         }
+        let unwilling = [name, pglock, "run", other, pglock, "run", "-n", "-E", "7", name, "echo", "ran"]
+        let result = try await LaunchedPglock(["run"] + unwilling, url: server.url).finish()
+        #expect(result.status == .exited(7))
+        #expect(result.output.isEmpty)
+    }
+
+    @Test("a process that outlives its pglock run waits for the lock like any other")
+    func orphaned() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let keys = try await LaunchedPglock(["run", name, "sh", "-c", "echo $PGLOCK_KEYS"], url: server.url).finish().output
+        let variables = ["PGLOCK_KEYS": keys.trimmingCharacters(in: .newlines)]
+        let lock = try await server.locks.acquire(LockKey(name))
+        let limited = try LaunchedPglock(["run", "-w", "1", "-E", "7", name, "echo", "ran"], url: server.url, variables: variables)
+        #expect(try await limited.finish().status == .exited(7))
+        let patient = try LaunchedPglock(["run", "-v", name, "echo", "ran"], url: server.url, variables: variables)
+        try await lock.release()
+        #expect(try await patient.finish().output == "ran\n")
     }
 
     @Test(
