@@ -9,16 +9,17 @@ struct ConnectingTests {
     @Test("a credentials provider that hangs fails the attempt at the connect timeout, and is cancelled", .database)
     func hangingProvider() async throws {
         let database = try TestDatabase.get()
-        let hangs = Locked(true)
+        let gate = AsyncGate()
+        defer { gate.open() }
         let cancelled = AsyncStream.makeStream(of: Void.self)
         let locks = try database.manager {
-            $0.timeouts.connect = .milliseconds(500)
+            $0.timeouts.connect = .seconds(2)
             $0.timeouts.unreachable = .milliseconds(100)
             $0.credentials = {
-                guard hangs.withLock({ $0 }) else { return .init(password: nil) }
+                guard !gate.isOpen else { return .init(password: nil) }
                 await withTaskCancellationHandler {
                     // Does not end when it is cancelled, either.
-                    while hangs.withLock({ $0 }) { try? await Task.sleep(for: .milliseconds(10)) }
+                    await gate.passed()
                 } onCancel: {
                     cancelled.continuation.finish()
                 }
@@ -34,8 +35,37 @@ struct ConnectingTests {
             #expect(error?.message.contains("credentials provider") == true, "\(String(describing: error))")
         }
         for await _ in cancelled.stream {}
-        hangs.withLock { $0 = false }
+        gate.open()
         try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+    }
+
+    @Test("calls of a credentials provider that never returns do not pile up", .database)
+    func providersPileUp() async throws {
+        let database = try TestDatabase.get()
+        let calls = Locked(0)
+        let gate = AsyncGate()
+        defer { gate.open() }
+        let locks = try database.manager {
+            $0.timeouts.connect = .seconds(2)
+            $0.timeouts.unreachable = .milliseconds(100)
+            $0.credentials = {
+                calls.withLock { $0 += 1 }
+                // Does not end when it is cancelled.
+                await gate.passed()
+                return .init(password: nil)
+            }
+        }
+        while calls.withLock({ $0 }) < OverdueCalls.limit {
+            _ = await lockError { _ = try await locks.tryAcquire("a") }
+        }
+        for _ in 0..<10 {
+            let error = await lockError { _ = try await locks.tryAcquire("a") }
+            #expect(error != nil)
+        }
+        // One more for each pause that is over, on a slow machine.
+        #expect(calls.withLock { $0 } < OverdueCalls.limit * 2)
+        gate.open()
+        try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
     }
 
     @Test("calls of the system that are stuck keep no other attempt from connecting")

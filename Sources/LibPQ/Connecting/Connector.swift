@@ -1,4 +1,5 @@
 import CLibPQ
+import Dispatch
 import Synchronization
 
 /// Makes connections, on threads of their own.
@@ -10,6 +11,8 @@ package final class Connector: Sendable {
     private let turn: ProvingTurn
     private let lookup: HostLookup
     private let memory = HostMemory()
+    /// Attempts that were given up and whose threads are stuck.
+    private let overdue = Locked(OverdueCalls())
     private let oldestServer: Int32
     private let settings: SessionSettings?
 
@@ -41,7 +44,16 @@ package final class Connector: Sendable {
             case checking
         }
 
+        private enum Progress {
+            case waiting
+            case running
+            /// On its thread, though it was given up.
+            case overdue
+            case ended
+        }
+
         private let abandoned = Atomic(false)
+        private let progress = Locked(Progress.waiting)
         private let onStage: @Sendable (Stage, Duration) -> Void
 
         /// - Parameter onStage: Called on some thread when a stage begins, with the time that it may take.
@@ -49,8 +61,27 @@ package final class Connector: Sendable {
             self.onStage = onStage
         }
 
-        fileprivate func abandon() {
+        /// - Returns: Whether its thread has not come to its end.
+        fileprivate func abandon() -> Bool {
             abandoned.store(true, ordering: .relaxed)
+            return progress.withLock { progress in
+                guard case .running = progress else { return false }
+                progress = .overdue
+                return true
+            }
+        }
+
+        fileprivate func start() {
+            progress.withLock { $0 = .running }
+        }
+
+        /// - Returns: Whether it was given up before.
+        fileprivate func end() -> Bool {
+            progress.withLock { progress in
+                defer { progress = .ended }
+                if case .overdue = progress { return true }
+                return false
+            }
         }
 
         package var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
@@ -89,15 +120,21 @@ package final class Connector: Sendable {
             turn.end(attempt)
             completion(result)
         }
-        turn.begin(attempt) {
-            let isRunning = OwnThread.run { finish(Result { () throws(ConnectionFailure) in try work.run() }) }
+        turn.begin(attempt) { [overdue] in
+            guard overdue.withLock({ $0.begin() }) else { return finish(.failure(.overdue)) }
+            attempt.start()
+            let isRunning = OwnThread.run {
+                let result = Result { () throws(ConnectionFailure) in try work.run() }
+                if attempt.end() { overdue.withLock { $0.noteReturned() } }
+                finish(result)
+            }
             if !isRunning { finish(.failure(ConnectionFailure(.unreachable, "The system has no thread left to connect on."))) }
         }
     }
 
     /// Ends the attempt soon; its outcome is a failure of the kind `abandoned`. Others need not wait for it any more.
     package func abandon(_ attempt: Attempt) {
-        attempt.abandon()
+        if attempt.abandon() { overdue.withLock { $0.noteOverdue() } }
         turn.end(attempt)
     }
 
@@ -151,11 +188,16 @@ package final class Connector: Sendable {
 
     /// Runs something that may block, off the loop.
     package func run(_ body: @escaping @Sendable () -> Void) {
-        if !OwnThread.run(body) { body() }
+        // Where the system has no thread left, Dispatch may have one that is free.
+        if !OwnThread.run(body) { DispatchQueue.global().async(execute: body) }
     }
 }
 
 extension ConnectionFailure {
     fileprivate static let onlyAsked = ConnectionFailure(.standby, "The server was only asked.")
+    fileprivate static let overdue = ConnectionFailure(
+        .unreachable,
+        "Earlier attempts are stuck in calls of the system's (a name lookup, a file of the connection's), and no further one was begun."
+    )
     static let abandoned = ConnectionFailure(.abandoned, "The attempt was given up.")
 }

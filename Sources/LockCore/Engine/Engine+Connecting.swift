@@ -7,9 +7,10 @@ extension Engine {
     /// A part of an attempt to connect has begun.
     ///
     /// - Parameters:
-    ///   - limit: When the attempt has failed if nothing more is heard of it. It may be stuck in a call that does not end.
+    ///   - limit: When the attempt has failed if nothing more is heard of it. It may be stuck in a call that does not end. `nil` while
+    ///     it waits for its turn, which others' limits bring.
     ///   - failure: What it has failed by then.
-    package mutating func connecting(_ id: ConnectionID, until limit: Instant, orElse failure: Failure) {
+    package mutating func connecting(_ id: ConnectionID, until limit: Instant?, orElse failure: Failure = .noAnswer) {
         guard connections[id]?.phase == .connecting else { return }
         isWakeStale = true
         connections[id]?.answerBy = limit

@@ -24,23 +24,37 @@ extension LockManager {
                 completion: finish
             )
         }
-        let provider = configuration.credentials.map { credentials in
-            // Detached: a provider that blocks must not do so on the loop.
-            Task.detached { [configuration] in
-                do {
-                    begin(configuration.parameters(try await credentials()))
-                } catch {
-                    finish(.failure(ConnectionFailure(.unreachable, "The credentials provider failed: \(type(of: error)).")))
-                }
+        attempts[id] = (attempt, nil)
+        connectionPeak = max(connectionPeak, connections.count + attempts.count)
+        guard let credentials = configuration.credentials else { return begin(configuration.parameters()) }
+        guard overdueProviders.begin() else {
+            return finish(.failure(ConnectionFailure(.unreachable, "Earlier calls of the credentials provider have not returned.")))
+        }
+        let noteReturned: @Sendable () -> Void = { [weak self, loop] in
+            loop.submit { [weak self] in
+                self?.assumeIsolated { $0.providerReturned(id) }
             }
         }
-        attempts[id] = (attempt, provider)
-        connectionPeak = max(connectionPeak, connections.count + attempts.count)
-        if provider == nil {
-            begin(configuration.parameters())
-        } else {
-            limitAttempt(id, "The credentials provider has not answered", configuration.timeouts.connect)
+        // Detached: a provider that blocks must not do so on the loop.
+        attempts[id]?.provider = Task.detached { [configuration] in
+            do {
+                let answer = try await credentials()
+                noteReturned()
+                begin(configuration.parameters(answer))
+            } catch {
+                noteReturned()
+                finish(.failure(ConnectionFailure(.unreachable, "The credentials provider failed: \(type(of: error)).")))
+            }
         }
+        limitAttempt(id, "The credentials provider has not answered", configuration.timeouts.connect)
+    }
+
+    private func providerReturned(_ id: ConnectionID) {
+        if abandonedProviders.remove(id) != nil { overdueProviders.noteReturned() }
+        guard attempts[id] != nil else { return }
+        attempts[id]?.provider = nil
+        // The provider's limit does not run on while the attempt waits for its turn.
+        drive { engine, _ in engine.connecting(id, until: nil) }
     }
 
     private func limitAttempt(_ id: ConnectionID, _ stage: Connector.Attempt.Stage, _ limit: Duration) {
@@ -62,8 +76,11 @@ extension LockManager {
     func abandonAttempt(_ id: ConnectionID) {
         guard let (attempt, provider) = attempts.removeValue(forKey: id) else { return }
         connector.abandon(attempt)
+        guard let provider else { return }
+        overdueProviders.noteOverdue()
+        abandonedProviders.insert(id)
         // What the provider does when it is cancelled is not to be waited for.
-        if let provider { connector.run { provider.cancel() } }
+        connector.run { provider.cancel() }
     }
 
     private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
@@ -110,13 +127,16 @@ extension LockManager {
     }
 
     /// Another server may have been promoted, while the one that holds our locks lives on.
-    func survey() {
-        guard !isSurveying else { return }
-        isSurveying = true
+    func surveyHosts() {
+        guard survey == nil else { return }
+        surveyCount += 1
+        let number = surveyCount
+        survey = number
         let finish: @Sendable (UInt32?) -> Void = { [weak self, loop] timeline in
             loop.submit { [weak self] in
                 self?.assumeIsolated { manager in
-                    manager.isSurveying = false
+                    guard manager.survey == number else { return }
+                    manager.survey = nil
                     _ = manager.replaced(by: timeline)
                 }
             }
@@ -125,12 +145,19 @@ extension LockManager {
             connector.survey(parameters, within: configuration.timeouts.connect, completion: finish)
         }
         guard let credentials = configuration.credentials else { return ask(configuration.parameters()) }
-        Task.detached { [configuration] in
+        guard overdueProviders.begin() else { return finish(nil) }
+        let asking = Task.detached { [configuration] in
             do {
                 ask(configuration.parameters(try await credentials()))
             } catch {
                 finish(nil)
             }
+        }
+        // A provider that does not return keeps no later survey from being made.
+        Task.detached { [limit = configuration.timeouts.connect] in
+            try? await Task.sleep(for: limit * 2)
+            asking.cancel()
+            finish(nil)
         }
     }
 

@@ -43,7 +43,7 @@ extension LockManager {
         case .renew(let id, let until):
             proofs[id]?.renew(until)
         case .survey:
-            survey()
+            surveyHosts()
         case .fence(let id, let position, let index):
             connector.note(timeline: position.timeline, location: position.location)
             (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)

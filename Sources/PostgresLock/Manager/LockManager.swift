@@ -49,7 +49,12 @@ public actor LockManager {
     var waitsPlainly = false
     private(set) lazy var isSeveralHosts = configuration.parameters().isSeveralHosts
     /// Whether the hosts are being asked for their timelines.
-    var isSurveying = false
+    /// Which survey of the hosts is under way.
+    var survey: Int?
+    var surveyCount = 0
+    /// Calls of the credentials provider that were given up.
+    var overdueProviders = OverdueCalls()
+    var abandonedProviders: Set<ConnectionID> = []
     private var placesInLine = 0
     private nonisolated let database = Locked("the server")
     /// The time that this burst of the loop goes by.

@@ -70,6 +70,18 @@ struct EngineOutageTests {
         #expect(script.connected(1) == [.close(1)])
     }
 
+    @Test("the limit of what came before an attempt's turn does not run on while it waits for its turn")
+    func turn() {
+        var script = EngineScript { $0.connectPatience = .seconds(1) }
+        script.acquire(1)
+        script.on { $0.connecting(1, until: $1.advanced(by: .seconds(3)), orElse: .unreachable) }
+        script.on { engine, _ in engine.connecting(1, until: nil) }
+        #expect(script.pass(.seconds(60)).isEmpty)
+        script.on { $0.connecting(1, until: $1.advanced(by: .seconds(3)), orElse: .unreachable) }
+        #expect(script.pass(.seconds(2)).isEmpty)
+        #expect(script.pass(.seconds(1)).failures == [1: .unreachable])
+    }
+
     @Test("a caller without a deadline that comes during an outage is failed when its patience ends, whatever attempts are on their way")
     func laterPatience() {
         var script = EngineScript { $0.connectPatience = .seconds(10) }
