@@ -90,12 +90,39 @@ struct DoctorTests {
             let warnings = diagnosis.findings.filter { $0.state == .warning }
             #expect(warnings.map(\.check) == [.lockTable, .connections, .timeouts, .privileges])
             #expect(warnings.allSatisfy { $0.advice != nil })
-            #expect(diagnosis[.lockTable]?.finding.hasPrefix("room for 100 locks") == true)
+            let lockTable = try #require(diagnosis[.lockTable])
+            #expect(lockTable.finding.hasPrefix("room for 100 locks"))
+            #expect(lockTable.finding.contains(/of which 6\d are taken \(6\d %\)/), "\(lockTable.finding)")
+            #expect(lockTable.advice?.contains("configuration.capacity") == true)
             #expect(diagnosis[.connections]?.finding.contains("this role may have 5") == true)
             #expect(
                 diagnosis[.timeouts]?.finding == "idle_session_timeout = 60000 ms (database), statement_timeout = 7000 ms (user)"
             )
             #expect(diagnosis[.privileges]?.finding == "This role may not call pg_walfile_name(pg_lsn), pg_control_system().")
+        }
+    }
+
+    @Test("does not take for locks of the lock table what serializable transactions have read")
+    func serializable() async throws {
+        let settings = ["max_locks_per_transaction": "10", "max_connections": "10"]
+        try await EphemeralPostgres.withServer(.init(settings: settings, listensOnTCP: true)) { server in
+            try await server.query("DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE format('CREATE TABLE t%s (a int)', i); END LOOP; END $$")
+            // Of the 40 locks of tables, 16 are of the fast path. With the 40 of another kind it would be more than half.
+            let reader = Task {
+                try await server.query(
+                    """
+                    BEGIN ISOLATION LEVEL SERIALIZABLE;
+                    DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE format('SELECT count(*) FROM t%s', i); END LOOP; END $$;
+                    SELECT pg_sleep(60)
+                    """
+                )
+            }
+            try await eventually {
+                try await server.query("SELECT count(*) >= 40 FROM pg_locks WHERE mode = 'SIReadLock'") == [["t"]]
+            }
+            let diagnosis = try await diagnosis(server.connectionURL())
+            reader.cancel()
+            #expect(diagnosis[.lockTable]?.state == .ok, "\(diagnosis[.lockTable]?.finding ?? "")")
         }
     }
 

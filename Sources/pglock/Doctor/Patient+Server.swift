@@ -8,17 +8,24 @@ extension Patient {
             SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
                 OPERATOR(pg_catalog.*) (pg_catalog.current_setting('max_connections')::pg_catalog.int8
                     OPERATOR(pg_catalog.+) pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
-                (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE NOT fastpath)
+                -- What serializable transactions have read is kept elsewhere, as are locks of the fast path.
+                (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks
+                    WHERE NOT fastpath AND mode OPERATOR(pg_catalog.<>) 'SIReadLock')
             """
         ).map { $0.flatMap { Int($0) } ?? 0 }
         let (size, taken) = (numbers[0], numbers[1])
-        let finding = "room for \(size) locks at least, of which \(taken) are taken; a lock manager keeps to \(size / 2)"
+        let share = taken * 100 / max(size, 1)
+        let finding =
+            "room for \(size) locks at least, of which \(taken) are taken (\(share) %); each lock manager keeps to \(size / 2)"
         guard taken > size / 2 else { return Finding(.lockTable, .ok, finding) }
         return Finding(
             .lockTable,
             .warning,
             finding,
-            advice: "Raise max_locks_per_transaction, and restart the server: a full table fails everybody's statements."
+            advice: """
+                A full table fails everybody's statements. Raise max_locks_per_transaction, and restart the server. A lock manager counts \
+                only its own locks: where several take many, give each its part (configuration.capacity).
+                """
         )
     }
 
