@@ -99,6 +99,8 @@ struct HostileSearchPathTests {
             try await transaction.lock("b")
             try await transaction.execute("SAVEPOINT s")
             try await transaction.lock("c")
+            // Or the error would release "c", and cancel the body.
+            try await transaction.execute("SAVEPOINT t")
             await #expect(throws: LockError.self) { try await transaction.execute("SELECT 1 OPERATOR(pg_catalog./) 0") }
             try await transaction.execute("ROLLBACK TO s")
             #expect(transaction.lease?.isHeld == true)
