@@ -96,6 +96,26 @@ struct CapacityTests {
         #expect(try !database.server.serverLog().contains("out of shared memory"))
     }
 
+    @Test("several managers together leave room in it, too: each asks how much of it is taken before it takes more", .server(small))
+    func fleet() async throws {
+        let database = try TestDatabase.get()
+        // Any two of them would fill what is promised.
+        let fleet = try (0..<5).map { _ in try database.manager { $0.capacity = .fraction(1) } }
+        let crowds = fleet.enumerated().map { Crowd($1, keys: Int64($0) * 1000..<Int64($0) * 1000 + 500) }
+        for crowd in crowds { await crowd.answered() }
+        let count = try await database.locks()
+        // All of it, and what each of them may take unasked at either end: see Engine+Growth.
+        #expect((90...160).contains(count), "\(count)")
+        let error = await #expect(throws: (any Error).self) { try await lockManyTables(database) }
+        #expect("\(String(describing: error))".contains("enough"))
+        for crowd in crowds {
+            let outcomes = try await crowd.letGo()
+            #expect(Set(outcomes) == [nil, .capacity])
+        }
+        #expect(try !database.server.serverLog().contains("out of shared memory"))
+        try await fleet[0].withLock("one more") { lock in #expect(lock.isHeld) }
+    }
+
     @Test("the limit can be a number, and what waits for others' locks is not refused", .database)
     func number() async throws {
         let database = try TestDatabase.get()

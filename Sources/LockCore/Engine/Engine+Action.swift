@@ -87,6 +87,8 @@ extension Engine {
         case probe(ConnectionID, forDeadline: Bool = false)
         /// Which of these sessions harm others by waiting: two answers for each, see ``Engine/lookAnswered(_:_:sentAt:now:)``.
         case look([Look])
+        /// How many locks there are in the server's lock table, of all sessions.
+        case countLocks
         /// Begins a transaction, and ends it.
         case begin
         case commit
@@ -149,10 +151,12 @@ extension Engine {
         package let rows: [Bool]
         package let failure: Failure?
         package let position: WALPosition?
+        package let count: Int?
 
-        package init(rows: [Bool] = [], position: WALPosition? = nil, failure: Failure? = nil) {
+        package init(rows: [Bool] = [], position: WALPosition? = nil, count: Int? = nil, failure: Failure? = nil) {
             self.rows = rows
             self.position = position
+            self.count = count
             self.failure = failure
         }
     }

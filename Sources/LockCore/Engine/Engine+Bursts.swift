@@ -62,6 +62,8 @@ extension Engine {
             pendingCancels.append(target)
         case .look:
             abandonLook(now: now)
+        case .countLocks:
+            abandonCount(on: id, isLost: false, now: now)
         case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position:
             break
         }

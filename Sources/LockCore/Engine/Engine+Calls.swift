@@ -146,9 +146,10 @@ extension Engine {
     mutating func end(_ id: RequestID, cause: EndCause, now: Instant) {
         guard let call = calls[id] else { return }
         switch call.kind {
-        case .lock:
+        case .lock(let key):
             resolve(id, .ended(cause))
             table.cancel(id, now: now)
+            dropUnwanted(key, now: now)
             settleTable(now: now)
         case .lend:
             resolve(id, .ended(cause))

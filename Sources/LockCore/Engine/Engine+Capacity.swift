@@ -3,7 +3,7 @@
 extension Engine {
     /// How many keys may be held or asked for at a time.
     ///
-    /// What transactions and sessions lock on their own connections is not counted.
+    /// What transactions and sessions lock on their own connections is not limited.
     package enum Capacity: Hashable, Sendable {
         /// This part of the server's lock table, whose size is learned by connecting.
         case fraction(Double)
@@ -22,6 +22,8 @@ extension Engine {
     mutating func learn(lockTableSize size: Int) {
         lockTableSize = size
         keyLimit = configuration.capacity.limit(lockTableSize: size)
+        learnFreeKeys(of: size)
+        keysUnchecked = min(keyLimit ?? .max, growth.freeKeys ?? .max)
     }
 
     /// How many keys have a place in the server's lock table, or may get one by what is under way.
@@ -44,7 +46,7 @@ extension Engine {
 
     /// Whether there is more to a round than to send what is pending. Must be cheap, since there are many rounds.
     var needsPreparation: Bool {
-        isPollDue || keyLimit.map { table.serverKeyCount + pollCount + connections.count > $0 } ?? false
+        isPollDue || !growth.heldBack.isEmpty || table.serverKeyCount + pollCount + connections.count > keysUnchecked
     }
 
     /// Right before a carrier's next round: what it must not try for want of room is refused, what it may try besides is
@@ -52,6 +54,7 @@ extension Engine {
     mutating func prepareRound(now: Instant) {
         guard hasFreeCarrier else { return }
         refuseExcess(now: now)
+        gateGrowth(now: now)
         sendPoll(now: now)
     }
 
@@ -60,10 +63,13 @@ extension Engine {
         guard let keyLimit else { return }
         let excess = placesTaken - unlockCount - keyLimit
         guard excess > 0 else { return }
-        let refused = pending.takeNewest(excess)
-        guard !refused.isEmpty else { return }
         let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
-        for key in refused.reversed() {
+        refuse(pending.takeNewest(excess).reversed(), because: failure, now: now)
+    }
+
+    mutating func refuse(_ keys: [AdvisoryKey], because failure: Failure, now: Instant) {
+        guard !keys.isEmpty else { return }
+        for key in keys {
             // What is polled may not have found a place in the last round; it is polled again later.
             if waits[key]?.isPolling == true {
                 abandonTries([key], now: now)
@@ -72,6 +78,10 @@ extension Engine {
             }
         }
         settleTable(now: now)
+    }
+
+    func tableFull(_ count: Int) -> Failure {
+        .capacity(limit: count, isAll: true, of: lockTableSize, configured: configuration.capacity)
     }
 }
 
@@ -86,16 +96,17 @@ extension Engine.Connection {
 }
 
 extension Failure {
-    fileprivate static func capacity(limit: Int, of size: Int?, configured: Engine.Capacity) -> Failure {
+    fileprivate static func capacity(limit: Int, isAll: Bool = false, of size: Int?, configured: Engine.Capacity) -> Failure {
         let reason =
             switch configured {
             case .fraction(let fraction):
                 """
-                \(fraction) of the \(size ?? limit) that the server's lock table is sure to have room for \
+                \(isAll ? "no less than " : "")\(fraction) of the \(size ?? limit) that the server's lock table is sure to have room for \
                 (max_locks_per_transaction × (max_connections + max_prepared_transactions))
                 """
             case .keys, .unlimited: "the limit that is configured"
             }
-        return Failure(.capacity, "This manager holds or asks for \(limit) locks already, which is \(reason)")
+        let subject = isAll ? "All sessions of the server together hold or ask for" : "This manager holds or asks for"
+        return Failure(.capacity, "\(subject) \(limit) locks already, which is \(reason)")
     }
 }

@@ -6,7 +6,7 @@ extension Engine {
     package mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if !fencesToWrite.isEmpty { writeFences(now: now) }
-        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.state == .due
+        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.state == .due || growth.state == .due
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }
             sendRound(index, now: now)
@@ -23,6 +23,8 @@ extension Engine {
             let limit = configuration.maximumCarriers > 1 ? configuration.batchSize : .max
             round += pending.takeBatches(size: configuration.batchSize, limit: limit).map { .batch($0) }
         }
+        // Behind the tries, so that what they take is counted.
+        if let count = takeCount(on: carriers[index].id) { round.append(count) }
         guard !round.isEmpty else { return }
         if let begin = beginBurstIfNeeded(index, now: now) { round.insert(begin, at: 0) }
         if let commit = endBurstIfLong(index, now: now) { round.append(commit) }
@@ -95,6 +97,8 @@ extension Engine {
             probed(target, Sighting(answer.rows), forDeadline: forDeadline, sentAt: sentAt, now: now)
         case .look(let asked):
             lookAnswered(asked, answer, sentAt: sentAt, now: now)
+        case .countLocks:
+            locksCounted(answer, on: id, now: now)
         case .cancel(let target, let onlyLockWaits):
             if onlyLockWaits, answer.failure == nil, answer.rows.first == true { noteWaitFound(target, now: now) }
             cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)

@@ -102,12 +102,13 @@ extension Engine {
 
     private mutating func abandonCarrier(_ carrier: Carrier, _ connection: Connection, _ failure: Failure, now: Instant) {
         // With no carrier left, what has not been sent goes back to the table, which knows whether anybody still wants it.
-        var unanswered = carriers.isEmpty ? pending.takeKeys() : []
+        var unanswered = carriers.isEmpty ? takeUnsent() : []
         for work in connection.inFlight {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
             case .look: abandonLook(now: now)
+            case .countLocks: abandonCount(on: carrier.id, isLost: true, now: now)
             case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position: break
             }
         }
@@ -300,7 +301,7 @@ extension Engine {
         case .carrier:
             // What is due to be polled needs the carrier too.
             guard !isCarrying else { return }
-            for key in pending.takeKeys() + (isPollDue ? waitQueue.keys : []) {
+            for key in takeUnsent() + (isPollDue ? waitQueue.keys : []) {
                 forgetWait(key)
                 table.failed(key, failure, now: now)
             }
@@ -336,6 +337,7 @@ extension Engine {
             lendQueue.remove(id)
         }
         table.cancel(ids, now: now)
+        for key in growth.heldBack.keys { dropUnwanted(key, now: now) }
         settleTable(now: now)
     }
 

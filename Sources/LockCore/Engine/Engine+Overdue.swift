@@ -3,7 +3,7 @@
 extension Engine {
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
-        !pending.isEmpty || isPollDue || hasProbes || looks.state == .due
+        !pending.isEmpty || !growth.heldBack.isEmpty || isPollDue || hasProbes || looks.state == .due
             || !pendingCancels.isEmpty && carriers.contains { connections[$0.id]?.isOverdue == true }
     }
 
@@ -31,6 +31,7 @@ extension Engine {
         guard connections[id]?.isOverdue == false else { return }
         connections[id]?.isOverdue = true
         actions.append(.log(.overdue(id)))
+        abandonCount(on: id, isLost: true, now: now)
         openCarrier(now: now)
     }
 

@@ -11,11 +11,9 @@ extension Engine {
         table.cancel(waiting, now: now)
         lendQueue.removeAll()
         // What was never sent needs no answer, and no connection to be made for it.
-        if !isCarrying {
-            for key in pending.takeKeys() {
-                forgetWait(key)
-                table.interrupted(key, now: now)
-            }
+        for key in isCarrying ? growth.heldBack.takeAll() : takeUnsent() {
+            forgetWait(key)
+            table.interrupted(key, now: now)
         }
         for id in connectionIDs where connections[id]?.phase == .idle || connections[id]?.phase == .connecting {
             drop(id)

@@ -8,6 +8,7 @@ extension Engine {
         lookIfDue(now: now)
         continueInterrupts(now: now)
         lookIfPlanned(now: now)
+        countIfPlanned(now: now)
         yieldOnlyPlace(now: now)
         yieldTurns(now: now)
         for id in connectionIDs {
@@ -81,6 +82,7 @@ extension Engine {
         if let at = patienceAt { next = min(next, at) }
         if let at = nextDeadlineLook { next = min(next, at) }
         if let at = looks.plannedAt { next = min(next, at) }
+        if let at = growth.plannedAt { next = min(next, at) }
         if let at = nextYield { next = min(next, at) }
         return next == .distantFuture ? nil : next
     }

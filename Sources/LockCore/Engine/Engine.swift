@@ -55,6 +55,9 @@ package struct Engine: Sendable {
     /// How many keys may be held or asked for at a time; `nil` for as many as there are, or if nobody knows yet.
     var keyLimit: Int?
     var lockTableSize: Int?
+    /// Up to this number, of those and of connections, a round is sent without a look at them.
+    var keysUnchecked: Int
+    var growth = Growth()
 
     /// Something may be due earlier than ``nextWake(now:)`` has said, for all that is known, or may have been submitted. To
     /// look has a price, which what happens in memory only should not pay.
@@ -163,6 +166,7 @@ package struct Engine: Sendable {
         table = LockTable(limit: configuration.handOn)
         random = SplitMix64(seed: configuration.seed)
         keyLimit = configuration.capacity.limit(lockTableSize: nil)
+        keysUnchecked = keyLimit ?? .max
     }
 
     package mutating func nextAction() -> Action? {

@@ -1,6 +1,6 @@
 import DequeModule
 
-/// Contended keys that wait for a connection, in order of arrival.
+/// Keys that wait for something, a connection or room in the server's lock table, in order of arrival.
 ///
 /// Any of them may leave at any time. Who has left keeps its place in the deque until the front reaches it, or until such
 /// places are the majority; so leaving costs the same wherever one stands. Besides the order of arrival there is a
@@ -27,11 +27,28 @@ struct WaitQueue: Sendable {
         order.append(Place(key: key, number: arrivals))
     }
 
-    mutating func remove(_ key: AdvisoryKey) {
-        guard numbers.removeValue(forKey: key) != nil else { return }
-        guard !numbers.isEmpty else { return order.removeAll() }
-        guard order.count > 2 * numbers.count + 32 else { return }
-        order.removeAll { [numbers] in numbers[$0.key] != $0.number }
+    /// - Returns: Whether it was there.
+    @discardableResult
+    mutating func remove(_ key: AdvisoryKey) -> Bool {
+        guard numbers.removeValue(forKey: key) != nil else { return false }
+        if numbers.isEmpty {
+            order.removeAll()
+        } else if order.count > 2 * numbers.count + 32 {
+            order.removeAll { [numbers] in numbers[$0.key] != $0.number }
+        }
+        return true
+    }
+
+    mutating func popFirst() -> AdvisoryKey? {
+        guard let key = first else { return nil }
+        remove(key)
+        return key
+    }
+
+    /// Takes all out, the oldest first.
+    mutating func takeAll() -> [AdvisoryKey] {
+        defer { self = WaitQueue() }
+        return keys
     }
 
     /// Who has waited longest.

@@ -5,14 +5,20 @@ extension LockManager.Configuration {
     ///
     /// The server keeps the locks of all sessions in one table. When that is full, it refuses locks to everyone, tables'
     /// included: other people's statements fail, and new connections. So a manager keeps to a part of the table, half of it
-    /// by default, and fails whoever asks for more, at once, with ``LockError/Code/capacity``. Where several managers or
-    /// processes share a server, give each its part.
+    /// by default, and fails whoever asks for more with ``LockError/Code/capacity``.
+    ///
+    /// The part is for all sessions of the server together, whichever managers and programs they belong to: a manager that has
+    /// more than a sixteenth of the table asks the server how many locks there are before it takes more. Calls wait for the
+    /// answer, which takes the server a millisecond for each thousand locks, and a manager that grows by many keys asks several
+    /// times, with pauses. What each manager may have without asking is not limited together: with dozens of managers that have
+    /// hundreds of keys each, set ``keys(_:)``. A deadline that comes while a call waits for the answer ends it with
+    /// ``LockError/Code/noAnswer``.
     ///
     /// Every key that is held or asked for counts once, however many tasks share it or wait for it. Tasks that wait for
     /// locks which others hold need no room beyond that of the connections they wait on; when there is none left, they go
     /// on waiting, but for a few, at most as many as the pool has connections, who may go beyond the limit: what takes up the
-    /// room may be locks that they hold themselves. What transactions and sessions lock is neither counted nor limited: each may
-    /// take any number of keys. Leave room for them.
+    /// room may be locks that they hold themselves. What transactions and sessions lock counts for the others, but is not
+    /// limited: each may take any number of keys. Leave room for them.
     public struct Capacity: Hashable, Sendable {
         let core: Engine.Capacity
 
@@ -22,7 +28,7 @@ extension LockManager.Configuration {
         /// a server always has room for. It is asked for at every connect, so a change counts after the next one.
         public static func fraction(_ fraction: Double) -> Capacity { Capacity(core: .fraction(fraction)) }
 
-        /// This many keys, at least 1, whatever the size of the server's lock table.
+        /// This many keys, at least 1, whatever the size of the server's lock table, and whatever others have.
         public static func keys(_ count: Int) -> Capacity { Capacity(core: .keys(count)) }
 
         /// As many as the server has room for. Beyond that it fails, for everyone; whoever asks the manager gets

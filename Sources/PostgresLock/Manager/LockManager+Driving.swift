@@ -127,6 +127,7 @@ extension LockManager {
                 let answer = Engine.Answer(
                     rows: reply.booleans,
                     position: FencingStatement.position(reply),
+                    count: LockStatements.lockCount(reply),
                     failure: waiting.removeValue(forKey: id) == true ? quietWaitFailure(reply) : reply.error.map(Failure.init)
                 )
                 drive { $0.answered(id, answer, now: $1) }
@@ -181,6 +182,8 @@ extension LockManager {
         case .look(let looks):
             lookCount += 1
             connection.submit(LockStatements.look(looks.map { (connections[$0.connection]?.session ?? .init(), $0.oldestAge) }))
+        case .countLocks:
+            connection.submit(LockStatements.countLocks)
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
             let session = connections[target]?.session ?? .init()

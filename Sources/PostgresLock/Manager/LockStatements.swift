@@ -242,6 +242,21 @@ enum LockStatements {
         )
     }
 
+    /// How many locks of all sessions and databases are in the server's lock table. Those of the fast path are not in it, nor are those
+    /// that serializable transactions leave where they read.
+    static let countLocks = Statement(
+        """
+        SELECT pg_catalog.count(*) FROM pg_catalog.pg_lock_status() l \
+        WHERE NOT l.fastpath AND l.mode OPERATOR(pg_catalog.<>) 'SIReadLock'
+        """,
+        shape: .rows
+    )
+
+    static func lockCount(_ reply: Reply) -> Int? {
+        guard let result = reply.result, result.rowCount == 1, result.columnCount == 1 else { return nil }
+        return result.text(row: 0, column: 0).flatMap { Int($0) }
+    }
+
     static func command(_ sql: String) -> Statement {
         Statement(sql, shape: .rows)
     }

@@ -23,8 +23,8 @@ extension Patient {
             .warning,
             finding,
             advice: """
-                A full table fails everybody's statements. Raise max_locks_per_transaction, and restart the server. A lock manager counts \
-                only its own locks: where several take many, give each its part (configuration.capacity).
+                A full table fails everybody's statements, and lock managers refuse locks beyond their part of it (configuration.capacity). \
+                Raise max_locks_per_transaction, and restart the server.
                 """
         )
     }
@@ -89,7 +89,7 @@ extension Patient {
         // Since version 17 it has one more parameter.
         let message =
             "pg_logical_emit_message(boolean,pg_catalog.text,pg_catalog.text\(session.serverVersion >= 170_000 ? ",boolean" : ""))"
-        let useful = [message, "pg_walfile_name(pg_catalog.pg_lsn)", "pg_current_wal_lsn()", "pg_control_system()"]
+        let useful = [message, "pg_walfile_name(pg_catalog.pg_lsn)", "pg_current_wal_lsn()", "pg_control_system()", "pg_lock_status()"]
         let names = (needed + useful).map { "'pg_catalog.\($0)'" }.joined(separator: ", ")
         let result = try ask(
             """
@@ -111,7 +111,8 @@ extension Patient {
                 ? "GRANT EXECUTE on them to the role."
                 : """
                 GRANT EXECUTE to the role, if the server lets you: pg_logical_emit_message, pg_walfile_name and pg_current_wal_lsn are \
-                for fencing tokens; pg_control_system and pg_walfile_name tell one server from another.
+                for fencing tokens; pg_control_system and pg_walfile_name tell one server from another; pg_lock_status tells how \
+                full the lock table is.
                 """
         )
     }

@@ -158,10 +158,12 @@ extension SimulatedProcess {
             case .heartbeat: .heartbeat
             case .position: .position
             case .probe(let target, _): .probe(links[target]?.session)
+            case .countLocks: .countLocks
             case .look(let looks): .look(looks.map { links[$0.connection]?.session })
             }
         link.submit(statement) { [self] reply in
-            drive { $0.answered(id, Engine.Answer(rows: reply.rows, position: reply.position, failure: reply.failure), now: $1) }
+            let answer = Engine.Answer(rows: reply.rows, position: reply.position, count: reply.count, failure: reply.failure)
+            drive { $0.answered(id, answer, now: $1) }
         }
     }
 

@@ -17,6 +17,10 @@ final class SimulatedServer {
     private var locks: [AdvisoryKey: SimulatedLock] = [:]
     private var freed: [AdvisoryKey: Instant] = [:]
     private var lastTaken: [AdvisoryKey: Instant] = [:]
+    /// When locks were released, in a fleet.
+    private var releases: [Instant] = []
+    /// How many locks there may be since a process was told of room.
+    private var fleetLimit: Int?
     private var nextSession = 1
     private var logEnd: UInt64 = 0
     private var tenures = 0
@@ -97,9 +101,24 @@ final class SimulatedServer {
         !holders(of: key).isEmpty || lastTaken[key].map { $0 >= since } ?? false
     }
 
+    /// How many locks all sessions hold or wait for, as the server says.
+    func countLocks() -> Int {
+        if let limit = profile.fleetLimit, let keyLimit = profile.keyLimit, locks.count < keyLimit {
+            releases.removeAll { $0.duration(to: agenda.now) > .milliseconds(3500) }
+            fleetLimit = limit + releases.count
+        }
+        return locks.count
+    }
+
+    /// Those who were told of room may have taken it by now, and the others what they may have unasked.
+    private func checkFleet() {
+        guard profile.isFleet, let limit = fleetLimit ?? profile.fleetLimit, locks.count > limit else { return }
+        ledger.report("\(locks.count) locks are held, of \(limit) that the processes together may have")
+    }
+
     /// Whether there is no room for a key that nobody has or wants so far.
     func isFull(for key: AdvisoryKey) -> Bool {
-        guard let size = profile.lockTableSize, locks[key] == nil, locks.count >= size else { return false }
+        guard let size = profile.lockTableSize, !profile.isFleet, locks[key] == nil, locks.count >= size else { return false }
         ledger.refusedForRoom += 1
         return true
     }
@@ -125,8 +144,12 @@ final class SimulatedServer {
         if !lock.holders.isEmpty { lastTaken[key] = agenda.now }
         let result = change(&lock)
         let woken = lock.wake()
-        if lock.isFree, locks[key] != nil { freed[key] = agenda.now }
+        if lock.isFree, locks[key] != nil {
+            freed[key] = agenda.now
+            if profile.isFleet { releases.append(agenda.now) }
+        }
         locks[key] = lock.isFree ? nil : lock
+        checkFleet()
         for id in woken { sessions[id]?.wake() }
         return result
     }

@@ -153,6 +153,8 @@ final class SimulatedSession {
             finish(SimulatedReply(failure: strike))
         case .look(let targets):
             finish(SimulatedReply(rows: strike == nil ? look(at: targets) : [], failure: strike))
+        case .countLocks:
+            finish(SimulatedReply(count: strike == nil ? server.countLocks() : nil, failure: strike))
         case .position:
             if strike == nil { flush(server.writeRecord()) } else { finish(SimulatedReply(failure: strike)) }
         case .batch(let batch):

@@ -17,11 +17,13 @@ enum SimulatedStatement {
     case position
     case probe(SimulatedSession?)
     case look([SimulatedSession?])
+    case countLocks
     case endTransaction
 }
 
 struct SimulatedReply {
     var rows: [Bool] = []
     var position: WALPosition?
+    var count: Int?
     var failure: Failure?
 }

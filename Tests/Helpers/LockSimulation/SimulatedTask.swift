@@ -49,7 +49,7 @@ final class SimulatedTask {
     }
 
     func randomKey() -> AdvisoryKey {
-        let number = chance.number(1...profile.keys)
+        let number = chance.number(1...profile.keys) + (profile.isFleet ? 1000 * process.id : 0)
         return number % 3 == 0 ? AdvisoryKey(0, Int32(number)) : AdvisoryKey(Int64(number))
     }
 

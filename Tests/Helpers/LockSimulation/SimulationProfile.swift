@@ -27,6 +27,10 @@ struct SimulationProfile {
     /// How many keys the server's lock table has room for; `nil` for any number.
     var lockTableSize: Int?
 
+    /// Processes with keys of their own that ask for more of them than the lock table has room for. It has more room than the server
+    /// promises, as in PostgreSQL, so what the processes hold together is up to the engines.
+    var isFleet = false
+
     // How likely each of them is, per occasion.
     /// A wait does harm, when the server is asked.
     var harms = 0.0
@@ -66,6 +70,15 @@ struct SimulationProfile {
         // Those who wait may go beyond the limit by as many as there are connections, and transactions are not counted.
         return processes * (limit + engine.maximumConnections * (transactions ? 2 : 1)) > lockTableSize
     }
+
+    /// How many locks a fleet may hold together, besides what its processes may take again because they have released it just now:
+    /// see Engine+Growth.
+    var fleetLimit: Int? {
+        guard isFleet, let lockTableSize, let keyLimit else { return nil }
+        return keyLimit + 2 * processes * max(1, lockTableSize / 16)
+    }
+
+    var keyLimit: Int? { engine.capacity.limit(lockTableSize: lockTableSize) }
 
     /// How long a release may take: a round that is under way, the interruption of a wait, and the unlock itself, each as
     /// slow as is allowed.
@@ -109,7 +122,8 @@ struct SimulationProfile {
         engine.isFencing = engine.maximumConnections - engine.maximumCarriers >= 2 && chance.happens(0.4)
         engine.lookInterval = chance.one(of: [nil, .milliseconds(5), .milliseconds(100), .seconds(1)])
         harms = chance.one(of: [0, 0.1, 0.5])
-        guard chance.happens(0.75) else { return }
+        if chance.happens(0.05) { becomeFleet(chance) }
+        guard !isFleet, chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
         cancelsForbidden = chance.happens(0.2)
         connectFailures = chance.one(of: [0, 0.1, 0.6])
@@ -118,5 +132,17 @@ struct SimulationProfile {
         departures = chance.happens(0.3)
         hidesActivity = chance.happens(0.2)
         if chance.happens(0.4) { freezeEvery = chance.one(of: [.milliseconds(300), .seconds(3), .seconds(10)]) }
+    }
+
+    private mutating func becomeFleet(_ chance: Chance) {
+        isFleet = true
+        (processes, keys, tasks, rounds, transactions) = (chance.number(2...5), 100, 100, 3, false)
+        hold = .zero...chance.one(of: [.milliseconds(20), .seconds(1), .seconds(20)])
+        lockTableSize = chance.one(of: [60, 200])
+        engine.capacity = chance.one(of: [.fraction(0.5), .fraction(1)])
+        // What the engine does not hold back: polls, and waits for a turn behind other processes.
+        engine.handOn = .unlimited
+        // What another session takes while the server counts may not be counted.
+        engine.maximumCarriers = 1
     }
 }

@@ -9,7 +9,7 @@ struct EngineCapacityTests {
 
     @Test("the newest requests beyond it are refused, the others are asked for")
     func refusesNewest() {
-        var script = script(.fraction(0.5))
+        var script = script(.keys(3))
         for number: Int64 in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
         let actions = script.on { $0.connected(1, lockTableSize: 6, now: $1) }
         #expect(actions.failures == [4: .capacity, 5: .capacity])
@@ -163,7 +163,7 @@ struct EngineCapacityTests {
             $0.batchSize = 1
         }
         for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
-        script.on { $0.connected(1, lockTableSize: 10, now: $1) }
+        script.on { $0.connected(1, lockTableSize: 60, now: $1) }
         for _ in 1...3 { script.answered(1, false) }
         #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
         // Meanwhile the server was restarted with a smaller table.
