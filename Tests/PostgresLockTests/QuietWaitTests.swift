@@ -30,8 +30,127 @@ struct QuietWaitTests {
             }
         }
         await locks.shutdown()
+        try expectQuiet(database)
+    }
+
+    enum Way: CaseIterable, Sendable {
+        case session
+        case sessionWithOtherLocks
+        case transaction
+        case transactionWithOtherLocks
+    }
+
+    @Test(
+        "a session's or a transaction's wait that times out or is cancelled leaves no line in the server's log, and no lock",
+        .server(),
+        arguments: Way.allCases
+    )
+    func quietScopes(way: Way) async throws {
+        let database = try TestDatabase.get()
+        let (holder, locks) = (try database.manager(), try database.manager())
+        let kept = way == .sessionWithOtherLocks || way == .transactionWithOtherLocks ? 1 : 0
+        for key in [LockKey(number: 7), LockKey(7, 8)] {
+            for (mode, other) in [(LockMode.exclusive, LockMode.shared), (.shared, .exclusive)] {
+                try await holder.withSession { holder in
+                    try await holder.lock(key, mode: other)
+                    try await locks.trial(way) { wait in
+                        let error = await #expect(throws: LockError.self) { try await wait(key, mode, .milliseconds(100)) }
+                        #expect(error?.code == .timedOut)
+                        #expect(try await database.locks() == 1 + kept)
+                        let waiting = Task { try await wait(key, mode, nil) }
+                        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+                        waiting.cancel()
+                        await #expect(throws: CancellationError.self) { try await waiting.value }
+                        #expect(try await database.locks() == 1 + kept)
+                        let patient = Task { try await wait(key, mode, nil) }
+                        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+                        try await holder.unlock(key)
+                        try await patient.value
+                    }
+                }
+                #expect(try await database.locks() == 0)
+            }
+        }
+        await locks.shutdown()
+        try expectQuiet(database)
+    }
+
+    @Test("a transaction goes on after a wait that its own time limit has ended, and is told which limit", .server())
+    func ownLimits() async throws {
+        let database = try TestDatabase.get()
+        let (holder, locks) = (try database.manager(), try database.manager())
+        try await holder.withSession { holder in
+            try await holder.lock("a")
+            try await locks.withTransaction(locking: "b") { transaction in
+                for (limit, sqlState) in [("statement timeout", "57014"), ("lock timeout", "55P03")] {
+                    let setting = limit.split(separator: " ").joined(separator: "_")
+                    try await transaction.execute("SET LOCAL \(setting) = '200ms'")
+                    let error = await #expect(throws: LockError.self) { try await transaction.lock("a") }
+                    #expect(error?.sqlState == sqlState)
+                    #expect(error?.message.contains(limit) == true, "\(error?.message ?? "")")
+                    try await transaction.execute("SET LOCAL \(setting) = 0")
+                }
+                #expect(transaction.lease?.isHeld == true)
+                let waiting = Task { try await transaction.lock("a", timeout: .seconds(60)) }
+                try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+                try await holder.unlock("a")
+                try await waiting.value
+                #expect(try await database.locks() == 2)
+            }
+        }
+        await locks.shutdown()
+        try expectQuiet(database)
+    }
+
+    private func expectQuiet(_ database: TestDatabase) throws {
         let log = try database.server.serverLog()
-        #expect(!log.contains("ERROR:") && !log.contains("WARNING:"), "\(log)")
+        #expect(!["ERROR:", "STATEMENT:", "WARNING:"].contains { log.contains($0) }, "\(log)")
+    }
+
+    @Test("where PL/pgSQL is missing, sessions and transactions wait without it", .database, arguments: Way.allCases)
+    func noLanguageForScopes(way: Way) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("DROP EXTENSION plpgsql")
+        let (holder, locks) = (try database.manager(), try database.manager())
+        try await holder.withSession { holder in
+            try await holder.lock("a")
+            try await locks.trial(way) { wait in
+                let error = await #expect(throws: LockError.self) { try await wait("a", .exclusive, .milliseconds(300)) }
+                #expect(error?.code == .timedOut)
+                let patient = Task { try await wait("a", .exclusive, nil) }
+                try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+                try await holder.unlock("a")
+                try await patient.value
+            }
+        }
+        #expect(try await database.locks() == 0)
+    }
+
+    @Test("a session that can't be told what to wait for is given up, since it may have waited for the key before", .database)
+    func unprepared() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE ROLE \(database.name)_app LOGIN")
+        let holder = try database.manager()
+        let locks = try database.manager {
+            $0.url = database.server.connectionString(database: database.name, user: "\(database.name)_app")
+        }
+        try await holder.withSession { holding in
+            try await holding.lock("a")
+            try await holding.lock("b")
+            let loss = await lockError {
+                try await locks.withSession { session in
+                    try await session.lock("kept")
+                    await #expect(throws: LockError.self) { try await session.lock("a", timeout: .milliseconds(100)) }
+                    try await holding.unlock("a")
+                    try await database.query("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
+                    await #expect(throws: LockError.self) { try await session.lock("b", timeout: .milliseconds(500)) }
+                }
+            }
+            #expect(loss?.code == .lockLost)
+            try await database.eventually("what the session had is free") { try await database.locks() == 1 }
+        }
+        await locks.shutdown()
+        try await database.query("DROP OWNED BY \(database.name)_app; DROP ROLE \(database.name)_app")
     }
 
     @Test("where PL/pgSQL is missing, or may not be used, waits go on without it", .database, arguments: [true, false])
@@ -117,5 +236,37 @@ struct QuietWaitTests {
         }
         #expect(error?.code == .statementFailed)
         #expect(try await database.query("SELECT count(*) FROM t") == [["4"]])
+    }
+}
+
+extension LockManager {
+    /// Runs the body with a function that takes a lock in the way that is asked for.
+    fileprivate func trial(
+        _ way: QuietWaitTests.Way,
+        _ body: (@escaping @Sendable (LockKey, LockMode, Duration?) async throws -> Void) async throws -> Void
+    ) async throws {
+        switch way {
+        case .session:
+            try await withSession { session in
+                try await body { key, mode, timeout in
+                    try await session.lock(key, mode: mode, timeout: timeout)
+                    try await session.unlock(key)
+                }
+            }
+        case .sessionWithOtherLocks:
+            try await withSession { session in
+                try await session.lock("kept")
+                try await body { key, mode, timeout in
+                    try await session.lock(key, mode: mode, timeout: timeout)
+                    try await session.unlock(key)
+                }
+            }
+        case .transaction:
+            try await body { key, mode, timeout in try await self.withTransaction(locking: key, mode: mode, timeout: timeout) { _ in } }
+        case .transactionWithOtherLocks:
+            try await withTransaction(locking: "kept") { transaction in
+                try await body { key, mode, timeout in try await transaction.lock(key, mode: mode, timeout: timeout) }
+            }
+        }
     }
 }

@@ -28,7 +28,8 @@ struct RaceTests {
         try await race(rival, lanes: 8, rounds: 40, url: url, spread: 40_000)
     }
 
-    /// Take the unlock after a failed wait out of the sessions (`proveNotHeld`), and this fails.
+    /// Take the unlock after a failed statement out of the sessions (`proveNotHeld`), or have the block that waits take the session's
+    /// lock where it catches the cancel, and this fails.
     @Test("so it is on a session, whose other locks stay held", .database, arguments: Rival.allCases)
     func session(rival: Rival) async throws {
         let database = try TestDatabase.get()

@@ -283,7 +283,7 @@ package final class Connection: @unchecked Sendable {
             PQclear(result)
             expectations.removeFirst()
             reply.transaction = transactionStatus
-            if let outcome = raw?.notices.takeWaitOutcome() { reply.note(outcome) }
+            if let (outcome, message) = raw?.notices.takeWaitOutcome() { reply.note(outcome, message) }
             let finished = reply
             reply = Reply()
             beginGroup()

@@ -8,8 +8,8 @@ final class NoticeReceiver {
     /// Whether what is being answered is a wait that says by a message what it has come to. Anything else may send such a message
     /// too, like a trigger, and then it means nothing.
     var isWaitAnswered = false
-    /// What the last such wait has come to.
-    private var waitOutcome: WaitOutcome?
+    /// What the last such wait has come to, and the error that has ended it.
+    private var waitOutcome: (outcome: WaitOutcome, message: String?)?
 
     init(_ handler: @escaping @Sendable (ServerError) -> Void) {
         self.handler = handler
@@ -29,14 +29,14 @@ final class NoticeReceiver {
     }
 
     /// What a wait has come to since this was asked last.
-    func takeWaitOutcome() -> WaitOutcome? {
+    func takeWaitOutcome() -> (outcome: WaitOutcome, message: String?)? {
         defer { waitOutcome = nil }
         return waitOutcome
     }
 
     private func receive(_ notice: ServerError) {
         if isWaitAnswered, let outcome = WaitOutcome(notice) {
-            waitOutcome = outcome
+            waitOutcome = (outcome, notice.detail)
             return
         }
         if notice.endsSession { lastWords = notice }

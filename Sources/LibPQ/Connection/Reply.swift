@@ -7,6 +7,8 @@ package struct Reply: Sendable {
     /// Of a statement with the shape `rows` that has succeeded.
     package var result: QueryResult?
     package var error: ServerError?
+    /// Of a statement with the shape `waitOutcome` that has said it, and has not failed afterwards.
+    package private(set) var waitOutcome: WaitOutcome?
     /// What the session's transaction was like afterwards.
     package var transaction = Transaction.unknown
 
@@ -20,9 +22,10 @@ package struct Reply: Sendable {
     }
 
     /// The statement was a wait that has said itself what it came to. One that was granted has no error.
-    mutating func note(_ outcome: WaitOutcome) {
+    mutating func note(_ outcome: WaitOutcome, _ message: String?) {
         guard error == nil else { return }
-        error = outcome.error
+        waitOutcome = outcome
+        error = outcome.error(message)
         if outcome == .granted { booleans = [true] }
     }
 

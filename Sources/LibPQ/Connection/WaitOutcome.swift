@@ -14,11 +14,15 @@ package enum WaitOutcome: String, Sendable {
     }
 
     /// The error that the wait would have ended with.
-    var error: ServerError? {
+    ///
+    /// - Parameter message: The server's. A statement timeout is a cancel, too, and only the text tells.
+    func error(_ message: String?) -> ServerError? {
         switch self {
         case .granted: nil
-        case .cancelled: ServerError(severity: "ERROR", sqlState: "57014", message: "canceling statement due to user request")
-        case .timedOut: ServerError(severity: "ERROR", sqlState: "55P03", message: "canceling statement due to lock timeout")
+        case .cancelled:
+            ServerError(severity: "ERROR", sqlState: "57014", message: message ?? "canceling statement due to user request")
+        case .timedOut:
+            ServerError(severity: "ERROR", sqlState: "55P03", message: message ?? "canceling statement due to lock timeout")
         }
     }
 }

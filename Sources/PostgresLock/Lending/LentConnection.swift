@@ -49,6 +49,11 @@ final class LentConnection {
     /// What is known of those in a transaction.
     var savepoints = Savepoints()
 
+    /// Whether the lock that was asked for last is certainly not held: nothing was sent, the try was refused, or the wait has said how
+    /// it was ended.
+    private(set) var isRefused = true
+    /// Whether a statement that was sent ahead of the last one has failed.
+    private(set) var hasFailedEarly = false
     private var expected = 0
     private var replies: [Reply] = []
 
@@ -107,13 +112,22 @@ final class LentConnection {
     func expect(_ count: Int) {
         expected = count
         replies = []
+        isRefused = false
+        hasFailedEarly = false
     }
 
     /// Returns whether all replies are there.
     func take(_ reply: Reply) -> Bool {
         replies.append(reply)
         transaction = reply.transaction
+        isRefused = reply.error == nil ? reply.booleans == [false] : reply.waitOutcome != nil
+        if replies.count < expected, reply.error != nil { hasFailedEarly = true }
         return replies.count == expected
+    }
+
+    /// A lock is about to be asked for.
+    func beginAsking() {
+        isRefused = true
     }
 
     func takeReplies() -> [Reply] {

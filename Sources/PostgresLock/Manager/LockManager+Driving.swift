@@ -143,14 +143,20 @@ extension LockManager {
     /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not
     /// come through, the lock is asked for anew without it. Several such waits may be on their way when the first one shows it.
     private func quietWaitFailure(_ reply: Reply) -> Failure? {
-        guard reply.booleans != [true], reply.error.map({ $0.isOfMissingLanguage }) ?? true else {
-            return reply.error.map(Failure.init)
-        }
-        if !waitsPlainly {
-            waitsPlainly = true
-            logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
-        }
+        guard reply.booleans != [true], isOfMissingLanguage(reply.error?.sqlState) else { return reply.error.map(Failure.init) }
+        waitPlainly()
         return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
+    }
+
+    /// Whether PL/pgSQL is not there, or not for the role, by what a wait has ended with that has not said what it came to.
+    func isOfMissingLanguage(_ sqlState: String?) -> Bool {
+        sqlState == nil || sqlState == "42704" || sqlState == "42501"
+    }
+
+    func waitPlainly() {
+        guard !waitsPlainly else { return }
+        waitsPlainly = true
+        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
     }
 
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
@@ -256,9 +262,4 @@ extension LockManager {
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }
     }
-}
-
-extension ServerError {
-    /// PL/pgSQL is not there, or the role may not use it.
-    fileprivate var isOfMissingLanguage: Bool { sqlState == "42704" || sqlState == "42501" }
 }

@@ -201,11 +201,11 @@ extension LockManager {
     /// - Parameters:
     ///   - keys: What they are about, for the error.
     ///   - isUndone: Whether the caller takes back what the statements do when this throws: then a cancellation or a
-    ///     deadline counts also if the statements have outrun it.
+    ///     deadline counts also if the statements have outrun it, except for the deadline of a try that was refused.
     ///   - lockWait: The key that the last statement takes, and may wait for. Only then is it known at the deadline that the lock
     ///     was taken: the server has ended a wait for it.
     ///   - mayBlock: If not, a server that does not answer in time counts as gone.
-    ///   - renewals: If the caller begins the wait anew when this throws ``WaitEndedForOthers``: how often it has done so.
+    ///   - renewals: If the caller begins the wait anew when this throws ``WaitToBeginAnew``: how often it has done so.
     /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
     ///   what made them fail.
     func send(
@@ -244,8 +244,8 @@ extension LockManager {
         let failure = replies.lazy.compactMap(\.error).first
         // Which of several reasons has struck is known only here: a deadline may come while something else fails.
         if cause == .renewed {
-            if failure?.sqlState == "57014" { throw WaitEndedForOthers() }
-        } else if let cause, failure.map({ $0.sqlState == "57014" }) ?? isUndone {
+            if failure?.sqlState == "57014" { throw WaitToBeginAnew() }
+        } else if let cause, failure.map({ $0.sqlState == "57014" }) ?? (isUndone && !(state.isRefused && cause != .cancelled)) {
             let isTaken = lockWait != nil && replies.last?.error?.sqlState == "57014"
             let outcome = Engine.Outcome.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered))
             throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)

@@ -132,40 +132,13 @@ extension LockManager {
     ) async throws -> (isHeld: Bool, token: FencingToken?) {
         await prepareForOwn(state)
         do {
-            let replies = try await sendLock(key, mode, limit, isTry: isTry, on: state)
-            guard !isTry || replies.first?.booleans.first == true else { return (false, nil) }
+            // A wait that holds up others is begun anew.
+            let isHeld = try await takeLock(key, mode, limit, isTry: isTry, on: state) { await proveNotHeld(key, mode, on: state) }
+            guard isHeld else { return (false, nil) }
             return (true, configuration.fencingTokens ? try await makeToken(key, limit, on: state) : nil)
         } catch {
             await proveNotHeld(key, mode, on: state)
             throw naming(state.certainKeys, in: error)
-        }
-    }
-
-    /// A wait that holds up others is begun anew.
-    private func sendLock(
-        _ key: LockKey,
-        _ mode: LockMode,
-        _ limit: WaitLimit,
-        isTry: Bool,
-        on state: LentConnection
-    ) async throws -> [Reply] {
-        var renewals = 0
-        while true {
-            do {
-                return try await send(
-                    [LockStatements.lock(for: key.advisory, mode.core, until: .session, isTry: isTry)],
-                    on: state,
-                    limit: limit,
-                    keys: [key],
-                    isUndone: true,
-                    lockWait: isTry ? nil : key,
-                    mayBlock: !isTry,
-                    renewals: isTry ? nil : renewals
-                )
-            } catch is WaitEndedForOthers {
-                renewals += 1
-                await proveNotHeld(key, mode, on: state)
-            }
         }
     }
 
@@ -183,7 +156,7 @@ extension LockManager {
 
     /// Grant and error race inside the server, so after an error the lock may be held all the same.
     private func proveNotHeld(_ key: LockKey, _ mode: LockMode, on state: LentConnection) async {
-        guard lent[state.id] === state else { return }
+        guard lent[state.id] === state, !state.isRefused else { return }
         guard !state.holdings.isEmpty || state.hasRunSQL else { return await releaseAll(on: state) }
         let unlocks = LockStatements.unlocks([(key.advisory, mode.core)])
         let (replies, loss) = await settle(unlocks.map(\.statement), on: state)

@@ -119,50 +119,32 @@ extension LockManager {
     }
 
     private func open(_ state: LentConnection, _ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws {
-        var statements = roleStatements(state) + [LockStatements.command("BEGIN")]
+        var beginning = roleStatements(state) + [LockStatements.command("BEGIN")]
         if configuration.transactionsOnly {
-            statements.append(LockStatements.command(configuration.sessionSettings.generalInTransaction))
+            beginning.append(LockStatements.command(configuration.sessionSettings.generalInTransaction))
         }
-        if let key { statements.append(LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry)) }
         do {
-            let replies = try await sendOpening(statements, key, limit, mayBlock: key != nil && !isTry, on: state)
-            if isTry, let key, replies.last?.booleans.first != true { throw taken([key]) }
+            guard let key else {
+                _ = try await send(beginning, on: state, limit: limit, isUndone: true, mayBlock: false)
+                return
+            }
+            // A wait that holds up others is begun anew, with its transaction, which has done nothing so far.
+            let isHeld = try await takeLock(key, mode, limit, isTry: isTry, after: beginning, on: state) {
+                try await undo(["ROLLBACK"], keys: [key], on: state)
+            }
+            guard isHeld else { throw taken([key]) }
             if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
-            if let key { try await guardLocks(on: state, keys: [key]) }
+            try await guardLocks(on: state, keys: [key])
         } catch {
             takeBack(state, isClean: await isRolledBack(state))
             throw error
         }
     }
 
-    /// A wait that holds up others is begun anew, with its transaction, which has done nothing so far.
-    private func sendOpening(
-        _ statements: [Statement],
-        _ key: LockKey?,
-        _ limit: WaitLimit,
-        mayBlock: Bool,
-        on state: LentConnection
-    ) async throws -> [Reply] {
-        let keys = key.map { [$0] } ?? []
-        var renewals = 0
-        while true {
-            do {
-                return try await send(
-                    statements,
-                    on: state,
-                    limit: limit,
-                    keys: keys,
-                    isUndone: true,
-                    lockWait: mayBlock ? key : nil,
-                    mayBlock: mayBlock,
-                    renewals: mayBlock ? renewals : nil
-                )
-            } catch is WaitEndedForOthers {
-                renewals += 1
-                let (replies, loss) = await settle([LockStatements.command("ROLLBACK")], on: state)
-                if let failure = loss ?? replies.first?.error.map(Failure.init) { throw LockError(failure, keys: keys, place: place) }
-            }
-        }
+    private func undo(_ statements: [String], keys: [LockKey], on state: LentConnection) async throws {
+        let (replies, loss) = await settle(statements.map(LockStatements.command), on: state)
+        let failure = loss ?? replies.lazy.compactMap(\.error).first.map(Failure.init)
+        if let failure { throw LockError(failure, keys: keys, place: place) }
     }
 
     // MARK: Failing
@@ -219,34 +201,27 @@ extension LockManager {
         try requireGoingOn(state)
         do {
             // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
-            let replies = try await send(
-                [
-                    LockStatements.command("SAVEPOINT \(Savepoints.step)"),
-                    LockStatements.lock(for: key.advisory, mode.core, until: .transaction, isTry: isTry),
-                ],
-                on: state,
-                limit: limit,
-                keys: [key],
-                isUndone: true,
-                lockWait: isTry ? nil : key,
-                mayBlock: !isTry
-            )
+            let beginning = [LockStatements.command("SAVEPOINT \(Savepoints.step)")]
+            let isHeld = try await takeLock(key, mode, limit, isTry: isTry, after: beginning, isRenewable: false, on: state) {
+                try await undo(Self.undoingStep, keys: [key], on: state)
+            }
             let (released, loss) = await settle([LockStatements.command("RELEASE SAVEPOINT \(Savepoints.step)")], on: state)
             if let failure = loss ?? released.first?.error.map(Failure.init) { throw LockError(failure, keys: [key], place: place) }
             _ = try borrowed(transaction.loan)
-            guard !isTry || replies.last?.booleans.first == true else { return false }
+            guard isHeld else { return false }
             try await guardLocks(on: state, keys: [key])
             state.hold(key, mode)
             return true
         } catch {
             // Gives back the lock too, if the server had granted it in the moment of the cancellation. If this fails,
             // the transaction had failed before, and can only be rolled back as a whole.
-            let undo = ["ROLLBACK TO SAVEPOINT \(Savepoints.step)", "RELEASE SAVEPOINT \(Savepoints.step)"].map(LockStatements.command)
-            _ = await settle(undo, on: state)
+            _ = await settle(Self.undoingStep.map(LockStatements.command), on: state)
             noteAbort(of: state, cause: error)
             throw naming(state.certainKeys, in: error)
         }
     }
+
+    private static let undoingStep = ["ROLLBACK TO SAVEPOINT \(Savepoints.step)", "RELEASE SAVEPOINT \(Savepoints.step)"]
 
     // MARK: Ending
 

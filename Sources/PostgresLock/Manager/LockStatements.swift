@@ -98,24 +98,49 @@ enum LockStatements {
     /// A block of PL/pgSQL catches the cancel or the timeout that ends the wait, so that no error comes to the server's log, and says
     /// by a message what it came to: see `WaitOutcome`. Its text is the same for all keys, so that `pg_stat_statements` has one entry.
     static func wait(in space: AdvisoryKey.Space, _ mode: Mode) -> Statement {
-        let setting = "pg_catalog.current_setting('pglock.wait')"
-        let arguments =
-            switch space {
-            case .int8: "\(setting)::pg_catalog.int8"
-            case .int4Pair: (1...2).map { "pg_catalog.split_part(\(setting), ',', \($0))::pg_catalog.int4" }.joined(separator: ", ")
-            }
-        func say(_ outcome: WaitOutcome) -> String {
-            "RAISE INFO USING ERRCODE = '\(outcome.rawValue)', MESSAGE = '\(WaitOutcome.message)';"
-        }
-        return Statement(
+        Statement(
             name: "pglock_wait_\(mode)_\(space)",
             """
-            DO $pglock$ BEGIN PERFORM pg_catalog.pg_advisory_lock\(suffix(mode))(\(arguments)); \(say(.granted)) \
+            DO $pglock$ BEGIN PERFORM pg_catalog.pg_advisory_lock\(suffix(mode))(\(awaited(in: space))); \(say(.granted)) \
             EXCEPTION WHEN query_canceled THEN \(say(.cancelled)) WHEN lock_not_available THEN \(say(.timedOut)) END $pglock$
             """,
             parameters: [],
             shape: .waitOutcome
         )
+    }
+
+    /// The same on a checked-out connection, for the key that ``prepareWait(for:until:)`` has left: until the end of the transaction,
+    /// or of the session. Without a name.
+    ///
+    /// The exception clause makes the block a subtransaction. A transaction's lock is released with it, also if it was granted in the
+    /// moment of the cancel; so a session waits for such a lock first, and takes its own, at once, where no exception is caught. What
+    /// has said that it was ended has taken nothing.
+    static func wait(in space: AdvisoryKey.Space, _ mode: Mode, until borrower: Loan.Borrower) -> Statement {
+        let arguments = "\(suffix(mode))(\(awaited(in: space)))"
+        let lock = "PERFORM pg_catalog.pg_advisory_xact_lock\(arguments);"
+        let ended = """
+            EXCEPTION WHEN query_canceled THEN \(say(.cancelled)) RETURN; WHEN lock_not_available THEN \(say(.timedOut)) RETURN; END
+            """
+        let block =
+            switch borrower {
+            case .transaction: "BEGIN \(lock) \(say(.granted)) \(ended)"
+            case .session: "BEGIN BEGIN \(lock) \(ended); PERFORM pg_catalog.pg_advisory_lock\(arguments); \(say(.granted)) END"
+            }
+        return Statement("DO $pglock$ \(block) $pglock$", shape: .waitOutcome)
+    }
+
+    /// The arguments of the function that waits.
+    private static func awaited(in space: AdvisoryKey.Space) -> String {
+        let setting = "pg_catalog.current_setting('pglock.wait')"
+        return switch space {
+        case .int8: "\(setting)::pg_catalog.int8"
+        case .int4Pair: (1...2).map { "pg_catalog.split_part(\(setting), ',', \($0))::pg_catalog.int4" }.joined(separator: ", ")
+        }
+    }
+
+    private static func say(_ outcome: WaitOutcome) -> String {
+        let detail = outcome == .granted ? "" : ", DETAIL = SQLERRM"
+        return "RAISE INFO USING ERRCODE = '\(outcome.rawValue)', MESSAGE = '\(WaitOutcome.message)'\(detail);"
     }
 
     /// Waits in the server's queue, where PL/pgSQL is not to be had. What ends such a wait is an error, also in the server's log.
@@ -132,16 +157,34 @@ enum LockStatements {
     static func prepareWait(for key: AdvisoryKey?, limit: Duration?) -> Statement {
         // 0 would be no limit at all.
         let value = limit.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
-        let number = key.map { $0.space == .int8 ? "\($0.bits)" : "\($0.pair.first),\($0.pair.second)" } ?? ""
+        let number = key.map(number) ?? ""
         return Statement(
             name: "pglock_prepare_wait",
             """
             SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL, \
             pg_catalog.set_config('pglock.wait', $2, false) IS NOT NULL
             """,
-            parameters: [value.description, number].map { .init(type: 25, bytes: Array($0.utf8), isBinary: false) },
+            parameters: [text(value.description), text(number)],
             shape: .booleans
         )
+    }
+
+    /// Sets the key of the wait that follows on a checked-out connection. Leaves the connection's limits alone, and nothing behind
+    /// in a transaction.
+    static func prepareWait(for key: AdvisoryKey, until borrower: Loan.Borrower) -> Statement {
+        Statement(
+            "SELECT pg_catalog.set_config('pglock.wait', $1, \(borrower == .transaction)) IS NOT NULL",
+            parameters: [text(number(key))],
+            shape: .booleans
+        )
+    }
+
+    private static func number(_ key: AdvisoryKey) -> String {
+        key.space == .int8 ? "\(key.bits)" : "\(key.pair.first),\(key.pair.second)"
+    }
+
+    private static func text(_ value: String) -> Statement.Parameter {
+        .init(type: 25, bytes: Array(value.utf8), isBinary: false)
     }
 
     /// Lets go of all that a session holds. Unlike an unlock it writes no warning to the server's log where nothing was held.
