@@ -7,20 +7,40 @@ struct OverdueCallsTests {
     func pauses() {
         var calls = OverdueCalls()
         let start = ContinuousClock.now
-        func begins(at now: ContinuousClock.Instant) -> Bool { calls.begin(at: now) }
-        for _ in 0..<OverdueCalls.limit {
-            #expect(begins(at: start))
-            calls.noteOverdue()
+        var stuck: [OverdueCalls.ID] = []
+        func begins(at now: ContinuousClock.Instant) -> Bool {
+            guard let call = calls.begin(at: now) else { return false }
+            calls.giveUp(call)
+            stuck.append(call)
+            return true
         }
+        for _ in 0..<OverdueCalls.limit { #expect(begins(at: start)) }
         #expect(!begins(at: start + .seconds(9)))
         #expect(begins(at: start + .seconds(10)))
-        calls.noteOverdue()
         #expect(!begins(at: start + .seconds(29)))
         #expect(begins(at: start + .seconds(30)))
-        for _ in 0..<1000 { calls.noteOverdue() }
-        #expect(!begins(at: start + .seconds(629)))
-        #expect(begins(at: start + .seconds(630)))
-        for _ in 0..<1005 { calls.noteReturned() }
-        #expect(begins(at: start + .seconds(630)))
+        var now = start + .seconds(30)
+        for _ in 0..<20 {
+            now += .seconds(600)
+            #expect(begins(at: now))
+        }
+        #expect(!begins(at: now + .seconds(599)))
+        #expect(begins(at: now + .seconds(600)))
+        for call in stuck { calls.noteReturned(call) }
+        #expect(begins(at: now + .seconds(600)))
+    }
+
+    @Test("calls that return in time, or are still within their time, count as nothing")
+    func inTime() {
+        var calls = OverdueCalls()
+        let start = ContinuousClock.now
+        for _ in 0..<100 {
+            guard let call = calls.begin(at: start), calls.begin(at: start) != nil else {
+                Issue.record("A call was refused.")
+                return
+            }
+            calls.noteReturned(call)
+            calls.giveUp(call)
+        }
     }
 }

@@ -68,6 +68,53 @@ struct ConnectingTests {
         try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
     }
 
+    @Test("a survey of the hosts whose credentials provider never returns does not make its calls pile up", .database, .direct("two hosts"))
+    func surveysPileUp() async throws {
+        let database = try TestDatabase.get()
+        let calls = Locked(0)
+        let hangs = Locked(false)
+        let gate = AsyncGate()
+        defer { gate.open() }
+        let locks = try database.manager {
+            $0.url = Self.url([database.server, database.server], database.name)
+            $0.lease = .seconds(1)
+            $0.timeouts.connect = .milliseconds(250)
+            $0.credentials = {
+                guard hangs.withLock({ $0 }) else { return .init(password: nil) }
+                calls.withLock { $0 += 1 }
+                // Does not end when it is cancelled.
+                await gate.passed()
+                return .init(password: nil)
+            }
+        }
+        let held = try await locks.acquire("a", timeout: .seconds(60))
+        hangs.withLock { $0 = true }
+        let before = await locks.surveyCount
+        try await database.eventually("surveys are made all the while") { await locks.surveyCount >= before + 2 * OverdueCalls.limit + 2 }
+        #expect(calls.withLock { $0 } >= OverdueCalls.limit)
+        #expect(calls.withLock { $0 } < OverdueCalls.limit * 2)
+        _ = try? await held.release()
+    }
+
+    @Test("lookups of a name that never return do not pile up, and keep no other name from being looked up")
+    func lookupsPileUp() async {
+        let calls = Locked(0)
+        let gate = Gate()
+        defer { gate.open() }
+        let connector = Connector(oldestServer: 120_000) { (name) throws(ConnectionFailure) in
+            guard name == "stuck.example" else { throw ConnectionFailure(.unreachable, "there is no such name") }
+            calls.withLock { $0 += 1 }
+            gate.wait()
+            return []
+        }
+        for _ in 0..<4 * OverdueCalls.limit {
+            let failure = await connect(connector, "host=stuck.example", within: .milliseconds(50)).failure
+            #expect(failure?.message.contains("not resolved in time") == true)
+        }
+        #expect(calls.withLock { $0 } < OverdueCalls.limit * 2)
+        #expect(await connect(connector, "host=other.example").failure?.message.contains("no such name") == true)
+    }
+
     @Test("calls of the system that are stuck keep no other attempt from connecting")
     func stuckThreads() async {
         let connector = Connector(oldestServer: 120_000)

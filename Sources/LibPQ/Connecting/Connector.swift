@@ -13,6 +13,8 @@ package final class Connector: Sendable {
     private let memory = HostMemory()
     /// Attempts that were given up and whose threads are stuck.
     private let overdue = Locked(OverdueCalls())
+    /// Surveys of the same kind. Apart, as they are begun whether calls need a connection or not.
+    private let overdueSurveys = Locked(OverdueCalls())
     private let oldestServer: Int32
     private let settings: SessionSettings?
 
@@ -44,16 +46,9 @@ package final class Connector: Sendable {
             case checking
         }
 
-        private enum Progress {
-            case waiting
-            case running
-            /// On its thread, though it was given up.
-            case overdue
-            case ended
-        }
-
         private let abandoned = Atomic(false)
-        private let progress = Locked(Progress.waiting)
+        /// What runs on its thread, once it has one.
+        private let call = Locked<ThreadCall?>(nil)
         private let onStage: @Sendable (Stage, Duration) -> Void
 
         /// - Parameter onStage: Called on some thread when a stage begins, with the time that it may take.
@@ -61,27 +56,15 @@ package final class Connector: Sendable {
             self.onStage = onStage
         }
 
-        /// - Returns: Whether its thread has not come to its end.
-        fileprivate func abandon() -> Bool {
+        fileprivate func abandon() {
             abandoned.store(true, ordering: .relaxed)
-            return progress.withLock { progress in
-                guard case .running = progress else { return false }
-                progress = .overdue
-                return true
-            }
+            call.withLock { $0 }?.giveUp()
         }
 
-        fileprivate func start() {
-            progress.withLock { $0 = .running }
-        }
-
-        /// - Returns: Whether it was given up before.
-        fileprivate func end() -> Bool {
-            progress.withLock { progress in
-                defer { progress = .ended }
-                if case .overdue = progress { return true }
-                return false
-            }
+        fileprivate func run(_ call: ThreadCall) {
+            self.call.withLock { $0 = call }
+            // It may have been given up just before.
+            if isAbandoned { call.giveUp() }
         }
 
         package var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
@@ -121,20 +104,22 @@ package final class Connector: Sendable {
             completion(result)
         }
         turn.begin(attempt) { [overdue] in
-            guard overdue.withLock({ $0.begin() }) else { return finish(.failure(.overdue)) }
-            attempt.start()
+            guard let call = ThreadCall(in: overdue) else { return finish(.failure(.overdue)) }
+            attempt.run(call)
             let isRunning = OwnThread.run {
                 let result = Result { () throws(ConnectionFailure) in try work.run() }
-                if attempt.end() { overdue.withLock { $0.noteReturned() } }
+                call.noteReturned()
                 finish(result)
             }
-            if !isRunning { finish(.failure(ConnectionFailure(.unreachable, "The system has no thread left to connect on."))) }
+            guard !isRunning else { return }
+            call.noteReturned()
+            finish(.failure(ConnectionFailure(.unreachable, "The system has no thread left to connect on.")))
         }
     }
 
     /// Ends the attempt soon; its outcome is a failure of the kind `abandoned`. Others need not wait for it any more.
     package func abandon(_ attempt: Attempt) {
-        if attempt.abandon() { overdue.withLock { $0.noteOverdue() } }
+        attempt.abandon()
         turn.end(attempt)
     }
 
@@ -154,13 +139,22 @@ package final class Connector: Sendable {
     ///
     /// - Parameters:
     ///   - limit: For all of them together.
-    ///   - completion: Called once, on some thread, with the highest timeline of a primary of the known cluster.
+    ///   - attempt: To give it up by.
+    ///   - completion: Called once, on some thread, with the highest timeline of a primary of the known cluster; unless the survey is
+    ///     stuck in a call of the system's that does not end.
     package func survey(
         _ parameters: ConnectionParameters,
         within limit: Duration,
+        attempt: Attempt = Attempt(),
         completion: @escaping @Sendable (UInt32?) -> Void
     ) {
+        guard !attempt.isAbandoned, let call = ThreadCall(in: overdueSurveys) else { return completion(nil) }
+        attempt.run(call)
         let isRunning = OwnThread.run { [ground, lookup] in
+            let completion: (UInt32?) -> Void = { timeline in
+                call.noteReturned()
+                completion(timeline)
+            }
             guard let hosts = parameters.hostList(), hosts.entries.count > 1 || hosts.entries.contains(where: \.isName) else {
                 return completion(nil)
             }
@@ -169,7 +163,7 @@ package final class Connector: Sendable {
             let search = HostSearch(
                 parameters: parameters,
                 limit: limit,
-                attempt: Attempt(),
+                attempt: attempt,
                 lookup: lookup,
                 memory: HostMemory(),
                 onNotice: { _ in }
@@ -183,7 +177,9 @@ package final class Connector: Sendable {
             }
             completion(highest)
         }
-        if !isRunning { completion(nil) }
+        guard !isRunning else { return }
+        call.noteReturned()
+        completion(nil)
     }
 
     /// Runs something that may block, off the loop.
@@ -191,6 +187,22 @@ package final class Connector: Sendable {
         // Where the system has no thread left, Dispatch may have one that is free.
         if !OwnThread.run(body) { DispatchQueue.global().async(execute: body) }
     }
+}
+
+/// What runs on a thread of its own, and may be stuck there after it was given up.
+private struct ThreadCall: Sendable {
+    private let calls: Locked<OverdueCalls>
+    private let id: OverdueCalls.ID
+
+    /// Returns `nil` if too many are stuck already.
+    init?(in calls: Locked<OverdueCalls>) {
+        guard let id = calls.withLock({ $0.begin() }) else { return nil }
+        self.calls = calls
+        self.id = id
+    }
+
+    func giveUp() { calls.withLock { _ = $0.giveUp(id) } }
+    func noteReturned() { calls.withLock { $0.noteReturned(id) } }
 }
 
 extension ConnectionFailure {

@@ -20,8 +20,16 @@ final class HostLookup: Sendable {
         let isOver = DispatchSemaphore(value: 0)
     }
 
+    /// The lookups of one name.
+    private struct Name {
+        var latest: Pending
+        var call: OverdueCalls.ID
+        var calls: OverdueCalls
+    }
+
     private let function: Function
-    private let pending = Locked<[String: Pending]>([:])
+    /// Of what has not returned.
+    private let names = Locked<[String: Name]>([:])
 
     init(_ function: @escaping Function = HostLookup.ask) {
         self.function = function
@@ -42,23 +50,42 @@ final class HostLookup: Sendable {
         }
     }
 
-    /// Joins a lookup of the same name that has begun not long ago; so those that are stuck don't grow in number with each attempt.
+    /// Joins a lookup of the same name that has begun not long ago, or any if earlier ones are stuck: so those don't grow in number
+    /// with each attempt.
     private func begin(_ name: String, within limit: Duration) throws(ConnectionFailure) -> Pending {
-        let (lookup, isNew) = pending.withLock { pending in
-            if let known = pending[name], known.since.duration(to: .now) < limit { return (known, false) }
+        let (lookup, new) = names.withLock { names -> (Pending, OverdueCalls.ID?) in
+            let known = names[name]
+            if let known, known.latest.since.duration(to: .now) < limit { return (known.latest, nil) }
+            var calls = known?.calls ?? OverdueCalls()
+            if let known { calls.giveUp(known.call) }
+            guard let call = calls.begin() else {
+                // There is a known one, or nothing would be stuck.
+                names[name]?.calls = calls
+                return (known?.latest ?? Pending(), nil)
+            }
             let new = Pending()
-            pending[name] = new
-            return (new, true)
+            names[name] = Name(latest: new, call: call, calls: calls)
+            return (new, call)
         }
-        guard isNew else { return lookup }
-        let isRunning = OwnThread.run { [function, pending] in
+        guard let new else { return lookup }
+        let isRunning = OwnThread.run { [self] in
             let outcome = Result { () throws(ConnectionFailure) in try function(name) }
-            pending.withLock { if $0[name] === lookup { $0[name] = nil } }
+            noteReturned(new, of: name)
             lookup.outcome.withLock { $0 = outcome }
             lookup.isOver.signal()
         }
-        guard isRunning else { throw ConnectionFailure(.unreachable, "the system has no thread left to look up \"\(name)\" on") }
+        guard isRunning else {
+            noteReturned(new, of: name)
+            throw ConnectionFailure(.unreachable, "the system has no thread left to look up \"\(name)\" on")
+        }
         return lookup
+    }
+
+    private func noteReturned(_ call: OverdueCalls.ID, of name: String) {
+        names.withLock { names in
+            names[name]?.calls.noteReturned(call)
+            if names[name]?.calls.isQuiet == true { names[name] = nil }
+        }
     }
 
     private static func ask(_ name: String) throws(ConnectionFailure) -> [String] {

@@ -27,16 +27,12 @@ extension LockManager {
         attempts[id] = (attempt, nil)
         connectionPeak = max(connectionPeak, connections.count + attempts.count)
         guard let credentials = configuration.credentials else { return begin(configuration.parameters()) }
-        guard overdueProviders.begin() else {
+        guard let call = overdueProviders.begin() else {
             return finish(.failure(ConnectionFailure(.unreachable, "Earlier calls of the credentials provider have not returned.")))
         }
-        let noteReturned: @Sendable () -> Void = { [weak self, loop] in
-            loop.submit { [weak self] in
-                self?.assumeIsolated { $0.providerReturned(id) }
-            }
-        }
+        let noteReturned = providerReturns(call, for: id)
         // Detached: a provider that blocks must not do so on the loop.
-        attempts[id]?.provider = Task.detached { [configuration] in
+        let task = Task.detached { [configuration] in
             do {
                 let answer = try await credentials()
                 noteReturned()
@@ -46,12 +42,23 @@ extension LockManager {
                 finish(.failure(ConnectionFailure(.unreachable, "The credentials provider failed: \(type(of: error)).")))
             }
         }
+        attempts[id]?.provider = (call, task)
         limitAttempt(id, "The credentials provider has not answered", configuration.timeouts.connect)
     }
 
-    private func providerReturned(_ id: ConnectionID) {
-        if abandonedProviders.remove(id) != nil { overdueProviders.noteReturned() }
-        guard attempts[id] != nil else { return }
+    /// - Parameter id: The attempt that it is called for, if it is one to connect.
+    /// - Returns: To be called, on any thread, when the call of the credentials provider has returned.
+    func providerReturns(_ call: OverdueCalls.ID, for id: ConnectionID? = nil) -> @Sendable () -> Void {
+        { [weak self, loop] in
+            loop.submit { [weak self] in
+                self?.assumeIsolated { $0.providerReturned(call, id) }
+            }
+        }
+    }
+
+    private func providerReturned(_ call: OverdueCalls.ID, _ id: ConnectionID?) {
+        overdueProviders.noteReturned(call)
+        guard let id, attempts[id] != nil else { return }
         attempts[id]?.provider = nil
         // The provider's limit does not run on while the attempt waits for its turn.
         drive { engine, _ in engine.connecting(id, until: nil) }
@@ -76,11 +83,14 @@ extension LockManager {
     func abandonAttempt(_ id: ConnectionID) {
         guard let (attempt, provider) = attempts.removeValue(forKey: id) else { return }
         connector.abandon(attempt)
-        guard let provider else { return }
-        overdueProviders.noteOverdue()
-        abandonedProviders.insert(id)
-        // What the provider does when it is cancelled is not to be waited for.
-        connector.run { provider.cancel() }
+        if let provider { giveUp(provider.call, provider.task) }
+    }
+
+    /// A call of the credentials provider is not waited for any longer.
+    func giveUp(_ call: OverdueCalls.ID, _ task: Task<Void, Never>) {
+        guard overdueProviders.giveUp(call) else { return }
+        // Neither is what the provider does when it is cancelled.
+        connector.run { task.cancel() }
     }
 
     private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
@@ -102,62 +112,6 @@ extension LockManager {
             drive { $0.connected(id, lockTableSize: session.lockTableSize, now: $1) }
         case .failure(let failure):
             drive { $0.connectFailed(id, Failure(failure), now: $1) }
-        }
-    }
-
-    /// A server that was promoted takes the place of the one that other sessions are on, which may live on without knowing: their
-    /// locks exclude nobody any more.
-    ///
-    /// - Parameter timeline: Of a connection that is just there.
-    /// - Returns: Why that one can't be used, if it is on the server that was replaced.
-    private func replaced(by timeline: UInt32?) -> Failure? {
-        guard let timeline else { return nil }
-        func failure(_ highest: UInt32) -> Failure {
-            Failure(
-                .connectionLost,
-                "Another server was promoted (timeline \(highest)), and takes the place of the one that this session was on."
-            )
-        }
-        let others = connections.compactMapValues(\.session.timeline)
-        if let highest = others.values.max(), highest > timeline { return failure(highest) }
-        for id in others.filter({ $0.value < timeline }).keys.sorted() {
-            drive { $0.lost(id, failure(timeline), now: $1) }
-        }
-        return nil
-    }
-
-    /// Another server may have been promoted, while the one that holds our locks lives on.
-    func surveyHosts() {
-        guard survey == nil else { return }
-        surveyCount += 1
-        let number = surveyCount
-        survey = number
-        let finish: @Sendable (UInt32?) -> Void = { [weak self, loop] timeline in
-            loop.submit { [weak self] in
-                self?.assumeIsolated { manager in
-                    guard manager.survey == number else { return }
-                    manager.survey = nil
-                    _ = manager.replaced(by: timeline)
-                }
-            }
-        }
-        let ask: @Sendable (ConnectionParameters) -> Void = { [connector, configuration] parameters in
-            connector.survey(parameters, within: configuration.timeouts.connect, completion: finish)
-        }
-        guard let credentials = configuration.credentials else { return ask(configuration.parameters()) }
-        guard overdueProviders.begin() else { return finish(nil) }
-        let asking = Task.detached { [configuration] in
-            do {
-                ask(configuration.parameters(try await credentials()))
-            } catch {
-                finish(nil)
-            }
-        }
-        // A provider that does not return keeps no later survey from being made.
-        Task.detached { [limit = configuration.timeouts.connect] in
-            try? await Task.sleep(for: limit * 2)
-            asking.cancel()
-            finish(nil)
         }
     }
 

@@ -30,7 +30,7 @@ public actor LockManager {
 
     var engine: Engine
     var connections: [ConnectionID: Connection] = [:]
-    var attempts: [ConnectionID: (attempt: Connector.Attempt, provider: Task<Void, Never>?)] = [:]
+    var attempts: [ConnectionID: (attempt: Connector.Attempt, provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?)] = [:]
     var calls = CallTable()
     var lent: [ConnectionID: LentConnection] = [:]
     /// Connections that were lost before the task came to run that they were lent to, and why.
@@ -48,13 +48,10 @@ public actor LockManager {
     /// Whether the server does not run what catches the end of a wait.
     var waitsPlainly = false
     private(set) lazy var isSeveralHosts = configuration.parameters().isSeveralHosts
-    /// Whether the hosts are being asked for their timelines.
-    /// Which survey of the hosts is under way.
-    var survey: Int?
-    var surveyCount = 0
-    /// Calls of the credentials provider that were given up.
+    /// The survey of the hosts that is under way.
+    var survey: HostSurvey?
+    /// Calls of the credentials provider.
     var overdueProviders = OverdueCalls()
-    var abandonedProviders: Set<ConnectionID> = []
     private var placesInLine = 0
     private nonisolated let database = Locked("the server")
     /// The time that this burst of the loop goes by.
@@ -74,6 +71,9 @@ public actor LockManager {
 
     /// How often the server was asked whether waits hold up others.
     package var lookCount = 0
+
+    /// How many surveys of the hosts were begun.
+    package var surveyCount = 0
 
     /// How many calls have neither got what they asked for nor failed.
     package var waitingCount: Int { engine.waitingCount }
