@@ -1,5 +1,4 @@
 import LibPQ
-import Logging
 import PostgresLock
 import PostgresLockTesting
 import Testing
@@ -64,39 +63,5 @@ struct PoolSharingTests {
         try await database.eventually("all end") { ended.withLock { $0 } == tasks.count }
         for task in tasks { task.cancel() }
         for watch in watches { _ = await watch.result }
-    }
-
-    @Test("no connection is refused to a role that is allowed no more than the pool", .direct("the role's limit is the server's"))
-    func connectionLimit() async throws {
-        let database = try TestDatabase.get()
-        let role = "\(database.name)_app"
-        try await database.query("CREATE ROLE \(role) LOGIN CONNECTION LIMIT 2")
-        let recorder = LogRecorder()
-        var configuration = LockManager.Configuration(url: database.server.connectionString(database: database.name, user: role))
-        configuration.pool.maximumConnections = 2
-        let locks = try LockManager(configuration: configuration, logger: recorder.logger)
-        let other = try database.manager()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for task in 0..<8 {
-                group.addTask {
-                    for round in 0..<60 {
-                        let key = LockKey(number: Int64(round % 2))
-                        switch task {
-                        case 0, 1: try await other.withLock(key) { _ in }
-                        case 2, 3: try await locks.withTransaction { _ = try await $0.query("SELECT 1") }
-                        case 4: try await locks.withSession { _ in }
-                        default: try await locks.withLock(key) { _ in }
-                        }
-                    }
-                }
-            }
-            try await group.waitForAll()
-        }
-        #expect(!recorder.lines.all.contains { $0.message == "connecting failed" })
-        await locks.shutdown()
-        try await database.eventually("its sessions are gone") {
-            try await database.query("SELECT count(*) FROM pg_stat_activity WHERE usename = '\(role)'") == [["0"]]
-        }
-        try await database.query("DROP ROLE \(role)")
     }
 }

@@ -68,6 +68,8 @@ struct ConnectionAttempt {
 
     private func isPooled(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
         let other = try another(beside: session)
+        // The next attempt may begin as soon as this one is over.
+        defer { other.raw.finishAndWait() }
         let check = PoolingCheck(session, other)
         try check.run()
         try ExclusionCheck(session, other).run()

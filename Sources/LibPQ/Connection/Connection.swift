@@ -28,6 +28,7 @@ package final class Connection: @unchecked Sendable {
     private let handler: @Sendable (Event) -> Void
     private var raw: RawConnection?
     private var watcher: SocketWatcher?
+    private let end = SessionEnd()
     private var expectations = Deque<Expectation>()
     private var reply = Reply()
     /// The statements that are prepared, and their names there.
@@ -157,13 +158,21 @@ package final class Connection: @unchecked Sendable {
     }
 
     /// Ends the session. No event comes any more.
-    package func close() {
+    ///
+    /// - Parameter onEnd: Called on the loop, when the session has come to its end at the server, or after a second.
+    package func close(onEnd: (@Sendable () -> Void)? = nil) {
+        if let onEnd { end.whenOver(on: loop, onEnd) }
         guard let raw else { return }
         self.raw = nil
         if session.isPassedOn { leaveClean(raw) }
-        // Freed on the loop: freeing says goodbye to the server.
+        let end = UncheckedTransfer(self.end)
         if let watcher {
-            watcher.close { _ = raw }
+            watcher.close(atMost: SessionEnd.limit, goodbye: { raw.finish() }, completion: { end.value.noteOver() })
+        } else {
+            loop.submit {
+                raw.finish()
+                end.value.noteOver()
+            }
         }
         watcher = nil
     }

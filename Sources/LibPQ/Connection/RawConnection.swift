@@ -1,5 +1,13 @@
 import CLibPQ
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Owns a `PGconn`. Made by a ``Connector`` on a thread of its own, then handed over, once, to a ``Connection``.
 ///
 /// Unchecked, because a `PGconn` may be used by one thread at a time: until the hand-over that is the connector's, from
@@ -8,6 +16,7 @@ package final class RawConnection: @unchecked Sendable {
     let pointer: OpaquePointer
     let notices: NoticeReceiver
     package internal(set) var session = Session()
+    private var isFinished = false
     /// Under which names its host is known to the one who looked for it.
     var hostNames: [String] = []
 
@@ -61,7 +70,28 @@ package final class RawConnection: @unchecked Sendable {
         notices.attach(to: pointer)
     }
 
-    deinit {
+    /// Ends the session. Nothing may be done with the connection any more.
+    func finish() {
+        guard !isFinished else { return }
+        isFinished = true
         PQfinish(pointer)
+    }
+
+    /// Ends the session, and waits until the server's process has come to its end, but not for long: until then it counts for the
+    /// limits of connections. Blocks.
+    func finishAndWait(atMost limit: Duration = SessionEnd.limit) {
+        let watched = isFinished ? -1 : fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
+        finish()
+        guard watched >= 0 else { return }
+        defer { close(watched) }
+        let deadline = ContinuousClock.now + limit
+        var descriptor = pollfd(fd: watched, events: Int16(POLLIN), revents: 0)
+        while !SessionEnd.isReached(watched), case let remaining = ContinuousClock.now.duration(to: deadline), remaining > .zero {
+            poll(&descriptor, 1, remaining.whole(.milliseconds(1)))
+        }
+    }
+
+    deinit {
+        finish()
     }
 }

@@ -81,7 +81,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     }
 
     /// Runs `body` on the loop after some time.
-    func run(after milliseconds: Int, _ body: @escaping Body) {
+    package func run(after milliseconds: Int, _ body: @escaping Body) {
         queue.asyncAfter(deadline: .now() + .milliseconds(milliseconds)) { self.enter(body) }
     }
 

@@ -13,6 +13,7 @@ import Dispatch
 /// It watches a duplicate of the descriptor. libpq closes its socket by itself when the server has closed the connection;
 /// the number may then be in use again, by any thread, while Dispatch still watches it for what it was.
 final class SocketWatcher {
+    private let loop: EventLoop
     private let descriptor: Int32
     private let reading: any DispatchSourceRead
     private let writing: any DispatchSourceWrite
@@ -27,6 +28,7 @@ final class SocketWatcher {
         onReadable: @escaping @Sendable () -> Void,
         onWritable: @escaping @Sendable () -> Void
     ) {
+        self.loop = loop
         descriptor = fcntl(socket, F_DUPFD_CLOEXEC, 0)
         guard descriptor >= 0 else { return nil }
         reading = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: loop.queue)
@@ -62,26 +64,50 @@ final class SocketWatcher {
         reading.resume()
     }
 
-    /// Stops watching. Calls `completion` on the loop when that is done.
-    func close(completion: @escaping @Sendable () -> Void) {
+    /// Reports nothing more. Waits until the other side has closed the connection as well, then stops watching.
+    ///
+    /// - Parameters:
+    ///   - limit: Not for longer than this.
+    ///   - goodbye: Called on the loop, soon: ends the session.
+    ///   - completion: Called on the loop, when it is over.
+    func close(
+        atMost limit: Duration,
+        goodbye: @escaping @Sendable () -> Void,
+        completion: @escaping @Sendable () -> Void
+    ) {
         guard !isClosed else { return }
         unpark()
+        watchWrites(false)
         isClosed = true
-        // A suspended source never delivers its cancellation, and must not be released either.
-        if !isWatchingWrites { writing.resume() }
-        let descriptor = self.descriptor
-        let writing = UncheckedTransfer(self.writing)
+        let (descriptor, loop) = (descriptor, loop)
+        let (reading, writing) = (UncheckedTransfer(self.reading), UncheckedTransfer(self.writing))
         // One after the other: the descriptor may be closed when both have let go of it.
         let onWritingCancelled: @Sendable () -> Void = {
             closeDescriptor(descriptor)
-            completion()
+            loop.enter(completion)
         }
-        let onReadingCancelled: @Sendable () -> Void = { writing.value.cancel() }
+        let onReadingCancelled: @Sendable () -> Void = {
+            // A suspended source never delivers its cancellation, and must not be released either.
+            writing.value.resume()
+            writing.value.cancel()
+        }
+        let onReadable: @Sendable () -> Void = {
+            if SessionEnd.isReached(descriptor) { reading.value.cancel() }
+        }
+        let onLimit: @Sendable () -> Void = { reading.value.cancel() }
         self.writing.setCancelHandler(handler: onWritingCancelled)
-        reading.setCancelHandler(handler: onReadingCancelled)
-        reading.cancel()
+        self.reading.setCancelHandler(handler: onReadingCancelled)
+        self.reading.setEventHandler(handler: onReadable)
+        // Not now: whoever closes it may be in the middle of using it.
+        loop.submit {
+            goodbye()
+            // A server process that runs a statement may look whether its client has gone, and must not find it there.
+            shutdown(descriptor, Int32(SHUT_WR))
+            // What can be read already is not reported again.
+            loop.queue.async(execute: onReadable)
+        }
+        loop.queue.asyncAfter(deadline: .now() + .milliseconds(Int(limit.whole(.milliseconds(1)))), execute: onLimit)
     }
-
 }
 
 /// The C function, which inside the class is hidden by its method.

@@ -22,7 +22,7 @@ extension Engine {
         isWakeStale = true
         if let lockTableSize { learn(lockTableSize: lockTableSize) }
         guard connections[id]?.phase == .connecting else {
-            actions.append(.close(id))
+            noteClosing(id)
             return
         }
         connections[id]?.lastSent = now
@@ -45,6 +45,7 @@ extension Engine {
         isWakeStale = true
         guard let connection = connections.removeValue(forKey: id) else { return }
         carriers.removeAll { $0.id == id }
+        openHeldBack()
         lastConnectFailure = now
         // Whatever refuses a connection is there.
         if failure.kind != .unreachable { heardAt = now }
@@ -70,7 +71,7 @@ extension Engine {
     mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
         guard let connection = connections.removeValue(forKey: id) else { return }
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, connection.role, failure))) }
-        actions.append(.close(id))
+        noteClosing(id)
         if connection.role == .scribe { abandonScribe() }
         if let index = carrierIndex(id) {
             abandonCarrier(carriers.remove(at: index), connection, failure, now: now)
@@ -224,7 +225,7 @@ extension Engine {
         let id = ConnectionID(nextConnection)
         nextConnection += 1
         connections[id] = Connection(role: role)
-        actions.append(.connect(id, role))
+        openInTurn(id, role)
         return id
     }
 
@@ -264,7 +265,7 @@ extension Engine {
     mutating func drop(_ id: ConnectionID) {
         guard connections.removeValue(forKey: id) != nil else { return }
         carriers.removeAll { $0.id == id }
-        actions.append(.close(id))
+        noteClosing(id)
     }
 
     // MARK: Nobody there

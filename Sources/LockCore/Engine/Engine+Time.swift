@@ -16,7 +16,7 @@ extension Engine {
             guard let connection = connections[id] else { continue }
             if let answerBy = connection.answerBy, answerBy <= now {
                 if connection.phase == .connecting {
-                    actions.append(.close(id))
+                    noteClosing(id)
                     connectFailed(id, connection.lateFailure, now: now)
                 } else {
                     close(id, because: .noAnswer, now: now)

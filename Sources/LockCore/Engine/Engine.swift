@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Everything that a lock manager decides: who gets which lock, over which connection, and when to give up.
 ///
 /// A value without clock, sockets or continuations. Events go in together with the time, actions come out; the driver
@@ -19,6 +21,10 @@ package struct Engine: Sendable {
 
     // Connections.
     var connections: [ConnectionID: Connection] = [:]
+    /// Closed, and not at their end at the server: see Engine+Closing.
+    var closing: Set<ConnectionID> = []
+    /// Those that are to be opened when these have made room.
+    var heldBack = Deque<(id: ConnectionID, role: Role)>()
     /// In the order in which they were opened.
     var carriers: [Carrier] = []
     var nextConnection = 1

@@ -94,7 +94,8 @@ extension LockManager {
     }
 
     private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
-        guard attempts.removeValue(forKey: id) != nil else { return }
+        // Given up meanwhile; what it has come to has been closed.
+        guard attempts.removeValue(forKey: id) != nil else { return noteEnded(id) }
         switch result {
         case .success(let raw):
             let session = raw.session

@@ -215,11 +215,26 @@ extension LockManager {
     }
 
     private func close(_ id: ConnectionID) {
+        let isAttempt = attempts[id] != nil
         abandonAttempt(id)
         preludes[id] = nil
         waiting[id] = nil
         proofs[id] = nil
-        connections.removeValue(forKey: id)?.close()
+        let onEnd: @Sendable () -> Void = { [weak self] in
+            self?.assumeIsolated { $0.noteEnded(id) }
+        }
+        if let connection = connections.removeValue(forKey: id) {
+            connection.close(onEnd: onEnd)
+        } else if isAttempt {
+            // Its thread may have a session already. It is not waited for if it is stuck.
+            loop.run(after: 1000, onEnd)
+        } else {
+            loop.submit(onEnd)
+        }
+    }
+
+    func noteEnded(_ id: ConnectionID) {
+        drive { engine, _ in engine.ended(id) }
     }
 
     // MARK: Log

@@ -182,6 +182,7 @@ extension SimulatedProcess {
         proofs[id] = nil
         links.removeValue(forKey: id)?.close()
         onLoss.removeValue(forKey: id)?()
+        plan(after: chance.skewedDuration(.zero ... .seconds(1))) { [self] in drive { engine, _ in engine.ended(id) } }
     }
 
     private func log(_ event: Engine.Event) {

@@ -238,6 +238,9 @@ final class SimulatedProcess {
         if engine.connectionCount > profile.engine.maximumConnections {
             ledger.report("process \(id) has \(engine.connectionCount) connections")
         }
+        if engine.sessionCount > profile.engine.maximumConnections {
+            ledger.report("process \(id) may have \(engine.sessionCount) sessions at the server")
+        }
         checkBudget()
         checkBeliefs()
         for (lock, key) in held {

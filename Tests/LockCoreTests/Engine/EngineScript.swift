@@ -5,6 +5,8 @@ import LockCore
 struct EngineScript {
     var engine: Engine
     var now = Instant(nanoseconds: 0)
+    /// Whether sessions have come to their end at the server as soon as they are closed.
+    var endsAtOnce = true
 
     init(maximumConnections: Int = 8, _ configure: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
@@ -18,7 +20,12 @@ struct EngineScript {
     mutating func on(_ event: (inout Engine, Instant) -> Void) -> [Engine.Action] {
         event(&engine, now)
         engine.flush(now: now)
-        return engine.takeActions().filter { if case .log = $0 { false } else { true } }
+        var actions = engine.takeActions()
+        if endsAtOnce {
+            for case .close(let id) in actions { engine.ended(id) }
+            actions += engine.takeActions()
+        }
+        return actions.filter { if case .log = $0 { false } else { true } }
     }
 
     @discardableResult

@@ -1,0 +1,78 @@
+import LibPQ
+import PostgresLock
+import PostgresLockTesting
+import Testing
+
+/// A pool that has all the connections that the server allows.
+@Suite("Limits of connections")
+struct ConnectionLimitTests {
+    @Test(
+        "no connection is refused to a role that is allowed no more than the pool, whatever ends sessions",
+        .server(),
+        .direct("the role's limit is the server's"),
+        arguments: [2, 4]
+    )
+    func connectionLimit(limit: Int) async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE ROLE app LOGIN CONNECTION LIMIT \(limit)")
+        let locks = try database.manager {
+            $0.url = database.server.connectionString(database: database.name, user: "app")
+            $0.pool.maximumConnections = limit
+        }
+        let other = try database.manager()
+        let ended = Locked(0)
+        await withTaskGroup(of: Void.self) { group in
+            for task in 0..<8 {
+                group.addTask {
+                    for round in 0..<640 {
+                        let key = LockKey(number: Int64(round % 2))
+                        let limit = Duration.seconds(30)
+                        let isLast = round % 20 == task
+                        do {
+                            switch task {
+                            case 0: try await other.withLock(key, timeout: limit) { _ in }
+                            case 1 where isLast:
+                                // Any of its sessions, whatever it does.
+                                try await other.withTransaction(timeout: limit) {
+                                    _ = try await $0.query(
+                                        """
+                                        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' \
+                                        ORDER BY random() LIMIT 1
+                                        """
+                                    )
+                                }
+                            case 1: try await other.withTransaction(locking: key, timeout: limit) { _ in }
+                            case 2 where isLast:
+                                // Not to be had on such a connection, which is closed for it.
+                                try await locks.withTransaction(timeout: limit) { _ = try await $0.query("COPY (SELECT 1) TO STDOUT") }
+                            case 2, 3: try await locks.withTransaction(timeout: limit) { _ = try await $0.query("SELECT 1") }
+                            case 4 where isLast:
+                                let running = Task {
+                                    try await locks.withTransaction(timeout: limit) { _ = try await $0.query("SELECT pg_sleep(60)") }
+                                }
+                                try await Task.sleep(for: .milliseconds(20))
+                                running.cancel()
+                                try await running.value
+                            case 4:
+                                let cancelled = Task {
+                                    try await locks.withTransaction(locking: key, timeout: limit) { _ = try await $0.query("SELECT 1") }
+                                }
+                                cancelled.cancel()
+                                try await cancelled.value
+                            case 5: try await locks.withSession(timeout: limit) { try await $0.withLock(key, timeout: limit) { _ in } }
+                            default: try await locks.withLock(key, timeout: limit) { _ in }
+                            }
+                        } catch {
+                            // Sessions are ended in the middle of all that.
+                        }
+                        ended.withLock { $0 += 1 }
+                    }
+                }
+            }
+        }
+        #expect(ended.withLock { $0 } == 5120)
+        let refused = try database.server.serverLog().split(separator: "\n").filter { $0.contains("too many connections") }
+        #expect(refused.isEmpty, "\(refused.count) refused, such as \(refused.first ?? "")")
+        await locks.shutdown()
+    }
+}
