@@ -20,6 +20,8 @@ package final class SlowLink: Sendable {
     private struct Orders {
         var delay: Duration
         var isSwallowing = false
+        /// The connections that there are have still to be silenced, also if new ones are not to be any more.
+        var mustSilence = false
         var isClosed = false
         /// Who waits for all connections to be cut.
         var cuts: [CheckedContinuation<Void, Never>] = []
@@ -76,7 +78,10 @@ package final class SlowLink: Sendable {
 
     /// From now on nothing arrives any more, in either direction, and nobody is told, not even of an end.
     package func swallowEverything() {
-        orders.withLock { $0.isSwallowing = true }
+        orders.withLock { orders in
+            orders.isSwallowing = true
+            orders.mustSilence = true
+        }
         bell.ring()
     }
 
@@ -111,9 +116,10 @@ package final class SlowLink: Sendable {
             let current = orders.withLock { orders in
                 let current = orders
                 orders.cuts = []
+                orders.mustSilence = false
                 return current
             }
-            if current.isSwallowing { for wire in wires { wire.swallow() } }
+            if current.isSwallowing || current.mustSilence { for wire in wires { wire.swallow() } }
             if current.isClosed || !current.cuts.isEmpty { for wire in wires { wire.end() } }
             for continuation in current.cuts { continuation.resume() }
             guard !current.isClosed else {
