@@ -6,6 +6,10 @@ import Testing
 /// A pool that has all the connections that the server allows.
 @Suite("Limits of connections")
 struct ConnectionLimitTests {
+    private static let manyTables = """
+        DO $$ BEGIN FOR i IN 1..100 LOOP EXECUTE 'CREATE TEMP TABLE t' || i || ' (i int PRIMARY KEY, x text)'; END LOOP; END $$
+        """
+
     @Test(
         "no connection is refused to a role that is allowed no more than the pool, whatever ends sessions",
         .server(),
@@ -43,8 +47,12 @@ struct ConnectionLimitTests {
                                 }
                             case 1: try await other.withTransaction(locking: key, timeout: limit) { _ in }
                             case 2 where isLast:
-                                // Not to be had on such a connection, which is closed for it.
-                                try await locks.withTransaction(timeout: limit) { _ = try await $0.query("COPY (SELECT 1) TO STDOUT") }
+                                try await locks.withTransaction(timeout: limit) {
+                                    // The server's process takes a while to clear up.
+                                    try await $0.execute(Self.manyTables)
+                                    // Not to be had on such a connection, which is closed for it.
+                                    try await $0.execute("COPY (SELECT 1) TO STDOUT")
+                                }
                             case 2, 3: try await locks.withTransaction(timeout: limit) { _ = try await $0.query("SELECT 1") }
                             case 4 where isLast:
                                 let running = Task {

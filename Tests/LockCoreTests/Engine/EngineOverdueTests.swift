@@ -52,6 +52,21 @@ struct EngineOverdueTests {
         #expect(script.engine.heldKeys.count == 19)
     }
 
+    @Test("whose lease has run out is replaced at once, before anything is asked for")
+    func doubt() {
+        var script = EngineScript {
+            $0.lease = .seconds(10)
+            $0.heartbeatInterval = .seconds(3)
+        }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        #expect(script.pass(.seconds(3)) == [.submit(1, .heartbeat)])
+        let actions = script.pass(.seconds(6))
+        #expect(actions.contains(.suspect(1, [1], Engine.suspect)))
+        #expect(actions.contains(.connect(2, .carrier)))
+    }
+
     @Test("fails releases when its lease has run out, before and while it is asked")
     func releases() {
         for isAskedBefore in [true, false] {
