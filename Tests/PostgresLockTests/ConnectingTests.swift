@@ -1,4 +1,5 @@
 import LibPQ
+import Logging
 import PostgresLock
 import PostgresLockTesting
 import Testing
@@ -45,27 +46,28 @@ struct ConnectingTests {
         let calls = Locked(0)
         let gate = AsyncGate()
         defer { gate.open() }
-        let locks = try database.manager {
-            $0.timeouts.connect = .seconds(2)
-            $0.timeouts.unreachable = .milliseconds(100)
-            $0.credentials = {
-                calls.withLock { $0 += 1 }
-                // Does not end when it is cancelled.
-                await gate.passed()
-                return .init(password: nil)
-            }
+        let recorder = LogRecorder()
+        var configuration = LockManager.Configuration(url: database.url)
+        configuration.timeouts.connect = .milliseconds(500)
+        configuration.timeouts.unreachable = .milliseconds(100)
+        configuration.credentials = {
+            calls.withLock { $0 += 1 }
+            // Does not end when it is cancelled.
+            await gate.passed()
+            return .init(password: nil)
         }
-        while calls.withLock({ $0 }) < OverdueCalls.limit {
-            _ = await lockError { _ = try await locks.tryAcquire("a") }
-        }
-        for _ in 0..<10 {
+        let locks = try LockManager(configuration: configuration, logger: recorder.logger)
+        try await database.eventually("attempts go on") {
             let error = await lockError { _ = try await locks.tryAcquire("a") }
             #expect(error != nil)
+            return recorder.lines.all.count { $0.message == "connecting failed" } >= OverdueCalls.limit * 3
         }
+        #expect(calls.withLock { $0 } >= OverdueCalls.limit)
         // One more for each pause that is over, on a slow machine.
         #expect(calls.withLock { $0 } < OverdueCalls.limit * 2)
         gate.open()
         try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
+        await locks.shutdown()
     }
 
     @Test("a survey of the hosts whose credentials provider never returns does not make its calls pile up", .database, .direct("two hosts"))
@@ -178,6 +180,30 @@ struct ConnectingTests {
         connector.abandon(attempt)
         #expect(await next.value.isSuccess)
         #expect(await first.value.failure?.kind == .abandoned)
+    }
+
+    @Test("attempts that are stuck on their threads make way when they are given up, and do not pile up", .database)
+    func stuckAttempts() async throws {
+        let database = try TestDatabase.get()
+        let gate = Gate()
+        defer { gate.open() }
+        let connector = Connector(oldestServer: 120_000)
+        var stuck: [Task<Result<RawConnection, ConnectionFailure>, Never>] = []
+        for _ in 0..<OverdueCalls.limit {
+            let begun = AsyncStream.makeStream(of: Void.self)
+            // Called on the attempt's thread.
+            let attempt = Connector.Attempt { _, _ in
+                begun.continuation.finish()
+                gate.wait()
+            }
+            stuck.append(Task { await connect(connector, database.url, within: .seconds(600), attempt) })
+            for await _ in begun.stream {}
+            connector.abandon(attempt)
+        }
+        #expect(await connect(connector, database.url).failure?.message.contains("Earlier attempts are stuck") == true)
+        gate.open()
+        for attempt in stuck { #expect(await attempt.value.failure?.kind == .abandoned) }
+        #expect(await connect(connector, database.url).isSuccess)
     }
 
     // MARK: Several hosts

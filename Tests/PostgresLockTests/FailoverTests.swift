@@ -16,11 +16,14 @@ struct FailoverTests {
         try await withCopy(of: database) { other in
             try await promote(database)
             try await promote(other)
-            try await write(megabytes: 20, on: database)
             let locks = try manager([database, other]) {
                 $0.fencingTokens = true
                 $0.timeouts.unreachable = .milliseconds(500)
             }
+            // The other one is ahead of what was seen upon connecting, and behind the token.
+            try await locks.withLock("b", timeout: .seconds(20)) { _ in }
+            try await write(megabytes: 10, on: other)
+            try await write(megabytes: 30, on: database)
             let before = try await locks.withLock("a", timeout: .seconds(20)) { $0.fencingToken }
             try await database.server.stop()
             try await database.eventually("the other one is refused") {
@@ -28,7 +31,7 @@ struct FailoverTests {
             }
             let error = await lockError { try await locks.withLock("a") { _ in } }
             #expect(error?.message.contains("behind one that was seen before") == true, "\(String(describing: error))")
-            try await write(megabytes: 40, on: other)
+            try await write(megabytes: 50, on: other)
             let after = try await locks.withLock("a", timeout: .seconds(20)) { $0.fencingToken }
             #expect(try #require(before) < #require(after))
             await locks.shutdown()
@@ -62,6 +65,8 @@ struct FailoverTests {
             try await promote(other)
             let connector = Connector(oldestServer: 120_000, forgetAfter: .seconds(1))
             #expect(try await connect(connector, [other]).get().session.timeline == 2)
+            let patient = Connector(oldestServer: 120_000, forgetAfter: .seconds(3600))
+            #expect(await connect(patient, [other]).isSuccess)
             let both = [database, other]
             // The one that was promoted may be the right one: it is only out of reach.
             try await other.server.stop()
@@ -79,6 +84,7 @@ struct FailoverTests {
             }
             #expect(session?.timeline == 1)
             #expect(session?.forgottenTimeline == 2)
+            for _ in 0..<3 { #expect(await connect(patient, both).failure?.kind == .anotherServer) }
         }
     }
 

@@ -47,4 +47,15 @@ struct EngineFencingTests {
         let actions = script.on { $0.answered(2, Engine.Answer(failure: failure), now: $1) }
         #expect(actions.failures.count == count)
     }
+
+    @Test("many thousand calls that go away before their records are written cost no more than their number", .timeLimit(.minutes(10)))
+    func manyCancelled() {
+        let count = 20_000
+        var script = Self.writing(1...count)
+        // Quadratic work would take minutes here.
+        script.on { engine, now in
+            for id in 1...count { engine.cancel(RequestID(UInt64(id)), now: now) }
+        }
+        #expect(script.engine.waitingCount == 0)
+    }
 }
