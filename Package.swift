@@ -131,7 +131,7 @@ let package = Package(
         .testTarget(name: "LockCoreTests", dependencies: ["LockCore", "LockSimulation"], swiftSettings: settings),
         .testTarget(
             name: "LibPQTests",
-            dependencies: ["LibPQ", "PostgresLockTesting"],
+            dependencies: ["CLibPQ", "LibPQ", "PostgresLockTesting"],
             swiftSettings: settings
         ),
         .testTarget(

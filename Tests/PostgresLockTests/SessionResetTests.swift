@@ -146,4 +146,34 @@ struct SessionResetTests {
         try await database.query("SELECT pg_terminate_backend(\(process ?? ""))")
         try await locks.withLock("a", timeout: .seconds(20)) { _ in }
     }
+
+    @Test("a commit that was answered is confirmed, also if the connection is lost while it is reset")
+    func lostWhileReset() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE TABLE t (x int)")
+        let locks = try await manager()
+        let other = try database.manager()
+        let holder = try await locks.withTransaction(locking: "a") { transaction in
+            let process = try await transaction.query("SELECT pg_backend_pid()")[0].decode(0, as: Int.self)
+            try await transaction.execute("CREATE TEMP TABLE scratch (x int)")
+            // To drop the table takes the rule along, for which the other table has to be locked.
+            try await transaction.execute("CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO scratch VALUES (1)")
+            let holder = Task {
+                try await other.withTransaction { other in
+                    try await other.execute("LOCK TABLE t IN ACCESS SHARE MODE")
+                    try await database.eventually("the reset waits") {
+                        try await database.query("SELECT 1 FROM pg_locks WHERE NOT granted AND pid = \(process)").count == 1
+                    }
+                    try await database.query("SELECT pg_terminate_backend(\(process))")
+                }
+            }
+            // It gets the table with the end of this transaction, ahead of the reset.
+            try await database.eventually("the other transaction waits for the table") {
+                try await database.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass").count == 1
+            }
+            return holder
+        }
+        try await holder.value
+        #expect(try await database.locks() == 0)
+    }
 }

@@ -1,5 +1,3 @@
-import CLibPQ
-
 /// What the server has answered to one statement.
 package struct Reply: Sendable {
     /// Of a statement with the shape `booleans`: its rows, also those that came before an error.
@@ -11,6 +9,8 @@ package struct Reply: Sendable {
     package private(set) var waitOutcome: WaitOutcome?
     /// What the session's transaction was like afterwards.
     package var transaction = Transaction.unknown
+
+    package init() {}
 
     package enum Transaction: Sendable {
         case none
@@ -27,13 +27,5 @@ package struct Reply: Sendable {
         waitOutcome = outcome
         error = outcome.error(message)
         if outcome == .granted { booleans = [true] }
-    }
-
-    /// Takes the values of one row, in binary format: one byte each, 0 or 1. A NULL is no value, nor is what comes after it.
-    mutating func appendBooleans(of row: OpaquePointer) {
-        for column in 0..<PQnfields(row) {
-            guard PQgetisnull(row, 0, column) == 0 else { return }
-            booleans.append(PQgetvalue(row, 0, column)?.pointee == 1)
-        }
     }
 }

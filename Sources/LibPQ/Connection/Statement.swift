@@ -1,7 +1,7 @@
 /// One SQL statement with its parameters, and how its rows are wanted.
 package struct Statement: Sendable {
     package enum Shape: Hashable, Sendable {
-        /// Booleans, row by row, so that those before an error are known; NULL stands for none.
+        /// Booleans, row by row, so that those before an error are known; NULL stands for none. At most 64 in a row.
         case booleans
         /// None, and a message that says what came of it: see ``WaitOutcome``.
         case waitOutcome

@@ -54,8 +54,6 @@ final class LentConnection {
     private(set) var isRefused = true
     /// Whether a statement that was sent ahead of the last one has failed.
     private(set) var hasFailedEarly = false
-    private var expected = 0
-    private var replies: [Reply] = []
 
     /// What runs is answered before the next is sent, in the order in which they were asked for.
     private var isBusy = false
@@ -109,30 +107,22 @@ final class LentConnection {
 
     // MARK: Replies
 
-    func expect(_ count: Int) {
-        expected = count
-        replies = []
-        isRefused = false
-        hasFailedEarly = false
-    }
-
-    /// Returns whether all replies are there.
-    func take(_ reply: Reply) -> Bool {
-        replies.append(reply)
-        transaction = reply.transaction
-        isRefused = reply.error == nil ? reply.booleans == [false] : reply.waitOutcome != nil
-        if replies.count < expected, reply.error != nil { hasFailedEarly = true }
-        return replies.count == expected
-    }
-
     /// A lock is about to be asked for.
     func beginAsking() {
         isRefused = true
     }
 
-    func takeReplies() -> [Reply] {
-        defer { replies = [] }
-        return replies
+    /// Statements were sent.
+    func noteSent() {
+        isRefused = false
+        hasFailedEarly = false
+    }
+
+    /// - Parameter isLast: Whether it is the answer to the last one of them.
+    func noteAnswered(_ reply: Reply, isLast: Bool) {
+        transaction = reply.transaction
+        isRefused = reply.error == nil ? reply.booleans == [false] : reply.waitOutcome != nil
+        if !isLast, reply.error != nil { hasFailedEarly = true }
     }
 
     // MARK: One after the other

@@ -111,99 +111,6 @@ extension LockManager {
 
     // MARK: Connections
 
-    func handle(_ event: Connection.Event, of id: ConnectionID) {
-        switch event {
-        case .answered(let reply):
-            if let prelude = preludes[id], prelude > 0 {
-                preludes[id] = prelude - 1
-                guard reply.booleans == [true, true] else {
-                    // Which key the wait behind it is for is not known.
-                    return drive { $0.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer, now: $1) }
-                }
-            } else if let state = lent[id] {
-                guard state.take(reply) else { return }
-                drive { $0.statementAnswered(on: id, now: $1) }
-            } else {
-                let answer = Engine.Answer(
-                    rows: reply.booleans,
-                    position: FencingStatement.position(reply),
-                    count: LockStatements.lockCount(reply),
-                    failure: waiting.removeValue(forKey: id) == true ? quietWaitFailure(reply) : reply.error.map(Failure.init)
-                )
-                drive { $0.answered(id, answer, now: $1) }
-            }
-        case .synchronized:
-            // Maybe sent before the connection was lent, or began to wait.
-            drive { $0.answered(id, Engine.Answer(), now: $1) }
-        case .lost(let failure):
-            drive { $0.lost(id, Failure(failure), now: $1) }
-        }
-    }
-
-    /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not
-    /// come through, the lock is asked for anew without it. Several such waits may be on their way when the first one shows it.
-    private func quietWaitFailure(_ reply: Reply) -> Failure? {
-        guard reply.booleans != [true], isOfMissingLanguage(reply.error?.sqlState) else { return reply.error.map(Failure.init) }
-        waitPlainly()
-        return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
-    }
-
-    /// Whether PL/pgSQL is not there, or not for the role, by what a wait has ended with that has not said what it came to.
-    func isOfMissingLanguage(_ sqlState: String?) -> Bool {
-        sqlState == nil || sqlState == "42704" || sqlState == "42501"
-    }
-
-    func waitPlainly() {
-        guard !waitsPlainly else { return }
-        waitsPlainly = true
-        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
-    }
-
-    private func submit(_ work: Engine.Work, on id: ConnectionID) {
-        guard let connection = connections[id] else { return }
-        statementCount += 1
-        switch work {
-        case .batch(let batch):
-            connection.submit(LockStatements.statement(for: batch))
-        case .wait(let key, let mode, let limit):
-            preludes[id, default: 0] += 1
-            waiting[id] = !waitsPlainly
-            connection.submit(LockStatements.prepareWait(for: key, limit: limit))
-            connection.submit(waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait(in: key.space, mode))
-        case .releaseAll:
-            connection.submit(LockStatements.releaseAll)
-        case .changeMode(let key, let mode):
-            connection.submit(LockStatements.changeMode(of: key, to: mode))
-        case .begin:
-            // Not what the role or the database has for default: that may be one that keeps a snapshot to the end.
-            connection.submit(LockStatements.command("BEGIN ISOLATION LEVEL READ COMMITTED"))
-        case .commit:
-            connection.submit(LockStatements.command("COMMIT"))
-        case .heartbeat:
-            connection.submitSync()
-        case .position:
-            connection.submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
-        case .probe(let target, _):
-            connection.submit(LockStatements.probe(connections[target]?.session ?? .init()))
-        case .look(let looks):
-            lookCount += 1
-            connection.submit(LockStatements.look(looks.map { (connections[$0.connection]?.session ?? .init(), $0.oldestAge) }))
-        case .countLocks:
-            connection.submit(LockStatements.countLocks)
-        case .cancel(let target, let onlyLockWaits):
-            // A target that is gone has no session to look for: no process has the number 0.
-            let session = connections[target]?.session ?? .init()
-            connection.submit(LockStatements.cancel(session, onlyLockWaits: onlyLockWaits))
-        }
-    }
-
-    /// A wait has left its backstop behind, which would end a borrower's waits.
-    private func convert(_ id: ConnectionID, to role: Engine.Role) {
-        guard role == .dedicated, let connection = connections[id] else { return }
-        preludes[id, default: 0] += 1
-        connection.submit(LockStatements.prepareWait(for: nil, limit: nil))
-    }
-
     private func cancelOutOfBand(_ id: ConnectionID) {
         let canceller = connections[id]?.canceller()
         connector.run { [weak self, loop] in
@@ -217,8 +124,6 @@ extension LockManager {
     private func close(_ id: ConnectionID) {
         let isAttempt = attempts[id] != nil
         abandonAttempt(id)
-        preludes[id] = nil
-        waiting[id] = nil
         proofs[id] = nil
         let onEnd: @Sendable () -> Void = { [weak self] in
             self?.assumeIsolated { $0.noteEnded(id) }

@@ -219,28 +219,28 @@ extension LockManager {
         renewals: Int? = nil
     ) async throws -> [Reply] {
         try requireGoingOn(state)
-        let call = PendingCall()
+        let call = StatementsCall(on: state)
         state.running = call
         defer { state.running = nil }
         let answerBy = mayBlock ? nil : now.advanced(by: configuration.answerLimit)
         let outcome = await callFromInside(call) { engine, id, now in
-            submit(statements, on: state, &engine) {
-                $0.beginStatement(
-                    id,
-                    on: state.id,
-                    deadline: limit.deadline,
-                    answerBy: answerBy,
-                    lockWait: lockWait?.advisory,
-                    renewals: renewals,
-                    now: now
-                )
-            }
+            engine.beginStatement(
+                id,
+                on: state.id,
+                deadline: limit.deadline,
+                answerBy: answerBy,
+                lockWait: lockWait?.advisory,
+                renewals: renewals,
+                now: now
+            )
+            state.noteSent()
+            connections[state.id]?.submit(statements, for: AnswerTarget.call(id, isLast: true).token)
         }
         guard case .settled(let cause) = outcome else {
             if let loss = state.loss { throw LockError(loss, keys: keys, place: place) }
             throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
         }
-        let replies = state.takeReplies()
+        let replies = call.replies
         let failure = replies.lazy.compactMap(\.error).first
         // Which of several reasons has struck is known only here: a deadline may come while something else fails.
         if cause == .renewed {
@@ -257,36 +257,29 @@ extension LockManager {
     /// Sends statements whose outcome has to be known; nothing cancels them, but a server that does not answer in time
     /// counts as gone.
     ///
-    /// - Parameter limit: For all the answers together.
+    /// - Parameters:
+    ///   - further: Sent behind them. If the connection is lost before all of these are answered, none is, but those before are.
+    ///   - limit: For all the answers together.
     /// - Returns: What was answered until the connection was lost, if it was.
     func settle(
         _ statements: [Statement],
+        then further: [Statement] = [],
         on state: LentConnection,
         within limit: Duration? = nil
     ) async -> (replies: [Reply], loss: Failure?) {
         let answerBy = now.advanced(by: limit ?? configuration.answerLimit)
-        let outcome = await callFromInside(isCancellable: false) { engine, id, now in
-            submit(statements, on: state, &engine) {
-                $0.beginStatement(id, on: state.id, answerBy: answerBy, now: now)
-            }
+        let call = StatementsCall(on: state)
+        let outcome = await callFromInside(call, isCancellable: false) { engine, id, now in
+            engine.beginStatement(id, on: state.id, answerBy: answerBy, now: now)
+            state.noteSent()
+            connections[state.id]?.submit(statements, for: AnswerTarget.call(id, isLast: further.isEmpty).token)
+            guard !further.isEmpty else { return }
+            connections[state.id]?.submit(further, for: AnswerTarget.call(id, isLast: true).token)
         }
         switch outcome {
-        case .settled: return (state.takeReplies(), nil)
-        case .failed(let failure): return (state.takeReplies(), state.loss ?? failure)
-        default: return (state.takeReplies(), .init(.connectionLost, "The call ended in a way that does not fit it."))
-        }
-    }
-
-    private func submit(
-        _ statements: [Statement],
-        on state: LentConnection,
-        _ engine: inout Engine,
-        _ begin: (inout Engine) -> Void
-    ) {
-        state.expect(statements.count)
-        begin(&engine)
-        for statement in statements {
-            connections[state.id]?.submit(statement)
+        case .settled: return (call.replies, nil)
+        case .failed(let failure): return (call.replies, state.loss ?? failure)
+        default: return (call.replies, .init(.connectionLost, "The call ended in a way that does not fit it."))
         }
     }
 

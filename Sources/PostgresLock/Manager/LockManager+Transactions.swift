@@ -243,7 +243,8 @@ extension LockManager {
             throw error
         }
         let (replies, loss) = await settle(
-            [LockStatements.command("COMMIT")] + resetStatements(state),
+            [LockStatements.command("COMMIT")],
+            then: resetStatements(state),
             on: state,
             within: configuration.timeouts.commit
         )

@@ -41,10 +41,6 @@ public actor LockManager {
     var proofs: [ConnectionID: ProofOfLife] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
-    /// How many answers of a connection belong to settings that were sent ahead of its wait.
-    var preludes: [ConnectionID: Int] = [:]
-    /// The connections that run a wait, and whether it is one that catches its end.
-    var waiting: [ConnectionID: Bool] = [:]
     /// Whether the server does not run what catches the end of a wait.
     var waitsPlainly = false
     private(set) lazy var isSeveralHosts = configuration.parameters().isSeveralHosts

@@ -1,0 +1,21 @@
+/// The values of one row of booleans, up to its first NULL. A value without storage of its own, since there may be thousands of rows.
+struct BooleanRow: Hashable, Sendable, ExpressibleByArrayLiteral {
+    /// More columns are not read; none of our statements has as many.
+    static let maximumCount = UInt64.bitWidth
+
+    private var bits: UInt64 = 0
+    private(set) var count = 0
+
+    init(arrayLiteral values: Bool...) {
+        for value in values.prefix(Self.maximumCount) { append(value) }
+    }
+
+    mutating func append(_ value: Bool) {
+        if value { bits |= 1 << count }
+        count += 1
+    }
+
+    func append(to values: inout [Bool]) {
+        for index in 0..<count { values.append(bits >> index & 1 == 1) }
+    }
+}

@@ -1,0 +1,104 @@
+import CLibPQ
+
+// libpq's pipeline mode: what is sent, and what comes back as a value.
+extension RawConnection {
+    func enterPipeline() {
+        PQsetnonblocking(pointer, 1)
+        PQenterPipelineMode(pointer)
+    }
+
+    // MARK: Sending
+
+    /// - Returns: Whether it is under way; if not, the connection is of no use any more.
+    func sendPreparation(of statement: Statement, as name: String) -> Bool {
+        let types = statement.parameters.map(\.type)
+        return PQsendPrepare(pointer, name, statement.sql, Int32(types.count), types) == 1
+    }
+
+    /// Sends a statement, and behind it the Sync that ends it.
+    func send(_ statement: Statement, preparedAs name: String?) -> Bool {
+        let resultFormat: Int32 = statement.shape == .booleans ? 1 : 0
+        return statement.parameters.withUnsafeValues { values in
+            if let name {
+                PQsendQueryPrepared(
+                    pointer,
+                    name,
+                    values.count,
+                    values.pointers,
+                    values.lengths,
+                    values.formats,
+                    resultFormat
+                ) == 1
+            } else {
+                PQsendQueryParams(
+                    pointer,
+                    statement.sql,
+                    values.count,
+                    values.types,
+                    values.pointers,
+                    values.lengths,
+                    values.formats,
+                    resultFormat
+                ) == 1
+            }
+        } && sendSync()
+    }
+
+    func sendSync() -> Bool {
+        PQpipelineSync(pointer) == 1
+    }
+
+    // MARK: Receiving
+
+    var isUsable: Bool { PQstatus(pointer) == CONNECTION_OK }
+
+    /// What libpq says of the connection.
+    var errorMessage: String { String(cString: PQerrorMessage(pointer)).trimmingNewlines }
+
+    /// Reads what is there.
+    func consumeInput() -> Bool {
+        PQconsumeInput(pointer) == 1 && isUsable
+    }
+
+    /// Calls the notice receiver for the messages on the way to the result.
+    ///
+    /// - Parameters:
+    ///   - shape: Of the statement whose results come next.
+    ///   - isExpected: Whether anything is to be answered. If not, there can still be notices, for instance why the server is about
+    ///     to close.
+    func nextResult(shape: Statement.Shape?, isExpected: Bool) -> PipelineResult {
+        guard PQisBusy(pointer) == 0, isExpected else { return .pending }
+        guard isUsable else { return .dead(errorMessage) }
+        guard let result = PQgetResult(pointer) else { return .null }
+        let status = PQresultStatus(result)
+        if shape == .rows, status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK { return .rows(QueryResult(adopting: result)) }
+        defer { PQclear(result) }
+        return switch status {
+        case PGRES_PIPELINE_SYNC: .sync(transaction)
+        case PGRES_SINGLE_TUPLE where shape == .booleans: .row(Self.booleans(of: result))
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: .complete
+        case PGRES_COPY_OUT, PGRES_COPY_IN, PGRES_COPY_BOTH: .copy
+        case PGRES_PIPELINE_ABORTED: .aborted
+        default: .error(ServerError(result: result))
+        }
+    }
+
+    /// Takes the values of one row, in binary format: one byte each, 0 or 1. A NULL is no value, nor is what comes after it.
+    private static func booleans(of row: OpaquePointer) -> BooleanRow {
+        var values: BooleanRow = []
+        for column in 0..<min(PQnfields(row), Int32(BooleanRow.maximumCount)) {
+            guard PQgetisnull(row, 0, column) == 0 else { break }
+            values.append(PQgetvalue(row, 0, column)?.pointee == 1)
+        }
+        return values
+    }
+
+    private var transaction: Reply.Transaction {
+        switch PQtransactionStatus(pointer) {
+        case PQTRANS_IDLE: .none
+        case PQTRANS_INTRANS: .open
+        case PQTRANS_INERROR: .aborted
+        default: .unknown
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import Testing
+
+@testable import LibPQ
+
+@Suite("The decoder of a pipeline: what a wait says itself")
+struct PipelineWaitTests {
+    private var pipeline = Pipeline()
+
+    @Test(
+        "a wait that says what it came to is answered by that",
+        arguments: [
+            (WaitOutcome.granted, Pipeline.Answer(booleans: [true], outcome: .granted)),
+            (.cancelled, .init(error: "57014", outcome: .cancelled)), (.timedOut, .init(error: "55P03", outcome: .timedOut)),
+        ]
+    )
+    mutating func outcome(outcome: WaitOutcome, answer: Pipeline.Answer) {
+        pipeline.send(.waitOutcome, ending: 1)
+        pipeline.send(.waitOutcome, ending: 2)
+        let isTaken = pipeline.notice(.outcome(outcome))
+        #expect(isTaken)
+        #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(1, [answer])])
+        // The next one has not said anything, and so has nothing.
+        #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
+    }
+
+    @Test("the error of a wait that was ended has the server's text, if the wait passes that on")
+    func text() throws {
+        for detail in ["canceling statement due to statement timeout", nil] {
+            var decoder = PipelineDecoder()
+            decoder.noteSent(.waitOutcome, preparing: nil, ending: SubmissionToken(kind: 0))
+            let isTaken = decoder.take(.outcome(.cancelled, detail))
+            #expect(isTaken)
+            guard case .answered(_, let replies) = [.complete, .null, .sync(.none)].map({ decoder.take($0) }).last else {
+                Issue.record("It is not answered.")
+                return
+            }
+            #expect(replies.first?.error?.message == detail ?? "canceling statement due to user request")
+        }
+    }
+
+    @Test("an error of the wait counts more than what it said before", arguments: [WaitOutcome.granted, .timedOut])
+    mutating func errorAfterwards(outcome: WaitOutcome) {
+        pipeline.send(.waitOutcome, ending: 1)
+        _ = pipeline.notice(.outcome(outcome))
+        #expect(pipeline.take(.error("57014"), .null, .sync(.none)) == [.answered(1, [.init(error: "57014")])])
+    }
+
+    @Test("the same message means nothing in the turn of anything but a wait, and is passed on")
+    mutating func otherTurns() {
+        pipeline.send(.rows, ending: 1)
+        pipeline.send(.waitOutcome, preparing: "wait", ending: 2)
+        func isTaken() -> Bool { pipeline.notice(.outcome(.granted)) }
+        // In the turns of the statement, of its Sync, of the preparation; then behind the wait.
+        var taken = [isTaken()]
+        #expect(pipeline.take(.complete, .null) == [])
+        taken.append(isTaken())
+        #expect(pipeline.take(.sync(.none)) == [.answered(1, [.init()])])
+        taken.append(isTaken())
+        #expect(pipeline.take(.complete, .null, .complete, .null) == [])
+        taken.append(isTaken())
+        #expect(pipeline.take(.sync(.none)) == [.answered(2, [.init()])])
+        taken.append(isTaken())
+        #expect(taken == [false, false, false, false, false])
+    }
+
+    @Test("a message of another level or text is none of a wait's")
+    mutating func otherMessages() {
+        pipeline.send(.waitOutcome, ending: 1)
+        let code = WaitOutcome.granted.rawValue
+        for (severity, text) in [("NOTICE", WaitOutcome.message), ("INFO", "granted"), ("WARNING", WaitOutcome.message)] {
+            let isTaken = pipeline.notice(ServerError(severity: severity, sqlState: code, message: text))
+            #expect(!isTaken)
+        }
+        #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(1, [.init()])])
+    }
+}
