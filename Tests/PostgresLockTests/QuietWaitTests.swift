@@ -211,6 +211,39 @@ struct QuietWaitTests {
         await locks.shutdown()
     }
 
+    @Test("a wait whose settings fail ends at once, with its session: what it would wait for is the key of the wait before it", .database)
+    func failedSettings() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE ROLE \(database.name)_app LOGIN")
+        let holder = try database.manager()
+        let locks = try database.manager {
+            $0.url = database.server.connectionString(database: database.name, user: "\(database.name)_app")
+        }
+        let first = try await holder.acquire("a")
+        let waiting = Task { try await locks.withLock("a") { lock in lock.isHeld } }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        let waits = """
+            SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """
+        let process = try #require(try await database.query(waits).first?.first ?? nil)
+        try await first.release()
+        #expect(try await waiting.value)
+        let held = try await holder.acquire(all: [.exclusive("a"), .exclusive("b")])
+        let setting = "EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean)"
+        try await database.query("REVOKE \(setting) FROM PUBLIC")
+        // On the same session, as long as that is there.
+        let next = Task { try await locks.withLock("b") { lock in lock.isHeld } }
+        try await database.eventually("its session is gone") {
+            try await database.query("SELECT 1 FROM pg_stat_activity WHERE pid = \(process)").isEmpty
+        }
+        try await database.query("GRANT \(setting) TO PUBLIC")
+        try await held.release()
+        _ = await next.result
+        await locks.shutdown()
+        try await database.query("DROP OWNED BY \(database.name)_app; DROP ROLE \(database.name)_app")
+    }
+
     @Test("a trigger's message that looks like that of a wait changes nothing of what a statement has come to", .database)
     func imitation() async throws {
         let database = try TestDatabase.get()
