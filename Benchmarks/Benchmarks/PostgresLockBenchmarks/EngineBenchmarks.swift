@@ -68,7 +68,7 @@ private struct EngineScript {
     /// Sends what is pending, and answers until nothing is left to answer.
     mutating func exchange() {
         while true {
-            engine.flush(now: now)
+            _ = engine.endTurn(now: now)
             var isQuiet = true
             while let action = engine.nextAction() {
                 isQuiet = false

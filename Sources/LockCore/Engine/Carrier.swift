@@ -9,12 +9,6 @@ extension Engine {
         /// Keys whose try failed with an error, until the unlock that proves what they hold is answered.
         var proofs: [AdvisoryKey: Failure] = [:]
 
-        /// How many locks the session holds.
-        private(set) var heldCount = 0
-
-        /// The most that it has held at a time: the server's table of a session's locks never shrinks.
-        private(set) var mostHeld = 0
-
         var burst: Burst?
 
         /// One transaction around several rounds.
@@ -30,11 +24,6 @@ extension Engine {
         init(_ id: ConnectionID) {
             self.id = id
         }
-
-        mutating func noteHeld(_ change: Int) {
-            heldCount += change
-            mostHeld = max(mostHeld, heldCount)
-        }
     }
 
     // MARK: Looking them up
@@ -45,14 +34,13 @@ extension Engine {
 
     /// Whether it can be sent a round now.
     func isFree(_ carrier: Carrier) -> Bool {
-        guard let connection = connections[carrier.id] else { return false }
-        return connection.phase == .carrying && connection.inFlight.isEmpty
+        sessions.read(carrier.id) { $0.isFree } ?? false
     }
 
     var hasFreeCarrier: Bool { carriers.contains(where: isFree) }
 
     /// Whether there is one that is connected, free or not.
-    var isCarrying: Bool { carriers.contains { connections[$0.id]?.phase == .carrying } }
+    var isCarrying: Bool { carriers.contains { sessions.read($0.id) { $0.isShared } ?? false } }
 
     /// How many locks the next round releases ahead of what it tries. Others may be released after it.
     var unlockCount: Int { leastHolding.map { carriers[$0].unlocks.count } ?? 0 }

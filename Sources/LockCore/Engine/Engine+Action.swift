@@ -96,9 +96,8 @@ extension Engine {
         case heartbeat
         /// Writes a record to the server's log, and asks where it is.
         case position
-
-        /// Whether it waits for a lock for as long as it takes.
-        var mayBlock: Bool { if case .wait = self { true } else { false } }
+        /// What the call asks for on the session that is checked out for it. The answer is the call's own.
+        case statement(RequestID)
     }
 
     /// Many keys in one statement; all of a kind.
@@ -170,6 +169,8 @@ extension Engine {
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same, as far as that is known.
         case provedAfterError(held: Bool?)
         case unexpectedAnswer(ConnectionID)
+        /// Something is true of the session that can't be. It is given up.
+        case invariantBroken(ConnectionID, String)
         /// A wait that does harm to others is ended, and begun anew.
         case waitRenewed(ConnectionID)
         /// The server does not show what the session does, so that a statement that runs for long proves nothing.

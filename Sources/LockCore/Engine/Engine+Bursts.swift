@@ -13,7 +13,7 @@ extension Engine {
             carriers[index].burst?.lastUse = now
             return nil
         }
-        guard carriers[index].mostHeld >= configuration.burstThreshold else { return nil }
+        guard let session = sessions[carriers[index].id], session.mostHeld >= configuration.burstThreshold else { return nil }
         carriers[index].burst = Carrier.Burst(since: now, lastUse: now)
         return .begin
     }
@@ -33,7 +33,11 @@ extension Engine {
         }
     }
 
-    func burstEnd(_ carrier: Carrier) -> Instant? {
+    var nextBurstEnd: Instant? {
+        carriers.lazy.filter(isFree).compactMap(burstEnd).min()
+    }
+
+    private func burstEnd(_ carrier: Carrier) -> Instant? {
         carrier.burst?.lastUse.advanced(by: Self.burstPause)
     }
 
@@ -64,7 +68,7 @@ extension Engine {
             abandonLook(now: now)
         case .countLocks:
             abandonCount(on: id, isLost: false, now: now)
-        case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position:
+        case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position, .statement:
             break
         }
     }

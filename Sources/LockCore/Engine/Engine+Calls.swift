@@ -54,7 +54,6 @@ extension Engine {
         now: Instant
     ) {
         guard begin(id, .lend(isTry: isTry), deadline: deadline, now: now) else { return }
-        isWakeStale = true
         lendQueue.append(id)
         if let turn, let key = table.request(turn.id)?.key {
             turnsOfBorrowers.insert(id, turn: turn.id, key: key, until: turn.until)
@@ -80,10 +79,9 @@ extension Engine {
     /// - Parameter isClean: Whether it is outside a transaction and holds nothing. If not, it is closed, which makes
     ///   the server clean up.
     package mutating func giveBack(_ connection: ConnectionID, isClean: Bool, now: Instant) {
-        isWakeStale = true
-        guard connections[connection]?.phase == .lent else { return }
-        // A cancel that nobody answers any more may still come, and is not to strike what the next borrower runs.
-        guard isClean, lifecycle == .running, connections[connection]?.mayBeStruck == false else {
+        guard let session = sessions[connection], session.isCheckedOut else { return }
+        // A cancel request that is not answered any more may still be carried out, and is not to strike what the next borrower runs.
+        guard isClean, lifecycle == .running, !session.mayBeStruck else {
             drop(connection)
             assignConnections(now: now)
             checkDrained()
@@ -109,33 +107,20 @@ extension Engine {
         now: Instant
     ) {
         calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
-        guard connections[connection]?.phase == .lent else {
+        let statement = ServerSession.CheckOut.Statement(
+            call: id,
+            sentAt: now,
+            answerBy: answerBy,
+            lockWait: lockWait,
+            renewals: renewals
+        )
+        guard sessions.update(connection, { $0.run(statement) }) == true else {
             resolve(id, .failed(.gone))
             return
         }
-        isWakeStale = true
+        submit(.statement(id), on: connection, now: now)
         if let deadline { deadlines.insert(id, at: deadline) }
-        connections[connection]?.statement = id
-        connections[connection]?.answerBy = answerBy
-        connections[connection]?.isAnswerMissed = false
-        connections[connection]?.isStatementAnswered = false
-        connections[connection]?.lastSent = now
-        connections[connection]?.statementRenewals = renewals
-        connections[connection]?.statementSentAt = now
-        connections[connection]?.probedSince = nil
-        connections[connection]?.lockWait = lockWait
         if renewals != nil { planHarmLook(now: now) }
-    }
-
-    /// The server has answered the statement.
-    package mutating func statementAnswered(on connection: ConnectionID, now: Instant) {
-        isWakeStale = true
-        noteHeard(connection, now: now)
-        if let sentAt = connections[connection]?.statementSentAt { renew(connection, sentAt: sentAt, now: now) }
-        connections[connection]?.isStatementAnswered = true
-        connections[connection]?.forgetMissedAnswer()
-        connections[connection]?.interrupt?.isOver = true
-        settleInterrupt(of: connection, now: now)
     }
 
     /// The caller's task was cancelled. Has no effect on a call that has ended.
@@ -155,7 +140,7 @@ extension Engine {
             resolve(id, .ended(cause))
             lendQueue.remove(id)
         case .statement(let connection):
-            interrupt(connection, onlyLockWaits: connections[connection]?.lockWait != nil, cause: cause, now: now)
+            cancelWork(of: connection, onlyLockWaits: sessions[connection]?.statement?.lockWait != nil, cause: cause, now: now)
         case .releasing, .changing, .fencing:
             break
         }
@@ -166,10 +151,8 @@ extension Engine {
         calls[id] = call
         if let deadline {
             deadlines.insert(id, at: deadline)
-            isWakeStale = true
         } else if let outage, outage.failure != nil {
             notePatience(endingAt: patienceEnds(call, outage.since))
-            isWakeStale = true
         }
         guard lifecycle == .running else {
             resolve(id, .failed(.shutDown))

@@ -28,7 +28,7 @@ extension Engine {
 
     /// How many keys have a place in the server's lock table, or may get one by what is under way.
     var placesTaken: Int {
-        table.serverKeyCount + pollCount + connections.values.count { $0.isWaitingForLock }
+        table.serverKeyCount + pollCount + sessions.count { $0.hasPlaceInQueue }
     }
 
     /// How many further keys may be asked for; `nil` for any number.
@@ -46,7 +46,7 @@ extension Engine {
 
     /// Whether there is more to a round than to send what is pending. Must be cheap, since there are many rounds.
     var needsPreparation: Bool {
-        isPollDue || !growth.heldBack.isEmpty || table.serverKeyCount + pollCount + connections.count > keysUnchecked
+        isPollDue || !growth.heldBack.isEmpty || table.serverKeyCount + pollCount + sessions.count > keysUnchecked
     }
 
     /// Right before a carrier's next round: what it must not try for want of room is refused, what it may try besides is
@@ -85,12 +85,12 @@ extension Engine {
     }
 }
 
-extension Engine.Connection {
+extension ServerSession {
     /// It has a place in the queue of a lock, or may hold one by that.
-    fileprivate var isWaitingForLock: Bool {
-        switch phase {
-        case .waiting, .proving: true
-        case .connecting, .carrying, .idle, .holding, .unlocking, .lent: false
+    fileprivate var hasPlaceInQueue: Bool {
+        switch state {
+        case .waiting, .verifying: true
+        case .connecting, .shared, .idle, .holding, .unlocking, .checkedOut, .recording: false
         }
     }
 }

@@ -2,8 +2,8 @@ import DequeModule
 
 // The carrier: what can't block, many keys in one statement, one round of statements in flight while the next fills.
 extension Engine {
-    /// The end of a burst of events: what has come together goes out.
-    package mutating func flush(now: Instant) {
+    /// What has come together goes out.
+    mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if !fencesToWrite.isEmpty { writeFences(now: now) }
         let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.state == .due || growth.state == .due
@@ -49,7 +49,7 @@ extension Engine {
         guard !pendingCancels.isEmpty else { return [] }
         defer { pendingCancels.removeAll(keepingCapacity: true) }
         return pendingCancels.compactMap { target in
-            connections[target]?.interrupt.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
+            sessions[target]?.cancelRequest.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
         }
     }
 
@@ -58,30 +58,25 @@ extension Engine {
         guard carriers.count > 1 else { return carriers.indices.first }
         // Those beyond the limit are to be rid of what they hold.
         guard carriers.count <= configuration.maximumCarriers else { return carriers.firstIndex(where: isFree) }
-        return carriers.indices.filter { isFree(carriers[$0]) }.min { carriers[$0].heldCount < carriers[$1].heldCount }
+        return carriers.indices.filter { isFree(carriers[$0]) }.min { heldCount(carriers[$0]) < heldCount(carriers[$1]) }
     }
 
-    /// The connection whose answer is all that anybody waits for, if it can't take long.
+    private func heldCount(_ carrier: Carrier) -> Int { sessions[carrier.id]?.heldCount ?? 0 }
+
+    /// The session whose answer is all that is waited for, if it can't take long.
     var loneConnection: ConnectionID? {
-        guard calls.count == 1, carriers.count == 1, let carrier = carriers.first?.id,
-            let connection = connections[carrier], connection.inFlight.count == 1,
-            case .batch = connection.inFlight.first, pending.isEmpty
+        guard calls.count == 1, carriers.count == 1, let carrier = carriers.first?.id, pending.isEmpty,
+            case .batch = sessions[carrier]?.loneWork
         else { return nil }
         return carrier
     }
 
     /// The oldest unanswered statement of a connection has been answered.
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
-        isWakeStale = true
-        guard let work = connections[id]?.inFlight.popFirst(), let sentAt = connections[id]?.sentTimes.popFirst() else { return }
-        noteHeard(id, now: now)
+        guard let submission = sessions.update(id, { $0.answered(now: now) }) ?? nil else { return }
+        let (work, sentAt) = (submission.work, submission.sentAt)
+        sessions.noteHeard(now: now)
         renew(id, sentAt: sentAt, now: now)
-        if connections[id]?.statement == nil {
-            // A wait can have been sent behind a heartbeat, and may take as long as it likes.
-            let next = connections[id]?.inFlight.first
-            connections[id]?.isAnswerMissed = false
-            connections[id]?.answerBy = next.flatMap { $0.mayBlock ? nil : now.advanced(by: configuration.answerLimit) }
-        }
         if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
         guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
         switch work {
@@ -92,7 +87,7 @@ extension Engine {
         case .position:
             positionAnswered(on: id, answer, now: now)
         case .probe(let target, _) where answer.failure != nil:
-            connections[target]?.probedSince = nil
+            sessions.update(target) { $0.forgetAsked() }
         case .probe(let target, let forDeadline):
             probed(target, Sighting(answer.rows), forDeadline: forDeadline, sentAt: sentAt, now: now)
         case .look(let asked):
@@ -101,9 +96,9 @@ extension Engine {
             locksCounted(answer, on: id, now: now)
         case .cancel(let target, let onlyLockWaits):
             if onlyLockWaits, answer.failure == nil, answer.rows.first == true { noteWaitFound(target, now: now) }
-            cancelAnswered(target, found: answer.rows.first == true, failure: answer.failure, now: now)
-        case .wait(let key, let mode, _):
-            waitAnswered(key, mode, on: id, answer, now: now)
+            cancelAnswered(target, isRefused: answer.failure != nil, now: now)
+        case .wait(let key, _, _):
+            waitAnswered(key, on: id, answer, now: now)
         case .batch(let batch) where batch.kind.verb == .tryLock:
             triesAnswered(batch, on: id, answer, now: now)
         case .releaseAll:
@@ -112,6 +107,8 @@ extension Engine {
             unlocksAnswered(batch, on: id, answer, now: now)
         case .changeMode(let key, _):
             changeAnswered(key, on: id, answer, now: now)
+        case .statement:
+            settleCancelRequest(of: id, now: now)
         }
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
@@ -123,7 +120,7 @@ extension Engine {
     /// number of keys may have been taken, so all of them have to prove that they are not; those behind it were never
     /// reached.
     private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
-        if let index = carrierIndex(id) { carriers[index].noteHeld(answer.rows.count(where: \.self)) }
+        sessions.update(id) { $0.noteHeld(answer.rows.count(where: \.self)) }
         for (key, isGranted) in zip(batch.keys, answer.rows) {
             tried(key, isGranted: isGranted, on: id, now: now)
         }
@@ -176,7 +173,7 @@ extension Engine {
                 actions.append(.log(.provedAfterError(held: wasHeld)))
                 tryFailed(key, failure, now: now)
             } else {
-                if let index { carriers[index].noteHeld(-1) }
+                if index != nil { sessions.update(id) { $0.noteHeld(-1) } }
                 unlocked(key, wasHeld: wasHeld, on: id, now: now)
                 isForeign = isForeign || !wasHeld
             }
@@ -189,9 +186,7 @@ extension Engine {
     }
 
     private mutating func unlocked(_ key: AdvisoryKey, wasHeld: Bool, on id: ConnectionID, now: Instant) {
-        if connections[id]?.phase == .unlocking(key) {
-            becomeIdle(id, now: now)
-        }
+        if sessions[id]?.state == .unlocking(key) { becomeIdle(id, now: now) }
         let failure = Failure(.notHeld, "The server says that its session did not hold the lock \(key).")
         table.unlocked(key, failure: wasHeld ? nil : failure, now: now)
     }
@@ -202,15 +197,14 @@ extension Engine {
             carriers[index].unlocks.append(key, mode)
             return
         }
-        connections[id]?.phase = .unlocking(key)
-        let kind = Batch.Kind(.unlock, mode, key.space)
-        submitWhenQuiet(.batch(Batch(kind, [key])), on: id, now: now)
+        sessions.update(id) { $0.unlock(key) }
+        submit(.batch(Batch(Batch.Kind(.unlock, mode, key.space), [key])), on: id, now: now)
     }
 
     // MARK: Changing modes
 
     mutating func changeMode(_ key: AdvisoryKey, to mode: Mode, on id: ConnectionID, now: Instant) {
-        submitWhenQuiet(.changeMode(key, to: mode), on: id, now: now)
+        submit(.changeMode(key, to: mode), on: id, now: now)
     }
 
     private mutating func changeAnswered(_ key: AdvisoryKey, on id: ConnectionID, _ answer: Answer, now: Instant) {

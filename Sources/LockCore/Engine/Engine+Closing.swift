@@ -33,5 +33,5 @@ extension Engine {
     }
 
     /// How many sessions the server may count at present.
-    package var sessionCount: Int { connections.count - heldBack.count + closing.count }
+    package var sessionCount: Int { sessions.count - heldBack.count + closing.count }
 }

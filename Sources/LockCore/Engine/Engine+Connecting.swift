@@ -11,50 +11,38 @@ extension Engine {
     ///     it waits for its turn, which others' limits bring.
     ///   - failure: What it has failed by then.
     package mutating func connecting(_ id: ConnectionID, until limit: Instant?, orElse failure: Failure = .noAnswer) {
-        guard connections[id]?.phase == .connecting else { return }
-        isWakeStale = true
-        connections[id]?.answerBy = limit
-        connections[id]?.lateFailure = failure
+        sessions.update(id) { $0.connecting(ServerSession.Connecting(until: limit, lateFailure: failure)) }
     }
 
     /// - Parameter lockTableSize: For how many locks the server's lock table has room, of all sessions together.
     package mutating func connected(_ id: ConnectionID, lockTableSize: Int? = nil, now: Instant) {
-        isWakeStale = true
         if let lockTableSize { learn(lockTableSize: lockTableSize) }
-        guard connections[id]?.phase == .connecting else {
+        guard sessions.update(id, { $0.connected(now: now) }) == true else {
             noteClosing(id)
             return
         }
-        connections[id]?.lastSent = now
-        connections[id]?.answerBy = nil
-        heardAt = now
+        sessions.noteHeard(now: now)
         backoff.reset()
         nextConnectAt = nil
         outage = nil
         patienceAt = nil
-        if connections[id]?.role == .carrier {
-            connections[id]?.phase = .carrying
-        } else {
-            becomeIdle(id, now: now)
-        }
         ensureCarrier(now: now)
         assignConnections(now: now)
     }
 
     package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {
-        isWakeStale = true
-        guard let connection = connections.removeValue(forKey: id) else { return }
+        guard let session = sessions.remove(id) else { return }
         carriers.removeAll { $0.id == id }
         openHeldBack()
         lastConnectFailure = now
         // Whatever refuses a connection is there.
-        if failure.kind != .unreachable { heardAt = now }
+        if failure.kind != .unreachable { sessions.noteHeard(now: now) }
         let pause = min(backoff.next(using: &random), calls.isEmpty ? .seconds(5) : longestPause)
         nextConnectAt = now.advanced(by: pause)
         outage = (outage?.since ?? now, failure)
-        actions.append(.log(.connectFailed(connection.role, failure, nextAttemptIn: pause)))
+        actions.append(.log(.connectFailed(session.role, failure, nextAttemptIn: pause)))
         if !failure.isWorthRetrying {
-            failWhatNeeds(connection.role, failure, now: now)
+            failWhatNeeds(session.role, failure, now: now)
         }
         checkPatience(now: now)
         checkDrained()
@@ -62,35 +50,34 @@ extension Engine {
 
     /// The server or the network has ended the connection.
     package mutating func lost(_ id: ConnectionID, _ failure: Failure, now: Instant) {
-        isWakeStale = true
         close(id, because: failure, now: now)
         settleTable(now: now)
     }
 
     /// Gives a connection up. What it held is lost, what was asked on it is asked anew.
     mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
-        guard let connection = connections.removeValue(forKey: id) else { return }
-        if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, connection.role, failure))) }
+        guard let session = sessions.remove(id) else { return }
+        if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, session.role, failure))) }
         noteClosing(id)
-        if connection.role == .scribe { abandonScribe() }
+        if session.role == .scribe { abandonScribe() }
         if let index = carrierIndex(id) {
-            abandonCarrier(carriers.remove(at: index), connection, failure, now: now)
+            abandonCarrier(carriers.remove(at: index), session, failure, now: now)
         }
-        switch connection.phase {
+        switch session.state {
         case .waiting(let key):
             forgetWait(key)
             table.interrupted(key, now: now)
-        case .proving(let key, _, let reported):
+        case .verifying(let key, let reported):
             if waits[key]?.place == .connection(id) { forgetWait(key) }
             if let reported {
                 table.failed(key, reported, now: now)
             } else {
                 table.interrupted(key, now: now)
             }
-        case .lent:
+        case .checkedOut(let checkOut):
             actions.append(.endLoan(id, failure))
-            if let statement = connection.statement { resolve(statement, .failed(failure)) }
-        case .connecting, .carrying, .idle, .holding, .unlocking:
+            if let statement = checkOut.statement { resolve(statement.call, .failed(failure)) }
+        case .connecting, .shared, .idle, .holding, .unlocking, .recording:
             break
         }
         dropFences(on: id, because: failure)
@@ -101,16 +88,16 @@ extension Engine {
         assignConnections(now: now)
     }
 
-    private mutating func abandonCarrier(_ carrier: Carrier, _ connection: Connection, _ failure: Failure, now: Instant) {
+    private mutating func abandonCarrier(_ carrier: Carrier, _ session: ServerSession, _ failure: Failure, now: Instant) {
         // With no carrier left, what has not been sent goes back to the table, which knows whether anybody still wants it.
         var unanswered = carriers.isEmpty ? takeUnsent() : []
-        for work in connection.inFlight {
+        for work in session.works {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
             case .look: abandonLook(now: now)
             case .countLocks: abandonCount(on: carrier.id, isLost: true, now: now)
-            case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position: break
+            case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position, .statement: break
             }
         }
         // Whatever they hold goes down with the session.
@@ -136,12 +123,12 @@ extension Engine {
     /// only strike an unlock, whose failure closes the connection; in a transaction it could strike anything. A wait that was to be
     /// begun anew is no reason to lose what else the session holds: the cancel strikes nothing but another wait there.
     private mutating func abandonCancel(of id: ConnectionID, _ failure: Failure, now: Instant) {
-        let isRenewal = connections[id]?.interrupt.map { $0.cause == .renewed && $0.onlyLockWaits } ?? false
-        if connections[id]?.role == .dedicated, !isRenewal {
+        let isRenewal = sessions[id]?.cancelRequest.map { $0.cause == .renewed && $0.onlyLockWaits } ?? false
+        if sessions[id]?.role == .dedicated, !isRenewal {
             close(id, because: failure, now: now)
         } else {
-            connections[id]?.mayBeStruck = true
-            cancelAnswered(id, found: false, failure: nil, now: now)
+            sessions.update(id) { $0.noteMayBeStruck() }
+            cancelAnswered(id, isRefused: false, now: now)
         }
     }
 
@@ -157,8 +144,8 @@ extension Engine {
     /// does not answer count only for the limit of all connections.
     mutating func openCarrier(now: Instant) {
         guard configuration.asksOverOtherSessions,
-            !carriers.contains(where: { isFree($0) || connections[$0.id]?.phase == .connecting }),
-            carriers.count(where: { connections[$0.id]?.isOverdue == false }) < configuration.maximumCarriers,
+            !carriers.contains(where: { isFree($0) || sessions[$0.id]?.isConnecting == true }),
+            carriers.count(where: { sessions[$0.id]?.liveness.isOverdue == false }) < configuration.maximumCarriers,
             carriers.count < 2 * configuration.maximumCarriers,
             let id = open(.carrier, now: now)
         else { return }
@@ -172,7 +159,7 @@ extension Engine {
         assignIdle(now: now)
         if !waitQueue.isEmpty, hasRoomToWait {
             // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
-            let idle = connections.values.count { $0.role == .waiter && $0.phase == .idle }
+            let idle = sessions.count { $0.role == .waiter && $0.isIdle }
             open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
         }
         open(.dedicated, wanted: lendQueue.count, now: now)
@@ -185,31 +172,32 @@ extension Engine {
             startWait(key, on: id, now: now)
         }
         while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
-            connections[id]?.phase = .lent
-            connections[id]?.isGuarding = false
+            sessions.update(id) { $0.checkOut() }
             resolve(call, .lent(id))
         }
     }
 
     private mutating func open(_ role: Role, wanted: Int, now: Instant) {
-        var connecting = connections.values.count { $0.role == role && $0.phase == .connecting }
+        var connecting = connectingCount(role)
         while connecting < wanted, open(role, now: now) != nil {
             connecting += 1
         }
     }
 
+    func connectingCount(_ role: Role) -> Int { sessions.count { $0.role == role && $0.isConnecting } }
+
     /// Whether so many callers will have a connection of their own without anybody giving one back. While there is no way to
     /// the server, nobody knows.
     func mayGetConnections(_ count: Int, now: Instant) -> Bool {
         if let nextConnectAt, nextConnectAt > now { return true }
-        return connections.values.count { $0.role == .dedicated && $0.phase == .connecting } >= count
+        return connectingCount(.dedicated) >= count
     }
 
     @discardableResult
     mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
         guard lifecycle == .running else { return nil }
         if role.competes {
-            guard connections.values.count(where: { $0.role == role }) < limit(of: role) else { return nil }
+            guard sessions.count(where: { $0.role == role }) < limit(of: role) else { return nil }
             // The others' places are theirs, whether they are there or not.
             if isFullOfCompetitors {
                 guard let idle = idle(role == .waiter ? .dedicated : .waiter) else { return nil }
@@ -222,9 +210,7 @@ extension Engine {
         }
         guard nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
         if outage == nil { outage = (now, nil) }
-        let id = ConnectionID(nextConnection)
-        nextConnection += 1
-        connections[id] = Connection(role: role)
+        let id = sessions.open(role)
         openInTurn(id, role)
         return id
     }
@@ -240,14 +226,12 @@ extension Engine {
 
     /// How many more there may be at a time, with the place of the one that writes records kept free.
     private var connectionsLeft: Int {
-        configuration.maximumConnections - connections.count - (configuration.isFencing && scribe == nil ? 1 : 0)
+        configuration.maximumConnections - sessions.count - (configuration.isFencing && scribe == nil ? 1 : 0)
     }
 
     func idle(_ role: Role) -> ConnectionID? {
         // The oldest, so that those beyond the need become old in peace and are closed.
-        connections.lazy
-            .filter { $0.value.role == role && $0.value.phase == .idle && $0.value.interrupt == nil }
-            .map(\.key).min()
+        sessions.first { $0.role == role && $0.isIdle && $0.cancelRequest == nil }
     }
 
     mutating func becomeIdle(_ id: ConnectionID, now: Instant) {
@@ -256,14 +240,13 @@ extension Engine {
             checkDrained()
             return
         }
-        connections[id]?.phase = .idle
-        connections[id]?.idleSince = now
+        sessions.update(id) { $0.becomeIdle(now: now) }
         assignConnections(now: now)
     }
 
     /// Closes a connection that has nothing to lose.
     mutating func drop(_ id: ConnectionID) {
-        guard connections.removeValue(forKey: id) != nil else { return }
+        guard sessions.remove(id) != nil else { return }
         carriers.removeAll { $0.id == id }
         noteClosing(id)
     }
@@ -355,7 +338,6 @@ extension Engine {
         // Calls with very short deadlines don't make it a flood of attempts.
         let earliest = lastConnectFailure.advanced(by: .milliseconds(100))
         guard case let next = max(wanted, earliest), next < planned else { return }
-        isWakeStale = true
         nextConnectAt = next
     }
 

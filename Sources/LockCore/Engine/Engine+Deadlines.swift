@@ -40,15 +40,14 @@ extension Engine {
     // MARK: Places in the pool
 
     private mutating func isConnecting(for id: RequestID) -> Bool {
-        let connecting = connections.values.count { $0.role == .dedicated && $0.phase == .connecting }
+        let connecting = connectingCount(.dedicated)
         return connecting >= lendQueue.count || connecting > 0 && lendQueue.first == id
     }
 
     /// Whether no further connection may be opened for a transaction or a session before another one is given back.
     private var isFullForBorrowers: Bool {
-        if connections.values.count(where: { $0.role == .dedicated }) >= limit(of: .dedicated) { return true }
-        let isIdleWaiter = connections.values.contains { $0.role == .waiter && $0.phase == .idle }
-        return connections.values.count { $0.role.competes } >= otherPlaces && !isIdleWaiter
+        if sessions.count(where: { $0.role == .dedicated }) >= limit(of: .dedicated) { return true }
+        return isFullOfCompetitors && !sessions.contains { $0.role == .waiter && $0.isIdle }
     }
 
     // MARK: Asking
@@ -60,7 +59,6 @@ extension Engine {
         case .trying, .held, .changing: return
         case .none, .waiting, .ending, .unlocking: break
         }
-        isWakeStale = true
         calls.update(id) { $0.isLookPlanned = true }
         deadlineLooks.planned.insert(id, at: max(now, deadline.advanced(by: .zero - Self.lookLead)))
     }
@@ -90,11 +88,11 @@ extension Engine {
         // What waits for them may have no connection yet, or be just about to begin.
         deadlineLooks.repeatAt = deadlineLooks.repeatAt ?? now.advanced(by: Self.lookPause)
         guard !keys.isEmpty else { return }
-        for id in connectionIDs {
-            guard let connection = connections[id], let key = connection.awaitedKey, keys.contains(key), runs(connection) != nil,
-                !pendingDeadlineProbes.contains(id)
+        for session in sessions.all {
+            guard let key = session.awaitedKey, keys.contains(key), session.runsSince != nil,
+                !pendingDeadlineProbes.contains(session.id)
             else { continue }
-            pendingDeadlineProbes.append(id)
+            pendingDeadlineProbes.append(session.id)
         }
         ensureCarrier(now: now)
     }
@@ -106,18 +104,18 @@ extension Engine {
     /// The server says that a session runs a statement that takes this key, and that was sent before it was asked: so it waits.
     ///
     /// - Parameter isSeen: Whether it says so of the session, or only shows by its answer that it is there.
-    mutating func noteWaiting(_ connection: Connection, isSeen: Bool, now: Instant) {
-        guard let key = connection.awaitedKey, let entry = table.entry(of: key), isSeen || entry.takenAt != nil else { return }
+    mutating func noteWaiting(_ session: ServerSession, isSeen: Bool, now: Instant) {
+        guard let key = session.awaitedKey, let entry = table.entry(of: key), isSeen || entry.takenAt != nil else { return }
         table.noteTaken(key, now: now)
     }
 
     /// The server has found the session waiting, in order to cancel its wait. It has been sent nothing else since.
     mutating func noteWaitFound(_ id: ConnectionID, now: Instant) {
-        guard let connection = connections[id], connection.interrupt != nil else { return }
-        switch connection.phase {
-        case .waiting(let key), .proving(let key, _, _): table.noteTaken(key, now: now)
-        case .lent: if let key = connection.lockWait { table.noteTaken(key, now: now) }
-        case .connecting, .carrying, .idle, .holding, .unlocking: break
+        guard let session = sessions[id], session.cancelRequest != nil else { return }
+        switch session.state {
+        case .waiting(let key), .verifying(let key, _): table.noteTaken(key, now: now)
+        case .checkedOut(let checkOut): if let key = checkOut.statement?.lockWait { table.noteTaken(key, now: now) }
+        case .connecting, .shared, .idle, .holding, .unlocking, .recording: break
         }
     }
 
@@ -131,17 +129,6 @@ extension Engine {
     /// The server has released it again, since the transaction has failed. The turn is still the transaction's.
     package mutating func transactionReleased(_ id: RequestID, now: Instant) {
         table.transactionReleased(id, now: now)
-    }
-}
-
-extension Engine.Connection {
-    /// The key that it waits for at the server, or will in a moment.
-    fileprivate var awaitedKey: AdvisoryKey? {
-        switch phase {
-        case .waiting(let key): key
-        case .lent where statement != nil && !isStatementAnswered: lockWait
-        default: nil
-        }
     }
 }
 

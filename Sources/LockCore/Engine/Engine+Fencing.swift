@@ -32,7 +32,6 @@ extension Engine {
         }
         calls[call] = Call(kind: .fencing(key), deadline: nil, since: now)
         dropFence(key)
-        isWakeStale = true
         unconfirmed[call] = Unconfirmed(session: session, holder: id, key: key)
         renewals[key, default: []].append(call)
         beginFence(key, on: session, now: now)
@@ -60,11 +59,11 @@ extension Engine {
 
     /// One record for all that wait for one.
     mutating func writeFences(now: Instant) {
-        guard !fencesToWrite.isEmpty, let id = scribe, connections[id]?.phase == .idle else { return }
+        guard !fencesToWrite.isEmpty, let id = scribe, sessions[id]?.isIdle == true else { return }
         fencesBeingWritten = fencesToWrite.compactMap { key in fences[key].map { (key, $0.number) } }
         fencesToWrite.removeAll(keepingCapacity: true)
         guard !fencesBeingWritten.isEmpty else { return }
-        connections[id]?.phase = .carrying
+        sessions.update(id) { $0.record() }
         submit(.position, on: id, now: now)
     }
 
@@ -76,14 +75,14 @@ extension Engine {
             failFences(written, answer.failure ?? .unexpectedAnswer)
             return
         }
-        var sessions: Set<ConnectionID> = []
+        var holders: Set<ConnectionID> = []
         for key in written {
-            guard let session = fences[key]?.session, let connection = connections[session] else { continue }
+            guard let session = fences[key]?.session, let sentCount = sessions[session]?.sentCount else { continue }
             fences[key]?.position = position
-            fences[key]?.sentBefore = connection.sentCount
-            sessions.insert(session)
+            fences[key]?.sentBefore = sentCount
+            holders.insert(session)
         }
-        for session in sessions.sorted() { settleUnconfirmed(on: session, now: now) }
+        for session in holders.sorted() { settleUnconfirmed(on: session, now: now) }
     }
 
     /// Those who wait for a token of these keys are told that there is none.
@@ -116,7 +115,7 @@ extension Engine {
 
     /// The connection on which positions are asked for.
     var scribe: ConnectionID? {
-        configuration.isFencing ? connections.first { $0.value.role == .scribe }?.key : nil
+        configuration.isFencing ? sessions.first { $0.role == .scribe } : nil
     }
 
     mutating func ensureScribe(now: Instant) {
@@ -133,7 +132,7 @@ extension Engine {
     /// Whether a lock is granted, and nobody is there to write its record.
     func isWaitingForScribe(_ key: AdvisoryKey) -> Bool {
         guard let fence = fences[key], fence.position == nil else { return false }
-        return scribe.map { connections[$0]?.phase == .connecting } ?? true
+        return scribe.map { sessions[$0]?.isConnecting == true } ?? true
     }
 
     mutating func failAllFences(_ failure: Failure) {

@@ -157,7 +157,6 @@ extension Engine {
     /// - Parameter isLost: It may be what the connection was lost by, so that is not tried often.
     mutating func abandonCount(on id: ConnectionID, isLost: Bool, now: Instant) {
         guard growth.state == .asked(on: id) else { return }
-        isWakeStale = true
         growth.state = .due
         guard isLost else { return }
         growth.lossCount += 1

@@ -20,11 +20,9 @@ extension Engine {
     mutating func renew(_ id: ConnectionID, sentAt: Instant, now: Instant) {
         // Who has found the lock in doubt by the clock is not to find it certain again.
         if proofDuration != nil { noteSuspect(id, now: now) }
-        guard let proofDuration, let connection = connections[id] else { return }
+        guard let proofDuration else { return }
         let until = sentAt.advanced(by: proofDuration)
-        guard connection.provenUntil.map({ $0 < until }) ?? true else { return }
-        connections[id]?.provenUntil = until
-        connections[id]?.isSuspect = false
+        guard sessions.update(id, { $0.renew(until: until) }) == true else { return }
         actions.append(.renew(id, until: until))
     }
 
@@ -32,21 +30,20 @@ extension Engine {
     ///
     /// - Returns: Whether they are certain; if not, the session has to answer something first.
     package mutating func guardLent(_ id: ConnectionID, now: Instant) -> Bool {
-        guard connections[id]?.phase == .lent, isProven(id, now: now) else { return false }
-        isWakeStale = true
-        connections[id]?.isGuarding = true
+        guard sessions[id]?.isCheckedOut == true, isProven(id, now: now) else { return false }
+        sessions.update(id) { $0.setGuarding(true) }
         return true
     }
 
     /// Nothing is held on it any more.
     package mutating func unguardLent(_ id: ConnectionID) {
-        connections[id]?.isGuarding = false
+        sessions.update(id) { $0.setGuarding(false) }
     }
 
     /// Whether a lock on this connection may be given out.
     private func isProven(_ id: ConnectionID, now: Instant) -> Bool {
-        guard let proofForGrant, let connection = connections[id] else { return true }
-        return connection.provenUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
+        guard let proofForGrant, let session = sessions[id] else { return true }
+        return session.liveness.validUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
     }
 
     // MARK: Giving out
@@ -60,7 +57,6 @@ extension Engine {
         let key = configuration.isFencing ? table.request(id)?.key : nil
         let granted = Unconfirmed(session: session, holder: id, key: key)
         if isReady(granted, now: now) { return give(id, granted) }
-        isWakeStale = true
         unconfirmed[id] = granted
         if let key { beginFence(key, on: session, now: now) }
         if !isProven(session, now: now) || key.map({ fences[$0]?.position != nil }) ?? false { confirm(session, now: now) }
@@ -76,20 +72,20 @@ extension Engine {
     }
 
     private mutating func confirm(_ id: ConnectionID, now: Instant) {
-        guard connections[id]?.inFlight.isEmpty == true, connections[id]?.interrupt == nil else { return }
+        guard let session = sessions[id], session.isAnswered, session.cancelRequest == nil else { return }
         submit(.heartbeat, on: id, now: now)
     }
 
     /// Gives out what waits for no more than the proof, or asks for another one.
     mutating func settleUnconfirmed(on id: ConnectionID, now: Instant) {
-        guard !unconfirmed.isEmpty, let connection = connections[id] else { return }
+        guard !unconfirmed.isEmpty, let answeredCount = sessions[id]?.answeredCount else { return }
         let waiting = unconfirmed.filter { $0.value.session == id }.sorted { $0.key < $1.key }
         guard !waiting.isEmpty else { return }
         var isProofNeeded = !isProven(id, now: now)
         for (request, granted) in waiting {
             if let key = granted.key, let fence = fences[key], fence.position != nil, !fence.isConfirmed {
-                fences[key]?.isConfirmed = connection.answeredCount > fence.sentBefore
-                isProofNeeded = isProofNeeded || connection.answeredCount <= fence.sentBefore
+                fences[key]?.isConfirmed = answeredCount > fence.sentBefore
+                isProofNeeded = isProofNeeded || answeredCount <= fence.sentBefore
             }
             guard isReady(granted, now: now) else { continue }
             _ = takeUnconfirmed(request)
@@ -117,8 +113,7 @@ extension Engine {
     /// idle. That it does is what the server is asked over a carrier.
     mutating func probe(_ id: ConnectionID, now: Instant) {
         guard configuration.asksOverOtherSessions else { return }
-        connections[id]?.lastSent = now
-        if connections[id]?.probedSince == nil { connections[id]?.probedSince = now }
+        sessions.update(id) { $0.noteAsked(now: now) }
         // While there is no carrier they are not to pile up.
         if !pendingProbes.contains(id) { pendingProbes.append(id) }
         ensureCarrier(now: now)
@@ -128,36 +123,25 @@ extension Engine {
     ///   - forDeadline: Whether only a deadline was the reason to ask.
     ///   - sentAt: When the question was sent.
     mutating func probed(_ id: ConnectionID, _ sighting: Sighting, forDeadline: Bool, sentAt: Instant, now: Instant) {
-        connections[id]?.probedSince = nil
-        guard let connection = connections[id], let begun = runs(connection), begun < sentAt else { return }
+        sessions.update(id) { $0.forgetAsked() }
+        guard let session = sessions[id], let begun = session.runsSince, begun < sentAt else { return }
         switch sighting {
         case .hidden:
-            noteWaiting(connection, isSeen: false, now: now)
+            noteWaiting(session, isSeen: false, now: now)
             guard !hasNotedHidden else { return }
             hasNotedHidden = true
             actions.append(.log(.hiddenActivity(id)))
-        case .quiet where connection.answerBy == nil && !forDeadline && begun.advanced(by: Self.arrival) <= sentAt:
-            connections[id]?.answerBy = now.advanced(by: configuration.answerLimit)
-            connections[id]?.isAnswerMissed = true
+        case .quiet where session.statement?.answerBy == nil && !forDeadline && begun.advanced(by: Self.arrival) <= sentAt:
+            // A statement or wait that the server has answered, or does not know, is answered soon or never: then the network has
+            // swallowed it, and no event would tell. (The question may have been about an earlier one, or have come before this one.)
+            sessions.update(id) { $0.noteAnswerMissed(now: now) }
         case .quiet:
             // Asked so soon, the question may have overtaken the statement. It is asked again.
             break
         case .active(let isHeard):
-            if connection.isAnswerMissed { connections[id]?.forgetMissedAnswer() }
-            noteWaiting(connection, isSeen: true, now: now)
-            if isHeard, connection.phase == .lent { renew(id, sentAt: sentAt, now: now) }
-        }
-    }
-
-    /// Since when the connection runs what it is asked about.
-    ///
-    /// A statement or wait that the server has answered, or does not know, is answered soon or never: then the network has
-    /// swallowed it, and nobody would be told. (The question may have been about an earlier one, or have come before this one.)
-    func runs(_ connection: Connection) -> Instant? {
-        switch connection.phase {
-        case .waiting where connection.inFlight.count == 1 && connection.interrupt == nil: connection.sentTimes.first
-        case .lent where connection.statement != nil && !connection.isStatementAnswered: connection.statementSentAt
-        default: nil
+            sessions.update(id) { $0.noteActive() }
+            noteWaiting(session, isSeen: true, now: now)
+            if isHeard, session.isCheckedOut { renew(id, sentAt: sentAt, now: now) }
         }
     }
 
@@ -166,16 +150,16 @@ extension Engine {
     /// Who holds something on a connection that is silent for too long is told; the connection is kept, since it may answer yet.
     mutating func noteSuspects(now: Instant) {
         guard configuration.lease != nil else { return }
-        for id in connectionIDs { noteSuspect(id, now: now) }
+        for id in sessions.ids { noteSuspect(id, now: now) }
     }
 
     private mutating func noteSuspect(_ id: ConnectionID, now: Instant) {
-        guard let connection = connections[id], let end = proofEnd(connection, id), end <= now else { return }
-        guard connection.phase != .lent else {
+        guard let session = sessions[id], let end = session.validityEnd(configuration), end <= now else { return }
+        guard !session.isCheckedOut else {
             // There may be a transaction on it, which is best undone.
             return close(id, because: Self.suspect, now: now)
         }
-        connections[id]?.isSuspect = true
+        sessions.update(id) { $0.noteSuspect() }
         actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
         // The server ends the session, or answers yet; callers need not wait for either.
         for call in table.releasers(on: id) { resolve(call, .failed(Self.suspect)) }
@@ -186,16 +170,6 @@ extension Engine {
     mutating func endReleaseInDoubt(_ id: RequestID, on session: ConnectionID, now: Instant) {
         guard configuration.lease != nil, calls[id] != nil else { return }
         noteSuspect(session, now: now)
-        if connections[session]?.isSuspect == true { resolve(id, .failed(Self.suspect)) }
-    }
-
-    var nextSuspect: Instant? {
-        guard configuration.lease != nil else { return nil }
-        return connections.compactMap { proofEnd($0.value, $0.key) }.min()
-    }
-
-    private func proofEnd(_ connection: Connection, _ id: ConnectionID) -> Instant? {
-        guard !connection.isSuspect, holdsSomething(connection, id) else { return nil }
-        return connection.provenUntil
+        if sessions[session]?.liveness.isSuspect == true { resolve(id, .failed(Self.suspect)) }
     }
 }

@@ -4,23 +4,14 @@ extension Engine {
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
         !pending.isEmpty || !growth.heldBack.isEmpty || isPollDue || hasProbes || looks.state == .due
-            || !pendingCancels.isEmpty && carriers.contains { connections[$0.id]?.isOverdue == true }
-    }
-
-    /// The connection has answered something.
-    mutating func noteHeard(_ id: ConnectionID, now: Instant) {
-        heardAt = now
-        connections[id]?.probedSince = nil
-        let isSilent = connections[id]?.inFlight.isEmpty == false
-        connections[id]?.silentSince = isSilent ? now : nil
-        connections[id]?.isOverdue = false
+            || !pendingCancels.isEmpty && carriers.contains { sessions[$0.id]?.liveness.isOverdue == true }
     }
 
     /// Finds the carriers that have been silent for too long, where something has to wait for them.
     mutating func noteOverdue(now: Instant) {
         guard isCarrierWaitedFor else { return }
         for carrier in carriers {
-            guard let since = connections[carrier.id]?.silentSince, since.advanced(by: configuration.overdueAfter) <= now else { continue }
+            guard let since = sessions[carrier.id]?.liveness.silentSince, since.advanced(by: configuration.overdueAfter) <= now else { continue }
             noteOverdue(carrier.id, now: now)
         }
         ensureCarrier(now: now)
@@ -28,8 +19,8 @@ extension Engine {
 
     /// The carrier is not waited for any longer.
     mutating func noteOverdue(_ id: ConnectionID, now: Instant) {
-        guard connections[id]?.isOverdue == false else { return }
-        connections[id]?.isOverdue = true
+        guard sessions[id]?.liveness.isOverdue == false else { return }
+        sessions.update(id) { $0.noteOverdue() }
         actions.append(.log(.overdue(id)))
         abandonCount(on: id, isLost: true, now: now)
         openCarrier(now: now)
@@ -38,8 +29,8 @@ extension Engine {
     var nextOverdue: Instant? {
         guard isCarrierWaitedFor else { return nil }
         return carriers.compactMap { carrier -> Instant? in
-            guard let connection = connections[carrier.id], !connection.isOverdue else { return nil }
-            return connection.silentSince?.advanced(by: configuration.overdueAfter)
+            guard let liveness = sessions[carrier.id]?.liveness, !liveness.isOverdue else { return nil }
+            return liveness.silentSince?.advanced(by: configuration.overdueAfter)
         }.min()
     }
 
@@ -52,25 +43,9 @@ extension Engine {
     /// A wait at the server may last, and its session is silent meanwhile; so the server is asked about it over a carrier. If nothing
     /// is heard of the server at all, the wait is given up: it begins anew, or its transaction fails.
     mutating func giveUpUnseenWaits(now: Instant) {
-        for id in connectionIDs {
-            if let end = unseenWaitEnds(id), end <= now { close(id, because: .noAnswer, now: now) }
-        }
-    }
-
-    var nextUnseenWait: Instant? {
-        connections.keys.compactMap(unseenWaitEnds).min()
-    }
-
-    private func unseenWaitEnds(_ id: ConnectionID) -> Instant? {
-        guard let connection = connections[id], let since = connection.probedSince, isLockWait(connection) else { return nil }
-        return max(since, heardAt).advanced(by: configuration.answerLimit)
-    }
-
-    private func isLockWait(_ connection: Connection) -> Bool {
-        switch connection.phase {
-        case .waiting: true
-        case .lent: connection.statement != nil && connection.lockWait != nil && !connection.isStatementAnswered
-        default: false
+        for id in sessions.ids {
+            guard let end = sessions[id]?.unseenWaitEnd(configuration, heardAt: sessions.heardAt), end <= now else { continue }
+            close(id, because: .noAnswer, now: now)
         }
     }
 
@@ -81,7 +56,7 @@ extension Engine {
         guard carriers.count > configuration.maximumCarriers else { return }
         while carriers.count > configuration.maximumCarriers, let index = carriers.lastIndex(where: isUnused) {
             let isAnyOther = carriers.indices.contains { other in
-                other != index && connections[carriers[other].id].map { $0.phase == .carrying && !$0.isOverdue } ?? false
+                other != index && sessions[carriers[other].id].map { $0.isShared && !$0.liveness.isOverdue } ?? false
             }
             guard isAnyOther else { return }
             drop(carriers[index].id)
@@ -90,6 +65,6 @@ extension Engine {
     }
 
     private func isUnused(_ carrier: Carrier) -> Bool {
-        isFree(carrier) && carrier.heldCount == 0 && carrier.unlocks.isEmpty && carrier.proofs.isEmpty && carrier.burst == nil
+        isFree(carrier) && sessions[carrier.id]?.heldCount == 0 && carrier.unlocks.isEmpty && carrier.proofs.isEmpty && carrier.burst == nil
     }
 }

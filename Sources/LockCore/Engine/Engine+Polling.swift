@@ -54,7 +54,6 @@ extension Engine {
     /// is not asked faster than it answers.
     mutating func schedulePoll(now: Instant) {
         guard pollAt == nil, !isPollDue, pollCount == 0, !waitQueue.isEmpty else { return }
-        isWakeStale = true
         pollAt = now.advanced(by: pollBackoff.next(using: &random))
     }
 }

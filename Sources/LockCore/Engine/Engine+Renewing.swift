@@ -43,7 +43,6 @@ extension Engine {
     /// A wait begins that can be renewed.
     mutating func planHarmLook(now: Instant) {
         guard let interval = configuration.lookInterval, looks.state == .off else { return }
-        isWakeStale = true
         looks.state = .planned(now.advanced(by: interval))
     }
 
@@ -72,8 +71,7 @@ extension Engine {
     }
 
     private mutating func planNextLook(now: Instant, after failure: Failure? = nil) {
-        isWakeStale = true
-        guard let interval = configuration.lookInterval, let oldest = connections.values.compactMap(waitSince).min() else {
+        guard let interval = configuration.lookInterval, let oldest = sessions.all.compactMap(\.renewableWaitSince).min() else {
             looks = LookSchedule()
             return
         }
@@ -88,26 +86,16 @@ extension Engine {
 
     private func looksToTake(now: Instant) -> [Look] {
         guard let interval = configuration.lookInterval else { return [] }
-        return connectionIDs.compactMap { id in
-            guard let connection = connections[id], connection.interrupt == nil, let since = waitSince(connection) else { return nil }
+        return sessions.all.compactMap { session in
+            guard session.cancelRequest == nil, let since = session.renewableWaitSince else { return nil }
             let age = since.duration(to: now)
             guard age >= interval else { return nil }
-            return Look(connection: id, oldestAge: configuration.oldestSnapshot(afterWaiting: age, renewals: renewals(connection)))
+            return Look(connection: session.id, oldestAge: configuration.oldestSnapshot(afterWaiting: age, renewals: renewals(session)))
         }
     }
 
-    /// Since when the connection runs a wait that can be renewed.
-    private func waitSince(_ connection: Connection) -> Instant? {
-        switch connection.phase {
-        case .waiting: connection.sentTimes.last
-        case .lent where connection.statementRenewals != nil && connection.statement != nil && !connection.isStatementAnswered:
-            connection.statementSentAt
-        default: nil
-        }
-    }
-
-    private func renewals(_ connection: Connection) -> Int {
-        if case .waiting(let key) = connection.phase { waits[key]?.renewals ?? 0 } else { connection.statementRenewals ?? 0 }
+    private func renewals(_ session: ServerSession) -> Int {
+        if case .waiting(let key) = session.state { waits[key]?.renewals ?? 0 } else { session.statement?.renewals ?? 0 }
     }
 
     // MARK: Renewing
@@ -130,15 +118,15 @@ extension Engine {
 
     private mutating func renewWait(on id: ConnectionID, askedAt: Instant, now: Instant) {
         // Another wait may have begun meanwhile.
-        guard let connection = connections[id], connection.interrupt == nil, let since = waitSince(connection), since < askedAt
+        guard let session = sessions[id], session.cancelRequest == nil, let since = session.renewableWaitSince, since < askedAt
         else { return }
         actions.append(.log(.waitRenewed(id)))
-        if case .waiting(let key) = connection.phase {
+        if case .waiting(let key) = session.state {
             waits[key]?.renewal = .anew
             waits[key]?.renewals += 1
-            interrupt(id, onlyLockWaits: true, cause: nil, now: now)
+            cancelWork(of: id, onlyLockWaits: true, cause: nil, now: now)
         } else {
-            interrupt(id, onlyLockWaits: true, cause: .renewed, now: now)
+            cancelWork(of: id, onlyLockWaits: true, cause: .renewed, now: now)
         }
     }
 

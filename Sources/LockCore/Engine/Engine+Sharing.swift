@@ -6,7 +6,7 @@ extension Engine {
     // MARK: Changing roles
 
     var isFullOfCompetitors: Bool {
-        connections.values.count(where: { $0.role.competes }) >= otherPlaces
+        sessions.count(where: { $0.role.competes }) >= otherPlaces
     }
 
     /// Lets an idle connection serve another purpose, which is cheaper than another connection, and never needs two places at a
@@ -14,8 +14,8 @@ extension Engine {
     ///
     /// - Returns: Whether it may: not if a cancel that nobody will answer can still strike what it runs.
     mutating func convert(_ id: ConnectionID, to role: Role) -> Bool {
-        guard connections[id]?.mayBeStruck == false else { return false }
-        connections[id]?.role = role
+        guard sessions[id]?.mayBeStruck == false else { return false }
+        sessions.update(id) { $0.convert(to: role) }
         conversionCount += 1
         actions.append(.convert(id, to: role))
         return true
@@ -24,7 +24,7 @@ extension Engine {
     /// Where there is one place for both, waits and borrowers have it in turn: who has none gets it from who has had it.
     mutating func shareOnlyPlace() {
         guard lifecycle == .running, otherPlaces <= 1, isFullOfCompetitors else { return }
-        let roles = connections.values.map(\.role)
+        let roles = sessions.all.map(\.role)
         if !lendQueue.isEmpty, !roles.contains(.dedicated), let id = idle(.waiter) {
             if !convert(id, to: .dedicated) { drop(id) }
         } else if let key = waitQueue.first, waits[key]?.isPolling == false, hasRoomToWait, !roles.contains(.waiter),
@@ -40,7 +40,7 @@ extension Engine {
     mutating func yieldOnlyPlace(now: Instant) {
         guard let (id, key, at) = placeToYield, at <= now else { return }
         waits[key]?.renewal = .yielding
-        interrupt(id, onlyLockWaits: true, cause: nil, now: now)
+        cancelWork(of: id, onlyLockWaits: true, cause: nil, now: now)
     }
 
     var nextYield: Instant? {
@@ -50,10 +50,10 @@ extension Engine {
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
         // Where the lock table has no room to poll, a wait that is given up might never be taken up again.
         guard !lendQueue.isEmpty, otherPlaces <= 1, room.map({ $0 > waits.count }) ?? true else { return nil }
-        for (id, connection) in connections where connection.interrupt == nil {
-            guard case .waiting(let key) = connection.phase, waits[key]?.renewal == nil, let since = connection.sentTimes.last
+        for session in sessions.all where session.cancelRequest == nil {
+            guard case .waiting(let key) = session.state, waits[key]?.renewal == nil, let since = session.renewableWaitSince
             else { continue }
-            return (id, key, since.advanced(by: Self.slice))
+            return (session.id, key, since.advanced(by: Self.slice))
         }
         return nil
     }
@@ -65,7 +65,6 @@ extension Engine {
 
     /// A task waits for a key, for which transactions may have the turn that wait for a connection.
     mutating func wantTurns(of key: AdvisoryKey, now: Instant) {
-        isWakeStale = true
         turnsOfBorrowers.want(key, keptUntil: now.advanced(by: Self.patience))
     }
 

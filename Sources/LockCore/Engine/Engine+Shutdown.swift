@@ -1,7 +1,6 @@
 extension Engine {
     /// Refuses new work and fails who waits; what is held may be released in peace. Ends by `terminated`.
     package mutating func shutdown(now: Instant) {
-        isWakeStale = true
         guard lifecycle == .running else { return }
         lifecycle = .draining
         let waiting = calls.elements.filter(\.value.isWaiting).map(\.id)
@@ -15,19 +14,16 @@ extension Engine {
             forgetWait(key)
             table.interrupted(key, now: now)
         }
-        for id in connectionIDs where connections[id]?.phase == .idle || connections[id]?.phase == .connecting {
-            drop(id)
-        }
+        for session in sessions.all where session.isIdle || session.isConnecting { drop(session.id) }
         settleTable(now: now)
     }
 
     /// The grace period is over: everything ends now, held locks included.
     package mutating func terminate(now: Instant) {
-        isWakeStale = true
         shutdown(now: now)
         guard lifecycle == .draining else { return }
-        for id in connectionIDs {
-            if case .waiting = connections[id]?.phase { actions.append(.cancelOutOfBand(id)) }
+        for id in sessions.ids {
+            if sessions[id]?.isWaiting == true { actions.append(.cancelOutOfBand(id)) }
             close(id, because: .shutDown, now: now)
         }
         for (id, _) in Array(calls.elements) {
@@ -43,11 +39,9 @@ extension Engine {
     mutating func checkDrained() {
         guard lifecycle == .draining, calls.isEmpty, table.isEmpty, waits.isEmpty, pending.isEmpty,
             carriers.allSatisfy({ $0.unlocks.isEmpty && $0.proofs.isEmpty }),
-            connections.values.allSatisfy({ $0.phase == .carrying && $0.inFlight.isEmpty })
+            sessions.all.allSatisfy(\.isFree)
         else { return }
-        for id in connectionIDs {
-            drop(id)
-        }
+        for id in sessions.ids { drop(id) }
         lifecycle = .terminated
         actions.append(.terminated)
     }

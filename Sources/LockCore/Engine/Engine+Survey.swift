@@ -10,7 +10,7 @@ extension Engine {
 
     /// When the other hosts are to be asked; `nil` while nothing is held.
     mutating func nextSurvey(now: Instant) -> Instant? {
-        guard let interval = configuration.surveyInterval, connections.contains(where: { holdsSomething($0.value, $0.key) }) else {
+        guard let interval = configuration.surveyInterval, sessions.contains(where: { $0.holdsSomething(hasLease: configuration.lease != nil) }) else {
             surveyAt = nil
             return nil
         }

@@ -14,8 +14,8 @@ extension Engine {
         case .connection(let id):
             waits[key]?.isUnwanted = true
             // A wait that is renewed may have ended already.
-            guard connections[id]?.phase == .waiting(key) else { return }
-            interrupt(id, onlyLockWaits: true, cause: nil, now: now)
+            guard sessions[id]?.state == .waiting(key) else { return }
+            cancelWork(of: id, onlyLockWaits: true, cause: nil, now: now)
         case .queued where wait.isPolling:
             waits[key]?.isUnwanted = true
         case .queued:
@@ -39,11 +39,8 @@ extension Engine {
         guard let wait = waits[key] else { return }
         waits[key]?.place = .connection(id)
         waitQueue.remove(key)
-        connections[id]?.phase = .waiting(key)
-        let work = Work.wait(key, wait.mode, limit: backstop(key, now: now))
-        connections[id]?.inFlight.append(work)
-        noteSent(on: id, now: now)
-        actions.append(.submit(id, work))
+        sessions.update(id) { $0.beginWait(for: key) }
+        submit(.wait(key, wait.mode, limit: backstop(key, now: now)), on: id, now: now)
         planHarmLook(now: now)
     }
 
@@ -54,8 +51,7 @@ extension Engine {
         return max(now.duration(to: last), .zero) + configuration.responseTimeout
     }
 
-    mutating func waitAnswered(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, _ answer: Answer, now: Instant) {
-        connections[id]?.interrupt?.isOver = true
+    mutating func waitAnswered(_ key: AdvisoryKey, on id: ConnectionID, _ answer: Answer, now: Instant) {
         let isRenewed = waits[key]?.renewal != nil && answer.failure?.meansAskAgain == true
         if !isRenewed { forgetWait(key) }
         // Only a clear word is a grant.
@@ -64,13 +60,13 @@ extension Engine {
             // The server's own limit counts while a wait lasts only.
             if failure.kind == .lockTimeout { table.noteTaken(key, now: now) }
             // The lock may have been granted all the same: grant and error race inside the server.
-            connections[id]?.phase = .proving(key, mode, reported: failure.meansAskAgain ? nil : failure)
-            submitWhenQuiet(.releaseAll, on: id, now: now)
+            sessions.update(id) { $0.verify(key, reported: failure.meansAskAgain ? nil : failure) }
+            submit(.releaseAll, on: id, now: now)
         } else {
-            connections[id]?.phase = .holding(key)
+            sessions.update(id) { $0.hold(key) }
             table.granted(key, on: id, now: now)
         }
-        settleInterrupt(of: id, now: now)
+        settleCancelRequest(of: id, now: now)
     }
 
     /// The session of a failed wait, which holds nothing else, has let go of all that it held.
@@ -78,7 +74,7 @@ extension Engine {
         guard answer.failure == nil, answer.rows.first == true else {
             return close(id, because: answer.failure ?? .unexpectedAnswer, now: now)
         }
-        guard case .proving(let key, _, let reported) = connections[id]?.phase else { return }
+        guard case .verifying(let key, let reported) = sessions[id]?.state else { return }
         actions.append(.log(.provedAfterError(held: nil)))
         proved(key, reported: reported, on: id, now: now)
     }

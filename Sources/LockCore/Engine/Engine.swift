@@ -20,14 +20,13 @@ package struct Engine: Sendable {
     var deadlines = DeadlineQueue()
 
     // Connections.
-    var connections: [ConnectionID: Connection] = [:]
+    var sessions = SessionTable()
     /// Closed, and not at their end at the server: see Engine+Closing.
     var closing: Set<ConnectionID> = []
     /// Those that are to be opened when these have made room.
     var heldBack = Deque<(id: ConnectionID, role: Role)>()
     /// In the order in which they were opened.
     var carriers: [Carrier] = []
-    var nextConnection = 1
     var backoff = Backoff(first: .milliseconds(50), most: .seconds(5))
     var nextConnectAt: Instant?
     var lastConnectFailure = Instant(nanoseconds: .min)
@@ -65,10 +64,6 @@ package struct Engine: Sendable {
     var keysUnchecked: Int
     var growth = Growth()
 
-    /// Something may be due earlier than ``nextWake(now:)`` has said, for all that is known, or may have been submitted. To
-    /// look has a price, which what happens in memory only should not pay.
-    var isWakeStale = true
-
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
     /// Those of them who have the turn of a key meanwhile.
@@ -85,8 +80,6 @@ package struct Engine: Sendable {
     /// Those of them whose calls have ended meanwhile.
     var unclaimed: [RequestID] = []
 
-    /// When the server was last heard of, over any connection.
-    var heardAt = Instant(nanoseconds: .min)
     /// When the other hosts are to be asked for their timeline.
     var surveyAt: Instant?
 
@@ -175,12 +168,44 @@ package struct Engine: Sendable {
         keysUnchecked = keyLimit ?? .max
     }
 
+    // MARK: The turn
+
+    /// Something happens. What is to be done for it is taken out by ``nextAction()`` at once.
+    ///
+    /// - Parameter event: One of the methods that say what has happened, or several.
+    package mutating func handle(now: Instant, _ event: (inout Engine, Instant) -> Void) {
+        event(&self, now)
+        endBroken(now: now)
+    }
+
     package mutating func nextAction() -> Action? {
         actions.popFirst()
     }
 
-    /// In the order in which they were opened.
-    var connectionIDs: [ConnectionID] { connections.keys.sorted() }
+    /// What is left for the driver to do at the end of a turn.
+    package struct TurnEnd: Sendable {
+        /// The session whose answer is all that is waited for, if it can't take long.
+        package let loneConnection: ConnectionID?
+        /// When ``advance(to:)`` is to be called, if nothing happens before; `nil` for never.
+        package let wake: Instant?
+    }
+
+    /// The end of a turn, that is of the events that have come together: what they ask of the server goes out.
+    package mutating func endTurn(now: Instant) -> TurnEnd {
+        flush(now: now)
+        endBroken(now: now)
+        return TurnEnd(loneConnection: loneConnection, wake: isTerminated ? nil : nextWake(now: now))
+    }
+
+    /// A session of which something is true that can't be is given up, and its locks are lost: that is loud, and gives out no wrong
+    /// grant. In a build for debugging it is a trap.
+    private mutating func endBroken(now: Instant) {
+        for (id, what) in sessions.takeBroken() {
+            assertionFailure("\(id): \(what)")
+            actions.append(.log(.invariantBroken(id, what)))
+            close(id, because: Failure(.connectionLost, "Of the session something was true that can't be: \(what)."), now: now)
+        }
+    }
 
     // MARK: Looking in
 
@@ -188,7 +213,7 @@ package struct Engine: Sendable {
     package mutating func session(of id: RequestID) -> ConnectionID? { table.session(of: id) }
 
     package var isTerminated: Bool { lifecycle == .terminated }
-    package var connectionCount: Int { connections.count }
+    package var connectionCount: Int { sessions.count }
     package var waitingCount: Int { calls.values.count { $0.isWaiting } }
     package var heldKeys: [AdvisoryKey] { table.heldKeys }
 
@@ -199,7 +224,7 @@ package struct Engine: Sendable {
     package var isQuiet: Bool {
         calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && fences.isEmpty
             && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
-            && connections.values.allSatisfy { $0.inFlight.allSatisfy { $0 == .heartbeat } && $0.deferred == nil && $0.interrupt == nil }
+            && sessions.all.allSatisfy(\.isQuiet)
     }
 
     // MARK: Ending calls
@@ -262,21 +287,16 @@ package struct Engine: Sendable {
         case .changed(let id, let isChanged): resolve(id, .changed(isChanged))
         case .changeFailed(let id, let failure): resolve(id, .failed(failure))
         case .tryLock(let key, let mode):
-            isWakeStale = true
             pending.append(key, mode)
             ensureCarrier(now: now)
         case .waitLock(let key, let mode):
-            isWakeStale = true
             queueWait(key, mode, now: now)
         case .endWait(let key):
-            isWakeStale = true
             endWait(key, now: now)
         case .unlock(let key, let mode, on: let connection):
-            isWakeStale = true
             dropFence(key)
             unlock(key, mode, on: connection, now: now)
         case .changeMode(let key, to: let mode, on: let connection):
-            isWakeStale = true
             changeMode(key, to: mode, on: connection, now: now)
         }
     }

@@ -6,6 +6,7 @@ import Logging
 extension LockManager {
     func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let connection = connections[id] else { return }
+        unflushed.insert(id)
         statementCount += 1
         func submit(_ statement: Statement) { connection.submit(statement, for: AnswerTarget.work.token) }
         switch work {
@@ -39,12 +40,15 @@ extension LockManager {
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
             submit(LockStatements.cancel(connections[target]?.session ?? .init(), onlyLockWaits: onlyLockWaits))
+        case .statement(let call):
+            (calls[call] as? StatementsCall)?.submit(to: connection)
         }
     }
 
     /// A wait has left its backstop behind, which would end a borrower's waits.
     func convert(_ id: ConnectionID, to role: Engine.Role) {
         guard role == .dedicated else { return }
+        unflushed.insert(id)
         connections[id]?.submit(LockStatements.prepareWait(for: nil, limit: nil), for: AnswerTarget.settings.token)
     }
 
@@ -71,7 +75,7 @@ extension LockManager {
             drive { $0.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer, now: $1) }
         case .call(let call, let isLast):
             (calls[call] as? StatementsCall)?.note(replies, areLast: isLast)
-            if isLast { drive { $0.statementAnswered(on: id, now: $1) } }
+            if isLast { drive { $0.answered(id, Engine.Answer(), now: $1) } }
         }
     }
 

@@ -8,21 +8,22 @@ extension LockManager {
 
     /// Tells the engine of an event, then does what it decides.
     func drive(_ event: (inout Engine, Instant) -> Void) {
-        let time = burstTime ?? now
-        burstTime = time
-        event(&engine, time)
+        let time = turnTime ?? now
+        turnTime = time
+        engine.handle(now: time, event)
         performActions()
     }
 
-    /// What has come together in one burst of the loop goes out.
-    func endBurst() {
-        let time = burstTime ?? now
-        defer { burstTime = nil }
-        guard let end = engine.endBurst(now: time) else { return }
+    /// What has come together in one turn of the loop goes out.
+    func endTurn() {
+        let time = turnTime ?? now
+        defer { turnTime = nil }
+        let end = engine.endTurn(now: time)
         performActions()
-        for (id, connection) in connections {
-            connection.flushIfNeeded(mayWait: id == end.loneConnection)
+        for id in unflushed {
+            connections[id]?.flushIfNeeded(mayWait: id == end.loneConnection)
         }
+        unflushed.removeAll(keepingCapacity: true)
         if let wake = end.wake { arm(at: wake, now: time) }
     }
 
@@ -178,6 +179,11 @@ extension LockManager {
         case .waitRenewed(let id):
             renewedWaits += 1
             logger.debug("a wait that holds up others on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
+        case .invariantBroken(let id, let what):
+            logger.critical(
+                "a fault of the lock library; the session is given up, and its locks are lost",
+                metadata: [LogKey.connection: "\(id.rawValue)", LogKey.reason: "\(what)"]
+            )
         case .unexpectedAnswer(let id):
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }

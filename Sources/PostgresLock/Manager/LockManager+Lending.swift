@@ -219,7 +219,7 @@ extension LockManager {
         renewals: Int? = nil
     ) async throws -> [Reply] {
         try requireGoingOn(state)
-        let call = StatementsCall(on: state)
+        let call = StatementsCall(statements, on: state)
         state.running = call
         defer { state.running = nil }
         let answerBy = mayBlock ? nil : now.advanced(by: configuration.answerLimit)
@@ -233,8 +233,6 @@ extension LockManager {
                 renewals: renewals,
                 now: now
             )
-            state.noteSent()
-            connections[state.id]?.submit(statements, for: AnswerTarget.call(id, isLast: true).token)
         }
         guard case .settled(let cause) = outcome else {
             if let loss = state.loss { throw LockError(loss, keys: keys, place: place) }
@@ -268,13 +266,9 @@ extension LockManager {
         within limit: Duration? = nil
     ) async -> (replies: [Reply], loss: Failure?) {
         let answerBy = now.advanced(by: limit ?? configuration.answerLimit)
-        let call = StatementsCall(on: state)
+        let call = StatementsCall(statements, then: further, on: state)
         let outcome = await callFromInside(call, isCancellable: false) { engine, id, now in
             engine.beginStatement(id, on: state.id, answerBy: answerBy, now: now)
-            state.noteSent()
-            connections[state.id]?.submit(statements, for: AnswerTarget.call(id, isLast: further.isEmpty).token)
-            guard !further.isEmpty else { return }
-            connections[state.id]?.submit(further, for: AnswerTarget.call(id, isLast: true).token)
         }
         switch outcome {
         case .settled: return (call.replies, nil)

@@ -50,8 +50,10 @@ public actor LockManager {
     var overdueProviders = OverdueCalls()
     private var placesInLine = 0
     private nonisolated let database = Locked("the server")
-    /// The time that this burst of the loop goes by.
-    var burstTime: Instant?
+    /// The time that this turn of the loop goes by.
+    var turnTime: Instant?
+    /// The connections that something was submitted to in this turn.
+    var unflushed: Set<ConnectionID> = []
 
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     package private(set) var provedAfterError = (held: 0, notHeld: 0)
@@ -94,7 +96,7 @@ public actor LockManager {
         )
         engine = Engine(configuration: configuration.engine)
         loop.onBurstEnd { [weak self] in
-            self?.assumeIsolated { $0.endBurst() }
+            self?.assumeIsolated { $0.endTurn() }
         }
     }
 

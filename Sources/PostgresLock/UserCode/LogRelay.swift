@@ -27,6 +27,7 @@ final class LogRelay: Sendable {
     func info(_ message: Logger.Message, metadata: Logger.Metadata) { log(.info, message, metadata) }
     func warning(_ message: Logger.Message, metadata: Logger.Metadata) { log(.warning, message, metadata) }
     func error(_ message: Logger.Message, metadata: Logger.Metadata) { log(.error, message, metadata) }
+    func critical(_ message: Logger.Message, metadata: Logger.Metadata) { log(.critical, message, metadata) }
 
     private func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) {
         let isTaken = state.withLock { state in

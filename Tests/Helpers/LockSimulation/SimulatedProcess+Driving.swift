@@ -160,8 +160,11 @@ extension SimulatedProcess {
             case .probe(let target, _): .probe(links[target]?.session)
             case .countLocks: .countLocks
             case .look(let looks): .look(looks.map { links[$0.connection]?.session })
+            case .statement(let call): statements[call]?.statement ?? .heartbeat
             }
+        let onReply = if case .statement(let call) = work { statements.removeValue(forKey: call)?.onReply } else { nil as ((SimulatedReply) -> Void)? }
         link.submit(statement) { [self] reply in
+            onReply?(reply)
             let answer = Engine.Answer(rows: reply.rows, position: reply.position, count: reply.count, failure: reply.failure)
             drive { $0.answered(id, answer, now: $1) }
         }
@@ -192,6 +195,7 @@ extension SimulatedProcess {
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
         case .waitRenewed: ledger.renewed += 1
+        case .invariantBroken(let connection, let what): ledger.report("process \(id): \(connection), \(what)")
         case .overdue, .provedAfterError: break
         }
     }

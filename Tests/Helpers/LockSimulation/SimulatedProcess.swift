@@ -12,6 +12,8 @@ final class SimulatedProcess {
 
     var engine: Engine
     var calls: [RequestID: (number: Int, completion: (Engine.Outcome) -> Void)] = [:]
+    /// What the calls run that have a session checked out, and who gets the answer.
+    var statements: [RequestID: (statement: SimulatedStatement, onReply: (SimulatedReply) -> Void)] = [:]
     var links: [ConnectionID: SimulatedLink] = [:]
     var attempts: Set<ConnectionID> = []
     /// What the calls that ask for a session lock will hold.
@@ -45,10 +47,10 @@ final class SimulatedProcess {
 
     private var nextID: UInt64 = 1
     private var callCount = 0
-    private var isBurstPlanned = false
+    private var isTurnEndPlanned = false
     private var armedFor: Instant?
-    /// The engine was asked when it is to be woken, and so does not say it once more.
-    private var isWakeKnown = false
+    private var eventsInTurn = 0
+    private var hasWokenAt: Instant?
     private var lastBusy: Instant
     private(set) var isCrashed = false
     var isFrozen = false
@@ -79,26 +81,23 @@ final class SimulatedProcess {
     /// Tells the engine of an event, then does what it decides.
     func drive(_ event: (inout Engine, Instant) -> Void) {
         guard !isCrashed else { return }
-        event(&engine, now)
+        engine.handle(now: now, event)
+        eventsInTurn += 1
         performActions()
         check()
-        guard !isBurstPlanned else { return }
-        isBurstPlanned = true
-        // What comes together in one burst of the loop goes out together.
-        plan(after: chance.happens(0.5) ? .zero : .microseconds(20)) { [self] in endBurst() }
+        guard !isTurnEndPlanned else { return }
+        isTurnEndPlanned = true
+        // What comes together in one turn of the loop goes out together.
+        plan(after: chance.happens(0.5) ? .zero : .microseconds(20)) { [self] in endTurn() }
     }
 
-    private func endBurst() {
-        isBurstPlanned = false
-        let isNothingDue = engine.endBurst(now: now) == nil
+    private func endTurn() {
+        isTurnEndPlanned = false
+        let end = engine.endTurn(now: now)
         performActions()
         check()
-        // The driver does not look then.
-        if isNothingDue, !isWakeKnown, !engine.isTerminated, let wake = engine.nextWake(now: now), wake < armedFor ?? .distantFuture {
-            ledger.report("process \(id) has something to do at \(wake), and does not say so")
-        }
-        isWakeKnown = false
-        arm()
+        if let wake = end.wake { arm(at: wake) }
+        eventsInTurn = 0
     }
 
     private func performActions() {
@@ -107,18 +106,18 @@ final class SimulatedProcess {
 
     // MARK: Time
 
-    private func arm() {
-        guard !engine.isTerminated, let wake = engine.nextWake(now: now), armedFor != wake else { return }
+    private func arm(at wake: Instant) {
+        guard armedFor != wake else { return }
+        if hasWokenAt == now, eventsInTurn == 1, wake <= now {
+            ledger.report("process \(id) wants to be woken \(wake.duration(to: now)) ago, right after it was")
+        }
         armedFor = wake
         let lateness = chance.skewedDuration(.zero ... .microseconds(500))
         plan(after: agenda.now.duration(to: max(clock.instant(of: wake), agenda.now)) + lateness) { [self] in
             guard armedFor == wake else { return }
             armedFor = nil
+            hasWokenAt = now
             drive { $0.advance(to: $1) }
-            isWakeKnown = true
-            if !isCrashed, !engine.isTerminated, let next = engine.nextWake(now: now), next <= now {
-                ledger.report("process \(id) wants to be woken \(next.duration(to: now)) ago, right after it was")
-            }
         }
     }
 

@@ -187,20 +187,17 @@ final class SimulatedSessionScope {
         var reply: SimulatedReply?
         process.call(
             within: (limit ?? timeout) + timeout + .milliseconds(1),
-            {
-                $0.beginStatement(
-                    $1,
+            { [process] engine, id, _ in
+                process.statements[id] = (statement, { reply = $0 })
+                engine.beginStatement(
+                    id,
                     on: connection,
                     deadline: limit.map { now.advanced(by: $0) },
                     answerBy: limit == nil ? now.advanced(by: timeout) : nil,
-                    now: $2
+                    now: now
                 )
             },
             completion: { id, outcome in completion(id, outcome, reply) }
         )
-        process.links[connection]?.submit(statement) { [process] answer in
-            reply = answer
-            process.drive { $0.statementAnswered(on: connection, now: $1) }
-        }
     }
 }

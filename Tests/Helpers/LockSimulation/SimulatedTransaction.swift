@@ -156,13 +156,12 @@ final class SimulatedTransaction {
         let id = process.call(
             // From then on the connection has the usual time to answer, or is given up.
             within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
-            { $0.beginStatement($1, on: connection, deadline: deadline, lockWait: lockWait, renewals: renewals, now: $2) },
+            { [process] engine, id, now in
+                process.statements[id] = (statement, { reply = $0 })
+                engine.beginStatement(id, on: connection, deadline: deadline, lockWait: lockWait, renewals: renewals, now: now)
+            },
             completion: { _, outcome in completion(outcome, reply) }
         )
-        process.links[connection]?.submit(statement) { [process] answer in
-            reply = answer
-            process.drive { $0.statementAnswered(on: connection, now: $1) }
-        }
         task.cancel(id, after: cancelAfter)
     }
 
@@ -181,7 +180,10 @@ final class SimulatedTransaction {
         let deadline = process.now.advanced(by: timeout)
         process.call(
             within: timeout * 2 + .milliseconds(1),
-            { $0.beginStatement($1, on: connection, deadline: deadline, now: $2) },
+            { [process] engine, id, now in
+                process.statements[id] = (.endTransaction, { isClean = $0.failure == nil })
+                engine.beginStatement(id, on: connection, deadline: deadline, now: now)
+            },
             completion: { [self] _, _ in
                 if self.connection != nil {
                     process.onLoss[connection] = nil
@@ -191,10 +193,6 @@ final class SimulatedTransaction {
                 endTurn()
             }
         )
-        process.links[connection]?.submit(.endTransaction) { [process] answer in
-            isClean = answer.failure == nil
-            process.drive { $0.statementAnswered(on: connection, now: $1) }
-        }
     }
 
     private func endTurn() {

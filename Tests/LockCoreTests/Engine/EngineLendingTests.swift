@@ -43,7 +43,7 @@ struct EngineLendingTests {
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, deadline: Duration.seconds(1).instant, now: $1) }
         #expect(script.pass(.seconds(1)) == [.cancelOutOfBand(1)])
-        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [])
+        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
         #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .timedOut(nil)))])
     }
 
@@ -53,9 +53,9 @@ struct EngineLendingTests {
         script.on { $0.lend(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, now: $1) }
-        _ = script.engine.endBurst(now: script.now)
+        _ = script.engine.endTurn(now: script.now)
         script.engine.cancel(2, now: script.now)
-        #expect(script.engine.endBurst(now: script.now)?.wake == Duration.seconds(30).instant)
+        #expect(script.engine.endTurn(now: script.now).wake == Duration.seconds(30).instant)
     }
 
     @Test("gives up a connection that does not answer in time, without cancelling what runs, but not one that has answered")
@@ -64,7 +64,7 @@ struct EngineLendingTests {
         script.on { $0.lend(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, answerBy: Duration.seconds(1).instant, now: $1) }
-        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [.resolve(2, .settled(cause: nil))])
+        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: nil))])
         #expect(script.pass(.seconds(1)) == [])
         script.on { $0.beginStatement(3, on: 1, answerBy: Duration.seconds(2).instant, now: $1) }
         let actions = script.pass(.seconds(1))
@@ -80,7 +80,7 @@ struct EngineLendingTests {
         script.on { $0.lend(2, now: $1) }
         script.connected(2)
         script.on { $0.beginStatement(11, on: 1, now: $1) }
-        script.on { $0.statementAnswered(on: 1, now: $1) }
+        script.on { $0.answered(1, Engine.Answer(), now: $1) }
         script.on { engine, now in _ = engine.guardLent(1, now: now) }
         script.on { $0.beginStatement(12, on: 2, answerBy: Duration.seconds(1).instant, now: $1) }
         let actions = script.pass(.seconds(1))

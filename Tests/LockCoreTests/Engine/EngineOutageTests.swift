@@ -63,7 +63,7 @@ struct EngineOutageTests {
         script.acquire(1)
         script.on { $0.connecting(1, until: $1.advanced(by: .seconds(3)), orElse: .unreachable) }
         var actions: [Engine.Action] = []
-        while actions.failures.isEmpty, script.engine.nextWake(now: script.now) != nil { actions += script.passToNextWake() }
+        while actions.failures.isEmpty, script.wake != nil { actions += script.passToNextWake() }
         #expect(script.now == Duration.seconds(3).instant)
         #expect(actions.contains(.close(1)))
         #expect(actions.failures == [1: .unreachable])
@@ -94,7 +94,7 @@ struct EngineOutageTests {
         let asked = script.now
         script.acquire(2, .exclusive, 2)
         var failures: [RequestID: Failure.Kind] = [:]
-        while failures[2] == nil, script.engine.nextWake(now: script.now) != nil {
+        while failures[2] == nil, script.wake != nil {
             failures.merge(script.passToNextWake().failures) { $1 }
         }
         #expect(failures == [2: .unreachable])
@@ -137,7 +137,7 @@ struct EngineOutageTests {
         let asked = script.now
         script.acquire(2, within: .milliseconds(600))
         var actions: [Engine.Action] = []
-        while actions.connecting == nil, script.engine.nextWake(now: script.now) != nil { actions = script.passToNextWake() }
+        while actions.connecting == nil, script.wake != nil { actions = script.passToNextWake() }
         #expect(asked.duration(to: script.now) < .milliseconds(600))
     }
 }

@@ -67,7 +67,7 @@ struct EnginePollingTests {
         var script = crowded()
         script.passToNextWake()
         #expect(script.lost(1) == [.close(1)])
-        while script.engine.nextWake(now: script.now) != nil {
+        while script.wake != nil {
             if let id = script.passToNextWake().connecting {
                 #expect(script.connected(id) == [.submit(id, .tryLock(2))])
                 return

@@ -118,7 +118,7 @@ struct EngineRenewalTests {
             if isCancelled { script.cancel(2) }
             script.answered(2, true)
             #expect(
-                script.on { $0.statementAnswered(on: 1, now: $1) } == [.resolve(2, .settled(cause: isCancelled ? .cancelled : .renewed))]
+                script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: isCancelled ? .cancelled : .renewed))]
             )
         }
     }
@@ -133,7 +133,7 @@ struct EngineRenewalTests {
         script.connected(2)
         #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
         #expect(script.lost(2) == [.close(2)])
-        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [.resolve(2, .settled(cause: .renewed))])
+        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: .renewed))])
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [.close(1)])
     }
 }
@@ -147,7 +147,7 @@ extension EngineRenewalTests {
         var since = Instant(nanoseconds: 0)
         var turn = since.advanced(by: .seconds(20 * hold))
         script.answered(1, false, false)
-        while let wake = script.engine.nextWake(now: script.now), wake < turn, script.now < Duration.seconds(100_000).instant {
+        while let wake = script.wake, wake < turn, script.now < Duration.seconds(100_000).instant {
             for action in script.passToNextWake() {
                 switch action {
                 case .submit(1, .look(let looks)):
@@ -177,7 +177,7 @@ extension EngineRenewalTests {
         script.pass(.seconds(1))
         script.connected(2)
         #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
-        #expect(script.on { $0.statementAnswered(on: 1, now: $1) } == [])
+        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
         #expect(script.cancel(2) == [])
         #expect(script.answered(2, true) == [.resolve(2, .settled(cause: .cancelled))])
     }

@@ -7,6 +7,8 @@ struct EngineScript {
     var now = Instant(nanoseconds: 0)
     /// Whether sessions have come to their end at the server as soon as they are closed.
     var endsAtOnce = true
+    /// When the engine wants to be woken, as the last turn has said.
+    private(set) var wake: Instant?
 
     init(maximumConnections: Int = 8, _ configure: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
@@ -18,12 +20,13 @@ struct EngineScript {
     /// An event that comes alone in its burst.
     @discardableResult
     mutating func on(_ event: (inout Engine, Instant) -> Void) -> [Engine.Action] {
-        event(&engine, now)
-        engine.flush(now: now)
+        engine.handle(now: now, event)
+        wake = engine.endTurn(now: now).wake
         var actions = engine.takeActions()
         if endsAtOnce {
             for case .close(let id) in actions { engine.ended(id) }
             actions += engine.takeActions()
+            wake = engine.endTurn(now: now).wake
         }
         return actions.filter { if case .log = $0 { false } else { true } }
     }
@@ -101,7 +104,7 @@ struct EngineScript {
     /// Passes the time until the engine wants to be woken.
     @discardableResult
     mutating func passToNextWake() -> [Engine.Action] {
-        guard let wake = engine.nextWake(now: now) else { return [] }
+        guard let wake else { return [] }
         return pass(max(now.duration(to: wake), .zero))
     }
 

@@ -91,14 +91,14 @@ struct EngineSharingTests {
             let request = LockTable.Request(AdvisoryKey(Int64(number)), .exclusive, scope: .transaction)
             script.engine.acquire(turn, request, now: script.now)
             script.engine.lend(call, turn: (turn, Duration.seconds(1).instant), now: script.now)
-            _ = script.engine.endBurst(now: script.now)
+            _ = script.engine.endTurn(now: script.now)
         }
         _ = script.engine.takeActions()
-        #expect(script.engine.nextWake(now: script.now) == nil, "a turn that no other task wants wakes the engine up")
+        #expect(script.wake == nil, "a turn that no other task wants wakes the engine up")
         for number: UInt64 in [7, 30_000] { script.acquire(RequestID(3 * number + 2), .exclusive, AdvisoryKey(Int64(number))) }
         #expect(script.passToNextWake() == [.resolve(22, .ended(.yielded)), .resolve(90_001, .ended(.yielded))])
         #expect(script.now == Duration.seconds(1).instant)
-        #expect(script.engine.nextWake(now: script.now) == nil)
+        #expect(script.wake == nil)
     }
 
     @Test("a turn that others have wanted, and do not want any more, is kept, until others want it again")
@@ -111,7 +111,7 @@ struct EngineSharingTests {
         script.on { $0.lend(4, turn: (2, Duration.seconds(1).instant), now: $1) }
         script.cancel(3)
         #expect(script.passToNextWake() == [])
-        #expect(script.engine.nextWake(now: script.now) == nil)
+        #expect(script.wake == nil)
         script.acquire(5)
         #expect(script.passToNextWake() == [.resolve(4, .ended(.yielded))])
         #expect(script.now == Duration.seconds(2).instant)

@@ -1,0 +1,76 @@
+// Cancelling what a session runs, over another session, without ever striking the statement that comes after it.
+extension Engine {
+    mutating func cancelWork(of id: ConnectionID, onlyLockWaits: Bool, cause: EndCause?, now: Instant) {
+        guard let session = sessions[id] else { return }
+        let request = CancelRequest(
+            onlyLockWaits: onlyLockWaits,
+            cause: cause,
+            giveUpAt: now.advanced(by: cancelLimit(of: session, cause))
+        )
+        guard sessions.update(id, { $0.requestCancel(request) }) == true else { return }
+        sendCancel(to: id)
+    }
+
+    /// How long the answer to what is cancelled is waited for. A caller whose deadline has come waits for it, too: not for long, if
+    /// nothing is held that would be lost with the session.
+    private func cancelLimit(of session: ServerSession, _ cause: EndCause?) -> Duration {
+        guard case .timedOut = cause, !session.holdsSomething(hasLease: configuration.lease != nil) else {
+            return configuration.answerLimit
+        }
+        // Several round trips: whatever is under way on the shared session, the cancel, maybe once more, and the answer.
+        return min(configuration.responseTimeout, max(.seconds(2), configuration.overdueAfter * 5))
+    }
+
+    private mutating func sendCancel(to id: ConnectionID) {
+        guard let request = sessions[id]?.cancelRequest else { return }
+        sessions.update(id) { $0.noteCancelSent() }
+        if isCarrying, request.mayGoOverSharedSession {
+            pendingCancels.append(id)
+        } else {
+            actions.append(.cancelOutOfBand(id))
+        }
+    }
+
+    /// A cancel has been carried out, or has found nothing to cancel.
+    ///
+    /// - Parameter isRefused: Whether the server has refused it, for instance with 42501: this role may not cancel the other session.
+    mutating func cancelAnswered(_ id: ConnectionID, isRefused: Bool, now: Instant) {
+        guard sessions[id]?.cancelRequest != nil else { return }
+        sessions.update(id) { $0.cancelAnswered(isRefused: isRefused, now: now) }
+        settleCancelRequest(of: id, now: now)
+    }
+
+    package mutating func cancelledOutOfBand(_ id: ConnectionID, now: Instant) {
+        cancelAnswered(id, isRefused: false, now: now)
+        settleTable(now: now)
+    }
+
+    mutating func continueCancelRequests(now: Instant) {
+        for id in sessions.ids {
+            guard let request = sessions[id]?.cancelRequest else { continue }
+            if request.giveUpAt <= now {
+                close(id, because: .noAnswer, now: now)
+            } else if let nextAt = request.nextAt, nextAt <= now {
+                sendCancel(to: id)
+            }
+        }
+    }
+
+    /// Once the session has answered, and every cancel request for it too, it goes on.
+    mutating func settleCancelRequest(of id: ConnectionID, now: Instant) {
+        guard let settled = sessions.update(id, { $0.settle(now: now) }) ?? nil else { return }
+        for work in settled.submitted { actions.append(.submit(id, work)) }
+        if let (call, cause) = settled.statement { resolve(call, .settled(cause: cause)) }
+        settleUnconfirmed(on: id, now: now)
+    }
+
+    /// Sends it now, or as soon as no cancel request can strike it.
+    mutating func submit(_ work: Work, on id: ConnectionID, now: Instant) {
+        guard sessions.update(id, { $0.submit(work, now: now) }) == true else { return }
+        actions.append(.submit(id, work))
+    }
+}
+
+extension Failure {
+    static let noAnswer = Failure(.noAnswer, "The server did not answer in time, so the connection was given up.")
+}

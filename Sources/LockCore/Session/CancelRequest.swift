@@ -1,0 +1,53 @@
+/// The end that is made of what a session runs, over another session, repeated until the answer is there: a cancel that comes too early is
+/// swallowed.
+struct CancelRequest: Sendable {
+    /// After so many rounds without an effect the shared session is not asked any more: it may not be allowed to see the other one,
+    /// for instance because roles were changed between the two. While the statement has not reached the server, some are normal.
+    static let mostRounds = 12
+
+    let onlyLockWaits: Bool
+    private(set) var cause: Engine.EndCause?
+    /// When the session is given up if it has not answered.
+    private(set) var giveUpAt: Instant
+    /// When it is sent again.
+    private(set) var nextAt: Instant?
+    private var rounds = 0
+    private var unanswered = 0
+    private var isStatementAnswered = false
+
+    init(onlyLockWaits: Bool, cause: Engine.EndCause?, giveUpAt: Instant) {
+        self.onlyLockWaits = onlyLockWaits
+        self.cause = cause
+        self.giveUpAt = giveUpAt
+    }
+
+    /// Whether the shared session may be asked to carry it out.
+    var mayGoOverSharedSession: Bool { rounds < Self.mostRounds }
+
+    /// The answer to the statement is there, and those to all cancels.
+    var isSettled: Bool { isStatementAnswered && unanswered == 0 }
+
+    /// Another reason has come. What is being ended to begin anew is not to begin anew any more.
+    mutating func supersede(_ other: CancelRequest) {
+        guard cause == .renewed else { return }
+        cause = other.cause
+        giveUpAt = min(giveUpAt, other.giveUpAt)
+    }
+
+    mutating func noteSent() {
+        rounds += 1
+        unanswered += 1
+        nextAt = nil
+    }
+
+    mutating func answered(isRefused: Bool, now: Instant) {
+        unanswered -= 1
+        if !isStatementAnswered { nextAt = now.advanced(by: .milliseconds(min(1 << min(rounds, 7), 100))) }
+        if isRefused { rounds = Self.mostRounds }
+    }
+
+    mutating func noteStatementAnswered() {
+        isStatementAnswered = true
+        nextAt = nil
+    }
+}

@@ -1,0 +1,62 @@
+// When a session has something to do if nothing happens to it before.
+extension ServerSession {
+    /// The earliest of all that is below.
+    func due(_ configuration: Engine.Configuration, heardAt: Instant) -> Instant {
+        var due = deadline(configuration)
+        if let cancelRequest { due = min(due, cancelRequest.giveUpAt, cancelRequest.nextAt ?? .distantFuture) }
+        due = min(due, idleEnd(configuration) ?? .distantFuture)
+        due = min(due, heartbeat(configuration) ?? .distantFuture)
+        due = min(due, validityEnd(configuration) ?? .distantFuture)
+        return min(due, unseenWaitEnd(configuration, heardAt: heardAt) ?? .distantFuture)
+    }
+
+    /// When it counts as dead, or the attempt to connect as failed.
+    func deadline(_ configuration: Engine.Configuration) -> Instant {
+        if case .connecting(let attempt) = state { return attempt.until ?? .distantFuture }
+        var deadline = Instant.distantFuture
+        let limit = configuration.answerLimit
+        if let since = liveness.silentSince, let first = oldestWork, !first.mayLast { deadline = since.advanced(by: limit) }
+        if let answerBy = runningStatement?.answerBy { deadline = min(deadline, answerBy) }
+        if let since = liveness.answerMissedSince { deadline = min(deadline, since.advanced(by: limit)) }
+        return deadline
+    }
+
+    /// When it has been of no use for so long that it is closed.
+    func idleEnd(_ configuration: Engine.Configuration) -> Instant? {
+        guard case .idle(let since) = state else { return nil }
+        return since.advanced(by: configuration.idleTimeout)
+    }
+
+    /// When it is to give a sign of life, or is asked about over another session.
+    func heartbeat(_ configuration: Engine.Configuration) -> Instant? {
+        // One whose wait is being cancelled is given up if it does not answer.
+        if isWaiting { return cancelRequest == nil ? liveness.lastSent.advanced(by: configuration.heartbeatInterval) : nil }
+        // What runs on a checked-out session may have been sent behind a sign of life that the server does not answer.
+        guard isAnswered || statement != nil, cancelRequest == nil || statement != nil,
+            configuration.lease != nil && isKeptAlive || holdsSomething(hasLease: configuration.lease != nil)
+        else { return nil }
+        return liveness.lastSent.advanced(by: configuration.heartbeatInterval)
+    }
+
+    /// When its locks are no longer held for certain.
+    func validityEnd(_ configuration: Engine.Configuration) -> Instant? {
+        guard configuration.lease != nil, !liveness.isSuspect, holdsSomething(hasLease: true) else { return nil }
+        return liveness.validUntil
+    }
+
+    /// When a wait is given up because the server says nothing of it, nor anything else.
+    func unseenWaitEnd(_ configuration: Engine.Configuration, heardAt: Instant) -> Instant? {
+        guard let since = liveness.askedSince, awaitedKey != nil else { return nil }
+        return max(since, heardAt).advanced(by: configuration.answerLimit)
+    }
+}
+
+extension Engine.Work {
+    /// Whether there is no limit for its answer but that which its caller has set.
+    fileprivate var mayLast: Bool {
+        switch self {
+        case .wait, .statement: true
+        default: false
+        }
+    }
+}

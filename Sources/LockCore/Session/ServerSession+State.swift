@@ -1,0 +1,62 @@
+extension ServerSession {
+    enum State: Hashable, Sendable {
+        case connecting(Connecting)
+        /// Runs what can't block, for all.
+        case shared
+        case idle(since: Instant)
+        /// A blocking lock statement is on its way, or in the server's queue.
+        case waiting(AdvisoryKey)
+        case holding(AdvisoryKey)
+        /// The lock that it holds is being released.
+        case unlocking(AdvisoryKey)
+        /// Its wait has failed, and everything is unlocked to make sure that it holds nothing.
+        case verifying(AdvisoryKey, reported: Failure?)
+        /// Writes a record that fencing tokens come from.
+        case recording
+        case checkedOut(CheckOut)
+
+        var isConnecting: Bool { if case .connecting = self { true } else { false } }
+
+        /// For messages.
+        var name: String {
+            switch self {
+            case .connecting: "connecting"
+            case .shared: "shared"
+            case .idle: "idle"
+            case .waiting: "waiting"
+            case .holding: "holding a lock"
+            case .unlocking: "releasing its lock"
+            case .verifying: "proving that it holds nothing"
+            case .recording: "writing a record"
+            case .checkedOut: "checked out"
+            }
+        }
+    }
+
+    /// An attempt to connect.
+    struct Connecting: Hashable, Sendable {
+        /// When it has failed if nothing more is heard of it; `nil` while others' limits bring its turn.
+        var until: Instant?
+        /// What it has failed by then.
+        var lateFailure = Failure.noAnswer
+    }
+
+    /// What is decided about a session that a transaction or an explicit session has for itself.
+    struct CheckOut: Hashable, Sendable {
+        struct Statement: Hashable, Sendable {
+            let call: RequestID
+            let sentAt: Instant
+            /// When the session counts as dead if there is no answer; `nil` if it may take as long as it likes.
+            let answerBy: Instant?
+            /// The key that it takes, and may wait for. Then it is cancelled only while it waits for a lock.
+            let lockWait: AdvisoryKey?
+            /// How often it was begun anew, if it is a wait that can be.
+            let renewals: Int?
+            var isAnswered = false
+        }
+
+        var statement: Statement?
+        /// Whether there are locks on it that are to be looked after.
+        var isGuarding = false
+    }
+}

@@ -1,0 +1,110 @@
+/// The sessions of the pool, in the order in which they were opened.
+///
+/// Everything that changes one goes through here. So whether the invariants are to be checked, and whether something may be due at
+/// another time than before, follows from that, and no caller has to say so.
+struct SessionTable: Sendable {
+    private var sessions: [ServerSession] = []
+    private var lastID = 0
+    /// When the server was last heard of, over any session.
+    private(set) var heardAt = Instant(nanoseconds: .min)
+    /// When the first session has something to do, as far as that is known since the last change.
+    private var knownDue: Instant?
+    /// Whether the invariants have been checked since the last change.
+    private var isChecked = true
+
+    // MARK: Looking in
+
+    var count: Int { sessions.count }
+    /// In the order in which they were opened.
+    var all: [ServerSession] { sessions }
+    var ids: [ConnectionID] { sessions.map(\.id) }
+
+    subscript(id: ConnectionID) -> ServerSession? {
+        index(of: id).map { sessions[$0] }
+    }
+
+    /// What is true of a session, without a copy of it.
+    func read<Result>(_ id: ConnectionID, _ look: (ServerSession) -> Result) -> Result? {
+        index(of: id).map { look(sessions[$0]) }
+    }
+
+    func count(where isCounted: (ServerSession) -> Bool) -> Int {
+        sessions.count(where: isCounted)
+    }
+
+    func contains(where isMeant: (ServerSession) -> Bool) -> Bool {
+        sessions.contains(where: isMeant)
+    }
+
+    /// The oldest one that fits.
+    func first(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
+        sessions.first(where: isMeant)?.id
+    }
+
+    // MARK: Changing
+
+    mutating func open(_ role: Engine.Role) -> ConnectionID {
+        lastID += 1
+        let id = ConnectionID(lastID)
+        sessions.append(ServerSession(id, role))
+        noteChange()
+        return id
+    }
+
+    mutating func remove(_ id: ConnectionID) -> ServerSession? {
+        guard let index = index(of: id) else { return nil }
+        noteChange()
+        return sessions.remove(at: index)
+    }
+
+    /// - Returns: `nil` if there is no such session any more.
+    @discardableResult
+    mutating func update<Result>(_ id: ConnectionID, _ change: (inout ServerSession) -> Result) -> Result? {
+        guard let index = index(of: id) else { return nil }
+        noteChange()
+        return change(&sessions[index])
+    }
+
+    mutating func noteHeard(now: Instant) {
+        heardAt = now
+        noteChange()
+    }
+
+    private mutating func noteChange() {
+        knownDue = nil
+        isChecked = false
+    }
+
+    // MARK: What follows
+
+    /// When the first session has something to do.
+    mutating func due(_ configuration: Engine.Configuration) -> Instant {
+        if let knownDue { return knownDue }
+        let due = sessions.reduce(Instant.distantFuture) { min($0, $1.due(configuration, heardAt: heardAt)) }
+        knownDue = due
+        return due
+    }
+
+    /// The sessions of which something is true that can't be, and what it is.
+    mutating func takeBroken() -> [(id: ConnectionID, what: String)] {
+        guard !isChecked else { return [] }
+        isChecked = true
+        var broken: [(id: ConnectionID, what: String)] = []
+        for index in sessions.indices {
+            sessions[index].checkInvariants()
+            if let what = sessions[index].brokenInvariant { broken.append((sessions[index].id, what)) }
+        }
+        return broken
+    }
+
+    /// Numbers ascend, as sessions are appended only.
+    private func index(of id: ConnectionID) -> Int? {
+        guard sessions.count > 4 else { return sessions.firstIndex { $0.id == id } }
+        var (low, high) = (0, sessions.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if sessions[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low < sessions.count && sessions[low].id == id ? low : nil
+    }
+}
