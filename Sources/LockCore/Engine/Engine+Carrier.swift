@@ -5,7 +5,7 @@ extension Engine {
     /// What has come together goes out.
     mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
-        if !fencesToWrite.isEmpty { writeFences(now: now) }
+        if records.isAnyToWrite { writeRecord(now: now) }
         let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.state == .due || growth.state == .due
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }

@@ -59,7 +59,7 @@ extension Engine {
         guard let session = sessions.remove(id) else { return }
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, session.role, failure))) }
         noteClosing(id)
-        if session.role == .scribe { abandonScribe() }
+        if session.role == .scribe { records.abandonWriting() }
         if let index = carrierIndex(id) {
             abandonCarrier(carriers.remove(at: index), session, failure, now: now)
         }
@@ -80,7 +80,7 @@ extension Engine {
         case .connecting, .shared, .idle, .holding, .unlocking, .recording:
             break
         }
-        dropFences(on: id, because: failure)
+        dropRecords(on: id, because: failure)
         table.lost(id, failure, now: now)
         // What was lost together is not to come back in step.
         if nextConnectAt == nil { nextConnectAt = now.advanced(by: backoff.next(using: &random)) }
@@ -295,7 +295,7 @@ extension Engine {
                 resolve(call, .failed(failure))
             }
         case .scribe:
-            failAllFences(failure)
+            failRecords(failure)
             settleTable(now: now)
         case .waiter:
             // The carrier goes on polling for them.

@@ -58,12 +58,12 @@ extension Engine {
         let granted = Unconfirmed(session: session, holder: id, key: key)
         if isReady(granted, now: now) { return give(id, granted) }
         unconfirmed[id] = granted
-        if let key { beginFence(key, on: session, now: now) }
-        if !isProven(session, now: now) || key.map({ fences[$0]?.position != nil }) ?? false { confirm(session, now: now) }
+        if let key { beginRecord(key, on: session, now: now) }
+        if !isProven(session, now: now) || key.map(records.isWritten) ?? false { confirm(session, now: now) }
     }
 
     private func isReady(_ granted: Unconfirmed, now: Instant) -> Bool {
-        isProven(granted.session, now: now) && (granted.key.map(isFenced) ?? true)
+        isProven(granted.session, now: now) && (granted.key.map(records.isConfirmed) ?? true)
     }
 
     private mutating func give(_ id: RequestID, _ granted: Unconfirmed) {
@@ -83,10 +83,7 @@ extension Engine {
         guard !waiting.isEmpty else { return }
         var isProofNeeded = !isProven(id, now: now)
         for (request, granted) in waiting {
-            if let key = granted.key, let fence = fences[key], fence.position != nil, !fence.isConfirmed {
-                fences[key]?.isConfirmed = answeredCount > fence.sentBefore
-                isProofNeeded = isProofNeeded || answeredCount <= fence.sentBefore
-            }
+            if let key = granted.key, records.confirm(key, answeredCount: answeredCount) { isProofNeeded = true }
             guard isReady(granted, now: now) else { continue }
             _ = takeUnconfirmed(request)
             give(request, granted)

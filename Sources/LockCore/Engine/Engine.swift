@@ -84,12 +84,7 @@ package struct Engine: Sendable {
     var surveyAt: Instant?
 
     // Fencing tokens.
-    var fences: [AdvisoryKey: Fence] = [:]
-    var fencesToWrite: [AdvisoryKey] = []
-    var fencesBeingWritten: [(key: AdvisoryKey, number: Int)] = []
-    var nextFence = 0
-    /// The calls that wait for a new token of a lock that is held, in the order in which they were made.
-    var renewals: [AdvisoryKey: [RequestID]] = [:]
+    var records = FencingRecords()
 
     var lifecycle = Lifecycle.running
 
@@ -222,7 +217,7 @@ package struct Engine: Sendable {
 
     /// Nothing is held, asked for, or on its way.
     package var isQuiet: Bool {
-        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && fences.isEmpty
+        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && records.isEmpty
             && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
             && sessions.all.allSatisfy(\.isQuiet)
     }
@@ -243,10 +238,7 @@ package struct Engine: Sendable {
     /// The request does not wait for its proof or token any more.
     mutating func takeUnconfirmed(_ id: RequestID) -> Unconfirmed? {
         guard let waiting = unconfirmed.removeValue(forKey: id) else { return nil }
-        if waiting.holder != id, let key = waiting.key {
-            renewals[key]?.removeAll { $0 == id }
-            if renewals[key]?.isEmpty == true { renewals[key] = nil }
-        }
+        if waiting.holder != id, let key = waiting.key { records.endRenewal(key, of: id) }
         return waiting
     }
 
@@ -294,7 +286,7 @@ package struct Engine: Sendable {
         case .endWait(let key):
             endWait(key, now: now)
         case .unlock(let key, let mode, on: let connection):
-            dropFence(key)
+            dropRecord(key)
             unlock(key, mode, on: connection, now: now)
         case .changeMode(let key, to: let mode, on: let connection):
             changeMode(key, to: mode, on: connection, now: now)
