@@ -4,7 +4,7 @@ import PostgresLockTesting
 import Testing
 
 /// Two servers that were one, without a cluster manager: copies of one cluster, which share its system identifier.
-@Suite("Failover", .timeLimit(.minutes(10)))
+@Suite("Failover", .timeLimit(.minutes(40)))
 struct FailoverTests {
     @Test(
         "of two standbys that took the same timeline, the one that is behind what was seen is refused until it has caught up",

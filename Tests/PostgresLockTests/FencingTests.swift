@@ -219,7 +219,7 @@ struct FencingTests {
         "an upgrade that can't have its token, since there is no connection for it, says so",
         .database,
         .direct("a pooler keeps the sessions of a role"),
-        .timeLimit(.minutes(10))
+        .timeLimit(.minutes(40))
     )
     func upgradeWithoutScribe() async throws {
         let database = try TestDatabase.get()

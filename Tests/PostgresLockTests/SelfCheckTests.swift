@@ -105,7 +105,7 @@ struct SelfCheckTests {
         "locks on a server that another one was promoted over are lost as soon as the other one is seen",
         .server(),
         .direct("there is no pooler before two servers"),
-        .timeLimit(.minutes(10))
+        .timeLimit(.minutes(40))
     )
     func replaced() async throws {
         let database = try TestDatabase.get()

@@ -13,8 +13,8 @@ struct FencingRecordsTests {
     /// A record for the key 1 on the session 1, which is on the disk.
     private static func written() -> FencingRecords {
         var records = FencingRecords()
-        #expect(records.begin(1, on: 1))
-        #expect(records.beginWriting())
+        #expect(records.begin(1, on: 1) == true)
+        #expect(records.beginWriting() == true)
         #expect(records.written(early, sentCount: sentCount) == [1])
         return records
     }
@@ -22,12 +22,12 @@ struct FencingRecordsTests {
     @Test("one record serves all keys that need one, and a key that has one needs no other")
     func shared() {
         var records = FencingRecords()
-        #expect(!records.beginWriting())
-        #expect(records.begin(1, on: 1))
-        #expect(!records.begin(1, on: 1))
-        #expect(records.begin(2, on: 1))
+        #expect(records.beginWriting() == false)
+        #expect(records.begin(1, on: 1) == true)
+        #expect(records.begin(1, on: 1) == false)
+        #expect(records.begin(2, on: 1) == true)
         #expect(records.isAnyToWrite)
-        #expect(records.beginWriting())
+        #expect(records.beginWriting() == true)
         #expect(!records.isAnyToWrite)
         #expect(records.isUnwritten(1) && records.isUnwritten(2))
         #expect(records.written(Self.early, sentCount: Self.sentCount) == [1])
@@ -38,19 +38,20 @@ struct FencingRecordsTests {
     func confirmation() {
         var records = Self.written()
         #expect(!records.isConfirmed(1))
-        #expect(records.confirm(1, answeredCount: 5))
+        #expect(records.confirm(1, answeredCount: 5) == true)
         #expect(!records.isConfirmed(1))
-        #expect(!records.confirm(1, answeredCount: 6))
+        #expect(records.confirm(1, answeredCount: 6) == false)
         #expect(records.isConfirmed(1))
     }
 
     @Test("an answer confirms no record that is not on the disk yet")
     func unwritten() {
         var records = FencingRecords()
-        #expect(records.begin(1, on: 1))
-        #expect(!records.confirm(1, answeredCount: 100))
+        #expect(records.begin(1, on: 1) == true)
+        #expect(records.confirm(1, answeredCount: 100) == false)
         #expect(!records.isConfirmed(1))
-        #expect(records.takeToken(1) == nil)
+        let token = records.takeToken(1)
+        #expect(token == nil)
     }
 
     @Test("holders to whom the key is passed on get growing indices of one position")
@@ -66,12 +67,12 @@ struct FencingRecordsTests {
     @Test("what was being written when its session was lost is written again, ahead of the rest")
     func abandoned() {
         var records = FencingRecords()
-        #expect(records.begin(1, on: 1))
-        #expect(records.beginWriting())
-        #expect(records.begin(2, on: 1))
+        #expect(records.begin(1, on: 1) == true)
+        #expect(records.beginWriting() == true)
+        #expect(records.begin(2, on: 1) == true)
         records.abandonWriting()
         #expect(records.isAnyToWrite)
-        #expect(records.beginWriting())
+        #expect(records.beginWriting() == true)
         #expect(records.written(Self.late, sentCount: Self.sentCount) == [1])
         #expect(records.isWritten(1) && records.isWritten(2))
     }
@@ -79,24 +80,25 @@ struct FencingRecordsTests {
     @Test("the position of an earlier tenure of a key is not that of the next one")
     func tenures() {
         var records = FencingRecords()
-        #expect(records.begin(1, on: 1))
-        #expect(records.beginWriting())
+        #expect(records.begin(1, on: 1) == true)
+        #expect(records.beginWriting() == true)
         #expect(records.drop(1) == [])
-        #expect(records.begin(1, on: 1))
+        #expect(records.begin(1, on: 1) == true)
         #expect(records.written(Self.early, sentCount: Self.sentCount) == [])
         #expect(records.isUnwritten(1))
-        #expect(records.beginWriting())
+        #expect(records.beginWriting() == true)
         #expect(records.written(Self.late, sentCount: Self.sentCount) == [1])
-        #expect(!records.confirm(1, answeredCount: 6))
-        #expect(records.takeToken(1)?.position == Self.late)
+        #expect(records.confirm(1, answeredCount: 6) == false)
+        let token = records.takeToken(1)
+        #expect(token?.position == Self.late)
     }
 
     @Test("a record that could not be written is forgotten, and what has come since is not")
     func failed() {
         var records = FencingRecords()
-        #expect(records.begin(1, on: 1))
-        #expect(records.beginWriting())
-        #expect(records.begin(2, on: 1))
+        #expect(records.begin(1, on: 1) == true)
+        #expect(records.beginWriting() == true)
+        #expect(records.begin(2, on: 1) == true)
         #expect(records.writingFailed() == [1])
         #expect(!records.isUnwritten(1) && records.isUnwritten(2))
         #expect(records.failAll() == [2])
@@ -106,8 +108,8 @@ struct FencingRecordsTests {
     @Test("no record is confirmed for a session that is gone when the position comes")
     func gone() {
         var records = FencingRecords()
-        #expect(records.begin(1, on: 2))
-        #expect(records.beginWriting())
+        #expect(records.begin(1, on: 2) == true)
+        #expect(records.beginWriting() == true)
         #expect(records.written(Self.early, sentCount: Self.sentCount) == [])
         #expect(!records.isWritten(1))
     }
@@ -115,7 +117,7 @@ struct FencingRecordsTests {
     @Test("a loss takes the records of its own session, and no others")
     func lost() {
         var records = Self.written()
-        #expect(records.begin(2, on: 2))
+        #expect(records.begin(2, on: 2) == true)
         records.drop(on: 1)
         #expect(!records.isWritten(1) && records.isUnwritten(2))
     }
@@ -123,7 +125,7 @@ struct FencingRecordsTests {
     @Test("a new token of a held lock has a record of its own, and a release tells those who wait for one")
     func renewal() {
         var records = Self.written()
-        #expect(!records.confirm(1, answeredCount: 6))
+        #expect(records.confirm(1, answeredCount: 6) == false)
         records.renew(1, for: 7, on: 1)
         #expect(records.isUnwritten(1) && !records.isConfirmed(1))
         #expect(records.drop(1) == [7])
