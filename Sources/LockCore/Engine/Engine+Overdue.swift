@@ -11,7 +11,9 @@ extension Engine {
     mutating func noteOverdue(now: Instant) {
         guard isCarrierWaitedFor else { return }
         for carrier in carriers {
-            guard let since = sessions[carrier.id]?.liveness.silentSince, since.advanced(by: configuration.overdueAfter) <= now else { continue }
+            guard let since = sessions[carrier.id]?.liveness.silentSince, since.advanced(by: configuration.overdueAfter) <= now else {
+                continue
+            }
             noteOverdue(carrier.id, now: now)
         }
         ensureCarrier(now: now)

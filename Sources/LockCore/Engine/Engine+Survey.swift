@@ -10,7 +10,9 @@ extension Engine {
 
     /// When the other hosts are to be asked; `nil` while nothing is held.
     mutating func nextSurvey(now: Instant) -> Instant? {
-        guard let interval = configuration.surveyInterval, sessions.contains(where: { $0.holdsSomething(hasLease: configuration.lease != nil) }) else {
+        guard let interval = configuration.surveyInterval,
+            sessions.contains(where: { $0.holdsSomething(hasLease: configuration.lease != nil) })
+        else {
             surveyAt = nil
             return nil
         }

@@ -20,11 +20,13 @@ extension LockManager {
         defer { turnTime = nil }
         let end = engine.endTurn(now: time)
         performActions()
+        if let wake = end.wake { arm(at: wake, now: time) }
+        // Taken first: while one of them waits for its answer, others may be submitted to.
+        let unflushed = self.unflushed
+        self.unflushed.removeAll(keepingCapacity: true)
         for id in unflushed {
             connections[id]?.flushIfNeeded(mayWait: id == end.loneConnection)
         }
-        unflushed.removeAll(keepingCapacity: true)
-        if let wake = end.wake { arm(at: wake, now: time) }
     }
 
     private func performActions() {

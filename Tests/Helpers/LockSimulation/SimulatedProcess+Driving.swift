@@ -146,6 +146,8 @@ extension SimulatedProcess {
 
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let link = links[id] else { return }
+        let own: OwnStatement? = if case .statement(let call) = work { statements.removeValue(forKey: call) } else { nil }
+        if case .statement(let call) = work, own == nil { ledger.report("process \(self.id) has no statement for \(call)") }
         let statement: SimulatedStatement =
             switch work {
             case .batch(let batch): .batch(batch)
@@ -160,11 +162,10 @@ extension SimulatedProcess {
             case .probe(let target, _): .probe(links[target]?.session)
             case .countLocks: .countLocks
             case .look(let looks): .look(looks.map { links[$0.connection]?.session })
-            case .statement(let call): statements[call]?.statement ?? .heartbeat
+            case .statement: own?.statement ?? .heartbeat
             }
-        let onReply = if case .statement(let call) = work { statements.removeValue(forKey: call)?.onReply } else { nil as ((SimulatedReply) -> Void)? }
         link.submit(statement) { [self] reply in
-            onReply?(reply)
+            own?.onReply(reply)
             let answer = Engine.Answer(rows: reply.rows, position: reply.position, count: reply.count, failure: reply.failure)
             drive { $0.answered(id, answer, now: $1) }
         }

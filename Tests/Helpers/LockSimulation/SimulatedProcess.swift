@@ -12,8 +12,13 @@ final class SimulatedProcess {
 
     var engine: Engine
     var calls: [RequestID: (number: Int, completion: (Engine.Outcome) -> Void)] = [:]
-    /// What the calls run that have a session checked out, and who gets the answer.
-    var statements: [RequestID: (statement: SimulatedStatement, onReply: (SimulatedReply) -> Void)] = [:]
+    /// What the calls run that have a session checked out.
+    var statements: [RequestID: OwnStatement] = [:]
+    struct OwnStatement {
+        let statement: SimulatedStatement
+        let onReply: (SimulatedReply) -> Void
+    }
+
     var links: [ConnectionID: SimulatedLink] = [:]
     var attempts: Set<ConnectionID> = []
     /// What the calls that ask for a session lock will hold.

@@ -188,7 +188,7 @@ final class SimulatedSessionScope {
         process.call(
             within: (limit ?? timeout) + timeout + .milliseconds(1),
             { [process] engine, id, _ in
-                process.statements[id] = (statement, { reply = $0 })
+                process.statements[id] = .init(statement: statement) { reply = $0 }
                 engine.beginStatement(
                     id,
                     on: connection,

@@ -157,7 +157,7 @@ final class SimulatedTransaction {
             // From then on the connection has the usual time to answer, or is given up.
             within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
             { [process] engine, id, now in
-                process.statements[id] = (statement, { reply = $0 })
+                process.statements[id] = .init(statement: statement) { reply = $0 }
                 engine.beginStatement(id, on: connection, deadline: deadline, lockWait: lockWait, renewals: renewals, now: now)
             },
             completion: { _, outcome in completion(outcome, reply) }
@@ -181,7 +181,7 @@ final class SimulatedTransaction {
         process.call(
             within: timeout * 2 + .milliseconds(1),
             { [process] engine, id, now in
-                process.statements[id] = (.endTransaction, { isClean = $0.failure == nil })
+                process.statements[id] = .init(statement: .endTransaction) { isClean = $0.failure == nil }
                 engine.beginStatement(id, on: connection, deadline: deadline, now: now)
             },
             completion: { [self] _, _ in

@@ -118,7 +118,9 @@ struct EngineRenewalTests {
             if isCancelled { script.cancel(2) }
             script.answered(2, true)
             #expect(
-                script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: isCancelled ? .cancelled : .renewed))]
+                script.on { $0.answered(1, Engine.Answer(), now: $1) } == [
+                    .resolve(2, .settled(cause: isCancelled ? .cancelled : .renewed))
+                ]
             )
         }
     }
