@@ -208,10 +208,10 @@ struct LeaseTests {
             switch round % 3 {
             case 0:
                 let error = await lockError { try await locks.withTransaction(locking: "a", timeout: limit) { _ in } }
-                #expect(error?.code == .timedOut)
+                #expect(error.map { [.timedOut, .noAnswer].contains($0.code) } == true, "\(String(describing: error))")
             case 1:
                 let error = await lockError { try await locks.withSession { try await $0.lock("a", timeout: limit) } }
-                #expect(error?.code == .timedOut)
+                #expect(error.map { [.timedOut, .noAnswer].contains($0.code) } == true, "\(String(describing: error))")
             default:
                 #expect(try await locks.withSession { try await $0.tryLock("b") })
             }

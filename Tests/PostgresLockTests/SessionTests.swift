@@ -193,8 +193,7 @@ struct SessionTests {
         }
         try await locks.withSession { session in
             try await session.lock("first")
-            let error = await lockError { try await session.lock("taken", timeout: .milliseconds(10)) }
-            #expect(error?.code == .timedOut)
+            await expectTimedOut { try await session.lock("taken", timeout: $0) }
             #expect(try await database.locks() == 2)
         }
         try await taken.release()

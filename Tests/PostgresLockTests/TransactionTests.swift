@@ -101,10 +101,7 @@ struct TransactionTests {
             try await transaction.lock("a")
             let isTaken = try await transaction.tryLock("taken")
             #expect(!isTaken)
-            let error = await #expect(throws: LockError.self) {
-                try await transaction.lock("taken", timeout: .milliseconds(50))
-            }
-            #expect(error?.code == .timedOut)
+            await expectTimedOut { try await transaction.lock("taken", timeout: $0) }
             let waiting = Task { try await transaction.lock("taken") }
             try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
             waiting.cancel()
@@ -120,11 +117,12 @@ struct TransactionTests {
 
     @Test("a deadlock between transactions is broken by PostgreSQL, and named")
     func deadlock() async throws {
-        let locks = try TestDatabase.get().manager()
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
         @Sendable func cross(_ first: LockKey, _ second: LockKey) async throws -> LockError.Code? {
             do {
                 try await locks.withTransaction(locking: first) { transaction in
-                    try await Task.sleep(for: .milliseconds(50))
+                    try await database.eventually("both hold one") { try await database.locks() == 2 }
                     try await transaction.lock(second)
                 }
                 return nil

@@ -31,17 +31,15 @@ extension Engine {
         }
     }
 
-    /// A cancel has been carried out, or has found nothing to cancel.
-    ///
-    /// - Parameter isRefused: Whether the server has refused it, for instance with 42501: this role may not cancel the other session.
-    mutating func cancelAnswered(_ id: ConnectionID, isRefused: Bool, now: Instant) {
+    /// One round of a cancel request is over.
+    mutating func cancelAnswered(_ id: ConnectionID, _ answer: CancelRequest.Answer, now: Instant) {
         guard sessions[id]?.cancelRequest != nil else { return }
-        sessions.update(id) { $0.cancelAnswered(isRefused: isRefused, now: now) }
+        sessions.update(id) { $0.cancelAnswered(answer, now: now) }
         settleCancelRequest(of: id, now: now)
     }
 
     package mutating func cancelledOutOfBand(_ id: ConnectionID, now: Instant) {
-        cancelAnswered(id, isRefused: false, now: now)
+        cancelAnswered(id, .notFound, now: now)
         settleTable(now: now)
     }
 

@@ -95,8 +95,9 @@ extension Engine {
         case .countLocks:
             locksCounted(answer, on: id, now: now)
         case .cancel(let target, let onlyLockWaits):
-            if onlyLockWaits, answer.failure == nil, answer.rows.first == true { noteWaitFound(target, now: now) }
-            cancelAnswered(target, isRefused: answer.failure != nil, now: now)
+            let isFound = answer.failure == nil && answer.rows.first == true
+            if onlyLockWaits, isFound { noteWaitFound(target, now: now) }
+            cancelAnswered(target, answer.failure != nil ? .refused : isFound ? .found : .notFound, now: now)
         case .wait(let key, _, _):
             waitAnswered(key, on: id, answer, now: now)
         case .batch(let batch) where batch.kind.verb == .tryLock:

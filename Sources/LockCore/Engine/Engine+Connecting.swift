@@ -128,7 +128,7 @@ extension Engine {
             close(id, because: failure, now: now)
         } else {
             sessions.update(id) { $0.noteMayBeStruck() }
-            cancelAnswered(id, isRefused: false, now: now)
+            cancelAnswered(id, .notFound, now: now)
         }
     }
 

@@ -5,6 +5,20 @@ struct CancelRequest: Sendable {
     /// for instance because roles were changed between the two. While the statement has not reached the server, some are normal.
     static let mostRounds = 12
 
+    /// What has become of one round.
+    enum Answer: Hashable, Sendable {
+        /// The session was told to end what it ran.
+        case found
+        /// It ran nothing that could be cancelled, or what became of the round is not known.
+        case notFound
+        /// The server has refused it, for instance with 42501: this role may not cancel the other session.
+        case refused
+    }
+
+    /// A session that was told ends its wait within moments; on a busy machine it does not come to do so for some time. Told again
+    /// meanwhile, it could be struck where it reports its end, and that is an error in the server's log.
+    private static let pauseAfterFound = Duration.milliseconds(500)
+
     let onlyLockWaits: Bool
     private(set) var cause: Engine.EndCause?
     /// When the session is given up if it has not answered.
@@ -40,10 +54,11 @@ struct CancelRequest: Sendable {
         nextAt = nil
     }
 
-    mutating func answered(isRefused: Bool, now: Instant) {
+    mutating func answered(_ answer: Answer, now: Instant) {
         unanswered -= 1
-        if !isStatementAnswered { nextAt = now.advanced(by: .milliseconds(min(1 << min(rounds, 7), 100))) }
-        if isRefused { rounds = Self.mostRounds }
+        let pause = answer == .found ? Self.pauseAfterFound : .milliseconds(min(1 << min(rounds, 7), 100))
+        if !isStatementAnswered { nextAt = now.advanced(by: pause) }
+        if answer == .refused { rounds = Self.mostRounds }
     }
 
     mutating func noteStatementAnswered() {

@@ -223,8 +223,7 @@ struct ServerSession: Sendable {
 
     mutating func noteCancelSent() { cancelRequest?.noteSent() }
 
-    /// - Parameter isRefused: Whether the session that it was sent over could not carry it out.
-    mutating func cancelAnswered(isRefused: Bool, now: Instant) { cancelRequest?.answered(isRefused: isRefused, now: now) }
+    mutating func cancelAnswered(_ answer: CancelRequest.Answer, now: Instant) { cancelRequest?.answered(answer, now: now) }
 
     mutating func noteMayBeStruck() { mayBeStruck = true }
 

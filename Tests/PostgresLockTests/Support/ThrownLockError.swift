@@ -19,3 +19,22 @@ nonisolated(nonsending) func lockError<Result>(
         return nil
     }
 }
+
+/// Expects that the body, which asks for a lock that is taken, ends by the code `timedOut`.
+///
+/// On a busy machine the server may not have said within a short limit that the lock is taken. Then the body is run again with a longer
+/// one.
+nonisolated(nonsending) func expectTimedOut(
+    sourceLocation: SourceLocation = #_sourceLocation,
+    of body: nonisolated(nonsending) (_ timeout: Duration) async throws -> Void
+) async {
+    var limit = Duration.milliseconds(100)
+    while true {
+        let error = await lockError(sourceLocation: sourceLocation) { try await body(limit) }
+        guard error?.code == .noAnswer, limit < .seconds(20) else {
+            #expect(error?.code == .timedOut, "\(String(describing: error))", sourceLocation: sourceLocation)
+            return
+        }
+        limit *= 4
+    }
+}
