@@ -116,10 +116,13 @@ struct ServerSession: Sendable {
 
     // MARK: Checked out
 
-    /// - Returns: Whether it is checked out; if so, whoever has it runs this from now on.
+    /// - Returns: Whether it is checked out, and runs nothing else; if so, whoever has it runs this from now on.
     mutating func run(_ statement: CheckOut.Statement) -> Bool {
         guard case .checkedOut(var checkOut) = state else { return false }
-        if checkOut.statement != nil { broken("a statement was begun") }
+        guard checkOut.statement == nil else {
+            broken("a second statement was begun")
+            return false
+        }
         checkOut.statement = statement
         state = .checkedOut(checkOut)
         liveness.noteStatement()
@@ -230,9 +233,9 @@ struct ServerSession: Sendable {
     // MARK: What it holds
 
     mutating func noteHeld(_ change: Int) {
+        guard heldCount + change >= 0 else { return broken("more was released than it held") }
         heldCount += change
         mostHeld = max(mostHeld, heldCount)
-        if heldCount < 0 { broken("more was released than it held") }
     }
 
     // MARK: Whether it lives

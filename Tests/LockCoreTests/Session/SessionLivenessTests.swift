@@ -1,0 +1,81 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("What is known of whether a session lives")
+struct SessionLivenessTests {
+    private static func at(_ seconds: Int) -> Instant { Duration.seconds(seconds).instant }
+
+    @Test("a session is silent since the first thing that it has not answered, whatever it is sent behind that")
+    func silence() {
+        var liveness = SessionLiveness()
+        liveness.noteSent(Self.at(1))
+        #expect(liveness.silentSince == nil, "it owes nothing")
+        liveness.noteSent(Self.at(2), owes: true)
+        liveness.noteSent(Self.at(3), owes: true)
+        #expect(liveness.silentSince == Self.at(2))
+        #expect(liveness.lastSent == Self.at(3))
+        liveness.noteHeard(owingSince: Self.at(4))
+        #expect(liveness.silentSince == Self.at(4), "the answer shows that it was not silent so far")
+        liveness.noteHeard(owingSince: nil)
+        #expect(liveness.silentSince == nil)
+    }
+
+    @Test("an answer ends all doubts but that about its locks")
+    func heard() {
+        var liveness = SessionLiveness()
+        _ = liveness.renew(until: Self.at(1))
+        liveness.noteOverdue()
+        liveness.noteAsked(Self.at(1))
+        liveness.noteAnswerMissed(Self.at(1))
+        liveness.noteSuspect()
+        liveness.noteHeard(owingSince: nil)
+        #expect(!liveness.isOverdue)
+        #expect(liveness.askedSince == nil)
+        #expect(liveness.answerMissedSince == nil)
+        #expect(liveness.isSuspect)
+    }
+
+    @Test("the server is asked about a session since the first question that has no answer, and each question counts as sent")
+    func asked() {
+        var liveness = SessionLiveness()
+        liveness.noteAsked(Self.at(1))
+        liveness.noteAsked(Self.at(2))
+        #expect(liveness.askedSince == Self.at(1))
+        #expect(liveness.lastSent == Self.at(2))
+        liveness.forgetAsked()
+        #expect(liveness.askedSince == nil)
+    }
+
+    @Test("an answer is missed since the server first said so, until it says that the statement runs, or another one begins")
+    func missed() {
+        for isSeen in [true, false] {
+            var liveness = SessionLiveness()
+            liveness.noteAsked(Self.at(1))
+            liveness.noteAnswerMissed(Self.at(1))
+            liveness.noteAnswerMissed(Self.at(2))
+            #expect(liveness.answerMissedSince == Self.at(1))
+            if isSeen { liveness.noteActive() } else { liveness.noteStatement() }
+            #expect(liveness.answerMissedSince == nil)
+            #expect((liveness.askedSince == nil) == !isSeen)
+        }
+    }
+
+    @Test("a session lives for certain until the latest time that was proved, and is not in doubt after a proof of a later one")
+    func renewed() {
+        var liveness = SessionLiveness()
+        #expect(liveness.validUntil == nil)
+        let isFirst = liveness.renew(until: Self.at(5))
+        #expect(isFirst)
+        liveness.noteSuspect()
+        for time in [3, 5] {
+            let isLater = liveness.renew(until: Self.at(time))
+            #expect(!isLater)
+        }
+        #expect(liveness.validUntil == Self.at(5))
+        #expect(liveness.isSuspect)
+        let isLater = liveness.renew(until: Self.at(6))
+        #expect(isLater)
+        #expect(!liveness.isSuspect)
+    }
+}

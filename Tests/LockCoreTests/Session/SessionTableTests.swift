@@ -1,0 +1,114 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("The table of sessions")
+struct SessionTableTests {
+    private static let configuration = Engine.Configuration()
+    private static func at(_ seconds: Int) -> Instant { Duration.seconds(seconds).instant }
+
+    @Test("sessions have ascending numbers, which are never used twice, and are found whatever was removed before them")
+    func numbers() {
+        var table = SessionTable()
+        var expected: [ConnectionID] = []
+        for number in 1...20 {
+            let id = table.open(number == 1 ? .carrier : .waiter)
+            #expect(id == ConnectionID(number))
+            expected.append(id)
+            guard number % 3 == 0 else { continue }
+            let removed = table.remove(expected.remove(at: expected.count / 2))
+            #expect(removed != nil)
+        }
+        #expect(table.ids == expected)
+        #expect(table.count == expected.count)
+        #expect(table.all.map(\.id) == expected)
+        for number in 0...21 {
+            let id = ConnectionID(number)
+            #expect(table[id]?.id == (expected.contains(id) ? id : nil))
+            #expect(table.read(id) { $0.id } == table[id]?.id)
+        }
+        #expect(table.first { $0.role == .waiter } == expected[1])
+        #expect(table.count { $0.role == .waiter } == expected.count - 1)
+        #expect(table.contains { $0.role == .carrier })
+        #expect(!table.contains { $0.role == .scribe })
+        for id in expected { _ = table.remove(id) }
+        let next = table.open(.waiter)
+        #expect(next == 21)
+    }
+
+    @Test("what happens to a session that is gone changes nothing")
+    func gone() {
+        var table = SessionTable()
+        let id = table.open(.waiter)
+        _ = table.remove(id)
+        let removed = table.remove(id)
+        #expect(removed == nil)
+        let result = table.update(id) { $0.connected(now: ServerSession.start) }
+        #expect(result == nil)
+        #expect(table.count == 0)
+    }
+
+    // MARK: When something is due
+
+    @Test("after each change of a session it is looked anew when the first one has something to do")
+    func due() {
+        var table = SessionTable()
+        #expect(table.due(Self.configuration) == .distantFuture)
+        let first = table.open(.waiter)
+        #expect(table.due(Self.configuration) == .distantFuture)
+        table.update(first) { $0.connecting(.init(until: Self.at(5))) }
+        #expect(table.due(Self.configuration) == Self.at(5))
+        table.update(first) { _ = $0.connected(now: Self.at(1)) }
+        #expect(table.due(Self.configuration) == Self.at(61))
+        let second = table.open(.carrier)
+        table.update(second) { $0.connecting(.init(until: Self.at(8))) }
+        #expect(table.due(Self.configuration) == Self.at(8), "of several sessions the first one counts")
+        _ = table.remove(second)
+        #expect(table.due(Self.configuration) == Self.at(61))
+        _ = table.remove(first)
+        #expect(table.due(Self.configuration) == .distantFuture)
+    }
+
+    @Test("what is heard of the server puts off the end of a wait of which nothing is heard")
+    func heard() {
+        var table = SessionTable()
+        let id = table.open(.waiter)
+        table.update(id) { session in
+            session = ServerSession.waiting()
+            session.noteAsked(now: Self.at(10))
+            session.noteAsked(now: Self.at(60))
+        }
+        #expect(table.due(Self.configuration) == Self.at(40))
+        table.noteHeard(now: Self.at(15))
+        #expect(table.heardAt == Self.at(15))
+        #expect(table.due(Self.configuration) == Self.at(45))
+    }
+
+    // MARK: Invariants
+
+    @Test("a session of which something is true that can't be is reported after the change that made it so, and not without a change")
+    func broken() {
+        var table = SessionTable()
+        let ids = [table.open(.carrier), table.open(.waiter)]
+        #expect(table.takeBroken().isEmpty)
+        table.update(ids[1]) { $0.hold(1) }
+        let broken = table.takeBroken()
+        #expect(broken.map(\.id) == [ids[1]])
+        #expect(broken.map(\.what) == ["a wait was granted while it was connecting"])
+        #expect(table.takeBroken().isEmpty)
+        _ = table.remove(ids[1])
+        table.update(ids[0]) { _ = $0.connected(now: ServerSession.start) }
+        #expect(table.takeBroken().isEmpty)
+    }
+
+    @Test("an invariant that no event has noted is checked after every change")
+    func checked() {
+        var table = SessionTable()
+        let id = table.open(.waiter)
+        table.update(id) { session in
+            _ = session.connected(now: ServerSession.start)
+            session.beginWait(for: 1)
+        }
+        #expect(table.takeBroken().map(\.what) == ["its wait was never sent while it was waiting"])
+    }
+}
