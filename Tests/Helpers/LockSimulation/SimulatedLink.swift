@@ -16,6 +16,7 @@ final class SimulatedLink {
     private var isCut = false
     /// Nothing passes any more, and nobody is told.
     private(set) var isDark = false
+    private(set) var submittedCount = 0
     /// Tells the process that the connection is gone.
     var onLost: (Failure) -> Void = { _ in }
 
@@ -35,6 +36,7 @@ final class SimulatedLink {
 
     /// Sends a statement; the reply comes back, unless the connection is lost before.
     func submit(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
+        submittedCount += 1
         up { [session, weak self] in
             session.receive(statement) { answer in
                 self?.down { reply(answer) }
@@ -50,6 +52,9 @@ final class SimulatedLink {
             session.receiveClose()
         }
     }
+
+    /// Whether the client may have been told that it is gone.
+    var isLost: Bool { isClosed || isCut }
 
     // MARK: Trouble
 

@@ -154,7 +154,8 @@ extension SimulatedProcess {
             case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
             case .releaseAll: .releaseAll
             case .changeMode(let key, let mode): .changeMode(key, mode)
-            case .cancel(let target, let onlyLockWaits): .cancel(links[target]?.session, onlyLockWaits: onlyLockWaits)
+            case .cancel(let target, let onlyLockWaits):
+                .cancel(links[target]?.session, aim(at: target, over: link, onlyLockWaits), onlyLockWaits: onlyLockWaits)
             case .begin: .begin
             case .commit: .commit
             case .heartbeat: .heartbeat
@@ -169,12 +170,21 @@ extension SimulatedProcess {
             let answer = Engine.Answer(rows: reply.rows, position: reply.position, count: reply.count, failure: reply.failure)
             drive { $0.answered(id, answer, now: $1) }
         }
+        if case .cancel = work, server.isFaulty, profile.troubleEvery != nil, chance.happens(0.02) { plan(after: .zero) { link.cut() } }
+    }
+
+    /// One that goes down with the session that it was sent over may be carried out at any later time. The engine must not let that
+    /// strike what a borrower runs, unless it strikes nothing but waits.
+    private func aim(at target: ConnectionID, over link: SimulatedLink, _ onlyLockWaits: Bool) -> SimulatedCancelAim {
+        let target = links[target]
+        return SimulatedCancelAim(at: target) { link.isLost && (onlyLockWaits || target?.role != .dedicated) }
     }
 
     private func cancelOutOfBand(_ id: ConnectionID) {
         let session = links[id]?.session
+        let aim = SimulatedCancelAim(at: links[id])
         agenda.plan(after: chance.skewedDuration(profile.latency)) { [self] in
-            if !chance.happens(0.05) { session?.signal(.cancelledByServer) }
+            if !chance.happens(0.05) { session?.signal(.cancelledByServer, aim) }
             plan(after: chance.skewedDuration(profile.latency)) { [self] in
                 drive { $0.cancelledOutOfBand(id, now: $1) }
             }

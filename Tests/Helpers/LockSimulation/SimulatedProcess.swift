@@ -103,6 +103,8 @@ final class SimulatedProcess {
         check()
         if let wake = end.wake { arm(at: wake) }
         eventsInTurn = 0
+        // Another event may come at the same time, and what follows from that may be due at once.
+        hasWokenAt = nil
     }
 
     private func performActions() {

@@ -175,8 +175,8 @@ final class SimulatedSession {
             finish(SimulatedReply(rows: [true]))
         case .changeMode(let key, let mode):
             finish(runChange(key, mode, strike))
-        case .cancel(let target, let onlyLockWaits):
-            runCancel(target, onlyLockWaits, strike)
+        case .cancel(let target, let aim, let onlyLockWaits):
+            runCancel(target, aim, onlyLockWaits, strike)
         case .work:
             finish(SimulatedReply(failure: strike))
         case .endTransaction:
@@ -268,7 +268,7 @@ final class SimulatedSession {
         }
     }
 
-    private func runCancel(_ target: SimulatedSession?, _ onlyLockWaits: Bool, _ strike: Failure?) {
+    private func runCancel(_ target: SimulatedSession?, _ aim: SimulatedCancelAim, _ onlyLockWaits: Bool, _ strike: Failure?) {
         if server.profile.cancelsForbidden {
             return finish(SimulatedReply(failure: Failure(.statement, "permission denied", sqlState: "42501")))
         }
@@ -276,10 +276,12 @@ final class SimulatedSession {
         guard let target, target.isAlive, onlyLockWaits ? target.isBlocked : target.isActive else {
             return finish(SimulatedReply())
         }
-        // The signal arrives before the answer, but what it meets may be something else by then.
-        plan(server.chance.skewedDuration(.zero ... .milliseconds(1))) { [unowned self] in
-            target.signal(.cancelledByServer)
-            finish(SimulatedReply(rows: [true]))
+        // The signal arrives before the answer, but what it meets may be something else by then. It arrives also if the session ends
+        // meanwhile that has sent it.
+        let most: Duration = server.chance.happens(0.1) ? .milliseconds(200) : .milliseconds(1)
+        server.agenda.plan(after: server.chance.skewedDuration(.zero...most)) { [weak self, epoch] in
+            target.signal(.cancelledByServer, aim)
+            if let self, isAlive, self.epoch == epoch { finish(SimulatedReply(rows: [true])) }
         }
     }
 
@@ -293,8 +295,11 @@ final class SimulatedSession {
     private var isActive: Bool { if case .idle = activity { false } else { true } }
 
     /// A cancel request arrives. It strikes whatever runs, and is swallowed if nothing does.
-    func signal(_ failure: Failure) {
+    ///
+    /// - Parameter aim: What it was sent for, if a process of ours has sent it.
+    func signal(_ failure: Failure, _ aim: SimulatedCancelAim? = nil) {
         guard isAlive else { return }
+        if let aim, aim.isMissed { server.ledger.report("session \(id) could have a later statement struck by a cancel request") }
         switch activity {
         case .idle:
             break

@@ -6,7 +6,7 @@ enum SimulatedStatement {
     case wait(AdvisoryKey, Mode, limit: Duration?)
     case releaseAll
     case changeMode(AdvisoryKey, Mode)
-    case cancel(SimulatedSession?, onlyLockWaits: Bool)
+    case cancel(SimulatedSession?, SimulatedCancelAim, onlyLockWaits: Bool)
     /// `BEGIN`, and a lock until the end of the transaction.
     case transactionLock(AdvisoryKey, Mode, isTry: Bool)
     case work(Duration)
