@@ -3,7 +3,9 @@ import LockCore
 /// The network between one connection of a process and its session. Each direction keeps its order.
 final class SimulatedLink {
     let session: SimulatedSession
-    var role: Engine.Role
+    var role: Engine.Role { didSet { useCount += 1 } }
+    /// How often it was given another role, or lent.
+    var useCount = 0
     private unowned let process: SimulatedProcess
     private let agenda: Agenda
     private let chance: Chance

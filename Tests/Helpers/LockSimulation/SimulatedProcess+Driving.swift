@@ -27,6 +27,7 @@ extension SimulatedProcess {
         }
         ledger.resolved += 1
         if case .failed(let failure) = outcome, failure.kind == .capacity { ledger.refusedByBudget += 1 }
+        if case .lent(let connection) = outcome { links[connection]?.useCount += 1 }
         if let lock = wanted.removeValue(forKey: id), outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
@@ -174,10 +175,12 @@ extension SimulatedProcess {
     }
 
     /// One that goes down with the session that it was sent over may be carried out at any later time. The engine must not let that
-    /// strike what a borrower runs, unless it strikes nothing but waits.
+    /// strike what a borrower runs, unless it strikes nothing but waits, and in no case what the next borrower runs.
     private func aim(at target: ConnectionID, over link: SimulatedLink, _ onlyLockWaits: Bool) -> SimulatedCancelAim {
         let target = links[target]
-        return SimulatedCancelAim(at: target) { link.isLost && (onlyLockWaits || target?.role != .dedicated) }
+        return SimulatedCancelAim(at: target) { [useCount = target?.useCount] in
+            link.isLost && target?.useCount == useCount && (onlyLockWaits || target?.role != .dedicated)
+        }
     }
 
     private func cancelOutOfBand(_ id: ConnectionID) {
