@@ -8,7 +8,7 @@ struct CancelRequestTests {
         var request = CancelRequest.request()
         for _ in 0..<rounds {
             request.noteSent()
-            request.answered(isRefused: false, now: now.instant)
+            request.answered(.notFound, now: now.instant)
         }
         return request
     }
@@ -19,9 +19,9 @@ struct CancelRequestTests {
             var request = CancelRequest.request()
             request.noteSent()
             #expect(!request.isSettled)
-            if isStatementFirst { request.noteStatementAnswered() } else { request.answered(isRefused: false, now: ServerSession.start) }
+            if isStatementFirst { request.noteStatementAnswered() } else { request.answered(.notFound, now: ServerSession.start) }
             #expect(!request.isSettled)
-            if isStatementFirst { request.answered(isRefused: false, now: ServerSession.start) } else { request.noteStatementAnswered() }
+            if isStatementFirst { request.answered(.notFound, now: ServerSession.start) } else { request.noteStatementAnswered() }
             #expect(request.isSettled)
         }
     }
@@ -33,10 +33,19 @@ struct CancelRequestTests {
         for _ in 1...9 {
             request.noteSent()
             #expect(request.nextAt == nil, "not while it is under way")
-            request.answered(isRefused: false, now: ServerSession.start)
+            request.answered(.notFound, now: ServerSession.start)
             if let next = request.nextAt { pauses.append(ServerSession.start.duration(to: next)) }
         }
         #expect(pauses == [2, 4, 8, 16, 32, 64, 100, 100, 100].map { .milliseconds($0) })
+    }
+
+    @Test("a session that was told to end what it runs has half a second to do so before it is told again")
+    func found() {
+        var request = CancelRequest.request()
+        request.noteSent()
+        request.answered(.found, now: ServerSession.start)
+        #expect(request.nextAt == ServerSession.start.advanced(by: .milliseconds(500)))
+        #expect(request.mayGoOverSharedSession)
     }
 
     @Test("nothing is repeated once the statement is answered, whichever answer comes first")
@@ -48,7 +57,7 @@ struct CancelRequestTests {
         var other = CancelRequest.request()
         other.noteSent()
         other.noteStatementAnswered()
-        other.answered(isRefused: false, now: ServerSession.start)
+        other.answered(.notFound, now: ServerSession.start)
         #expect(other.nextAt == nil)
         #expect(other.isSettled)
     }
@@ -60,7 +69,7 @@ struct CancelRequestTests {
         #expect(!Self.sent(12).mayGoOverSharedSession)
         var refused = CancelRequest.request()
         refused.noteSent()
-        refused.answered(isRefused: true, now: ServerSession.start)
+        refused.answered(.refused, now: ServerSession.start)
         #expect(!refused.mayGoOverSharedSession)
         #expect(refused.nextAt != nil, "it is repeated, by other means")
     }

@@ -118,7 +118,7 @@ struct ServerSessionDueTests {
         _ = session.requestCancel(.request(giveUpAt: .seconds(20)))
         #expect(Self.due(session) == Self.at(20), "The server is not asked about it any more.")
         session.noteCancelSent()
-        session.cancelAnswered(isRefused: false, now: Self.at(1))
+        session.cancelAnswered(.notFound, now: Self.at(1))
         #expect(Self.due(session) == Duration.milliseconds(1002).instant)
     }
 

@@ -71,9 +71,9 @@ struct ServerSessionSendingTests {
         #expect(session.sentCount == 1)
         #expect(settle(&session) == nil)
         if isStatementAnsweredFirst {
-            session.cancelAnswered(isRefused: false, now: Self.start)
+            session.cancelAnswered(.notFound, now: Self.start)
         } else {
-            session.cancelAnswered(isRefused: false, now: Self.start)
+            session.cancelAnswered(.notFound, now: Self.start)
             #expect(settle(&session) == nil, "the wait is not answered")
             _ = session.answered(now: Self.start)
         }
@@ -97,7 +97,7 @@ struct ServerSessionSendingTests {
         #expect(session.statement?.isAnswered == true && session.runningStatement == nil)
         let early = session.settle(now: Self.later)
         #expect(early == nil)
-        session.cancelAnswered(isRefused: false, now: Self.later)
+        session.cancelAnswered(.notFound, now: Self.later)
         let statement = try #require(session.settle(now: Self.later)?.statement)
         #expect(statement.call == 7)
         #expect(statement.cause == .cancelled)
@@ -171,7 +171,7 @@ struct ServerSessionSendingTests {
         let session = ServerSession.holding()
         let late = session.after {
             $0.noteCancelSent()
-            $0.cancelAnswered(isRefused: true, now: Self.later)
+            $0.cancelAnswered(.refused, now: Self.later)
         }
         #expect(late.everythingElse == session.everythingElse)
     }
