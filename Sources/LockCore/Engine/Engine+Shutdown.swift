@@ -37,7 +37,7 @@ extension Engine {
     }
 
     mutating func checkDrained() {
-        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, waits.isEmpty, pending.isEmpty,
+        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, pending.isEmpty,
             carriers.allSatisfy({ $0.unlocks.isEmpty && $0.proofs.isEmpty }),
             sessions.all.allSatisfy(\.isFree)
         else { return }

@@ -28,7 +28,7 @@ extension ServerSession {
             case .unlocking: "releasing its lock"
             case .verifying: "proving that it holds nothing"
             case .recording: "writing a record"
-            case .checkedOut: "checked out"
+            case .checkedOut(let checkOut): checkOut.statement == nil ? "checked out" : "running a statement"
             }
         }
     }

@@ -109,6 +109,7 @@ struct ServerSession: Sendable {
 
     mutating func becomeIdle(now: Instant) {
         switch state {
+        case .checkedOut(let checkOut) where checkOut.statement != nil: broken("it became idle")
         case .verifying, .unlocking, .recording, .checkedOut: state = .idle(since: now)
         case .connecting, .shared, .idle, .waiting, .holding: broken("it became idle")
         }
