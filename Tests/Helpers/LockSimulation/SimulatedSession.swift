@@ -202,8 +202,10 @@ final class SimulatedSession {
     }
 
     /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.
+    /// A record waits twice, and is answered within the lease all the same.
     private func waitForDisk() -> Duration {
-        server.chance.happens(0.3) ? server.chance.skewedDuration(.zero ... .milliseconds(500)) : .zero
+        let limit = min(.milliseconds(500), (server.profile.engine.lease ?? .seconds(2)) / 4)
+        return server.chance.happens(0.3) ? server.chance.skewedDuration(.zero...limit) : .zero
     }
 
     private func flush(_ position: WALPosition) {

@@ -152,9 +152,11 @@ final class SimulatedTask {
         cancel(id, after: cancelAfter)
     }
 
-    /// How long it may take until the server has said that a lock is taken. What is polled has its turn once in so many pauses.
+    /// How long it may take until the server has said that a lock is taken. What is polled has its turn once in so many pauses. One that
+    /// was granted waits for its token, which waits for the disk, maybe behind another record.
     private var timeToTell: Duration {
         profile.latency.upperBound * 20 + .milliseconds(200) + .milliseconds(250) * (profile.keys / profile.engine.pollSize)
+            + (profile.engine.isFencing ? .seconds(2) : .zero)
     }
 
     /// That a lock is taken is said only if it was, and in good weather it is known in time.
