@@ -18,7 +18,7 @@ demo: deps ## Show the locks at work, on a throwaway server
 test: test-deps ## Run all tests, on throwaway servers
 	$(SWIFT) test
 
-test-matrix: test-deps ## Run all tests on every PostgreSQL that is installed, and on 16 and 18, which are downloaded
+test-matrix: test-deps ## Run all tests on every PostgreSQL that is installed, and on 16 to 18, which are downloaded
 	@.ci/test-matrix
 
 simulate: deps ## Run the simulation at length: SEEDS=10000 runs (default 1), from SEED=1 on
