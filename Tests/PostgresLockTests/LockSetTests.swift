@@ -248,7 +248,7 @@ struct LockSetTests {
                 #expect(set.loss?.code == .lockLost)
                 #expect(!set.isHeld)
                 #expect(set[LockKey(number: 1)]?.isHeld == true)
-                #expect(Task.isCancelled)
+                #expect(await becomesCancelled())
             }
         }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }

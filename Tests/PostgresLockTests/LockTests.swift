@@ -219,7 +219,7 @@ struct LockTests {
                 let loss = await lock.waitForEnd()
                 #expect(loss?.code == .lockLost)
                 #expect(!lock.isHeld)
-                #expect(Task.isCancelled)
+                #expect(await becomesCancelled())
             }
         }
         #expect(error?.code == .lockLost)

@@ -23,11 +23,11 @@ struct SessionFaultTests {
                         #expect(loss?.code == .lockLost)
                         #expect(loss?.keys == ["b"])
                         #expect(!lock.isHeld)
-                        #expect(Task.isCancelled)
+                        #expect(await becomesCancelled())
                     }
                 }
                 #expect(inner?.code == .lockLost)
-                #expect(Task.isCancelled)
+                #expect(await becomesCancelled())
                 let unlock = await lockError { try await session.unlock("a") }
                 #expect(unlock?.code == .lockLost)
             }

@@ -28,9 +28,18 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     /// A `GrantState`. Changed under the mutex only.
     private let phase = Atomic(GrantState.held.rawValue)
     private var aside: Aside?
-    /// Of the session that holds it; `nil` if the server keeps silent sessions. Set before anybody but the manager knows of
-    /// the lease.
-    nonisolated(unsafe) var proof: ProofOfLife?
+    /// Written once, on the loop, before any task but that of the call knows of the lock. What reads it has read ``phase`` before, which is
+    /// written after it: the resumed task alone would be ordered by the runtime only.
+    private nonisolated(unsafe) var sessionProof: ProofOfLife?
+
+    /// Of the session that holds it; `nil` if the server keeps silent sessions.
+    var proof: ProofOfLife? {
+        get { sessionProof }
+        set {
+            sessionProof = newValue
+            phase.bitwiseOr(0, ordering: .releasing)
+        }
+    }
 
     init(key: LockKey, mode: LockMode) {
         self.key = key
@@ -46,7 +55,7 @@ final class LeaseState: PendingCall, @unchecked Sendable {
     private var grant: GrantState { GrantState(rawValue: phase.load(ordering: .acquiring)) ?? .lost }
 
     /// Whether it is held for certain.
-    var isHeld: Bool { grant == .held && proof?.isValid ?? true }
+    var isHeld: Bool { grant == .held && sessionProof?.isValid ?? true }
 
     /// Whether it has neither been released nor been lost for certain: then it is still to be released.
     var isOpen: Bool { grant.isToBeReleased }
