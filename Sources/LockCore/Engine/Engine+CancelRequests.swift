@@ -39,7 +39,7 @@ extension Engine {
     }
 
     package mutating func cancelledOutOfBand(_ id: ConnectionID, now: Instant) {
-        cancelAnswered(id, .notFound, now: now)
+        cancelAnswered(id, .unknown, now: now)
         settleTable(now: now)
     }
 

@@ -9,8 +9,10 @@ struct CancelRequest: Sendable {
     enum Answer: Hashable, Sendable {
         /// The session was told to end what it ran.
         case found
-        /// It ran nothing that could be cancelled, or what became of the round is not known.
+        /// It ran nothing that could be cancelled, or the session that was to tell it is gone.
         case notFound
+        /// It was sent by other means than a session, which do not look what they strike and do not tell.
+        case unknown
         /// The server has refused it, for instance with 42501: this role may not cancel the other session.
         case refused
     }
@@ -56,7 +58,12 @@ struct CancelRequest: Sendable {
 
     mutating func answered(_ answer: Answer, now: Instant) {
         unanswered -= 1
-        let pause = answer == .found ? Self.pauseAfterFound : .milliseconds(min(1 << min(rounds, 7), 100))
+        let pause: Duration =
+            switch answer {
+            case .found: Self.pauseAfterFound
+            case .unknown: .milliseconds(100)
+            case .notFound, .refused: .milliseconds(min(1 << min(rounds, 7), 100))
+            }
         if !isStatementAnswered { nextAt = now.advanced(by: pause) }
         if answer == .refused { rounds = Self.mostRounds }
     }

@@ -48,6 +48,14 @@ struct CancelRequestTests {
         #expect(request.mayGoOverSharedSession)
     }
 
+    @Test("a cancel that does not look what it strikes is not repeated at once")
+    func blind() {
+        var request = CancelRequest.request()
+        request.noteSent()
+        request.answered(.unknown, now: ServerSession.start)
+        #expect(request.nextAt == ServerSession.start.advanced(by: .milliseconds(100)))
+    }
+
     @Test("nothing is repeated once the statement is answered, whichever answer comes first")
     func notRepeated() {
         var request = Self.sent()
