@@ -66,7 +66,8 @@ extension Engine {
     var nextDeadlineLook: Instant? {
         mutating get {
             let planned = deadlineLooks.planned.earliest { [calls] in calls[$0] != nil }?.deadline
-            return [planned, deadlineLooks.repeatAt].compactMap(\.self).min()
+            guard let planned, let repeatAt = deadlineLooks.repeatAt else { return planned ?? deadlineLooks.repeatAt }
+            return min(planned, repeatAt)
         }
     }
 

@@ -44,7 +44,11 @@ extension Engine {
     }
 
     var nextYield: Instant? {
-        mutating get { [placeToYield?.at, turnsOfBorrowers.earliest()].compactMap(\.self).min() }
+        mutating get {
+            // Where nothing is checked out, and no caller waits for that, a look costs nothing.
+            guard !lendQueue.isEmpty || !turnsOfBorrowers.isEmpty else { return nil }
+            return min(placeToYield?.at ?? .distantFuture, turnsOfBorrowers.earliest() ?? .distantFuture)
+        }
     }
 
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
