@@ -98,7 +98,7 @@ final class SocketWatcher {
         self.writing.setCancelHandler(handler: onWritingCancelled)
         self.reading.setCancelHandler(handler: onReadingCancelled)
         self.reading.setEventHandler(handler: onReadable)
-        // Not now: whoever closes it may be in the middle of using it.
+        // Not now: its caller may be in the middle of using it.
         loop.submit {
             goodbye()
             // A server process that runs a statement may look whether its client has gone, and must not find it there.

@@ -2,7 +2,7 @@
 // few keys grows in steps, and before each step the server is asked how many locks there are, of all sessions. To ask at intervals would
 // not do: several managers can fill the table between two answers.
 //
-// The bound: let L be the part of the table that managers keep to, and `free` what each may have unasked. Whoever is allowed a step has
+// The bound: let L be the part of the table that managers keep to, and `free` what each may have unasked. A manager that is allowed a step has
 // been told of less than L - step locks, and the others have at most 2 × free more by then than they had (one to begin with, one allowed
 // and not used), besides what they have released in the last seconds. So n managers have at most L + 2 × n × free, and what they have
 // released. What waits for others' locks is not held back: it takes the place of a lock that is released.
@@ -105,7 +105,7 @@ extension Engine {
         }
     }
 
-    /// A call for the key has ended. What nobody wants any more is not to take the place of others.
+    /// A call for the key has ended. A key that no call wants any more takes no place of others.
     mutating func dropUnwanted(_ key: AdvisoryKey, now: Instant) {
         guard !growth.heldBack.isEmpty, table.entry(of: key)?.isWanted == false, growth.heldBack.remove(key) else { return }
         table.interrupted(key, now: now)

@@ -117,7 +117,7 @@ struct ServerSession: Sendable {
 
     // MARK: Checked out
 
-    /// - Returns: Whether it is checked out, and runs nothing else; if so, whoever has it runs this from now on.
+    /// - Returns: Whether it is checked out, and runs nothing else; if so, it runs this from now on.
     mutating func run(_ statement: CheckOut.Statement) -> Bool {
         guard case .checkedOut(var checkOut) = state else { return false }
         guard checkOut.statement == nil else {
@@ -179,7 +179,7 @@ struct ServerSession: Sendable {
     /// What can go on when no cancel request can strike it any more.
     struct Settled {
         var submitted: [Work] = []
-        /// A statement of whoever has checked the session out, and why it was cancelled, if it was.
+        /// A statement of the checked-out session, and why it was cancelled, if it was.
         var statement: (call: RequestID, cause: Engine.EndCause?)?
     }
 
@@ -300,7 +300,7 @@ extension ServerSession {
     /// The only statement in flight.
     var loneWork: Work? { inFlight.count == 1 ? inFlight.first?.work : nil }
 
-    /// The statement of whoever has it checked out, until it is settled.
+    /// The statement of a checked-out session, until it is settled.
     var statement: CheckOut.Statement? { if case .checkedOut(let checkOut) = state { checkOut.statement } else { nil } }
     /// The same while it is not answered.
     var runningStatement: CheckOut.Statement? { statement.flatMap { $0.isAnswered ? nil : $0 } }

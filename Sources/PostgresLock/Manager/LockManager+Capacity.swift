@@ -5,7 +5,7 @@ extension LockManager.Configuration {
     ///
     /// The server keeps the locks of all sessions in one table. When that is full, it refuses locks to everyone, tables'
     /// included: other people's statements fail, and new connections. So a manager keeps to a part of the table, half of it
-    /// by default, and fails whoever asks for more with ``LockError/Code/capacity``.
+    /// by default, and fails requests for more with ``LockError/Code/capacity``.
     ///
     /// The part is for all sessions of the server together, whichever managers and programs they belong to: a manager that has
     /// more than a sixteenth of the table asks the server how many locks there are before it takes more. Calls wait for the

@@ -21,12 +21,12 @@ extension LockManager {
         let end = engine.endTurn(now: time)
         performActions()
         if let wake = end.wake { arm(at: wake, now: time) }
-        // Taken first: while one of them waits for its answer, others may be submitted to.
-        let unflushed = self.unflushed
-        self.unflushed.removeAll(keepingCapacity: true)
+        guard !unflushed.isEmpty else { return }
+        // Nothing is submitted meanwhile: what flushing finds out comes in a further turn.
         for id in unflushed {
             connections[id]?.flushIfNeeded(mayWait: id == end.loneConnection)
         }
+        unflushed.removeAll(keepingCapacity: true)
     }
 
     private func performActions() {

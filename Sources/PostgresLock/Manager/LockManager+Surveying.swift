@@ -54,7 +54,7 @@ extension LockManager {
     }
 
     /// A server that was promoted takes the place of the one that other sessions are on, which may live on without knowing: their
-    /// locks exclude nobody any more.
+    /// locks exclude no other session any more.
     ///
     /// - Parameter timeline: Of a connection that is just there.
     /// - Returns: Why that one can't be used, if it is on the server that was replaced.

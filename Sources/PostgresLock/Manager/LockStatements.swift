@@ -253,7 +253,7 @@ enum LockStatements {
     /// for other sessions.
     ///
     /// Of other roles' sessions only the process and the snapshot are to be seen, also in the progress of index builds: so every role
-    /// can ask for whom a build waits, and whether its own snapshot is the oldest. If it is not, a new one would help nobody; nor
+    /// can ask for whom a build waits, and whether its own snapshot is the oldest. If it is not, a new one would not help; nor
     /// would it where one that is taken now is as old, since a transaction is open. (That of a VACUUM is in the way of no other.) `pg_locks` would tell too, but takes 100 ms where the server has 100,000 locks, and this
     /// takes 0.5 ms.
     static func look(_ sessions: [(session: RawConnection.Session, oldestAge: Int32)]) -> Statement {
