@@ -37,7 +37,7 @@ extension Engine {
         sessions.read(carrier.id) { $0.isFree } ?? false
     }
 
-    var hasFreeCarrier: Bool { carriers.contains(where: isFree) }
+    var hasFreeCarrier: Bool { carriers.contains { isFree($0) } }
 
     /// Whether there is one that is connected, free or not.
     var isCarrying: Bool { carriers.contains { sessions.read($0.id) { $0.isShared } ?? false } }

@@ -34,7 +34,12 @@ extension Engine {
     }
 
     var nextBurstEnd: Instant? {
-        carriers.lazy.filter(isFree).compactMap(burstEnd).min()
+        var next: Instant?
+        for index in carriers.indices where carriers[index].burst != nil {
+            guard let end = burstEnd(carriers[index]), isFree(carriers[index]) else { continue }
+            next = min(next ?? end, end)
+        }
+        return next
     }
 
     private func burstEnd(_ carrier: Carrier) -> Instant? {

@@ -57,7 +57,7 @@ extension Engine {
     var leastHolding: Int? {
         guard carriers.count > 1 else { return carriers.indices.first }
         // Those beyond the limit are to be rid of what they hold.
-        guard carriers.count <= configuration.maximumCarriers else { return carriers.firstIndex(where: isFree) }
+        guard carriers.count <= configuration.maximumCarriers else { return carriers.firstIndex { isFree($0) } }
         return carriers.indices.filter { isFree(carriers[$0]) }.min { heldCount(carriers[$0]) < heldCount(carriers[$1]) }
     }
 

@@ -42,8 +42,8 @@ extension Engine {
 
     /// Whether a lock on this connection may be given out.
     private func isProven(_ id: ConnectionID, now: Instant) -> Bool {
-        guard let proofForGrant, let session = sessions[id] else { return true }
-        return session.liveness.validUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
+        guard let proofForGrant, let liveness = sessions.read(id, { $0.liveness }) else { return true }
+        return liveness.validUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
     }
 
     // MARK: Giving out
@@ -151,7 +151,10 @@ extension Engine {
     }
 
     private mutating func noteSuspect(_ id: ConnectionID, now: Instant) {
-        guard let session = sessions[id], let end = session.validityEnd(configuration), end <= now else { return }
+        // Asked with each answer; most sessions are certain.
+        guard let until = sessions.read(id, { $0.liveness.validUntil }) ?? nil, until <= now, let session = sessions[id],
+            session.validityEnd(configuration) != nil
+        else { return }
         guard !session.isCheckedOut else {
             // There may be a transaction on it, which is best undone.
             return close(id, because: Self.suspect, now: now)

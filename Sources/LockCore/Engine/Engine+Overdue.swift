@@ -37,7 +37,7 @@ extension Engine {
     }
 
     private var isCarrierWaitedFor: Bool {
-        !hasFreeCarrier && (isCarrierNeeded || !pendingCancels.isEmpty)
+        (isCarrierNeeded || !pendingCancels.isEmpty) && !hasFreeCarrier
     }
 
     // MARK: Waits
@@ -56,7 +56,7 @@ extension Engine {
     /// Closes the carriers beyond the limit that hold nothing, now that others answer again.
     mutating func retireCarriers(now: Instant) {
         guard carriers.count > configuration.maximumCarriers else { return }
-        while carriers.count > configuration.maximumCarriers, let index = carriers.lastIndex(where: isUnused) {
+        while carriers.count > configuration.maximumCarriers, let index = carriers.lastIndex(where: { isUnused($0) }) {
             let isAnyOther = carriers.indices.contains { other in
                 other != index && sessions[carriers[other].id].map { $0.isShared && !$0.liveness.isOverdue } ?? false
             }

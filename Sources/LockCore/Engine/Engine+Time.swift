@@ -44,12 +44,22 @@ extension Engine {
 
     /// When ``advance(to:)`` has something to do next, if nothing happens before.
     mutating func nextWake(now: Instant) -> Instant? {
-        var next = deadlines.earliest { [calls] in calls[$0]?.deadline != nil }?.deadline ?? .distantFuture
-        next = min(next, sessions.due(configuration))
-        next = min(next, nextOverdue ?? .distantFuture, nextBurstEnd ?? .distantFuture, nextSurvey(now: now) ?? .distantFuture)
-        next = min(next, nextConnectAt ?? .distantFuture, patienceAt ?? .distantFuture, pollAt ?? .distantFuture)
-        next = min(next, nextDeadlineLook ?? .distantFuture, looks.plannedAt ?? .distantFuture)
-        next = min(next, growth.plannedAt ?? .distantFuture, nextYield ?? .distantFuture)
+        // The configuration is copied for the one, and this is asked at the end of each turn.
+        var next = sessions.knownDue ?? sessions.due(configuration)
+        func consider(_ at: Instant?) {
+            if let at, at < next { next = at }
+        }
+        consider(deadlines.earliest { [calls] in calls[$0]?.deadline != nil }?.deadline)
+        consider(nextOverdue)
+        consider(nextBurstEnd)
+        consider(nextSurvey(now: now))
+        consider(nextConnectAt)
+        consider(patienceAt)
+        consider(pollAt)
+        consider(nextDeadlineLook)
+        consider(looks.plannedAt)
+        consider(growth.plannedAt)
+        consider(nextYield)
         return next == .distantFuture ? nil : next
     }
 }

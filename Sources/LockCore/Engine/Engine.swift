@@ -6,10 +6,12 @@ import DequeModule
 /// carries them out and reports what became of them. The same value runs in a simulator, where the driver is a model of
 /// the server: so what comes out must not depend on the order of a dictionary, which differs from run to run.
 ///
+/// Not copyable: it is large, and each look at it by a closure or a getter would copy all of it.
+///
 /// Connections have roles. A carrier runs everything that can't block, many keys in one statement; one is enough for most. Waiters run one
 /// blocking lock statement each, so that PostgreSQL's own queue decides between processes. Contended keys beyond the
 /// waiters are tried again from time to time on the carrier. Dedicated connections are lent to transactions.
-package struct Engine: Sendable {
+package struct Engine: ~Copyable, Sendable {
     let configuration: Configuration
     var table: LockTable
     var actions = ActionQueue<Action>()
@@ -195,6 +197,7 @@ package struct Engine: Sendable {
     /// A session of which something is true that can't be is given up, and its locks are lost: that is loud, and gives out no wrong
     /// grant. In a build for debugging it is a trap.
     private mutating func endBroken(now: Instant) {
+        guard sessions.isChanged else { return }
         for (id, what) in sessions.takeBroken() {
             assertionFailure("\(id): \(what)")
             actions.append(.log(.invariantBroken(id, what)))
@@ -204,8 +207,13 @@ package struct Engine: Sendable {
 
     // MARK: Looking in
 
-    /// See ``LockTable/session(of:)``. Mutating, or all of the engine would be copied for a look at it.
-    package mutating func session(of id: RequestID) -> ConnectionID? { table.session(of: id) }
+    /// See ``LockTable/session(of:)``.
+    package func session(of id: RequestID) -> ConnectionID? { table.session(of: id) }
+
+    /// What is under way, for the reader of a failed test.
+    package var summary: String {
+        "\(lifecycle), calls \(calls.elements), sessions \(sessions.all), waits \(waits), unsent \(pending), table \(table)"
+    }
 
     package var isTerminated: Bool { lifecycle == .terminated }
     package var connectionCount: Int { sessions.count }

@@ -8,9 +8,9 @@ struct SessionTable: Sendable {
     /// When the server was last heard of, over any session.
     private(set) var heardAt = Instant(nanoseconds: .min)
     /// When the first session has something to do, as far as that is known since the last change.
-    private var knownDue: Instant?
-    /// Whether the invariants have been checked since the last change.
-    private var isChecked = true
+    private(set) var knownDue: Instant?
+    /// Whether any has changed since the invariants were checked.
+    private(set) var isChanged = false
 
     // MARK: Looking in
 
@@ -72,14 +72,13 @@ struct SessionTable: Sendable {
 
     private mutating func noteChange() {
         knownDue = nil
-        isChecked = false
+        isChanged = true
     }
 
     // MARK: What follows
 
-    /// When the first session has something to do.
+    /// When the first session has something to do; also in ``knownDue`` from then on, until a session changes.
     mutating func due(_ configuration: Engine.Configuration) -> Instant {
-        if let knownDue { return knownDue }
         let due = sessions.reduce(Instant.distantFuture) { min($0, $1.due(configuration, heardAt: heardAt)) }
         knownDue = due
         return due
@@ -87,8 +86,8 @@ struct SessionTable: Sendable {
 
     /// The sessions of which something is true that can't be, and what it is.
     mutating func takeBroken() -> [(id: ConnectionID, what: String)] {
-        guard !isChecked else { return [] }
-        isChecked = true
+        guard isChanged else { return [] }
+        isChanged = false
         var broken: [(id: ConnectionID, what: String)] = []
         for index in sessions.indices {
             sessions[index].checkInvariants()

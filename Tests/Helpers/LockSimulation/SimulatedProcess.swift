@@ -203,7 +203,7 @@ final class SimulatedProcess {
         plan(after: clock.duration(of: grace)) { [self] in
             let idle = lastBusy.duration(to: now)
             if !isTerminated, held.isEmpty, calls.isEmpty, onLoss.isEmpty, idle > profile.releaseLimit {
-                ledger.report("process \(id) has not terminated, though nothing was left for \(idle): \(engine)")
+                ledger.report("process \(id) has not terminated, though nothing was left for \(idle): \(engine.summary)")
             }
             drive { $0.terminate(now: $1) }
             if !isCrashed, !isTerminated { ledger.report("process \(id) has not terminated after its grace period") }

@@ -189,7 +189,7 @@ struct EngineCapacityTests {
         script.answered(1, true)
         script.release(3)
         script.answered(1, true)
-        #expect(script.engine.waitingCount == 1)
+        #expect(script.waitingCount == 1)
         script.connected(2)
         #expect(script.answered(2, true) == [.resolve(2, .granted)])
     }

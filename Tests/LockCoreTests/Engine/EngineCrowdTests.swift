@@ -59,7 +59,7 @@ struct EngineCrowdTests {
             }
         }
         print("cancelled \(Self.count), \(order): \(duration)")
-        #expect(script.engine.waitingCount == 0)
+        #expect(script.waitingCount == 0)
         #expect(duration < .seconds(30))
     }
 }

@@ -56,6 +56,6 @@ struct EngineFencingTests {
         script.on { engine, now in
             for id in 1...count { engine.cancel(RequestID(UInt64(id)), now: now) }
         }
-        #expect(script.engine.waitingCount == 0)
+        #expect(script.waitingCount == 0)
     }
 }

@@ -15,7 +15,7 @@ struct EngineInterruptTests {
         #expect(script.answered(2, failure: .cancelledByServer) == [])
         #expect(script.answered(1, true) == [.submit(2, .releaseAll)])
         #expect(script.answered(2, true) == [])
-        #expect(script.engine.isQuiet)
+        #expect(script.isQuiet)
     }
 
     @Test("gives back what was granted in that very moment")

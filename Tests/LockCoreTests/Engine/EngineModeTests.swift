@@ -82,7 +82,7 @@ struct EngineModeTests {
         #expect(script.answered(2, true) == [.resolve(9, .changed(true))])
         #expect(script.release(1) == [.submit(2, .unlock(1, mode: .shared))])
         #expect(script.answered(2, true) == [.resolve(1, .released)])
-        #expect(script.engine.isQuiet)
+        #expect(script.isQuiet)
     }
 
     @Test("a connection that is lost during the change takes the lock with it", arguments: Mode.allCases)
@@ -91,7 +91,7 @@ struct EngineModeTests {
         script.change(9, of: 1, to: mode == .shared ? .exclusive : .shared)
         #expect(script.lost(1) == [.close(1), .lose(1, .lost), .resolve(9, .failed(.lost))])
         #expect(script.change(10, of: 1, to: .shared).failures == [10: .notHeld])
-        #expect(script.engine.isQuiet)
+        #expect(script.isQuiet)
     }
 
     @Test("a change that fails leaves open what is held, so the session is ended", arguments: Mode.allCases)

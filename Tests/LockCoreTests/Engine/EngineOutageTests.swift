@@ -24,7 +24,7 @@ struct EngineOutageTests {
             failed.formUnion(actions.failures.keys)
         }
         #expect(script.now >= Duration.seconds(10).instant)
-        #expect(script.engine.heldKeys.isEmpty)
+        #expect(script.heldKeys.isEmpty)
     }
 
     @Test("ends callers with a deadline in time, and says why")

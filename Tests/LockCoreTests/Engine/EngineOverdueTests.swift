@@ -23,7 +23,7 @@ struct EngineOverdueTests {
         #expect(script.answered(1, true) == [.resolve(4, .granted)])
         #expect(script.release(3) == [.submit(2, .unlock(3))])
         #expect(script.answered(2, true).contains(.close(2)))
-        #expect(script.engine.heldKeys.sorted() == [1, 2, 4])
+        #expect(script.heldKeys.sorted() == [1, 2, 4])
     }
 
     @Test("is not replaced beyond the pool's limit, and an idle connection makes room")
@@ -49,7 +49,7 @@ struct EngineOverdueTests {
             #expect(script.pass(.milliseconds(1900)).connecting == nil)
             script.answered(1, true)
         }
-        #expect(script.engine.heldKeys.count == 19)
+        #expect(script.heldKeys.count == 19)
     }
 
     @Test("whose lease has run out is replaced at once, before anything is asked for")

@@ -59,7 +59,7 @@ struct EnginePollingTests {
         #expect(script.answered(2, failure: .cancelledByServer) == [])
         script.on { $0.cancelledOutOfBand(2, now: $1) }
         script.answered(2, false)
-        #expect(script.engine.isQuiet)
+        #expect(script.isQuiet)
     }
 
     @Test("are polled on the next carrier when the one that polled is lost")

@@ -51,7 +51,7 @@ struct EngineRenewalTests {
         #expect(script.cancel(1) == [.resolve(1, .ended(.cancelled))])
         if !isAnswered { #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)]) }
         #expect(script.answered(2, true) == [])
-        #expect(script.engine.isQuiet)
+        #expect(script.isQuiet)
     }
 
     @Test("while an index build waits for others, the server is asked again soon")

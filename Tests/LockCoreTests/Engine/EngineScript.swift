@@ -3,7 +3,14 @@ import LockCore
 /// An engine with a clock that the test sets; each event returns the actions that it caused, without what is only for
 /// the log.
 struct EngineScript {
-    var engine: Engine
+    /// The engine can't be copied, and what `#expect` looks into has to be.
+    private final class Holder {
+        var engine: Engine
+
+        init(_ configuration: Engine.Configuration) { engine = Engine(configuration: configuration) }
+    }
+
+    private let holder: Holder
     var now = Instant(nanoseconds: 0)
     /// Whether sessions have come to their end at the server as soon as they are closed.
     var endsAtOnce = true
@@ -14,8 +21,19 @@ struct EngineScript {
         var configuration = Engine.Configuration()
         configuration.maximumConnections = maximumConnections
         configure(&configuration)
-        engine = Engine(configuration: configuration)
+        holder = Holder(configuration)
     }
+
+    var engine: Engine {
+        _read { yield holder.engine }
+        _modify { yield &holder.engine }
+    }
+
+    var isQuiet: Bool { engine.isQuiet }
+    var heldKeys: [AdvisoryKey] { engine.heldKeys }
+    var waitingCount: Int { engine.waitingCount }
+    var connectionCount: Int { engine.connectionCount }
+    var sessionCount: Int { engine.sessionCount }
 
     /// An event that comes alone in its burst.
     @discardableResult

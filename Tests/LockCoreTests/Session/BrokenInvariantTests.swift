@@ -29,7 +29,7 @@ struct BrokenInvariantTests {
             #expect(actions.contains(.log(.invariantBroken(1, "more was released than it held while it was shared"))))
             #expect(actions.contains(.close(1)))
             #expect(actions.contains { if case .lose(1, let failure) = $0 { failure.kind == .connectionLost } else { false } })
-            #expect(script.engine.connectionCount == 0)
+            #expect(script.connectionCount == 0)
         }
     #endif
 }
