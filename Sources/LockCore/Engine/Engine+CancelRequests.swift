@@ -8,7 +8,7 @@ extension Engine {
             giveUpAt: now.advanced(by: cancelLimit(of: session, cause))
         )
         guard sessions.update(id, { $0.requestCancel(request) }) == true else { return }
-        sendCancel(to: id)
+        sendCancel(to: id, now: now)
     }
 
     /// How long the answer to what is cancelled is waited for. A caller whose deadline has come waits for it, too: not for long, if
@@ -21,14 +21,30 @@ extension Engine {
         return min(configuration.responseTimeout, max(.seconds(2), configuration.overdueAfter * 5))
     }
 
-    private mutating func sendCancel(to id: ConnectionID) {
+    /// A shared session is opened for it if there is none: `PQcancel` does not look what it strikes, and makes the server signal twice,
+    /// which can leave an error in its log.
+    private mutating func sendCancel(to id: ConnectionID, now: Instant) {
         guard let request = sessions[id]?.cancelRequest else { return }
-        sessions.update(id) { $0.noteCancelSent() }
-        if isCarrying, request.mayGoOverSharedSession {
-            pendingCancels.append(id)
-        } else {
+        if request.mayGoOverSharedSession { openCarrier(now: now) }
+        guard request.mayGoOverSharedSession, !carriers.isEmpty else {
+            sessions.update(id) { $0.noteCancelSent() }
             actions.append(.cancelOutOfBand(id))
+            return
         }
+        let other = isCarrying ? nil : now.advanced(by: Self.connectingLimit)
+        sessions.update(id) { $0.noteCancelSent(orElseAt: other) }
+        pendingCancels.append(id)
+    }
+
+    /// A new shared session is waited for so long: it may have to wait itself, for instance for its place at a pooler.
+    private static let connectingLimit = Duration.milliseconds(500)
+
+    /// No shared session is left that could carry them out, and none is being opened.
+    mutating func sendCancelsOutOfBand() {
+        for target in pendingCancels {
+            actions.append(.cancelOutOfBand(target))
+        }
+        pendingCancels.removeAll()
     }
 
     /// One round of a cancel request is over.
@@ -48,14 +64,25 @@ extension Engine {
             guard let request = sessions[id]?.cancelRequest else { continue }
             if request.giveUpAt <= now {
                 close(id, because: .noAnswer, now: now)
+            } else if let nextAt = request.nextAt, nextAt <= now, let index = pendingCancels.firstIndex(of: id) {
+                pendingCancels.remove(at: index)
+                sessions.update(id) { $0.noteCancelTaken() }
+                actions.append(.cancelOutOfBand(id))
             } else if let nextAt = request.nextAt, nextAt <= now {
-                sendCancel(to: id)
+                sendCancel(to: id, now: now)
             }
         }
     }
 
     /// Once the session has answered, and every cancel request for it too, it goes on.
     mutating func settleCancelRequest(of id: ConnectionID, now: Instant) {
+        // What is answered already needs no cancel any more.
+        if !pendingCancels.isEmpty, sessions[id]?.cancelRequest?.isStatementAnswered == true,
+            let index = pendingCancels.firstIndex(of: id)
+        {
+            pendingCancels.remove(at: index)
+            sessions.update(id) { $0.cancelAnswered(.notFound, now: now) }
+        }
         guard let settled = sessions.update(id, { $0.settle(now: now) }) ?? nil else { return }
         for work in settled.submitted { actions.append(.submit(id, work)) }
         if let (call, cause) = settled.statement { resolve(call, .settled(cause: cause)) }

@@ -49,7 +49,8 @@ extension Engine {
         guard !pendingCancels.isEmpty else { return [] }
         defer { pendingCancels.removeAll(keepingCapacity: true) }
         return pendingCancels.compactMap { target in
-            sessions[target]?.cancelRequest.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
+            sessions.update(target) { $0.noteCancelTaken() }
+            return sessions[target]?.cancelRequest.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
         }
     }
 

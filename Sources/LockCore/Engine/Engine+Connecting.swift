@@ -33,6 +33,7 @@ extension Engine {
     package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {
         guard let session = sessions.remove(id) else { return }
         carriers.removeAll { $0.id == id }
+        if carriers.isEmpty { sendCancelsOutOfBand() }
         openHeldBack()
         lastConnectFailure = now
         // Whatever refuses a connection is there.
@@ -105,11 +106,7 @@ extension Engine {
             tryFailed(key, failure, now: now)
         }
         abandonTries(unanswered, now: now)
-        guard carriers.isEmpty else { return }
-        for target in pendingCancels {
-            actions.append(.cancelOutOfBand(target))
-        }
-        pendingCancels.removeAll()
+        if carriers.isEmpty { sendCancelsOutOfBand() }
     }
 
     /// Nobody will answer these any more, and what they took has gone down with the carrier.

@@ -29,7 +29,7 @@ struct CancelRequest: Sendable {
     private(set) var nextAt: Instant?
     private var rounds = 0
     private var unanswered = 0
-    private var isStatementAnswered = false
+    private(set) var isStatementAnswered = false
 
     init(onlyLockWaits: Bool, cause: Engine.EndCause?, giveUpAt: Instant) {
         self.onlyLockWaits = onlyLockWaits
@@ -50,11 +50,15 @@ struct CancelRequest: Sendable {
         giveUpAt = min(giveUpAt, other.giveUpAt)
     }
 
-    mutating func noteSent() {
+    /// - Parameter other: When it goes by other means, if it is not taken over a shared session until then.
+    mutating func noteSent(orElseAt other: Instant? = nil) {
         rounds += 1
         unanswered += 1
-        nextAt = nil
+        nextAt = other
     }
+
+    /// A shared session, or something else, carries it out.
+    mutating func noteTaken() { nextAt = nil }
 
     mutating func answered(_ answer: Answer, now: Instant) {
         unanswered -= 1

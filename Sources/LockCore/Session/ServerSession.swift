@@ -225,7 +225,10 @@ struct ServerSession: Sendable {
         return true
     }
 
-    mutating func noteCancelSent() { cancelRequest?.noteSent() }
+    /// - Parameter other: When it goes by other means, if it is not taken over a shared session until then.
+    mutating func noteCancelSent(orElseAt other: Instant? = nil) { cancelRequest?.noteSent(orElseAt: other) }
+
+    mutating func noteCancelTaken() { cancelRequest?.noteTaken() }
 
     mutating func cancelAnswered(_ answer: CancelRequest.Answer, now: Instant) { cancelRequest?.answered(answer, now: now) }
 

@@ -42,14 +42,41 @@ struct EngineLendingTests {
         script.on { $0.lend(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, deadline: Duration.seconds(1).instant, now: $1) }
-        #expect(script.pass(.seconds(1)) == [.cancelOutOfBand(1)])
+        // No shared session is there, so one is opened for it.
+        #expect(script.pass(.seconds(1)) == [.connect(2, .carrier)])
+        #expect(script.connected(2) == [.submit(2, .cancel(1, onlyLockWaits: false))])
         #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
-        #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .timedOut(nil)))])
+        #expect(script.answered(2, true) == [.resolve(2, .settled(cause: .timedOut(nil)))])
+    }
+
+    @Test("a cancel goes out of band where no shared session can be had, or not soon", arguments: [true, false])
+    func outOfBand(isRefused: Bool) {
+        var script = EngineScript()
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, now: $1) }
+        #expect(script.cancel(2) == [.connect(2, .carrier)])
+        #expect((isRefused ? script.connectFailed(2) : script.pass(.milliseconds(500))) == [.cancelOutOfBand(1)])
+        if !isRefused { #expect(script.connected(2) == [], "It is under way.") }
+        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
+        #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .cancelled))])
+    }
+
+    @Test("a statement that is answered before its cancel could go out needs none")
+    func answeredBefore() {
+        var script = EngineScript()
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.on { $0.beginStatement(2, on: 1, now: $1) }
+        #expect(script.cancel(2) == [.connect(2, .carrier)])
+        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: .cancelled))])
+        #expect(script.connected(2) == [])
+        #expect(script.pass(.seconds(1)) == [])
     }
 
     @Test("a statement that is cancelled has the time looked after in which its connection is to answer")
     func cancelled() {
-        var script = EngineScript()
+        var script = EngineScript { $0.asksOverOtherSessions = false }
         script.on { $0.lend(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, now: $1) }
