@@ -46,8 +46,6 @@ struct QuietWaitTests {
         let database = try TestDatabase.get()
         let (holder, locks) = (try database.manager(), try database.manager())
         let kept = way == .sessionWithOtherLocks || way == .transactionWithOtherLocks ? 1 : 0
-        // A shared session, over which waits are ended. Without one that is done by `PQcancel`, which signals twice.
-        try await locks.withLock("shared session") { _ in }
         for key in [LockKey(number: 7), LockKey(7, 8)] {
             for (mode, other) in [(LockMode.exclusive, LockMode.shared), (.shared, .exclusive)] {
                 try await holder.withSession { holder in
