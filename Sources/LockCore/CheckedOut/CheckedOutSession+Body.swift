@@ -1,0 +1,104 @@
+// What the body runs itself, and what that does to the locks.
+extension CheckedOutSession {
+    /// Runs a statement of the body.
+    ///
+    /// - Parameters:
+    ///   - sql: What ``Statement/body`` stands for.
+    ///   - mayLock: Whether it may take locks, which are to be looked after.
+    package mutating func run(_ sql: String, mayLock: Bool, now: Instant) -> Step {
+        if let unusable { return end(.unusable(unusable)) }
+        let body = Body(sql: sql, mayLock: mayLock)
+        guard scope == .transaction, savepoints.isWanted(before: sql) else { return prepareForBody(body, now: now) }
+        return setBase(for: .statement(body), now: now)
+    }
+
+    mutating func send(_ body: Body, now: Instant) -> Step {
+        if body.sql.contains(lowercased: "deferrable") { mayDefer = true }
+        hasRunSQL = true
+        let submission = Submission(statements: [.body])
+        return send(submission, for: .running(body, submission)) { $0.end(.atEnd) }
+    }
+
+    mutating func bodyRun(_ body: Body, _ verdict: Submission.Verdict, _ answer: Answer, now: Instant) -> Step {
+        var body = body
+        let outcome: Engine.Outcome
+        switch verdict {
+        case .succeeded:
+            body.tag = answer.replies.first?.tag ?? ""
+            return bodySucceeded(body, now: now)
+        case .failed(let end): outcome = end
+        case .toBeginAnew: outcome = answer.outcome
+        }
+        noteAbort(because: outcome)
+        guard scope == .transaction, transaction == .none, loss == nil else { return end(.failed(outcome)) }
+        return endBySQL(answer.failure)
+    }
+
+    private mutating func bodySucceeded(_ body: Body, now: Instant) -> Step {
+        guard scope == .transaction, loss == nil else { return bodySettled(body, now: now) }
+        // Chained to another transaction or not.
+        if transaction == .none || body.tag == "COMMIT" || body.tag == "PREPARE TRANSACTION" { return endBySQL(nil) }
+        // A rollback is one to a savepoint, or the transaction is chained to another one.
+        guard body.tag == "ROLLBACK", !heldKeys.isEmpty else { return noteSavepoints(of: body, now: now) }
+        return settle(heldLocks.map { .isHeld($0.key, $0.mode) }, for: .looking(body), now: now)
+    }
+
+    /// The lock that the transaction was begun with, then the others.
+    private var heldLocks: [(key: AdvisoryKey, mode: Mode)] {
+        (first.map { [$0] } ?? []) + holdings.map { (key: $0.key, mode: $0.value) }.sorted { $0.key < $1.key }
+    }
+
+    mutating func looked(_ body: Body, _ answer: Answer, now: Instant) -> Step {
+        let locks = heldLocks
+        guard answer.replies.count == locks.count else { return noteSavepoints(of: body, now: now) }
+        let answers = answer.replies.map(\.rows.first)
+        for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where isHeld == false {
+            letGo(lock.key)
+            note(.rolledBack(lock.key))
+        }
+        guard first == nil || answers[0] != false else { return endBySQL(nil) }
+        return noteSavepoints(of: body, now: now)
+    }
+
+    private mutating func noteSavepoints(of body: Body, now: Instant) -> Step {
+        guard savepoints.note(body.sql, tag: body.tag) else { return bodySettled(body, now: now) }
+        return setBase(for: .following(body), now: now)
+    }
+
+    // MARK: A savepoint of ours
+
+    /// So that a statement that fails behind it leaves alone what was locked before.
+    private mutating func setBase(for next: BaseFor, now: Instant) -> Step {
+        settle([.setSavepoint(.base)], for: .settingBase(next), now: now)
+    }
+
+    mutating func baseSet(_ next: BaseFor, _ answer: Answer, now: Instant) -> Step {
+        if answer.loss == nil, answer.failure == nil, transaction == .open {
+            savepoints.noteSet()
+        } else {
+            noteAbort(because: nil)
+        }
+        switch next {
+        case .statement(let body): return prepareForBody(body, now: now)
+        case .following(let body): return bodySettled(body, now: now)
+        }
+    }
+
+    // MARK: Ends by SQL
+
+    /// The transaction is over, and its locks with it.
+    private mutating func endBySQL(_ failure: Failure?) -> Step {
+        giveUp(Failure(.connectionLost, "Its transaction was ended by SQL of its own, and its locks with it."))
+        return end(.endedBySQL(failure))
+    }
+
+    private mutating func bodySettled(_ body: Body, now: Instant) -> Step {
+        body.mayLock ? certify(.body(body), now: now) : bodyGuarded(body, now: now)
+    }
+
+    mutating func bodyGuarded(_ body: Body, now: Instant) -> Step {
+        guard scope == .session, body.tag == "BEGIN" || body.tag == "START TRANSACTION" else { return end(.done) }
+        // In a transaction that fails no lock could be released, or proved not to be held.
+        return settle([.rollBack], for: .endingBegun, now: now)
+    }
+}

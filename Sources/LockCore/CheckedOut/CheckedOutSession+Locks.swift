@@ -1,0 +1,238 @@
+// Taking a lock, in a transaction or a session.
+extension CheckedOutSession {
+    /// Takes a further lock of the transaction, or a lock of the session that it does not hold.
+    ///
+    /// - Parameters:
+    ///   - deadline: When the caller stops waiting.
+    ///   - isTry: Waits for no other holder.
+    ///   - waitsPlainly: Whether waits that say what has ended them are not to be had.
+    package mutating func lock(
+        _ key: AdvisoryKey,
+        _ mode: Mode,
+        deadline: Instant?,
+        isTry: Bool,
+        waitsPlainly: Bool,
+        now: Instant
+    ) -> Step {
+        if let unusable { return end(.unusable(unusable)) }
+        // Here, since without the savepoint there would be nothing to go back to.
+        guard !isAtEnd || loss != nil else { return end(.atEnd) }
+        var attempt = attempt(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly)
+        switch scope {
+        case .transaction:
+            attempt.beginning = [.setSavepoint(.step)]
+            attempt.isRenewable = false
+            return begin(attempt, Target(kind: .further, key: key, mode: mode, deadline: deadline), now: now)
+        case .session:
+            return prepareForOwn(.lock(attempt, Target(kind: .session, key: key, mode: mode, deadline: deadline)), now: now)
+        }
+    }
+
+    func attempt(_ key: AdvisoryKey, _ mode: Mode, deadline: Instant?, isTry: Bool, waitsPlainly: Bool) -> LockAttempt {
+        var attempt = LockAttempt(
+            key,
+            mode,
+            in: scope,
+            deadline: deadline,
+            isTry: isTry,
+            answerLimit: settings.answerLimit,
+            waitsPlainly: waitsPlainly
+        )
+        attempt.mayDefer = scope == .transaction && mayDefer
+        return attempt
+    }
+
+    mutating func begin(_ attempt: LockAttempt, _ target: Target, now: Instant) -> Step {
+        var attempt = attempt
+        let submission = attempt.begin(now: now)
+        return send(submission, for: .taking(attempt, target)) { $0.failed(target, .atEnd, isToBeUndone: false, now: now) }
+    }
+
+    mutating func attempted(_ attempt: LockAttempt, _ target: Target, _ answer: Answer, now: Instant) -> Step {
+        var attempt = attempt
+        let decision = attempt.answered(answer.replies, answer.outcome, now: now)
+        let isToBeUndone = target.kind != .session || !answer.isRefused
+        switch decision {
+        case .send(let submission):
+            return send(submission, for: .taking(attempt, target)) {
+                $0.failed(target, .atEnd, isToBeUndone: isToBeUndone, now: now)
+            }
+        case .undo:
+            if attempt.waitsPlainly { note(.waitsPlainly) }
+            return undo(attempt, target, answer, now: now)
+        case .held:
+            return held(target, now: now)
+        case .refused:
+            return refused(target, now: now)
+        case .failed(let outcome):
+            return failed(target, .failed(outcome), because: outcome, isToBeUndone: isToBeUndone, now: now)
+        case .confused(let outcome):
+            giveUp(Failure(.connectionLost, "Which lock the session has waited for can't be found out."))
+            return end(.failed(outcome))
+        }
+    }
+
+    // MARK: Beginning anew
+
+    private mutating func undo(_ attempt: LockAttempt, _ target: Target, _ answer: Answer, now: Instant) -> Step {
+        switch target.kind {
+        case .first:
+            return settle([.rollBack], for: .undoing(attempt, target), now: now)
+        case .further:
+            return settle(Self.undoingStep, for: .undoing(attempt, target), now: now)
+        case .session:
+            guard loss == nil, !answer.isRefused else { return begin(attempt, target, now: now) }
+            return settle(proof(target.key, target.mode), for: .undoing(attempt, target), now: now)
+        }
+    }
+
+    mutating func undone(_ attempt: LockAttempt, _ target: Target, _ answer: Answer, now: Instant) -> Step {
+        if target.kind == .session {
+            noteProof(target.key, answer)
+        } else if let failure = answer.loss ?? answer.failure {
+            return failed(target, .failed(.failed(failure)), because: .failed(failure), now: now)
+        }
+        return begin(attempt, target, now: now)
+    }
+
+    // MARK: Outcomes
+
+    private mutating func held(_ target: Target, now: Instant) -> Step {
+        switch target.kind {
+        case .first:
+            note(.granted)
+            return certify(.lock(target), now: now)
+        case .further:
+            return releaseStep(target, isHeld: true, now: now)
+        case .session:
+            guard settings.isFencing else { return certify(.lock(target), now: now) }
+            var submission = Submission(statements: [.position])
+            submission.deadline = target.deadline
+            submission.answerBy = now.advanced(by: settings.answerLimit)
+            return send(submission, for: .recording(target, submission)) { $0.failed(target, .atEnd, now: now) }
+        }
+    }
+
+    private mutating func refused(_ target: Target, now: Instant) -> Step {
+        switch target.kind {
+        case .first: rollBack(then: .refused, now: now)
+        case .further: releaseStep(target, isHeld: false, now: now)
+        case .session: end(.refused)
+        }
+    }
+
+    /// - Parameter isToBeUndone: Whether something was sent that is to be taken back. The lock may be held.
+    mutating func failed(
+        _ target: Target,
+        _ outcome: Outcome,
+        because cause: Engine.Outcome? = nil,
+        isToBeUndone: Bool = true,
+        now: Instant
+    ) -> Step {
+        guard loss == nil else { return end(outcome) }
+        switch target.kind {
+        case .first:
+            return rollBack(then: outcome, now: now)
+        case .further:
+            guard isToBeUndone else { return end(outcome) }
+            // Gives back the lock, too, if the server had granted it in the moment of the cancellation. If this fails, the transaction
+            // had failed before, and can only be rolled back as a whole.
+            return settle(Self.undoingStep, for: .backingOut(outcome, because: cause), now: now)
+        case .session:
+            guard isToBeUndone else { return end(outcome) }
+            return settle(proof(target.key, target.mode), for: .proving(target.key, target.mode, then: outcome), now: now)
+        }
+    }
+
+    mutating func recorded(_ target: Target, _ verdict: Submission.Verdict, _ answer: Answer, now: Instant) -> Step {
+        switch verdict {
+        case .succeeded:
+            var target = target
+            guard let position = answer.replies.first?.position else {
+                let failure = Failure(.connectionLost, "The server's answer did not fit what was asked for a fencing token.")
+                return failed(target, .failed(.failed(failure)), now: now)
+            }
+            target.position = position
+            return certify(.lock(target), now: now)
+        case .failed(let outcome):
+            return failed(target, .failed(outcome), because: outcome, now: now)
+        case .toBeginAnew:
+            return failed(target, .failed(answer.outcome), now: now)
+        }
+    }
+
+    // MARK: The savepoint around a further lock
+
+    static let undoingStep: [Statement] = [.rollBackToSavepoint(.step), .releaseSavepoint(.step)]
+
+    /// Sent on its own: nothing may be sent behind a wait that can be cancelled.
+    private mutating func releaseStep(_ target: Target, isHeld: Bool, now: Instant) -> Step {
+        settle([.releaseSavepoint(.step)], for: .releasingStep(target, isHeld: isHeld), now: now)
+    }
+
+    mutating func stepReleased(_ target: Target, _ isHeld: Bool, _ answer: Answer, now: Instant) -> Step {
+        if let failure = answer.loss ?? answer.failure ?? loss {
+            return failed(target, .failed(.failed(failure)), because: .failed(failure), now: now)
+        }
+        return isHeld ? certify(.lock(target), now: now) : end(.refused)
+    }
+
+    mutating func backedOut(_ outcome: Outcome, because cause: Engine.Outcome?) -> Step {
+        noteAbort(because: cause)
+        return end(outcome)
+    }
+
+    // MARK: Certainty
+
+    /// A lock that has just been taken, maybe after a long wait, counts only if the session lives for certain. From then on it is looked
+    /// after.
+    mutating func certify(_ purpose: Purpose, isLastTry: Bool = false, now: Instant) -> Step {
+        if settings.isLeased {
+            operation = .certifying(purpose, isLastTry: isLastTry)
+            return .certify
+        }
+        return certain(purpose, now: now)
+    }
+
+    /// The answer to ``Step/certify``.
+    package mutating func certified(_ isCertain: Bool, now: Instant) -> Step {
+        guard case .certifying(let purpose, let isLastTry) = operation else { return end(.done) }
+        guard !isCertain else { return certain(purpose, now: now) }
+        switch purpose {
+        case .body:
+            // A lock of a `ConnectionLock`, which makes sure itself that it has it.
+            return certain(purpose, now: now)
+        case .lock(let target):
+            guard !isLastTry, loss == nil else {
+                let failure = loss ?? Engine.suspect
+                giveUp(failure)
+                return failed(target, .failed(.failed(failure)), now: now)
+            }
+            return settle([.nothing], for: .certifying(purpose, isLastTry: true), now: now)
+        }
+    }
+
+    mutating func lifeProved(_ purpose: Purpose, _ answer: Answer, now: Instant) -> Step {
+        guard case .lock(let target) = purpose, let failure = answer.loss else { return certify(purpose, isLastTry: true, now: now) }
+        return failed(target, .failed(.failed(failure)), now: now)
+    }
+
+    private mutating func certain(_ purpose: Purpose, now: Instant) -> Step {
+        switch purpose {
+        case .body(let body):
+            return bodyGuarded(body, now: now)
+        case .lock(let target):
+            if let loss { return end(.failed(.failed(loss))) }
+            if target.kind != .first { hold(target.key, target.mode) }
+            return end(.locked(target.position))
+        }
+    }
+}
+
+extension CheckedOutSession.Answer {
+    /// The first one of a statement.
+    var failure: Failure? { replies.lazy.compactMap(\.failure).first }
+
+    /// Whether the lock that was asked for is certainly not held.
+    var isRefused: Bool { replies.last?.isRefusal ?? false }
+}

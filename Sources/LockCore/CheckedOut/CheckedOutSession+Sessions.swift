@@ -1,0 +1,138 @@
+// What a session releases, and what settings its own statements have.
+extension CheckedOutSession {
+    // MARK: Settings
+
+    /// Gives the body's statements the settings that the role or the database has, and our own have not.
+    mutating func roleStatements() -> [Statement] {
+        guard settings.hasRoleSettings, !hasRoleSettings else { return [] }
+        hasRunSQL = true
+        mayDefer = settings.mayDefer
+        return [.roleSettings]
+    }
+
+    /// Lets our own statements in a session wait for no other transactions, whatever the body's do.
+    mutating func prepareForOwn(_ next: Next, now: Instant) -> Step {
+        guard scope == .session, mayDefer, deferrable == nil, loss == nil else { return proceed(next, now: now) }
+        return settle([.showDeferrable, .doNotDefer], for: .preparing(next), now: now)
+    }
+
+    /// Gives a session what its body's statement is to run with.
+    mutating func prepareForBody(_ body: Body, now: Instant) -> Step {
+        let statements = scope == .session ? roleStatements() + (deferrable.map { [.setDeferrable($0)] } ?? []) : []
+        guard !statements.isEmpty else { return proceed(.body(body), now: now) }
+        return settle(statements, for: .preparing(.body(body)), now: now)
+    }
+
+    mutating func prepared(for next: Next, _ answer: Answer, now: Instant) -> Step {
+        if case .body = next {
+            if let failure = answer.failure ?? answer.loss { return end(.failed(.failed(failure))) }
+            hasRoleSettings = true
+            deferrable = nil
+        } else if answer.loss == nil {
+            deferrable = answer.replies.first?.text == "on" ? "on" : "off"
+        }
+        return proceed(next, now: now)
+    }
+
+    private mutating func proceed(_ next: Next, now: Instant) -> Step {
+        switch next {
+        case .lock(let attempt, let target):
+            return begin(attempt, target, now: now)
+        case .body(let body):
+            return send(body, now: now)
+        case .unlock(let key, let batches):
+            return settle(batches.map { .unlock($0) }, for: .unlocking(key, batches), now: now)
+        case .end(let keys, let batches):
+            return settle(batches.map { .unlock($0) } + resetting, for: .ending(keys, batches), now: now)
+        }
+    }
+
+    // MARK: After an error
+
+    /// Grant and error race inside the server, so after an error the lock may be held all the same.
+    ///
+    /// Of a session that holds nothing else, letting go of all proves the same, and writes no warning to the server's log.
+    func proof(_ key: AdvisoryKey, _ mode: Mode) -> [Statement] {
+        holdings.isEmpty && !hasRunSQL ? [.unlockAll] : [.unlock(Engine.Batch(.init(.unlock, mode, key.space), [key]))]
+    }
+
+    mutating func proved(_ key: AdvisoryKey, _ mode: Mode, _ answer: Answer, then outcome: Outcome) -> Step {
+        noteProof(key, answer)
+        return end(outcome)
+    }
+
+    mutating func noteProof(_ key: AdvisoryKey, _ answer: Answer) {
+        guard answer.loss == nil, let reply = answer.replies.first else { return }
+        if holdings.isEmpty, !hasRunSQL {
+            guard let failure = reply.failure else { return }
+            giveUp(Failure(.connectionLost, "Whether a lock is held can't be found out: \(failure.message)"))
+        } else if let wasHeld = reply.rows.first {
+            note(.proved(held: wasHeld))
+        } else {
+            let reason = reply.failure?.message ?? "the answer did not fit what was asked"
+            giveUp(Failure(.connectionLost, "Whether the lock \(key) is held can't be found out: \(reason)"))
+        }
+    }
+
+    // MARK: Releasing
+
+    /// Releases what the session holds on a key.
+    package mutating func unlock(_ key: AdvisoryKey, now: Instant) -> Step {
+        guard let mode = holdings[key] else { return end(.done) }
+        letGo(key)
+        return prepareForOwn(.unlock(key, Self.batches([(key, mode)])), now: now)
+    }
+
+    mutating func unlocked(_ key: AdvisoryKey, _ batches: [Engine.Batch], _ answer: Answer) -> Step {
+        if let loss = answer.loss { return end(.failed(.failed(loss))) }
+        guard let (keys, failure) = Self.unproven(batches, answer.replies) else {
+            if holdings.isEmpty { note(.unguarded) }
+            return end(.done)
+        }
+        giveUp(failure)
+        return end(.unproven(keys, failure))
+    }
+
+    /// Ends a session: all that it holds is released. ``isClean`` says afterwards whether it can be given to others.
+    package mutating func end(now: Instant) -> Step {
+        let (keys, batches) = (heldKeys, Self.batches(holdings.map { ($0.key, $0.value) }))
+        for key in keys { letGo(key) }
+        if let loss { return end(keys.isEmpty ? .done : .failed(.failed(loss))) }
+        let next = Next.end(keys, batches)
+        return keys.isEmpty ? proceed(next, now: now) : prepareForOwn(next, now: now)
+    }
+
+    mutating func ended(_ keys: [AdvisoryKey], _ batches: [Engine.Batch], _ answer: Answer) -> Step {
+        let unproven = Self.unproven(batches, answer.replies)
+        isClean = answer.loss == nil && unproven == nil && isReset(answer.replies.dropFirst(batches.count))
+        if let loss = answer.loss, !keys.isEmpty { return end(.failed(.failed(loss))) }
+        return end(unproven.map { .unproven($0.keys, $0.failure) } ?? .done)
+    }
+
+    /// A statement per mode and key space.
+    private static func batches(_ keys: [(key: AdvisoryKey, mode: Mode)]) -> [Engine.Batch] {
+        var batches: [(kind: Engine.Batch.Kind, keys: [AdvisoryKey])] = []
+        for (key, mode) in keys.sorted(by: { $0.key < $1.key }) {
+            let kind = Engine.Batch.Kind(.unlock, mode, key.space)
+            if let place = batches.firstIndex(where: { $0.kind == kind }) {
+                batches[place].keys.append(key)
+            } else {
+                batches.append((kind, [key]))
+            }
+        }
+        return batches.map { Engine.Batch($0.kind, $0.keys) }
+    }
+
+    /// What the unlocks leave open: the keys that the session did not hold, or may still hold.
+    private static func unproven(_ batches: [Engine.Batch], _ replies: [Reply]) -> (keys: [AdvisoryKey], failure: Failure)? {
+        var unproven: (keys: [AdvisoryKey], failure: Failure)?
+        for (batch, reply) in zip(batches, replies) {
+            let released = Set(zip(batch.keys, reply.rows).lazy.filter(\.1).map(\.0))
+            let keys = batch.keys.filter { !released.contains($0) }
+            guard !keys.isEmpty else { continue }
+            let failure = reply.failure ?? Failure(.notHeld, "The server says that its session did not hold the lock.")
+            unproven = ((unproven?.keys ?? []) + keys, failure)
+        }
+        return unproven
+    }
+}

@@ -1,0 +1,61 @@
+// The beginning and the end of a transaction.
+extension CheckedOutSession {
+    /// Begins the transaction, and takes its lock if it has one.
+    ///
+    /// If it fails, the session is rolled back, and ``isClean`` says whether it can be given to others.
+    package mutating func open(deadline: Instant?, isTry: Bool, waitsPlainly: Bool, now: Instant) -> Step {
+        var beginning = roleStatements()
+        beginning.append(.begin)
+        if !settings.hasSettings { beginning.append(.settingsInTransaction) }
+        guard let first else {
+            var submission = Submission(statements: beginning)
+            submission.deadline = deadline
+            submission.answerBy = now.advanced(by: settings.answerLimit)
+            submission.isUndone = true
+            return send(submission, for: .opening(submission)) { $0.end(.atEnd) }
+        }
+        var attempt = attempt(first.key, first.mode, deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly)
+        attempt.beginning = beginning
+        return begin(attempt, Target(kind: .first, key: first.key, mode: first.mode, deadline: deadline), now: now)
+    }
+
+    mutating func opened(_ verdict: Submission.Verdict, now: Instant) -> Step {
+        switch verdict {
+        case .succeeded: end(.done)
+        case .failed(let outcome): rollBack(then: .failed(outcome), now: now)
+        case .toBeginAnew: rollBack(then: .failed(.ended(.renewed)), now: now)
+        }
+    }
+
+    // MARK: Ending
+
+    /// Commits. ``isClean`` says afterwards whether the session can be given to others.
+    package mutating func commit(now: Instant) -> Step {
+        if let unusable { return rollBack(then: .unusable(unusable), now: now) }
+        return settle([.commit], then: resetting, within: settings.commitLimit, for: .committing, now: now)
+    }
+
+    mutating func committed(_ answer: Answer) -> Step {
+        isClean = answer.loss == nil && isReset(answer.replies.dropFirst())
+        guard let reply = answer.replies.first else {
+            return end(.commitUnknown(answer.loss ?? Failure(.connectionLost, "The server answered nothing.")))
+        }
+        // What was confirmed is so, whatever has become of the session afterwards.
+        return end(reply.failure.map { .failed(.failed($0)) } ?? .commitAnswered(tag: reply.tag ?? ""))
+    }
+
+    /// Rolls back. ``isClean`` says afterwards whether the session can be given to others.
+    package mutating func rollBack(now: Instant) -> Step {
+        rollBack(then: .done, now: now)
+    }
+
+    mutating func rollBack(then outcome: Outcome, now: Instant) -> Step {
+        guard loss == nil else { return end(outcome) }
+        return settle([.rollBack] + resetting, for: .rollingBack(then: outcome), now: now)
+    }
+
+    mutating func rolledBack(_ answer: Answer, _ outcome: Outcome) -> Step {
+        isClean = answer.loss == nil && answer.replies.first?.failure == nil && isReset(answer.replies.dropFirst())
+        return end(outcome)
+    }
+}

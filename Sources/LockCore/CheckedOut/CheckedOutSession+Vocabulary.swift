@@ -1,0 +1,179 @@
+// What the machine of a checked-out session has sent, what it is told, and what it tells.
+extension CheckedOutSession {
+    /// What a session is checked out for.
+    package enum Scope: String, Hashable, Sendable {
+        case transaction
+        case session
+    }
+
+    /// A statement, by what it is for. Each is a transaction of its own, unless one is open.
+    package enum Statement: Hashable, Sendable {
+        /// Gives the session the settings that its role or database has for others than us.
+        case roleSettings
+        /// The body's value of `default_transaction_deferrable`.
+        case setDeferrable(String)
+        case showDeferrable
+        /// Has our own statements wait for no other transactions.
+        case doNotDefer
+        case begin
+        /// Our settings until the end of the transaction, where the session has none of ours.
+        case settingsInTransaction
+        case tryLock(AdvisoryKey, Mode)
+        /// Waits for the lock; an error ends the wait.
+        case lock(AdvisoryKey, Mode)
+        /// Sets the key of the ``wait(_:_:)`` that follows.
+        case setAwaited(AdvisoryKey)
+        /// Waits, and says itself what has ended the wait.
+        case wait(AdvisoryKey.Space, Mode)
+        case setSavepoint(Savepoint)
+        case rollBackToSavepoint(Savepoint)
+        case releaseSavepoint(Savepoint)
+        /// Whether the transaction holds the lock.
+        case isHeld(AdvisoryKey, Mode)
+        /// Answered by a Boolean per key.
+        case unlock(Engine.Batch)
+        case unlockAll
+        /// Writes a record for a fencing token, and says where.
+        case position
+        /// Runs nothing, and proves that the session lives.
+        case nothing
+        /// What the scope's body has asked for.
+        case body
+        case rollBack
+        case commit
+        /// Makes the session as good as new.
+        ///
+        /// - Parameters:
+        ///   - isThorough: Whether it may differ from a new one in more than its locks.
+        ///   - mayDefer: Whether its transactions may be deferrable.
+        case reset(isThorough: Bool, mayDefer: Bool)
+    }
+
+    package enum Savepoint: Hashable, Sendable {
+        /// Below all of the body's: see ``Savepoints``.
+        case base
+        /// Around a further lock.
+        case step
+    }
+
+    /// What the server has answered to one statement.
+    package struct Reply: Sendable {
+        /// The Booleans among the rows, also those before an error.
+        package var rows: [Bool]
+        package var failure: Failure?
+        /// A ``Statement/wait(_:_:)`` has said itself what has ended it.
+        package var hasSaidOutcome: Bool
+        /// What the server calls what it has done, as `COMMIT`.
+        package var tag: String?
+        /// The first value, as text.
+        package var text: String?
+        package var position: WALPosition?
+        package var transaction: TransactionState
+
+        package init(
+            rows: [Bool] = [],
+            failure: Failure? = nil,
+            hasSaidOutcome: Bool = false,
+            tag: String? = nil,
+            text: String? = nil,
+            position: WALPosition? = nil,
+            transaction: TransactionState = .unknown
+        ) {
+            self.rows = rows
+            self.failure = failure
+            self.hasSaidOutcome = hasSaidOutcome
+            self.tag = tag
+            self.text = text
+            self.position = position
+            self.transaction = transaction
+        }
+    }
+
+    /// What the session's transaction was like after a statement.
+    package enum TransactionState: Hashable, Sendable {
+        case none
+        case open
+        /// By an error: it can only be rolled back, to a savepoint or as a whole.
+        case aborted
+        /// More was sent behind the statement.
+        case unknown
+    }
+
+    /// Statements that are sent together.
+    package struct Submission: Hashable, Sendable {
+        package var statements: [Statement]
+        /// Sent behind them, and answered on their own: if the session is lost in between, the answers to the others are there.
+        package var further: [Statement] = []
+        /// When they are cancelled.
+        package var deadline: Instant?
+        /// When the session counts as dead without an answer.
+        package var answerBy: Instant?
+        /// The key that the last statement waits for.
+        package var lockWait: AdvisoryKey?
+        /// How often this wait was begun anew already, if it may be.
+        package var renewals: Int?
+        /// Whether the caller can cancel them.
+        package var isCancellable = true
+        /// Whether what they do is taken back if they fail: then a cancellation or a deadline counts also if they have outrun it.
+        var isUndone = false
+    }
+
+    package enum Step: Sendable {
+        /// The statements go out; ``answered(_:_:now:)`` says how they have ended.
+        case send(Submission)
+        /// Whether the session lives for certain, and its locks are to be looked after: ``Engine/guardLent(_:now:)``. The answer is for
+        /// ``certified(_:now:)``.
+        case certify
+        case end(Outcome)
+    }
+
+    /// How an operation has ended.
+    package enum Outcome: Sendable {
+        case done
+        /// A lock was taken, with what a fencing token is made of.
+        case locked(WALPosition?)
+        /// A try has found the lock taken.
+        case refused
+        /// An error, a cancellation, a deadline, or the loss of the session.
+        case failed(Engine.Outcome)
+        /// The scope is at its end, and nothing more is sent for its body.
+        case atEnd
+        case unusable(Unusable)
+        /// The body's SQL has ended the transaction, by an error if there is one.
+        case endedBySQL(Failure?)
+        /// The body has begun a transaction in a session.
+        case begunBySQL
+        /// What the answer to a commit says.
+        case commitAnswered(tag: String)
+        /// The commit was not answered.
+        case commitUnknown(Failure)
+        /// Locks that the session did not hold, or may still hold.
+        case unproven([AdvisoryKey], Failure)
+    }
+
+    /// Why a transaction can only be rolled back.
+    package enum Unusable: Hashable, Sendable {
+        /// The manager has decided it.
+        case rollbackOnly
+        /// One of its statements has failed.
+        case aborted
+    }
+
+    /// What has happened to the locks meanwhile. To be carried out before the next step.
+    package enum Event: Sendable {
+        /// The server has granted the lock that the transaction was begun with.
+        case granted
+        /// An error has released these: all that the transaction held, or what it has locked since the latest savepoint.
+        case released([AdvisoryKey], isAll: Bool, because: Engine.Outcome?)
+        /// The body has rolled back to before this lock.
+        case rolledBack(AdvisoryKey)
+        /// Nothing is held any more that is to be looked after.
+        case unguarded
+        /// After an error, the lock was found to be held, or not.
+        case proved(held: Bool)
+        /// Waits that say what has ended them are not to be had on this server.
+        case waitsPlainly
+        /// What the session holds is not known any more. Only its end settles that.
+        case givenUp(Failure)
+    }
+}

@@ -1,0 +1,295 @@
+/// What a transaction or an explicit session does on the session that is checked out for it, and what that does to its locks.
+///
+/// A value without I/O. An operation (a lock, a statement of the body, the end) begins with its first step; the driver carries it out, says what came
+/// of it, and gets the next step, until the operation has ended. One operation runs after the other. What happens to locks meanwhile is told by
+/// ``nextEvent()``, before the next step.
+///
+/// What runs on the session is a call of the engine (``Engine/beginStatement(_:on:deadline:answerBy:lockWait:renewals:now:)``), whose outcome
+/// comes with the answers.
+package struct CheckedOutSession: Sendable {
+    package struct Settings: Sendable {
+        /// Whether locks are given out only if the session lives for certain.
+        package var isLeased = false
+        package var answerLimit = Duration.seconds(30)
+        package var commitLimit = Duration.seconds(30)
+        /// Whether a session's locks get fencing tokens.
+        package var isFencing = false
+        /// Whether the session has our settings, which a pooler of transactions would give to others.
+        package var hasSettings = true
+        /// Whether the role or the database has settings for others that our own statements don't run with.
+        package var hasRoleSettings = false
+        /// Whether they make transactions deferrable.
+        package var mayDefer = false
+
+        package init() {}
+    }
+
+    package let scope: Scope
+    /// What the transaction was begun with.
+    package let first: (key: AdvisoryKey, mode: Mode)?
+    let settings: Settings
+
+    /// What was locked since.
+    package private(set) var holdings: [AdvisoryKey: Mode] = [:]
+    /// Once the last operation has ended: whether the session is certainly as good as new.
+    package var isClean = false
+    /// Why the session is gone, if it is.
+    package private(set) var loss: Failure?
+    /// Whether the body is over: nothing more is sent for it.
+    package private(set) var isAtEnd = false
+    /// Whether the transaction can only be rolled back, by our own decision.
+    private var isRollbackOnly = false
+    /// Whether an error has taken locks along.
+    package private(set) var isAborted = false
+
+    /// After the last answer.
+    var transaction = TransactionState.unknown
+    var savepoints = Savepoints()
+    /// Whether the session may differ from a new one in more than its locks.
+    package var hasRunSQL = false
+    /// Whether it has the settings of the role.
+    var hasRoleSettings = false
+    /// Whether its transactions may be deferrable, in which our own statements would wait for others' transactions.
+    var mayDefer = false
+    /// What the body has for `default_transaction_deferrable`, while our own statements have it off.
+    var deferrable: String?
+
+    var operation: Operation?
+    private var events: [Event] = []
+
+    package init(_ scope: Scope, first: (key: AdvisoryKey, mode: Mode)? = nil, _ settings: Settings) {
+        self.scope = scope
+        self.first = first
+        self.settings = settings
+    }
+
+    // MARK: Looking in
+
+    /// All that it holds: what it was begun with, then the others in their order.
+    package var heldKeys: [AdvisoryKey] {
+        let further = holdings.keys.filter { $0 != first?.key }.sorted()
+        return (first.map { [$0.key] } ?? []) + further
+    }
+
+    /// Why the transaction can only be rolled back.
+    package var unusable: Unusable? { isRollbackOnly ? .rollbackOnly : isAborted ? .aborted : nil }
+
+    // MARK: What happens beside the operations
+
+    /// The session is gone, and all that was held on it.
+    package mutating func noteLost(_ failure: Failure) {
+        if loss == nil { loss = failure }
+    }
+
+    /// The body is over. What it has begun is cancelled by the driver.
+    package mutating func beginEnd() { isAtEnd = true }
+
+    /// The transaction is rolled back at its end, whatever its body makes of the error that was the reason for it.
+    package mutating func markRollbackOnly() { isRollbackOnly = true }
+
+    /// The body has taken a lock by SQL of its own.
+    package mutating func noteLock(_ key: AdvisoryKey, _ mode: Mode) {
+        hold(key, mode)
+        // Another task's statement may have failed since.
+        noteAbort(because: nil)
+    }
+
+    package mutating func nextEvent() -> Event? {
+        events.isEmpty ? nil : events.removeFirst()
+    }
+
+    // MARK: Locks
+
+    mutating func note(_ event: Event) { events.append(event) }
+
+    /// Has no effect on a key that is held already, in that mode or alone.
+    mutating func hold(_ key: AdvisoryKey, _ mode: Mode) {
+        let held = holdings[key] ?? (first?.key == key ? first?.mode : nil)
+        guard held == nil || (held == .shared && mode == .exclusive) else { return }
+        holdings[key] = mode
+        savepoints.noteLock(key)
+    }
+
+    mutating func letGo(_ key: AdvisoryKey) {
+        holdings[key] = nil
+        savepoints.forget(key)
+    }
+
+    /// An error has released what the transaction had locked since the latest savepoint that is certain, long before the rollback.
+    mutating func noteAbort(because cause: Engine.Outcome?) {
+        guard scope == .transaction, transaction == .aborted, loss == nil else { return }
+        let isAll = !savepoints.isBaseSet
+        let keys = isAll ? heldKeys : savepoints.exposed.sorted()
+        guard isAll || !keys.isEmpty else { return }
+        isAborted = true
+        events.append(.released(keys, isAll: isAll, because: cause))
+        if !isAll { for key in keys { letGo(key) } }
+    }
+
+    /// What the session holds is not known any more.
+    mutating func giveUp(_ failure: Failure) {
+        guard loss == nil else { return }
+        loss = failure
+        events.append(.givenUp(failure))
+    }
+
+    // MARK: Steps
+
+    /// What may be cancelled is not begun any more when the body is over.
+    mutating func send(_ submission: Submission, for operation: Operation, orElse: (inout CheckedOutSession) -> Step) -> Step {
+        guard !submission.isCancellable || !isAtEnd || loss != nil else { return orElse(&self) }
+        self.operation = operation
+        return .send(submission)
+    }
+
+    /// Statements whose outcome has to be known; nothing cancels them, but a session that does not answer in time counts as gone.
+    ///
+    /// - Parameter limit: For all the answers together.
+    mutating func settle(
+        _ statements: [Statement],
+        then further: [Statement] = [],
+        within limit: Duration? = nil,
+        for operation: Operation,
+        now: Instant
+    ) -> Step {
+        self.operation = operation
+        var submission = Submission(statements: statements, further: further)
+        submission.answerBy = now.advanced(by: limit ?? settings.answerLimit)
+        submission.isCancellable = false
+        return .send(submission)
+    }
+
+    mutating func end(_ outcome: Outcome) -> Step {
+        operation = nil
+        return .end(outcome)
+    }
+
+    var resetting: [Statement] {
+        settings.hasSettings ? [.reset(isThorough: hasRunSQL, mayDefer: mayDefer)] : []
+    }
+
+    /// Whether the answers to ``resetting`` are there, and say that it is done.
+    func isReset(_ replies: some Collection<Reply>) -> Bool {
+        replies.count == resetting.count && replies.allSatisfy { $0.failure == nil }
+    }
+
+    // MARK: Answers
+
+    /// What was sent is answered, as far as it is, and nothing that was sent to cancel it can strike any more; or the session is gone.
+    package mutating func answered(_ replies: [Reply], _ outcome: Engine.Outcome, now: Instant) -> Step {
+        if let last = replies.last { transaction = last.transaction }
+        var (outcome, lost) = (outcome, Failure?.none)
+        switch outcome {
+        case .settled:
+            break
+        case .failed(let failure):
+            lost = loss ?? failure
+            outcome = .failed(loss ?? failure)
+        default:
+            lost = loss ?? Failure(.connectionLost, "The call ended in a way that does not fit it.")
+        }
+        let answer = Answer(replies: replies, outcome: outcome, loss: lost)
+        guard let operation else { return .end(.failed(outcome)) }
+        switch operation {
+        case .opening(let submission): return opened(submission.verdict(replies, outcome), now: now)
+        case .taking(let attempt, let target): return attempted(attempt, target, answer, now: now)
+        case .undoing(let attempt, let target): return undone(attempt, target, answer, now: now)
+        case .releasingStep(let target, let isHeld): return stepReleased(target, isHeld, answer, now: now)
+        case .recording(let target, let submission): return recorded(target, submission.verdict(replies, outcome), answer, now: now)
+        case .certifying(let purpose, _): return lifeProved(purpose, answer, now: now)
+        case .backingOut(let outcome, let cause): return backedOut(outcome, because: cause)
+        case .proving(let key, let mode, let outcome): return proved(key, mode, answer, then: outcome)
+        case .preparing(let next): return prepared(for: next, answer, now: now)
+        case .settingBase(let next): return baseSet(next, answer, now: now)
+        case .running(let body, let submission): return bodyRun(body, submission.verdict(replies, outcome), answer, now: now)
+        case .looking(let body): return looked(body, answer, now: now)
+        case .endingBegun: return end(.begunBySQL)
+        case .unlocking(let key, let batches): return unlocked(key, batches, answer)
+        case .committing: return committed(answer)
+        case .rollingBack(let outcome): return rolledBack(answer, outcome)
+        case .ending(let keys, let batches): return ended(keys, batches, answer)
+        }
+    }
+
+    /// What was answered, until the session was lost if it was.
+    struct Answer {
+        let replies: [Reply]
+        let outcome: Engine.Outcome
+        let loss: Failure?
+    }
+
+    /// The operation that is under way, and what it has sent.
+    enum Operation: Sendable {
+        /// A transaction that begins without a lock.
+        case opening(Submission)
+        case taking(LockAttempt, Target)
+        /// What an attempt has sent is taken back, and it is begun anew.
+        case undoing(LockAttempt, Target)
+        /// The savepoint around a further lock is given up.
+        case releasingStep(Target, isHeld: Bool)
+        /// Writes what a fencing token is made of.
+        case recording(Target, Submission)
+        /// The session has to answer something before a lock is given out.
+        case certifying(Purpose, isLastTry: Bool)
+        /// A further lock has failed, and is taken back.
+        case backingOut(Outcome, because: Engine.Outcome?)
+        /// Whether a lock is held that a session has asked for in vain.
+        case proving(AdvisoryKey, Mode, then: Outcome)
+        /// Settings, before what they are for.
+        case preparing(Next)
+        /// A savepoint below the body's.
+        case settingBase(BaseFor)
+        case running(Body, Submission)
+        /// Which locks the body's rollback has taken along.
+        case looking(Body)
+        case endingBegun
+        case unlocking(AdvisoryKey, [Engine.Batch])
+        case committing
+        case rollingBack(then: Outcome)
+        case ending([AdvisoryKey], [Engine.Batch])
+    }
+
+    /// What a lock is taken as.
+    struct Target: Sendable {
+        enum Kind: Sendable {
+            /// What the transaction is begun with.
+            case first
+            case further
+            case session
+        }
+
+        let kind: Kind
+        let key: AdvisoryKey
+        let mode: Mode
+        let deadline: Instant?
+        var position: WALPosition?
+    }
+
+    /// What the session has to live for.
+    enum Purpose: Sendable {
+        case lock(Target)
+        case body(Body)
+    }
+
+    /// What settings are made for.
+    enum Next: Sendable {
+        case lock(LockAttempt, Target)
+        case unlock(AdvisoryKey, [Engine.Batch])
+        case end([AdvisoryKey], [Engine.Batch])
+        case body(Body)
+    }
+
+    enum BaseFor: Sendable {
+        case statement(Body)
+        /// The statement has been run, and may have released the one before.
+        case following(Body)
+    }
+
+    /// A statement of the body.
+    struct Body: Sendable {
+        let sql: String
+        let mayLock: Bool
+        /// What the server calls it, once it has succeeded.
+        var tag = ""
+    }
+}

@@ -1,0 +1,155 @@
+/// Takes one lock on a checked-out session: by a try, and if that is refused by a wait that leaves no line in the server's log when it
+/// is ended. So a lock that is free costs no more than a plain statement, and one that is taken a round trip more.
+struct LockAttempt: Sendable {
+    typealias Statement = CheckedOutSession.Statement
+    typealias Submission = CheckedOutSession.Submission
+
+    enum Decision {
+        case send(Submission)
+        /// What was sent so far is to be taken back, and then ``begin(now:)`` is due again.
+        case undo
+        case held
+        /// By a try.
+        case refused
+        case failed(Engine.Outcome)
+        /// Which lock was waited for is not known.
+        case confused(Engine.Outcome)
+    }
+
+    private enum Stage {
+        case trying(Submission)
+        case waiting(Submission, isPlain: Bool)
+    }
+
+    let key: AdvisoryKey
+    let mode: Mode
+    let scope: CheckedOutSession.Scope
+    let deadline: Instant?
+    let isTry: Bool
+    /// Sent ahead, in the same round trip.
+    var beginning: [Statement] = []
+    /// Whether a wait that holds up others is begun anew.
+    var isRenewable = true
+    /// Whether a try may wait, too: for the snapshot of a deferrable transaction.
+    var mayDefer = false
+    let answerLimit: Duration
+    /// Whether waits that say what has ended them are not to be had.
+    private(set) var waitsPlainly: Bool
+    private var renewals = 0
+    private var stage: Stage?
+
+    init(
+        _ key: AdvisoryKey,
+        _ mode: Mode,
+        in scope: CheckedOutSession.Scope,
+        deadline: Instant?,
+        isTry: Bool,
+        answerLimit: Duration,
+        waitsPlainly: Bool
+    ) {
+        self.key = key
+        self.mode = mode
+        self.scope = scope
+        self.deadline = deadline
+        self.isTry = isTry
+        self.answerLimit = answerLimit
+        self.waitsPlainly = waitsPlainly
+    }
+
+    // MARK: Events
+
+    /// At first, and after all was taken back.
+    mutating func begin(now: Instant) -> Submission {
+        guard isTry || !waitsPlainly && !mayDefer else { return wait(after: beginning) }
+        var submission = Submission(statements: beginning + [.tryLock(key, mode)])
+        submission.deadline = deadline
+        submission.answerBy = now.advanced(by: answerLimit)
+        submission.isUndone = true
+        stage = .trying(submission)
+        return submission
+    }
+
+    mutating func answered(_ replies: [CheckedOutSession.Reply], _ outcome: Engine.Outcome, now: Instant) -> Decision {
+        switch stage {
+        case .trying(let submission): tried(submission.verdict(replies, outcome), replies.last, now: now)
+        case .waiting(let submission, let isPlain): waited(submission.verdict(replies, outcome), replies, isPlain: isPlain)
+        case nil: .failed(outcome)
+        }
+    }
+
+    private mutating func tried(_ verdict: Submission.Verdict, _ reply: CheckedOutSession.Reply?, now: Instant) -> Decision {
+        switch verdict {
+        case .toBeginAnew: return .undo
+        case .failed(let outcome): return .failed(outcome)
+        case .succeeded: break
+        }
+        if reply?.rows.first == true { return .held }
+        if isTry { return .refused }
+        if let deadline, deadline <= now { return .failed(.settled(cause: .timedOut(nil))) }
+        // What was sent ahead is done.
+        return .send(wait(after: []))
+    }
+
+    private mutating func waited(_ verdict: Submission.Verdict, _ replies: [CheckedOutSession.Reply], isPlain: Bool) -> Decision {
+        switch verdict {
+        case .toBeginAnew:
+            renewals += 1
+            return .undo
+        case .failed(let outcome):
+            // The wait may have been for a key that was set before, and have taken that.
+            if scope == .session, replies.dropLast().contains(where: { $0.failure != nil }) { return .confused(outcome) }
+            guard !isPlain, case .failed(let failure) = outcome, failure.isOfMissingLanguage else { return .failed(outcome) }
+        case .succeeded:
+            if isPlain || replies.last?.hasSaidOutcome == true { return .held }
+        }
+        waitsPlainly = true
+        return .undo
+    }
+
+    private mutating func wait(after beginning: [Statement]) -> Submission {
+        let statements: [Statement] = waitsPlainly ? [.lock(key, mode)] : [.setAwaited(key), .wait(key.space, mode)]
+        var submission = Submission(statements: beginning + statements)
+        submission.deadline = deadline
+        submission.lockWait = key
+        submission.renewals = isRenewable ? renewals : nil
+        submission.isUndone = true
+        stage = .waiting(submission, isPlain: waitsPlainly)
+        return submission
+    }
+}
+
+extension Failure {
+    /// PL/pgSQL is not there, or not for the role.
+    fileprivate var isOfMissingLanguage: Bool { sqlState == "42704" || sqlState == "42501" }
+
+    /// The server has cancelled the statement.
+    fileprivate var isCancellation: Bool { sqlState == "57014" }
+}
+
+extension CheckedOutSession.Submission {
+    enum Verdict {
+        case succeeded
+        /// The wait was ended because it held up others.
+        case toBeginAnew
+        case failed(Engine.Outcome)
+    }
+
+    /// Which of several reasons has struck is known only here: a deadline may come while something else fails.
+    func verdict(_ replies: [CheckedOutSession.Reply], _ outcome: Engine.Outcome) -> Verdict {
+        guard case .settled(let cause) = outcome else { return .failed(outcome) }
+        let failure = replies.lazy.compactMap(\.failure).first
+        if cause == .renewed {
+            if failure?.isCancellation == true { return .toBeginAnew }
+        } else if let cause, failure?.isCancellation ?? (isUndone && !(replies.last?.isRefusal == true && cause != .cancelled)) {
+            // Only then it is known at the deadline that the lock was taken: the server has ended a wait for it.
+            let isTaken = lockWait != nil && replies.last?.failure?.isCancellation == true
+            return .failed(.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered)))
+        }
+        return failure.map { .failed(.failed($0)) } ?? .succeeded
+    }
+}
+
+extension CheckedOutSession.Reply {
+    /// Whether what was asked for is certainly not held: a try was refused, or the wait has said how it was ended.
+    var isRefusal: Bool { failure == nil ? rows == [false] : hasSaidOutcome }
+}

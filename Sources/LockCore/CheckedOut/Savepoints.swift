@@ -1,0 +1,135 @@
+/// Which of a transaction's locks an error leaves alone.
+///
+/// An error releases what was locked since the latest savepoint, or, where there is none, all that the transaction has locked. Which
+/// of its savepoints a body has released can't always be told from the outside: the names may be escaped or written in comments.
+/// So before the body's first savepoint there is one of ours (the base), which the body does not name, and which stays to the
+/// transaction's end. Where the body takes further locks, there is another one of ours before its next savepoint; those can go
+/// together with an older one of the body's.
+struct Savepoints {
+    /// Constant, as `pg_stat_statements` keeps an entry for each text.
+    static let base = "swift_postgres_lock_base"
+    /// Around a further lock.
+    static let step = "swift_postgres_lock_step"
+
+    /// Whether ours is there for certain, below all of the body's.
+    private(set) var isBaseSet = false
+    /// What was locked since our latest savepoint: the next error may release it.
+    private(set) var exposed: Set<AdvisoryKey> = []
+    /// What was locked after the base, but before our latest savepoint.
+    private var sheltered: Set<AdvisoryKey> = []
+    /// The names of the body's savepoints since our latest one, as far as they are certain. There may be more.
+    private var names: [String] = []
+
+    // MARK: Events
+
+    /// Whether one of ours is to be set before a statement of the body.
+    func isWanted(before sql: String) -> Bool {
+        // No other spelling of the keyword begins one.
+        (!isBaseSet || !exposed.isEmpty) && sql.contains(lowercased: "savepoint")
+    }
+
+    /// One of ours has been set. Where the base may be gone, it takes its place: then the body's savepoints have gone with the base.
+    mutating func noteSet() {
+        isBaseSet = true
+        sheltered.formUnion(exposed)
+        exposed = []
+        names = []
+    }
+
+    /// A lock was taken.
+    mutating func noteLock(_ key: AdvisoryKey) {
+        sheltered.remove(key)
+        if isBaseSet { exposed.insert(key) }
+    }
+
+    /// A lock is not there any more.
+    mutating func forget(_ key: AdvisoryKey) {
+        exposed.remove(key)
+        sheltered.remove(key)
+    }
+
+    /// A statement of the body has succeeded.
+    ///
+    /// - Parameter tag: The server's, which unlike the SQL can't be misunderstood.
+    /// - Returns: Whether ours may be gone, and is to be set again at once.
+    mutating func note(_ sql: String, tag: String) -> Bool {
+        let name = Self.name(in: sql)
+        switch tag {
+        case "SAVEPOINT":
+            if let name { names.append(name) }
+            return false
+        case "RELEASE", "ROLLBACK":
+            // The server takes the latest one of that name. It is ours to know if it is later than our latest one.
+            if let name, let index = names.lastIndex(of: name) {
+                names.removeSubrange((tag == "RELEASE" ? index : index + 1)...)
+                return false
+            }
+            defer {
+                names = []
+                exposed.formUnion(sheltered)
+                sheltered = []
+            }
+            if let name { return name == Self.base }
+            // A chained transaction has no savepoints; and an escaped name may be ours.
+            return !sheltered.isEmpty || sql.contains(lowercased: "swift_postgres_lock") || sql.contains(lowercased: "u&")
+                || (tag == "ROLLBACK" && sql.contains(lowercased: "chain"))
+        default:
+            return false
+        }
+    }
+
+    // MARK: SQL
+
+    private static let beginnings: Set<String> = [
+        "savepoint", "release", "release savepoint", "rollback to", "rollback to savepoint", "rollback work to",
+        "rollback work to savepoint", "rollback transaction to", "rollback transaction to savepoint",
+    ]
+
+    /// The savepoint that a successful statement is about, if it is written so plainly that there is no doubt.
+    private static func name(in sql: String) -> String? {
+        guard sql.utf8.count < 200, sql.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
+        var text = Substring(sql)
+        while let last = text.last, last.isWhitespace || last == ";" { text.removeLast() }
+        let name: String
+        if text.last == "\"" {
+            guard let quote = text.dropLast().lastIndex(of: "\"") else { return nil }
+            name = String(text[quote...].dropFirst().dropLast())
+            text = text[..<quote]
+            guard text.last?.isWhitespace == true else { return nil }
+        } else {
+            let word = text.suffix(while: { !$0.isWhitespace })
+            guard word.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) else { return nil }
+            name = word.lowercased()
+            text = text[..<word.startIndex]
+        }
+        // The server cuts longer ones off.
+        guard (1...63).contains(name.utf8.count) else { return nil }
+        let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return beginnings.contains(words.lowercased()) ? name : nil
+    }
+}
+
+extension String {
+    /// - Parameter word: Of lower-case ASCII characters; in the text they may be of either case.
+    func contains(lowercased word: String) -> Bool {
+        let (text, word) = (utf8, word.utf8)
+        guard let first = word.first else { return true }
+        var place = text.startIndex
+        while place != text.endIndex {
+            defer { text.formIndex(after: &place) }
+            guard Self.lowercased(text[place]) == first else { continue }
+            if text[place...].lazy.map(Self.lowercased).starts(with: word) { return true }
+        }
+        return false
+    }
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+}
+
+extension Substring {
+    fileprivate func suffix(while isWanted: (Character) -> Bool) -> Substring {
+        self[(lastIndex { !isWanted($0) }.map(index(after:)) ?? startIndex)...]
+    }
+}
