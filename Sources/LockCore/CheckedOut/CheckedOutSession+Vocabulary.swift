@@ -49,11 +49,12 @@ extension CheckedOutSession {
         case reset(isThorough: Bool, mayDefer: Bool)
     }
 
-    package enum Savepoint: Hashable, Sendable {
+    /// Their names are constant, as `pg_stat_statements` keeps an entry for each text.
+    package enum Savepoint: String, Hashable, Sendable {
         /// Below all of the body's: see ``Savepoints``.
-        case base
+        case base = "swift_postgres_lock_base"
         /// Around a further lock.
-        case step
+        case step = "swift_postgres_lock_step"
     }
 
     /// What the server has answered to one statement.

@@ -6,11 +6,6 @@
 /// transaction's end. Where the body takes further locks, there is another one of ours before its next savepoint; those can go
 /// together with an older one of the body's.
 struct Savepoints {
-    /// Constant, as `pg_stat_statements` keeps an entry for each text.
-    static let base = "swift_postgres_lock_base"
-    /// Around a further lock.
-    static let step = "swift_postgres_lock_step"
-
     /// Whether ours is there for certain, below all of the body's.
     private(set) var isBaseSet = false
     /// What was locked since our latest savepoint: the next error may release it.
@@ -69,7 +64,7 @@ struct Savepoints {
                 exposed.formUnion(sheltered)
                 sheltered = []
             }
-            if let name { return name == Self.base }
+            if let name { return name == CheckedOutSession.Savepoint.base.rawValue }
             // A chained transaction has no savepoints; and an escaped name may be ours.
             return !sheltered.isEmpty || sql.contains(lowercased: "swift_postgres_lock") || sql.contains(lowercased: "u&")
                 || (tag == "ROLLBACK" && sql.contains(lowercased: "chain"))

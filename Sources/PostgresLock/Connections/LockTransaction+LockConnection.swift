@@ -13,7 +13,7 @@ extension LockTransaction: LockConnection {
 
     /// Lets nothing more be done in the transaction, which its scope rolls back, even if the error does not leave it.
     public nonisolated(nonsending) func rollBackTransaction() async throws {
-        try await loan.manager.doom(loan)
+        try await loan.manager.markRollbackOnly(loan)
     }
 
     /// `.transaction`: a lock of the session's would have to end with the transaction, too.

@@ -50,6 +50,11 @@ public struct LockKey: Sendable {
         self.advisory = advisory
     }
 
+    init(_ advisory: AdvisoryKey) {
+        name = nil
+        self.advisory = advisory
+    }
+
     private static let empty = LockKey("")
 
     /// Whether it was made from no name at all. That of other libraries' ways may be a name like any other.

@@ -2,14 +2,10 @@ import DequeModule
 import LibPQ
 import LockCore
 
-/// What is known of a connection that is lent to a transaction or a session. Confined to its manager.
+/// A connection that is checked out for a transaction or a session, on which one operation runs after the other. Confined to its manager.
 final class LentConnection {
-    /// The locks on one key that were taken here; the server knows them as one.
-    struct Holding {
-        let mode: LockMode
-        /// Of sessions: each is to be released. Those with a scope are released by its end, and by nothing else.
-        var leases: [(state: LeaseState, isScoped: Bool)] = []
-    }
+    /// A lock of a session's. Those with a scope are released by its end, and by nothing else.
+    typealias Lease = (state: LeaseState, isScoped: Bool)
 
     enum Turn: Sendable {
         case begun
@@ -20,40 +16,19 @@ final class LentConnection {
     }
 
     let id: ConnectionID
-    let borrower: Loan.Borrower
+    /// Decides what is sent, and what that does to the locks.
+    var session: CheckedOutSession
+    var statements: CheckedOutStatements
     /// The lock that a transaction was begun with.
     let lease: LeaseState?
     /// Ends with the scope, also if there is no lock that the scope was begun with.
     let ending: LeaseState
-    /// The locks that were taken since.
-    private(set) var holdings: [LockKey: Holding] = [:]
     let modes = HeldModes()
-    /// Why the connection is gone, if it is.
-    var loss: Failure?
-    /// Whether the session may differ from a new one in more than its locks.
-    var hasRunSQL = false
-    /// Whether it has the settings of the borrower's role.
-    var hasRoleSettings = false
-    /// Whether transactions of the session may be deferrable, in which our own statements would wait for those of others.
-    var mayDefer = false
-    /// What the borrower has for `default_transaction_deferrable`, while our own statements have it off.
-    var deferrable: String?
-    /// Whether the transaction can only be rolled back, by our own decision.
-    var isDoomed = false
-    /// Whether an error has taken the transaction's locks along. The connection is as it should be.
-    var isAborted = false
-    /// Whether the body is over. What runs, or stands in line, is ended, and only the scope's end sends anything from now on.
-    private(set) var isAtEnd = false
-    /// After the last answer.
-    private(set) var transaction = Reply.Transaction.unknown
-    /// What is known of those in a transaction.
-    var savepoints = Savepoints()
-
-    /// Whether the lock that was asked for last is certainly not held: nothing was sent, the try was refused, or the wait has said how
-    /// it was ended.
-    private(set) var isRefused = true
-    /// Whether a statement that was sent ahead of the last one has failed.
-    private(set) var hasFailedEarly = false
+    /// What the server has answered to the body's last statement.
+    var bodyReply: Reply?
+    /// The locks that a session was granted; the server knows those on one key as one.
+    private var leases: [LockKey: [Lease]] = [:]
+    private var names: [AdvisoryKey: LockKey] = [:]
 
     /// What runs is answered before the next is sent, in the order in which they were asked for.
     private var isBusy = false
@@ -61,68 +36,53 @@ final class LentConnection {
     /// What runs, if it may be cancelled.
     var running: PendingCall?
 
-    init(id: ConnectionID, borrower: Loan.Borrower, lease: LeaseState?) {
+    init(id: ConnectionID, _ session: CheckedOutSession, _ statements: CheckedOutStatements, lease: LeaseState?) {
         self.id = id
-        self.borrower = borrower
+        self.session = session
+        self.statements = statements
         self.lease = lease
         ending = lease ?? LeaseState(key: LockKey(number: 0), mode: .shared)
+        if let lease { names[lease.key.advisory] = lease.key }
     }
+
+    var scope: CheckedOutSession.Scope { session.scope }
+
+    // MARK: Keys
+
+    /// Errors are to call it by its name.
+    func note(_ key: LockKey) { names[key.advisory] = key }
+
+    func name(_ key: AdvisoryKey) -> LockKey { names[key] ?? LockKey(key) }
 
     /// In one order, whatever a dictionary's is.
-    var heldKeys: [LockKey] {
-        let further = holdings.keys.filter { $0 != lease?.key }.sorted { $0.advisory < $1.advisory }
-        return (lease.map { [$0.key] } ?? []) + further
-    }
+    var heldKeys: [LockKey] { session.heldKeys.map(name) }
 
     /// Those that are still held for certain.
-    var certainKeys: [LockKey] { loss == nil && ending.isHeld ? heldKeys : [] }
+    var certainKeys: [LockKey] { session.loss == nil && ending.isHeld ? heldKeys : [] }
 
-    // MARK: Locks
-
-    /// Has no effect on a key that is held already, in that mode or alone.
-    func hold(_ key: LockKey, _ mode: LockMode) {
-        let held = holdings[key]?.mode ?? (lease?.key == key ? lease?.mode : nil)
-        guard held == nil || (held == .shared && mode == .exclusive) else { return }
-        holdings[key] = Holding(mode: mode)
-        modes[key] = mode
-        savepoints.noteLock(key)
+    /// What the session holds is to be seen from anywhere.
+    func publishModes() {
+        modes.replace(with: Dictionary(uniqueKeysWithValues: session.holdings.map { (name($0.key), LockMode(core: $0.value)) }))
     }
+
+    // MARK: Leases
 
     func add(_ lease: LeaseState, isScoped: Bool) {
-        holdings[lease.key]?.leases.append((lease, isScoped))
+        leases[lease.key, default: []].append((lease, isScoped))
     }
+
+    func leases(on key: LockKey) -> [Lease] { leases[key] ?? [] }
 
     /// Returns whether it was the last one on its key, or `nil` if it is unknown.
     func remove(_ lease: LeaseState) -> Bool? {
-        guard let index = holdings[lease.key]?.leases.firstIndex(where: { $0.state === lease }) else { return nil }
-        holdings[lease.key]?.leases.remove(at: index)
-        return holdings[lease.key]?.leases.isEmpty
+        guard let index = leases[lease.key]?.firstIndex(where: { $0.state === lease }) else { return nil }
+        leases[lease.key]?.remove(at: index)
+        return leases[lease.key]?.isEmpty
     }
 
-    func letGo(_ key: LockKey) {
-        holdings[key] = nil
-        modes[key] = nil
-        savepoints.forget(key)
-    }
-
-    // MARK: Replies
-
-    /// A lock is about to be asked for.
-    func beginAsking() {
-        isRefused = true
-    }
-
-    /// Statements were sent.
-    func noteSent() {
-        isRefused = false
-        hasFailedEarly = false
-    }
-
-    /// - Parameter isLast: Whether it is the answer to the last one of them.
-    func noteAnswered(_ reply: Reply, isLast: Bool) {
-        transaction = reply.transaction
-        isRefused = reply.error == nil ? reply.booleans == [false] : reply.waitOutcome != nil
-        if !isLast, reply.error != nil { hasFailedEarly = true }
+    func takeLeases() -> [LeaseState] {
+        defer { leases = [:] }
+        return leases.sorted { $0.key.advisory < $1.key.advisory }.flatMap { $0.value.map(\.state) }
     }
 
     // MARK: One after the other
@@ -150,9 +110,9 @@ final class LentConnection {
         next.continuation.resume(returning: .begun)
     }
 
-    /// The body is over.
+    /// The body is over. What runs, or stands in line, is ended, and only the scope's end sends anything from now on.
     func beginEnd() {
-        isAtEnd = true
+        session.beginEnd()
         closeLine()
     }
 

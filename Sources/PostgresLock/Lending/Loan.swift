@@ -2,14 +2,9 @@ import LockCore
 
 /// The right to use a lent connection, until the scope ends that it was lent to.
 struct Loan: Sendable {
-    enum Borrower: String, Sendable {
-        case transaction
-        case session
-    }
-
     let manager: LockManager
     let connection: ConnectionID
-    let borrower: Borrower
+    let scope: CheckedOutSession.Scope
     /// Ends with the scope; lost if the connection is.
     let ending: LeaseState
     /// What was taken since the scope began.
@@ -18,7 +13,7 @@ struct Loan: Sendable {
     init(_ state: LentConnection, manager: LockManager) {
         self.manager = manager
         connection = state.id
-        borrower = state.borrower
+        scope = state.scope
         ending = state.ending
         modes = state.modes
     }

@@ -1,36 +1,42 @@
 import LibPQ
+import LockCore
 
 /// A call that runs statements on a checked-out connection, and waits for the answers to all of them.
 ///
 /// Unchecked, because everything in it that changes is touched on the event loop only.
 final class StatementsCall: PendingCall, @unchecked Sendable {
-    private let statements: [Statement]
-    private let further: [Statement]
-    private let connection: LentConnection
+    private let statements: CheckedOutStatements
+    private let submission: CheckedOutSession.Submission
     /// As far as there are: the connection can be lost before all are answered.
-    private(set) var replies: [Reply] = []
+    private(set) var answers: [Reply] = []
 
-    /// - Parameter further: Sent behind the others, and answered on their own: if the connection is lost in between, the replies to the
-    ///   others are there.
-    init(_ statements: [Statement], then further: [Statement] = [], on connection: LentConnection) {
+    init(_ submission: CheckedOutSession.Submission, as statements: CheckedOutStatements) {
+        self.submission = submission
         self.statements = statements
-        self.further = further
-        self.connection = connection
     }
 
     /// The engine has them sent.
     func submit(to connection: Connection) {
-        self.connection.noteSent()
-        connection.submit(statements, for: AnswerTarget.call(id, isLast: further.isEmpty).token)
+        let further = submission.further.flatMap(statements.sql)
+        connection.submit(submission.statements.flatMap(statements.sql), for: AnswerTarget.call(id, isLast: further.isEmpty).token)
         guard !further.isEmpty else { return }
         connection.submit(further, for: AnswerTarget.call(id, isLast: true).token)
     }
 
-    /// - Parameter areLast: Whether no others will come.
-    func note(_ further: [Reply], areLast: Bool) {
-        replies += further
-        for (index, reply) in further.enumerated() {
-            connection.noteAnswered(reply, isLast: areLast && index == further.count - 1)
+    func note(_ further: [Reply]) {
+        answers += further
+    }
+
+    /// Those to statements that are answered in full.
+    var replies: [CheckedOutSession.Reply] {
+        var rest = answers[...]
+        var replies: [CheckedOutSession.Reply] = []
+        for statement in submission.statements + submission.further {
+            let count = statements.sql(statement).count
+            guard count > 0, rest.count >= count else { break }
+            replies.append(statements.reply(to: statement, rest.prefix(count)))
+            rest = rest.dropFirst(count)
         }
+        return replies
     }
 }

@@ -74,7 +74,7 @@ extension LockManager {
             // Which key a wait behind them is for is not known.
             drive { $0.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer, now: $1) }
         case .call(let call, let isLast):
-            (calls[call] as? StatementsCall)?.note(replies, areLast: isLast)
+            (calls[call] as? StatementsCall)?.note(replies)
             if isLast { drive { $0.answered(id, Engine.Answer(), now: $1) } }
         }
     }

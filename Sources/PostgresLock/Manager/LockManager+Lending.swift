@@ -12,7 +12,7 @@ extension LockManager {
     ///   - patience: How long a key's turn is kept meanwhile, if others of the process want it.
     /// - Returns: `nil` if the turn is to be given back, and all to be tried anew.
     func lend(
-        to borrower: Loan.Borrower,
+        to scope: CheckedOutSession.Scope,
         lease: LeaseState?,
         limit: WaitLimit,
         isTry: Bool,
@@ -28,7 +28,7 @@ extension LockManager {
             // It can be lost again before this task comes to run.
             if let loss = lostLoans.removeValue(forKey: connection) { throw LockError(loss, keys: keys, place: place) }
             guard connections[connection] != nil else { throw LockError(.gone, keys: keys, place: place) }
-            let state = LentConnection(id: connection, borrower: borrower, lease: lease)
+            let state = checkedOut(connection, for: scope, lease)
             lent[connection] = state
             state.ending.proof = proofs[connection]
             return state
@@ -38,7 +38,7 @@ extension LockManager {
             throw LockError(
                 .poolExhausted,
                 """
-                Other tasks have all the connections to \(place) that there may be for a \(borrower.rawValue), and a timeout \
+                Other tasks have all the connections to \(place) that there may be for a \(scope.rawValue), and a timeout \
                 of zero does not wait. Hold them for shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
@@ -47,7 +47,7 @@ extension LockManager {
             throw LockError(
                 .poolExhausted,
                 """
-                Waited \(limit.duration ?? .zero) for a connection to \(place) for a \(borrower.rawValue): other tasks have all \
+                Waited \(limit.duration ?? .zero) for a connection to \(place) for a \(scope.rawValue): other tasks have all \
                 that there may be. Hold them for shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
@@ -57,14 +57,36 @@ extension LockManager {
         }
     }
 
-    /// - Parameter isClean: Whether the connection is as good as new. If not, it is closed, which makes the server clean up.
-    func takeBack(_ state: LentConnection, isClean: Bool) {
+    private func checkedOut(_ connection: ConnectionID, for scope: CheckedOutSession.Scope, _ lease: LeaseState?) -> LentConnection {
+        let session = connections[connection]?.session ?? .init()
+        var settings = CheckedOutSession.Settings()
+        settings.isLeased = configuration.sessionLease != nil
+        settings.answerLimit = configuration.answerLimit
+        settings.commitLimit = configuration.timeouts.commit
+        settings.isFencing = configuration.fencingTokens && scope == .session
+        settings.hasSettings = !configuration.transactionsOnly
+        settings.hasRoleSettings = SessionSettings.restoring(session.roleSettings) != nil
+        settings.mayDefer = SessionSettings.mayDefer(session.roleSettings)
+        return LentConnection(
+            id: connection,
+            CheckedOutSession(scope, first: lease.map { ($0.key.advisory, $0.mode.core) }, settings),
+            CheckedOutStatements(
+                scope: scope,
+                session: session,
+                settings: configuration.sessionSettings.staying(session.isPassedOn == true)
+            ),
+            lease: lease
+        )
+    }
+
+    /// The scope has ended. A connection that is not as good as new is closed, which makes the server clean up.
+    func takeBack(_ state: LentConnection) {
         _ = state.ending.beginRelease()
         state.closeLine()
         guard lent.removeValue(forKey: state.id) != nil else { return }
         // The reset has taken them.
-        if state.hasRunSQL { connections[state.id]?.forgetPrepared() }
-        drive { $0.giveBack(state.id, isClean: isClean, now: $1) }
+        if state.session.hasRunSQL { connections[state.id]?.forgetPrepared() }
+        drive { $0.giveBack(state.id, isClean: state.session.isClean, now: $1) }
     }
 
     /// The connection of a loan that has not ended.
@@ -72,39 +94,13 @@ extension LockManager {
         // One in doubt goes on: its transaction has failed, and is still to be rolled back.
         if !loan.ending.isOpen, let loss = loan.ending.loss { throw loss }
         guard loan.ending.isOpen, let state = lent[loan.connection], state.ending === loan.ending else {
-            throw ended(loan.borrower)
+            throw ended(loan.scope)
         }
         return state
     }
 
-    /// Refuses what a task that outlives the scope's body is about to send. Nothing could end it: what runs at the scope's end was
-    /// cancelled before.
-    func requireGoingOn(_ state: LentConnection) throws {
-        guard !state.isAtEnd || state.loss != nil else { throw ended(state.borrower) }
-    }
-
-    private func ended(_ borrower: Loan.Borrower) -> LockError {
-        LockError(.invalidArgument, "The \(borrower.rawValue) has ended. Use it only inside the body that it was made for.")
-    }
-
-    // MARK: Locks
-
-    /// Whoever has just got a lock on a lent connection, maybe after a long wait, may count on it only if the session lives for
-    /// certain. From then on the lock is looked after.
-    func guardLocks(on state: LentConnection, keys: [LockKey]) async throws {
-        guard configuration.sessionLease != nil else { return }
-        for isLastTry in [false, true] {
-            var isCertain = false
-            drive { isCertain = $0.guardLent(state.id, now: $1) }
-            if isCertain { return }
-            guard !isLastTry, lent[state.id] === state else { break }
-            if let loss = await settle([LockStatements.command("SELECT")], on: state).loss {
-                throw LockError(loss, keys: keys, place: place)
-            }
-        }
-        let failure = state.loss ?? Engine.suspect
-        giveUp(state, failure)
-        throw LockError(failure, keys: keys, place: place)
+    func ended(_ scope: CheckedOutSession.Scope) -> LockError {
+        LockError(.invalidArgument, "The \(scope.rawValue) has ended. Use it only inside the body that it was made for.")
     }
 
     // MARK: One after the other
@@ -126,14 +122,14 @@ extension LockManager {
             throw LockError(
                 .noAnswer,
                 """
-                Waited \(limit.duration ?? .zero) for the \(loan.borrower.rawValue), which runs one statement at a time, and another task's \
-                has not ended. The server was not asked for \(keys.described). Use a \(loan.borrower.rawValue) per task, or give it more time.
+                Waited \(limit.duration ?? .zero) for the \(loan.scope.rawValue), which runs one statement at a time, and another task's \
+                has not ended. The server was not asked for \(keys.described). Use a \(loan.scope.rawValue) per task, or give it more time.
                 """,
                 keys: keys
             )
         case .closed:
             _ = try borrowed(loan)
-            throw LockError(.connectionLost, "The connection of the \(loan.borrower.rawValue) is gone.", keys: keys)
+            throw LockError(.connectionLost, "The connection of the \(loan.scope.rawValue) is gone.", keys: keys)
         }
         do {
             if isCancellable { try Task.checkCancellation() }
@@ -186,7 +182,7 @@ extension LockManager {
     /// Waits for what runs on a connection whose scope is at its end.
     func lastTurn(on state: LentConnection) async {
         _ = await withCheckedContinuation { continuation in
-            if state.loss == nil {
+            if state.session.loss == nil {
                 state.lineUp(makePlaceInLine(), continuation)
             } else {
                 continuation.resume(returning: LentConnection.Turn.closed)
@@ -194,111 +190,14 @@ extension LockManager {
         }
     }
 
-    // MARK: Statements
-
-    /// Sends statements that may block, and waits until all are answered.
-    ///
-    /// - Parameters:
-    ///   - keys: What they are about, for the error.
-    ///   - isUndone: Whether the caller takes back what the statements do when this throws: then a cancellation or a
-    ///     deadline counts also if the statements have outrun it, except for the deadline of a try that was refused.
-    ///   - lockWait: The key that the last statement takes, and may wait for. Only then is it known at the deadline that the lock
-    ///     was taken: the server has ended a wait for it.
-    ///   - mayBlock: If not, a server that does not answer in time counts as gone.
-    ///   - renewals: If the caller begins the wait anew when this throws ``WaitToBeginAnew``: how often it has done so.
-    /// - Throws: The first failure among the replies, as far as there is one; `CancellationError` and timeouts if that is
-    ///   what made them fail.
-    func send(
-        _ statements: [Statement],
-        on state: LentConnection,
-        limit: WaitLimit = .none,
-        keys: [LockKey] = [],
-        isUndone: Bool = false,
-        lockWait: LockKey? = nil,
-        mayBlock: Bool = true,
-        renewals: Int? = nil
-    ) async throws -> [Reply] {
-        try requireGoingOn(state)
-        let call = StatementsCall(statements, on: state)
-        state.running = call
-        defer { state.running = nil }
-        let answerBy = mayBlock ? nil : now.advanced(by: configuration.answerLimit)
-        let outcome = await callFromInside(call) { engine, id, now in
-            engine.beginStatement(
-                id,
-                on: state.id,
-                deadline: limit.deadline,
-                answerBy: answerBy,
-                lockWait: lockWait?.advisory,
-                renewals: renewals,
-                now: now
-            )
-        }
-        guard case .settled(let cause) = outcome else {
-            if let loss = state.loss { throw LockError(loss, keys: keys, place: place) }
-            throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
-        }
-        let replies = call.replies
-        let failure = replies.lazy.compactMap(\.error).first
-        // Which of several reasons has struck is known only here: a deadline may come while something else fails.
-        if cause == .renewed {
-            if failure?.sqlState == "57014" { throw WaitToBeginAnew() }
-        } else if let cause, failure.map({ $0.sqlState == "57014" }) ?? (isUndone && !(state.isRefused && cause != .cancelled)) {
-            let isTaken = lockWait != nil && replies.last?.error?.sqlState == "57014"
-            let outcome = Engine.Outcome.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered))
-            throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
-        }
-        if let failure { throw LockError(Failure(failure), keys: keys, place: place) }
-        return replies
-    }
-
-    /// Sends statements whose outcome has to be known; nothing cancels them, but a server that does not answer in time
-    /// counts as gone.
-    ///
-    /// - Parameters:
-    ///   - further: Sent behind them. If the connection is lost before all of these are answered, none is, but those before are.
-    ///   - limit: For all the answers together.
-    /// - Returns: What was answered until the connection was lost, if it was.
-    func settle(
-        _ statements: [Statement],
-        then further: [Statement] = [],
-        on state: LentConnection,
-        within limit: Duration? = nil
-    ) async -> (replies: [Reply], loss: Failure?) {
-        let answerBy = now.advanced(by: limit ?? configuration.answerLimit)
-        let call = StatementsCall(statements, then: further, on: state)
-        let outcome = await callFromInside(call, isCancellable: false) { engine, id, now in
-            engine.beginStatement(id, on: state.id, answerBy: answerBy, now: now)
-        }
-        switch outcome {
-        case .settled: return (call.replies, nil)
-        case .failed(let failure): return (call.replies, state.loss ?? failure)
-        default: return (call.replies, .init(.connectionLost, "The call ended in a way that does not fit it."))
-        }
-    }
-
     // MARK: Loss
-
-    /// What the session really holds is not known any more. Only its end settles that.
-    func giveUp(_ state: LentConnection, _ failure: Failure) {
-        guard lent[state.id] === state else { return }
-        lent[state.id] = nil
-        logger.error(
-            "the locks of a session are not what they should be; the connection is given up",
-            metadata: [LogKey.connection: "\(state.id.rawValue)", LogKey.reason: "\(failure.message)"]
-        )
-        lose(state, failure)
-        drive { $0.giveBack(state.id, isClean: false, now: $1) }
-    }
 
     /// The connection is gone, and all that was held on it.
     func lose(_ state: LentConnection, _ failure: Failure) {
-        state.loss = failure
+        state.session.noteLost(failure)
         if let lease = state.lease { engine.transactionReleased(lease.id, now: now) }
         let keys = state.heldKeys
-        let inner = state.holdings.flatMap { key, holding in
-            holding.leases.map { (lease: $0.state, error: lossError(failure, key: key)) }
-        }
+        let inner = keys.flatMap { key in state.leases(on: key).map { (lease: $0.state, error: lossError(failure, key: key)) } }
         let loss: LockError
         if keys.count == 1 {
             loss = lossError(failure, key: keys[0])

@@ -98,23 +98,27 @@ extension LockManager {
     ) async throws -> LeaseState? {
         _ = try check(key, mode, timeout: timeout, session: loan.modes)
         let isInside = EnclosingLock.all.contains { $0.state.isOpen && $0.state !== loan.ending }
-        let holdsOthers = try !borrowed(loan).holdings.isEmpty
+        let holdsOthers = try !borrowed(loan).session.holdings.isEmpty
         var limit = isTry ? tryLimit : waitLimit(timeout, isNested: isInside || holdsOthers)
         let state = try await beginTurn(on: loan, keys: [key], limit: limit)
         defer { state.endTurn() }
+        state.note(key)
         let token: FencingToken?
-        if let holding = state.holdings[key] {
-            guard holding.mode == .shared, mode == .shared else { throw heldBySession(key, holding.mode) }
-            token = holding.leases.first?.state.token
+        if let held = state.session.holdings[key.advisory] {
+            guard held == .shared, mode == .shared else { throw heldBySession(key, LockMode(core: held)) }
+            token = state.leases(on: key).first?.state.token
         } else {
             // While it stood in line, another task may have taken something.
-            if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.holdings.isEmpty) }
-            let taken = try await take(key, mode, limit, isTry: isTry, on: state)
-            guard taken.isHeld else { return nil }
-            token = taken.token
-            try await guardLocks(on: state, keys: [key])
+            if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.session.holdings.isEmpty) }
+            let outcome = await carryOut(on: state) { [waitsPlainly, limit] in
+                $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1)
+            }
+            switch outcome {
+            case .locked(let position): token = position.map(noteToken)
+            case .refused: return nil
+            default: throw naming(state.certainKeys, in: error(for: outcome, keys: [key], limit: limit, on: state))
+            }
             _ = try borrowed(loan)
-            state.hold(key, mode)
         }
         let lease = LeaseState(key: key, mode: mode)
         lease.proof = state.ending.proof
@@ -123,58 +127,9 @@ extension LockManager {
         return lease
     }
 
-    private func take(
-        _ key: LockKey,
-        _ mode: LockMode,
-        _ limit: WaitLimit,
-        isTry: Bool,
-        on state: LentConnection
-    ) async throws -> (isHeld: Bool, token: FencingToken?) {
-        await prepareForOwn(state)
-        do {
-            // A wait that holds up others is begun anew.
-            let isHeld = try await takeLock(key, mode, limit, isTry: isTry, on: state) { await proveNotHeld(key, mode, on: state) }
-            guard isHeld else { return (false, nil) }
-            return (true, configuration.fencingTokens ? try await makeToken(key, limit, on: state) : nil)
-        } catch {
-            await proveNotHeld(key, mode, on: state)
-            throw naming(state.certainKeys, in: error)
-        }
-    }
-
-    /// The session that holds the lock writes the record itself.
-    private func makeToken(_ key: LockKey, _ limit: WaitLimit, on state: LentConnection) async throws -> FencingToken {
-        let version = connections[state.id]?.session.serverVersion ?? 0
-        let statement = FencingStatement.statement(serverVersion: version, isNamed: false)
-        let replies = try await send([statement], on: state, limit: limit, keys: [key], mayBlock: false)
-        guard let position = replies.first.flatMap(FencingStatement.position) else {
-            throw LockError(.connectionLost, "The server's answer did not fit what was asked for a fencing token.", keys: [key])
-        }
+    private func noteToken(_ position: WALPosition) -> FencingToken {
         connector.note(timeline: position.timeline, location: position.location)
         return FencingToken(position, index: 0)
-    }
-
-    /// Grant and error race inside the server, so after an error the lock may be held all the same.
-    private func proveNotHeld(_ key: LockKey, _ mode: LockMode, on state: LentConnection) async {
-        guard lent[state.id] === state, !state.isRefused else { return }
-        guard !state.holdings.isEmpty || state.hasRunSQL else { return await releaseAll(on: state) }
-        let unlocks = LockStatements.unlocks([(key.advisory, mode.core)])
-        let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
-        guard loss == nil else { return }
-        guard let wasHeld = replies.first?.booleans.first else {
-            let reason = replies.first?.error?.message ?? "the answer did not fit what was asked"
-            giveUp(state, Failure(.connectionLost, "Whether the lock \(key) is held can't be found out: \(reason.sentence)"))
-            return
-        }
-        noteProof(held: wasHeld)
-        logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(wasHeld)"])
-    }
-
-    /// Of a session that holds nothing else this proves the same, and writes no warning to the server's log.
-    private func releaseAll(on state: LentConnection) async {
-        let (replies, loss) = await settle([LockStatements.command("SELECT pg_catalog.pg_advisory_unlock_all()")], on: state)
-        guard loss == nil, let error = replies.first?.error else { return }
-        giveUp(state, Failure(.connectionLost, "Whether a lock is held can't be found out: \(error.message)."))
     }
 
     private func heldBySession(_ key: LockKey, _ mode: LockMode) -> LockError {
@@ -210,7 +165,7 @@ extension LockManager {
     func unlock(_ key: LockKey, on loan: Loan) async throws {
         let state = try await beginTurn(on: loan, keys: [key], isCancellable: false)
         defer { state.endTurn() }
-        let leases = state.holdings[key]?.leases ?? []
+        let leases = state.leases(on: key)
         guard let lease = leases.last(where: { !$0.isScoped })?.state else {
             throw LockError(
                 .invalidArgument,
@@ -250,33 +205,8 @@ extension LockManager {
     }
 
     private func unlock(_ lease: LeaseState, on state: LentConnection) async throws {
-        state.letGo(lease.key)
-        await prepareForOwn(state)
-        let unlocks = LockStatements.unlocks([(lease.key.advisory, lease.mode.core)])
-        let (replies, loss) = await settle(unlocks.map(\.statement), on: state)
-        if let loss { throw LockError(loss, keys: [lease.key], place: place) }
-        guard let failure = Self.unproven(unlocks, replies)?.failure else {
-            if state.holdings.isEmpty { drive { engine, _ in engine.unguardLent(state.id) } }
-            return
-        }
-        giveUp(state, failure)
-        throw LockError(failure, keys: [lease.key], place: place)
-    }
-
-    /// What the unlocks leave open: the keys that the session did not hold, or may still hold.
-    private static func unproven(
-        _ unlocks: [(keys: [AdvisoryKey], statement: Statement)],
-        _ replies: some Sequence<Reply>
-    ) -> (keys: [AdvisoryKey], failure: Failure)? {
-        var unproven: (keys: [AdvisoryKey], failure: Failure)?
-        for (unlock, reply) in zip(unlocks, replies) {
-            let released = Set(zip(unlock.keys, reply.booleans).lazy.filter(\.1).map(\.0))
-            let keys = unlock.keys.filter { !released.contains($0) }
-            guard !keys.isEmpty else { continue }
-            let failure = reply.error.map(Failure.init) ?? Failure(.notHeld, "The server says that its session did not hold the lock.")
-            unproven = ((unproven?.keys ?? []) + keys, failure)
-        }
-        return unproven
+        let outcome = await carryOut(on: state) { $0.unlock(lease.key.advisory, now: $1) }
+        guard case .done = outcome else { throw error(for: outcome, keys: [lease.key], on: state) }
     }
 
     // MARK: Ending
@@ -293,24 +223,12 @@ extension LockManager {
         await lastTurn(on: state)
         defer { state.endTurn() }
         let keys = state.heldKeys
-        let held = keys.compactMap { key in state.holdings[key].map { (key: key.advisory, mode: $0.mode.core) } }
-        let leases = keys.flatMap { state.holdings[$0]?.leases ?? [] }.map(\.state)
+        let leases = state.takeLeases()
         noteExpiry(of: leases)
         for lease in leases { _ = lease.beginRelease() }
-        for key in state.holdings.keys { state.letGo(key) }
-        if let failure = state.loss {
-            if !keys.isEmpty { throw LockError(failure, keys: keys, place: place) }
-            return
-        }
-        if !held.isEmpty { await prepareForOwn(state) }
-        let unlocks = LockStatements.unlocks(held)
-        let (replies, loss) = await settle(unlocks.map(\.statement) + resetStatements(state), on: state)
-        let unproven = Self.unproven(unlocks, replies)
-        takeBack(state, isClean: loss == nil && unproven == nil && isReset(replies.dropFirst(unlocks.count), state))
-        if let loss, !keys.isEmpty { throw LockError(loss, keys: keys, place: place) }
-        if let unproven {
-            throw LockError(unproven.failure, keys: keys.filter { unproven.keys.contains($0.advisory) }, place: place)
-        }
+        let outcome = await carryOut(on: state) { $0.end(now: $1) }
+        takeBack(state)
+        guard case .done = outcome else { throw error(for: outcome, keys: keys, on: state) }
         if let loss = leases.lazy.compactMap(\.loss).first { throw loss }
     }
 }

@@ -86,7 +86,7 @@ extension LockManager {
             let lease = try await takePlace(key, mode, limit, isTry: isTry)
             do {
                 if let state = try await lend(to: .transaction, lease: lease, limit: limit, isTry: isTry, patience: patience) {
-                    try await open(state, key, mode, limit, isTry: isTry)
+                    try await open(state, key, limit, isTry: isTry)
                     return LockTransaction(loan: Loan(state, manager: self), lockedKey: key)
                 }
             } catch {
@@ -118,68 +118,17 @@ extension LockManager {
         _ = await callFromInside(lease, isCancellable: false) { $0.release($1, now: $2) }
     }
 
-    private func open(_ state: LentConnection, _ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws {
-        var beginning = roleStatements(state) + [LockStatements.command("BEGIN")]
-        if configuration.transactionsOnly {
-            beginning.append(LockStatements.command(configuration.sessionSettings.generalInTransaction))
+    private func open(_ state: LentConnection, _ key: LockKey?, _ limit: WaitLimit, isTry: Bool) async throws {
+        let outcome = await carryOut(on: state) { [waitsPlainly] in
+            $0.open(deadline: limit.deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1)
         }
-        do {
-            guard let key else {
-                _ = try await send(beginning, on: state, limit: limit, isUndone: true, mayBlock: false)
-                return
-            }
-            // A wait that holds up others is begun anew, with its transaction, which has done nothing so far.
-            let isHeld = try await takeLock(key, mode, limit, isTry: isTry, after: beginning, on: state) {
-                try await undo(["ROLLBACK"], keys: [key], on: state)
-            }
-            guard isHeld else { throw taken([key]) }
-            if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
-            try await guardLocks(on: state, keys: [key])
-        } catch {
-            takeBack(state, isClean: await isRolledBack(state))
-            throw error
+        switch outcome {
+        case .done, .locked:
+            return
+        default:
+            takeBack(state)
+            throw error(for: outcome, keys: key.map { [$0] } ?? [], limit: limit, on: state)
         }
-    }
-
-    private func undo(_ statements: [String], keys: [LockKey], on state: LentConnection) async throws {
-        let (replies, loss) = await settle(statements.map(LockStatements.command), on: state)
-        let failure = loss ?? replies.lazy.compactMap(\.error).first.map(Failure.init)
-        if let failure { throw LockError(failure, keys: keys, place: place) }
-    }
-
-    // MARK: Failing
-
-    /// Has a transaction rolled back at its end, whatever its body makes of the error that was the reason for it.
-    func doom(_ loan: Loan) throws {
-        try borrowed(loan).isDoomed = true
-    }
-
-    /// Refuses what is asked of a transaction that can only be rolled back.
-    func requireHope(_ state: LentConnection) throws {
-        if state.isDoomed { throw doomed }
-        if state.isAborted { throw aborted }
-    }
-
-    private var doomed: LockError {
-        LockError(
-            .statementFailed,
-            """
-            The transaction is rolled back, not committed: the body of a ConnectionLock on it has thrown, and that error was not \
-            passed on. Pass it on, or turn the lock's rollsBackOnError off.
-            """,
-            sqlState: "25P02"
-        )
-    }
-
-    private var aborted: LockError {
-        LockError(
-            .statementFailed,
-            """
-            The transaction is rolled back, not committed: one of its statements had failed, and that error was not passed on by the \
-            body.
-            """,
-            sqlState: "25P02"
-        )
     }
 
     // MARK: Further locks
@@ -196,32 +145,16 @@ extension LockManager {
         let limit = isTry ? tryLimit : waitLimit(timeout, isNested: true)
         let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
-        try requireHope(state)
-        // Here, since without the savepoint there would be nothing to go back to.
-        try requireGoingOn(state)
-        do {
-            // Nothing may be sent behind a wait that can be cancelled, so the savepoint's end goes out on its own.
-            let beginning = [LockStatements.command("SAVEPOINT \(Savepoints.step)")]
-            let isHeld = try await takeLock(key, mode, limit, isTry: isTry, after: beginning, isRenewable: false, on: state) {
-                try await undo(Self.undoingStep, keys: [key], on: state)
-            }
-            let (released, loss) = await settle([LockStatements.command("RELEASE SAVEPOINT \(Savepoints.step)")], on: state)
-            if let failure = loss ?? released.first?.error.map(Failure.init) { throw LockError(failure, keys: [key], place: place) }
-            _ = try borrowed(transaction.loan)
-            guard isHeld else { return false }
-            try await guardLocks(on: state, keys: [key])
-            state.hold(key, mode)
-            return true
-        } catch {
-            // Gives back the lock too, if the server had granted it in the moment of the cancellation. If this fails,
-            // the transaction had failed before, and can only be rolled back as a whole.
-            _ = await settle(Self.undoingStep.map(LockStatements.command), on: state)
-            noteAbort(of: state, cause: error)
-            throw naming(state.certainKeys, in: error)
+        state.note(key)
+        let outcome = await carryOut(on: state) { [waitsPlainly] in
+            $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1)
+        }
+        switch outcome {
+        case .locked: return true
+        case .refused: return false
+        default: throw naming(state.certainKeys, in: error(for: outcome, keys: [key], limit: limit, on: state))
         }
     }
-
-    private static let undoingStep = ["ROLLBACK TO SAVEPOINT \(Savepoints.step)", "RELEASE SAVEPOINT \(Savepoints.step)"]
 
     // MARK: Ending
 
@@ -235,48 +168,10 @@ extension LockManager {
             throw error
         }
         defer { state.endTurn() }
-        do {
-            try requireHope(state)
-        } catch {
-            takeBack(state, isClean: await isRolledBack(state))
-            await leavePlace(state.lease)
-            throw error
-        }
-        let (replies, loss) = await settle(
-            [LockStatements.command("COMMIT")],
-            then: resetStatements(state),
-            on: state,
-            within: configuration.timeouts.commit
-        )
-        takeBack(state, isClean: loss == nil && isReset(replies.dropFirst(), state))
+        let outcome = await carryOut(on: state) { $0.commit(now: $1) }
+        takeBack(state)
         await leavePlace(state.lease)
-        let keys = state.lease.map { [$0.key] } ?? []
-        guard let reply = replies.first else { throw outcomeUnknown(loss, keys: keys) }
-        if let failure = reply.error { throw LockError(Failure(failure), keys: [], place: place) }
-        switch reply.result?.commandTag ?? "" {
-        case "COMMIT":
-            // Confirmed, whatever has become of the connection afterwards.
-            return
-        case "ROLLBACK":
-            throw aborted
-        case let tag:
-            throw LockError(.statementFailed, "The server answered COMMIT by \(tag.isEmpty ? "nothing" : tag).")
-        }
-    }
-
-    private func outcomeUnknown(_ loss: Failure?, keys: [LockKey]) -> LockError {
-        let loss = loss ?? .init(.connectionLost, "The server answered nothing.")
-        let reason =
-            loss.kind == .noAnswer
-            ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(place) was closed"
-            : "The connection to \(place) was lost during COMMIT (\(loss.message.clause))"
-        return LockError(
-            .commitOutcomeUnknown,
-            "\(reason): the transaction may or may not have been committed. Look at the data before doing it again.",
-            sqlState: loss.sqlState,
-            keys: keys,
-            underlying: LockError(loss, keys: keys, place: place)
-        )
+        guard case .commitAnswered(tag: "COMMIT") = outcome else { throw error(for: outcome, on: state) }
     }
 
     /// What a task that outlives the body has begun is ended, and nothing new begins.
@@ -295,14 +190,9 @@ extension LockManager {
             return false
         }
         defer { state.endTurn() }
-        takeBack(state, isClean: await isRolledBack(state))
+        _ = await carryOut(on: state) { $0.rollBack(now: $1) }
+        takeBack(state)
         await leavePlace(state.lease)
-        return state.isAborted
-    }
-
-    /// Rolls back, and says whether the connection is certainly as good as new.
-    private func isRolledBack(_ state: LentConnection) async -> Bool {
-        let (replies, loss) = await settle([LockStatements.command("ROLLBACK")] + resetStatements(state), on: state)
-        return loss == nil && replies.first?.error == nil && isReset(replies.dropFirst(), state)
+        return state.session.isAborted
     }
 }

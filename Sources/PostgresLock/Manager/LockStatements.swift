@@ -115,14 +115,14 @@ enum LockStatements {
     /// The exception clause makes the block a subtransaction. A transaction's lock is released with it, also if it was granted in the
     /// moment of the cancel; so a session waits for such a lock first, and takes its own, at once, where no exception is caught. What
     /// has said that it was ended has taken nothing.
-    static func wait(in space: AdvisoryKey.Space, _ mode: Mode, until borrower: Loan.Borrower) -> Statement {
+    static func wait(in space: AdvisoryKey.Space, _ mode: Mode, until scope: CheckedOutSession.Scope) -> Statement {
         let arguments = "\(suffix(mode))(\(awaited(in: space)))"
         let lock = "PERFORM pg_catalog.pg_advisory_xact_lock\(arguments);"
         let ended = """
             EXCEPTION WHEN query_canceled THEN \(say(.cancelled)) RETURN; WHEN lock_not_available THEN \(say(.timedOut)) RETURN; END
             """
         let block =
-            switch borrower {
+            switch scope {
             case .transaction: "BEGIN \(lock) \(say(.granted)) \(ended)"
             case .session: "BEGIN BEGIN \(lock) \(ended); PERFORM pg_catalog.pg_advisory_lock\(arguments); \(say(.granted)) END"
             }
@@ -171,9 +171,9 @@ enum LockStatements {
 
     /// Sets the key of the wait that follows on a checked-out connection. Leaves the connection's limits alone, and nothing behind
     /// in a transaction.
-    static func prepareWait(for key: AdvisoryKey, until borrower: Loan.Borrower) -> Statement {
+    static func prepareWait(for key: AdvisoryKey, until scope: CheckedOutSession.Scope) -> Statement {
         Statement(
-            "SELECT pg_catalog.set_config('pglock.wait', $1, \(borrower == .transaction)) IS NOT NULL",
+            "SELECT pg_catalog.set_config('pglock.wait', $1, \(scope == .transaction)) IS NOT NULL",
             parameters: [text(number(key))],
             shape: .booleans
         )
@@ -196,26 +196,15 @@ enum LockStatements {
     )
 
     /// Takes a lock until the end of the transaction, or of the session. Without a name: see ``SessionSettings/reset(mayDefer:)``.
-    static func lock(for key: AdvisoryKey, _ mode: Mode, until borrower: Loan.Borrower, isTry: Bool) -> Statement {
-        let function = "pg_\(isTry ? "try_" : "")advisory\(borrower == .transaction ? "_xact" : "")_lock\(suffix(mode))"
+    static func lock(for key: AdvisoryKey, _ mode: Mode, until scope: CheckedOutSession.Scope, isTry: Bool) -> Statement {
+        let function = "pg_\(isTry ? "try_" : "")advisory\(scope == .transaction ? "_xact" : "")_lock\(suffix(mode))"
         return Statement("SELECT pg_catalog.\(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)
     }
 
-    /// Releases what a session holds: a statement per mode and key space, answered by a Boolean per key. Without names.
-    static func unlocks(_ keys: [(key: AdvisoryKey, mode: Mode)]) -> [(keys: [AdvisoryKey], statement: Statement)] {
-        var batches: [(kind: Engine.Batch.Kind, keys: [AdvisoryKey])] = []
-        for (key, mode) in keys.sorted(by: { $0.key < $1.key }) {
-            let kind = Engine.Batch.Kind(.unlock, mode, key.space)
-            if let place = batches.firstIndex(where: { $0.kind == kind }) {
-                batches[place].keys.append(key)
-            } else {
-                batches.append((kind, [key]))
-            }
-        }
-        return batches.map { kind, keys in
-            let named = statement(for: Engine.Batch(kind, keys))
-            return (keys, Statement(named.sql, parameters: named.parameters, shape: named.shape))
-        }
+    /// The same as ``statement(for:)``, without a name.
+    static func unnamed(_ batch: Engine.Batch) -> Statement {
+        let named = statement(for: batch)
+        return Statement(named.sql, parameters: named.parameters, shape: named.shape)
     }
 
     /// Cancels what a session runs, but only if it is that very session, and, if so wished, waits for a lock just now.

@@ -1,0 +1,77 @@
+import LibPQ
+import LockCore
+
+/// What the statements of a `CheckedOutSession` are in SQL, on one connection, and what the answers to them mean.
+///
+/// None has a name: see ``SessionSettings/reset(mayDefer:)``.
+struct CheckedOutStatements {
+    let scope: CheckedOutSession.Scope
+    let session: RawConnection.Session
+    let settings: SessionSettings
+    /// What the scope's body runs itself.
+    var body: Statement?
+
+    /// One, but for those that reset the session.
+    func sql(_ statement: CheckedOutSession.Statement) -> [Statement] {
+        switch statement {
+        case .roleSettings: SessionSettings.restoring(session.roleSettings).map { [LockStatements.command($0)] } ?? []
+        case .setDeferrable(let value): [LockStatements.command("SET default_transaction_deferrable = \(value)")]
+        case .showDeferrable: [LockStatements.command("SHOW default_transaction_deferrable")]
+        case .doNotDefer: [LockStatements.command(SessionSettings.doesNotDefer)]
+        case .begin: [LockStatements.command("BEGIN")]
+        case .settingsInTransaction: [LockStatements.command(settings.generalInTransaction)]
+        case .tryLock(let key, let mode): [LockStatements.lock(for: key, mode, until: scope, isTry: true)]
+        case .lock(let key, let mode): [LockStatements.lock(for: key, mode, until: scope, isTry: false)]
+        case .setAwaited(let key): [LockStatements.prepareWait(for: key, until: scope)]
+        case .wait(let space, let mode): [LockStatements.wait(in: space, mode, until: scope)]
+        case .setSavepoint(let savepoint): [LockStatements.command("SAVEPOINT \(savepoint.rawValue)")]
+        case .rollBackToSavepoint(let savepoint): [LockStatements.command("ROLLBACK TO SAVEPOINT \(savepoint.rawValue)")]
+        case .releaseSavepoint(let savepoint): [LockStatements.command("RELEASE SAVEPOINT \(savepoint.rawValue)")]
+        case .isHeld(let key, let mode): [Statement(ConnectionLockStatements(key, LockMode(core: mode), .transaction).isHeld, shape: .rows)]
+        case .unlock(let batch): [LockStatements.unnamed(batch)]
+        case .unlockAll: [LockStatements.command("SELECT pg_catalog.pg_advisory_unlock_all()")]
+        case .position: [FencingStatement.statement(serverVersion: session.serverVersion, isNamed: false)]
+        case .nothing: [LockStatements.command("SELECT")]
+        case .body: body.map { [$0] } ?? []
+        case .rollBack: [LockStatements.command("ROLLBACK")]
+        case .commit: [LockStatements.command("COMMIT")]
+        case .reset(isThorough: false, _): sql(.unlockAll)
+        case .reset(isThorough: true, let mayDefer): settings.reset(mayDefer: mayDefer).map(LockStatements.command)
+        }
+    }
+
+    /// - Parameter replies: Those to ``sql(_:)``, at least one.
+    func reply(to statement: CheckedOutSession.Statement, _ replies: ArraySlice<Reply>) -> CheckedOutSession.Reply {
+        var reply = CheckedOutSession.Reply(failure: replies.lazy.compactMap(\.error).first.map(Failure.init))
+        guard let last = replies.last else { return reply }
+        reply.transaction = .init(last.transaction)
+        switch statement {
+        case .reset(isThorough: true, _):
+            // The last one is for platforms that know it.
+            reply.failure = replies.dropLast().lazy.compactMap(\.error).first.map(Failure.init)
+        case .isHeld:
+            reply.rows = last.result?.boolean().map { [$0] } ?? []
+        case .showDeferrable:
+            reply.text = last.result.flatMap { $0.rowCount == 1 ? $0.text(row: 0, column: 0) : nil }
+        case .position:
+            reply.position = FencingStatement.position(last)
+        default:
+            reply.rows = last.booleans
+            reply.hasSaidOutcome = last.waitOutcome != nil
+            reply.tag = last.result?.commandTag
+        }
+        return reply
+    }
+}
+
+extension CheckedOutSession.TransactionState {
+    init(_ transaction: Reply.Transaction) {
+        self =
+            switch transaction {
+            case .none: .none
+            case .open: .open
+            case .aborted: .aborted
+            case .unknown: .unknown
+            }
+    }
+}

@@ -1,0 +1,199 @@
+import LibPQ
+import LockCore
+import Logging
+
+// Carries out what the machine of a checked-out session decides.
+extension LockManager {
+    /// Carries out one operation, until it has ended. Cancelling the task cancels what may be cancelled.
+    ///
+    /// - Parameters:
+    ///   - body: What the scope's body runs itself.
+    ///   - begin: Begins the operation.
+    func carryOut(
+        on state: LentConnection,
+        body: Statement? = nil,
+        _ begin: (inout CheckedOutSession, Instant) -> CheckedOutSession.Step
+    ) async -> CheckedOutSession.Outcome {
+        var step = begin(&state.session, now)
+        while true {
+            performEvents(of: state)
+            switch step {
+            case .send(let submission):
+                let (replies, outcome) = await send(submission, body, on: state)
+                step = state.session.answered(replies, outcome, now: now)
+            case .certify:
+                var isCertain = false
+                drive { isCertain = $0.guardLent(state.id, now: $1) }
+                step = state.session.certified(isCertain, now: now)
+            case .end(let outcome):
+                return outcome
+            }
+        }
+    }
+
+    private func send(
+        _ submission: CheckedOutSession.Submission,
+        _ body: Statement?,
+        on state: LentConnection
+    ) async -> ([CheckedOutSession.Reply], Engine.Outcome) {
+        var statements = state.statements
+        statements.body = body
+        let call = StatementsCall(submission, as: statements)
+        if submission.isCancellable { state.running = call }
+        defer { state.running = nil }
+        let outcome = await callFromInside(call, isCancellable: submission.isCancellable) { engine, id, now in
+            engine.beginStatement(
+                id,
+                on: state.id,
+                deadline: submission.deadline,
+                answerBy: submission.answerBy,
+                lockWait: submission.lockWait,
+                renewals: submission.renewals,
+                now: now
+            )
+        }
+        if submission.statements == [.body] { state.bodyReply = call.answers.first }
+        return (call.replies, outcome)
+    }
+
+    // MARK: What has happened to the locks
+
+    func performEvents(of state: LentConnection) {
+        while let event = state.session.nextEvent() { perform(event, of: state) }
+        state.publishModes()
+    }
+
+    private func perform(_ event: CheckedOutSession.Event, of state: LentConnection) {
+        switch event {
+        case .granted:
+            if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
+        case .released(let keys, let isAll, let cause):
+            noteReleased(keys.map(state.name), isAll: isAll, because: cause, of: state)
+        case .rolledBack:
+            // The body has wanted it so.
+            break
+        case .unguarded:
+            drive { engine, _ in engine.unguardLent(state.id) }
+        case .proved(let held):
+            noteProof(held: held)
+            logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
+        case .waitsPlainly:
+            waitPlainly()
+        case .givenUp(let failure):
+            giveUp(state, failure)
+        }
+    }
+
+    private func noteReleased(_ keys: [LockKey], isAll: Bool, because cause: Engine.Outcome?, of state: LentConnection) {
+        if isAll, let lease = state.lease { drive { $0.transactionReleased(lease.id, now: $1) } }
+        guard let key = keys.first else { return }
+        let cause = cause.map { error(for: $0, keys: [], limit: nil) }
+        let loss = LockError(
+            .lockLost,
+            isAll
+                ? """
+                The lock \(key) in \(place) was released by PostgreSQL, since a statement of its transaction has failed, which can only be \
+                rolled back now. Others may hold the lock: stop. A savepoint before a statement that may fail keeps the lock.
+                """
+                : """
+                A statement of the transaction has failed, which releases at once what was locked since the latest savepoint: in \(place) \
+                \(keys.listed). Others may hold that: stop. A savepoint between a lock and a statement that may fail keeps the lock.
+                """,
+            sqlState: (cause as? LockError)?.sqlState,
+            keys: keys,
+            underlying: cause
+        )
+        LeaseState.end([(state.ending, loss)], isSuspicion: true)
+    }
+
+    /// What the session really holds is not known any more. Only its end settles that.
+    private func giveUp(_ state: LentConnection, _ failure: Failure) {
+        guard lent[state.id] === state else { return }
+        lent[state.id] = nil
+        logger.error(
+            "the locks of a session are not what they should be; the connection is given up",
+            metadata: [LogKey.connection: "\(state.id.rawValue)", LogKey.reason: "\(failure.message)"]
+        )
+        lose(state, failure)
+        drive { $0.giveBack(state.id, isClean: false, now: $1) }
+    }
+
+    // MARK: Errors
+
+    /// What an operation has ended by, if not as it should.
+    ///
+    /// - Parameter keys: What it was about.
+    func error(
+        for outcome: CheckedOutSession.Outcome,
+        keys: [LockKey] = [],
+        limit: WaitLimit = .none,
+        on state: LentConnection
+    ) -> any Error {
+        switch outcome {
+        case .refused:
+            return taken(keys)
+        case .failed(let outcome):
+            return error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
+        case .atEnd:
+            return ended(state.scope)
+        case .unusable(.rollbackOnly):
+            return LockError(
+                .statementFailed,
+                """
+                The transaction is rolled back, not committed: the body of a ConnectionLock on it has thrown, and that error was not \
+                passed on. Pass it on, or turn the lock's rollsBackOnError off.
+                """,
+                sqlState: "25P02"
+            )
+        case .unusable(.aborted), .commitAnswered(tag: "ROLLBACK"):
+            return LockError(
+                .statementFailed,
+                """
+                The transaction is rolled back, not committed: one of its statements had failed, and that error was not passed on by the \
+                body.
+                """,
+                sqlState: "25P02"
+            )
+        case .endedBySQL(let failure):
+            return LockError(
+                .invalidArgument,
+                """
+                The transaction was ended by SQL, and its locks with it. Leave that to withTransaction(locking:): it commits when the \
+                body returns, and rolls back when the body throws.
+                """,
+                keys: state.heldKeys,
+                underlying: failure.map { LockError($0, keys: [], place: place) }
+            )
+        case .begunBySQL:
+            return LockError(
+                .invalidArgument,
+                """
+                In a session each statement is a transaction of its own, so the one that was begun was rolled back. Use \
+                withTransaction(locking:) for several statements in one.
+                """
+            )
+        case .commitAnswered(let tag):
+            return LockError(.statementFailed, "The server answered COMMIT by \(tag.isEmpty ? "nothing" : tag).")
+        case .commitUnknown(let loss):
+            return outcomeUnknown(loss, keys: state.lease.map { [$0.key] } ?? [])
+        case .unproven(let unproven, let failure):
+            return LockError(failure, keys: unproven.map(state.name), place: place)
+        case .done, .locked:
+            return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
+        }
+    }
+
+    private func outcomeUnknown(_ loss: Failure, keys: [LockKey]) -> LockError {
+        let reason =
+            loss.kind == .noAnswer
+            ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(place) was closed"
+            : "The connection to \(place) was lost during COMMIT (\(loss.message.clause))"
+        return LockError(
+            .commitOutcomeUnknown,
+            "\(reason): the transaction may or may not have been committed. Look at the data before doing it again.",
+            sqlState: loss.sqlState,
+            keys: keys,
+            underlying: LockError(loss, keys: keys, place: place)
+        )
+    }
+}
