@@ -18,14 +18,13 @@ final class LentConnection {
     let id: ConnectionID
     /// Decides what is sent, and what that does to the locks.
     var session: CheckedOutSession
-    var statements: CheckedOutStatements
     /// The lock that a transaction was begun with.
     let lease: LeaseState?
     /// Ends with the scope, also if there is no lock that the scope was begun with.
     let ending: LeaseState
     let modes = HeldModes()
-    /// What the server has answered to the body's last statement.
-    var bodyReply: Reply?
+    /// The rows of the body's last statement.
+    var bodyResult: QueryResult?
     /// The locks that a session was granted; the server knows those on one key as one.
     private var leases: [LockKey: [Lease]] = [:]
     private var names: [AdvisoryKey: LockKey] = [:]
@@ -36,10 +35,9 @@ final class LentConnection {
     /// What runs, if it may be cancelled.
     var running: PendingCall?
 
-    init(id: ConnectionID, _ session: CheckedOutSession, _ statements: CheckedOutStatements, lease: LeaseState?) {
+    init(id: ConnectionID, _ session: CheckedOutSession, lease: LeaseState?) {
         self.id = id
         self.session = session
-        self.statements = statements
         self.lease = lease
         ending = lease ?? LeaseState(key: LockKey(number: 0), mode: .shared)
         if let lease { names[lease.key.advisory] = lease.key }

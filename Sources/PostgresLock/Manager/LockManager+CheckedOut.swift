@@ -11,7 +11,7 @@ extension LockManager {
     ///   - begin: Begins the operation.
     func carryOut(
         on state: LentConnection,
-        body: Statement? = nil,
+        body: BodyStatement? = nil,
         _ begin: (inout CheckedOutSession, Instant) -> CheckedOutSession.Step
     ) async -> CheckedOutSession.Outcome {
         var step = begin(&state.session, now)
@@ -33,12 +33,10 @@ extension LockManager {
 
     private func send(
         _ submission: CheckedOutSession.Submission,
-        _ body: Statement?,
+        _ body: BodyStatement?,
         on state: LentConnection
     ) async -> ([CheckedOutSession.Reply], Engine.Outcome) {
-        var statements = state.statements
-        statements.body = body
-        let call = StatementsCall(submission, as: statements)
+        let call = StatementsCall(submission, body)
         if submission.isCancellable { state.running = call }
         defer { state.running = nil }
         let outcome = await callFromInside(call, isCancellable: submission.isCancellable) { engine, id, now in
@@ -52,7 +50,7 @@ extension LockManager {
                 now: now
             )
         }
-        if submission.statements == [.body] { state.bodyReply = call.answers.first }
+        if submission.statements == [.body] { state.bodyResult = call.result }
         return (call.replies, outcome)
     }
 
@@ -78,7 +76,7 @@ extension LockManager {
             noteProof(held: held)
             logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
         case .waitsPlainly:
-            waitPlainly()
+            transport.waitsPlainly = true
         case .givenUp(let failure):
             giveUp(state, failure)
         }

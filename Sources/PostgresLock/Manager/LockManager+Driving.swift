@@ -21,12 +21,7 @@ extension LockManager {
         let end = engine.endTurn(now: time)
         performActions()
         if let wake = end.wake { arm(at: wake, now: time) }
-        guard !unflushed.isEmpty else { return }
-        // Nothing is submitted meanwhile: what flushing finds out comes in a further turn.
-        for id in unflushed {
-            connections[id]?.flushIfNeeded(mayWait: id == end.loneConnection)
-        }
-        unflushed.removeAll(keepingCapacity: true)
+        transport.flush(loneSession: end.loneConnection)
     }
 
     private func performActions() {
@@ -46,22 +41,26 @@ extension LockManager {
         case .renew(let id, let until):
             proofs[id]?.renew(until)
         case .survey:
-            surveyHosts()
+            transport.survey()
         case .fence(let id, let position, let index):
-            connector.note(timeline: position.timeline, location: position.location)
+            transport.note(position)
             (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)
         case .connect(let id, _):
-            connect(id)
+            transport.open(id)
+        case .submit(let id, .statement(let call)):
+            guard let call = calls[call] as? StatementsCall, let scope = lent[id]?.scope else { break }
+            transport.submit(call.submission, in: scope, body: call.body, of: call.id, on: id)
         case .submit(let id, let work):
-            submit(work, on: id)
+            transport.submit(work, on: id)
         case .convert(let id, let role):
-            convert(id, to: role)
+            transport.convert(id, to: role)
         case .cancelOutOfBand(let id):
-            cancelOutOfBand(id)
+            transport.cancelOutOfBand(id)
         case .close(let id):
-            close(id)
+            (sessions[id], proofs[id]) = (nil, nil)
+            transport.close(id)
         case .terminated:
             timer = nil
             for waiter in terminationWaiters { waiter.resume() }
@@ -112,37 +111,36 @@ extension LockManager {
         )
     }
 
-    // MARK: Connections
+    // MARK: Events
 
-    private func cancelOutOfBand(_ id: ConnectionID) {
-        let canceller = connections[id]?.canceller()
-        connector.run { [weak self, loop] in
-            canceller?.cancel()
-            loop.submit { [weak self] in
-                self?.assumeIsolated { $0.drive { $0.cancelledOutOfBand(id, now: $1) } }
+    func handle(_ event: TransportEvent) {
+        switch event {
+        case .opening(let id, let limit, let failure):
+            drive { engine, now in
+                guard let failure else { return engine.connecting(id, until: limit.map { now.advanced(by: $0) }) }
+                engine.connecting(id, until: limit.map { now.advanced(by: $0) }, orElse: failure)
             }
+        case .opened(let id, let facts):
+            sessions[id] = facts
+            place = facts.place
+            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
+            drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
+        case .notOpened(let id, let failure):
+            drive { $0.connectFailed(id, failure, now: $1) }
+        case .answered(let id, let answer):
+            drive { $0.answered(id, answer, now: $1) }
+        case .replied(let call, let id, let replies, let body, let isLast):
+            let call = calls[call] as? StatementsCall
+            call?.replies += replies
+            if let body { call?.result = body }
+            if isLast { drive { $0.answered(id, Engine.Answer(), now: $1) } }
+        case .lost(let id, let failure):
+            drive { $0.lost(id, failure, now: $1) }
+        case .cancelledOutOfBand(let id):
+            drive { $0.cancelledOutOfBand(id, now: $1) }
+        case .ended(let id):
+            drive { engine, _ in engine.ended(id) }
         }
-    }
-
-    private func close(_ id: ConnectionID) {
-        let isAttempt = attempts[id] != nil
-        abandonAttempt(id)
-        proofs[id] = nil
-        let onEnd: @Sendable () -> Void = { [weak self] in
-            self?.assumeIsolated { $0.noteEnded(id) }
-        }
-        if let connection = connections.removeValue(forKey: id) {
-            connection.close(onEnd: onEnd)
-        } else if isAttempt {
-            // Its thread may have a session already. It is not waited for if it is stuck.
-            loop.run(after: 1000, onEnd)
-        } else {
-            loop.submit(onEnd)
-        }
-    }
-
-    func noteEnded(_ id: ConnectionID) {
-        drive { engine, _ in engine.ended(id) }
     }
 
     // MARK: Log
@@ -155,13 +153,13 @@ extension LockManager {
                 metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause)"].adding(failure.message, failure.sqlState)
             )
         case .connectionLost(let id, let role, let failure):
-            if [.noAnswer, .suspect].contains(failure.kind), let session = connections[id]?.session { connector.noteSilence(session) }
+            if [.noAnswer, .suspect].contains(failure.kind) { transport.noteSilence(of: id) }
             logger.warning(
                 "connection lost",
                 metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
             )
         case .overdue(let id):
-            if let session = connections[id]?.session { connector.noteSilence(session) }
+            transport.noteSilence(of: id)
             logger.info(
                 "a session does not answer; what is asked next goes over another one",
                 metadata: [LogKey.connection: "\(id.rawValue)"]

@@ -27,8 +27,8 @@ extension LockManager {
         case .lent(let connection):
             // It can be lost again before this task comes to run.
             if let loss = lostLoans.removeValue(forKey: connection) { throw LockError(loss, keys: keys, place: place) }
-            guard connections[connection] != nil else { throw LockError(.gone, keys: keys, place: place) }
-            let state = checkedOut(connection, for: scope, lease)
+            guard let facts = sessions[connection] else { throw LockError(.gone, keys: keys, place: place) }
+            let state = checkedOut(connection, facts, for: scope, lease)
             lent[connection] = state
             state.ending.proof = proofs[connection]
             return state
@@ -57,24 +57,23 @@ extension LockManager {
         }
     }
 
-    private func checkedOut(_ connection: ConnectionID, for scope: CheckedOutSession.Scope, _ lease: LeaseState?) -> LentConnection {
-        let session = connections[connection]?.session ?? .init()
+    private func checkedOut(
+        _ connection: ConnectionID,
+        _ facts: SessionFacts,
+        for scope: CheckedOutSession.Scope,
+        _ lease: LeaseState?
+    ) -> LentConnection {
         var settings = CheckedOutSession.Settings()
         settings.isLeased = configuration.sessionLease != nil
         settings.answerLimit = configuration.answerLimit
         settings.commitLimit = configuration.timeouts.commit
         settings.isFencing = configuration.fencingTokens && scope == .session
         settings.hasSettings = !configuration.transactionsOnly
-        settings.hasRoleSettings = SessionSettings.restoring(session.roleSettings) != nil
-        settings.mayDefer = SessionSettings.mayDefer(session.roleSettings)
+        settings.hasRoleSettings = facts.hasRoleSettings
+        settings.mayDefer = facts.mayDefer
         return LentConnection(
             id: connection,
             CheckedOutSession(scope, first: lease.map { ($0.key.advisory, $0.mode.core) }, settings),
-            CheckedOutStatements(
-                scope: scope,
-                session: session,
-                settings: configuration.sessionSettings.staying(session.isPassedOn == true)
-            ),
             lease: lease
         )
     }
@@ -84,8 +83,7 @@ extension LockManager {
         _ = state.ending.beginRelease()
         state.closeLine()
         guard lent.removeValue(forKey: state.id) != nil else { return }
-        // The reset has taken them.
-        if state.session.hasRunSQL { connections[state.id]?.forgetPrepared() }
+        if state.session.hasRunSQL { transport.noteReset(state.id) }
         drive { $0.giveBack(state.id, isClean: state.session.isClean, now: $1) }
     }
 

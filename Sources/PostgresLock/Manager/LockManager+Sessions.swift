@@ -110,8 +110,8 @@ extension LockManager {
         } else {
             // While it stood in line, another task may have taken something.
             if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.session.holdings.isEmpty) }
-            let outcome = await carryOut(on: state) { [waitsPlainly, limit] in
-                $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1)
+            let outcome = await carryOut(on: state) { [transport, limit] in
+                $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: transport.waitsPlainly, now: $1)
             }
             switch outcome {
             case .locked(let position): token = position.map(noteToken)
@@ -128,7 +128,7 @@ extension LockManager {
     }
 
     private func noteToken(_ position: WALPosition) -> FencingToken {
-        connector.note(timeline: position.timeline, location: position.location)
+        transport.note(position)
         return FencingToken(position, index: 0)
     }
 

@@ -9,10 +9,10 @@ extension LockManager {
     func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan, mayLock: Bool = false) async throws -> QueryResult {
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
-        let statement = Statement(sql, parameters: parameters.map(\.parameter), shape: .rows)
-        let outcome = await carryOut(on: state, body: statement) { $0.run(sql, mayLock: mayLock, now: $1) }
+        let body = BodyStatement(sql: sql, parameters: parameters)
+        let outcome = await carryOut(on: state, body: body) { $0.run(sql, mayLock: mayLock, now: $1) }
         guard case .done = outcome else { throw error(for: outcome, on: state) }
-        guard let result = state.bodyReply?.result else {
+        guard let result = state.bodyResult else {
             throw LockError(.statementFailed, "The statement is empty, or not one that returns.")
         }
         return result

@@ -119,8 +119,8 @@ extension LockManager {
     }
 
     private func open(_ state: LentConnection, _ key: LockKey?, _ limit: WaitLimit, isTry: Bool) async throws {
-        let outcome = await carryOut(on: state) { [waitsPlainly] in
-            $0.open(deadline: limit.deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1)
+        let outcome = await carryOut(on: state) { [transport] in
+            $0.open(deadline: limit.deadline, isTry: isTry, waitsPlainly: transport.waitsPlainly, now: $1)
         }
         switch outcome {
         case .done, .locked:
@@ -146,8 +146,8 @@ extension LockManager {
         let state = try await beginTurn(on: transaction.loan, keys: [key], limit: limit)
         defer { state.endTurn() }
         state.note(key)
-        let outcome = await carryOut(on: state) { [waitsPlainly] in
-            $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1)
+        let outcome = await carryOut(on: state) { [transport] in
+            $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: transport.waitsPlainly, now: $1)
         }
         switch outcome {
         case .locked: return true

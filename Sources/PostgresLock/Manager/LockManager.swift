@@ -26,11 +26,11 @@ public actor LockManager {
 
     nonisolated let loop = EventLoop(label: "pglock.loop")
     nonisolated let logger: LogRelay
-    let connector: Connector
+    let transport: any LockTransport
 
     var engine: Engine
-    var connections: [ConnectionID: Connection] = [:]
-    var attempts: [ConnectionID: (attempt: Connector.Attempt, provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?)] = [:]
+    /// The sessions that are open.
+    var sessions: [ConnectionID: SessionFacts] = [:]
     var calls = CallTable()
     var lent: [ConnectionID: LentConnection] = [:]
     /// Connections that were lost before the task came to run that they were lent to, and why.
@@ -41,37 +41,26 @@ public actor LockManager {
     var proofs: [ConnectionID: ProofOfLife] = [:]
     var terminationWaiters: [CheckedContinuation<Void, Never>] = []
     var timer: LoopTimer?
-    /// Whether the server does not run what catches the end of a wait.
-    var waitsPlainly = false
-    private(set) lazy var isSeveralHosts = configuration.parameters().isSeveralHosts
-    /// The survey of the hosts that is under way.
-    var survey: HostSurvey?
-    /// Calls of the credentials provider.
-    var overdueProviders = OverdueCalls()
     private var placesInLine = 0
     private nonisolated let database = Locked("the server")
     /// The time that this turn of the loop goes by.
     var turnTime: Instant?
-    /// The connections that something was submitted to in this turn.
-    var unflushed: Set<ConnectionID> = []
 
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     package private(set) var provedAfterError = (held: 0, notHeld: 0)
 
-    /// The most connections that there have been at a time, those being made included.
-    package var connectionPeak = 0
-
-    /// How many statements the engine has had sent.
-    package var statementCount = 0
-
     /// How many waits were ended and begun anew, because they held up others.
     package var renewedWaits = 0
 
+    private var counts: LibPQTransport.Counts { (transport as? LibPQTransport)?.counts ?? .init() }
+    /// The most connections that there have been at a time, those being made included.
+    package var connectionPeak: Int { counts.connectionPeak }
+    /// How many statements the engine has had sent.
+    package var statementCount: Int { counts.statements }
     /// How often the server was asked whether waits hold up others.
-    package var lookCount = 0
-
+    package var lookCount: Int { counts.looks }
     /// How many surveys of the hosts were begun.
-    package var surveyCount = 0
+    package var surveyCount: Int { counts.surveys }
 
     /// How many calls have neither got what they asked for nor failed.
     package var waitingCount: Int { engine.waitingCount }
@@ -89,12 +78,11 @@ public actor LockManager {
         let configuration = configuration.bounded
         self.configuration = configuration
         self.logger = LogRelay(logger)
-        connector = Connector(
-            oldestServer: 120_000,
-            settings: configuration.transactionsOnly ? nil : configuration.sessionSettings,
-            forgetAfter: configuration.lease ?? .seconds(30)
-        )
+        transport = LibPQTransport(configuration, on: loop, logger: self.logger)
         engine = Engine(configuration: configuration.engine)
+        transport.onEvent = { [weak self] event in
+            self?.assumeIsolated { $0.handle(event) }
+        }
         loop.onBurstEnd { [weak self] in
             self?.assumeIsolated { $0.endTurn() }
         }

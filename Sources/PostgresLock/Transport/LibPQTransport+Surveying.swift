@@ -9,21 +9,21 @@ struct HostSurvey {
     var provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?
 }
 
-extension LockManager {
+extension LibPQTransport {
     /// Another server may have been promoted, while the one that holds our locks lives on.
-    func surveyHosts() {
-        guard survey == nil else { return }
-        surveyCount += 1
-        let survey = HostSurvey(number: surveyCount)
-        self.survey = survey
+    func survey() {
+        guard currentSurvey == nil else { return }
+        counts.surveys += 1
+        let survey = HostSurvey(number: counts.surveys)
+        currentSurvey = survey
         // What does not return keeps no later survey from being made.
         Task { [weak self, limit = configuration.timeouts.connect] in
             try? await Task.sleep(for: limit * 2)
-            await self?.giveUpSurvey(survey.number)
+            self?.loop.submit { [weak self] in self?.giveUpSurvey(survey.number) }
         }
         let finish: @Sendable (UInt32?) -> Void = { [weak self, loop, number = survey.number] timeline in
             loop.submit { [weak self] in
-                self?.assumeIsolated { $0.finishSurvey(number, timeline) }
+                self?.finishSurvey(number, timeline)
             }
         }
         let ask: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, attempt = survey.attempt] parameters in
@@ -37,18 +37,18 @@ extension LockManager {
             noteReturned()
             if let answer { ask(configuration.parameters(answer)) } else { finish(nil) }
         }
-        self.survey?.provider = (call, task)
+        currentSurvey?.provider = (call, task)
     }
 
     private func finishSurvey(_ number: Int, _ timeline: UInt32?) {
-        guard survey?.number == number else { return }
-        survey = nil
+        guard currentSurvey?.number == number else { return }
+        currentSurvey = nil
         _ = replaced(by: timeline)
     }
 
     private func giveUpSurvey(_ number: Int) {
-        guard let survey, survey.number == number else { return }
-        self.survey = nil
+        guard let survey = currentSurvey, survey.number == number else { return }
+        currentSurvey = nil
         connector.abandon(survey.attempt)
         if let provider = survey.provider { giveUp(provider.call, provider.task) }
     }
@@ -69,7 +69,7 @@ extension LockManager {
         let others = connections.compactMapValues(\.session.timeline)
         if let highest = others.values.max(), highest > timeline { return failure(highest) }
         for id in others.filter({ $0.value < timeline }).keys.sorted() {
-            drive { $0.lost(id, failure(timeline), now: $1) }
+            onEvent(.lost(id, failure(timeline)))
         }
         return nil
     }

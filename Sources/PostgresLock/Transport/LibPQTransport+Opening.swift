@@ -3,16 +3,16 @@ import LockCore
 import Logging
 
 // Making connections, and what they lead to.
-extension LockManager {
-    func connect(_ id: ConnectionID) {
+extension LibPQTransport {
+    func open(_ id: ConnectionID) {
         let attempt = Connector.Attempt { [weak self, loop] stage, limit in
             loop.submit { [weak self] in
-                self?.assumeIsolated { $0.limitAttempt(id, stage, limit) }
+                self?.limitAttempt(id, stage, limit)
             }
         }
         let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
             loop.submit { [weak self] in
-                self?.assumeIsolated { $0.finishConnecting(id, result) }
+                self?.finishOpening(id, result)
             }
         }
         let begin: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, logger] parameters in
@@ -25,7 +25,7 @@ extension LockManager {
             )
         }
         attempts[id] = (attempt, nil)
-        connectionPeak = max(connectionPeak, connections.count + attempts.count)
+        counts.connectionPeak = max(counts.connectionPeak, connections.count + attempts.count)
         guard let credentials = configuration.credentials else { return begin(configuration.parameters()) }
         guard let call = overdueProviders.begin() else {
             return finish(.failure(ConnectionFailure(.unreachable, "Earlier calls of the credentials provider have not returned.")))
@@ -43,7 +43,11 @@ extension LockManager {
             }
         }
         attempts[id]?.provider = (call, task)
-        limitAttempt(id, "The credentials provider has not answered", configuration.timeouts.connect)
+        loop.submit { [weak self, configuration] in
+            // It may have answered already.
+            guard self?.attempts[id]?.provider != nil else { return }
+            self?.limitAttempt(id, "The credentials provider has not answered", configuration.timeouts.connect)
+        }
     }
 
     /// - Parameter id: The attempt that it is called for, if it is one to connect.
@@ -51,7 +55,7 @@ extension LockManager {
     func providerReturns(_ call: OverdueCalls.ID, for id: ConnectionID? = nil) -> @Sendable () -> Void {
         { [weak self, loop] in
             loop.submit { [weak self] in
-                self?.assumeIsolated { $0.providerReturned(call, id) }
+                self?.providerReturned(call, id)
             }
         }
     }
@@ -61,7 +65,7 @@ extension LockManager {
         guard let id, attempts[id] != nil else { return }
         attempts[id]?.provider = nil
         // The provider's limit does not run on while the attempt waits for its turn.
-        drive { engine, _ in engine.connecting(id, until: nil) }
+        onEvent(.opening(id, within: nil, orElse: nil))
     }
 
     private func limitAttempt(_ id: ConnectionID, _ stage: Connector.Attempt.Stage, _ limit: Duration) {
@@ -76,7 +80,7 @@ extension LockManager {
     private func limitAttempt(_ id: ConnectionID, _ what: String, _ limit: Duration, margin: Duration = .zero) {
         guard attempts[id] != nil else { return }
         let failure = Failure(.unreachable, "\(what) within \(limit) (timeouts.connect).")
-        drive { $0.connecting(id, until: $1.advanced(by: limit + margin), orElse: failure) }
+        onEvent(.opening(id, within: limit + margin, orElse: failure))
     }
 
     /// Ends an attempt whose outcome is of no use any more. A late one is dropped.
@@ -93,26 +97,28 @@ extension LockManager {
         connector.run { task.cancel() }
     }
 
-    private func finishConnecting(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
+    private func finishOpening(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
         // Given up meanwhile; what it has come to has been closed.
-        guard attempts.removeValue(forKey: id) != nil else { return noteEnded(id) }
+        guard attempts.removeValue(forKey: id) != nil else { return onEvent(.ended(id)) }
         switch result {
         case .success(let raw):
             let session = raw.session
-            if let failure = replaced(by: session.timeline) { return drive { $0.connectFailed(id, failure, now: $1) } }
+            if let failure = replaced(by: session.timeline) { return onEvent(.notOpened(id, failure)) }
             if session.reset != .isReset { warnOfPooler(session) }
             if let timeline = session.forgottenTimeline { warnOfForgotten(timeline, session) }
             // Where there are several hosts, an error tells of each what is wrong with it.
             let isNamed = !session.host.isEmpty && !isSeveralHosts
-            place = "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : "")
             logger.debug("connected", metadata: .connection(id, session))
-            connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in
-                self?.assumeIsolated { $0.handle(event, of: id) }
-            }
-            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
-            drive { $0.connected(id, lockTableSize: session.lockTableSize, now: $1) }
+            connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in self?.handle(event, of: id) }
+            let facts = SessionFacts(
+                place: "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : ""),
+                lockTableSize: session.lockTableSize,
+                hasRoleSettings: SessionSettings.restoring(session.roleSettings) != nil,
+                mayDefer: SessionSettings.mayDefer(session.roleSettings)
+            )
+            onEvent(.opened(id, facts))
         case .failure(let failure):
-            drive { $0.connectFailed(id, Failure(failure), now: $1) }
+            onEvent(.notOpened(id, Failure(failure)))
         }
     }
 

@@ -3,11 +3,10 @@ import LockCore
 import Logging
 
 // What the engine has sent, and whom an answer is for: see `AnswerTarget`.
-extension LockManager {
+extension LibPQTransport {
     func submit(_ work: Engine.Work, on id: ConnectionID) {
-        guard let connection = connections[id] else { return }
-        unflushed.insert(id)
-        statementCount += 1
+        guard let connection = using(id) else { return }
+        counts.statements += 1
         func submit(_ statement: Statement) { connection.submit(statement, for: AnswerTarget.work.token) }
         switch work {
         case .batch(let batch):
@@ -31,31 +30,47 @@ extension LockManager {
         case .position:
             submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
         case .probe(let target, _):
-            submit(LockStatements.probe(connections[target]?.session ?? .init()))
+            submit(LockStatements.probe(session(target)))
         case .look(let looks):
-            lookCount += 1
-            submit(LockStatements.look(looks.map { (connections[$0.connection]?.session ?? .init(), $0.oldestAge) }))
+            counts.looks += 1
+            submit(LockStatements.look(looks.map { (session($0.connection), $0.oldestAge) }))
         case .countLocks:
             submit(LockStatements.countLocks)
         case .cancel(let target, let onlyLockWaits):
             // A target that is gone has no session to look for: no process has the number 0.
-            submit(LockStatements.cancel(connections[target]?.session ?? .init(), onlyLockWaits: onlyLockWaits))
-        case .statement(let call):
-            (calls[call] as? StatementsCall)?.submit(to: connection)
+            submit(LockStatements.cancel(session(target), onlyLockWaits: onlyLockWaits))
+        case .statement:
+            // Its statements are submitted by themselves.
+            break
         }
     }
 
-    /// A wait has left its backstop behind, which would end a borrower's waits.
-    func convert(_ id: ConnectionID, to role: Engine.Role) {
-        guard role == .dedicated else { return }
-        unflushed.insert(id)
-        connections[id]?.submit(LockStatements.prepareWait(for: nil, limit: nil), for: AnswerTarget.settings.token)
+    func submit(
+        _ submission: CheckedOutSession.Submission,
+        in scope: CheckedOutSession.Scope,
+        body: BodyStatement?,
+        of call: RequestID,
+        on id: ConnectionID
+    ) {
+        guard let connection = using(id) else { return }
+        let session = connection.session
+        let statements = CheckedOutStatements(
+            scope: scope,
+            session: session,
+            settings: configuration.sessionSettings.staying(session.isPassedOn),
+            body: body.map { Statement($0.sql, parameters: $0.parameters.map(\.parameter), shape: .rows) }
+        )
+        let further = submission.further.flatMap(statements.sql)
+        calls[call] = CallInFlight(submission, statements, on: id)
+        connection.submit(submission.statements.flatMap(statements.sql), for: AnswerTarget.call(call, isLast: further.isEmpty).token)
+        guard !further.isEmpty else { return }
+        connection.submit(further, for: AnswerTarget.call(call, isLast: true).token)
     }
 
     func handle(_ event: Connection.Event, of id: ConnectionID) {
         switch event {
         case .answered(let token, let replies): answered(AnswerTarget(token), replies, on: id)
-        case .lost(let failure): drive { $0.lost(id, Failure(failure), now: $1) }
+        case .lost(let failure): onEvent(.lost(id, Failure(failure)))
         }
     }
 
@@ -72,10 +87,9 @@ extension LockManager {
         case .settings:
             guard reply.booleans != [true, true] else { return }
             // Which key a wait behind them is for is not known.
-            drive { $0.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer, now: $1) }
+            onEvent(.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer))
         case .call(let call, let isLast):
-            (calls[call] as? StatementsCall)?.note(replies)
-            if isLast { drive { $0.answered(id, Engine.Answer(), now: $1) } }
+            replied(replies, to: call, isLast: isLast)
         }
     }
 
@@ -86,25 +100,25 @@ extension LockManager {
             count: LockStatements.lockCount(reply),
             failure: failure
         )
-        drive { $0.answered(id, answer, now: $1) }
+        onEvent(.answered(id, answer))
     }
 
     /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not
     /// come through, the lock is asked for anew without it. Several such waits may be on their way when the first one shows it.
     private func quietWaitFailure(_ reply: Reply) -> Failure? {
         guard reply.booleans != [true], isOfMissingLanguage(reply.error?.sqlState) else { return reply.error.map(Failure.init) }
-        waitPlainly()
+        waitsPlainly = true
         return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
     }
 
     /// Whether PL/pgSQL is not there, or not for the role, by what a wait has ended with that has not said what it came to.
-    func isOfMissingLanguage(_ sqlState: String?) -> Bool {
+    private func isOfMissingLanguage(_ sqlState: String?) -> Bool {
         sqlState == nil || sqlState == "42704" || sqlState == "42501"
     }
 
-    func waitPlainly() {
-        guard !waitsPlainly else { return }
-        waitsPlainly = true
-        logger.info("waits that end write an error to the server's log, since PL/pgSQL is not to be had", metadata: [:])
+    private func replied(_ replies: [Reply], to call: RequestID, isLast: Bool) {
+        guard let (id, answers, body) = calls[call]?.note(replies) else { return }
+        if isLast { calls[call] = nil }
+        onEvent(.replied(call, on: id, answers, body: body, isLast: isLast))
     }
 }

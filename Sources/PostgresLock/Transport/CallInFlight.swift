@@ -1,0 +1,31 @@
+import LibPQ
+import LockCore
+
+/// Statements of a call on a checked-out session, as far as they are answered.
+struct CallInFlight {
+    let connection: ConnectionID
+    private let statements: CheckedOutStatements
+    /// Those that are not answered in full, in their order.
+    private var open: ArraySlice<CheckedOutSession.Statement>
+    private var answers: [Reply] = []
+
+    init(_ submission: CheckedOutSession.Submission, _ statements: CheckedOutStatements, on connection: ConnectionID) {
+        self.connection = connection
+        self.statements = statements
+        open = (submission.statements + submission.further)[...]
+    }
+
+    /// - Returns: The replies to the statements that are answered in full thereby, and the rows of the body's.
+    mutating func note(_ further: [Reply]) -> (connection: ConnectionID, replies: [CheckedOutSession.Reply], body: QueryResult?) {
+        answers += further
+        var replies: [CheckedOutSession.Reply] = []
+        var body: QueryResult?
+        while let next = open.first, case let count = statements.sql(next).count, answers.count >= max(count, 1) {
+            replies.append(statements.reply(to: next, answers.prefix(count)))
+            if next == .body { body = answers.first?.result }
+            answers.removeFirst(count)
+            open = open.dropFirst()
+        }
+        return (connection, replies, body)
+    }
+}
