@@ -173,7 +173,7 @@ struct ConnectingTests {
             gate.wait()
             return []
         }
-        let attempt = Connector.Attempt()
+        let attempt = ConnectAttempt()
         let first = Task { await connect(connector, "host=first.example", within: .seconds(600), attempt) }
         for await _ in begun.stream {}
         let next = Task { await connect(connector, database.url, within: .seconds(20)) }
@@ -188,11 +188,11 @@ struct ConnectingTests {
         let gate = Gate()
         defer { gate.open() }
         let connector = Connector(oldestServer: 120_000)
-        var stuck: [Task<Result<RawConnection, ConnectionFailure>, Never>] = []
+        var stuck: [Task<Result<PreparedSession, ConnectionFailure>, Never>] = []
         for _ in 0..<OverdueCalls.limit {
             let begun = AsyncStream.makeStream(of: Void.self)
             // Called on the attempt's thread.
-            let attempt = Connector.Attempt { _, _ in
+            let attempt = ConnectAttempt { _, _ in
                 begun.continuation.finish()
                 gate.wait()
             }
@@ -298,8 +298,8 @@ struct ConnectingTests {
         _ connector: Connector,
         _ string: String,
         within limit: Duration = .seconds(20),
-        _ attempt: Connector.Attempt = .init()
-    ) async -> Result<RawConnection, ConnectionFailure> {
+        _ attempt: ConnectAttempt = .init()
+    ) async -> Result<PreparedSession, ConnectionFailure> {
         await withCheckedContinuation { continuation in
             let parameters = ConnectionParameters(string: string, applicationName: "test")
             connector.connect(parameters, within: limit, attempt: attempt, onNotice: { _ in }) { continuation.resume(returning: $0) }

@@ -64,7 +64,7 @@ struct FailoverTests {
         try await withCopy(of: database) { other in
             try await promote(other)
             let connector = Connector(oldestServer: 120_000, forgetAfter: .seconds(1))
-            #expect(try await connect(connector, [other]).get().session.timeline == 2)
+            #expect(try await connect(connector, [other]).get().raw.session.timeline == 2)
             let patient = Connector(oldestServer: 120_000, forgetAfter: .seconds(3600))
             #expect(await connect(patient, [other]).isSuccess)
             let both = [database, other]
@@ -77,12 +77,12 @@ struct FailoverTests {
             try await other.server.resume()
             try await other.becomeStandby()
             #expect(await connect(connector, both).failure?.kind == .anotherServer)
-            var session: RawConnection.Session?
+            var session: PreparedSession?
             try await database.eventually("the real primary is accepted") {
-                session = try? await connect(connector, both).get().session
+                session = try? await connect(connector, both).get()
                 return session != nil
             }
-            #expect(session?.timeline == 1)
+            #expect(session?.raw.session.timeline == 1)
             #expect(session?.forgottenTimeline == 2)
             for _ in 0..<3 { #expect(await connect(patient, both).failure?.kind == .anotherServer) }
         }
@@ -148,7 +148,7 @@ struct FailoverTests {
         }
     }
 
-    private func connect(_ connector: Connector, _ databases: [TestDatabase]) async -> Result<RawConnection, ConnectionFailure> {
+    private func connect(_ connector: Connector, _ databases: [TestDatabase]) async -> Result<PreparedSession, ConnectionFailure> {
         await withCheckedContinuation { continuation in
             let parameters = ConnectionParameters(string: url(databases), applicationName: "test")
             connector.connect(parameters, within: .seconds(20), attempt: .init(), onNotice: { _ in }) {

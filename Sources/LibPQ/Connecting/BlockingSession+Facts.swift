@@ -7,7 +7,7 @@ extension BlockingSession {
         let search = HostSearch(
             parameters: parameters,
             limit: limit,
-            attempt: Connector.Attempt(),
+            attempt: ConnectAttempt(),
             lookup: HostLookup(),
             memory: HostMemory(),
             onNotice: { _ in }
@@ -20,12 +20,32 @@ extension BlockingSession {
         BlockingSession(raw, patience: Patience(deadline: .now + limit, attempt: patience.attempt))
     }
 
+    /// Another one on the same server, for a moment, with as much time for what is asked.
+    package func another(
+        _ parameters: ConnectionParameters,
+        within limit: Duration,
+        asking: Duration,
+        onNotice: @escaping @Sendable (ServerError) -> Void
+    ) throws(ConnectionFailure) -> BlockingSession {
+        let patience = Patience(deadline: .now + limit, attempt: patience.attempt)
+        let dialing = Dialing(keywords: parameters.pinned(to: self).keywords(), patience: patience, onNotice: onNotice)
+        return BlockingSession(try dialing.run(), patience: patience).waiting(for: asking)
+    }
+
+    /// How much time is left.
+    package var remaining: Duration { patience.remaining }
+
+    /// Ends it, and waits until it does not count any more. Blocks.
+    package func finishAndWait() { raw.finishAndWait() }
+
     /// In the form of `server_version_num`.
     package var serverVersion: Int { Int(PQserverVersion(raw.pointer)) }
 
     package var versionText: String {
         PQparameterStatus(raw.pointer, "server_version").map { String(cString: $0) } ?? "\(serverVersion)"
     }
+
+    package var user: String { PQuser(raw.pointer).map { String(cString: $0) } ?? "" }
 
     /// The host that was connected to; the folder of a Unix socket.
     package var host: String { PQhost(raw.pointer).map { String(cString: $0) } ?? "" }

@@ -2,7 +2,7 @@ import CLibPQ
 
 /// A session that is asked one thing after the other, by a thread that waits for the answers.
 package struct BlockingSession {
-    let raw: RawConnection
+    package let raw: RawConnection
     let patience: Patience
 
     init(_ raw: RawConnection, patience: Patience) {
@@ -11,7 +11,7 @@ package struct BlockingSession {
     }
 
     /// The server process, as the protocol has it.
-    var announcedProcess: String { "\(PQbackendPID(raw.pointer))" }
+    package var announcedProcess: String { "\(PQbackendPID(raw.pointer))" }
 
     /// Asks something outside of a transaction.
     ///
@@ -22,7 +22,7 @@ package struct BlockingSession {
     }
 
     /// - Returns: `nil` if the answer does not begin in time. Then nothing more can be asked.
-    func ask(_ sql: String, within limit: Duration) throws(ConnectionFailure) -> QueryResult? {
+    package func ask(_ sql: String, within limit: Duration) throws(ConnectionFailure) -> QueryResult? {
         try send(Self.asking(sql))
         return try hasAnswer(within: limit) ? receive() : nil
     }
@@ -35,7 +35,7 @@ package struct BlockingSession {
         return try receive()
     }
 
-    func send(_ sql: String) throws(ConnectionFailure) {
+    package func send(_ sql: String) throws(ConnectionFailure) {
         guard PQsendQuery(raw.pointer, sql) == 1 else { throw lost() }
         while PQflush(raw.pointer) == 1 { try patience.wait(for: PQsocket(raw.pointer), toWrite: true) }
     }
@@ -43,7 +43,7 @@ package struct BlockingSession {
     /// Waits for the first answer to what was sent.
     ///
     /// - Returns: Whether it came in time.
-    func hasAnswer(within limit: Duration) throws(ConnectionFailure) -> Bool {
+    package func hasAnswer(within limit: Duration) throws(ConnectionFailure) -> Bool {
         do throws(ConnectionFailure) {
             try awaitAnswer(until: .now + limit)
             return true
@@ -54,7 +54,7 @@ package struct BlockingSession {
     }
 
     /// Waits for all answers to what was sent.
-    func receive() throws(ConnectionFailure) -> QueryResult {
+    package func receive() throws(ConnectionFailure) -> QueryResult {
         var last: QueryResult?
         var failure: ServerError?
         while true {

@@ -3,8 +3,8 @@ import CLibPQ
 // To which hosts a connection string leads.
 extension ConnectionParameters {
     /// Several hosts come from the string, the environment or a service file; lists of hosts, of addresses, or of both.
-    struct Hosts {
-        let entries: [HostEntry]
+    package struct Hosts {
+        package let entries: [HostEntry]
         /// The order is up to chance: `load_balance_hosts` of libpq 16 and later.
         let isRandom: Bool
         /// Whether addresses are given. libpq can't be told of one host that it has none.
@@ -12,7 +12,7 @@ extension ConnectionParameters {
     }
 
     /// - Returns: `nil` if that is left to libpq: where nothing is said, or what is said is wrong.
-    func hostList() -> Hosts? {
+    package func hostList() -> Hosts? {
         guard server.isEmpty, let options = options() else { return nil }
         let hosts = Self.list(options["host"])
         let addresses = Self.list(options["hostaddr"])

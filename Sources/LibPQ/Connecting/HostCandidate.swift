@@ -10,7 +10,7 @@ struct HostCandidate: Sendable {
 }
 
 /// One entry of a connection string's lists of hosts, their addresses and ports.
-struct HostEntry: Sendable {
+package struct HostEntry: Sendable {
     let host: String
     /// Given by the string; then the host's name is not looked up.
     let address: String
@@ -21,7 +21,7 @@ struct HostEntry: Sendable {
     var name: String { "\"\(host.isEmpty ? address : host)\", port \(port)" }
 
     /// Whether it is the name of a host whose addresses are to be found out.
-    var isName: Bool { address.isEmpty && !host.isEmpty && !host.hasPrefix("/") && !host.hasPrefix("@") }
+    package var isName: Bool { address.isEmpty && !host.isEmpty && !host.hasPrefix("/") && !host.hasPrefix("@") }
 
     /// - Parameter address: One of the host's.
     func candidate(at address: String) -> HostCandidate {

@@ -10,9 +10,9 @@ import Dispatch
 #endif
 
 /// Finds the addresses of names. The system's own function blocks and can't be given up, so it runs on threads of its own.
-final class HostLookup: Sendable {
+package final class HostLookup: Sendable {
     /// - Returns: Addresses as text.
-    typealias Function = @Sendable (_ name: String) throws(ConnectionFailure) -> [String]
+    package typealias Function = @Sendable (_ name: String) throws(ConnectionFailure) -> [String]
 
     private final class Pending: Sendable {
         let since = ContinuousClock.now
@@ -31,9 +31,12 @@ final class HostLookup: Sendable {
     /// Of what has not returned.
     private let names = Locked<[String: Name]>([:])
 
-    init(_ function: @escaping Function = HostLookup.ask) {
+    package init(_ function: @escaping Function) {
         self.function = function
     }
+
+    /// By the system's own function.
+    package convenience init() { self.init(Self.ask) }
 
     /// - Throws: `.unreachable` if there are none, or none in time.
     func addresses(of name: String, patience: Patience, until limit: ContinuousClock.Instant) throws(ConnectionFailure) -> [String] {

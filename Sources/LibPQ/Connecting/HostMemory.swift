@@ -1,10 +1,12 @@
 /// Which hosts have failed not long ago. They are tried after the others, not left out.
-final class HostMemory: Sendable {
+package final class HostMemory: Sendable {
     private static let lifetime = Duration.seconds(60)
 
     private let failures = Locked<[String: ContinuousClock.Instant]>([:])
 
-    func noteFailure(of host: String) {
+    package init() {}
+
+    package func noteFailure(of host: String) {
         failures.withLock { $0[host] = .now }
     }
 

@@ -2,21 +2,39 @@
 ///
 /// libpq goes on to the next host when one refuses the connection, but not when it says nothing, nor when it is not what we need. So
 /// each address of each host is a connection of its own here, with a share of the time.
-struct HostSearch {
+package struct HostSearch {
     let parameters: ConnectionParameters
     let limit: Duration
-    let attempt: Connector.Attempt
+    let attempt: ConnectAttempt
     let lookup: HostLookup
     let memory: HostMemory
     let onNotice: @Sendable (ServerError) -> Void
     /// Told what has become of each host, if none will do.
-    var onExhausted: ([ConnectionFailure]) -> Void = { _ in }
+    let onExhausted: ([ConnectionFailure]) -> Void
 
     /// - Parameter accept: Asks a host that answers whether it is fit. Gets a session whose patience is what is left of the host's
     ///   share.
     /// - Returns: What `accept` makes of the first host that is fit.
     /// - Throws: What has become of all of them.
-    func run<Found>(_ accept: (BlockingSession) throws(ConnectionFailure) -> Found) throws(ConnectionFailure) -> Found {
+    package init(
+        parameters: ConnectionParameters,
+        limit: Duration,
+        attempt: ConnectAttempt,
+        lookup: HostLookup,
+        memory: HostMemory,
+        onNotice: @escaping @Sendable (ServerError) -> Void,
+        onExhausted: @escaping ([ConnectionFailure]) -> Void = { _ in }
+    ) {
+        self.parameters = parameters
+        self.limit = limit
+        self.attempt = attempt
+        self.lookup = lookup
+        self.memory = memory
+        self.onNotice = onNotice
+        self.onExhausted = onExhausted
+    }
+
+    package func run<Found>(_ accept: (BlockingSession) throws(ConnectionFailure) -> Found) throws(ConnectionFailure) -> Found {
         try parameters.validate()
         var time = SearchTime(limit: limit)
         guard let hosts = parameters.hostList() else {
@@ -41,7 +59,7 @@ struct HostSearch {
                     let end = time.share(of: candidates.count - place, until: min(end + time.spent, time.end))
                     do throws(ConnectionFailure) {
                         let session = try dial(candidate, until: end)
-                        session.raw.hostNames = [candidate.name, entry.name]
+                        session.raw.session.hostNames = [candidate.name, entry.name]
                         let began = ContinuousClock.now
                         // What the checks take is not taken from the hosts behind.
                         defer { time.extend(by: began.duration(to: .now)) }

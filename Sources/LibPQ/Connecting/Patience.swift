@@ -13,9 +13,9 @@ struct Patience: Sendable {
     let deadline: ContinuousClock.Instant
     /// How long it was in the beginning.
     let limit: Duration
-    let attempt: Connector.Attempt
+    let attempt: ConnectAttempt
 
-    init(deadline: ContinuousClock.Instant, attempt: Connector.Attempt) {
+    init(deadline: ContinuousClock.Instant, attempt: ConnectAttempt) {
         self.deadline = deadline
         self.attempt = attempt
         limit = ContinuousClock.now.duration(to: deadline)

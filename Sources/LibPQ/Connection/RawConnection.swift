@@ -8,17 +8,15 @@ import CLibPQ
     import Musl
 #endif
 
-/// Owns a `PGconn`. Made by a ``Connector`` on a thread of its own, then handed over, once, to a ``Connection``.
+/// Owns a `PGconn`. Made on a thread of its own, then handed over, once, to a ``Connection``.
 ///
 /// Unchecked, because a `PGconn` may be used by one thread at a time: until the hand-over that is the connector's, from
 /// then on the event loop's. The pointer never leaves this module.
 package final class RawConnection: @unchecked Sendable {
     let pointer: OpaquePointer
     let notices: NoticeReceiver
-    package internal(set) var session = Session()
+    package var session = Session()
     private var isFinished = false
-    /// Under which names its host is known to the one who looked for it.
-    var hostNames: [String] = []
 
     /// What is known of the server's side.
     package struct Session: Hashable, Sendable {
@@ -33,17 +31,13 @@ package final class RawConnection: @unchecked Sendable {
         /// For how many locks the server's lock table has room at least; `nil` if it does not say.
         package let lockTableSize: Int?
         /// After how many promotions of standbys the server is; `nil` if it does not say.
-        package internal(set) var timeline: UInt32?
-        /// See ``Connector/noteSilence(_:)``.
-        package internal(set) var hostNames: [String] = []
-        /// A timeline that had been seen before, and that no server has any more. Told once.
-        package internal(set) var forgottenTimeline: UInt32?
-        /// What a pooler keeps of clients that have gone. Looked at once.
-        package internal(set) var reset = ResetCheck.Outcome.isReset
+        package var timeline: UInt32?
+        /// Under which names its host is known to ``HostMemory``.
+        package var hostNames: [String] = []
         /// Whether there is a pooler that passes sessions on as they are: what was seen once holds for all connections.
-        package internal(set) var isPassedOn = false
+        package var isPassedOn = false
         /// The settings that a borrower's statements are to run with, and ours are not.
-        package internal(set) var roleSettings: [String] = []
+        package var roleSettings: [String] = []
 
         package init(
             processID: Int32 = 0,

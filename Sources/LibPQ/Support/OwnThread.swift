@@ -12,7 +12,7 @@ import CLibPQ
 ///
 /// Not on a Dispatch queue: its threads are limited in number, and calls that are stuck in a name lookup would keep others from
 /// connecting.
-enum OwnThread {
+package enum OwnThread {
     private final class Body {
         let run: @Sendable () -> Void
 
@@ -22,7 +22,7 @@ enum OwnThread {
     }
 
     /// - Returns: Whether the system had a thread left. If not, the body does not run.
-    static func run(_ body: @escaping @Sendable () -> Void) -> Bool {
+    package static func run(_ body: @escaping @Sendable () -> Void) -> Bool {
         var attributes = pthread_attr_t()
         guard pthread_attr_init(&attributes) == 0 else { return false }
         defer { pthread_attr_destroy(&attributes) }

@@ -5,12 +5,12 @@ import Logging
 // Making connections, and what they lead to.
 extension LibPQTransport {
     func open(_ id: ConnectionID) {
-        let attempt = Connector.Attempt { [weak self, loop] stage, limit in
+        let attempt = ConnectAttempt { [weak self, loop] stage, limit in
             loop.submit { [weak self] in
                 self?.limitAttempt(id, stage, limit)
             }
         }
-        let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [weak self, loop] result in
+        let finish: @Sendable (Result<PreparedSession, ConnectionFailure>) -> Void = { [weak self, loop] result in
             loop.submit { [weak self] in
                 self?.finishOpening(id, result)
             }
@@ -68,7 +68,7 @@ extension LibPQTransport {
         onEvent(.opening(id, within: nil, orElse: nil))
     }
 
-    private func limitAttempt(_ id: ConnectionID, _ stage: Connector.Attempt.Stage, _ limit: Duration) {
+    private func limitAttempt(_ id: ConnectionID, _ stage: ConnectAttempt.Stage, _ limit: Duration) {
         // The attempt's own end comes first, if it comes, and says more.
         let margin = min(limit / 10, .seconds(1))
         switch stage {
@@ -97,15 +97,15 @@ extension LibPQTransport {
         connector.run { task.cancel() }
     }
 
-    private func finishOpening(_ id: ConnectionID, _ result: Result<RawConnection, ConnectionFailure>) {
+    private func finishOpening(_ id: ConnectionID, _ result: Result<PreparedSession, ConnectionFailure>) {
         // Given up meanwhile; what it has come to has been closed.
         guard attempts.removeValue(forKey: id) != nil else { return onEvent(.ended(id)) }
         switch result {
-        case .success(let raw):
-            let session = raw.session
+        case .success(let prepared):
+            let (raw, session) = (prepared.raw, prepared.raw.session)
             if let failure = replaced(by: session.timeline) { return onEvent(.notOpened(id, failure)) }
-            if session.reset != .isReset { warnOfPooler(session) }
-            if let timeline = session.forgottenTimeline { warnOfForgotten(timeline, session) }
+            if prepared.reset != .isReset { warnOfPooler(session, prepared.reset) }
+            if let timeline = prepared.forgottenTimeline { warnOfForgotten(timeline, session) }
             // Where there are several hosts, an error tells of each what is wrong with it.
             let isNamed = !session.host.isEmpty && !isSeveralHosts
             logger.debug("connected", metadata: .connection(id, session))
@@ -132,8 +132,8 @@ extension LibPQTransport {
         )
     }
 
-    private func warnOfPooler(_ session: RawConnection.Session) {
-        let locks = session.reset == .keepsLocks ? "locks, " : ""
+    private func warnOfPooler(_ session: RawConnection.Session, _ reset: ResetCheck.Outcome) {
+        let locks = reset == .keepsLocks ? "locks, " : ""
         logger.warning(
             """
             a pooler of sessions is in between that does not reset them: \(locks)settings (no time limits for statements and \

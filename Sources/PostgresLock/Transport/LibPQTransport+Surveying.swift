@@ -4,7 +4,7 @@ import LockCore
 /// Asking all hosts whether another server was promoted, while something is held.
 struct HostSurvey {
     let number: Int
-    let attempt = Connector.Attempt()
+    let attempt = ConnectAttempt()
     /// The credentials provider, which is asked before.
     var provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?
 }

@@ -14,7 +14,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     var onEvent: (TransportEvent) -> Void = { _ in }
 
     var connections: [ConnectionID: Connection] = [:]
-    var attempts: [ConnectionID: (attempt: Connector.Attempt, provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?)] = [:]
+    var attempts: [ConnectionID: (attempt: ConnectAttempt, provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?)] = [:]
     /// The survey of the hosts that is under way.
     var currentSurvey: HostSurvey?
     /// Calls of the credentials provider.

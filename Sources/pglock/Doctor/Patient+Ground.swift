@@ -1,5 +1,6 @@
 import Foundation
 import LibPQ
+import PostgresLock
 
 // Without these, locks mean nothing.
 extension Patient {

@@ -1,4 +1,5 @@
 import LibPQ
+import PostgresLock
 
 /// Whether a lock stays with the connection that has taken it, and goes with it.
 struct PoolingExamination {

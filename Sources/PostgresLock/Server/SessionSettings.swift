@@ -1,3 +1,5 @@
+import LibPQ
+
 /// The settings that our sessions need, as SQL.
 package struct SessionSettings: Sendable {
     private let lease: Int32

@@ -1,10 +1,12 @@
+import LibPQ
+
 /// Lets one attempt at a time check the server, since that takes a second connection: so there are never more than two in all.
 ///
 /// An attempt that is given up passes its turn on at once, also while its thread is stuck.
 final class ProvingTurn: Sendable {
     private struct State {
-        var current: Connector.Attempt?
-        var line: [(attempt: Connector.Attempt, start: @Sendable () -> Void)] = []
+        var current: ConnectAttempt?
+        var line: [(attempt: ConnectAttempt, start: @Sendable () -> Void)] = []
     }
 
     private let ground: Ground
@@ -15,7 +17,7 @@ final class ProvingTurn: Sendable {
     }
 
     /// Starts the attempt when it has its turn; at once if there is nothing left to check.
-    func begin(_ attempt: Connector.Attempt, _ start: @escaping @Sendable () -> Void) {
+    func begin(_ attempt: ConnectAttempt, _ start: @escaping @Sendable () -> Void) {
         let isNow = state.withLock { state in
             if ground.isProved { return true }
             guard state.current == nil else {
@@ -29,7 +31,7 @@ final class ProvingTurn: Sendable {
     }
 
     /// The attempt is over, or given up.
-    func end(_ attempt: Connector.Attempt) {
+    func end(_ attempt: ConnectAttempt) {
         let next = state.withLock { state -> [@Sendable () -> Void] in
             state.line.removeAll { $0.attempt === attempt }
             guard state.current === attempt else { return [] }

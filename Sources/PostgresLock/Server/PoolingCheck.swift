@@ -1,3 +1,5 @@
+package import LibPQ
+
 /// Refuses poolers that give a connection another server session for every transaction: a lock would stay with a session
 /// that its owner has no more.
 ///
@@ -58,11 +60,10 @@ package struct PoolingCheck {
         processes[leader] = try process(leader)
         try begin(follower)
         // A pool of one session has nothing for the second before the first has committed.
-        let patience = sessions[follower].patience
-        let isAlone = try !sessions[follower].hasAnswer(within: min(.seconds(2), patience.remaining / 4))
+        let isAlone = try !sessions[follower].hasAnswer(within: min(.seconds(2), sessions[follower].remaining / 4))
         if isAlone {
             try commit(leader)
-            guard try sessions[follower].hasAnswer(within: patience.remaining / 3) else {
+            guard try sessions[follower].hasAnswer(within: sessions[follower].remaining / 3) else {
                 throw ConnectionFailure(
                     .unreachable,
                     """

@@ -1,4 +1,4 @@
-import CLibPQ
+import LibPQ
 
 /// What is asked and set on a fresh session before it is used. Blocks.
 struct SessionSetup {
@@ -11,7 +11,7 @@ struct SessionSetup {
     /// ROLE … SET role`). So that one asks, for the length of this statement.
     func learn() throws(ConnectionFailure) {
         let raw = session.raw
-        let version = PQserverVersion(raw.pointer)
+        let version = Int32(session.serverVersion)
         guard version >= oldestServer else {
             throw ConnectionFailure(
                 .serverTooOld,
@@ -40,8 +40,8 @@ struct SessionSetup {
             backendStart: start,
             serverVersion: version,
             database: database,
-            user: PQuser(raw.pointer).map { String(cString: $0) } ?? "",
-            host: PQhost(raw.pointer).map { String(cString: $0) } ?? "",
+            user: session.user,
+            host: session.host,
             lockTableSize: lockTableSize(result)
         )
     }

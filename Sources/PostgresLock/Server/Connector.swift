@@ -1,6 +1,5 @@
-import CLibPQ
 import Dispatch
-import Synchronization
+package import LibPQ
 
 /// Makes connections, on threads of their own.
 ///
@@ -36,42 +35,6 @@ package final class Connector: Sendable {
         turn = ProvingTurn(ground)
     }
 
-    /// One attempt to connect, which can be given up.
-    package final class Attempt: Sendable {
-        /// A part of an attempt that has a time limit of its own.
-        package enum Stage: Sendable {
-            /// Names are looked up and hosts are connected to.
-            case dialing
-            /// The server is asked what it is, and the session is prepared.
-            case checking
-        }
-
-        private let abandoned = Atomic(false)
-        /// What runs on its thread, once it has one.
-        private let call = Locked<ThreadCall?>(nil)
-        private let onStage: @Sendable (Stage, Duration) -> Void
-
-        /// - Parameter onStage: Called on some thread when a stage begins, with the time that it may take.
-        package init(onStage: @escaping @Sendable (Stage, Duration) -> Void = { _, _ in }) {
-            self.onStage = onStage
-        }
-
-        fileprivate func abandon() {
-            abandoned.store(true, ordering: .relaxed)
-            call.withLock { $0 }?.giveUp()
-        }
-
-        fileprivate func run(_ call: ThreadCall) {
-            self.call.withLock { $0 = call }
-            // It may have been given up just before.
-            if isAbandoned { call.giveUp() }
-        }
-
-        package var isAbandoned: Bool { abandoned.load(ordering: .relaxed) }
-
-        func begin(_ stage: Stage, within limit: Duration) { onStage(stage, limit) }
-    }
-
     /// Connects, makes sure that the server is fit for locks, and prepares the session.
     ///
     /// The first success is remembered: from then on connections only have to lead to the same server.
@@ -83,9 +46,9 @@ package final class Connector: Sendable {
     package func connect(
         _ parameters: ConnectionParameters,
         within limit: Duration,
-        attempt: Attempt,
+        attempt: ConnectAttempt,
         onNotice: @escaping @Sendable (ServerError) -> Void,
-        completion: @escaping @Sendable (Result<RawConnection, ConnectionFailure>) -> Void
+        completion: @escaping @Sendable (Result<PreparedSession, ConnectionFailure>) -> Void
     ) {
         guard !attempt.isAbandoned else { return completion(.failure(.abandoned)) }
         let work = ConnectionAttempt(
@@ -99,13 +62,13 @@ package final class Connector: Sendable {
             memory: memory,
             onNotice: onNotice
         )
-        let finish: @Sendable (Result<RawConnection, ConnectionFailure>) -> Void = { [turn] result in
+        let finish: @Sendable (Result<PreparedSession, ConnectionFailure>) -> Void = { [turn] result in
             turn.end(attempt)
             completion(result)
         }
         turn.begin(attempt) { [overdue] in
             guard let call = ThreadCall(in: overdue) else { return finish(.failure(.overdue)) }
-            attempt.run(call)
+            attempt.whenAbandoned { call.giveUp() }
             let isRunning = OwnThread.run {
                 let result = Result { () throws(ConnectionFailure) in try work.run() }
                 call.noteReturned()
@@ -118,7 +81,7 @@ package final class Connector: Sendable {
     }
 
     /// Ends the attempt soon; its outcome is a failure of the kind `abandoned`. Others need not wait for it any more.
-    package func abandon(_ attempt: Attempt) {
+    package func abandon(_ attempt: ConnectAttempt) {
         attempt.abandon()
         turn.end(attempt)
     }
@@ -145,11 +108,11 @@ package final class Connector: Sendable {
     package func survey(
         _ parameters: ConnectionParameters,
         within limit: Duration,
-        attempt: Attempt = Attempt(),
+        attempt: ConnectAttempt = ConnectAttempt(),
         completion: @escaping @Sendable (UInt32?) -> Void
     ) {
         guard !attempt.isAbandoned, let call = ThreadCall(in: overdueSurveys) else { return completion(nil) }
-        attempt.run(call)
+        attempt.whenAbandoned { call.giveUp() }
         let isRunning = OwnThread.run { [ground, lookup] in
             let completion: (UInt32?) -> Void = { timeline in
                 call.noteReturned()
@@ -211,5 +174,4 @@ extension ConnectionFailure {
         .unreachable,
         "Earlier attempts are stuck in calls of the system's (a name lookup, a file of the connection's), and no further one was begun."
     )
-    static let abandoned = ConnectionFailure(.abandoned, "The attempt was given up.")
 }

@@ -1,3 +1,5 @@
+package import LibPQ
+
 /// Finds out whether a pooler of sessions resets them between clients. If not, the lock of a client that has gone stays with a
 /// session in the pool, or its settings do.
 package struct ResetCheck {

@@ -1,3 +1,5 @@
+package import LibPQ
+
 /// Refuses servers whose advisory locks are none: some that speak PostgreSQL's protocol grant them to everybody.
 package struct ExclusionCheck {
     private let first: BlockingSession

@@ -1,3 +1,5 @@
+package import LibPQ
+
 /// Which cluster this is, and after how many promotions, as far as the server tells.
 package struct ServerIdentity: Hashable, Sendable {
     package let system: String?

@@ -1,9 +1,11 @@
+import LibPQ
+
 /// One attempt to get a session that is fit for locks, run to its end on a thread that may block.
 struct ConnectionAttempt {
     let parameters: ConnectionParameters
     /// For names and hosts.
     let limit: Duration
-    let attempt: Connector.Attempt
+    let attempt: ConnectAttempt
     let oldestServer: Int32
     /// `nil` if sessions may be a pooler's, and are to be left as they are.
     let settings: SessionSettings?
@@ -16,7 +18,7 @@ struct ConnectionAttempt {
     private var provingLimit: Duration { limit * 3 }
 
     /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
-    func run() throws(ConnectionFailure) -> RawConnection {
+    func run() throws(ConnectionFailure) -> PreparedSession {
         let search = HostSearch(
             parameters: parameters,
             limit: limit,
@@ -30,7 +32,7 @@ struct ConnectionAttempt {
     }
 
     /// Makes sure that the server is the right one and fit.
-    private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> RawConnection {
+    private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> PreparedSession {
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
         // Two at most: what proves the ground, and what is asked of every session.
@@ -44,11 +46,8 @@ struct ConnectionAttempt {
         try ground.admit(identity)
         if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings.staying(isPassedOn)) }
         session.raw.session.timeline = identity.timeline
-        session.raw.session.reset = reset
         session.raw.session.isPassedOn = isPassedOn
-        session.raw.session.hostNames = session.raw.hostNames
-        session.raw.session.forgottenTimeline = ground.takeForgotten()
-        return session.raw
+        return PreparedSession(raw: session.raw, reset: reset, forgottenTimeline: ground.takeForgotten())
     }
 
     /// What takes a second connection, which has no other purpose. Not behind a pooler of transactions: of many that start
@@ -69,7 +68,7 @@ struct ConnectionAttempt {
     private func isPooled(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
         let other = try another(beside: session)
         // The next attempt may begin as soon as this one is over.
-        defer { other.raw.finishAndWait() }
+        defer { other.finishAndWait() }
         let check = PoolingCheck(session, other)
         try check.run()
         try ExclusionCheck(session, other).run()
@@ -77,9 +76,6 @@ struct ConnectionAttempt {
     }
 
     private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {
-        let patience = Patience(deadline: .now + limit, attempt: attempt)
-        let dialing = Dialing(keywords: parameters.pinned(to: session).keywords(), patience: patience, onNotice: onNotice)
-        return BlockingSession(try dialing.run(), patience: patience).waiting(for: provingLimit)
+        try session.another(parameters, within: limit, asking: provingLimit, onNotice: onNotice)
     }
-
 }

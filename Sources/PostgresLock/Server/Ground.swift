@@ -1,3 +1,5 @@
+import LibPQ
+
 /// What the first connection has proved of the server, and every further one has to agree with.
 final class Ground: Sendable {
     private struct State {
