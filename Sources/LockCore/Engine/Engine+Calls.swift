@@ -151,14 +151,14 @@ extension Engine {
         calls[id] = call
         if let deadline {
             deadlines.insert(id, at: deadline)
-        } else if let outage, outage.failure != nil {
-            notePatience(endingAt: patienceEnds(call, outage.since))
+        } else {
+            pace.noteCaller(since: now)
         }
         guard lifecycle == .running else {
             resolve(id, .failed(.shutDown))
             return false
         }
-        hurryConnecting(for: call, now: now)
+        pace.hurry(deadline: deadline, using: &random, now: now)
         return true
     }
 }

@@ -22,10 +22,7 @@ extension Engine {
             return
         }
         sessions.noteHeard(now: now)
-        backoff.reset()
-        nextConnectAt = nil
-        outage = nil
-        patienceAt = nil
+        pace.noteConnected()
         ensureCarrier(now: now)
         assignConnections(now: now)
     }
@@ -35,12 +32,9 @@ extension Engine {
         carriers.removeAll { $0.id == id }
         if carriers.isEmpty { sendCancelsOutOfBand() }
         openHeldBack()
-        lastConnectFailure = now
         // Whatever refuses a connection is there.
         if failure.kind != .unreachable { sessions.noteHeard(now: now) }
-        let pause = min(backoff.next(using: &random), calls.isEmpty ? .seconds(5) : longestPause)
-        nextConnectAt = now.advanced(by: pause)
-        outage = (outage?.since ?? now, failure)
+        let pause = pace.noteFailed(failure, isWaitedFor: !calls.isEmpty, using: &random, now: now)
         actions.append(.log(.connectFailed(session.role, failure, nextAttemptIn: pause)))
         if !failure.isWorthRetrying {
             failWhatNeeds(session.role, failure, now: now)
@@ -83,8 +77,7 @@ extension Engine {
         }
         dropRecords(on: id, because: failure)
         table.lost(id, failure, now: now)
-        // What was lost together is not to come back in step.
-        if nextConnectAt == nil { nextConnectAt = now.advanced(by: backoff.next(using: &random)) }
+        pace.noteLost(using: &random, now: now)
         settleTable(now: now)
         assignConnections(now: now)
     }
@@ -186,8 +179,7 @@ extension Engine {
     /// Whether so many callers will have a connection of their own without anybody giving one back. While there is no way to
     /// the server, nobody knows.
     func mayGetConnections(_ count: Int, now: Instant) -> Bool {
-        if let nextConnectAt, nextConnectAt > now { return true }
-        return connectingCount(.dedicated) >= count
+        !pace.mayAttempt(at: now) || connectingCount(.dedicated) >= count
     }
 
     @discardableResult
@@ -205,8 +197,8 @@ extension Engine {
             guard let idle = idle(.waiter) ?? idle(.dedicated) else { return nil }
             drop(idle)
         }
-        guard nextConnectAt.map({ $0 <= now }) ?? true else { return nil }
-        if outage == nil { outage = (now, nil) }
+        guard pace.mayAttempt(at: now) else { return nil }
+        pace.noteAttempt(now: now)
         let id = sessions.open(role)
         openInTurn(id, role)
         return id
@@ -256,13 +248,13 @@ extension Engine {
         case .lock(let key):
             guard isWaitingForScribe(key) || isCarrierDown && isAskedOnCarrier(key) else { return nil }
         case .lend:
-            guard outage != nil else { return nil }
+            guard pace.isOutage else { return nil }
         case .fencing(let key):
             guard isWaitingForScribe(key) else { return nil }
         case .releasing, .changing, .statement:
             return nil
         }
-        return outage?.failure ?? .stillConnecting
+        return pace.failure ?? .stillConnecting
     }
 
     private var isCarrierDown: Bool {
@@ -302,16 +294,11 @@ extension Engine {
 
     /// Callers without a deadline get an error too, when the server has been out of reach for long enough.
     mutating func checkPatience(now: Instant) {
-        patienceAt = nil
-        guard let outage, let failure = outage.failure else { return }
+        guard let failure = pace.beginPatienceCheck() else { return }
         var ids: [RequestID] = []
         for (id, call) in calls.elements where call.deadline == nil {
-            let end = patienceEnds(call, outage.since)
-            if end > now {
-                notePatience(endingAt: end)
-            } else if unreachable(call) != nil {
-                ids.append(id)
-            }
+            guard !pace.isPatient(since: call.since, now: now), unreachable(call) != nil else { continue }
+            ids.append(id)
         }
         for id in ids {
             resolve(id, .failed(failure))
@@ -320,29 +307,5 @@ extension Engine {
         table.cancel(ids, now: now)
         for key in growth.heldBack.keys { dropUnwanted(key, now: now) }
         settleTable(now: now)
-    }
-
-    /// The longest pause between two attempts to connect while a call waits.
-    private var longestPause: Duration {
-        mutating get { .seconds(1) * Double.random(in: 0.5...1, using: &random) }
-    }
-
-    /// A call that begins in the pause before the next attempt to connect has that attempt in time.
-    mutating func hurryConnecting(for call: Call, now: Instant) {
-        guard let planned = nextConnectAt, planned > now else { return }
-        let end = call.deadline ?? now.advanced(by: configuration.connectPatience)
-        let wanted = now.advanced(by: min(now.duration(to: end) / 2, longestPause))
-        // Calls with very short deadlines don't make it a flood of attempts.
-        let earliest = lastConnectFailure.advanced(by: .milliseconds(100))
-        guard case let next = max(wanted, earliest), next < planned else { return }
-        nextConnectAt = next
-    }
-
-    mutating func notePatience(endingAt end: Instant) {
-        patienceAt = min(patienceAt ?? .distantFuture, end)
-    }
-
-    func patienceEnds(_ call: Call, _ outageBegan: Instant) -> Instant {
-        max(call.since, outageBegan).advanced(by: configuration.connectPatience)
     }
 }

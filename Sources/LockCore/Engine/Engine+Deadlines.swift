@@ -24,7 +24,7 @@ extension Engine {
         case .fencing:
             return unreachable(call) ?? .unanswered
         case .lend:
-            return isConnecting(for: id) || !isFullForBorrowers ? outage?.failure ?? .stillConnecting : nil
+            return isConnecting(for: id) || !isFullForBorrowers ? pace.failure ?? .stillConnecting : nil
         case .releasing, .changing, .statement:
             // Whoever has sent the statement looks at the answer to it.
             return nil

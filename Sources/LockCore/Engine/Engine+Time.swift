@@ -24,8 +24,7 @@ extension Engine {
                 drop(id)
             }
         }
-        if let at = nextConnectAt, at <= now {
-            nextConnectAt = nil
+        if pace.takeAttempt(now: now) {
             ensureCarrier(now: now)
             assignConnections(now: now)
             refuseTries(now: now)
@@ -36,7 +35,7 @@ extension Engine {
         noteSuspects(now: now)
         giveUpUnseenWaits(now: now)
         poll(now: now)
-        if let at = patienceAt, at <= now { checkPatience(now: now) }
+        if pace.isPatienceOver(at: now) { checkPatience(now: now) }
         settleTable(now: now)
         noteOverdue(now: now)
         retireCarriers(now: now)
@@ -53,8 +52,7 @@ extension Engine {
         consider(nextOverdue)
         consider(nextBurstEnd)
         consider(nextSurvey(now: now))
-        consider(nextConnectAt)
-        consider(patienceAt)
+        consider(pace.next)
         consider(pollAt)
         consider(nextDeadlineLook)
         consider(looks.plannedAt)

@@ -29,13 +29,7 @@ package struct Engine: ~Copyable, Sendable {
     var heldBack = Deque<(id: ConnectionID, role: Role)>()
     /// In the order in which they were opened.
     var carriers: [Carrier] = []
-    var backoff = Backoff(first: .milliseconds(50), most: .seconds(5))
-    var nextConnectAt: Instant?
-    var lastConnectFailure = Instant(nanoseconds: .min)
-    /// Since when there was need of the server and no way to it, and why.
-    var outage: (since: Instant, failure: Failure?)?
-    /// When the patience of the next caller without a deadline ends.
-    var patienceAt: Instant?
+    var pace: ConnectingPace
 
     // The carriers' work that is not sent yet, and that any of them can do.
     var pending = PendingKeys(.tryLock)
@@ -161,6 +155,7 @@ package struct Engine: ~Copyable, Sendable {
         self.configuration = configuration
         table = LockTable(limit: configuration.handOn)
         random = SplitMix64(seed: configuration.seed)
+        pace = ConnectingPace(patience: configuration.connectPatience)
         keyLimit = configuration.capacity.limit(lockTableSize: nil)
         keysUnchecked = keyLimit ?? .max
     }
