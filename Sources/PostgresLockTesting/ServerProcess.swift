@@ -136,14 +136,14 @@ actor ServerProcess {
     }
 
     private func waitUntilReady(_ child: ChildProcess, logStart: Int) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(180)
         while !isReady(child) {
             let status = child.poll()
             guard status == nil, ContinuousClock.now < deadline else {
                 throw EphemeralPostgresError(
                     .startFailed,
                     status.map { "The server ended while starting (\($0)). Its log says why." }
-                        ?? "The server did not become ready within a minute. Its log may say why.",
+                        ?? "The server did not become ready within three minutes. Its log may say why.",
                     serverLogTail: log.tail(from: logStart)
                 )
             }

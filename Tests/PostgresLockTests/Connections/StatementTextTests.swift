@@ -5,7 +5,8 @@ import Testing
 struct StatementTextTests {
     @Test(
         "pg_stat_statements has no further entry for a further wait, whatever its key and its limit",
-        .server(["shared_preload_libraries": "pg_stat_statements"])
+        .server(["shared_preload_libraries": "pg_stat_statements"]),
+        .extension("pg_stat_statements")
     )
     func entries() async throws {
         let database = try TestDatabase.get()

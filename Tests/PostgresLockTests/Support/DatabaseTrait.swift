@@ -71,6 +71,13 @@ extension Trait where Self == ConditionTrait {
     static func direct(_ why: Comment) -> ConditionTrait {
         .disabled(if: DatabaseTrait.isPooled, why)
     }
+
+    /// Needs an extension that not every distribution of the server brings along.
+    static func `extension`(_ name: String) -> ConditionTrait {
+        .enabled("the server comes without \(name)") {
+            try await !SharedServer.get().query("SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = '\(name)'").isEmpty
+        }
+    }
 }
 
 /// The server that tests share; the guardian of its folder removes it when the test process ends.
