@@ -6,6 +6,7 @@ extension CheckedOutSession {
     ///   - sql: What ``Statement/body`` stands for.
     ///   - mayLock: Whether it may take locks, which are to be looked after.
     package mutating func run(_ sql: String, mayLock: Bool, now: Instant) -> Step {
+        guard operation == nil else { return brokenBySecond }
         if let unusable { return end(.unusable(unusable)) }
         let body = Body(sql: sql, mayLock: mayLock)
         guard scope == .transaction, savepoints.isWanted(before: sql) else { return prepareForBody(body, now: now) }
@@ -19,25 +20,21 @@ extension CheckedOutSession {
         return send(submission, for: .running(body, submission)) { $0.end(.atEnd) }
     }
 
-    mutating func bodyRun(_ body: Body, _ verdict: Submission.Verdict, _ answer: Answer, now: Instant) -> Step {
-        var body = body
-        let outcome: Engine.Outcome
-        switch verdict {
-        case .succeeded:
+    mutating func bodyRun(_ body: Body, _ failure: Engine.Outcome?, _ answer: Answer, now: Instant) -> Step {
+        guard let failure else {
+            var body = body
             body.tag = answer.replies.first?.tag ?? ""
             return bodySucceeded(body, now: now)
-        case .failed(let end): outcome = end
-        case .toBeginAnew: outcome = answer.outcome
         }
-        noteAbort(because: outcome)
-        guard scope == .transaction, transaction == .none, loss == nil else { return end(.failed(outcome)) }
+        noteAbort(because: failure)
+        guard scope == .transaction, transaction == .none, loss == nil else { return end(.failed(failure)) }
         return endBySQL(answer.failure)
     }
 
     private mutating func bodySucceeded(_ body: Body, now: Instant) -> Step {
         guard scope == .transaction, loss == nil else { return bodySettled(body, now: now) }
         // Chained to another transaction or not.
-        if transaction == .none || body.tag == "COMMIT" || body.tag == "PREPARE TRANSACTION" { return endBySQL(nil) }
+        if transaction == .none || body.tag == "COMMIT" { return endBySQL(nil) }
         // A rollback is one to a savepoint, or the transaction is chained to another one.
         guard body.tag == "ROLLBACK", !heldKeys.isEmpty else { return noteSavepoints(of: body, now: now) }
         return settle(heldLocks.map { .isHeld($0.key, $0.mode) }, for: .looking(body), now: now)
@@ -73,7 +70,7 @@ extension CheckedOutSession {
     }
 
     mutating func baseSet(_ next: BaseFor, _ answer: Answer, now: Instant) -> Step {
-        if answer.loss == nil, answer.failure == nil, transaction == .open {
+        if answer.loss == nil, answer.failure == nil {
             savepoints.noteSet()
         } else {
             noteAbort(because: nil)

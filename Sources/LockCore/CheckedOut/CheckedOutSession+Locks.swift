@@ -14,6 +14,7 @@ extension CheckedOutSession {
         waitsPlainly: Bool,
         now: Instant
     ) -> Step {
+        guard operation == nil else { return brokenBySecond }
         if let unusable { return end(.unusable(unusable)) }
         // Here, since without the savepoint there would be nothing to go back to.
         guard !isAtEnd || loss != nil else { return end(.atEnd) }
@@ -66,8 +67,10 @@ extension CheckedOutSession {
             return refused(target, now: now)
         case .failed(let outcome):
             return failed(target, .failed(outcome), because: outcome, isToBeUndone: isToBeUndone, now: now)
-        case .confused(let outcome):
-            giveUp(Failure(.connectionLost, "Which lock the session has waited for can't be found out."))
+        case .confused(let verdict):
+            let failure = Failure(.connectionLost, "Which lock the session has waited for can't be found out.")
+            giveUp(failure)
+            guard case .failed(let outcome) = verdict else { return end(.failed(.failed(failure))) }
             return end(.failed(outcome))
         }
     }
@@ -81,7 +84,7 @@ extension CheckedOutSession {
         case .further:
             return settle(Self.undoingStep, for: .undoing(attempt, target), now: now)
         case .session:
-            guard loss == nil, !answer.isRefused else { return begin(attempt, target, now: now) }
+            guard !answer.isRefused else { return begin(attempt, target, now: now) }
             return settle(proof(target.key, target.mode), for: .undoing(attempt, target), now: now)
         }
     }
@@ -144,21 +147,15 @@ extension CheckedOutSession {
         }
     }
 
-    mutating func recorded(_ target: Target, _ verdict: Submission.Verdict, _ answer: Answer, now: Instant) -> Step {
-        switch verdict {
-        case .succeeded:
-            var target = target
-            guard let position = answer.replies.first?.position else {
-                let failure = Failure(.connectionLost, "The server's answer did not fit what was asked for a fencing token.")
-                return failed(target, .failed(.failed(failure)), now: now)
-            }
-            target.position = position
-            return certify(.lock(target), now: now)
-        case .failed(let outcome):
-            return failed(target, .failed(outcome), because: outcome, now: now)
-        case .toBeginAnew:
-            return failed(target, .failed(answer.outcome), now: now)
+    mutating func recorded(_ target: Target, _ end: Engine.Outcome?, _ answer: Answer, now: Instant) -> Step {
+        if let end { return failed(target, .failed(end), now: now) }
+        guard let position = answer.replies.first?.position else {
+            let failure = Failure(.connectionLost, "The server's answer did not fit what was asked for a fencing token.")
+            return failed(target, .failed(.failed(failure)), now: now)
         }
+        var target = target
+        target.position = position
+        return certify(.lock(target), now: now)
     }
 
     // MARK: The savepoint around a further lock
@@ -187,16 +184,16 @@ extension CheckedOutSession {
     /// A lock that has just been taken, maybe after a long wait, counts only if the session lives for certain. From then on it is looked
     /// after.
     mutating func certify(_ purpose: Purpose, isLastTry: Bool = false, now: Instant) -> Step {
-        if settings.isLeased {
-            operation = .certifying(purpose, isLastTry: isLastTry)
-            return .certify
-        }
-        return certain(purpose, now: now)
+        guard settings.isLeased else { return certain(purpose, now: now) }
+        operation = .certifying(purpose, isLastTry: isLastTry)
+        return .certify
     }
 
     /// The answer to ``Step/certify``.
     package mutating func certified(_ isCertain: Bool, now: Instant) -> Step {
-        guard case .certifying(let purpose, let isLastTry) = operation else { return end(.done) }
+        guard case .certifying(let purpose, let isLastTry) = operation else {
+            return broken("it was certified, which was not asked for")
+        }
         guard !isCertain else { return certain(purpose, now: now) }
         switch purpose {
         case .body:
@@ -208,13 +205,13 @@ extension CheckedOutSession {
                 giveUp(failure)
                 return failed(target, .failed(.failed(failure)), now: now)
             }
-            return settle([.nothing], for: .certifying(purpose, isLastTry: true), now: now)
+            return settle([.nothing], for: .provingLife(target), now: now)
         }
     }
 
-    mutating func lifeProved(_ purpose: Purpose, _ answer: Answer, now: Instant) -> Step {
-        guard case .lock(let target) = purpose, let failure = answer.loss else { return certify(purpose, isLastTry: true, now: now) }
-        return failed(target, .failed(.failed(failure)), now: now)
+    mutating func lifeProved(_ target: Target, _ answer: Answer, now: Instant) -> Step {
+        if let failure = answer.loss { return failed(target, .failed(.failed(failure)), now: now) }
+        return certify(.lock(target), isLastTry: true, now: now)
     }
 
     private mutating func certain(_ purpose: Purpose, now: Instant) -> Step {

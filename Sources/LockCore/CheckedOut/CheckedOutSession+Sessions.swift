@@ -12,7 +12,7 @@ extension CheckedOutSession {
 
     /// Lets our own statements in a session wait for no other transactions, whatever the body's do.
     mutating func prepareForOwn(_ next: Next, now: Instant) -> Step {
-        guard scope == .session, mayDefer, deferrable == nil, loss == nil else { return proceed(next, now: now) }
+        guard scope == .session, mayDefer, deferrable == nil else { return proceed(next, now: now) }
         return settle([.showDeferrable, .doNotDefer], for: .preparing(next), now: now)
     }
 
@@ -78,6 +78,7 @@ extension CheckedOutSession {
 
     /// Releases what the session holds on a key.
     package mutating func unlock(_ key: AdvisoryKey, now: Instant) -> Step {
+        guard operation == nil else { return brokenBySecond }
         guard let mode = holdings[key] else { return end(.done) }
         letGo(key)
         return prepareForOwn(.unlock(key, Self.batches([(key, mode)])), now: now)
@@ -97,7 +98,9 @@ extension CheckedOutSession {
     package mutating func end(now: Instant) -> Step {
         let (keys, batches) = (heldKeys, Self.batches(holdings.map { ($0.key, $0.value) }))
         for key in keys { letGo(key) }
-        if let loss { return end(keys.isEmpty ? .done : .failed(.failed(loss))) }
+        // What runs may still have to hear of the loss.
+        if let loss { return .end(keys.isEmpty ? .done : .failed(.failed(loss))) }
+        guard operation == nil else { return brokenBySecond }
         let next = Next.end(keys, batches)
         return keys.isEmpty ? proceed(next, now: now) : prepareForOwn(next, now: now)
     }

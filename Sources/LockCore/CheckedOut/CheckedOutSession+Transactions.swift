@@ -4,6 +4,7 @@ extension CheckedOutSession {
     ///
     /// If it fails, the session is rolled back, and ``isClean`` says whether it can be given to others.
     package mutating func open(deadline: Instant?, isTry: Bool, waitsPlainly: Bool, now: Instant) -> Step {
+        guard operation == nil else { return brokenBySecond }
         var beginning = roleStatements()
         beginning.append(.begin)
         if !settings.hasSettings { beginning.append(.settingsInTransaction) }
@@ -19,18 +20,15 @@ extension CheckedOutSession {
         return begin(attempt, Target(kind: .first, key: first.key, mode: first.mode, deadline: deadline), now: now)
     }
 
-    mutating func opened(_ verdict: Submission.Verdict, now: Instant) -> Step {
-        switch verdict {
-        case .succeeded: end(.done)
-        case .failed(let outcome): rollBack(then: .failed(outcome), now: now)
-        case .toBeginAnew: rollBack(then: .failed(.ended(.renewed)), now: now)
-        }
+    mutating func opened(_ failure: Engine.Outcome?, now: Instant) -> Step {
+        failure.map { rollBack(then: .failed($0), now: now) } ?? end(.done)
     }
 
     // MARK: Ending
 
     /// Commits. ``isClean`` says afterwards whether the session can be given to others.
     package mutating func commit(now: Instant) -> Step {
+        guard operation == nil else { return brokenBySecond }
         if let unusable { return rollBack(then: .unusable(unusable), now: now) }
         return settle([.commit], then: resetting, within: settings.commitLimit, for: .committing, now: now)
     }
@@ -46,7 +44,8 @@ extension CheckedOutSession {
 
     /// Rolls back. ``isClean`` says afterwards whether the session can be given to others.
     package mutating func rollBack(now: Instant) -> Step {
-        rollBack(then: .done, now: now)
+        guard operation == nil else { return brokenBySecond }
+        return rollBack(then: .done, now: now)
     }
 
     mutating func rollBack(then outcome: Outcome, now: Instant) -> Step {

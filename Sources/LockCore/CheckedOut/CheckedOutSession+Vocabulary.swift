@@ -58,7 +58,7 @@ extension CheckedOutSession {
     }
 
     /// What the server has answered to one statement.
-    package struct Reply: Sendable {
+    package struct Reply: Hashable, Sendable {
         /// The Booleans among the rows, also those before an error.
         package var rows: [Bool]
         package var failure: Failure?
@@ -119,7 +119,7 @@ extension CheckedOutSession {
         var isUndone = false
     }
 
-    package enum Step: Sendable {
+    package enum Step: Hashable, Sendable {
         /// The statements go out; ``answered(_:_:now:)`` says how they have ended.
         case send(Submission)
         /// Whether the session lives for certain, and its locks are to be looked after: ``Engine/guardLent(_:now:)``. The answer is for
@@ -129,7 +129,7 @@ extension CheckedOutSession {
     }
 
     /// How an operation has ended.
-    package enum Outcome: Sendable {
+    package enum Outcome: Hashable, Sendable {
         case done
         /// A lock was taken, with what a fencing token is made of.
         case locked(WALPosition?)
@@ -161,7 +161,7 @@ extension CheckedOutSession {
     }
 
     /// What has happened to the locks meanwhile. To be carried out before the next step.
-    package enum Event: Sendable {
+    package enum Event: Hashable, Sendable {
         /// The server has granted the lock that the transaction was begun with.
         case granted
         /// An error has released these: all that the transaction held, or what it has locked since the latest savepoint.
@@ -176,5 +176,7 @@ extension CheckedOutSession {
         case waitsPlainly
         /// What the session holds is not known any more. Only its end settles that.
         case givenUp(Failure)
+        /// Something has happened that can't happen. The session is given up.
+        case invariantBroken(String)
     }
 }

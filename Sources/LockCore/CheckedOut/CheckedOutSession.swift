@@ -137,7 +137,7 @@ package struct CheckedOutSession: Sendable {
 
     /// What may be cancelled is not begun any more when the body is over.
     mutating func send(_ submission: Submission, for operation: Operation, orElse: (inout CheckedOutSession) -> Step) -> Step {
-        guard !submission.isCancellable || !isAtEnd || loss != nil else { return orElse(&self) }
+        guard !isAtEnd || loss != nil else { return orElse(&self) }
         self.operation = operation
         return .send(submission)
     }
@@ -164,6 +164,25 @@ package struct CheckedOutSession: Sendable {
         return .end(outcome)
     }
 
+    // MARK: Invariants
+
+    /// Something has happened that can't happen. The session is given up, and its locks are lost: that is loud, and gives out no wrong
+    /// grant. In a build for debugging it is a trap.
+    mutating func broken(_ what: String) -> Step {
+        assertionFailure(what)
+        events.append(.invariantBroken(what))
+        giveUp(Failure(.connectionLost, "Of the session something was true that can't be: \(what)."))
+        isClean = false
+        return .end(.failed(.failed(loss ?? Engine.suspect)))
+    }
+
+    /// An operation was begun while one is under way.
+    var brokenBySecond: Step {
+        mutating get { broken("an operation was begun while another one was under way") }
+    }
+
+    // MARK: Resetting
+
     var resetting: [Statement] {
         settings.hasSettings ? [.reset(isThorough: hasRunSQL, mayDefer: mayDefer)] : []
     }
@@ -186,22 +205,23 @@ package struct CheckedOutSession: Sendable {
             lost = loss ?? failure
             outcome = .failed(loss ?? failure)
         default:
-            lost = loss ?? Failure(.connectionLost, "The call ended in a way that does not fit it.")
+            return broken("statements have ended by \(outcome)")
         }
         let answer = Answer(replies: replies, outcome: outcome, loss: lost)
-        guard let operation else { return .end(.failed(outcome)) }
+        guard let operation else { return broken("statements were answered, and none were sent") }
         switch operation {
-        case .opening(let submission): return opened(submission.verdict(replies, outcome), now: now)
+        case .opening(let submission): return opened(submission.failure(replies, outcome), now: now)
         case .taking(let attempt, let target): return attempted(attempt, target, answer, now: now)
         case .undoing(let attempt, let target): return undone(attempt, target, answer, now: now)
         case .releasingStep(let target, let isHeld): return stepReleased(target, isHeld, answer, now: now)
-        case .recording(let target, let submission): return recorded(target, submission.verdict(replies, outcome), answer, now: now)
-        case .certifying(let purpose, _): return lifeProved(purpose, answer, now: now)
+        case .recording(let target, let submission): return recorded(target, submission.failure(replies, outcome), answer, now: now)
+        case .certifying: return broken("statements were answered, and none were sent")
+        case .provingLife(let target): return lifeProved(target, answer, now: now)
         case .backingOut(let outcome, let cause): return backedOut(outcome, because: cause)
         case .proving(let key, let mode, let outcome): return proved(key, mode, answer, then: outcome)
         case .preparing(let next): return prepared(for: next, answer, now: now)
         case .settingBase(let next): return baseSet(next, answer, now: now)
-        case .running(let body, let submission): return bodyRun(body, submission.verdict(replies, outcome), answer, now: now)
+        case .running(let body, let submission): return bodyRun(body, submission.failure(replies, outcome), answer, now: now)
         case .looking(let body): return looked(body, answer, now: now)
         case .endingBegun: return end(.begunBySQL)
         case .unlocking(let key, let batches): return unlocked(key, batches, answer)
@@ -229,8 +249,10 @@ package struct CheckedOutSession: Sendable {
         case releasingStep(Target, isHeld: Bool)
         /// Writes what a fencing token is made of.
         case recording(Target, Submission)
-        /// The session has to answer something before a lock is given out.
+        /// Whether the session lives for certain is asked for.
         case certifying(Purpose, isLastTry: Bool)
+        /// The session has to answer something before a lock is given out.
+        case provingLife(Target)
         /// A further lock has failed, and is taken back.
         case backingOut(Outcome, because: Engine.Outcome?)
         /// Whether a lock is held that a session has asked for in vain.

@@ -4,7 +4,7 @@ struct LockAttempt: Sendable {
     typealias Statement = CheckedOutSession.Statement
     typealias Submission = CheckedOutSession.Submission
 
-    enum Decision {
+    enum Decision: Hashable {
         case send(Submission)
         /// What was sent so far is to be taken back, and then ``begin(now:)`` is due again.
         case undo
@@ -13,7 +13,7 @@ struct LockAttempt: Sendable {
         case refused
         case failed(Engine.Outcome)
         /// Which lock was waited for is not known.
-        case confused(Engine.Outcome)
+        case confused(Submission.Verdict)
     }
 
     private enum Stage {
@@ -91,13 +91,13 @@ struct LockAttempt: Sendable {
     }
 
     private mutating func waited(_ verdict: Submission.Verdict, _ replies: [CheckedOutSession.Reply], isPlain: Bool) -> Decision {
+        // The wait may have been for a key that was set before, and have taken that.
+        if scope == .session, replies.dropLast().contains(where: { $0.failure != nil }) { return .confused(verdict) }
         switch verdict {
         case .toBeginAnew:
             renewals += 1
             return .undo
         case .failed(let outcome):
-            // The wait may have been for a key that was set before, and have taken that.
-            if scope == .session, replies.dropLast().contains(where: { $0.failure != nil }) { return .confused(outcome) }
             guard !isPlain, case .failed(let failure) = outcome, failure.isOfMissingLanguage else { return .failed(outcome) }
         case .succeeded:
             if isPlain || replies.last?.hasSaidOutcome == true { return .held }
@@ -127,7 +127,7 @@ extension Failure {
 }
 
 extension CheckedOutSession.Submission {
-    enum Verdict {
+    enum Verdict: Hashable {
         case succeeded
         /// The wait was ended because it held up others.
         case toBeginAnew
@@ -146,6 +146,15 @@ extension CheckedOutSession.Submission {
             return .failed(.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered)))
         }
         return failure.map { .failed(.failed($0)) } ?? .succeeded
+    }
+
+    /// How they have failed, if they have, where they are not begun anew.
+    func failure(_ replies: [CheckedOutSession.Reply], _ outcome: Engine.Outcome) -> Engine.Outcome? {
+        switch verdict(replies, outcome) {
+        case .succeeded: nil
+        case .failed(let outcome): outcome
+        case .toBeginAnew: outcome
+        }
     }
 }
 

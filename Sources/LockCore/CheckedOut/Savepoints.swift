@@ -33,7 +33,6 @@ struct Savepoints {
 
     /// A lock was taken.
     mutating func noteLock(_ key: AdvisoryKey) {
-        sheltered.remove(key)
         if isBaseSet { exposed.insert(key) }
     }
 
@@ -46,7 +45,7 @@ struct Savepoints {
     /// A statement of the body has succeeded.
     ///
     /// - Parameter tag: The server's, which unlike the SQL can't be misunderstood.
-    /// - Returns: Whether ours may be gone, and is to be set again at once.
+    /// - Returns: Whether ours may be gone, and is to be set again at once. Until then an error may release all.
     mutating func note(_ sql: String, tag: String) -> Bool {
         let name = Self.name(in: sql)
         switch tag {
@@ -59,18 +58,22 @@ struct Savepoints {
                 names.removeSubrange((tag == "RELEASE" ? index : index + 1)...)
                 return false
             }
-            defer {
-                names = []
-                exposed.formUnion(sheltered)
-                sheltered = []
-            }
-            if let name { return name == CheckedOutSession.Savepoint.base.rawValue }
-            // A chained transaction has no savepoints; and an escaped name may be ours.
-            return !sheltered.isEmpty || sql.contains(lowercased: "swift_postgres_lock") || sql.contains(lowercased: "u&")
-                || (tag == "ROLLBACK" && sql.contains(lowercased: "chain"))
+            let isRestoring = name == nil && !sheltered.isEmpty
+            if mayBeBase(name, sql, tag: tag) { isBaseSet = false }
+            names = []
+            exposed.formUnion(sheltered)
+            sheltered = []
+            return isRestoring || !isBaseSet
         default:
             return false
         }
+    }
+
+    private func mayBeBase(_ name: String?, _ sql: String, tag: String) -> Bool {
+        if let name { return name == CheckedOutSession.Savepoint.base.rawValue }
+        // A chained transaction has no savepoints; and an escaped name may be ours.
+        return sql.contains(lowercased: "swift_postgres_lock") || sql.contains(lowercased: "u&")
+            || (tag == "ROLLBACK" && sql.contains(lowercased: "chain"))
     }
 
     // MARK: SQL
@@ -90,7 +93,6 @@ struct Savepoints {
             guard let quote = text.dropLast().lastIndex(of: "\"") else { return nil }
             name = String(text[quote...].dropFirst().dropLast())
             text = text[..<quote]
-            guard text.last?.isWhitespace == true else { return nil }
         } else {
             let word = text.suffix(while: { !$0.isWhitespace })
             guard word.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) else { return nil }

@@ -79,6 +79,8 @@ extension LockManager {
             transport.waitsPlainly = true
         case .givenUp(let failure):
             giveUp(state, failure)
+        case .invariantBroken(let what):
+            logBroken(state.id, what)
         }
     }
 

@@ -180,12 +180,16 @@ extension LockManager {
             renewedWaits += 1
             logger.debug("a wait that holds up others on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
         case .invariantBroken(let id, let what):
-            logger.critical(
-                "a fault of the lock library; the session is given up, and its locks are lost",
-                metadata: [LogKey.connection: "\(id.rawValue)", LogKey.reason: "\(what)"]
-            )
+            logBroken(id, what)
         case .unexpectedAnswer(let id):
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }
+    }
+
+    func logBroken(_ id: ConnectionID, _ what: String) {
+        logger.critical(
+            "a fault of the lock library; the session is given up, and its locks are lost",
+            metadata: [LogKey.connection: "\(id.rawValue)", LogKey.reason: "\(what)"]
+        )
     }
 }

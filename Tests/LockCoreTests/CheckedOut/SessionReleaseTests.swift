@@ -1,0 +1,162 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("What an explicit session releases")
+struct SessionReleaseTests {
+    typealias Reply = CheckedOutSession.Reply
+
+    private static let pair = AdvisoryKey(1, 2)
+
+    // MARK: Unlocking
+
+    @Test(
+        "an unlock is not cancelled, in the mode of the lock, and the last one says that nothing is to be looked after",
+        arguments: Mode.allCases
+    )
+    func unlock(mode: Mode) {
+        var script = CheckedOutScript.session(holding: [1, 2], mode)
+        script.unlock(1)
+        #expect(script.sent == [.unlock(1, mode: mode)])
+        #expect(script.submission?.isCancellable == false)
+        #expect(script.heldKeys == [2])
+        script.answer(.row(true))
+        #expect(script.outcome == .done)
+        #expect(script.takeEvents() == [])
+        script.unlock(2)
+        script.answer(.row(true))
+        #expect(script.takeEvents() == [.unguarded])
+    }
+
+    @Test("a key that is not held needs no unlock")
+    func notHeld() {
+        var script = CheckedOutScript.session(holding: [1])
+        script.unlock(2)
+        #expect(script.outcome == .done)
+        #expect(script.submission == nil)
+    }
+
+    @Test("a session that did not hold the lock, or does not say, is given up, since it may hold others neither")
+    func unproven() throws {
+        let answers: [(Reply, Failure.Kind)] = [(.row(false), .notHeld), (.failed(.divided), .statement), (.ok, .notHeld)]
+        for (reply, kind) in answers {
+            var script = CheckedOutScript.session(holding: [1, 2])
+            script.unlock(1)
+            script.answer(reply)
+            guard case .unproven([1], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
+            #expect(failure.kind == kind)
+            #expect(script.takeEvents() == [.givenUp(failure)])
+            #expect(script.session.loss == failure)
+        }
+    }
+
+    @Test("a session that is lost by the unlock ends it by the loss")
+    func lostUnlock() {
+        for isNoted in [true, false] {
+            var script = CheckedOutScript.session(holding: [1])
+            script.unlock(1)
+            script.lose(isNoted: isNoted)
+            #expect(script.outcome == .failed(.lost))
+            #expect(script.takeEvents() == [])
+        }
+    }
+
+    // MARK: Ending
+
+    @Test("the end releases all, by a statement for each mode and key space, and resets in the same round trip")
+    func end() {
+        var script = CheckedOutScript.session(holding: [3, Self.pair, 1])
+        script.take(2, .shared)
+        script.session.beginEnd()
+        script.end()
+        #expect(script.sent == [.unlock(1, 3), .unlock(2, mode: .shared), .unlock(Self.pair), .plainReset])
+        #expect(script.submission?.isCancellable == false)
+        #expect(script.heldKeys == [])
+        script.answer(each: [.rows(true, true), .row(true), .row(true), .ok])
+        #expect(script.outcome == .done)
+        #expect(script.isClean)
+        #expect(script.takeEvents() == [])
+    }
+
+    @Test("the end of one that holds nothing only resets it, thoroughly if its body has run SQL")
+    func endEmpty() {
+        var script = CheckedOutScript.session()
+        script.end()
+        #expect(script.sent == [.plainReset])
+        script.answer()
+        #expect(script.outcome == .done)
+        #expect(script.isClean)
+        script = .session()
+        script.pass("SELECT 1")
+        script.end()
+        #expect(script.sent == [.thoroughReset])
+    }
+
+    @Test("a lock that was not held, or may be held still, is told, and the session is not given to others")
+    func endUnproven() throws {
+        var script = CheckedOutScript.session(holding: [1, 2, Self.pair])
+        script.end()
+        script.answer(each: [.rows(true, false), .failed(.divided), .ok])
+        guard case .unproven([2, Self.pair], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
+        #expect(failure == .divided)
+        #expect(!script.isClean)
+        script = .session(holding: [1])
+        script.end()
+        script.answer(each: [.row(false), .ok])
+        guard case .unproven([1], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
+        #expect(failure.kind == .notHeld)
+        #expect(!script.isClean)
+    }
+
+    @Test("a session whose reset has failed, or is not complete, is not given to others")
+    func resetFailed() {
+        for replies in [[Reply.row(true), .failed(.divided)], [.row(true)]] {
+            var script = CheckedOutScript.session(holding: [1])
+            script.end()
+            script.answer(each: replies)
+            #expect(script.outcome == .done)
+            #expect(!script.isClean)
+        }
+    }
+
+    @Test(
+        "a loss at the end is told only where something was held, and the session is not given to others",
+        arguments: [[AdvisoryKey](), [1]]
+    )
+    func lost(holding: [AdvisoryKey]) {
+        var script = CheckedOutScript.session(holding: holding)
+        script.end()
+        script.lose()
+        #expect(script.outcome == (holding.isEmpty ? .done : .failed(.lost)))
+        #expect(!script.isClean)
+        script = .session(holding: holding)
+        script.end()
+        script.lose(after: Array(repeating: .row(true), count: holding.count) + [.ok], isNoted: false)
+        #expect(script.outcome == (holding.isEmpty ? .done : .failed(.lost)))
+        #expect(!script.isClean)
+    }
+
+    @Test("nothing is sent at the end of a session that is lost already", arguments: [[AdvisoryKey](), [1]])
+    func lostBefore(holding: [AdvisoryKey]) {
+        var script = CheckedOutScript.session(holding: holding)
+        script.session.noteLost(.lost)
+        script.end()
+        #expect(script.submission == nil)
+        #expect(script.outcome == (holding.isEmpty ? .done : .failed(.lost)))
+        #expect(script.heldKeys == [])
+        #expect(!script.isClean)
+    }
+
+    @Test("a session that is lost can end before what runs on it has heard of the loss, which then ends by it")
+    func endBesides() {
+        var script = CheckedOutScript.session(holding: [2])
+        script.lock(1)
+        script.session.beginEnd()
+        script.session.noteLost(.lost)
+        script.end()
+        #expect(script.outcome == .failed(.lost))
+        script.lose()
+        #expect(script.outcome == .failed(.lost))
+        #expect(script.takeEvents() == [])
+    }
+}

@@ -1,0 +1,322 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("What the body of a transaction runs itself")
+struct TransactionBodyTests {
+    typealias Reply = CheckedOutSession.Reply
+
+    @Test("a statement is sent as it is, without a deadline, and can be cancelled")
+    func plain() {
+        var script = CheckedOutScript.transaction(1) { $0.hasRoleSettings = true }
+        script.run("SELECT 1")
+        #expect(script.sent == [.body])
+        #expect(script.submission?.deadline == nil && script.submission?.answerBy == nil)
+        #expect(script.submission?.isCancellable == true && script.submission?.isUndone == false)
+        script.answer(.tag("SELECT 1"))
+        #expect(script.outcome == .done)
+        #expect(script.takeEvents() == [])
+    }
+
+    @Test("one that succeeded counts, also if a cancellation has struck meanwhile", arguments: [Engine.EndCause.cancelled, .timedOut(nil)])
+    func outrun(cause: Engine.EndCause) {
+        var script = CheckedOutScript.transaction(1)
+        script.run("SELECT 1")
+        script.answer(.tag("SELECT 1"), cause: cause)
+        #expect(script.outcome == .done)
+    }
+
+    @Test("one that was cancelled has failed by that, and has taken the locks along")
+    func cancelled() {
+        var script = CheckedOutScript.transaction(1, further: [3, 2])
+        script.run("SELECT pg_sleep(1)")
+        script.answer(.failed(.cancelledByServer), cause: .cancelled)
+        #expect(script.outcome == .ended(.cancelled))
+        #expect(script.takeEvents() == [.released([1, 2, 3], isAll: true, because: .settled(cause: .cancelled))])
+        #expect(script.session.isAborted)
+    }
+
+    @Test("one that fails without a savepoint before takes all locks along, also of a transaction that has none")
+    func fails() {
+        var script = CheckedOutScript.transaction(1)
+        script.fail()
+        #expect(script.outcome == .failed(.divided))
+        #expect(script.takeEvents() == [.released([1], isAll: true, because: .failed(.divided))])
+        script = .transaction()
+        script.fail()
+        #expect(script.takeEvents() == [.released([], isAll: true, because: .failed(.divided))])
+        #expect(script.session.unusable == .aborted)
+    }
+
+    @Test("one that fails and does not abort the transaction leaves the locks alone")
+    func failsAlone() {
+        var script = CheckedOutScript.transaction(1)
+        script.run("SELECT 1/0")
+        script.answer(.failed(.divided, .open))
+        #expect(script.outcome == .failed(.divided))
+        #expect(script.takeEvents() == [])
+        #expect(script.session.unusable == nil)
+    }
+
+    // MARK: Savepoints
+
+    @Test("before its first savepoint there is one of ours, and an error behind that leaves alone what was locked before")
+    func base() {
+        var script = CheckedOutScript.transaction(1, further: [2])
+        script.run("savepoint a")
+        #expect(script.sent == [.setSavepoint(.base)])
+        #expect(script.submission?.isCancellable == false)
+        script.answer()
+        #expect(script.sent == [.body])
+        script.answer(.tag("SAVEPOINT"))
+        #expect(script.outcome == .done)
+        script.pass("SAVEPOINT b", .tag("SAVEPOINT"))
+        script.fail()
+        #expect(script.takeEvents() == [])
+        #expect(script.session.unusable == nil)
+        script.run("ROLLBACK TO b")
+        script.answer(.tag("ROLLBACK"))
+        #expect(script.sent == [.isHeld(1, .exclusive), .isHeld(2, .exclusive)])
+        script.answer(each: [.row(true), .row(true)])
+        #expect(script.outcome == .done)
+        #expect(script.heldKeys == [1, 2])
+    }
+
+    @Test("what was locked behind the latest savepoint of ours is released by an error, and nothing else")
+    func exposed() {
+        var script = CheckedOutScript.transaction(1)
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.take(4)
+        script.take(3)
+        script.fail()
+        #expect(script.takeEvents() == [.released([3, 4], isAll: false, because: .failed(.divided))])
+        #expect(script.heldKeys == [1])
+        #expect(script.session.unusable == .aborted)
+    }
+
+    @Test("before its next savepoint there is another one of ours if something was locked since")
+    func sheltered() {
+        var script = CheckedOutScript.transaction(1)
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.take(2)
+        script.run("SAVEPOINT b")
+        #expect(script.sent == [.setSavepoint(.base)])
+        script.answer()
+        script.answer(.tag("SAVEPOINT"))
+        script.fail()
+        #expect(script.takeEvents() == [])
+    }
+
+    @Test("a base that can't be set shelters nothing, and the statement runs all the same")
+    func baseFails() {
+        var script = CheckedOutScript.transaction(1)
+        script.run("SAVEPOINT a")
+        script.answer(.failed(.divided))
+        #expect(script.takeEvents() == [.released([1], isAll: true, because: nil)])
+        #expect(script.sent == [.body])
+        script.answer(.failed(.inAborted))
+        #expect(script.outcome == .failed(.inAborted))
+    }
+
+    @Test("a base that could not be set again where it may be gone shelters nothing any more")
+    func baseGone() {
+        for sql in [#"RELEASE U&"\0061""#, "RELEASE swift_postgres_lock_base"] {
+            var script = CheckedOutScript.transaction(1)
+            script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+            script.run(sql)
+            script.answer(.tag("RELEASE"))
+            #expect(script.sent == [.setSavepoint(.base)])
+            script.answer(.failed(.cancelledByServer))
+            #expect(script.outcome == .done)
+            #expect(script.takeEvents() == [.released([1], isAll: true, because: nil)])
+        }
+    }
+
+    @Test("a base that could not be set again, where only one of ours above it may be gone, still shelters what is below it")
+    func upperGone() {
+        var script = CheckedOutScript.transaction(1)
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.take(2)
+        script.pass("SAVEPOINT b", .tag("SAVEPOINT"))
+        script.run("RELEASE a /**/")
+        script.answer(.tag("RELEASE"))
+        #expect(script.sent == [.setSavepoint(.base)])
+        script.answer(.failed(.cancelledByServer))
+        #expect(script.takeEvents() == [.released([2], isAll: false, because: nil)])
+        #expect(script.heldKeys == [1])
+    }
+
+    @Test("a base that is set again shelters again")
+    func baseAgain() {
+        var script = CheckedOutScript.transaction(1)
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.pass(#"RELEASE U&"\0061""#, .tag("RELEASE"))
+        #expect(script.outcome == .done)
+        script.fail()
+        #expect(script.takeEvents() == [])
+    }
+
+    @Test("a session that is lost while a base is set, before or after the statement, is no sign of an error")
+    func baseLost() {
+        var script = CheckedOutScript.transaction(1)
+        script.run("SAVEPOINT a")
+        script.lose()
+        #expect(script.sent == [.body])
+        script.lose()
+        #expect(script.outcome == .failed(.lost))
+        #expect(!script.session.savepoints.isBaseSet)
+        script = .transaction(1)
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.run("RELEASE swift_postgres_lock_base")
+        script.answer(.tag("RELEASE"))
+        script.lose()
+        #expect(script.outcome == .done, "it was answered")
+        #expect(script.takeEvents() == [])
+    }
+
+    // MARK: Rollbacks
+
+    @Test("a rollback to a savepoint takes along what was locked since, and that is told")
+    func rollback() {
+        var script = CheckedOutScript.transaction(1, .shared)
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.take(3, .shared)
+        script.take(2)
+        script.run("ROLLBACK TO a")
+        script.answer(.tag("ROLLBACK"))
+        #expect(script.sent == [.isHeld(1, .shared), .isHeld(2, .exclusive), .isHeld(3, .shared)])
+        #expect(script.submission?.isCancellable == false)
+        script.answer(each: [.row(true), .row(false), .row(true)])
+        #expect(script.outcome == .done)
+        #expect(script.takeEvents() == [.rolledBack(2)])
+        #expect(script.heldKeys == [1, 3])
+        script.fail()
+        #expect(script.takeEvents() == [.released([3], isAll: false, because: .failed(.divided))], "2 is forgotten")
+    }
+
+    @Test("where what is held can't be found out, it counts as held")
+    func rollbackUnknown() {
+        for replies in [[Reply.failed(.divided, .open), .failed(.divided, .open)], [], [.ok, .ok]] {
+            var script = CheckedOutScript.transaction(1, further: [2])
+            script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+            script.run("ROLLBACK TO a")
+            script.answer(.tag("ROLLBACK"))
+            script.answer(each: replies)
+            #expect(script.outcome == .done)
+            #expect(script.heldKeys == [1, 2])
+        }
+    }
+
+    @Test("answers before a loss are not matched with other locks")
+    func rollbackLost() {
+        var script = CheckedOutScript.transaction(1, further: [2])
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.run("ROLLBACK TO a")
+        script.answer(.tag("ROLLBACK"))
+        script.lose(after: [.row(false)])
+        #expect(script.outcome == .done)
+        #expect(script.takeEvents() == [])
+    }
+
+    @Test("a rollback of a transaction without a lock has nothing to look for")
+    func rollbackUnlocked() {
+        var script = CheckedOutScript.transaction()
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.run("ROLLBACK TO a")
+        script.answer(.tag("ROLLBACK"))
+        #expect(script.outcome == .done)
+    }
+
+    @Test("a rollback after which the first lock is gone was the end of the transaction, which another one follows")
+    func chained() {
+        var script = CheckedOutScript.transaction(1, further: [2])
+        script.run("ROLLBACK AND CHAIN")
+        script.answer(.tag("ROLLBACK"))
+        script.answer(each: [.row(false), .row(false)])
+        #expect(script.outcome == .endedBySQL(nil))
+        #expect(script.isLost)
+    }
+
+    @Test("a chained transaction that was begun without a lock goes on, with a base of its own")
+    func chainedUnlocked() {
+        var script = CheckedOutScript.transaction(further: [2])
+        script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
+        script.run("ROLLBACK AND CHAIN")
+        script.answer(.tag("ROLLBACK"))
+        script.answer(.row(false))
+        #expect(script.sent == [.setSavepoint(.base)])
+        script.answer()
+        #expect(script.outcome == .done)
+        #expect(script.heldKeys == [])
+        #expect(script.takeEvents() == [.rolledBack(2)])
+    }
+
+    // MARK: Ends by SQL
+
+    @Test("SQL that ends the transaction has ended its locks, and the session is given up")
+    func ends() throws {
+        for reply in [Reply.tag("COMMIT", .none), .tag("ROLLBACK", .none), .tag("COMMIT", .open), .tag("PREPARE TRANSACTION", .none)] {
+            for first in [nil, 1] as [AdvisoryKey?] {
+                var script = CheckedOutScript.transaction(first)
+                script.run("COMMIT")
+                script.answer(reply)
+                #expect(script.outcome == .endedBySQL(nil))
+                #expect(script.isLost)
+                let events = script.takeEvents()
+                guard case .givenUp = events.first, events.count == 1 else { throw Unexpected(events) }
+            }
+        }
+    }
+
+    @Test("SQL that fails, and ends the transaction, says both")
+    func endsFailing() {
+        var script = CheckedOutScript.transaction(1)
+        script.run("COMMIT")
+        script.answer(.failed(.divided, .none))
+        #expect(script.outcome == .endedBySQL(.divided))
+        #expect(script.isLost)
+    }
+
+    @Test("a session that is lost by a statement ends it by the loss, and is not given up besides")
+    func lost() {
+        for isNoted in [true, false] {
+            var script = CheckedOutScript.transaction(1)
+            script.run("SELECT pg_terminate_backend(pg_backend_pid())")
+            script.lose(isNoted: isNoted)
+            #expect(script.outcome == .failed(.lost))
+            #expect(script.takeEvents() == [])
+        }
+    }
+
+    @Test("a loss that comes with the answer is no end by SQL, and no error's doing")
+    func lostWithAnswer() {
+        for reply in [Reply.tag("COMMIT", .none), .tag("ROLLBACK", .open)] {
+            var script = CheckedOutScript.transaction(1)
+            script.run("COMMIT")
+            script.session.noteLost(.lost)
+            script.answer(reply)
+            #expect(script.outcome == .done)
+            #expect(script.takeEvents() == [])
+        }
+        for state in [CheckedOutSession.TransactionState.none, .aborted] {
+            var script = CheckedOutScript.transaction(1)
+            script.run("SELECT 1/0")
+            script.session.noteLost(.lost)
+            script.answer(.failed(.divided, state))
+            #expect(script.outcome == .failed(.divided))
+            #expect(script.takeEvents() == [])
+        }
+    }
+
+    @Test("nothing of the body's is sent when it is over, also behind a base that was being set")
+    func atEnd() {
+        var script = CheckedOutScript.transaction(1)
+        script.run("SAVEPOINT a")
+        script.session.beginEnd()
+        script.answer()
+        #expect(script.outcome == .atEnd)
+        script.run("SELECT 1")
+        #expect(script.outcome == .atEnd)
+        #expect(script.submission == nil)
+    }
+}
