@@ -49,7 +49,7 @@ extension CheckedOutSession {
         let locks = heldLocks
         guard answer.replies.count == locks.count else { return noteSavepoints(of: body, now: now) }
         let answers = answer.replies.map(\.rows.first)
-        for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where isHeld == false {
+        for (lock, isHeld) in zip(locks, answers) where isHeld == false {
             letGo(lock.key)
             note(.rolledBack(lock.key))
         }

@@ -16,8 +16,6 @@ extension CheckedOutSession {
     ) -> Step {
         guard operation == nil else { return brokenBySecond }
         if let unusable { return end(.unusable(unusable)) }
-        // Here, since without the savepoint there would be nothing to go back to.
-        guard !isAtEnd || loss != nil else { return end(.atEnd) }
         var attempt = attempt(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly)
         switch scope {
         case .transaction:
@@ -220,7 +218,7 @@ extension CheckedOutSession {
             return bodyGuarded(body, now: now)
         case .lock(let target):
             if let loss { return end(.failed(.failed(loss))) }
-            if target.kind != .first { hold(target.key, target.mode) }
+            hold(target.key, target.mode)
             return end(.locked(target.position))
         }
     }

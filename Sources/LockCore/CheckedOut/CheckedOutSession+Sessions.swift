@@ -12,7 +12,7 @@ extension CheckedOutSession {
 
     /// Lets our own statements in a session wait for no other transactions, whatever the body's do.
     mutating func prepareForOwn(_ next: Next, now: Instant) -> Step {
-        guard scope == .session, mayDefer, deferrable == nil else { return proceed(next, now: now) }
+        guard mayDefer, deferrable == nil else { return proceed(next, now: now) }
         return settle([.showDeferrable, .doNotDefer], for: .preparing(next), now: now)
     }
 
@@ -62,7 +62,7 @@ extension CheckedOutSession {
     }
 
     mutating func noteProof(_ key: AdvisoryKey, _ answer: Answer) {
-        guard answer.loss == nil, let reply = answer.replies.first else { return }
+        guard let reply = answer.replies.first else { return }
         if holdings.isEmpty, !hasRunSQL {
             guard let failure = reply.failure else { return }
             giveUp(Failure(.connectionLost, "Whether a lock is held can't be found out: \(failure.message)"))

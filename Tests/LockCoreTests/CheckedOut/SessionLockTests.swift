@@ -286,6 +286,20 @@ struct SessionLockTests {
         #expect(script.heldKeys == [2])
     }
 
+    @Test("ends by the reason that the session was lost for first, whatever ends its call")
+    func firstReason() {
+        var script = CheckedOutScript.session(holding: [2])
+        script.lock(1)
+        script.session.noteLost(.full)
+        script.lose()
+        #expect(script.outcome == .failed(.full))
+        script = .session(holding: [2])
+        script.unlock(2)
+        script.session.noteLost(.full)
+        script.lose()
+        #expect(script.outcome == .failed(.full))
+    }
+
     @Test("that was to be begun anew when the session was lost ends by the loss")
     func lostBetween() {
         var script = CheckedOutScript.session(holding: [2])
