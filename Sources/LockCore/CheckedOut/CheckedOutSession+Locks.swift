@@ -208,8 +208,10 @@ extension CheckedOutSession {
     }
 
     mutating func lifeProved(_ target: Target, _ answer: Answer, now: Instant) -> Step {
-        if let failure = answer.loss { return failed(target, .failed(.failed(failure)), now: now) }
-        return certify(.lock(target), isLastTry: true, now: now)
+        // In a transaction, an error releases what it was sent for. In a session it proves that the session lives.
+        let failure = answer.loss ?? (scope == .transaction ? answer.failure : nil)
+        guard let failure else { return certify(.lock(target), isLastTry: true, now: now) }
+        return failed(target, .failed(.failed(failure)), because: .failed(failure), now: now)
     }
 
     private mutating func certain(_ purpose: Purpose, now: Instant) -> Step {

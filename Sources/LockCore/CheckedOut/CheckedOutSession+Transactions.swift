@@ -34,7 +34,9 @@ extension CheckedOutSession {
     }
 
     mutating func committed(_ answer: Answer) -> Step {
-        isClean = answer.loss == nil && isReset(answer.replies.dropFirst())
+        // A commit that is cancelled before it begins leaves the transaction open. Then a reset fails; but there may be none.
+        let isOver = !resetting.isEmpty || transaction == .none
+        isClean = answer.loss == nil && isOver && isReset(answer.replies.dropFirst())
         guard let reply = answer.replies.first else {
             return end(.commitUnknown(answer.loss ?? Failure(.connectionLost, "The server answered nothing.")))
         }

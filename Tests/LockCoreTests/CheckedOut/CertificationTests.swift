@@ -58,6 +58,32 @@ struct CertificationTests {
         #expect(script.session.holdings.isEmpty)
     }
 
+    @Test("of a transaction is not given out if the statement that was to prove it has failed, which has released the lock")
+    func failed() {
+        var script = Self.granted(.transaction, isFirst: true)
+        script.certify(false)
+        script.answer(.failed(.cancelledByServer))
+        #expect(script.sent == [.rollBack, .plainReset])
+        script.answer()
+        #expect(script.outcome == .failed(.cancelledByServer))
+        script = Self.granted(.transaction)
+        script.certify(false)
+        script.answer(.failed(.cancelledByServer))
+        #expect(script.sent == [.rollBackToSavepoint(.step), .releaseSavepoint(.step)])
+        script.answer(each: [.failed(.divided), .failed(.inAborted)])
+        #expect(script.outcome == .failed(.cancelledByServer))
+        #expect(script.session.holdings.isEmpty)
+    }
+
+    @Test("of a session is given out also if that statement has failed, since that has come from a session that lives")
+    func failedInSession() {
+        var script = Self.granted(.session)
+        script.certify(false)
+        script.answer(.failed(.cancelledByServer, .none))
+        script.certify(true)
+        #expect(script.outcome == .locked(nil))
+    }
+
     @Test("is not given out if the session is lost while it is asked, or before", arguments: kinds)
     func lost(scope: CheckedOutSession.Scope, isFirst: Bool) {
         var script = Self.granted(scope, isFirst: isFirst)

@@ -104,6 +104,17 @@ struct TransactionEndTests {
         #expect(!script.isClean)
     }
 
+    @Test("where nothing is to be reset, a session whose commit has failed is given to others only if its transaction is over")
+    func nothingToReset() {
+        for (reply, isClean) in [(Reply.failed(.cancelledByServer), false), (.failed(.divided, .none), true)] {
+            var script = CheckedOutScript.transaction(1) { $0.hasSettings = false }
+            script.commit()
+            #expect(script.submission?.further == [])
+            script.answer(each: [reply])
+            #expect(script.isClean == isClean)
+        }
+    }
+
     @Test("a transaction that is marked for rollback is rolled back where it was to be committed")
     func rollbackOnly() {
         var script = CheckedOutScript.transaction(1)
