@@ -34,6 +34,16 @@ final class Ledger {
     var claimedInDoubt = 0
     /// How many locks explicit sessions have got.
     var sessionLocks = 0
+    /// How many locks transactions have got.
+    var transactionLocks = 0
+    /// How many locks were released by an error in their transaction, or by its body.
+    var releasedByServer = 0
+    var commits = 0
+    var unknownCommits = 0
+    /// Transactions that could only be rolled back when they were to be committed.
+    var refusedCommits = 0
+    /// How often another server was promoted.
+    var promotions = 0
     /// How many sessions were ended for their silence.
     private(set) var expired = 0
     /// How often a process was frozen.
@@ -144,9 +154,18 @@ final class Ledger {
         report("process \(lease.process), \(lease.id) believes in key \(lease.key) a lease after its session's end")
     }
 
+    /// The session's transaction, or a part of it, has ended. Others may hold the lock before its holder is told.
+    ///
+    /// - Parameter mode: In which the session holds it still.
+    func released(_ key: AdvisoryKey, _ session: SimulatedSession, left mode: Mode?) {
+        for index in leases[key, default: []].indices where leases[key]?[index].session === session {
+            if let mode { leases[key]?[index].mode = mode } else { leases[key]?[index].isOrphan = true }
+        }
+    }
+
     func unlocks(_ key: AdvisoryKey, _ session: SimulatedSession) {
         for lease in leases[key, default: []] where lease.session === session && !lease.isOrphan {
-            report("key \(key) is unlocked under process \(lease.process), \(lease.id), who still holds it")
+            report("key \(key) is unlocked on session \(session.id) under process \(lease.process), \(lease.id), who still holds it")
         }
     }
 }

@@ -19,6 +19,7 @@ final class SimulatedLink {
     /// Nothing passes any more, and nobody is told.
     private(set) var isDark = false
     private(set) var submittedCount = 0
+    private var answeredCount = 0
     /// Tells the process that the connection is gone.
     var onLost: (Failure) -> Void = { _ in }
 
@@ -41,9 +42,17 @@ final class SimulatedLink {
         submittedCount += 1
         up { [session, weak self] in
             session.receive(statement) { answer in
-                self?.down { reply(answer) }
+                self?.down { self?.answered(answer, reply) }
             }
         }
+    }
+
+    private func answered(_ answer: SimulatedReply, _ reply: (SimulatedReply) -> Void) {
+        answeredCount += 1
+        var answer = answer
+        // As libpq says it.
+        if answeredCount < submittedCount { answer.transaction = .unknown }
+        reply(answer)
     }
 
     func close() {

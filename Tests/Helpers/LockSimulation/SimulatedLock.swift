@@ -5,6 +5,8 @@ struct SimulatedLock {
     struct Claim: Equatable {
         let session: Int
         let mode: Mode
+        /// Whether it ends with the session's transaction.
+        var isOfTransaction = false
     }
 
     /// One claim for each time that it was granted.

@@ -6,7 +6,7 @@ extension SimulatedProcess {
         switch action {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .lose(let id, _): lose(id)
-        case .endLoan: break
+        case .endLoan(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
         case .renew(let id, let until): proofs[id] = until
         case .fence(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)
@@ -147,8 +147,7 @@ extension SimulatedProcess {
 
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let link = links[id] else { return }
-        let own: OwnStatement? = if case .statement(let call) = work { statements.removeValue(forKey: call) } else { nil }
-        if case .statement(let call) = work, own == nil { ledger.report("process \(self.id) has no statement for \(call)") }
+        if case .statement(let call) = work { return submitOwn(call, over: link, id) }
         let statement: SimulatedStatement =
             switch work {
             case .batch(let batch): .batch(batch)
@@ -159,19 +158,35 @@ extension SimulatedProcess {
                 .cancel(links[target]?.session, aim(at: target, over: link, onlyLockWaits), onlyLockWaits: onlyLockWaits)
             case .begin: .begin
             case .commit: .commit
-            case .heartbeat: .heartbeat
             case .position: .position
             case .probe(let target, _): .probe(links[target]?.session)
             case .countLocks: .countLocks
             case .look(let looks): .look(looks.map { links[$0.connection]?.session })
-            case .statement: own?.statement ?? .heartbeat
+            case .statement, .heartbeat: .heartbeat
             }
         link.submit(statement) { [self] reply in
-            own?.onReply(reply)
             let answer = Engine.Answer(rows: reply.rows, position: reply.position, count: reply.count, failure: reply.failure)
             drive { $0.answered(id, answer, now: $1) }
         }
         if case .cancel = work, server.isFaulty, profile.troubleEvery != nil, chance.happens(0.02) { plan(after: .zero) { link.cut() } }
+    }
+
+    private func submitOwn(_ call: RequestID, over link: SimulatedLink, _ id: ConnectionID) {
+        guard let submission = submissions.removeValue(forKey: call) else {
+            return ledger.report("process \(self.id) has no statements for \(call)")
+        }
+        let groups = submission.groups.filter { !$0.isEmpty }
+        for (place, group) in groups.enumerated() {
+            var replies: [SimulatedReply] = []
+            for statement in group {
+                link.submit(statement) { [self] reply in
+                    replies.append(reply)
+                    guard replies.count == group.count else { return }
+                    submission.onReplies(replies)
+                    if place == groups.count - 1 { drive { $0.answered(id, Engine.Answer(), now: $1) } }
+                }
+            }
+        }
     }
 
     /// One that goes down with the session that it was sent over may be carried out at any later time. The engine must not let that
@@ -198,7 +213,6 @@ extension SimulatedProcess {
         attempts.remove(id)
         proofs[id] = nil
         links.removeValue(forKey: id)?.close()
-        onLoss.removeValue(forKey: id)?()
         plan(after: chance.skewedDuration(.zero ... .seconds(1))) { [self] in drive { engine, _ in engine.ended(id) } }
     }
 

@@ -13,10 +13,11 @@ final class SimulatedProcess {
     var engine: Engine
     var calls: [RequestID: (number: Int, completion: (Engine.Outcome) -> Void)] = [:]
     /// What the calls run that have a session checked out.
-    var statements: [RequestID: OwnStatement] = [:]
-    struct OwnStatement {
-        let statement: SimulatedStatement
-        let onReply: (SimulatedReply) -> Void
+    var submissions: [RequestID: OwnSubmission] = [:]
+    struct OwnSubmission {
+        /// Each is answered as a whole, or not at all.
+        let groups: [[SimulatedStatement]]
+        let onReplies: ([SimulatedReply]) -> Void
     }
 
     var links: [ConnectionID: SimulatedLink] = [:]
@@ -47,8 +48,10 @@ final class SimulatedProcess {
     var lastHeld: [AdvisoryKey: Instant] = [:]
     /// Locks at the server that nobody holds, and since when.
     var unownedSince: [Unowned: Instant] = [:]
-    /// Ends the transaction that runs on a lent connection, when that is lost.
-    var onLoss: [ConnectionID: () -> Void] = [:]
+    /// Tells who has a session checked out that it is lost.
+    var onLoss: [ConnectionID: (Failure) -> Void] = [:]
+    /// Whether PL/pgSQL is not to be had, as far as is known.
+    var waitsPlainly = false
 
     private var nextID: UInt64 = 1
     private var callCount = 0
@@ -145,13 +148,17 @@ final class SimulatedProcess {
         _ event: (inout Engine, RequestID, Instant) -> Void,
         completion: @escaping (RequestID, Engine.Outcome) -> Void
     ) -> RequestID {
-        let id = RequestID(nextID)
-        nextID += 1
+        let id = nextRequestID()
         wanted[id] = request.map {
             Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, order: callCount, since: agenda.now)
         }
         begin(id, within: limit, { event(&$0, id, $1) }) { completion(id, $0) }
         return id
+    }
+
+    func nextRequestID() -> RequestID {
+        defer { nextID += 1 }
+        return RequestID(nextID)
     }
 
     func begin(

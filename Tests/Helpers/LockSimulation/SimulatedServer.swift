@@ -23,7 +23,13 @@ final class SimulatedServer {
     private var fleetLimit: Int?
     private var nextSession = 1
     private var logEnd: UInt64 = 0
+    private var timeline: UInt32 = 1
     private var tenures = 0
+    private var blocks = 0
+    /// The transactions that were committed.
+    private var committed: Set<Int> = []
+    /// Those of which a process says that they never will be.
+    private var rolledBack: Set<Int> = []
     /// Until then it does not accept connections.
     private var downUntil = Instant(nanoseconds: 0)
     /// From the end of the bad weather on, nothing fails any more.
@@ -59,6 +65,14 @@ final class SimulatedServer {
         for (_, session) in sessions.sorted(by: { $0.key < $1.key }) { session.terminate() }
     }
 
+    /// Another server takes its place. What was written last may not have reached that.
+    func promote(after pause: Duration) {
+        ledger.promotions += 1
+        timeline += 1
+        logEnd -= min(logEnd, UInt64(chance.number(0...20)))
+        restart(after: pause)
+    }
+
     func randomSession() -> SimulatedSession? {
         sessions.isEmpty ? nil : sessions[chance.one(of: sessions.keys.sorted())]
     }
@@ -71,10 +85,32 @@ final class SimulatedServer {
         }
     }
 
-    /// The log only grows, also over restarts.
+    /// The log only grows, also over restarts, but where another server was promoted.
     func writeRecord() -> WALPosition {
         logEnd += UInt64(chance.number(1...3))
-        return WALPosition(timeline: 1, location: logEnd)
+        return WALPosition(timeline: timeline, location: logEnd)
+    }
+
+    // MARK: Transactions
+
+    /// Numbers what it begins.
+    func nextBlock() -> Int {
+        blocks += 1
+        return blocks
+    }
+
+    func commit(_ block: Int) {
+        committed.insert(block)
+        if rolledBack.contains(block) { ledger.report("transaction \(block) is committed, which was called rolled back") }
+    }
+
+    func checkCommitted(_ block: Int) {
+        if !committed.contains(block) { ledger.report("transaction \(block) is called committed, and is not") }
+    }
+
+    func checkRolledBack(_ block: Int) {
+        rolledBack.insert(block)
+        if committed.contains(block) { ledger.report("transaction \(block) is called rolled back, and was committed") }
     }
 
     // MARK: Locks

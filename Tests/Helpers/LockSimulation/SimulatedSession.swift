@@ -2,32 +2,28 @@ import LockCore
 
 /// One backend of the server: runs what it is sent, one after the other.
 final class SimulatedSession {
-    private enum Activity {
+    enum Activity {
         case idle
         /// Runs, and does not wait. `strike` is how it will fail.
         case running(strike: Failure?)
         /// Stands in the queue of a lock.
-        case blocked(AdvisoryKey)
+        case blocked(AdvisoryKey, SimulatedLock.Claim)
         /// The lock is granted, but the backend has not come to say so.
-        case granted
-    }
-
-    /// A transaction around several statements.
-    private enum Burst {
-        case none
-        case open
-        case aborted
+        case granted(AdvisoryKey, SimulatedLock.Claim)
     }
 
     let id: Int
     let process: Int
-    private unowned let server: SimulatedServer
+    unowned let server: SimulatedServer
     private var inbox: [(SimulatedStatement, (SimulatedReply) -> Void)] = []
-    private var activity = Activity.idle
+    private(set) var activity = Activity.idle
     /// Makes what was planned for an earlier statement void.
-    private var epoch = 0
+    private(set) var epoch = 0
     private var isClosing = false
-    private var burst = Burst.none
+    var block = SimulatedBlock()
+    var settings = SimulatedSettings()
+    /// The key that was set for the next wait.
+    var awaited: AdvisoryKey?
     private var idleEpoch = 0
 
     private var blockedSince = Instant(nanoseconds: 0)
@@ -35,7 +31,7 @@ final class SimulatedSession {
     /// It was ended for its silence.
     private(set) var isExpired = false
     private(set) var endedAt: Instant?
-    private(set) var heldKeys: [AdvisoryKey: Int] = [:]
+    private(set) var heldKeys: [AdvisoryKey: [SimulatedLock.Claim]] = [:]
     /// The number of the server's latest grant of a key to it.
     private(set) var tenures: [AdvisoryKey: Int] = [:]
     private(set) var heldAtDeath: Set<AdvisoryKey> = []
@@ -48,11 +44,11 @@ final class SimulatedSession {
         self.server = server
     }
 
-    private func claim(_ mode: Mode) -> SimulatedLock.Claim {
-        SimulatedLock.Claim(session: id, mode: mode)
+    func claim(_ mode: Mode, isOfTransaction: Bool = false) -> SimulatedLock.Claim {
+        SimulatedLock.Claim(session: id, mode: mode, isOfTransaction: isOfTransaction)
     }
 
-    private func plan(_ delay: Duration, _ action: @escaping () -> Void) {
+    func plan(_ delay: Duration, _ action: @escaping () -> Void) {
         let epoch = self.epoch
         server.agenda.plan(after: delay) { [weak self] in
             guard let self, isAlive, self.epoch == epoch else { return }
@@ -106,7 +102,7 @@ final class SimulatedSession {
         endedAt = server.agenda.now
         heldAtDeath = Set(heldKeys.keys)
         var keys = heldAtDeath
-        if case .blocked(let key) = activity { keys.insert(key) }
+        if case .blocked(let key, _) = activity { keys.insert(key) }
         heldKeys = [:]
         server.ledger.sessionEnded(self)
         server.forget(self, keys: keys)
@@ -123,178 +119,56 @@ final class SimulatedSession {
         }
         let strike = isFaulty(server.profile.statementErrors) ? Failure.randomError(server.chance) : nil
         activity = .running(strike: strike)
-        var duration = server.chance.skewedDuration(.microseconds(5) ... .milliseconds(1))
-        if case .work(let length) = inbox[0].0 { duration = length }
-        if case .position = inbox[0].0 { duration = waitForDisk() }
-        plan(duration) { [unowned self] in run(inbox[0].0) }
+        plan(duration(of: inbox[0].0)) { [unowned self] in run(inbox[0].0) }
     }
 
-    private func isFaulty(_ probability: Double) -> Bool {
+    private func duration(of statement: SimulatedStatement) -> Duration {
+        switch statement {
+        case .position: return waitForDisk()
+        case .own(let own) where own.statement == .position: return waitForDisk()
+        case .own(let own): if case .work(let length) = own.body { return length }
+        default: break
+        }
+        return server.chance.skewedDuration(.microseconds(5) ... .milliseconds(1))
+    }
+
+    func isFaulty(_ probability: Double) -> Bool {
         server.isFaulty && server.chance.happens(probability)
     }
 
-    private func run(_ statement: SimulatedStatement) {
-        guard case .running(let strike) = activity else { return }
-        switch statement {
-        case .heartbeat:
-            finish(SimulatedReply())
-        case .probe(let target) where burst != .aborted:
-            finish(SimulatedReply(rows: sight(of: target), failure: strike))
-        case .commit:
-            if burst == .none { server.ledger.report("session \(id) commits without a transaction") }
-            burst = .none
-            finish(SimulatedReply(failure: strike))
-        case _ where burst == .aborted:
-            finish(SimulatedReply(failure: .aborted))
-        case .begin:
-            if strike == nil { burst = .open }
-            finish(SimulatedReply(failure: strike))
-        case .probe:
-            finish(SimulatedReply(failure: strike))
-        case .look(let targets):
-            finish(SimulatedReply(rows: strike == nil ? look(at: targets) : [], failure: strike))
-        case .countLocks:
-            finish(SimulatedReply(count: strike == nil ? server.countLocks() : nil, failure: strike))
-        case .position:
-            if strike == nil { flush(server.writeRecord()) } else { finish(SimulatedReply(failure: strike)) }
-        case .batch(let batch):
-            finish(runBatch(batch, strike))
-        case .wait(let key, let mode, let limit):
-            if !heldKeys.isEmpty { server.ledger.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
-            ask(key, mode, limit: limit, strike)
-        case .transactionLock(let key, let mode, isTry: true):
-            let strike = strike ?? (server.isFull(for: key) ? .full : nil)
-            guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
-            finish(SimulatedReply(rows: [take(key, mode)]))
-        case .transactionLock(let key, let mode, isTry: false):
-            ask(key, mode, limit: nil, strike)
-        case .releaseAll:
-            guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
-            if !heldKeys.isEmpty { server.ledger.provedHeld += 1 }
-            giveAll()
-            finish(SimulatedReply(rows: [true]))
-        case .changeMode(let key, let mode):
-            finish(runChange(key, mode, strike))
-        case .cancel(let target, let aim, let onlyLockWaits):
-            runCancel(target, aim, onlyLockWaits, strike)
-        case .work:
-            finish(SimulatedReply(failure: strike))
-        case .endTransaction:
-            // Rolling back is not struck by a cancel, but may find a broken session.
-            giveAll()
-            finish(SimulatedReply())
-        }
-    }
-
-    /// What the server shows of another session: see `Engine.Sighting`.
-    private func sight(of target: SimulatedSession?) -> [Bool] {
-        guard let target, target.isAlive else { return [] }
-        guard !server.profile.hidesActivity else { return [false, false, false] }
-        return [true, target.isActive, target.isActive]
-    }
-
-    /// Which of them harm somebody by waiting. That is drawn, since the model knows no index builds.
-    private func look(at targets: [SimulatedSession?]) -> [Bool] {
-        let isBuilding = server.chance.happens(0.5)
-        return targets.flatMap { target in
-            [target?.isBlocked == true && server.chance.happens(server.profile.harms), isBuilding]
-        }
-    }
-
-    /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.
-    /// A record waits twice, and is answered within the lease all the same.
-    private func waitForDisk() -> Duration {
-        let limit = min(.milliseconds(500), (server.profile.engine.lease ?? .seconds(2)) / 4)
-        return server.chance.happens(0.3) ? server.chance.skewedDuration(.zero...limit) : .zero
-    }
-
-    private func flush(_ position: WALPosition) {
-        plan(waitForDisk()) { [unowned self] in
-            guard case .running(let strike) = activity else { return }
-            finish(SimulatedReply(position: strike == nil ? position : nil, failure: strike))
-        }
-    }
-
-    /// The keys before the error stand; the one at which it happened may be taken all the same. Of the row at which it
-    /// happened nothing is reported.
-    private func runBatch(_ batch: Engine.Batch, _ strike: Failure?) -> SimulatedReply {
-        var reply = SimulatedReply()
-        let end = strike == nil ? batch.keys.count : server.chance.number(0...batch.keys.count - 1)
-        for key in batch.keys.prefix(end) {
-            if batch.kind.verb == .tryLock, server.isFull(for: key) {
-                reply.failure = .full
-                reply.rows.removeLast(reply.rows.count % Engine.Batch.keysPerRow)
-                return reply
-            }
-            reply.rows.append(batch.kind.verb == .tryLock ? take(key, batch.kind.mode) : give(key, batch.kind.mode))
-        }
-        if strike != nil, batch.kind.verb == .tryLock, server.chance.happens(0.3) {
-            _ = take(batch.keys[end], batch.kind.mode)
-        }
-        reply.failure = strike
-        if strike != nil { reply.rows.removeLast(end % Engine.Batch.keysPerRow) }
-        return reply
-    }
-
-    private func runChange(_ key: AdvisoryKey, _ mode: Mode, _ strike: Failure?) -> SimulatedReply {
-        let other: Mode = mode == .shared ? .exclusive : .shared
-        guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
-        guard take(key, mode) else { return SimulatedReply(failure: strike) }
-        if mode == .exclusive { tenures[key] = server.nextTenure() }
-        guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
-        return SimulatedReply(rows: [give(key, other, keeping: mode)], failure: strike)
-    }
-
-    private func ask(_ key: AdvisoryKey, _ mode: Mode, limit: Duration?, _ strike: Failure?) {
+    func ask(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim, limit: Duration?, _ strike: Failure?) {
         if let strike {
-            if server.chance.happens(0.3) { _ = take(key, mode) }
+            if server.chance.happens(0.3) { _ = take(key, claim) }
             return finish(SimulatedReply(failure: strike))
         }
         guard !server.isFull(for: key) else { return finish(SimulatedReply(failure: .full)) }
-        activity = .blocked(key)
+        activity = .blocked(key, claim)
         blockedSince = server.agenda.now
-        if server.lock(key, claim(mode)) {
+        if server.lock(key, claim) {
             wake()
         } else if let limit {
-            plan(limit) { [unowned self] in signal(Failure(.lockTimeout, "Lock timeout.", sqlState: "55P03")) }
+            plan(limit) { [unowned self] in signal(.lockTimeout) }
         }
     }
 
     /// The lock has been granted.
     func wake() {
-        guard case .blocked(let key) = activity else { return }
-        activity = .granted
-        noteGrant(of: key)
+        guard case .blocked(let key, let claim) = activity else { return }
+        activity = .granted(key, claim)
+        noteGrant(of: key, claim)
         plan(server.chance.duration(server.profile.waking)) { [unowned self] in
-            finish(SimulatedReply(rows: [true]))
-        }
-    }
-
-    private func runCancel(_ target: SimulatedSession?, _ aim: SimulatedCancelAim, _ onlyLockWaits: Bool, _ strike: Failure?) {
-        if server.profile.cancelsForbidden {
-            return finish(SimulatedReply(failure: Failure(.statement, "permission denied", sqlState: "42501")))
-        }
-        guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
-        guard let target, target.isAlive, onlyLockWaits ? target.isBlocked : target.isActive else {
-            return finish(SimulatedReply())
-        }
-        // The signal arrives before the answer, but what it meets may be something else by then. It arrives also if the session ends
-        // meanwhile that has sent it.
-        let most: Duration = server.chance.happens(0.1) ? .milliseconds(200) : .milliseconds(1)
-        server.agenda.plan(after: server.chance.skewedDuration(.zero...most)) { [weak self, epoch] in
-            target.signal(.cancelledByServer, aim)
-            if let self, isAlive, self.epoch == epoch { finish(SimulatedReply(rows: [true])) }
+            finish(SimulatedReply(rows: [true], hasSaidOutcome: isOwnWait))
         }
     }
 
     /// The key whose queue it stands in, and since when.
     var wait: (key: AdvisoryKey, since: Instant)? {
-        guard isAlive, case .blocked(let key) = activity else { return nil }
+        guard isAlive, case .blocked(let key, _) = activity else { return nil }
         return (key, blockedSince)
     }
 
-    private var isBlocked: Bool { if case .blocked = activity { true } else { false } }
-    private var isActive: Bool { if case .idle = activity { false } else { true } }
+    var isBlocked: Bool { if case .blocked = activity { true } else { false } }
+    var isActive: Bool { if case .idle = activity { false } else { true } }
 
     /// A cancel request arrives. It strikes whatever runs, and is swallowed if nothing does.
     ///
@@ -307,47 +181,94 @@ final class SimulatedSession {
             break
         case .running:
             activity = .running(strike: failure)
-            if case .work = inbox[0].0 { finish(SimulatedReply(failure: failure)) }
-        case .blocked(let key):
+            if inbox[0].0.isBody { finish(SimulatedReply(failure: failure)) }
+        case .blocked(let key, _):
             activity = .running(strike: nil)
             server.leaveQueue(key, id)
-            finish(SimulatedReply(failure: failure))
-        case .granted:
+            finish(SimulatedReply(failure: failure, hasSaidOutcome: catches(failure)))
+        case .granted(let key, let claim):
             // Grant and error race inside the server: mostly the error wins, and the lock is held all the same.
-            if server.chance.happens(0.9) { finish(SimulatedReply(failure: failure)) }
+            guard server.chance.happens(0.9) else { break }
+            let isCaught = catches(failure)
+            // It was taken in the block that the error ends.
+            if isCaught {
+                block.forget(key, claim)
+                letGo([(key, claim)])
+            }
+            finish(SimulatedReply(failure: failure, hasSaidOutcome: isCaught))
         }
     }
 
-    private func finish(_ reply: SimulatedReply) {
-        epoch += 1
-        if reply.failure != nil, burst == .open { burst = .aborted }
-        inbox.removeFirst().1(reply)
-        next()
+    /// Whether what runs says itself what has ended it. An error may strike it before it comes to that, or after.
+    private func catches(_ failure: Failure) -> Bool {
+        isOwnWait && [.cancelled, .lockTimeout].contains(failure.kind) && !server.chance.happens(0.1)
     }
 
-    private func giveAll() {
-        for key in heldKeys.keys.sorted() {
-            for mode in Mode.allCases { while give(key, mode) {} }
-        }
-    }
-
-    private func noteGrant(of key: AdvisoryKey) {
-        if heldKeys[key] == nil { tenures[key] = server.nextTenure() }
-        heldKeys[key, default: 0] += 1
-    }
-
-    private func take(_ key: AdvisoryKey, _ mode: Mode) -> Bool {
-        guard server.tryLock(key, claim(mode)) else { return false }
-        noteGrant(of: key)
+    private var isOwnWait: Bool {
+        guard case .own(let own) = inbox[0].0, case .wait = own.statement else { return false }
         return true
     }
 
+    func finish(_ reply: SimulatedReply) {
+        var reply = reply
+        epoch += 1
+        if reply.failure != nil, !reply.hasSaidOutcome { letGo(block.abort()) }
+        letGo(block.endStatement())
+        reply.transaction = block.state
+        inbox.removeFirst().1(reply)
+        next()
+    }
+}
+
+// MARK: - Locks
+
+extension SimulatedSession {
+    /// The stronger one, if it holds the key in both.
+    func mode(of key: AdvisoryKey) -> Mode? {
+        heldKeys[key].map { $0.contains { $0.mode == .exclusive } ? .exclusive : .shared }
+    }
+
+    func take(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim) -> Bool {
+        guard server.tryLock(key, claim) else { return false }
+        noteGrant(of: key, claim)
+        return true
+    }
+
+    private func noteGrant(of key: AdvisoryKey, _ claim: SimulatedLock.Claim) {
+        if heldKeys[key] == nil { noteTenure(of: key) }
+        heldKeys[key, default: []].append(claim)
+        if claim.isOfTransaction { block.note(key, claim) }
+    }
+
+    /// A new number for what it holds, which others may have held before.
+    func noteTenure(of key: AdvisoryKey) {
+        tenures[key] = server.nextTenure()
+    }
+
     /// - Parameter other: Held still, so that nobody is left without a lock.
-    private func give(_ key: AdvisoryKey, _ mode: Mode, keeping other: Mode? = nil) -> Bool {
-        let holders = server.holders(of: key)
-        guard holders.contains(claim(mode)) else { return false }
-        heldKeys[key] = heldKeys[key].flatMap { $0 > 1 ? $0 - 1 : nil }
-        if !(other.map { holders.contains(claim($0)) } ?? false) { server.ledger.unlocks(key, self) }
-        return server.unlock(key, claim(mode))
+    func give(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim, keeping other: SimulatedLock.Claim? = nil) -> Bool {
+        guard let index = heldKeys[key]?.lastIndex(of: claim) else { return false }
+        heldKeys[key]?.remove(at: index)
+        if !(other.map { heldKeys[key]?.contains($0) == true } ?? false) { server.ledger.unlocks(key, self) }
+        if heldKeys[key]?.isEmpty == true { heldKeys[key] = nil }
+        return server.unlock(key, claim)
+    }
+
+    /// As `pg_advisory_unlock_all` does it.
+    func giveAll() {
+        for key in heldKeys.keys.sorted() {
+            for mode in Mode.allCases { while give(key, claim(mode)) {} }
+        }
+    }
+
+    /// The transaction, or a part of it, has ended.
+    func letGo(_ locks: [SimulatedBlock.Locked]) {
+        for (key, claim) in locks {
+            guard let index = heldKeys[key]?.lastIndex(of: claim) else { continue }
+            heldKeys[key]?.remove(at: index)
+            if heldKeys[key]?.isEmpty == true { heldKeys[key] = nil }
+            server.ledger.released(key, self, left: mode(of: key))
+            _ = server.unlock(key, claim)
+        }
     }
 }

@@ -7,9 +7,6 @@ enum SimulatedStatement {
     case releaseAll
     case changeMode(AdvisoryKey, Mode)
     case cancel(SimulatedSession?, SimulatedCancelAim, onlyLockWaits: Bool)
-    /// `BEGIN`, and a lock until the end of the transaction.
-    case transactionLock(AdvisoryKey, Mode, isTry: Bool)
-    case work(Duration)
     case begin
     case commit
     case heartbeat
@@ -18,7 +15,18 @@ enum SimulatedStatement {
     case probe(SimulatedSession?)
     case look([SimulatedSession?])
     case countLocks
-    case endTransaction
+    /// What the session is sent while it is checked out.
+    case own(Own)
+
+    struct Own {
+        let statement: CheckedOutSession.Statement
+        let scope: CheckedOutSession.Scope
+        /// What the scope's body asks for, if the statement is that.
+        let body: SimulatedBody?
+    }
+
+    /// Whether it has other ways to end than by its answer, while it waits for nothing.
+    var isBody: Bool { if case .own(let own) = self { own.statement == .body } else { false } }
 }
 
 struct SimulatedReply {
@@ -26,4 +34,21 @@ struct SimulatedReply {
     var position: WALPosition?
     var count: Int?
     var failure: Failure?
+    // Of a checked-out session.
+    var hasSaidOutcome = false
+    var tag: String?
+    var text: String?
+    var transaction = CheckedOutSession.TransactionState.unknown
+
+    var own: CheckedOutSession.Reply {
+        .init(
+            rows: rows,
+            failure: failure,
+            hasSaidOutcome: hasSaidOutcome,
+            tag: tag,
+            text: text,
+            position: position,
+            transaction: transaction
+        )
+    }
 }

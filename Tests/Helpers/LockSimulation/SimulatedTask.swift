@@ -22,7 +22,7 @@ final class SimulatedTask {
         process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
             if profile.transactions, chance.happens(0.2) {
                 SimulatedTransaction(self).begin()
-            } else if profile.transactions, chance.happens(0.1) {
+            } else if profile.transactions, profile.hasSettings, chance.happens(0.1) {
                 SimulatedSessionScope(self).begin()
             } else if chance.happens(0.3) {
                 SimulatedLockSet(self).proceed()

@@ -1,219 +1,223 @@
 import LockCore
 
-/// A transaction as `withTransaction` runs it: a turn, a connection, a lock, some work, and the end of it all.
+/// A user of `withTransaction`: asks for a turn, a connection and a transaction, does something in it, and commits it or not.
 final class SimulatedTransaction {
     private let task: SimulatedTask
     private let process: SimulatedProcess
-    private let key: AdvisoryKey
-    private let mode: Mode
+    private let first: (key: AdvisoryKey, mode: Mode)?
     private let isTry: Bool
     private let deadline: Instant?
-    private let began: Instant
-    private let patience: (deadline: Duration?, cancelAfter: Duration?)
+    private let cancelAt: Instant?
 
     private var turn: RequestID?
-    private var connection: ConnectionID?
-    private var isHeld = false
-    private var renewals = 0
+    /// For how long the turn is kept.
+    private var patience = Duration.seconds(1)
+    /// How much the body does.
+    private var rounds: Int
+    /// Whether a statement of the body has failed, and it has not done anything about that.
+    private var hasFailed = false
+
+    private var chance: Chance { task.chance }
 
     init(_ task: SimulatedTask) {
         self.task = task
         process = task.process
-        key = task.randomKey()
-        mode = task.chance.happens(0.3) ? .shared : .exclusive
+        first = task.chance.happens(0.1) ? nil : (task.randomKey(), task.chance.happens(0.3) ? .shared : .exclusive)
         isTry = task.chance.happens(0.15)
-        patience = task.patience()
-        began = process.now
-        deadline = patience.deadline.map { [began] in began.advanced(by: $0) }
-    }
-
-    /// What is left of the time after which the caller cancels.
-    private var cancelAfter: Duration? {
-        patience.cancelAfter.map { max($0 - began.duration(to: process.now), .zero) }
-    }
-
-    /// What is left of the time in which the call that is made now must end.
-    private var limit: Duration? {
-        [patience.deadline, patience.cancelAfter].compactMap(\.self).min().map {
-            max($0 - began.duration(to: process.now), .zero)
-        }
+        rounds = task.chance.number(0...task.chance.one(of: [2, 6, 15]))
+        let (patience, now) = (task.patience(), process.now)
+        deadline = patience.deadline.map { now.advanced(by: $0) }
+        cancelAt = patience.cancelAfter.map { now.advanced(by: $0) }
     }
 
     // MARK: Beginning
 
+    /// What is left of the time in which the call that is made now must end.
+    private var limit: Duration? {
+        [deadline, cancelAt].compactMap(\.self).min().map { max(process.now.duration(to: $0), .zero) }
+    }
+
+    /// Whether the caller's time is up. (A call that is cancelled before it begins would not be cancelled at all.)
+    private var isOver: Bool { limit.map { $0 == .zero } ?? false }
+
+    private func cancel(_ id: RequestID) {
+        task.cancel(id, after: cancelAt.map { max(process.now.duration(to: $0), .zero) })
+    }
+
     func begin() {
-        let request = LockTable.Request(key, mode, scope: .transaction, isTry: isTry)
+        guard let first else { return checkOut() }
+        let request = LockTable.Request(first.key, first.mode, scope: .transaction, isTry: isTry)
         let id = process.call(
             within: limit,
             { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
             completion: { [self] id, outcome in
                 guard outcome == .granted else { return task.next() }
                 turn = id
-                lend()
+                checkOut()
             }
         )
-        task.cancel(id, after: cancelAfter)
+        cancel(id)
     }
 
-    private func lend() {
+    private func checkOut() {
         let id = process.call(
             within: limit,
-            { [deadline, turn] engine, id, now in
-                let turn = turn.map { (id: $0, until: now.advanced(by: .seconds(1))) }
+            { [deadline, turn, patience] engine, id, now in
+                let turn = turn.map { (id: $0, until: now.advanced(by: patience)) }
                 engine.lend(id, deadline: deadline, turn: turn, now: now)
             },
             completion: { [self] _, outcome in
                 if outcome == .ended(.yielded) { return takeTurnAnew() }
-                guard case .lent(let connection) = outcome else { return endTurn() }
-                self.connection = connection
-                process.onLoss[connection] = { [self] in lose() }
-                lock()
+                guard case .lent(let connection) = outcome,
+                    let session = SimulatedCheckOut(.transaction, first: first, turn: turn, on: connection, of: process)
+                else { return endTurn() }
+                open(session)
             }
         )
-        task.cancel(id, after: cancelAfter)
+        cancel(id)
     }
 
     /// Others have wanted the turn.
     private func takeTurnAnew() {
-        guard let turn else { return task.next() }
-        self.turn = nil
         process.ledger.yielded += 1
-        process.begin(turn, within: .zero, { $0.release(turn, now: $1) }) { [self] _ in
-            if isOver { task.next() } else { begin() }
-        }
+        patience = min(patience * 2, .seconds(60))
+        endTurn { [self] in if isOver { task.next() } else { begin() } }
     }
 
-    private func lock() {
-        run(
-            .transactionLock(key, mode, isTry: isTry),
-            deadline: deadline,
-            cancelAfter: cancelAfter,
-            lockWait: isTry ? nil : key,
-            renewals: isTry ? nil : renewals
-        ) { [self] outcome, reply in
-            if outcome == .settled(cause: .renewed), reply?.failure != nil { return lockAnew() }
-            guard case .settled = outcome, let reply, reply.failure == nil, reply.rows == [true],
-                let connection, let link = process.links[connection]
-            else { return end() }
-            claim(on: connection, link.session, isLastTry: false)
-        }
-    }
-
-    /// The wait was ended because it held up others.
-    private func lockAnew() {
-        renewals += 1
-        run(.endTransaction, cancelAfter: .seconds(30)) { [self] outcome, reply in
-            guard case .settled = outcome, reply?.failure == nil, !isOver else { return end() }
-            lock()
-        }
-    }
-
-    /// Whether the caller's time is up. (A call that is cancelled before it begins would not be cancelled at all.)
-    private var isOver: Bool { limit.map { $0 == .zero } ?? false }
-
-    /// The lock is granted, and the caller's when it is certain.
-    private func claim(on connection: ConnectionID, _ session: SimulatedSession, isLastTry: Bool) {
-        var isCertain = false
-        process.drive { isCertain = $0.guardLent(connection, now: $1) }
-        guard !isCertain else { return hold(on: session) }
-        guard !isLastTry else { return end() }
-        run(.work(.zero), cancelAfter: .seconds(30)) { [self] outcome, reply in
-            guard case .settled = outcome, reply?.failure == nil, self.connection == connection else { return end() }
-            claim(on: connection, session, isLastTry: true)
-        }
-    }
-
-    private func hold(on session: SimulatedSession) {
-        isHeld = true
-        if let turn { process.drive { engine, _ in engine.transactionGranted(turn) } }
-        process.held[lease] = key
-        process.grants[lease] = .held
-        process.ledger.begin(
-            .init(process: process.id, id: lease, key: key, mode: mode, session: session, isOrphan: !session.isAlive)
-        )
-        if let lease = process.ledger.lease(process: process.id, lease, key), !process.believes(in: lease) {
-            process.ledger.report("process \(process.id), \(self.lease) got key \(key) for a transaction, but can't be certain of it")
-        }
-        // Nobody but the caller ends a statement that the server never answers.
-        run(.work(process.chance.skewedDuration(process.profile.hold)), cancelAfter: .seconds(30)) { [self] _, _ in end() }
-    }
-
-    /// Apart from the turn's, since that ends later.
-    private var lease: RequestID { turn ?? RequestID(0) }
-
-    private func run(
-        _ statement: SimulatedStatement,
-        deadline: Instant? = nil,
-        cancelAfter: Duration?,
-        lockWait: AdvisoryKey? = nil,
-        renewals: Int? = nil,
-        completion: @escaping (Engine.Outcome, SimulatedReply?) -> Void
-    ) {
-        guard let connection else { return completion(.failed(.lost), nil) }
-        var reply: SimulatedReply?
-        let timeLeft = deadline.map { max(process.now.duration(to: $0), .zero) }
-        let limit = [timeLeft, cancelAfter].compactMap(\.self).min()
-        let id = process.call(
-            // From then on the connection has the usual time to answer, or is given up.
-            within: limit.map { $0 + process.profile.engine.responseTimeout + .milliseconds(1) },
-            { [process] engine, id, now in
-                process.statements[id] = .init(statement: statement) { reply = $0 }
-                engine.beginStatement(id, on: connection, deadline: deadline, lockWait: lockWait, renewals: renewals, now: now)
-            },
-            completion: { _, outcome in completion(outcome, reply) }
-        )
-        task.cancel(id, after: cancelAfter)
-    }
-
-    // MARK: Ending
-
-    private func end() {
-        endLease()
-        rollBack()
-    }
-
-    /// As `isRolledBack` does it: with a limit, after which the connection is given up.
-    private func rollBack() {
-        guard let connection else { return endTurn() }
-        var isClean = false
-        let timeout = process.profile.engine.responseTimeout
-        let deadline = process.now.advanced(by: timeout)
-        process.call(
-            within: timeout * 2 + .milliseconds(1),
-            { [process] engine, id, now in
-                process.statements[id] = .init(statement: .endTransaction) { isClean = $0.failure == nil }
-                engine.beginStatement(id, on: connection, deadline: deadline, now: now)
-            },
-            completion: { [self] _, _ in
-                if self.connection != nil {
-                    process.onLoss[connection] = nil
-                    self.connection = nil
-                    process.drive { [isClean] in $0.giveBack(connection, isClean: isClean, now: $1) }
+    private func open(_ session: SimulatedCheckOut) {
+        session.perform(
+            cancelAt: cancelAt,
+            { [self] in $0.open(deadline: deadline, isTry: isTry, waitsPlainly: process.waitsPlainly, now: $1) },
+            completion: { [self] outcome in
+                switch outcome {
+                case .done where first == nil:
+                    break
+                case .locked(let position):
+                    if let first { session.hold(first.key, first.mode, position) }
+                default:
+                    session.check(outcome, deadline: deadline, cancelAt: cancelAt, isTry: isTry)
+                    return giveBack(session)
                 }
-                endTurn()
+                process.ledger.transactionLocks += 1
+                goOn(session)
             }
         )
     }
 
-    private func endTurn() {
-        guard let turn else { return task.next() }
+    // MARK: The body
+
+    private func goOn(_ session: SimulatedCheckOut) {
+        session.check()
+        // A body that is cancelled or has lost its locks mostly ends.
+        guard rounds > 0, !(session.isGone || session.isAtEnd) || chance.happens(0.1) else { return end(session) }
+        rounds -= 1
+        if hasFailed, chance.happens(0.4) { return end(session) }
+        if chance.happens(0.3) { return lock(session) }
+        run(hasFailed && chance.happens(0.8) ? .rollBackToSavepoint(name) : statement, session)
+    }
+
+    private var name: String { chance.one(of: ["one", "two"]) }
+
+    private var statement: SimulatedBody {
+        switch chance.number(0...99) {
+        case 0: .commit(chained: chance.happens(0.5))
+        case 1: .rollBack(chained: chance.happens(0.5))
+        case 2...12: .mistake
+        case 13...37: .savepoint(name)
+        case 38...47: .releaseSavepoint(name)
+        case 48...57: .rollBackToSavepoint(name)
+        default: .work(chance.skewedDuration(process.profile.hold))
+        }
+    }
+
+    private func run(_ statement: SimulatedBody, _ session: SimulatedCheckOut) {
+        let limit = chance.happens(0.1) ? process.now.advanced(by: chance.skewedDuration(process.profile.hold)) : nil
+        let sql = statement.sql(chance)
+        let mayLock = chance.happens(0.1)
+        // What runs may outlive the body, whose end ends it.
+        if chance.happens(0.05) { process.plan(after: chance.skewedDuration(process.profile.hold)) { session.beginEnd() } }
+        session.perform(body: statement, cancelAt: limit, { $0.run(sql, mayLock: mayLock, now: $1) }) { [self] outcome in
+            if case .done = outcome { hasFailed = false } else { hasFailed = true }
+            if case .unusable = outcome, process.profile.isCalm, !session.hasLostLocks {
+                process.ledger.report("process \(process.id) is refused a statement, though no lock was lost")
+            }
+            goOn(session)
+        }
+    }
+
+    private func lock(_ session: SimulatedCheckOut) {
+        let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
+        let isTry = chance.happens(0.3)
+        // What holds locks while it waits for others may form a ring. So every wait has a limit.
+        let deadline = process.now.advanced(by: isTry ? .seconds(30) : chance.skewedDuration(process.profile.patience))
+        let cancelAt = chance.happens(0.2) ? process.now.advanced(by: chance.skewedDuration(process.profile.patience)) : nil
+        session.perform(
+            cancelAt: cancelAt,
+            { [process] in $0.lock(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: process.waitsPlainly, now: $1) },
+            completion: { [self] outcome in
+                switch outcome {
+                case .locked(let position):
+                    session.hold(key, mode, position)
+                    process.ledger.transactionLocks += 1
+                case .unusable, .atEnd:
+                    hasFailed = true
+                default:
+                    // What has failed before fails again.
+                    if !hasFailed { session.check(outcome, deadline: deadline, cancelAt: cancelAt, isTry: isTry) }
+                    if case .failed = outcome { hasFailed = true }
+                }
+                goOn(session)
+            }
+        )
+    }
+
+    // MARK: Ending
+
+    private func end(_ session: SimulatedCheckOut) {
+        session.beginEnd()
+        // Nothing of the body counts on its locks from now on.
+        session.letGoOfAll()
+        if chance.happens(hasFailed ? 0.3 : 0.7) { commit(session) } else { rollBack(session) }
+    }
+
+    private func commit(_ session: SimulatedCheckOut) {
+        let number = session.number
+        session.perform {
+            $0.commit(now: $1)
+        } completion: { [self] outcome in
+            switch outcome {
+            case .commitAnswered(tag: "COMMIT"):
+                process.ledger.commits += 1
+                if let number { process.server.checkCommitted(number) }
+            case .commitUnknown:
+                process.ledger.unknownCommits += 1
+            default:
+                process.ledger.refusedCommits += 1
+                if let number { process.server.checkRolledBack(number) }
+            }
+            giveBack(session)
+        }
+    }
+
+    private func rollBack(_ session: SimulatedCheckOut) {
+        let number = session.number
+        session.perform {
+            $0.rollBack(now: $1)
+        } completion: { [self] _ in
+            if let number { process.server.checkRolledBack(number) }
+            giveBack(session)
+        }
+    }
+
+    private func giveBack(_ session: SimulatedCheckOut) {
+        session.giveBack()
+        endTurn()
+    }
+
+    private func endTurn(then goOn: (() -> Void)? = nil) {
+        let goOn = goOn ?? { [task] in task.next() }
+        guard let turn else { return goOn() }
         self.turn = nil
-        process.begin(turn, within: .zero, { $0.release(turn, now: $1) }) { [task] _ in task.next() }
-    }
-
-    private func lose() {
-        connection = nil
-        if let turn { process.engine.transactionReleased(turn, now: process.now) }
-        _ = process.grants[lease]?.end(.lost)
-        endLease()
-    }
-
-    private func endLease() {
-        guard isHeld else { return }
-        isHeld = false
-        _ = process.grants[lease]?.beginRelease()
-        process.grants[lease] = nil
-        process.held[lease] = nil
-        process.ledger.end(process: process.id, lease, key)
+        process.begin(turn, within: .zero, { $0.release(turn, now: $1) }) { _ in goOn() }
     }
 }

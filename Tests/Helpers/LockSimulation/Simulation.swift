@@ -101,6 +101,7 @@ package final class Simulation {
     private func makeTrouble() {
         let links = processes.flatMap { $0.links.sorted { $0.key < $1.key }.map(\.value) }
         switch chance.number(0...9) {
+        case 0 where profile.promotions: server.promote(after: chance.skewedDuration(.zero ... .seconds(15)))
         case 0: server.restart(after: chance.skewedDuration(.zero ... .seconds(15)))
         case 1, 2: server.randomSession()?.terminate()
         // An administrator cancels whatever somebody runs.

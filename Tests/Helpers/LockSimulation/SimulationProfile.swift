@@ -21,6 +21,14 @@ struct SimulationProfile {
     /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
     var triesPassTheQueue: Bool
 
+    /// Whether sessions keep our settings: not those behind a pooler of transactions.
+    var hasSettings = true
+    /// Whether the role has settings of its own, and whether its transactions are deferrable.
+    var hasRoleSettings = false
+    var roleDefers = false
+    /// PL/pgSQL is not to be had.
+    var waitsPlainly = false
+
     /// Whether the server shows nobody what sessions do.
     var hidesActivity = false
 
@@ -43,6 +51,8 @@ struct SimulationProfile {
     var troubleEvery: Duration?
     /// A process stands still about this often.
     var freezeEvery: Duration?
+    /// Now and then another server is promoted.
+    var promotions = false
     /// One process shuts down, and one crashes, in the middle of it all.
     var departures = false
 
@@ -84,6 +94,19 @@ struct SimulationProfile {
     /// slow as is allowed.
     var releaseLimit: Duration { engine.responseTimeout * 3 + .seconds(1) }
 
+    /// What the machines of checked-out sessions go by.
+    var settings: CheckedOutSession.Settings {
+        var settings = CheckedOutSession.Settings()
+        settings.isLeased = engine.lease != nil
+        settings.answerLimit = engine.lease.map { min($0, engine.responseTimeout) } ?? engine.responseTimeout
+        settings.commitLimit = engine.responseTimeout
+        settings.isFencing = engine.isFencing
+        settings.hasSettings = hasSettings
+        settings.hasRoleSettings = hasRoleSettings
+        settings.mayDefer = roleDefers
+        return settings
+    }
+
     init(seed: UInt64) {
         let chance = Chance(seed: seed)
         processes = chance.number(1...4)
@@ -122,6 +145,10 @@ struct SimulationProfile {
         engine.isFencing = engine.maximumConnections - engine.maximumCarriers >= 2 && chance.happens(0.4)
         engine.lookInterval = chance.one(of: [nil, .milliseconds(5), .milliseconds(100), .seconds(1)])
         harms = chance.one(of: [0, 0.1, 0.5])
+        hasSettings = !chance.happens(0.1)
+        hasRoleSettings = hasSettings && chance.happens(0.3)
+        roleDefers = hasRoleSettings && chance.happens(0.5)
+        waitsPlainly = chance.happens(0.1)
         if chance.happens(0.05) { becomeFleet(chance) }
         guard !isFleet, chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
@@ -130,6 +157,7 @@ struct SimulationProfile {
         fatalConnectFailures = chance.one(of: [0, 0, 0.05])
         troubleEvery = chance.one(of: [nil, .milliseconds(20), .milliseconds(300), .seconds(3)])
         departures = chance.happens(0.3)
+        promotions = chance.happens(0.3)
         hidesActivity = chance.happens(0.2)
         if chance.happens(0.4) { freezeEvery = chance.one(of: [.milliseconds(300), .seconds(3), .seconds(10)]) }
     }

@@ -21,12 +21,23 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case claimedInDoubt
         /// Locks of explicit sessions.
         case sessionLocks
+        /// Locks of transactions.
+        case transactionLocks
+        /// Locks that were released by an error in their transaction, or by its body.
+        case releasedByServer
+        case commits
+        /// Those that were not answered.
+        case unknownCommits
+        /// Transactions that were to be committed, and were rolled back.
+        case refusedCommits
         /// Sessions that were ended for their silence.
         case expired
         /// Processes that stood still for a while.
         case freezes
         /// Those of them that held something which the server took away meanwhile.
         case outlived
+        /// Other servers that were promoted.
+        case promotions
         /// Fencing tokens.
         case tokens
         /// The server's lock table was full.
@@ -56,6 +67,12 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .suspected: ledger.suspected,
             .claimedInDoubt: ledger.claimedInDoubt,
             .sessionLocks: ledger.sessionLocks,
+            .transactionLocks: ledger.transactionLocks,
+            .releasedByServer: ledger.releasedByServer,
+            .commits: ledger.commits,
+            .unknownCommits: ledger.unknownCommits,
+            .refusedCommits: ledger.refusedCommits,
+            .promotions: ledger.promotions,
             .expired: ledger.expired,
             .freezes: ledger.freezes,
             .outlived: ledger.outlived,

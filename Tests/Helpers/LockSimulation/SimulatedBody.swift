@@ -1,0 +1,55 @@
+import LockCore
+
+/// What the body of a scope asks its session for: SQL that only the server understands.
+enum SimulatedBody {
+    case work(Duration)
+    case mistake
+    case savepoint(String)
+    case releaseSavepoint(String)
+    case rollBackToSavepoint(String)
+    case begin
+    case commit(chained: Bool)
+    case rollBack(chained: Bool)
+    /// Sets `default_transaction_deferrable`.
+    case setDeferrable(Bool)
+
+    /// In one of several ways to write it.
+    func sql(_ chance: Chance) -> String {
+        switch self {
+        case .work: "SELECT 1"
+        case .mistake: "SELECT 1 / 0"
+        case .savepoint(let name): "\(chance.one(of: ["SAVEPOINT", "savepoint"])) \(spelled(name, chance))"
+        case .releaseSavepoint(let name): "\(chance.one(of: ["RELEASE", "RELEASE SAVEPOINT"])) \(spelled(name, chance))"
+        case .rollBackToSavepoint(let name): "\(chance.one(of: ["ROLLBACK TO", "ROLLBACK TO SAVEPOINT"])) \(spelled(name, chance))"
+        case .begin: "BEGIN"
+        case .commit(let isChained): isChained ? "COMMIT AND CHAIN" : "COMMIT"
+        case .rollBack(let isChained): isChained ? "ROLLBACK AND CHAIN" : "ROLLBACK"
+        case .setDeferrable(let isOn): "SET default_transaction_deferrable = \(isOn ? "on" : "off")"
+        }
+    }
+
+    private func spelled(_ name: String, _ chance: Chance) -> String {
+        chance.one(of: [name, "\"\(name)\"", "\(name);", "U&\"\(name)\"", "/* savepoint one */ \(name)", "\(name) -- savepoint two"])
+    }
+
+    /// What the server calls it.
+    var tag: String {
+        switch self {
+        case .work, .mistake: "SELECT 1"
+        case .savepoint: "SAVEPOINT"
+        case .releaseSavepoint: "RELEASE"
+        case .rollBackToSavepoint, .rollBack: "ROLLBACK"
+        case .begin: "BEGIN"
+        case .commit: "COMMIT"
+        case .setDeferrable: "SET"
+        }
+    }
+
+    /// Whether a transaction that has failed runs it all the same.
+    var endsFailure: Bool {
+        switch self {
+        case .rollBackToSavepoint, .commit, .rollBack: true
+        case .work, .mistake, .savepoint, .releaseSavepoint, .begin, .setDeferrable: false
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import LockCore
+
+// What the engine asks for.
+extension SimulatedSession {
+    func run(_ statement: SimulatedStatement) {
+        guard case .running(let strike) = activity else { return }
+        switch statement {
+        case .heartbeat:
+            finish(SimulatedReply())
+        case .commit:
+            if block.state == .none { server.ledger.report("session \(id) commits without a transaction") }
+            letGo(block.end())
+            finish(SimulatedReply(failure: strike))
+        case .own(let own):
+            run(own, strike)
+        case _ where block.state == .aborted:
+            finish(SimulatedReply(failure: .aborted))
+        case .begin:
+            if strike == nil { block.begin(server.nextBlock()) }
+            finish(SimulatedReply(failure: strike))
+        case .probe(let target):
+            finish(SimulatedReply(rows: strike == nil ? sight(of: target) : [], failure: strike))
+        case .look(let targets):
+            finish(SimulatedReply(rows: strike == nil ? look(at: targets) : [], failure: strike))
+        case .countLocks:
+            finish(SimulatedReply(count: strike == nil ? server.countLocks() : nil, failure: strike))
+        case .position:
+            if strike == nil { flush(server.writeRecord()) } else { finish(SimulatedReply(failure: strike)) }
+        case .batch(let batch):
+            finish(run(batch, strike))
+        case .wait(let key, let mode, let limit):
+            if !heldKeys.isEmpty { server.ledger.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
+            ask(key, claim(mode), limit: limit, strike)
+        case .releaseAll:
+            guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
+            if !heldKeys.isEmpty { server.ledger.provedHeld += 1 }
+            giveAll()
+            finish(SimulatedReply(rows: [true]))
+        case .changeMode(let key, let mode):
+            finish(runChange(key, mode, strike))
+        case .cancel(let target, let aim, let onlyLockWaits):
+            runCancel(target, aim, onlyLockWaits, strike)
+        }
+    }
+
+    /// What the server shows of another session: see `Engine.Sighting`.
+    private func sight(of target: SimulatedSession?) -> [Bool] {
+        guard let target, target.isAlive else { return [] }
+        guard !server.profile.hidesActivity else { return [false, false, false] }
+        return [true, target.isActive, target.isActive]
+    }
+
+    /// Which of them harm somebody by waiting. That is drawn, since the model knows no index builds.
+    private func look(at targets: [SimulatedSession?]) -> [Bool] {
+        let isBuilding = server.chance.happens(0.5)
+        return targets.flatMap { target in
+            [target?.isBlocked == true && server.chance.happens(server.profile.harms), isBuilding]
+        }
+    }
+
+    /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.
+    /// A record waits twice, and is answered within the lease all the same.
+    func waitForDisk() -> Duration {
+        let limit = min(.milliseconds(500), (server.profile.engine.lease ?? .seconds(2)) / 4)
+        return server.chance.happens(0.3) ? server.chance.skewedDuration(.zero...limit) : .zero
+    }
+
+    func flush(_ position: WALPosition) {
+        plan(waitForDisk()) { [unowned self] in
+            guard case .running(let strike) = activity else { return }
+            finish(SimulatedReply(position: strike == nil ? position : nil, failure: strike))
+        }
+    }
+
+    /// The keys before the error stand; the one at which it happened may be taken all the same. Of the row at which it
+    /// happened nothing is reported.
+    func run(_ batch: Engine.Batch, _ strike: Failure?) -> SimulatedReply {
+        var reply = SimulatedReply()
+        let end = strike == nil ? batch.keys.count : server.chance.number(0...batch.keys.count - 1)
+        for key in batch.keys.prefix(end) {
+            if batch.kind.verb == .tryLock, server.isFull(for: key) {
+                reply.failure = .full
+                reply.rows.removeLast(reply.rows.count % Engine.Batch.keysPerRow)
+                return reply
+            }
+            reply.rows.append(batch.kind.verb == .tryLock ? take(key, claim(batch.kind.mode)) : give(key, claim(batch.kind.mode)))
+        }
+        if strike != nil, batch.kind.verb == .tryLock, server.chance.happens(0.3) {
+            _ = take(batch.keys[end], claim(batch.kind.mode))
+        }
+        reply.failure = strike
+        if strike != nil { reply.rows.removeLast(end % Engine.Batch.keysPerRow) }
+        return reply
+    }
+
+    private func runChange(_ key: AdvisoryKey, _ mode: Mode, _ strike: Failure?) -> SimulatedReply {
+        let other: Mode = mode == .shared ? .exclusive : .shared
+        guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
+        guard take(key, claim(mode)) else { return SimulatedReply(failure: strike) }
+        if mode == .exclusive { noteTenure(of: key) }
+        guard strike == nil || server.chance.happens(0.5) else { return SimulatedReply(failure: strike) }
+        return SimulatedReply(rows: [give(key, claim(other), keeping: claim(mode))], failure: strike)
+    }
+
+    private func runCancel(_ target: SimulatedSession?, _ aim: SimulatedCancelAim, _ onlyLockWaits: Bool, _ strike: Failure?) {
+        if server.profile.cancelsForbidden {
+            return finish(SimulatedReply(failure: Failure(.statement, "permission denied", sqlState: "42501")))
+        }
+        guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
+        guard let target, target.isAlive, onlyLockWaits ? target.isBlocked : target.isActive else {
+            return finish(SimulatedReply())
+        }
+        // The signal arrives before the answer, but what it meets may be something else by then. It arrives also if the session ends
+        // meanwhile that has sent it.
+        let most: Duration = server.chance.happens(0.1) ? .milliseconds(200) : .milliseconds(1)
+        server.agenda.plan(after: server.chance.skewedDuration(.zero...most)) { [weak self, epoch] in
+            target.signal(.cancelledByServer, aim)
+            if let self, isAlive, self.epoch == epoch { finish(SimulatedReply(rows: [true])) }
+        }
+    }
+}
