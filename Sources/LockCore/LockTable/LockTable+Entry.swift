@@ -47,7 +47,7 @@ extension LockTable {
         private var change: Change?
         private var handOns = 0
         private var heldSince = Instant(nanoseconds: 0)
-        /// After the hand-on limit the place is behind the others in the server's queue: a try could barge past them.
+        /// The server has refused a try, so what is asked for next is waited for in its queue.
         private var mustQueue = false
         private var hasServerPlace = false
         /// The server has been asked for it before, for somebody who may still wait.
@@ -260,8 +260,8 @@ extension LockTable.Entry {
         let next = isNext ? request?.mode : nil
         switch server {
         case .held(let mode, on: let connection) where sessionHolders == 0:
-            // Whoever is next is asked for behind the other processes, since the hand-on limit was reached.
-            mustQueue = next == mode
+            // If the hand-on limit was reached, the lock is asked for again behind the unlock, by a try: the server gives it to a session
+            // that waits in its queue in the moment of the unlock, and refuses the try then. Where none waits, a try costs less than a wait.
             server = .unlocking(mode, on: connection)
             actions.append(.unlock(key, mode, on: connection))
         case .none:

@@ -176,6 +176,7 @@ struct EngineDeadlineTests {
         script.acquire(3, within: .milliseconds(1500))
         script.passToNextWake()
         script.answered(1, true)
+        script.answered(1, false)
         script.connected(2)
         let (outcome, _) = Self.end(of: 3, &script) { $0.sighted(.active(isHeard: true)) }
         #expect(outcome == Self.taken)

@@ -3,7 +3,10 @@ import Testing
 
 @Suite("The lock table's hand-on")
 struct LockTableHandOnTests {
-    @Test("passes the lock on as often as the limit allows, then asks behind the others", arguments: [0, 1, 16])
+    @Test(
+        "passes the lock on as often as the limit allows, then asks the server again, and waits there if that refuses it",
+        arguments: [0, 1, 16]
+    )
     func count(limit: Int) {
         var script = TableScript(limit: HandOnLimit(count: limit, duration: .seconds(60)))
         for id in 0...UInt64(limit + 1) { _ = script.request(RequestID(id)) }
@@ -13,7 +16,8 @@ struct LockTableHandOnTests {
         }
         let last = RequestID(UInt64(limit))
         #expect(script.release(last) == [.unlock(1, .exclusive, on: 1)])
-        #expect(script.unlocked() == [.released(last), .waitLock(1, .exclusive)])
+        #expect(script.unlocked() == [.released(last), .tryLock(1, .exclusive)])
+        #expect(script.notGranted() == [.waitLock(1, .exclusive)])
         // From the server's next grant on it is counted anew.
         #expect(script.granted(on: 2) == [.grant(RequestID(UInt64(limit + 1)))])
     }
@@ -51,7 +55,7 @@ struct LockTableHandOnTests {
         #expect(script.request(3, .shared) == [])
         _ = script.release(1)
         #expect(script.release(2) == [.unlock(1, .shared, on: 1)])
-        #expect(script.unlocked() == [.released(2), .waitLock(1, .shared)])
+        #expect(script.unlocked() == [.released(2), .tryLock(1, .shared)])
     }
 
     @Test("tries, and does not queue, for another mode than the one given back")

@@ -108,7 +108,7 @@ struct LockTableQueueTests {
         _ = script.granted()
         _ = script.request(2)
         #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
-        #expect(script.lost() == [.releaseFailed(1, .lost), .waitLock(1, .exclusive)])
+        #expect(script.lost() == [.releaseFailed(1, .lost), .tryLock(1, .exclusive)])
     }
 
     @Test("fails whoever wants a key that the server can't be asked for")
