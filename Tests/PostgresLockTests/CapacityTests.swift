@@ -96,7 +96,11 @@ struct CapacityTests {
         #expect(try !database.server.serverLog().contains("out of shared memory"))
     }
 
-    @Test("several managers together leave room in it, too: each asks how much of it is taken before it takes more", .server(small))
+    @Test(
+        "several managers together leave room in it, too: each asks how much of it is taken before it takes more",
+        .server(small),
+        .direct("a pooler keeps connections, of which this server has few")
+    )
     func fleet() async throws {
         let database = try TestDatabase.get()
         // Any two of them would fill what is promised.

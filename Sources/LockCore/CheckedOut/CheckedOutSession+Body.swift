@@ -40,20 +40,24 @@ extension CheckedOutSession {
         return settle(heldLocks.map { .isHeld($0.key, $0.mode) }, for: .looking(body), now: now)
     }
 
-    /// The lock that the transaction was begun with, then the others.
+    /// The lock that the transaction was begun with, then the others: those that are below an exclusive one at last.
     private var heldLocks: [(key: AdvisoryKey, mode: Mode)] {
         (first.map { [$0] } ?? []) + holdings.map { (key: $0.key, mode: $0.value) }.sorted { $0.key < $1.key }
+            + sharedBelow.sorted().map { (key: $0, mode: .shared) }
     }
 
     mutating func looked(_ body: Body, _ answer: Answer, now: Instant) -> Step {
+        if let failure = answer.failure {
+            // It has aborted the transaction, behind what the body has rolled back to.
+            _ = savepoints.note(body.sql, tag: body.tag)
+            noteAbort(because: .failed(failure))
+            return end(.failed(.failed(failure)))
+        }
         let locks = heldLocks
         guard answer.replies.count == locks.count else { return noteSavepoints(of: body, now: now) }
         let answers = answer.replies.map(\.rows.first)
-        for (lock, isHeld) in zip(locks, answers) where isHeld == false {
-            letGo(lock.key)
-            note(.rolledBack(lock.key))
-        }
         guard first == nil || answers[0] != false else { return endBySQL(nil) }
+        for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where isHeld == false { rollBack(lock.key) }
         return noteSavepoints(of: body, now: now)
     }
 

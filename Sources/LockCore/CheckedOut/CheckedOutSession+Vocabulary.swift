@@ -166,8 +166,8 @@ extension CheckedOutSession {
         case granted
         /// An error has released these: all that the transaction held, or what it has locked since the latest savepoint.
         case released([AdvisoryKey], isAll: Bool, because: Engine.Outcome?)
-        /// The body has rolled back to before this lock.
-        case rolledBack(AdvisoryKey)
+        /// The body has rolled back to before this lock; what it is held in now, if it was shared before.
+        case rolledBack(AdvisoryKey, to: Mode?)
         /// Nothing is held any more that is to be looked after.
         case unguarded
         /// After an error, the lock was found to be held, or not.

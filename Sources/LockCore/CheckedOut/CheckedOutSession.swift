@@ -33,6 +33,8 @@ package struct CheckedOutSession: Sendable {
     package private(set) var holdings: [AdvisoryKey: Mode] = [:]
     /// Once the last operation has ended: whether the session is certainly as good as new.
     package var isClean = false
+    /// Those that were locked shared before they were locked exclusively, and are so still, below that.
+    private(set) var sharedBelow: Set<AdvisoryKey> = []
     /// Why the session is gone, if it is.
     package private(set) var loss: Failure?
     /// Whether the body is over: nothing more is sent for it.
@@ -106,13 +108,26 @@ package struct CheckedOutSession: Sendable {
     mutating func hold(_ key: AdvisoryKey, _ mode: Mode) {
         let held = holdings[key] ?? (first?.key == key ? first?.mode : nil)
         guard held == nil || (held == .shared && mode == .exclusive) else { return }
+        if holdings[key] == .shared { sharedBelow.insert(key) }
         holdings[key] = mode
         savepoints.noteLock(key)
     }
 
     mutating func letGo(_ key: AdvisoryKey) {
         holdings[key] = nil
+        sharedBelow.remove(key)
         savepoints.forget(key)
+    }
+
+    /// The body has rolled back to before this lock. One that was shared before is so again.
+    mutating func rollBack(_ key: AdvisoryKey) {
+        if sharedBelow.remove(key) != nil {
+            holdings[key] = .shared
+            events.append(.rolledBack(key, to: .shared))
+        } else {
+            letGo(key)
+            events.append(.rolledBack(key, to: nil))
+        }
     }
 
     /// An error has released what the transaction had locked since the latest savepoint that is certain, long before the rollback.

@@ -241,7 +241,11 @@ final class SimulatedCheckOut {
                 ledger.report("process \(process.id): \(keys) are called lost, and session \(session.id) holds them")
             }
             release(keys)
-        case .rolledBack(let key):
+        case .rolledBack(let key, to: let mode?):
+            guard let lock = locks[key] else { break }
+            locks[key]?.mode = mode
+            ledger.change(process: process.id, lock.id, key, to: mode)
+        case .rolledBack(let key, to: nil):
             ledger.releasedByServer += 1
             release([key])
         case .unguarded:

@@ -16,6 +16,8 @@ final class SimulatedTransaction {
     private var rounds: Int
     /// Whether a statement of the body has failed, and it has not done anything about that.
     private var hasFailed = false
+    /// Whether the body has sent a COMMIT of its own, which may be carried out although its answer is lost.
+    private var mayBeCommitted = false
 
     private var chance: Chance { task.chance }
 
@@ -133,6 +135,7 @@ final class SimulatedTransaction {
     private func run(_ statement: SimulatedBody, _ session: SimulatedCheckOut) {
         let limit = chance.happens(0.1) ? process.now.advanced(by: chance.skewedDuration(process.profile.hold)) : nil
         let sql = statement.sql(chance)
+        if case .commit = statement { mayBeCommitted = true }
         let mayLock = chance.happens(0.1)
         // What runs may outlive the body, whose end ends it.
         if chance.happens(0.05) { process.plan(after: chance.skewedDuration(process.profile.hold)) { session.beginEnd() } }
@@ -193,7 +196,7 @@ final class SimulatedTransaction {
                 process.ledger.unknownCommits += 1
             default:
                 process.ledger.refusedCommits += 1
-                if let number { process.server.checkRolledBack(number) }
+                if let number, !mayBeCommitted { process.server.checkRolledBack(number) }
             }
             giveBack(session)
         }
@@ -204,7 +207,7 @@ final class SimulatedTransaction {
         session.perform {
             $0.rollBack(now: $1)
         } completion: { [self] _ in
-            if let number { process.server.checkRolledBack(number) }
+            if let number, !mayBeCommitted { process.server.checkRolledBack(number) }
             giveBack(session)
         }
     }
