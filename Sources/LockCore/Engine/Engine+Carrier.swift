@@ -11,6 +11,8 @@ extension Engine {
             guard isFree(carriers[index]) else { continue }
             sendRound(index, now: now)
         }
+        // The last free carrier may be busy now, and another one have been silent for too long.
+        if isSomethingToDo { noteOverdue(now: now) }
     }
 
     private mutating func sendRound(_ index: Int, now: Instant) {

@@ -26,14 +26,29 @@ struct EngineOverdueTests {
         #expect(script.heldKeys.sorted() == [1, 2, 4])
     }
 
+    @Test("that nothing waited for is replaced in the turn in which something does")
+    func laterNeed() {
+        var script = EngineScript { $0.maximumCarriers = 2 }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(2, .exclusive, 2)
+        #expect(script.acquire(3, .exclusive, 3) == [.connect(2, .carrier)])
+        script.connected(2)
+        script.answered(2, true)
+        #expect(script.pass(.seconds(3)) == [], "The second one is free.")
+        #expect(script.acquire(4, .exclusive, 4) == [.submit(2, .tryLock(4))])
+        #expect(script.acquire(5, .exclusive, 5) == [.connect(3, .carrier)])
+        #expect(script.wake.map { $0 > script.now } == true)
+    }
+
     @Test("is not replaced beyond the pool's limit, and an idle connection makes room")
     func limit() {
         var script = Self.silent(maximumConnections: 2)
         script.on { $0.lend(80, now: $1) }
         script.connected(2)
         #expect(script.pass(.seconds(3)) == [])
-        #expect(script.on { $0.giveBack(2, isClean: true, now: $1) } == [])
-        #expect(script.pass(.seconds(1)) == [.close(2), .connect(3, .carrier)])
+        #expect(script.on { $0.giveBack(2, isClean: true, now: $1) } == [.close(2), .connect(3, .carrier)])
         #expect(script.connected(3) == [.submit(3, .tryLock(3))])
     }
 
