@@ -20,8 +20,11 @@ struct RunSignalTests {
     func terminal() async throws {
         let server = try await SharedServer.get()
         let terminal = try PseudoTerminal()
-        let script =
-            "trap 'echo interrupted' INT; echo up; while read -r line </dev/null; do :; done; n=0; while [ $n -lt 75 ]; do sleep 0.02; n=$((n + 1)); done"
+        // Until it is interrupted, however late that is, and then long enough for a second signal to be seen.
+        let script = """
+            n=-1; trap 'echo interrupted; n=0' INT; echo up
+            while [ $n -lt 75 ]; do sleep 0.02; [ $n -lt 0 ] || n=$((n + 1)); done
+            """
         let run = try LaunchedPglock(
             ["run", SharedServer.freshName(), "bash", "-c", script],
             url: server.url,
