@@ -278,6 +278,20 @@ struct ConnectingTests {
         }
     }
 
+    @Test("a host whose session has been silent comes after the others", .server(), .direct("the hosts are the server's"))
+    func silentHost() async throws {
+        let database = try TestDatabase.get()
+        let (folder, port) = (database.server.socketDirectory, database.server.port)
+        // Two names for one server.
+        let string = "host='\(folder),\(folder)/.' port='\(port),\(port)' dbname='\(database.name)' user='postgres'"
+        let connector = Connector(oldestServer: 120_000)
+        let first = try await connect(connector, string).get().raw.session
+        #expect(first.host == folder)
+        connector.noteSilence(first)
+        let second = try await connect(connector, string).get().raw.session
+        #expect(second.host == folder + "/.")
+    }
+
     @Test("an error about several hosts tells what is wrong with each")
     func message() async throws {
         let locks = try LockManager(configuration: .init(url: "host=/nowhere,/elsewhere,127.0.0.1 port=1 dbname=x user=y"))

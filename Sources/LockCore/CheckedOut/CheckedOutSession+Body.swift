@@ -37,7 +37,12 @@ extension CheckedOutSession {
         if transaction == .none || body.tag == "COMMIT" { return endBySQL(nil) }
         // A rollback is one to a savepoint, or the transaction is chained to another one.
         guard body.tag == "ROLLBACK", !heldKeys.isEmpty else { return noteSavepoints(of: body, now: now) }
-        return settle(heldLocks.map { .isHeld($0.key, $0.mode) }, for: .looking(body), now: now)
+        return look(body, now: now)
+    }
+
+    private mutating func look(_ body: Body, now: Instant) -> Step {
+        let locks = heldLocks
+        return settle(locks.map { .isHeld($0.key, $0.mode) }, for: .looking(body, locks), now: now)
     }
 
     /// The lock that the transaction was begun with, then the others: those that are below an exclusive one at last.
@@ -46,18 +51,24 @@ extension CheckedOutSession {
             + sharedBelow.sorted().map { (key: $0, mode: .shared) }
     }
 
-    mutating func looked(_ body: Body, _ answer: Answer, now: Instant) -> Step {
+    mutating func looked(_ body: Body, _ locks: [(key: AdvisoryKey, mode: Mode)], _ answer: Answer, now: Instant) -> Step {
         if let failure = answer.failure {
             // It has aborted the transaction, behind what the body has rolled back to.
             _ = savepoints.note(body.sql, tag: body.tag)
             noteAbort(because: .failed(failure))
             return end(.failed(.failed(failure)))
         }
-        let locks = heldLocks
-        guard answer.replies.count == locks.count else { return noteSavepoints(of: body, now: now) }
+        guard answer.loss == nil else { return noteSavepoints(of: body, now: now) }
+        guard answer.replies.count == locks.count else {
+            let failure = Failure(.connectionLost, "Which locks a rollback has released can't be found out.")
+            giveUp(failure)
+            return end(.failed(.failed(failure)))
+        }
         let answers = answer.replies.map(\.rows.first)
         guard first == nil || answers[0] != false else { return endBySQL(nil) }
         for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where isHeld == false { rollBack(lock.key) }
+        // One that was told of meanwhile may have been taken before the rollback.
+        guard heldLocks.allSatisfy({ lock in locks.contains { $0 == lock } }) else { return look(body, now: now) }
         return noteSavepoints(of: body, now: now)
     }
 

@@ -58,6 +58,7 @@ package struct CheckedOutSession: Sendable {
 
     var operation: Operation?
     private var events: [Event] = []
+    private var changedKeys: [AdvisoryKey] = []
 
     package init(_ scope: Scope, first: (key: AdvisoryKey, mode: Mode)? = nil, _ settings: Settings) {
         self.scope = scope
@@ -96,6 +97,12 @@ package struct CheckedOutSession: Sendable {
         noteAbort(because: nil)
     }
 
+    /// The keys of ``holdings`` that have changed since they were asked for last; some maybe several times.
+    package mutating func takeChangedKeys() -> [AdvisoryKey] {
+        defer { changedKeys = [] }
+        return changedKeys
+    }
+
     package mutating func nextEvent() -> Event? {
         events.isEmpty ? nil : events.removeFirst()
     }
@@ -110,11 +117,13 @@ package struct CheckedOutSession: Sendable {
         guard held == nil || (held == .shared && mode == .exclusive) else { return }
         if holdings[key] == .shared { sharedBelow.insert(key) }
         holdings[key] = mode
+        changedKeys.append(key)
         savepoints.noteLock(key)
     }
 
     mutating func letGo(_ key: AdvisoryKey) {
         holdings[key] = nil
+        changedKeys.append(key)
         sharedBelow.remove(key)
         savepoints.forget(key)
     }
@@ -123,6 +132,8 @@ package struct CheckedOutSession: Sendable {
     mutating func rollBack(_ key: AdvisoryKey) {
         if sharedBelow.remove(key) != nil {
             holdings[key] = .shared
+            changedKeys.append(key)
+            savepoints.noteRolledBack(key)
             events.append(.rolledBack(key, to: .shared))
         } else {
             letGo(key)
@@ -188,7 +199,7 @@ package struct CheckedOutSession: Sendable {
         events.append(.invariantBroken(what))
         giveUp(Failure(.connectionLost, "Of the session something was true that can't be: \(what)."))
         isClean = false
-        return .end(.failed(.failed(loss ?? Engine.suspect)))
+        return end(.failed(.failed(loss ?? Engine.suspect)))
     }
 
     /// An operation was begun while one is under way.
@@ -237,7 +248,7 @@ package struct CheckedOutSession: Sendable {
         case .preparing(let next): return prepared(for: next, answer, now: now)
         case .settingBase(let next): return baseSet(next, answer, now: now)
         case .running(let body, let submission): return bodyRun(body, submission.failure(replies, outcome), answer, now: now)
-        case .looking(let body): return looked(body, answer, now: now)
+        case .looking(let body, let locks): return looked(body, locks, answer, now: now)
         case .endingBegun: return end(.begunBySQL)
         case .unlocking(let key, let batches): return unlocked(key, batches, answer)
         case .committing: return committed(answer)
@@ -278,7 +289,7 @@ package struct CheckedOutSession: Sendable {
         case settingBase(BaseFor)
         case running(Body, Submission)
         /// Which locks the body's rollback has taken along.
-        case looking(Body)
+        case looking(Body, [(key: AdvisoryKey, mode: Mode)])
         case endingBegun
         case unlocking(AdvisoryKey, [Engine.Batch])
         case committing

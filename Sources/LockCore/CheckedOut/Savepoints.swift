@@ -36,6 +36,11 @@ struct Savepoints {
         if isBaseSet { exposed.insert(key) }
     }
 
+    /// A lock is held again as it was before our latest savepoint, if it was held then.
+    mutating func noteRolledBack(_ key: AdvisoryKey) {
+        if sheltered.contains(key) { exposed.remove(key) }
+    }
+
     /// A lock is not there any more.
     mutating func forget(_ key: AdvisoryKey) {
         exposed.remove(key)

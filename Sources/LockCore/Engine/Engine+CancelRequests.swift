@@ -42,6 +42,7 @@ extension Engine {
     /// No shared session is left that could carry them out, and none is being opened.
     mutating func sendCancelsOutOfBand() {
         for target in pendingCancels {
+            sessions.update(target) { $0.noteCancelTaken() }
             actions.append(.cancelOutOfBand(target))
         }
         pendingCancels.removeAll()

@@ -4,9 +4,8 @@ import LibPQ
 final class HeldModes: Sendable {
     private let modes = Locked<[LockKey: LockMode]>([:])
 
-    subscript(key: LockKey) -> LockMode? { modes.withLock { $0[key] } }
-
-    func replace(with held: [LockKey: LockMode]) {
-        modes.withLock { $0 = held }
+    subscript(key: LockKey) -> LockMode? {
+        get { modes.withLock { $0[key] } }
+        set { modes.withLock { $0[key] = newValue } }
     }
 }

@@ -47,8 +47,13 @@ final class LentConnection {
 
     // MARK: Keys
 
-    /// Errors are to call it by its name.
-    func note(_ key: LockKey) { names[key.advisory] = key }
+    /// Errors are to call it by its name; a lock that is held keeps that by which it was taken.
+    func note(_ key: LockKey) {
+        if names.count > 2 * session.holdings.count + 16 {
+            names = names.filter { session.holdings[$0.key] != nil || $0.key == lease?.key.advisory }
+        }
+        if names[key.advisory] == nil || session.holdings[key.advisory] == nil && lease?.key != key { names[key.advisory] = key }
+    }
 
     func name(_ key: AdvisoryKey) -> LockKey { names[key] ?? LockKey(key) }
 
@@ -60,7 +65,7 @@ final class LentConnection {
 
     /// What the session holds is to be seen from anywhere.
     func publishModes() {
-        modes.replace(with: Dictionary(uniqueKeysWithValues: session.holdings.map { (name($0.key), LockMode(core: $0.value)) }))
+        for key in session.takeChangedKeys() { modes[name(key)] = session.holdings[key].map { LockMode(core: $0) } }
     }
 
     // MARK: Leases

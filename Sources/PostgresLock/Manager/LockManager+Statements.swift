@@ -11,6 +11,8 @@ extension LockManager {
         defer { state.endTurn() }
         let body = BodyStatement(sql: sql, parameters: parameters)
         let outcome = await carryOut(on: state, body: body) { $0.run(sql, mayLock: mayLock, now: $1) }
+        // They may be many rows, and are not kept.
+        defer { state.bodyResult = nil }
         guard case .done = outcome else { throw error(for: outcome, on: state) }
         guard let result = state.bodyResult else {
             throw LockError(.statementFailed, "The statement is empty, or not one that returns.")

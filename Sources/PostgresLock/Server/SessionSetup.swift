@@ -35,6 +35,7 @@ struct SessionSetup {
         guard result.text(row: 0, column: 6) == "f" else {
             throw ConnectionFailure(.standby, "The server is a standby (pg_is_in_recovery): its locks are not those of the primary.")
         }
+        let hostNames = raw.session.hostNames
         raw.session = RawConnection.Session(
             processID: pid,
             backendStart: start,
@@ -44,6 +45,7 @@ struct SessionSetup {
             host: session.host,
             lockTableSize: lockTableSize(result)
         )
+        raw.session.hostNames = hostNames
     }
 
     /// What PostgreSQL's documentation promises. The server adds something for its own processes, and some slack.

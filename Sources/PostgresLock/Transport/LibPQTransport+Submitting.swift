@@ -53,6 +53,7 @@ extension LibPQTransport {
         on id: ConnectionID
     ) {
         guard let connection = using(id) else { return }
+        counts.statements += 1
         let session = connection.session
         let statements = CheckedOutStatements(
             scope: scope,

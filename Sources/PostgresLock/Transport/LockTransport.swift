@@ -12,7 +12,7 @@ protocol LockTransport: AnyObject {
     /// Opens a session. Ends by `opened` or `notOpened`, unless it is closed before.
     func open(_ id: ConnectionID)
 
-    /// Sends the engine's work behind what is under way on the session. Ends by `answered`, in the order of what was sent, or by `lost`.
+    /// Sends the engine's work, but for a call's statements, behind what is under way on the session. Ends by `answered`, in the order of what was sent, or by `lost`.
     func submit(_ work: Engine.Work, on id: ConnectionID)
 
     /// Sends the statements of a call on a checked-out session, in the same order. What is answered comes by `replied`.
