@@ -59,7 +59,8 @@ struct OverflowTests {
             print(
                 "\(count) contended keys over 3 connections, \(order): \(duration); a free key meanwhile: \(delays[25]), at most \(delays[49])"
             )
-            #expect(duration < .seconds(10))
+            // What is quadratic takes hours; a busy machine, minutes.
+            #expect(duration < .seconds(300))
             #expect(try await database.locks() == 0)
         }
         #expect(await locks.connectionPeak <= 3)
@@ -98,7 +99,7 @@ struct OverflowTests {
             }
             print("\(count) waiting tasks cancelled in \(duration), the server's side \(quiet) later")
             #expect(ended == count)
-            #expect(duration < .seconds(20))
+            #expect(duration < .seconds(600))
             #expect(try await database.locks() == count)
         }
     }

@@ -60,6 +60,6 @@ struct EngineCrowdTests {
         }
         print("cancelled \(Self.count), \(order): \(duration)")
         #expect(script.waitingCount == 0)
-        #expect(duration < .seconds(30))
+        #expect(duration < .seconds(300))
     }
 }
