@@ -120,7 +120,7 @@ struct LockAttempt: Sendable {
 
 extension Failure {
     /// PL/pgSQL is not there, or not for the role.
-    fileprivate var isOfMissingLanguage: Bool { sqlState == "42704" || sqlState == "42501" }
+    package var isOfMissingLanguage: Bool { sqlState == "42704" || sqlState == "42501" }
 
     /// The server has cancelled the statement.
     fileprivate var isCancellation: Bool { sqlState == "57014" }

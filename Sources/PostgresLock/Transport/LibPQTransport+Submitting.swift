@@ -107,14 +107,10 @@ extension LibPQTransport {
     /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not
     /// come through, the lock is asked for anew without it. Several such waits may be on their way when the first one shows it.
     private func quietWaitFailure(_ reply: Reply) -> Failure? {
-        guard reply.booleans != [true], isOfMissingLanguage(reply.error?.sqlState) else { return reply.error.map(Failure.init) }
+        let failure = reply.error.map(Failure.init)
+        guard reply.booleans != [true], failure?.isOfMissingLanguage ?? true else { return failure }
         waitsPlainly = true
         return Failure(.cancelled, "The wait has not begun.", sqlState: reply.error?.sqlState)
-    }
-
-    /// Whether PL/pgSQL is not there, or not for the role, by what a wait has ended with that has not said what it came to.
-    private func isOfMissingLanguage(_ sqlState: String?) -> Bool {
-        sqlState == nil || sqlState == "42704" || sqlState == "42501"
     }
 
     private func replied(_ replies: [Reply], to call: RequestID, isLast: Bool) {

@@ -161,7 +161,7 @@ struct TransactionOpeningTests {
             script.answer()
             #expect(script.outcome == outcome)
             #expect(script.isClean)
-            #expect(script.takeEvents() == [], "nobody believes in the lock yet")
+            #expect(script.takeEvents() == [], "the body has not been told of the lock")
         }
     }
 
