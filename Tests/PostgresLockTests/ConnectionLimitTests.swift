@@ -1,3 +1,4 @@
+import Foundation
 import LibPQ
 import PostgresLock
 import PostgresLockTesting
@@ -81,6 +82,43 @@ struct ConnectionLimitTests {
         #expect(ended.withLock { $0 } == 5120)
         let refused = try database.server.serverLog().split(separator: "\n").filter { $0.contains("too many connections") }
         #expect(refused.isEmpty, "\(refused.count) refused, such as \(refused.first ?? "")")
+        await locks.shutdown()
+    }
+
+    @Test(
+        "a connection keeps its place while the server's process takes seconds to leave",
+        .server(),
+        .direct("the role's limit is the server's")
+    )
+    func slowToLeave() async throws {
+        let database = try TestDatabase.get()
+        try await database.query("CREATE ROLE app LOGIN CONNECTION LIMIT 2")
+        let locks = try database.manager {
+            $0.url = database.server.connectionString(database: database.name, user: "app")
+            $0.pool.maximumConnections = 2
+            $0.pool.idleTimeout = .milliseconds(100)
+        }
+        // The manager waits for five seconds at most. On a machine that stands still for as long the round says nothing.
+        for round in 0..<10 {
+            try await locks.withLock("a", timeout: .seconds(60)) { _ in }
+            let process: Int32? = try await locks.withTransaction(timeout: .seconds(60)) { transaction in
+                try await transaction.query("SELECT pg_backend_pid()").first?.decode(0)
+            }
+            let start = ContinuousClock.now
+            kill(try #require(process), SIGSTOP)
+            let next = Task {
+                try await Task.sleep(for: .milliseconds(500))
+                try await locks.withTransaction(timeout: .seconds(60)) { _ in }
+            }
+            try await Task.sleep(for: .seconds(2.5))
+            kill(try #require(process), SIGCONT)
+            let time = start.duration(to: .now)
+            try await next.value
+            guard time < .seconds(4), round < 9 else { continue }
+            let refused = try database.server.serverLog().split(separator: "\n").filter { $0.contains("too many connections") }
+            #expect(refused.isEmpty, "\(refused.count) refused, such as \(refused.first ?? "")")
+            break
+        }
         await locks.shutdown()
     }
 }

@@ -131,15 +131,22 @@ package final class Connection: @unchecked Sendable {
 
     /// Ends the session. No event comes any more.
     ///
-    /// - Parameter onEnd: Called on the loop, when the session has come to its end at the server, or after a second.
+    /// - Parameter onEnd: Called on the loop, when the session has come to its end at the server, or is not waited for any longer: see
+    ///   ``SessionEnd/limit(isAnswering:)``.
     package func close(onEnd: (@Sendable () -> Void)? = nil) {
         if let onEnd { end.whenOver(on: loop, onEnd) }
+        close(isAnswering: decoder.isIdle)
+    }
+
+    /// - Parameter isAnswering: Whether the server owes nothing, or has just said that the session is over.
+    private func close(isAnswering: Bool) {
         guard let raw else { return }
         self.raw = nil
         if session.isPassedOn { leaveClean(raw) }
         let end = UncheckedTransfer(self.end)
         if let watcher {
-            watcher.close(atMost: SessionEnd.limit, goodbye: { raw.finish() }, completion: { end.value.noteOver() })
+            let limit = SessionEnd.limit(isAnswering: isAnswering)
+            watcher.close(atMost: limit, goodbye: { raw.finish() }, completion: { end.value.noteOver() })
         } else {
             loop.submit {
                 raw.finish()
@@ -235,7 +242,7 @@ package final class Connection: @unchecked Sendable {
     private func lose(_ failure: ConnectionFailure? = nil) {
         guard let raw else { return }
         let failure = failure ?? decoder.failure(orElse: raw.errorMessage)
-        close()
+        close(isAnswering: true)
         handler(.lost(failure))
     }
 }

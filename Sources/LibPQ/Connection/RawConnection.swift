@@ -73,8 +73,10 @@ package final class RawConnection: @unchecked Sendable {
 
     /// Ends the session, and waits until the server's process has come to its end, but not for long: until then it counts for the
     /// limits of connections. Blocks.
-    func finishAndWait(atMost limit: Duration = SessionEnd.limit) {
-        let watched = isFinished ? -1 : fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
+    func finishAndWait() {
+        guard !isFinished else { return }
+        let limit = SessionEnd.limit(isAnswering: PQtransactionStatus(pointer) == PQTRANS_IDLE)
+        let watched = fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
         finish()
         guard watched >= 0 else { return }
         defer { close(watched) }

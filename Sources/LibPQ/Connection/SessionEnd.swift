@@ -12,8 +12,13 @@
 /// the end of what can be read says that the session counts no more. The socket has to be kept for that, by a duplicate of its
 /// descriptor, as libpq closes its own.
 final class SessionEnd {
-    /// How long it is waited for: a process that runs a statement, or has been stopped, does not notice that its client has gone.
-    static let limit = Duration.seconds(1)
+    /// How long it is waited for.
+    ///
+    /// A process that runs a statement, or has been stopped, does not notice that its client has gone. Any other does, but on a busy
+    /// machine it may take seconds to drop temporary tables and to leave.
+    ///
+    /// - Parameter isAnswering: Whether the server owed nothing when the session was closed, or has closed it itself.
+    static func limit(isAnswering: Bool) -> Duration { isAnswering ? .seconds(5) : .seconds(1) }
 
     private var isOver = false
     private var handlers: [@Sendable () -> Void] = []

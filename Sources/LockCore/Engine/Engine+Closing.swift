@@ -3,7 +3,7 @@
 extension Engine {
     /// The session of a connection that was closed has come to its end at the server, or is not waited for any longer.
     ///
-    /// The driver reports it within a second.
+    /// The driver reports it within a second, or within five if the server was answering.
     package mutating func ended(_ id: ConnectionID) {
         closing.remove(id)
         openHeldBack()
