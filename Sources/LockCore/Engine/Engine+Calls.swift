@@ -120,7 +120,7 @@ extension Engine {
         }
         submit(.statement(id), on: connection, now: now)
         if let deadline { deadlines.insert(id, at: deadline) }
-        if renewals != nil { planHarmLook(now: now) }
+        if renewals != nil { looks.noteWait(now: now) }
     }
 
     /// The caller's task was cancelled. Has no effect on a call that has ended.

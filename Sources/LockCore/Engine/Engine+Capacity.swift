@@ -28,7 +28,7 @@ extension Engine {
 
     /// How many keys have a place in the server's lock table, or may get one by what is under way.
     var placesTaken: Int {
-        table.serverKeyCount + pollCount + sessions.count { $0.hasPlaceInQueue }
+        table.serverKeyCount + contention.polls.unansweredCount + sessions.count { $0.hasPlaceInQueue }
     }
 
     /// How many further keys may be asked for; `nil` for any number.
@@ -46,7 +46,8 @@ extension Engine {
 
     /// Whether there is more to a round than to send what is pending. Must be cheap, since there are many rounds.
     var needsPreparation: Bool {
-        isPollDue || !growth.heldBack.isEmpty || table.serverKeyCount + pollCount + sessions.count > keysUnchecked
+        contention.polls.isDue || !growth.heldBack.isEmpty
+            || table.serverKeyCount + contention.polls.unansweredCount + sessions.count > keysUnchecked
     }
 
     /// Right before a carrier's next round: what it must not try for want of room is refused, what it may try besides is
@@ -71,7 +72,7 @@ extension Engine {
         guard !keys.isEmpty else { return }
         for key in keys {
             // What is polled may not have found a place in the last round; it is polled again later.
-            if waits[key]?.isPolling == true {
+            if contention.isPolled(key) {
                 abandonTries([key], now: now)
             } else {
                 table.noRoom(key, failure, now: now)

@@ -6,7 +6,7 @@ extension Engine {
     mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
-        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.state == .due || growth.state == .due
+        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.isDue || growth.state == .due
         for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
             guard isFree(carriers[index]) else { continue }
             sendRound(index, now: now)
@@ -117,7 +117,7 @@ extension Engine {
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
         retireCarriers(now: now)
-        if !waitQueue.isEmpty { assignConnections(now: now) }
+        if contention.queuedCount > 0 { assignConnections(now: now) }
     }
 
     /// Answers that came before an error are exactly the keys that were tried until then. Of the row at which it failed, any
@@ -146,7 +146,7 @@ extension Engine {
     }
 
     private mutating func tried(_ key: AdvisoryKey, isGranted: Bool, on id: ConnectionID, now: Instant) {
-        let goesOnWaiting = pollAnswered(key, isGranted: isGranted, now: now)
+        let goesOnWaiting = contention.tried(key, isGranted: isGranted, using: &random, now: now)
         if isGranted {
             table.granted(key, on: id, now: now)
         } else if goesOnWaiting {
@@ -158,10 +158,7 @@ extension Engine {
 
     /// The server could not try this key, and it is proved that it is not held.
     mutating func tryFailed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
-        if waits[key]?.isPolling == true {
-            forgetWait(key)
-            schedulePoll(now: now)
-        }
+        contention.tryFailed(key, using: &random, now: now)
         switch failure.kind {
         // Somebody else's doing, and nothing that asking again would not cure.
         case .cancelled, .lockTimeout: table.interrupted(key, now: now)

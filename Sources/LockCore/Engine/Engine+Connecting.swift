@@ -60,10 +60,10 @@ extension Engine {
         }
         switch session.state {
         case .waiting(let key):
-            forgetWait(key)
+            contention.forget(key)
             table.interrupted(key, now: now)
         case .verifying(let key, let reported):
-            if waits[key]?.place == .connection(id) { forgetWait(key) }
+            contention.forget(key)
             if let reported {
                 table.failed(key, reported, now: now)
             } else {
@@ -105,7 +105,7 @@ extension Engine {
     /// Nobody will answer these any more, and what they took has gone down with the carrier.
     mutating func abandonTries(_ keys: some Sequence<AdvisoryKey>, now: Instant) {
         for key in keys {
-            if !pollAbandoned(key, now: now) { table.interrupted(key, now: now) }
+            if !contention.tried(key, isGranted: false, using: &random, now: now) { table.interrupted(key, now: now) }
         }
     }
 
@@ -147,10 +147,10 @@ extension Engine {
         let conversions = conversionCount
         shareOnlyPlace()
         assignIdle(now: now)
-        if !waitQueue.isEmpty, hasRoomToWait {
+        if contention.queuedCount > 0, hasRoomToWait {
             // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
             let idle = sessions.count { $0.role == .waiter && $0.isIdle }
-            open(.waiter, wanted: min(waitQueue.count, configuration.maximumConnections) - idle, now: now)
+            open(.waiter, wanted: min(contention.queuedCount, configuration.maximumConnections) - idle, now: now)
         }
         open(.dedicated, wanted: lendQueue.count, now: now)
         if conversionCount != conversions { assignIdle(now: now) }
@@ -158,8 +158,8 @@ extension Engine {
     }
 
     private mutating func assignIdle(now: Instant) {
-        while let id = idle(.waiter), let key = waitQueue.first, waits[key]?.isPolling == false, hasRoomToWait {
-            startWait(key, on: id, now: now)
+        while let id = idle(.waiter), hasRoomToWait, let key = contention.beginNext(on: id) {
+            sendWait(key, on: id, now: now)
         }
         while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
             sessions.update(id) { $0.checkOut() }
@@ -264,7 +264,7 @@ extension Engine {
     private func isAskedOnCarrier(_ key: AdvisoryKey) -> Bool {
         switch table.serverState(of: key) {
         case .trying: true
-        case .waiting: waits[key]?.place == .queued
+        case .waiting: contention.isQueued(key)
         case .none, .ending, .held, .changing, .unlocking: false
         }
     }
@@ -274,8 +274,8 @@ extension Engine {
         case .carrier:
             // What is due to be polled needs the carrier too.
             guard !isCarrying else { return }
-            for key in takeUnsent() + (isPollDue ? waitQueue.keys : []) {
-                forgetWait(key)
+            for key in takeUnsent() + contention.due {
+                contention.forget(key)
                 table.failed(key, failure, now: now)
             }
             settleTable(now: now)

@@ -89,7 +89,7 @@ extension Engine {
 
     private mutating func holdBack(_ keys: [AdvisoryKey], now: Instant) {
         for key in keys {
-            if waits[key]?.isPolling == true {
+            if contention.isPolled(key) {
                 // It did not find a place in the last round, and is polled again later.
                 abandonTries([key], now: now)
             } else {

@@ -3,7 +3,7 @@
 extension Engine {
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
-        !pending.isEmpty || !growth.heldBack.isEmpty || isPollDue || hasProbes || looks.state == .due
+        !pending.isEmpty || !growth.heldBack.isEmpty || contention.polls.isDue || hasProbes || looks.isDue
             || !pendingCancels.isEmpty && carriers.contains { sessions[$0.id]?.liveness.isOverdue == true }
     }
 

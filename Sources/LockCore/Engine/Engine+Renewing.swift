@@ -14,74 +14,33 @@ extension Engine {
         }
     }
 
-    /// When the server is asked about waits.
-    struct LookSchedule: Sendable {
-        enum State: Hashable, Sendable {
-            /// There is no wait to ask about.
-            case off
-            case planned(Instant)
-            /// Goes out with the next round of a carrier.
-            case due
-            case asked
-        }
-
-        var state = State.off
-        /// Since when an index build waits for other sessions. It waits for one after the other.
-        var buildWaitsSince: Instant?
-
-        var plannedAt: Instant? { if case .planned(let at) = state { at } else { nil } }
-    }
-
-    /// A look costs about half a millisecond, so while an index build goes from one session to the next it is repeated soon.
-    private static let pauseWhileBuilding = Duration.milliseconds(100)
-    private static let longestHurry = Duration.seconds(30)
-    private static let longestPause = Duration.seconds(5)
-    private static let pauseAfterFailure = Duration.seconds(60)
-
     // MARK: Asking
 
-    /// A wait begins that can be renewed.
-    mutating func planHarmLook(now: Instant) {
-        guard let interval = configuration.lookInterval, looks.state == .off else { return }
-        looks.state = .planned(now.advanced(by: interval))
-    }
-
     mutating func lookIfPlanned(now: Instant) {
-        guard let at = looks.plannedAt, at <= now else { return }
-        looks.state = .due
+        guard looks.takePlanned(now: now) else { return }
         if looksToTake(now: now).isEmpty { planNextLook(now: now) } else { ensureCarrier(now: now) }
     }
 
     /// What a round of a carrier asks.
     mutating func takeLooks(now: Instant) -> Work? {
-        guard looks.state == .due else { return nil }
+        guard looks.isDue else { return nil }
         let due = looksToTake(now: now)
         guard !due.isEmpty else {
             planNextLook(now: now)
             return nil
         }
-        looks.state = .asked
+        looks.noteAsked()
         return .look(due)
     }
 
     /// The question went down with its connection, or was refused for an error that was not its own.
     mutating func abandonLook(now: Instant) {
-        guard looks.state == .asked else { return }
-        planNextLook(now: now)
+        if looks.isAsked { planNextLook(now: now) }
     }
 
-    private mutating func planNextLook(now: Instant, after failure: Failure? = nil) {
-        guard let interval = configuration.lookInterval, let oldest = sessions.all.compactMap(\.renewableWaitSince).min() else {
-            looks = LookSchedule()
-            return
-        }
-        let isHurried = looks.buildWaitsSince.map { $0.duration(to: now) < Self.longestHurry } ?? false
-        var pause = min(max(interval, oldest.duration(to: now) / 4), max(interval, Self.longestPause))
-        // Those of a fleet are not to come in step.
-        pause = pause * Double.random(in: 1...1.25, using: &random)
-        if isHurried { pause = min(pause, Self.pauseWhileBuilding) }
-        if failure != nil { pause = Self.pauseAfterFailure }
-        looks.state = .planned(now.advanced(by: pause))
+    private mutating func planNextLook(now: Instant, hasFailed: Bool = false) {
+        let oldest = sessions.all.compactMap(\.renewableWaitSince).min()
+        looks.planNext(oldest: oldest, hasFailed: hasFailed, using: &random, now: now)
     }
 
     private func looksToTake(now: Instant) -> [Look] {
@@ -95,7 +54,7 @@ extension Engine {
     }
 
     private func renewals(_ session: ServerSession) -> Int {
-        if case .waiting(let key) = session.state { waits[key]?.renewals ?? 0 } else { session.statement?.renewals ?? 0 }
+        if case .waiting(let key) = session.state { contention.renewals(of: key) } else { session.statement?.renewals ?? 0 }
     }
 
     // MARK: Renewing
@@ -104,16 +63,16 @@ extension Engine {
     ///   - answer: For each session whether its wait does harm, and whether some index build waits for others.
     ///   - sentAt: When the server was asked.
     mutating func lookAnswered(_ asked: [Look], _ answer: Answer, sentAt: Instant, now: Instant) {
-        guard looks.state == .asked else { return }
+        guard looks.isAsked else { return }
         let isComplete = answer.failure == nil && answer.rows.count == 2 * asked.count
         if isComplete {
             let isBuildWaiting = stride(from: 1, to: answer.rows.count, by: 2).contains { answer.rows[$0] }
-            looks.buildWaitsSince = isBuildWaiting ? looks.buildWaitsSince ?? now : nil
+            looks.noteAnswered(isBuildWaiting: isBuildWaiting, now: now)
             for (index, look) in asked.enumerated() where answer.rows[2 * index] {
                 renewWait(on: look.connection, askedAt: sentAt, now: now)
             }
         }
-        planNextLook(now: now, after: isComplete ? nil : answer.failure ?? .unexpectedAnswer)
+        planNextLook(now: now, hasFailed: !isComplete)
     }
 
     private mutating func renewWait(on id: ConnectionID, askedAt: Instant, now: Instant) {
@@ -122,34 +81,11 @@ extension Engine {
         else { return }
         actions.append(.log(.waitRenewed(id)))
         if case .waiting(let key) = session.state {
-            waits[key]?.renewal = .anew
-            waits[key]?.renewals += 1
+            contention.end(key, on: id, .renewed)
             cancelWork(of: id, onlyLockWaits: true, cause: nil, now: now)
         } else {
             cancelWork(of: id, onlyLockWaits: true, cause: .renewed, now: now)
         }
-    }
-
-    /// The wait was ended, and it is proved that it has left no lock behind.
-    ///
-    /// - Returns: Whether it was to be renewed, and goes on.
-    mutating func waitAnew(_ key: AdvisoryKey, on id: ConnectionID, now: Instant) -> Bool {
-        guard let wait = waits[key], wait.place == .connection(id) else { return false }
-        guard let renewal = wait.renewal, !wait.isUnwanted, lifecycle == .running else {
-            forgetWait(key)
-            return false
-        }
-        switch renewal {
-        case .anew:
-            waits[key]?.renewal = nil
-            startWait(key, on: id, now: now)
-        case .yielding:
-            waits[key] = Wait(mode: wait.mode, renewals: wait.renewals)
-            waitQueue.append(key)
-            becomeIdle(id, now: now)
-            schedulePoll(now: now)
-        }
-        return true
     }
 }
 

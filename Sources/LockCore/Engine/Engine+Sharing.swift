@@ -27,7 +27,7 @@ extension Engine {
         let roles = sessions.all.map(\.role)
         if !lendQueue.isEmpty, !roles.contains(.dedicated), let id = idle(.waiter) {
             if !convert(id, to: .dedicated) { drop(id) }
-        } else if let key = waitQueue.first, waits[key]?.isPolling == false, hasRoomToWait, !roles.contains(.waiter),
+        } else if contention.next != nil, hasRoomToWait, !roles.contains(.waiter),
             let id = idle(.dedicated)
         {
             if !convert(id, to: .waiter) { drop(id) }
@@ -39,7 +39,7 @@ extension Engine {
     /// A wait may last as long as others hold the lock. It can go on by polling, and borrowers can't go on without a connection.
     mutating func yieldOnlyPlace(now: Instant) {
         guard let (id, key, at) = placeToYield, at <= now else { return }
-        waits[key]?.renewal = .yielding
+        contention.end(key, on: id, .yielding)
         cancelWork(of: id, onlyLockWaits: true, cause: nil, now: now)
     }
 
@@ -53,10 +53,9 @@ extension Engine {
 
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
         // Where the lock table has no room to poll, a wait that is given up might never be taken up again.
-        guard !lendQueue.isEmpty, otherPlaces <= 1, room.map({ $0 > waits.count }) ?? true else { return nil }
+        guard !lendQueue.isEmpty, otherPlaces <= 1, room.map({ $0 > contention.count }) ?? true else { return nil }
         for session in sessions.all where session.cancelRequest == nil {
-            guard case .waiting(let key) = session.state, waits[key]?.renewal == nil, let since = session.renewableWaitSince
-            else { continue }
+            guard case .waiting(let key) = session.state, let since = session.renewableWaitSince else { continue }
             return (session.id, key, since.advanced(by: Self.slice))
         }
         return nil

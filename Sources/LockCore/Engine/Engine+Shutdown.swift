@@ -11,7 +11,7 @@ extension Engine {
         lendQueue.removeAll()
         // What was never sent needs no answer, and no connection to be made for it.
         for key in isCarrying ? growth.heldBack.takeAll() : takeUnsent() {
-            forgetWait(key)
+            contention.forget(key)
             table.interrupted(key, now: now)
         }
         for session in sessions.all where session.isIdle || session.isConnecting { drop(session.id) }

@@ -34,7 +34,7 @@ extension Engine {
         survey(now: now)
         noteSuspects(now: now)
         giveUpUnseenWaits(now: now)
-        poll(now: now)
+        if contention.takePlannedPoll(now: now) { ensureCarrier(now: now) }
         if pace.isPatienceOver(at: now) { checkPatience(now: now) }
         settleTable(now: now)
         noteOverdue(now: now)
@@ -53,7 +53,7 @@ extension Engine {
         consider(nextBurstEnd)
         consider(nextSurvey(now: now))
         consider(pace.next)
-        consider(pollAt)
+        consider(contention.polls.plannedAt)
         consider(nextDeadlineLook)
         consider(looks.plannedAt)
         consider(growth.plannedAt)

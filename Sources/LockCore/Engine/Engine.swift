@@ -37,20 +37,12 @@ package struct Engine: ~Copyable, Sendable {
     var pendingProbes: [ConnectionID] = []
     /// Those that are asked about for the sake of deadlines only.
     var pendingDeadlineProbes: [ConnectionID] = []
-    var looks = LookSchedule()
+    var looks: HarmLooks
     /// Whether such a question has found a wait before.
     var hasNotedHidden = false
 
     // Contended keys.
-    var waits: [AdvisoryKey: Wait] = [:]
-    /// Those of them that have no waiter.
-    var waitQueue = WaitQueue()
-    var pollBackoff = Backoff(first: .milliseconds(10), most: .milliseconds(250))
-    var pollAt: Instant?
-    /// The pause is over, and the carrier has not been free since.
-    var isPollDue = false
-    /// How many keys of the last poll are not answered yet.
-    var pollCount = 0
+    var contention = Contention()
 
     // The server's lock table.
     /// How many keys may be held or asked for at a time; `nil` for as many as there are, or if nobody knows yet.
@@ -118,30 +110,6 @@ package struct Engine: ~Copyable, Sendable {
         }
     }
 
-    /// A key that the server has refused, or that has to queue.
-    struct Wait: Sendable {
-        enum Renewal: Hashable, Sendable {
-            /// It holds up others, and needs a new snapshot.
-            case anew
-            /// Its place in the pool is wanted by a borrower.
-            case yielding
-        }
-
-        enum Place: Hashable, Sendable {
-            case queued
-            case connection(ConnectionID)
-        }
-
-        let mode: Mode
-        var place = Place.queued
-        var isPolling = false
-        var isUnwanted = false
-        /// How often it was begun anew because it held up others.
-        var renewals = 0
-        /// Why it is being ended, if that is only to begin anew.
-        var renewal: Renewal?
-    }
-
     /// Why a granted request is not given out yet.
     struct Unconfirmed: Sendable {
         let session: ConnectionID
@@ -156,6 +124,7 @@ package struct Engine: ~Copyable, Sendable {
         table = LockTable(limit: configuration.handOn)
         random = SplitMix64(seed: configuration.seed)
         pace = ConnectingPace(patience: configuration.connectPatience)
+        looks = HarmLooks(interval: configuration.lookInterval)
         keyLimit = configuration.capacity.limit(lockTableSize: nil)
         keysUnchecked = keyLimit ?? .max
     }
@@ -193,7 +162,7 @@ package struct Engine: ~Copyable, Sendable {
     /// grant. In a build for debugging it is a trap.
     private mutating func endBroken(now: Instant) {
         guard sessions.isChanged else { return }
-        for (id, what) in sessions.takeBroken() {
+        for (id, what) in sessions.takeBroken() + contention.takeBroken() {
             assertionFailure("\(id): \(what)")
             actions.append(.log(.invariantBroken(id, what)))
             close(id, because: Failure(.connectionLost, "Of the session something was true that can't be: \(what)."), now: now)
@@ -207,7 +176,7 @@ package struct Engine: ~Copyable, Sendable {
 
     /// What is under way, for the reader of a failed test.
     package var summary: String {
-        "\(lifecycle), calls \(calls.elements), sessions \(sessions.all), waits \(waits), unsent \(pending), table \(table)"
+        "\(lifecycle), calls \(calls.elements), sessions \(sessions.all), waits \(contention), unsent \(pending), table \(table)"
     }
 
     package var isTerminated: Bool { lifecycle == .terminated }
@@ -220,7 +189,7 @@ package struct Engine: ~Copyable, Sendable {
 
     /// Nothing is held, asked for, or on its way.
     package var isQuiet: Bool {
-        calls.isEmpty && table.isEmpty && waits.isEmpty && pending.isEmpty && records.isEmpty
+        calls.isEmpty && table.isEmpty && contention.count == 0 && pending.isEmpty && records.isEmpty
             && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
             && sessions.all.allSatisfy(\.isQuiet)
     }

@@ -1,0 +1,186 @@
+/// The keys that the server has refused, or that have to queue, and where each of them stands.
+///
+/// As far as there are sessions for it, a key is waited for in the server's queue, by a statement on a session of its own. The others
+/// queue here, and are tried again on a shared session from time to time, many at once.
+struct Contention: Sendable {
+    enum Stage: Hashable, Sendable {
+        case queued
+        /// It is tried again, and keeps its place in the queue meanwhile.
+        case polled(isWanted: Bool)
+        case waiting(on: ConnectionID)
+        /// Its statement is being ended, or has ended, and has still to be proved to have left no lock behind.
+        case ending(on: ConnectionID, End)
+    }
+
+    /// Why the statement of a wait is ended.
+    enum End: Hashable, Sendable {
+        /// No call wants the key any more, or not in this mode.
+        case unwanted
+        /// It harms others, and is begun anew with a new snapshot.
+        case renewed
+        /// Its session is wanted for something else, and the key queues again.
+        case yielding
+    }
+
+    private struct Wait: Sendable {
+        let mode: Mode
+        var stage = Stage.queued
+        /// How often it was begun anew because it harmed others.
+        var renewals = 0
+    }
+
+    private var waits: [AdvisoryKey: Wait] = [:]
+    /// Those of them that are queued or polled.
+    private var queue = WaitQueue()
+    private(set) var polls = PollSchedule()
+    private var broken: [(id: ConnectionID, what: String)] = []
+
+    // MARK: Looking in
+
+    /// How many keys there are, wherever they stand.
+    var count: Int { waits.count }
+    /// How many of them have no session.
+    var queuedCount: Int { queue.count }
+    /// The keys that have no session, if they are due to be tried.
+    var due: [AdvisoryKey] { polls.isDue ? queue.keys : [] }
+
+    func stage(of key: AdvisoryKey) -> Stage? { waits[key]?.stage }
+    func mode(of key: AdvisoryKey) -> Mode? { waits[key]?.mode }
+    func renewals(of key: AdvisoryKey) -> Int { waits[key]?.renewals ?? 0 }
+    func isPolled(_ key: AdvisoryKey) -> Bool { if case .polled = stage(of: key) { true } else { false } }
+
+    /// Whether what is heard of the key comes over shared sessions.
+    func isQueued(_ key: AdvisoryKey) -> Bool { stage(of: key) == .queued || isPolled(key) }
+
+    // MARK: Coming and going
+
+    mutating func queue(_ key: AdvisoryKey, _ mode: Mode) {
+        guard waits[key] == nil else { return }
+        waits[key] = Wait(mode: mode)
+        queue.append(key)
+    }
+
+    mutating func forget(_ key: AdvisoryKey) {
+        guard let wait = waits.removeValue(forKey: key) else { return }
+        queue.remove(key)
+        if case .polled = wait.stage { polls.noteAnswered() }
+        if waits.isEmpty { polls = PollSchedule() }
+    }
+
+    /// No call wants the key any more, or not in this mode. If it was queued it is forgotten.
+    ///
+    /// - Returns: Where it stood.
+    mutating func withdraw(_ key: AdvisoryKey) -> Stage? {
+        let stage = stage(of: key)
+        switch stage {
+        case .queued: forget(key)
+        case .polled: waits[key]?.stage = .polled(isWanted: false)
+        case .waiting(let id), .ending(let id, _): waits[key]?.stage = .ending(on: id, .unwanted)
+        case nil: break
+        }
+        return stage
+    }
+
+    // MARK: On a session of its own
+
+    /// The key that has queued longest, unless it is just being tried.
+    var next: AdvisoryKey? {
+        mutating get { queue.first.flatMap { isPolled($0) ? nil : $0 } }
+    }
+
+    /// The session waits for the next key.
+    mutating func beginNext(on id: ConnectionID) -> AdvisoryKey? {
+        guard let key = next else { return nil }
+        waits[key]?.stage = .waiting(on: id)
+        queue.remove(key)
+        return key
+    }
+
+    /// The wait is ended, to be begun again.
+    mutating func end(_ key: AdvisoryKey, on id: ConnectionID, _ end: End) {
+        guard stage(of: key) == .waiting(on: id) else { return broken.append((id, "a wait was ended that it did not have")) }
+        waits[key]?.stage = .ending(on: id, end)
+        if end == .renewed { waits[key]?.renewals += 1 }
+    }
+
+    /// The statement was answered. The key is forgotten, unless the statement was ended to be begun again.
+    mutating func answered(_ key: AdvisoryKey, on id: ConnectionID, isEnded: Bool) {
+        switch stage(of: key) {
+        case .ending(id, .renewed) where isEnded, .ending(id, .yielding) where isEnded: break
+        case .waiting(id), .ending(id, _): forget(key)
+        case .queued, .polled, .waiting, .ending, nil: broken.append((id, "a wait was answered that it did not have"))
+        }
+    }
+
+    /// The session holds nothing now, its wait having failed or been ended.
+    ///
+    /// - Parameter mayGoOn: Whether waits may be begun again.
+    /// - Returns: Why the wait was ended, if it was begun again, on the same session or in the queue.
+    mutating func proved(_ key: AdvisoryKey, on id: ConnectionID, mayGoOn: Bool) -> End? {
+        guard case .ending(id, let end) = stage(of: key) else { return nil }
+        switch end {
+        case .renewed where mayGoOn:
+            waits[key]?.stage = .waiting(on: id)
+        case .yielding where mayGoOn:
+            waits[key]?.stage = .queued
+            queue.append(key)
+        case .unwanted, .renewed, .yielding:
+            forget(key)
+            return nil
+        }
+        return end
+    }
+
+    // MARK: Polling
+
+    /// Plans the next poll if there is something to try, and no poll under way.
+    mutating func planPoll(using random: inout SplitMix64, now: Instant) {
+        if queuedCount > 0 { polls.plan(using: &random, now: now) }
+    }
+
+    /// - Returns: Whether the pause between two polls has just come to its end.
+    mutating func takePlannedPoll(now: Instant) -> Bool { polls.takePlanned(now: now) }
+
+    /// The poll that is due begins, with the next keys in rotation.
+    mutating func beginPoll(limit: Int) -> [(key: AdvisoryKey, mode: Mode)] {
+        guard polls.isDue else { return [] }
+        let part = queue.nextPart(limit)
+        polls.ask(part.count)
+        return part.compactMap { key in
+            waits[key]?.stage = .polled(isWanted: true)
+            return waits[key].map { (key, $0.mode) }
+        }
+    }
+
+    /// A key was tried.
+    ///
+    /// - Returns: Whether that was a poll, and the key goes on waiting.
+    mutating func tried(_ key: AdvisoryKey, isGranted: Bool, using random: inout SplitMix64, now: Instant) -> Bool {
+        guard case .polled(let isWanted) = stage(of: key) else { return false }
+        if isGranted { polls.noteGranted() }
+        let goesOn = isWanted && !isGranted
+        if goesOn {
+            waits[key]?.stage = .queued
+            polls.noteAnswered()
+        } else {
+            forget(key)
+        }
+        planPoll(using: &random, now: now)
+        return goesOn
+    }
+
+    /// A key could not be tried, and those who want it are told.
+    mutating func tryFailed(_ key: AdvisoryKey, using random: inout SplitMix64, now: Instant) {
+        guard isPolled(key) else { return }
+        forget(key)
+        planPoll(using: &random, now: now)
+    }
+
+    // MARK: Invariants
+
+    /// The sessions that an event has come from which does not fit. It has changed nothing else.
+    mutating func takeBroken() -> [(id: ConnectionID, what: String)] {
+        defer { broken = [] }
+        return broken
+    }
+}
