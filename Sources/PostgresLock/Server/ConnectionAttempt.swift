@@ -42,8 +42,9 @@ struct ConnectionAttempt {
         if reset != .isReset { ground.passesOn.withLock { $0 = true } }
         let isPassedOn = ground.passesOn.withLock { $0 }
         let asked = session.waiting(for: provingLimit)
+        let seen = ground.flushed
         let identity = try ServerIdentity(of: asked, known: ground.known)
-        try ground.admit(identity)
+        try ground.admit(identity, seenBefore: seen)
         if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings.staying(isPassedOn)) }
         session.raw.session.timeline = identity.timeline
         session.raw.session.isPassedOn = isPassedOn

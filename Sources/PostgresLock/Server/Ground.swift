@@ -4,8 +4,7 @@ import LibPQ
 final class Ground: Sendable {
     private struct State {
         var server: ServerIdentity?
-        /// How far the log of each timeline has been seen to be on the disk of a primary.
-        var flushed: [UInt32: UInt64] = [:]
+        var flushed = FlushedLog()
         /// Since when all hosts answer, and none of them is a primary on the timeline that was seen.
         var olderSince: ContinuousClock.Instant?
         /// The highest timeline of those primaries.
@@ -13,6 +12,9 @@ final class Ground: Sendable {
         /// A timeline that was seen, and does not count any more; to be told to people.
         var forgotten: UInt32?
     }
+
+    /// How far the log of each timeline has been seen to be on the disk of a primary.
+    typealias FlushedLog = [UInt32: UInt64]
 
     private let state = Locked(State())
     /// How long that must be so until the timeline that was seen is forgotten.
@@ -30,8 +32,14 @@ final class Ground: Sendable {
     /// Whether there is a pooler that passes sessions on as they are.
     let passesOn = Locked(false)
 
+    /// What a primary that is asked from now on can't be behind. (Those that are asked at the same time are told of different places, and
+    /// their answers come in no order.)
+    var flushed: FlushedLog { state.withLock { $0.flushed } }
+
     /// Remembers the first server, and refuses others, and those that are behind what was seen.
-    func admit(_ identity: ServerIdentity) throws(ConnectionFailure) {
+    ///
+    /// - Parameter seen: ``flushed`` as it was before the server was asked.
+    func admit(_ identity: ServerIdentity, seenBefore seen: FlushedLog) throws(ConnectionFailure) {
         let failure = state.withLock { state -> ConnectionFailure? in
             if let failure = state.server?.difference(from: identity) {
                 if failure.kind == .anotherServer, let server = state.server, server.isOlder(identity) {
@@ -40,8 +48,8 @@ final class Ground: Sendable {
                 return failure
             }
             if let timeline = identity.timeline, let flushed = identity.flushed {
-                if let seen = state.flushed[timeline], flushed < seen { return .behind(timeline, flushed, seen) }
-                state.flushed[timeline] = flushed
+                if let seen = seen[timeline], flushed < seen { return .behind(timeline, flushed, seen) }
+                state.flushed[timeline] = max(state.flushed[timeline] ?? 0, flushed)
             }
             state.server = state.server?.updated(by: identity) ?? identity
             (state.olderSince, state.older) = (nil, nil)
