@@ -127,6 +127,7 @@ extension LockManager {
             )
         case .closed:
             _ = try borrowed(loan)
+            guard !state.session.isAtEnd else { throw ended(loan.scope) }
             throw LockError(.connectionLost, "The connection of the \(loan.scope.rawValue) is gone.", keys: keys)
         }
         do {

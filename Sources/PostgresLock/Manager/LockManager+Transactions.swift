@@ -64,7 +64,7 @@ extension LockManager {
         } catch {
             let wasAborted = await rollBack(transaction)
             // Of a statement that has failed the body was told by its error.
-            if !wasAborted, let loss = transaction.loan.ending.loss { throw loss.caused(by: error) }
+            if !wasAborted, let loss = transaction.loan.ending.lateLoss { throw loss.caused(by: error) }
             throw error
         }
         try await commit(transaction)
@@ -168,6 +168,8 @@ extension LockManager {
             throw error
         }
         defer { state.endTurn() }
+        // The server releases the lock before it answers.
+        _ = state.ending.beginRelease()
         let outcome = await carryOut(on: state) { $0.commit(now: $1) }
         takeBack(state)
         await leavePlace(state.lease)
@@ -190,6 +192,7 @@ extension LockManager {
             return false
         }
         defer { state.endTurn() }
+        _ = state.ending.beginRelease()
         _ = await carryOut(on: state) { $0.rollBack(now: $1) }
         takeBack(state)
         await leavePlace(state.lease)

@@ -1,0 +1,66 @@
+import PostgresLock
+import Testing
+
+@Suite("The end of a transaction", .database)
+struct TransactionEndTests {
+    @Test("the lock counts as held no more once the commit is on its way, since the server releases it before it answers")
+    func lease() async throws {
+        let database = try TestDatabase.get()
+        // The commit waits for a lock of the test's own.
+        try await database.query(
+            """
+            CREATE TABLE t (x int);
+            CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(99); RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hold()
+            """
+        )
+        let locks = try database.manager()
+        let gate = try await database.manager().acquire(LockKey(number: 99))
+        let seen = Locked<LockLease?>(nil)
+        let late = Task {
+            try await locks.withTransaction(locking: "a") { transaction in
+                try await transaction.execute("INSERT INTO t VALUES (1)")
+                #expect(transaction.lease?.isHeld == true)
+                seen.withLock { $0 = transaction.lease }
+            }
+        }
+        try await database.eventually("the commit waits") {
+            try await database.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").count == 1
+        }
+        #expect(seen.withLock { $0 }?.isHeld == false)
+        try await gate.release()
+        try await late.value
+        #expect(try await locks.isFree("a"))
+    }
+
+    @Test("a statement that waits for its turn when the body ends is told that the transaction has ended")
+    func late() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let begun = AsyncStream.makeStream(of: Void.self)
+        let tasks = Locked<[Task<LockError.Code?, Never>]>([])
+        try await locks.withTransaction(locking: "a") { transaction in
+            for _ in 0..<5 {
+                let task = Task {
+                    begun.continuation.yield()
+                    return await lockError { _ = try await transaction.query("SELECT pg_sleep(60)") }?.code
+                }
+                tasks.withLock { $0.append(task) }
+            }
+            var count = 0
+            for await _ in begun.stream {
+                count += 1
+                if count == 5 { break }
+            }
+            // One runs, and the others are in line for it.
+            try await database.eventually("one runs") {
+                try await database.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()").count
+                    == 1
+            }
+        }
+        var codes: [LockError.Code?] = []
+        for task in tasks.withLock({ $0 }) { codes.append(await task.value) }
+        #expect(codes.count { $0 == .invalidArgument } >= 4, "\(codes)")
+        #expect(!codes.contains(.connectionLost), "\(codes)")
+    }
+}
