@@ -103,6 +103,7 @@ extension LockManager.Configuration {
         /// Never more connections than these; 8 by default, at most 10,000, at least one more than ``maximumCarriers``, and two
         /// more with ``LockManager/Configuration/fencingTokens``. Of the rest, where it is two or more, waits leave one
         /// place to transactions and sessions, and these leave one to waits: by default there are up to 6 of the latter at a time.
+        /// Behind a pooler of sessions a manager makes up to nine for a moment, once, to find out whether the pooler resets them.
         public var maximumConnections = 8
         /// How many of them may carry locks that nobody else waits for; 1 by default, and at least one less than
         /// ``maximumConnections``. One is enough, and fastest, unless tens of thousands of locks are held at a time, or the

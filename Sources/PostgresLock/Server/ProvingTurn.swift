@@ -1,6 +1,6 @@
 import LibPQ
 
-/// Lets one attempt at a time check the server, since that takes a second connection: so there are never more than two in all.
+/// Lets one attempt at a time check the server, since that takes a second connection: so there are no more than two in all, but where a pooler of sessions is looked at (`ResetCheck`).
 ///
 /// An attempt that is given up passes its turn on at once, also while its thread is stuck.
 final class ProvingTurn: Sendable {
