@@ -26,14 +26,14 @@ extension Engine {
     private mutating func sendCancel(to id: ConnectionID, now: Instant) {
         guard let request = sessions[id]?.cancelRequest else { return }
         if request.mayGoOverSharedSession { openCarrier(now: now) }
-        guard request.mayGoOverSharedSession, !carriers.isEmpty else {
+        guard request.mayGoOverSharedSession, !shared.isEmpty else {
             sessions.update(id) { $0.noteCancelSent() }
             actions.append(.cancelOutOfBand(id))
             return
         }
         let other = isCarrying ? nil : now.advanced(by: Self.connectingLimit)
         sessions.update(id) { $0.noteCancelSent(orElseAt: other) }
-        pendingCancels.append(id)
+        shared.appendCancel(id)
     }
 
     /// A new shared session is waited for so long: it may have to wait itself, for instance for its place at a pooler.
@@ -41,11 +41,10 @@ extension Engine {
 
     /// No shared session is left that could carry them out, and none is being opened.
     mutating func sendCancelsOutOfBand() {
-        for target in pendingCancels {
+        for target in shared.takeCancels() {
             sessions.update(target) { $0.noteCancelTaken() }
             actions.append(.cancelOutOfBand(target))
         }
-        pendingCancels.removeAll()
     }
 
     /// One round of a cancel request is over.
@@ -65,8 +64,7 @@ extension Engine {
             guard let request = sessions[id]?.cancelRequest else { continue }
             if request.giveUpAt <= now {
                 close(id, because: .noAnswer, now: now)
-            } else if let nextAt = request.nextAt, nextAt <= now, let index = pendingCancels.firstIndex(of: id) {
-                pendingCancels.remove(at: index)
+            } else if let nextAt = request.nextAt, nextAt <= now, shared.dropCancel(of: id) {
                 sessions.update(id) { $0.noteCancelTaken() }
                 actions.append(.cancelOutOfBand(id))
             } else if let nextAt = request.nextAt, nextAt <= now {
@@ -78,10 +76,7 @@ extension Engine {
     /// Once the session has answered, and every cancel request for it too, it goes on.
     mutating func settleCancelRequest(of id: ConnectionID, now: Instant) {
         // What is answered already needs no cancel any more.
-        if !pendingCancels.isEmpty, sessions[id]?.cancelRequest?.isStatementAnswered == true,
-            let index = pendingCancels.firstIndex(of: id)
-        {
-            pendingCancels.remove(at: index)
+        if shared.hasCancels, sessions[id]?.cancelRequest?.isStatementAnswered == true, shared.dropCancel(of: id) {
             sessions.update(id) { $0.cancelAnswered(.notFound, now: now) }
         }
         guard let settled = sessions.update(id, { $0.settle(now: now) }) ?? nil else { return }

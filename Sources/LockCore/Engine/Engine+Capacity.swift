@@ -65,7 +65,7 @@ extension Engine {
         let excess = placesTaken - unlockCount - keyLimit
         guard excess > 0 else { return }
         let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
-        refuse(pending.takeNewest(excess).reversed(), because: failure, now: now)
+        refuse(shared.takeNewestTries(excess).reversed(), because: failure, now: now)
     }
 
     mutating func refuse(_ keys: [AdvisoryKey], because failure: Failure, now: Instant) {

@@ -1,77 +1,66 @@
-import DequeModule
-
-// The carrier: what can't block, many keys in one statement, one round of statements in flight while the next fills.
+// What can't block, on the shared sessions: see `SharedSessions`.
 extension Engine {
     /// What has come together goes out.
     mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
-        let isSomethingToDo = !pending.isEmpty || !pendingCancels.isEmpty || hasProbes || looks.isDue || growth.state == .due
-        for index in carriers.indices where isSomethingToDo || !carriers[index].unlocks.isEmpty {
-            guard isFree(carriers[index]) else { continue }
-            sendRound(index, now: now)
+        let isSomethingToDo = shared.hasWork || looks.isDue || growth.state == .due
+        for place in shared.places where isSomethingToDo || shared.unlockCount(at: place) > 0 {
+            guard isFree(shared[place]) else { continue }
+            sendRound(at: place, now: now)
         }
-        // The last free carrier may be busy now, and another one have been silent for too long.
+        // The last free session may be busy now, and another one have been silent for too long.
         if isSomethingToDo { noteOverdue(now: now) }
     }
 
-    private mutating func sendRound(_ index: Int, now: Instant) {
-        var round = takeCancels() + takeProbes()
+    private mutating func sendRound(at place: Int, now: Instant) {
+        let id = shared[place]
+        var round = takeCancels() + shared.takeProbes()
         if let look = takeLooks(now: now) { round.append(look) }
-        // Releases come first: what they free may be what somebody else waits for.
-        round += carriers[index].unlocks.takeBatches(size: configuration.batchSize).map { .batch($0) }
-        if !pending.isEmpty, index == leastHolding {
-            // Where others may do a part of it, one does not take all.
-            let limit = configuration.maximumCarriers > 1 ? configuration.batchSize : .max
-            round += pending.takeBatches(size: configuration.batchSize, limit: limit).map { .batch($0) }
-        }
+        // Where others may do a part of the tries, one does not take all.
+        let limit = configuration.maximumCarriers > 1 ? configuration.batchSize : .max
+        let tryLimit = shared.hasTries && id == leastHolding ? limit : 0
+        shared.takeBatches(into: &round, at: place, tryLimit: tryLimit, size: configuration.batchSize)
         // Behind the tries, so that what they take is counted.
-        if let count = takeCount(on: carriers[index].id) { round.append(count) }
+        if let count = takeCount(on: id) { round.append(count) }
         guard !round.isEmpty else { return }
-        if let begin = beginBurstIfNeeded(index, now: now) { round.insert(begin, at: 0) }
-        if let commit = endBurstIfLong(index, now: now) { round.append(commit) }
-        for work in round {
-            submit(work, on: carriers[index].id, now: now)
-        }
+        let isLarge = sessions.read(id) { [threshold = configuration.burstThreshold] in $0.mostHeld >= threshold }
+        shared.frame(&round, at: place, isLarge: isLarge ?? false, now: now)
+        for work in round { submit(work, on: id, now: now) }
         ensureCarrier(now: now)
     }
 
-    var hasProbes: Bool { !pendingProbes.isEmpty || !pendingDeadlineProbes.isEmpty }
-
-    private mutating func takeProbes() -> [Work] {
-        defer {
-            pendingProbes.removeAll(keepingCapacity: true)
-            pendingDeadlineProbes.removeAll(keepingCapacity: true)
-        }
-        let others = pendingDeadlineProbes.filter { !pendingProbes.contains($0) }
-        return pendingProbes.map { .probe($0) } + others.map { .probe($0, forDeadline: true) }
-    }
-
     private mutating func takeCancels() -> [Work] {
-        guard !pendingCancels.isEmpty else { return [] }
-        defer { pendingCancels.removeAll(keepingCapacity: true) }
-        return pendingCancels.compactMap { target in
+        guard shared.hasCancels else { return [] }
+        return shared.takeCancels().compactMap { target in
             sessions.update(target) { $0.noteCancelTaken() }
             return sessions[target]?.cancelRequest.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
         }
     }
 
-    /// The free carrier that gets what is to be tried.
-    var leastHolding: Int? {
-        guard carriers.count > 1 else { return carriers.indices.first }
+    /// Whether it can be sent a round now.
+    func isFree(_ id: ConnectionID) -> Bool { sessions.read(id) { $0.isFree } ?? false }
+
+    var hasFreeCarrier: Bool { sessions.contains { $0.isFree } }
+
+    /// Whether there is a shared session that is connected, free or not.
+    var isCarrying: Bool { sessions.contains { $0.isShared } }
+
+    /// The free shared session that gets what is to be tried.
+    private var leastHolding: ConnectionID? {
+        guard shared.count > 1 else { return shared.places.first.map { shared[$0] } }
         // Those beyond the limit are to be rid of what they hold.
-        guard carriers.count <= configuration.maximumCarriers else { return carriers.firstIndex { isFree($0) } }
-        return carriers.indices.filter { isFree(carriers[$0]) }.min { heldCount(carriers[$0]) < heldCount(carriers[$1]) }
+        guard shared.count <= configuration.maximumCarriers else { return sessions.first { $0.isFree } }
+        return sessions.all.filter(\.isFree).min { $0.heldCount < $1.heldCount }?.id
     }
 
-    private func heldCount(_ carrier: Carrier) -> Int { sessions[carrier.id]?.heldCount ?? 0 }
+    /// How many locks the next round releases ahead of what it tries. Others may be released after it.
+    var unlockCount: Int { leastHolding.map { shared.unlockCount(on: $0) } ?? 0 }
 
     /// The session whose answer is all that is waited for, if it can't take long.
     var loneConnection: ConnectionID? {
-        guard calls.count == 1, carriers.count == 1, let carrier = carriers.first?.id, pending.isEmpty,
-            case .batch = sessions[carrier]?.loneWork
-        else { return nil }
-        return carrier
+        guard calls.count == 1, shared.count == 1, !shared.hasTries, case .batch = sessions[shared[0]]?.loneWork else { return nil }
+        return shared[0]
     }
 
     /// The oldest unanswered statement of a connection has been answered.
@@ -80,7 +69,7 @@ extension Engine {
         let (work, sentAt) = (submission.work, submission.sentAt)
         sessions.noteHeard(now: now)
         renew(id, sentAt: sentAt, now: now)
-        if answer.failure != nil { endBurst(of: id, isOpen: work != .begin, now: now) }
+        if answer.failure != nil { endTransaction(on: id, isOpen: work != .begin, now: now) }
         guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
         switch work {
         case .begin, .commit, .heartbeat:
@@ -134,12 +123,9 @@ extension Engine {
             abandonTries(batch.keys.dropFirst(answer.rows.count), now: now)
             return
         }
-        guard let index = carrierIndex(id) else { return }
+        guard shared.contains(id) else { return }
         let rest = batch.keys.dropFirst(answer.rows.count)
-        for key in rest.prefix(Batch.keysPerRow) {
-            carriers[index].proofs[key] = failure
-            carriers[index].unlocks.append(key, batch.kind.mode)
-        }
+        shared.prove(rest.prefix(Batch.keysPerRow), batch.kind.mode, because: failure, on: id)
         for key in rest.dropFirst(Batch.keysPerRow) {
             tryFailed(key, failure, now: now)
         }
@@ -168,13 +154,13 @@ extension Engine {
 
     private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
         var isForeign = false
-        let index = carrierIndex(id)
+        let isShared = shared.contains(id)
         for (key, wasHeld) in zip(batch.keys, answer.rows) {
-            if let index, !carriers[index].proofs.isEmpty, let failure = carriers[index].proofs.removeValue(forKey: key) {
+            if let failure = shared.takeProof(key, on: id) {
                 actions.append(.log(.provedAfterError(held: wasHeld)))
                 tryFailed(key, failure, now: now)
             } else {
-                if index != nil { sessions.update(id) { $0.noteHeld(-1) } }
+                if isShared { sessions.update(id) { $0.noteHeld(-1) } }
                 unlocked(key, wasHeld: wasHeld, on: id, now: now)
                 isForeign = isForeign || !wasHeld
             }
@@ -194,10 +180,7 @@ extension Engine {
 
     /// The table wants a lock released, on whatever session holds it.
     mutating func unlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, now: Instant) {
-        if let index = carrierIndex(id) {
-            carriers[index].unlocks.append(key, mode)
-            return
-        }
+        guard !shared.appendUnlock(key, mode, on: id) else { return }
         sessions.update(id) { $0.unlock(key) }
         submit(.batch(Batch(Batch.Kind(.unlock, mode, key.space), [key])), on: id, now: now)
     }

@@ -29,8 +29,8 @@ extension Engine {
 
     package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {
         guard let session = sessions.remove(id) else { return }
-        carriers.removeAll { $0.id == id }
-        if carriers.isEmpty { sendCancelsOutOfBand() }
+        shared.remove(id)
+        if shared.isEmpty { sendCancelsOutOfBand() }
         openHeldBack()
         // Whatever refuses a connection is there.
         if failure.kind != .unreachable { sessions.noteHeard(now: now) }
@@ -55,9 +55,7 @@ extension Engine {
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, session.role, failure))) }
         noteClosing(id)
         if session.role == .scribe { records.abandonWriting() }
-        if let index = carrierIndex(id) {
-            abandonCarrier(carriers.remove(at: index), session, failure, now: now)
-        }
+        if shared.contains(id) { abandonShared(session, failure, now: now) }
         switch session.state {
         case .waiting(let key):
             contention.forget(key)
@@ -82,24 +80,23 @@ extension Engine {
         assignConnections(now: now)
     }
 
-    private mutating func abandonCarrier(_ carrier: Carrier, _ session: ServerSession, _ failure: Failure, now: Instant) {
+    private mutating func abandonShared(_ session: ServerSession, _ failure: Failure, now: Instant) {
+        let proofs = shared.remove(session.id)
         // With no carrier left, what has not been sent goes back to the table, which knows whether anybody still wants it.
-        var unanswered = carriers.isEmpty ? takeUnsent() : []
+        var unanswered = shared.isEmpty ? takeUnsent() : []
         for work in session.works {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
             case .look: abandonLook(now: now)
-            case .countLocks: abandonCount(on: carrier.id, isLost: true, now: now)
+            case .countLocks: abandonCount(on: session.id, isLost: true, now: now)
             case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position, .statement: break
             }
         }
         // Whatever they hold goes down with the session.
-        for (key, failure) in carrier.proofs.sorted(by: { $0.key < $1.key }) {
-            tryFailed(key, failure, now: now)
-        }
+        for (key, failure) in proofs { tryFailed(key, failure, now: now) }
         abandonTries(unanswered, now: now)
-        if carriers.isEmpty { sendCancelsOutOfBand() }
+        if shared.isEmpty { sendCancelsOutOfBand() }
     }
 
     /// Nobody will answer these any more, and what they took has gone down with the carrier.
@@ -134,12 +131,12 @@ extension Engine {
     /// does not answer count only for the limit of all connections.
     mutating func openCarrier(now: Instant) {
         guard configuration.asksOverOtherSessions,
-            !carriers.contains(where: { isFree($0) || sessions[$0.id]?.isConnecting == true }),
-            carriers.count(where: { sessions[$0.id]?.liveness.isOverdue == false }) < configuration.maximumCarriers,
-            carriers.count < 2 * configuration.maximumCarriers,
+            !sessions.contains(where: { $0.role == .carrier && ($0.isFree || $0.isConnecting) }),
+            sessions.count(where: { $0.role == .carrier && !$0.liveness.isOverdue }) < configuration.maximumCarriers,
+            shared.count < 2 * configuration.maximumCarriers,
             let id = open(.carrier, now: now)
         else { return }
-        carriers.append(Carrier(id))
+        shared.insert(id)
     }
 
     /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
@@ -193,7 +190,7 @@ extension Engine {
                 if convert(idle, to: role) { return idle }
                 drop(idle)
             }
-        } else if role == .carrier, carriers.count >= configuration.maximumCarriers, connectionsLeft <= 0 {
+        } else if role == .carrier, shared.count >= configuration.maximumCarriers, connectionsLeft <= 0 {
             guard let idle = idle(.waiter) ?? idle(.dedicated) else { return nil }
             drop(idle)
         }
@@ -210,7 +207,7 @@ extension Engine {
     }
 
     var otherPlaces: Int {
-        configuration.maximumConnections - max(configuration.maximumCarriers, carriers.count) - (configuration.isFencing ? 1 : 0)
+        configuration.maximumConnections - max(configuration.maximumCarriers, shared.count) - (configuration.isFencing ? 1 : 0)
     }
 
     /// How many more there may be at a time, with the place of the one that writes records kept free.
@@ -236,7 +233,7 @@ extension Engine {
     /// Closes a connection that has nothing to lose.
     mutating func drop(_ id: ConnectionID) {
         guard sessions.remove(id) != nil else { return }
-        carriers.removeAll { $0.id == id }
+        shared.remove(id)
         noteClosing(id)
     }
 

@@ -90,7 +90,7 @@ extension Engine {
     mutating func sendPoll(now: Instant) {
         guard contention.polls.isDue else { return }
         let limit = room.map { max(hasRoomToWait ? 1 : 0, $0 / 2) } ?? .max
-        for (key, mode) in contention.beginPoll(limit: min(configuration.pollSize, limit)) { pending.append(key, mode) }
+        for (key, mode) in contention.beginPoll(limit: min(configuration.pollSize, limit)) { shared.appendTry(key, mode) }
         contention.planPoll(using: &random, now: now)
     }
 }

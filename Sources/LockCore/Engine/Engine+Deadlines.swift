@@ -90,10 +90,8 @@ extension Engine {
         deadlineLooks.repeatAt = deadlineLooks.repeatAt ?? now.advanced(by: Self.lookPause)
         guard !keys.isEmpty else { return }
         for session in sessions.all {
-            guard let key = session.awaitedKey, keys.contains(key), session.runsSince != nil,
-                !pendingDeadlineProbes.contains(session.id)
-            else { continue }
-            pendingDeadlineProbes.append(session.id)
+            guard let key = session.awaitedKey, keys.contains(key), session.runsSince != nil else { continue }
+            shared.appendProbe(session.id, forDeadline: true)
         }
         ensureCarrier(now: now)
     }

@@ -58,15 +58,15 @@ extension Engine {
         let sent = takenUnlessHeldBack - unlockCount
         lowerCeiling(sent: sent, free: free, now: now)
         let allowed = max(0, growth.ceiling - sent)
-        if pending.count + growth.heldBack.count <= allowed {
+        if shared.tryCount + growth.heldBack.count <= allowed {
             sendHeldBack(.max)
         } else if growth.heldBack.isEmpty {
-            holdBack(pending.takeNewest(pending.count - allowed).reversed(), now: now)
+            holdBack(shared.takeNewestTries(shared.tryCount - allowed).reversed(), now: now)
         } else {
-            holdBack(pending.takeKeys(), now: now)
+            holdBack(shared.takeTries(), now: now)
             sendHeldBack(allowed)
         }
-        growth.peak = max(growth.peak, sent + pending.count)
+        growth.peak = max(growth.peak, sent + shared.tryCount)
         guard !growth.heldBack.isEmpty, growth.state == .idle else { return }
         if growth.nextAt <= now {
             growth.state = .due
@@ -85,7 +85,7 @@ extension Engine {
         growth.peakEnds = now.advanced(by: Self.peakLasts)
     }
 
-    private var takenUnlessHeldBack: Int { placesTaken - pending.count - growth.heldBack.count }
+    private var takenUnlessHeldBack: Int { placesTaken - shared.tryCount - growth.heldBack.count }
 
     private mutating func holdBack(_ keys: [AdvisoryKey], now: Instant) {
         for key in keys {
@@ -101,7 +101,7 @@ extension Engine {
     private mutating func sendHeldBack(_ limit: Int) {
         for _ in 0..<min(limit, growth.heldBack.count) {
             guard let key = growth.heldBack.popFirst(), case .trying(let mode) = table.serverState(of: key) else { continue }
-            pending.append(key, mode)
+            shared.appendTry(key, mode)
         }
     }
 
@@ -113,7 +113,7 @@ extension Engine {
 
     /// What is to be tried and has not been sent.
     mutating func takeUnsent() -> [AdvisoryKey] {
-        pending.takeKeys() + growth.heldBack.takeAll()
+        shared.takeTries() + growth.heldBack.takeAll()
     }
 
     // MARK: Asking

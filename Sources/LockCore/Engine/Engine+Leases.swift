@@ -112,7 +112,7 @@ extension Engine {
         guard configuration.asksOverOtherSessions else { return }
         sessions.update(id) { $0.noteAsked(now: now) }
         // While there is no carrier they are not to pile up.
-        if !pendingProbes.contains(id) { pendingProbes.append(id) }
+        shared.appendProbe(id)
         ensureCarrier(now: now)
     }
 
@@ -163,7 +163,7 @@ extension Engine {
         actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
         // The server ends the session, or answers yet; callers need not wait for either.
         for call in table.releasers(on: id) { resolve(call, .failed(Self.suspect)) }
-        if carrierIndex(id) != nil { noteOverdue(id, now: now) }
+        if shared.contains(id) { noteOverdue(id, now: now) }
     }
 
     /// A caller that releases a lock whose session is in doubt is told so at once.

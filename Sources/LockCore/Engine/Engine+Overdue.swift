@@ -3,18 +3,16 @@
 extension Engine {
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
-        !pending.isEmpty || !growth.heldBack.isEmpty || contention.polls.isDue || hasProbes || looks.isDue
-            || !pendingCancels.isEmpty && carriers.contains { sessions[$0.id]?.liveness.isOverdue == true }
+        shared.hasTries || !growth.heldBack.isEmpty || contention.polls.isDue || shared.hasProbes || looks.isDue
+            || shared.hasCancels && sessions.contains { $0.role == .carrier && $0.liveness.isOverdue }
     }
 
     /// Finds the carriers that have been silent for too long, where something has to wait for them.
     mutating func noteOverdue(now: Instant) {
         guard isCarrierWaitedFor else { return }
-        for carrier in carriers {
-            guard let since = sessions[carrier.id]?.liveness.silentSince, since.advanced(by: configuration.overdueAfter) <= now else {
-                continue
-            }
-            noteOverdue(carrier.id, now: now)
+        for session in sessions.all where session.role == .carrier {
+            guard let since = session.liveness.silentSince, since.advanced(by: configuration.overdueAfter) <= now else { continue }
+            noteOverdue(session.id, now: now)
         }
         ensureCarrier(now: now)
     }
@@ -30,14 +28,14 @@ extension Engine {
 
     var nextOverdue: Instant? {
         guard isCarrierWaitedFor else { return nil }
-        return carriers.compactMap { carrier -> Instant? in
-            guard let liveness = sessions[carrier.id]?.liveness, !liveness.isOverdue else { return nil }
-            return liveness.silentSince?.advanced(by: configuration.overdueAfter)
+        return sessions.all.compactMap { session -> Instant? in
+            guard session.role == .carrier, !session.liveness.isOverdue else { return nil }
+            return session.liveness.silentSince?.advanced(by: configuration.overdueAfter)
         }.min()
     }
 
     private var isCarrierWaitedFor: Bool {
-        (isCarrierNeeded || !pendingCancels.isEmpty) && !hasFreeCarrier
+        (isCarrierNeeded || shared.hasCancels) && !hasFreeCarrier
     }
 
     // MARK: Waits
@@ -55,18 +53,13 @@ extension Engine {
 
     /// Closes the carriers beyond the limit that hold nothing, now that others answer again.
     mutating func retireCarriers(now: Instant) {
-        guard carriers.count > configuration.maximumCarriers else { return }
-        while carriers.count > configuration.maximumCarriers, let index = carriers.lastIndex(where: { isUnused($0) }) {
-            let isAnyOther = carriers.indices.contains { other in
-                other != index && sessions[carriers[other].id].map { $0.isShared && !$0.liveness.isOverdue } ?? false
-            }
-            guard isAnyOther else { return }
-            drop(carriers[index].id)
+        guard shared.count > configuration.maximumCarriers else { return }
+        while shared.count > configuration.maximumCarriers,
+            let unused = sessions.last(where: { $0.isFree && $0.heldCount == 0 && shared.isUnused($0.id) }),
+            sessions.contains(where: { $0.id != unused && $0.isShared && !$0.liveness.isOverdue })
+        {
+            drop(unused)
         }
         assignConnections(now: now)
-    }
-
-    private func isUnused(_ carrier: Carrier) -> Bool {
-        isFree(carrier) && sessions[carrier.id]?.heldCount == 0 && carrier.unlocks.isEmpty && carrier.proofs.isEmpty && carrier.burst == nil
     }
 }

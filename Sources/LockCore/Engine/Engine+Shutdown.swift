@@ -37,8 +37,7 @@ extension Engine {
     }
 
     mutating func checkDrained() {
-        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, pending.isEmpty,
-            carriers.allSatisfy({ $0.unlocks.isEmpty && $0.proofs.isEmpty }),
+        guard lifecycle == .draining, calls.isEmpty, table.isEmpty, shared.isQuiet,
             sessions.all.allSatisfy(\.isFree)
         else { return }
         for id in sessions.ids { drop(id) }

@@ -29,7 +29,7 @@ extension Engine {
             assignConnections(now: now)
             refuseTries(now: now)
         }
-        endIdleBursts(now: now)
+        endIdleTransactions(now: now)
         sendHeartbeats(now: now)
         survey(now: now)
         noteSuspects(now: now)
@@ -50,7 +50,7 @@ extension Engine {
         }
         consider(deadlines.earliest { [calls] in calls[$0]?.deadline != nil }?.deadline)
         consider(nextOverdue)
-        consider(nextBurstEnd)
+        consider(nextTransactionEnd)
         consider(nextSurvey(now: now))
         consider(pace.next)
         consider(contention.polls.plannedAt)

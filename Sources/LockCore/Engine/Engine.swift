@@ -27,16 +27,9 @@ package struct Engine: ~Copyable, Sendable {
     var closing: Set<ConnectionID> = []
     /// Those that are to be opened when these have made room.
     var heldBack = Deque<(id: ConnectionID, role: Role)>()
-    /// In the order in which they were opened.
-    var carriers: [Carrier] = []
     var pace: ConnectingPace
+    var shared = SharedSessions()
 
-    // The carriers' work that is not sent yet, and that any of them can do.
-    var pending = PendingKeys(.tryLock)
-    var pendingCancels: [ConnectionID] = []
-    var pendingProbes: [ConnectionID] = []
-    /// Those that are asked about for the sake of deadlines only.
-    var pendingDeadlineProbes: [ConnectionID] = []
     var looks: HarmLooks
     /// Whether such a question has found a wait before.
     var hasNotedHidden = false
@@ -176,7 +169,7 @@ package struct Engine: ~Copyable, Sendable {
 
     /// What is under way, for the reader of a failed test.
     package var summary: String {
-        "\(lifecycle), calls \(calls.elements), sessions \(sessions.all), waits \(contention), unsent \(pending), table \(table)"
+        "\(lifecycle), calls \(calls.elements), sessions \(sessions.all), waits \(contention), unsent \(shared), table \(table)"
     }
 
     package var isTerminated: Bool { lifecycle == .terminated }
@@ -189,8 +182,7 @@ package struct Engine: ~Copyable, Sendable {
 
     /// Nothing is held, asked for, or on its way.
     package var isQuiet: Bool {
-        calls.isEmpty && table.isEmpty && contention.count == 0 && pending.isEmpty && records.isEmpty
-            && carriers.allSatisfy { $0.unlocks.isEmpty && $0.proofs.isEmpty }
+        calls.isEmpty && table.isEmpty && contention.count == 0 && shared.isQuiet && records.isEmpty
             && sessions.all.allSatisfy(\.isQuiet)
     }
 
@@ -251,7 +243,7 @@ package struct Engine: ~Copyable, Sendable {
         case .changed(let id, let isChanged): resolve(id, .changed(isChanged))
         case .changeFailed(let id, let failure): resolve(id, .failed(failure))
         case .tryLock(let key, let mode):
-            pending.append(key, mode)
+            shared.appendTry(key, mode)
             ensureCarrier(now: now)
         case .waitLock(let key, let mode):
             queueWait(key, mode, now: now)

@@ -41,6 +41,11 @@ struct SessionTable: Sendable {
         sessions.first(where: isMeant)?.id
     }
 
+    /// The newest one that fits.
+    func last(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
+        sessions.last(where: isMeant)?.id
+    }
+
     // MARK: Changing
 
     mutating func open(_ role: Engine.Role) -> ConnectionID {

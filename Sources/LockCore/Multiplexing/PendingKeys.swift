@@ -1,4 +1,4 @@
-/// Keys that wait to be sent to a carrier for one purpose, sorted by the statement that they share.
+/// Keys that wait to be sent on a shared session for one purpose, sorted by the statement that they share.
 struct PendingKeys: Sendable {
     private let verb: Engine.Batch.Kind.Verb
     private var keys = [[AdvisoryKey]](repeating: [], count: Mode.allCases.count * AdvisoryKey.Space.allCases.count)
@@ -35,7 +35,7 @@ struct PendingKeys: Sendable {
 
     /// Takes everything out, or the oldest of each kind up to a limit, in statements of at most `size` keys.
     mutating func takeBatches(size: Int, limit: Int = .max) -> [Engine.Batch] {
-        guard count > 0 else { return [] }
+        guard count > 0, limit > 0 else { return [] }
         var batches: [Engine.Batch] = []
         var left = min(count, limit)
         for mode in Mode.allCases {

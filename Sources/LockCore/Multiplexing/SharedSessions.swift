@@ -1,0 +1,167 @@
+/// What is still to be sent on the sessions that run what can't block, for all calls: many keys in one statement, and one round of
+/// statements in flight while the next one fills.
+///
+/// What is to be tried, to be cancelled or to be asked can go over any shared session. What is to be released belongs to the session that
+/// holds it.
+struct SharedSessions: Sendable {
+    typealias Work = Engine.Work
+
+    private struct Member: Sendable {
+        let id: ConnectionID
+        /// What is to be released there.
+        var unlocks = PendingKeys(.unlock)
+        /// Keys whose try has failed with an error, until the unlock that proves what they hold is answered.
+        var proofs: [AdvisoryKey: Failure] = [:]
+        var transaction: BatchTransaction?
+
+        var isQuiet: Bool { unlocks.isEmpty && proofs.isEmpty }
+    }
+
+    /// In the order in which they were opened.
+    private var members: [Member] = []
+    private var tries = PendingKeys(.tryLock)
+    /// The sessions whose wait or statement is to be cancelled.
+    private var cancels: [ConnectionID] = []
+    /// The sessions that are to be asked about.
+    private var probes: [ConnectionID] = []
+    /// Those that are asked about for the sake of deadlines only.
+    private var deadlineProbes: [ConnectionID] = []
+
+    // MARK: The sessions
+
+    var count: Int { members.count }
+    var isEmpty: Bool { members.isEmpty }
+    var places: Range<Int> { members.indices }
+    subscript(place: Int) -> ConnectionID { members[place].id }
+
+    func contains(_ id: ConnectionID) -> Bool { index(of: id) != nil }
+
+    mutating func insert(_ id: ConnectionID) { members.append(Member(id: id)) }
+
+    /// - Returns: The keys whose proof is missing, and why: they have gone with the session.
+    @discardableResult
+    mutating func remove(_ id: ConnectionID) -> [(key: AdvisoryKey, failure: Failure)] {
+        guard let index = index(of: id) else { return [] }
+        return members.remove(at: index).proofs.map { ($0.key, $0.value) }.sorted { $0.key < $1.key }
+    }
+
+    /// Whether nothing is to be released or proved there, and no transaction is open.
+    func isUnused(_ id: ConnectionID) -> Bool {
+        index(of: id).map { members[$0].isQuiet && members[$0].transaction == nil } ?? false
+    }
+
+    // MARK: What is to be sent
+
+    /// Nothing is to be tried, released or proved.
+    var isQuiet: Bool { tries.isEmpty && members.allSatisfy(\.isQuiet) }
+    /// Whether there is something that any session can do.
+    var hasWork: Bool { hasTries || hasCancels || hasProbes }
+    var hasTries: Bool { !tries.isEmpty }
+    var hasCancels: Bool { !cancels.isEmpty }
+    var hasProbes: Bool { !probes.isEmpty || !deadlineProbes.isEmpty }
+    var tryCount: Int { tries.count }
+
+    func unlockCount(at place: Int) -> Int { members[place].unlocks.count }
+
+    func unlockCount(on id: ConnectionID) -> Int { index(of: id).map { members[$0].unlocks.count } ?? 0 }
+
+    mutating func appendTry(_ key: AdvisoryKey, _ mode: Mode) { tries.append(key, mode) }
+
+    /// - Returns: Whether it is a shared session.
+    mutating func appendUnlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID) -> Bool {
+        guard let index = index(of: id) else { return false }
+        members[index].unlocks.append(key, mode)
+        return true
+    }
+
+    mutating func appendCancel(_ target: ConnectionID) { cancels.append(target) }
+
+    mutating func appendProbe(_ target: ConnectionID, forDeadline: Bool = false) {
+        if forDeadline {
+            if !deadlineProbes.contains(target) { deadlineProbes.append(target) }
+        } else if !probes.contains(target) {
+            probes.append(target)
+        }
+    }
+
+    /// A try of these keys has failed before it came to an answer. Whether they are held is proved by their unlock.
+    mutating func prove(_ keys: some Sequence<AdvisoryKey>, _ mode: Mode, because failure: Failure, on id: ConnectionID) {
+        guard let index = index(of: id) else { return }
+        for key in keys {
+            members[index].proofs[key] = failure
+            members[index].unlocks.append(key, mode)
+        }
+    }
+
+    // MARK: What is taken out
+
+    mutating func takeTries() -> [AdvisoryKey] { tries.takeKeys() }
+
+    mutating func takeNewestTries(_ count: Int) -> [AdvisoryKey] { tries.takeNewest(count) }
+
+    mutating func takeCancels() -> [ConnectionID] {
+        defer { cancels.removeAll(keepingCapacity: true) }
+        return cancels
+    }
+
+    /// - Returns: Whether its cancel was not sent yet.
+    mutating func dropCancel(of target: ConnectionID) -> Bool {
+        guard let index = cancels.firstIndex(of: target) else { return false }
+        cancels.remove(at: index)
+        return true
+    }
+
+    mutating func takeProbes() -> [Work] {
+        guard hasProbes else { return [] }
+        defer {
+            probes.removeAll(keepingCapacity: true)
+            deadlineProbes.removeAll(keepingCapacity: true)
+        }
+        return probes.map { .probe($0) } + deadlineProbes.filter { !probes.contains($0) }.map { .probe($0, forDeadline: true) }
+    }
+
+    /// Adds to the next round of a session what it releases, and then what it tries: what is released may be what others ask for.
+    ///
+    /// - Parameters:
+    ///   - tryLimit: How many keys it may try, the oldest of each kind first.
+    ///   - size: How many keys a statement may have.
+    mutating func takeBatches(into round: inout [Work], at place: Int, tryLimit: Int, size: Int) {
+        for batch in members[place].unlocks.takeBatches(size: size) { round.append(.batch(batch)) }
+        for batch in tries.takeBatches(size: size, limit: tryLimit) { round.append(.batch(batch)) }
+    }
+
+    /// Why a try of the key has failed, if the unlock of the key proves what it has come to. It is asked once.
+    mutating func takeProof(_ key: AdvisoryKey, on id: ConnectionID) -> Failure? {
+        guard let index = index(of: id), !members[index].proofs.isEmpty else { return nil }
+        return members[index].proofs.removeValue(forKey: key)
+    }
+
+    // MARK: Transactions around rounds
+
+    /// Puts a round into a transaction, if that is cheaper.
+    ///
+    /// - Parameter isLarge: Whether the session holds, or has held, so much that each transaction's end takes the server longer than
+    ///   the round.
+    mutating func frame(_ round: inout [Work], at place: Int, isLarge: Bool, now: Instant) {
+        if members[place].transaction == nil, isLarge {
+            members[place].transaction = BatchTransaction(now: now)
+            round.insert(.begin, at: 0)
+        }
+        members[place].transaction?.lastUse = now
+        guard let transaction = members[place].transaction, transaction.limit <= now else { return }
+        members[place].transaction = nil
+        round.append(.commit)
+    }
+
+    /// When the transaction of a session is ended if it is not used before.
+    func transactionEnd(at place: Int) -> Instant? { members[place].transaction?.idleEnd }
+
+    /// - Returns: Whether there was one.
+    mutating func endTransaction(on id: ConnectionID) -> Bool {
+        guard let index = index(of: id), members[index].transaction != nil else { return false }
+        members[index].transaction = nil
+        return true
+    }
+
+    private func index(of id: ConnectionID) -> Int? { members.firstIndex { $0.id == id } }
+}

@@ -1,0 +1,181 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("Work that waits for shared sessions")
+struct SharedSessionsTests {
+    private typealias Work = Engine.Work
+
+    private static let failure = Failure.full
+    private static let other = Failure(.statement, "Out of memory.")
+
+    private static func with(_ ids: ConnectionID...) -> SharedSessions {
+        var shared = SharedSessions()
+        for id in ids { shared.insert(id) }
+        return shared
+    }
+
+    private static func nextRound(_ shared: inout SharedSessions, at place: Int = 0, tryLimit: Int = .max, size: Int = .max) -> [Work] {
+        var round: [Work] = []
+        shared.takeBatches(into: &round, at: place, tryLimit: tryLimit, size: size)
+        return round
+    }
+
+    private static func batch(_ verb: Engine.Batch.Kind.Verb, _ mode: Mode, _ keys: AdvisoryKey...) -> Work {
+        .batch(Engine.Batch(.init(verb, mode, AdvisoryKey(1).space), keys))
+    }
+
+    // MARK: What a round takes
+
+    @Test("a round releases before it tries, with one statement for each mode, and takes nothing twice")
+    func order() {
+        var shared = Self.with(1)
+        shared.appendTry(1, .exclusive)
+        shared.appendTry(2, .shared)
+        shared.appendTry(3, .exclusive)
+        #expect(shared.appendUnlock(4, .exclusive, on: 1) == true)
+        #expect(shared.hasWork && shared.tryCount == 3 && !shared.isQuiet)
+        #expect(
+            Self.nextRound(&shared)
+                == [
+                    Self.batch(.unlock, .exclusive, 4), Self.batch(.tryLock, .shared, 2), Self.batch(.tryLock, .exclusive, 1, 3),
+                ].sorted(by: Self.isBefore)
+        )
+        #expect(Self.nextRound(&shared) == [])
+        #expect(!shared.hasWork && shared.isQuiet)
+    }
+
+    /// As ``Engine/Batch/Kind/all`` has them.
+    private static func isBefore(_ one: Work, _ other: Work) -> Bool {
+        guard case .batch(let one) = one, case .batch(let other) = other else { return false }
+        return one.kind.index < other.kind.index
+    }
+
+    @Test("a round without leave to try releases only, and leaves what is to be tried")
+    func noTries() {
+        var shared = Self.with(1)
+        shared.appendTry(1, .exclusive)
+        _ = shared.appendUnlock(2, .exclusive, on: 1)
+        #expect(Self.nextRound(&shared, tryLimit: 0) == [Self.batch(.unlock, .exclusive, 2)])
+        #expect(shared.tryCount == 1)
+        #expect(Self.nextRound(&shared) == [Self.batch(.tryLock, .exclusive, 1)])
+    }
+
+    @Test("statements have no more keys than allowed, and a round tries no more than allowed, the oldest first")
+    func limits() {
+        var shared = Self.with(1)
+        for key in 1...5 as ClosedRange<Int64> { shared.appendTry(AdvisoryKey(key), .exclusive) }
+        #expect(
+            Self.nextRound(&shared, tryLimit: 3, size: 2) == [Self.batch(.tryLock, .exclusive, 1, 2), Self.batch(.tryLock, .exclusive, 3)]
+        )
+        #expect(shared.takeNewestTries(1) == [5])
+        #expect(shared.takeTries() == [4])
+    }
+
+    @Test("a lock is released on the session that holds it, and on no other")
+    func ownUnlocks() {
+        var shared = Self.with(1, 2)
+        #expect(shared.appendUnlock(7, .shared, on: 2) == true)
+        #expect(shared.appendUnlock(8, .shared, on: 3) == false, "that is no shared session")
+        #expect(shared.unlockCount(on: 1) == 0 && shared.unlockCount(on: 2) == 1 && shared.unlockCount(on: 3) == 0)
+        #expect(!shared.hasWork, "no other session can do it")
+        #expect(Self.nextRound(&shared, at: 0) == [])
+        #expect(Self.nextRound(&shared, at: 1) == [Self.batch(.unlock, .shared, 7)])
+    }
+
+    @Test("a session is asked about once, and for a deadline only if it is not asked about anyway")
+    func probes() {
+        var shared = Self.with(1)
+        shared.appendProbe(5)
+        shared.appendProbe(5)
+        shared.appendProbe(5, forDeadline: true)
+        shared.appendProbe(6, forDeadline: true)
+        shared.appendProbe(6, forDeadline: true)
+        #expect(shared.hasWork && shared.hasProbes)
+        #expect(shared.takeProbes() == [.probe(5), .probe(6, forDeadline: true)])
+        #expect(shared.takeProbes() == [] && !shared.hasProbes && !shared.hasWork)
+    }
+
+    @Test("a cancel that is dropped is not sent, and one that was taken can't be dropped")
+    func cancels() {
+        var shared = Self.with(1)
+        shared.appendCancel(5)
+        shared.appendCancel(6)
+        #expect(shared.hasWork)
+        #expect(shared.dropCancel(of: 5) == true)
+        #expect(shared.dropCancel(of: 5) == false)
+        #expect(shared.takeCancels() == [6])
+        #expect(!shared.hasCancels && !shared.hasWork)
+        #expect(shared.dropCancel(of: 6) == false)
+    }
+
+    // MARK: Proofs
+
+    @Test("keys whose try has failed are released for proof, which says once why the try has failed")
+    func proofs() {
+        var shared = Self.with(1)
+        shared.prove([1, 2], .exclusive, because: Self.failure, on: 1)
+        #expect(!shared.isQuiet && !shared.isUnused(1))
+        #expect(Self.nextRound(&shared) == [Self.batch(.unlock, .exclusive, 1, 2)])
+        #expect(!shared.isQuiet && !shared.isUnused(1), "the answers are not there")
+        #expect(shared.takeProof(3, on: 1) == nil)
+        #expect(shared.takeProof(1, on: 2) == nil)
+        #expect(shared.takeProof(1, on: 1) == Self.failure)
+        #expect(shared.takeProof(1, on: 1) == nil)
+        #expect(shared.takeProof(2, on: 1) == Self.failure)
+        #expect(shared.isQuiet && shared.isUnused(1))
+    }
+
+    @Test("a session that is gone leaves its missing proofs, ordered by key, and takes along what was to be released on it")
+    func removal() {
+        var shared = Self.with(1, 2)
+        for key in [9, 3, 6] as [AdvisoryKey] { shared.prove([key], .exclusive, because: Self.failure, on: 1) }
+        shared.prove([4], .exclusive, because: Self.other, on: 2)
+        shared.appendTry(1, .exclusive)
+        let left = shared.remove(1)
+        #expect(left.map(\.key) == [3, 6, 9] && left.allSatisfy { $0.failure == Self.failure })
+        #expect(!shared.contains(1) && shared.contains(2) && shared.count == 1 && shared[0] == 2)
+        #expect(Self.nextRound(&shared) == [Self.batch(.unlock, .exclusive, 4), Self.batch(.tryLock, .exclusive, 1)])
+        #expect(shared.remove(1).isEmpty)
+        #expect(shared.remove(2).map(\.key) == [4])
+        #expect(shared.isEmpty && shared.isQuiet)
+    }
+
+    // MARK: Transactions around rounds
+
+    private static func at(milliseconds: Int) -> Instant { Duration.milliseconds(milliseconds).instant }
+
+    @Test("only the rounds of a session that holds much share a transaction, and a session with an open one is not unused")
+    func framing() {
+        var shared = Self.with(1)
+        var round: [Work] = [.heartbeat]
+        shared.frame(&round, at: 0, isLarge: false, now: Self.at(milliseconds: 0))
+        #expect(round == [.heartbeat] && shared.isUnused(1) && shared.transactionEnd(at: 0) == nil)
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 0))
+        #expect(round == [.begin, .heartbeat] && !shared.isUnused(1))
+        round = [.heartbeat]
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 40))
+        #expect(round == [.heartbeat], "it goes on")
+        #expect(shared.transactionEnd(at: 0) == Self.at(milliseconds: 90))
+        #expect(shared.endTransaction(on: 1) == true)
+        #expect(shared.endTransaction(on: 1) == false)
+        #expect(shared.transactionEnd(at: 0) == nil)
+    }
+
+    @Test("a transaction ends with the first round that comes half a second after its beginning")
+    func length() {
+        var shared = Self.with(1)
+        var round: [Work] = []
+        for time in stride(from: 0, to: 500, by: 50) {
+            round = [.heartbeat]
+            shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: time))
+            #expect(round == (time == 0 ? [.begin, .heartbeat] : [.heartbeat]))
+        }
+        round = [.heartbeat]
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 500))
+        #expect(round == [.heartbeat, .commit])
+        round = [.heartbeat]
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 500))
+        #expect(round == [.begin, .heartbeat])
+    }
+}
