@@ -151,6 +151,7 @@ let package = Package(
                 "FaultTools",
                 "LibPQ",
                 "LockCore",
+                "LockSimulation",
                 "LockWorker",
                 "LeaseHolder",
                 "PostgresLock",

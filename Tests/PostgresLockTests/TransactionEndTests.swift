@@ -1,3 +1,4 @@
+import LibPQ
 import PostgresLock
 import Testing
 
@@ -25,7 +26,12 @@ struct TransactionEndTests {
             }
         }
         try await database.eventually("the commit waits") {
-            try await database.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").count == 1
+            try await database.query(
+                """
+                SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
+                WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+                """
+            ).count == 1
         }
         #expect(seen.withLock { $0 }?.isHeld == false)
         try await gate.release()
@@ -39,25 +45,34 @@ struct TransactionEndTests {
         let locks = try database.manager()
         let begun = AsyncStream.makeStream(of: Void.self)
         let tasks = Locked<[Task<LockError.Code?, Never>]>([])
-        try await locks.withTransaction(locking: "a") { transaction in
-            for _ in 0..<5 {
-                let task = Task {
-                    begun.continuation.yield()
-                    return await lockError { _ = try await transaction.query("SELECT pg_sleep(60)") }?.code
+        let outcome = await lockError {
+            try await locks.withTransaction(locking: "a") { transaction in
+                for _ in 0..<5 {
+                    let task = Task { () -> LockError.Code? in
+                        begun.continuation.yield()
+                        do {
+                            _ = try await transaction.query("SELECT pg_sleep(60)")
+                            return nil
+                        } catch {
+                            return (error as? LockError)?.code
+                        }
+                    }
+                    tasks.withLock { $0.append(task) }
                 }
-                tasks.withLock { $0.append(task) }
-            }
-            var count = 0
-            for await _ in begun.stream {
-                count += 1
-                if count == 5 { break }
-            }
-            // One runs, and the others are in line for it.
-            try await database.eventually("one runs") {
-                try await database.query("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()").count
-                    == 1
+                var count = 0
+                for await _ in begun.stream {
+                    count += 1
+                    if count == 5 { break }
+                }
+                // One runs, and the others are in line for it.
+                try await database.eventually("one runs") {
+                    try await database.query(
+                        "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND datname = current_database()"
+                    ).count == 1
+                }
             }
         }
+        #expect(outcome?.code == .statementFailed, "the one that ran is cancelled with the body's end")
         var codes: [LockError.Code?] = []
         for task in tasks.withLock({ $0 }) { codes.append(await task.value) }
         #expect(codes.count { $0 == .invalidArgument } >= 4, "\(codes)")

@@ -76,7 +76,7 @@ private struct EngineScript {
                 case .connect(let id, _):
                     engine.connected(id, now: now)
                 case .submit(let id, .batch(let batch)):
-                    engine.answered(id, Engine.Answer(rows: [Bool](repeating: true, count: batch.keys.count)), now: now)
+                    engine.answered(id, .keys([Bool](repeating: true, count: batch.keys.count), failure: nil), now: now)
                 default:
                     blackHole(action)
                 }

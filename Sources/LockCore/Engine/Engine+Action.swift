@@ -69,15 +69,14 @@ extension Engine {
         var competes: Bool { self == .waiter || self == .dedicated }
     }
 
-    /// One statement, answered by one ``Answer``.
+    /// What a session is asked to do, answered by one ``Answer``.
     package enum Work: Hashable, Sendable {
         case batch(Batch)
         /// `limit` is the server-side backstop (`lock_timeout`), should nobody be able to end the wait.
         case wait(AdvisoryKey, Mode, limit: Duration?)
-        /// Lets go of all that a session holds: what proves of a failed wait that it has left nothing. Answers by one `true`.
+        /// Lets go of all that a session holds: what proves of a failed wait that it has left nothing.
         case releaseAll
-        /// Takes a key that the session holds in the other mode, then lets go of the one that it was held in, and answers
-        /// whether it was; no answer and no failure means that somebody else holds it too.
+        /// Takes a key that the session holds in the other mode, then lets go of the one that it was held in.
         case changeMode(AdvisoryKey, to: Mode)
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
@@ -85,7 +84,7 @@ extension Engine {
         ///
         /// - Parameter forDeadline: Whether only a deadline is the reason to ask.
         case probe(ConnectionID, forDeadline: Bool = false)
-        /// Which of these sessions harm others by waiting: two answers for each, see ``Engine/lookAnswered(_:_:sentAt:now:)``.
+        /// Which of these sessions harm others by waiting.
         case look([Look])
         /// How many locks there are in the server's lock table, of all sessions.
         case countLocks
@@ -144,19 +143,31 @@ extension Engine {
         }
     }
 
-    package struct Answer: Hashable, Sendable {
-        /// A Boolean per key, in order. Where a statement failed half way, those that came before the error still stand for
-        /// what was done.
-        package let rows: [Bool]
-        package let failure: Failure?
-        package let position: WALPosition?
-        package let count: Int?
+    /// What a session has answered to its oldest work.
+    package enum Answer: Hashable, Sendable {
+        /// To a batch: for each key, in order, whether it was taken, or whether it was held until now. Where the statement has failed
+        /// half way, those that came before the error still stand for what was done.
+        case keys([Bool], failure: Failure?)
+        /// The wait was granted, all was let go of, a transaction has begun or ended, or there is a sign of life.
+        case done
+        /// Whether the lock is held in the other mode now. If not, another session holds it, too.
+        case changed(Bool)
+        /// Whether there was something to cancel.
+        case cancelled(Bool)
+        case activity(Sighting)
+        /// One for each session that was asked about.
+        case looks([Harm])
+        case lockCount(Int)
+        case position(WALPosition)
+        /// It was not done, or what was answered does not say whether it was.
+        case failed(Failure)
 
-        package init(rows: [Bool] = [], position: WALPosition? = nil, count: Int? = nil, failure: Failure? = nil) {
-            self.rows = rows
-            self.position = position
-            self.count = count
-            self.failure = failure
+        package var failure: Failure? {
+            switch self {
+            case .keys(_, let failure): failure
+            case .failed(let failure): failure
+            case .done, .changed, .cancelled, .activity, .looks, .lockCount, .position: nil
+            }
         }
     }
 

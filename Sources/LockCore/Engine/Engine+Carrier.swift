@@ -69,62 +69,82 @@ extension Engine {
         let (work, sentAt) = (submission.work, submission.sentAt)
         sessions.noteHeard(now: now)
         renew(id, sentAt: sentAt, now: now)
-        if answer.failure != nil { endTransaction(on: id, isOpen: work != .begin, now: now) }
-        guard answer.failure?.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
-        switch work {
-        case .begin, .commit, .heartbeat:
-            // Whatever is wrong with the session will show where it matters: a transaction that did not begin leaves its
-            // statements one each, and one whose end has failed has ended.
-            break
-        case .position:
-            positionAnswered(on: id, answer, now: now)
-        case .probe(let target, _) where answer.failure != nil:
-            sessions.update(target) { $0.forgetAsked() }
-        case .probe(let target, let forDeadline):
-            probed(target, Sighting(answer.rows), forDeadline: forDeadline, sentAt: sentAt, now: now)
-        case .look(let asked):
-            lookAnswered(asked, answer, sentAt: sentAt, now: now)
-        case .countLocks:
-            locksCounted(answer, on: id, now: now)
-        case .cancel(let target, let onlyLockWaits):
-            let isFound = answer.failure == nil && answer.rows.first == true
-            if onlyLockWaits, isFound { noteWaitFound(target, now: now) }
-            cancelAnswered(target, answer.failure != nil ? .refused : isFound ? .found : .notFound, now: now)
-        case .wait(let key, _, _):
-            waitAnswered(key, on: id, answer, now: now)
-        case .batch(let batch) where batch.kind.verb == .tryLock:
-            triesAnswered(batch, on: id, answer, now: now)
-        case .releaseAll:
-            releaseAllAnswered(on: id, answer, now: now)
-        case .batch(let batch):
-            unlocksAnswered(batch, on: id, answer, now: now)
-        case .changeMode(let key, _):
-            changeAnswered(key, on: id, answer, now: now)
-        case .statement:
-            settleCancelRequest(of: id, now: now)
+        if let failure = answer.failure {
+            if failure == .unexpectedAnswer { actions.append(.log(.unexpectedAnswer(id))) }
+            endTransaction(on: id, isOpen: work != .begin, now: now)
+            guard failure.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
         }
+        take(answer, to: work, on: id, sentAt: sentAt, now: now)
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
         retireCarriers(now: now)
         if contention.queuedCount > 0 { assignConnections(now: now) }
     }
 
+    private mutating func take(_ answer: Answer, to work: Work, on id: ConnectionID, sentAt: Instant, now: Instant) {
+        switch (work, answer) {
+        case (.begin, _), (.commit, _), (.heartbeat, _):
+            // Whatever is wrong with the session will show where it matters: a transaction that did not begin leaves its
+            // statements one each, and one whose end has failed has ended.
+            break
+        case (.statement, _):
+            settleCancelRequest(of: id, now: now)
+        case (.batch(let batch), .keys(let rows, let failure)):
+            switch batch.kind.verb {
+            case .tryLock: triesAnswered(batch, on: id, rows, failure, now: now)
+            case .unlock: unlocksAnswered(batch, on: id, rows, failure, now: now)
+            }
+        case (.wait(let key, _, _), .done):
+            waitGranted(key, on: id, now: now)
+        case (.wait(let key, _, _), .failed(let failure)):
+            waitFailed(key, on: id, failure, now: now)
+        case (.releaseAll, .done):
+            allReleased(on: id, now: now)
+        case (.changeMode(let key, _), .changed(let isChanged)):
+            table.modeChanged(key, isChanged, now: now)
+        case (.cancel(let target, let onlyLockWaits), .cancelled(let isFound)):
+            if onlyLockWaits, isFound { noteWaitFound(target, now: now) }
+            cancelAnswered(target, isFound ? .found : .notFound, now: now)
+        case (.cancel(let target, _), .failed):
+            cancelAnswered(target, .refused, now: now)
+        case (.probe(let target, let forDeadline), .activity(let sighting)):
+            probed(target, sighting, forDeadline: forDeadline, sentAt: sentAt, now: now)
+        case (.probe(let target, _), .failed):
+            sessions.update(target) { $0.forgetAsked() }
+        case (.look(let asked), .looks(let harms)) where harms.count == asked.count:
+            lookAnswered(asked, harms, sentAt: sentAt, now: now)
+        case (.look, _):
+            lookFailed(now: now)
+        case (.countLocks, .lockCount(let count)):
+            locksCounted(count, on: id, now: now)
+        case (.countLocks, _):
+            locksCounted(nil, on: id, now: now)
+        case (.position, .position(let position)):
+            recordWritten(position, on: id, now: now)
+        case (.position, .failed(let failure)):
+            recordFailed(failure, on: id, now: now)
+        // What is held now, and in which modes, is not known. Only the end of the session settles that.
+        case (.releaseAll, .failed(let failure)), (.changeMode, .failed(let failure)):
+            close(id, because: failure, now: now)
+        case (.batch, _), (.wait, _), (.releaseAll, _), (.changeMode, _), (.cancel, _), (.probe, _), (.position, _):
+            closeUnexpected(id, now: now)
+        }
+    }
+
     /// Answers that came before an error are exactly the keys that were tried until then. Of the row at which it failed, any
     /// number of keys may have been taken, so all of them have to prove that they are not; those behind it were never
     /// reached.
-    private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
-        sessions.update(id) { $0.noteHeld(answer.rows.count(where: \.self)) }
-        for (key, isGranted) in zip(batch.keys, answer.rows) {
-            tried(key, isGranted: isGranted, on: id, now: now)
-        }
-        guard answer.rows.count < batch.keys.count else { return }
-        guard let failure = answer.failure else {
+    private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ rows: [Bool], _ failure: Failure?, now: Instant) {
+        sessions.update(id) { $0.noteHeld(rows.count(where: \.self)) }
+        for (key, isGranted) in zip(batch.keys, rows) { tried(key, isGranted: isGranted, on: id, now: now) }
+        guard rows.count < batch.keys.count else { return }
+        let rest = batch.keys.dropFirst(rows.count)
+        guard let failure else {
             closeUnexpected(id, now: now)
-            abandonTries(batch.keys.dropFirst(answer.rows.count), now: now)
+            abandonTries(rest, now: now)
             return
         }
         guard shared.contains(id) else { return }
-        let rest = batch.keys.dropFirst(answer.rows.count)
         shared.prove(rest.prefix(Batch.keysPerRow), batch.kind.mode, because: failure, on: id)
         for key in rest.dropFirst(Batch.keysPerRow) {
             tryFailed(key, failure, now: now)
@@ -152,10 +172,10 @@ extension Engine {
         }
     }
 
-    private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ answer: Answer, now: Instant) {
+    private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ rows: [Bool], _ failure: Failure?, now: Instant) {
         var isForeign = false
         let isShared = shared.contains(id)
-        for (key, wasHeld) in zip(batch.keys, answer.rows) {
+        for (key, wasHeld) in zip(batch.keys, rows) {
             if let failure = shared.takeProof(key, on: id) {
                 actions.append(.log(.provedAfterError(held: wasHeld)))
                 tryFailed(key, failure, now: now)
@@ -167,9 +187,9 @@ extension Engine {
         }
         // Somebody has released what is ours, and nobody knows what else.
         if isForeign { closeUnexpected(id, now: now) }
-        guard answer.rows.count < batch.keys.count else { return }
+        guard rows.count < batch.keys.count else { return }
         // An unlock that fails leaves open what is held. Only the end of the session settles that.
-        close(id, because: answer.failure ?? .unexpectedAnswer, now: now)
+        close(id, because: failure ?? .unexpectedAnswer, now: now)
     }
 
     private mutating func unlocked(_ key: AdvisoryKey, wasHeld: Bool, on id: ConnectionID, now: Instant) {
@@ -189,16 +209,6 @@ extension Engine {
 
     mutating func changeMode(_ key: AdvisoryKey, to mode: Mode, on id: ConnectionID, now: Instant) {
         submit(.changeMode(key, to: mode), on: id, now: now)
-    }
-
-    private mutating func changeAnswered(_ key: AdvisoryKey, on id: ConnectionID, _ answer: Answer, now: Instant) {
-        switch (answer.rows.first, answer.failure) {
-        case (true, nil): table.modeChanged(key, true, now: now)
-        case (nil, nil): table.modeChanged(key, false, now: now)
-        case (false, nil): closeUnexpected(id, now: now)
-        // In which modes it is held now nobody can say. Only the end of the session settles that.
-        case (_, let failure?): close(id, because: failure, now: now)
-        }
     }
 
     private mutating func closeUnexpected(_ id: ConnectionID, now: Instant) {

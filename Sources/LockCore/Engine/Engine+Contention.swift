@@ -39,28 +39,25 @@ extension Engine {
         return max(now.duration(to: last), .zero) + configuration.responseTimeout
     }
 
-    mutating func waitAnswered(_ key: AdvisoryKey, on id: ConnectionID, _ answer: Answer, now: Instant) {
-        contention.answered(key, on: id, isEnded: answer.failure?.meansAskAgain == true)
-        // Only a clear word is a grant.
-        let failure = answer.failure ?? (answer.rows.first == true ? nil : .unexpectedAnswer)
-        if let failure {
-            // The server's own limit counts while a wait lasts only.
-            if failure.kind == .lockTimeout { table.noteTaken(key, now: now) }
-            // The lock may have been granted all the same: grant and error race inside the server.
-            sessions.update(id) { $0.verify(key, reported: failure.meansAskAgain ? nil : failure) }
-            submit(.releaseAll, on: id, now: now)
-        } else {
-            sessions.update(id) { $0.hold(key) }
-            table.granted(key, on: id, now: now)
-        }
+    mutating func waitGranted(_ key: AdvisoryKey, on id: ConnectionID, now: Instant) {
+        contention.answered(key, on: id, isEnded: false)
+        sessions.update(id) { $0.hold(key) }
+        table.granted(key, on: id, now: now)
+        settleCancelRequest(of: id, now: now)
+    }
+
+    mutating func waitFailed(_ key: AdvisoryKey, on id: ConnectionID, _ failure: Failure, now: Instant) {
+        contention.answered(key, on: id, isEnded: failure.meansAskAgain)
+        // The server's own limit counts while a wait lasts only.
+        if failure.kind == .lockTimeout { table.noteTaken(key, now: now) }
+        // The lock may have been granted all the same: grant and error race inside the server.
+        sessions.update(id) { $0.verify(key, reported: failure.meansAskAgain ? nil : failure) }
+        submit(.releaseAll, on: id, now: now)
         settleCancelRequest(of: id, now: now)
     }
 
     /// The session of a failed wait, which holds nothing else, has let go of all that it held.
-    mutating func releaseAllAnswered(on id: ConnectionID, _ answer: Answer, now: Instant) {
-        guard answer.failure == nil, answer.rows.first == true else {
-            return close(id, because: answer.failure ?? .unexpectedAnswer, now: now)
-        }
+    mutating func allReleased(on id: ConnectionID, now: Instant) {
         guard case .verifying(let key, let reported) = sessions[id]?.state else { return }
         actions.append(.log(.provedAfterError(held: nil)))
         // Now the key is certainly not held.

@@ -38,11 +38,13 @@ extension Engine {
         submit(.position, on: id, now: now)
     }
 
-    mutating func positionAnswered(on id: ConnectionID, _ answer: Answer, now: Instant) {
+    mutating func recordFailed(_ failure: Failure, on id: ConnectionID, now: Instant) {
         becomeIdle(id, now: now)
-        guard let position = answer.position else {
-            return failUnconfirmed(records.writingFailed(), answer.failure ?? .unexpectedAnswer)
-        }
+        failUnconfirmed(records.writingFailed(), failure)
+    }
+
+    mutating func recordWritten(_ position: WALPosition, on id: ConnectionID, now: Instant) {
+        becomeIdle(id, now: now)
         for session in records.written(position, sentCount: { [sessions] in sessions[$0]?.sentCount }) {
             settleUnconfirmed(on: session, now: now)
         }

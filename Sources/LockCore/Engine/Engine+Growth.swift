@@ -132,11 +132,11 @@ extension Engine {
         return .countLocks
     }
 
-    mutating func locksCounted(_ answer: Answer, on id: ConnectionID, now: Instant) {
+    mutating func locksCounted(_ count: Int?, on id: ConnectionID, now: Instant) {
         guard growth.state == .asked(on: id) else { return }
         growth.state = .idle
         growth.foundFull = nil
-        guard answer.failure == nil, let count = answer.count else {
+        guard let count else {
             growth.blindUntil = now.advanced(by: Self.pauseAfterFailure)
             return
         }

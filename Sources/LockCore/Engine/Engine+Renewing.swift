@@ -14,6 +14,19 @@ extension Engine {
         }
     }
 
+    /// What the server says of such a session.
+    package struct Harm: Hashable, Sendable {
+        /// Whether others wait for it, or for its snapshot.
+        package let isDone: Bool
+        /// Whether some index build waits for other sessions.
+        package let isBuildWaiting: Bool
+
+        package init(isDone: Bool, isBuildWaiting: Bool) {
+            self.isDone = isDone
+            self.isBuildWaiting = isBuildWaiting
+        }
+    }
+
     // MARK: Asking
 
     mutating func lookIfPlanned(now: Instant) {
@@ -38,7 +51,7 @@ extension Engine {
         if looks.isAsked { planNextLook(now: now) }
     }
 
-    private mutating func planNextLook(now: Instant, hasFailed: Bool = false) {
+    private mutating func planNextLook(hasFailed: Bool = false, now: Instant) {
         let oldest = sessions.all.compactMap(\.renewableWaitSince).min()
         looks.planNext(oldest: oldest, hasFailed: hasFailed, using: &random, now: now)
     }
@@ -59,20 +72,16 @@ extension Engine {
 
     // MARK: Renewing
 
-    /// - Parameters:
-    ///   - answer: For each session whether its wait does harm, and whether some index build waits for others.
-    ///   - sentAt: When the server was asked.
-    mutating func lookAnswered(_ asked: [Look], _ answer: Answer, sentAt: Instant, now: Instant) {
+    /// - Parameter sentAt: When the server was asked.
+    mutating func lookAnswered(_ asked: [Look], _ harms: [Harm], sentAt: Instant, now: Instant) {
         guard looks.isAsked else { return }
-        let isComplete = answer.failure == nil && answer.rows.count == 2 * asked.count
-        if isComplete {
-            let isBuildWaiting = stride(from: 1, to: answer.rows.count, by: 2).contains { answer.rows[$0] }
-            looks.noteAnswered(isBuildWaiting: isBuildWaiting, now: now)
-            for (index, look) in asked.enumerated() where answer.rows[2 * index] {
-                renewWait(on: look.connection, askedAt: sentAt, now: now)
-            }
-        }
-        planNextLook(now: now, hasFailed: !isComplete)
+        looks.noteAnswered(isBuildWaiting: harms.contains { $0.isBuildWaiting }, now: now)
+        for (look, harm) in zip(asked, harms) where harm.isDone { renewWait(on: look.connection, askedAt: sentAt, now: now) }
+        planNextLook(now: now)
+    }
+
+    mutating func lookFailed(now: Instant) {
+        if looks.isAsked { planNextLook(hasFailed: true, now: now) }
     }
 
     private mutating func renewWait(on id: ConnectionID, askedAt: Instant, now: Instant) {

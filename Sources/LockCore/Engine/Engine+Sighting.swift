@@ -8,15 +8,5 @@ extension Engine {
         /// - Parameter isHeard: Whether it waits for something else than that its client takes what it is sent. If not, the server
         ///   may be about to end it.
         case active(isHeard: Bool)
-
-        /// - Parameter rows: Whether the session's activity can be seen, whether it is active, and whether it is heard; none if the
-        ///   session is gone.
-        package init(_ rows: [Bool]) {
-            guard rows.count == 3 else {
-                self = .quiet
-                return
-            }
-            self = !rows[0] ? .hidden : rows[1] ? .active(isHeard: rows[2]) : .quiet
-        }
     }
 }

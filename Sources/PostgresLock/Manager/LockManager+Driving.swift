@@ -133,7 +133,7 @@ extension LockManager {
             let call = calls[call] as? StatementsCall
             call?.replies += replies
             if let body { call?.result = body }
-            if isLast { drive { $0.answered(id, Engine.Answer(), now: $1) } }
+            if isLast { drive { $0.answered(id, .done, now: $1) } }
         case .lost(let id, let failure):
             drive { $0.lost(id, failure, now: $1) }
         case .cancelledOutOfBand(let id):

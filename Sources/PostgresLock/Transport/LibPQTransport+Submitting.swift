@@ -7,7 +7,8 @@ extension LibPQTransport {
     func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let connection = using(id) else { return }
         counts.statements += 1
-        func submit(_ statement: Statement) { connection.submit(statement, for: AnswerTarget.work.token) }
+        let token = AnswerTarget.work(ReplyReading(work)).token
+        func submit(_ statement: Statement) { connection.submit(statement, for: token) }
         switch work {
         case .batch(let batch):
             submit(LockStatements.statement(for: batch))
@@ -26,7 +27,7 @@ extension LibPQTransport {
         case .commit:
             submit(LockStatements.command("COMMIT"))
         case .heartbeat:
-            connection.submit([], for: AnswerTarget.work.token)
+            connection.submit([], for: token)
         case .position:
             submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
         case .probe(let target, _):
@@ -79,12 +80,11 @@ extension LibPQTransport {
         // A Sync of its own has no reply.
         let reply = replies.first ?? Reply()
         switch target {
-        case .work:
-            workAnswered(reply, failure: reply.error.map(Failure.init), on: id)
-        case .wait(catchesEnd: true):
-            workAnswered(reply, failure: quietWaitFailure(reply), on: id)
-        case .wait(catchesEnd: false):
-            workAnswered(reply, failure: reply.error.map(Failure.init), on: id)
+        case .work(let reading):
+            onEvent(.answered(id, reading.answer(reply, failure: reply.error.map(Failure.init))))
+        case .wait(let catchesEnd):
+            let failure = catchesEnd ? quietWaitFailure(reply) : reply.error.map(Failure.init)
+            onEvent(.answered(id, ReplyReading.truth.answer(reply, failure: failure)))
         case .settings:
             guard reply.booleans != [true, true] else { return }
             // Which key a wait behind them is for is not known.
@@ -92,16 +92,6 @@ extension LibPQTransport {
         case .call(let call, let isLast):
             replied(replies, to: call, isLast: isLast)
         }
-    }
-
-    private func workAnswered(_ reply: Reply, failure: Failure?, on id: ConnectionID) {
-        let answer = Engine.Answer(
-            rows: reply.booleans,
-            position: FencingStatement.position(reply),
-            count: LockStatements.lockCount(reply),
-            failure: failure
-        )
-        onEvent(.answered(id, answer))
     }
 
     /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not

@@ -165,8 +165,7 @@ extension SimulatedProcess {
             case .statement, .heartbeat: .heartbeat
             }
         link.submit(statement) { [self] reply in
-            let answer = Engine.Answer(rows: reply.rows, position: reply.position, count: reply.count, failure: reply.failure)
-            drive { $0.answered(id, answer, now: $1) }
+            drive { $0.answered(id, reply.answer(to: work), now: $1) }
         }
         if case .cancel = work, server.isFaulty, profile.troubleEvery != nil, chance.happens(0.02) { plan(after: .zero) { link.cut() } }
     }
@@ -183,7 +182,7 @@ extension SimulatedProcess {
                     replies.append(reply)
                     guard replies.count == group.count else { return }
                     submission.onReplies(replies)
-                    if place == groups.count - 1 { drive { $0.answered(id, Engine.Answer(), now: $1) } }
+                    if place == groups.count - 1 { drive { $0.answered(id, .done, now: $1) } }
                 }
             }
         }

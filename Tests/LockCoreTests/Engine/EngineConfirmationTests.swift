@@ -14,7 +14,7 @@ struct EngineConfirmationTests {
         #expect(script.connected(2) == [.submit(2, .position)])
         // It is sent before the record is there, and answered after that.
         #expect(script.acquire(2, .exclusive, 2) == [.submit(1, .tryLock(2))])
-        #expect(script.on { $0.answered(2, Engine.Answer(position: Self.position), now: $1) } == [])
+        #expect(script.on { $0.answered(2, .position(Self.position), now: $1) } == [])
         let early = script.answered(1, false)
         #expect(!early.contains(.resolve(1, .granted)), "The session may have died before the record was written.")
         #expect(early.contains(.submit(1, .heartbeat)))

@@ -97,7 +97,7 @@ struct EngineDeadlineTests {
         #expect(Self.end(of: 12, &script, answering: true) == Self.taken)
         script.acquire(13, within: .seconds(1), key: 7)
         #expect(Self.end(of: 13, &script, answering: false) == Self.unknown)
-        script.on { $0.answered(2, Engine.Answer(), now: $1) }
+        script.on { $0.answered(2, .done, now: $1) }
         script.on { engine, _ in engine.transactionGranted(10) }
         script.acquire(14, within: .seconds(1), key: 7)
         #expect(Self.end(of: 14, &script, answering: false) == Self.taken)

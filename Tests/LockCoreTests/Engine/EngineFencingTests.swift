@@ -30,7 +30,7 @@ struct EngineFencingTests {
             return
         }
         #expect(script.connected(id).contains(.submit(id, .position)))
-        var actions = script.on { $0.answered(id, Engine.Answer(position: Self.position), now: $1) }
+        var actions = script.on { $0.answered(id, .position(Self.position), now: $1) }
         actions += script.answered(1)
         #expect(actions.contains(.fence(1, Self.position, index: 0)))
         #expect(actions.contains(.fence(2, Self.position, index: 0)))
@@ -44,7 +44,7 @@ struct EngineFencingTests {
         var script = Self.writing(1...count)
         script.connected(2)
         let failure = Failure(.statement, "No space left on device.")
-        let actions = script.on { $0.answered(2, Engine.Answer(failure: failure), now: $1) }
+        let actions = script.on { $0.answered(2, .failed(failure), now: $1) }
         #expect(actions.failures.count == count)
     }
 

@@ -227,6 +227,6 @@ extension EngineScript {
     /// The server says how many locks there are.
     @discardableResult
     fileprivate mutating func counted(_ count: Int, on id: ConnectionID = 1) -> [Engine.Action] {
-        on { $0.answered(id, Engine.Answer(count: count), now: $1) }
+        on { $0.answered(id, .lockCount(count), now: $1) }
     }
 }

@@ -53,14 +53,14 @@ struct EngineLeaseTests {
         var script = Self.lent()
         #expect(!Self.guards(&script))
         Self.begin(&script)
-        script.on { $0.answered(2, Engine.Answer(), now: $1) }
+        script.on { $0.answered(2, .done, now: $1) }
         #expect(Self.guards(&script))
         var late = Self.lent()
         Self.begin(&late)
         Self.probe(&late)
         late.sighted(.hidden)
         late.pass(.seconds(10))
-        late.on { $0.answered(2, Engine.Answer(), now: $1) }
+        late.on { $0.answered(2, .done, now: $1) }
         #expect(!Self.guards(&late), "the answer is to what was sent long ago")
     }
 
@@ -69,7 +69,7 @@ struct EngineLeaseTests {
         for sighting in [Engine.Sighting.active(isHeard: true), .active(isHeard: false), .hidden] {
             var script = Self.lent()
             Self.begin(&script)
-            script.on { $0.answered(2, Engine.Answer(), now: $1) }
+            script.on { $0.answered(2, .done, now: $1) }
             #expect(Self.guards(&script))
             Self.begin(&script)
             #expect(Self.isClosed(&script, seeing: sighting) == (sighting != .active(isHeard: true)), "\(sighting)")

@@ -45,7 +45,7 @@ struct EngineLendingTests {
         // No shared session is there, so one is opened for it.
         #expect(script.pass(.seconds(1)) == [.connect(2, .carrier)])
         #expect(script.connected(2) == [.submit(2, .cancel(1, onlyLockWaits: false))])
-        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
+        #expect(script.on { $0.answered(1, .done, now: $1) } == [])
         #expect(script.answered(2, true) == [.resolve(2, .settled(cause: .timedOut(nil)))])
     }
 
@@ -58,7 +58,7 @@ struct EngineLendingTests {
         #expect(script.cancel(2) == [.connect(2, .carrier)])
         #expect((isRefused ? script.connectFailed(2) : script.pass(.milliseconds(500))) == [.cancelOutOfBand(1)])
         if !isRefused { #expect(script.connected(2) == [], "It is under way.") }
-        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
+        #expect(script.on { $0.answered(1, .done, now: $1) } == [])
         #expect(script.on { $0.cancelledOutOfBand(1, now: $1) } == [.resolve(2, .settled(cause: .cancelled))])
     }
 
@@ -69,7 +69,7 @@ struct EngineLendingTests {
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, now: $1) }
         #expect(script.cancel(2) == [.connect(2, .carrier)])
-        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: .cancelled))])
+        #expect(script.on { $0.answered(1, .done, now: $1) } == [.resolve(2, .settled(cause: .cancelled))])
         #expect(script.connected(2) == [])
         #expect(script.pass(.seconds(1)) == [])
     }
@@ -92,7 +92,7 @@ struct EngineLendingTests {
         script.on { $0.lend(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, answerBy: Duration.seconds(1).instant, now: $1) }
-        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: nil))])
+        #expect(script.on { $0.answered(1, .done, now: $1) } == [.resolve(2, .settled(cause: nil))])
         #expect(script.pass(.seconds(1)) == [])
         script.on { $0.beginStatement(3, on: 1, answerBy: Duration.seconds(2).instant, now: $1) }
         let actions = script.pass(.seconds(1))
@@ -108,7 +108,7 @@ struct EngineLendingTests {
         script.on { $0.lend(2, now: $1) }
         script.connected(2)
         script.on { $0.beginStatement(11, on: 1, now: $1) }
-        script.on { $0.answered(1, Engine.Answer(), now: $1) }
+        script.on { $0.answered(1, .done, now: $1) }
         script.on { engine, now in _ = engine.guardLent(1, now: now) }
         script.on { $0.beginStatement(12, on: 2, answerBy: Duration.seconds(1).instant, now: $1) }
         let actions = script.pass(.seconds(1))

@@ -27,6 +27,6 @@ struct EngineLostCancelTests {
         var script = Self.cancelled()
         script.answered(1, true)
         #expect(!script.lost(1).contains(.close(2)))
-        #expect(script.on { $0.answered(2, Engine.Answer(), now: $1) } == [.resolve(20, .settled(cause: .cancelled))])
+        #expect(script.on { $0.answered(2, .done, now: $1) } == [.resolve(20, .settled(cause: .cancelled))])
     }
 }

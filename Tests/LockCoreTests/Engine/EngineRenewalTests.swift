@@ -118,7 +118,7 @@ struct EngineRenewalTests {
             if isCancelled { script.cancel(2) }
             script.answered(2, true)
             #expect(
-                script.on { $0.answered(1, Engine.Answer(), now: $1) } == [
+                script.on { $0.answered(1, .done, now: $1) } == [
                     .resolve(2, .settled(cause: isCancelled ? .cancelled : .renewed))
                 ]
             )
@@ -135,7 +135,7 @@ struct EngineRenewalTests {
         script.connected(2)
         #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
         #expect(script.lost(2) == [.close(2)])
-        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(2, .settled(cause: .renewed))])
+        #expect(script.on { $0.answered(1, .done, now: $1) } == [.resolve(2, .settled(cause: .renewed))])
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [.close(1)])
     }
 }
@@ -179,7 +179,7 @@ extension EngineRenewalTests {
         script.pass(.seconds(1))
         script.connected(2)
         #expect(script.answered(2, true, false) == [.submit(2, .cancel(1, onlyLockWaits: true))])
-        #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [])
+        #expect(script.on { $0.answered(1, .done, now: $1) } == [])
         #expect(script.cancel(2) == [])
         #expect(script.answered(2, true) == [.resolve(2, .settled(cause: .cancelled))])
     }

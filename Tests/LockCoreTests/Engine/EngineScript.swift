@@ -1,4 +1,6 @@
-import LockCore
+import LockSimulation
+
+@testable import LockCore
 
 /// An engine with a clock that the test sets; each event returns the actions that it caused, without what is only for
 /// the log.
@@ -90,12 +92,13 @@ struct EngineScript {
 
     @discardableResult
     mutating func answered(_ id: ConnectionID, rows: [Bool], failure: Failure? = nil) -> [Engine.Action] {
-        on { $0.answered(id, Engine.Answer(rows: rows, failure: failure), now: $1) }
+        let answer = Engine.Answer(rows, failure: failure, to: engine.sessions[id]?.oldestWork)
+        return on { $0.answered(id, answer, now: $1) }
     }
 
     @discardableResult
     mutating func answered(_ id: ConnectionID, _ rows: Bool..., failure: Failure? = nil) -> [Engine.Action] {
-        on { $0.answered(id, Engine.Answer(rows: rows, failure: failure), now: $1) }
+        answered(id, rows: rows, failure: failure)
     }
 
     /// What the first connection, a carrier, is told of another one.

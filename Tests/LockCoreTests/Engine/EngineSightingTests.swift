@@ -17,7 +17,7 @@ struct EngineSightingTests {
         #expect(script.answered(1).contains(.submit(1, .probe(2))))
         // The answer to this question is on its way when another statement begins, which may wait for the key 7.
         script.pass(.milliseconds(1))
-        #expect(script.on { $0.answered(2, Engine.Answer(), now: $1) }.contains(.resolve(20, .settled(cause: nil))))
+        #expect(script.on { $0.answered(2, .done, now: $1) }.contains(.resolve(20, .settled(cause: nil))))
         script.on { $0.beginStatement(21, on: 2, lockWait: 7, now: $1) }
         script.acquire(11, .exclusive, 7, within: .milliseconds(500))
         script.sighted(.active(isHeard: true))
@@ -39,7 +39,7 @@ struct EngineSightingTests {
             #expect(script.connected(2) == [.submit(2, .look([.init(connection: 1, oldestAge: .max)]))])
             script.pass(.milliseconds(1))
             if isLater {
-                #expect(script.on { $0.answered(1, Engine.Answer(), now: $1) } == [.resolve(20, .settled(cause: nil))])
+                #expect(script.on { $0.answered(1, .done, now: $1) } == [.resolve(20, .settled(cause: nil))])
                 script.on { $0.beginStatement(21, on: 1, lockWait: 8, renewals: 0, now: $1) }
             }
             #expect(script.answered(2, true, false) == (isLater ? [] : [.submit(2, .cancel(1, onlyLockWaits: true))]))

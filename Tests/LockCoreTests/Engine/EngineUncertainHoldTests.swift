@@ -17,7 +17,7 @@ struct EngineUncertainHoldTests {
     @Test("is ended when a failed wait could not be followed by the release of all that it holds")
     func failedReleaseOfAll() {
         let outOfMemory = Failure(.statement, "Out of memory.", sqlState: "53200")
-        for answer in [Engine.Answer(failure: outOfMemory), Engine.Answer(rows: [false]), Engine.Answer()] {
+        for answer in [Engine.Answer.failed(outOfMemory), .failed(.unexpectedAnswer), .lockCount(1)] {
             var script = EngineScript.waiting()
             #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)])
             #expect(script.on { $0.answered(2, answer, now: $1) }.contains(.close(2)), "\(answer)")

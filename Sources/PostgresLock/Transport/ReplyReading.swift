@@ -1,0 +1,57 @@
+import LibPQ
+import LockCore
+
+/// How the reply to a piece of the engine's work is read: what the statements of `LockStatements` answer, in the engine's words.
+enum ReplyReading: UInt8, CaseIterable {
+    case keys
+    case nothing
+    case truth
+    case changed
+    case cancelled
+    case activity
+    case looks
+    case lockCount
+    case position
+
+    init(_ work: Engine.Work) {
+        self =
+            switch work {
+            case .batch: .keys
+            case .begin, .commit, .heartbeat, .statement: .nothing
+            case .wait, .releaseAll: .truth
+            case .changeMode: .changed
+            case .cancel: .cancelled
+            case .probe: .activity
+            case .look: .looks
+            case .countLocks: .lockCount
+            case .position: .position
+            }
+    }
+
+    /// - Parameter failure: What the reply has failed by.
+    func answer(_ reply: Reply, failure: Failure?) -> Engine.Answer {
+        if self == .keys { return .keys(reply.booleans, failure: failure) }
+        return failure.map { .failed($0) } ?? answer(reply) ?? .failed(.unexpectedAnswer)
+    }
+
+    private func answer(_ reply: Reply) -> Engine.Answer? {
+        let rows = reply.booleans
+        switch self {
+        case .keys: return .keys(rows, failure: nil)
+        case .nothing: return .done
+        case .truth: return rows == [true] ? .done : nil
+        // Whether it was held in the mode that it was changed from; no row if another session holds it, too.
+        case .changed: return rows.isEmpty ? .changed(false) : rows == [true] ? .changed(true) : nil
+        case .cancelled: return .cancelled(rows.first == true)
+        // Whether it can be seen what the session does, whether it runs something, and whether it is heard; no row if it is gone.
+        case .activity:
+            guard rows.count == 3 else { return .activity(.quiet) }
+            return .activity(!rows[0] ? .hidden : rows[1] ? .active(isHeard: rows[2]) : .quiet)
+        case .looks:
+            guard rows.count.isMultiple(of: 2) else { return nil }
+            return .looks(stride(from: 0, to: rows.count, by: 2).map { .init(isDone: rows[$0], isBuildWaiting: rows[$0 + 1]) })
+        case .lockCount: return LockStatements.lockCount(reply).map { .lockCount($0) }
+        case .position: return FencingStatement.position(reply).map { .position($0) }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package import LockCore
+
+extension SimulatedReply {
+    func answer(to work: Engine.Work) -> Engine.Answer {
+        if let position { return .position(position) }
+        if let count { return .lockCount(count) }
+        return Engine.Answer(rows, failure: failure, to: work)
+    }
+}
+
+extension Engine.Answer {
+    /// What the Booleans mean that statements answer to this work. (Written without a look at how production reads them.)
+    package init(_ rows: [Bool], failure: Failure? = nil, to work: Engine.Work?) {
+        switch (work, failure) {
+        case (.batch, _), (nil, _): self = .keys(rows, failure: failure)
+        case (_, let failure?): self = .failed(failure)
+        case (.begin, nil), (.commit, nil), (.heartbeat, nil), (.statement, nil): self = .done
+        case (.wait, nil), (.releaseAll, nil): self = rows.first == true ? .done : .failed(.unexpectedAnswer)
+        case (.cancel, nil): self = .cancelled(rows.first == true)
+        case (.changeMode, nil):
+            self = rows.first == false ? .failed(.unexpectedAnswer) : .changed(!rows.isEmpty)
+        case (.probe, nil):
+            switch (rows.first, rows.dropFirst().first, rows.last) {
+            case (false, _, _): self = .activity(.hidden)
+            case (true, true, let isHeard?): self = .activity(.active(isHeard: isHeard))
+            default: self = .activity(.quiet)
+            }
+        case (.look, nil):
+            self = .looks(rows.indices.dropLast().filter { $0 % 2 == 0 }.map { .init(isDone: rows[$0], isBuildWaiting: rows[$0 + 1]) })
+        case (.countLocks, nil), (.position, nil): self = .failed(.unexpectedAnswer)
+        }
+    }
+}

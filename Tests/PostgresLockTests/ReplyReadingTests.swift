@@ -1,0 +1,56 @@
+import LibPQ
+import LockCore
+import LockSimulation
+import Testing
+
+@testable import PostgresLock
+
+@Suite("How replies to the engine's work are read")
+struct ReplyReadingTests {
+    private static let failure = Failure(.statement, "Out of memory.", sqlState: "53200")
+
+    private static let works: [Engine.Work] = [
+        .batch(Engine.Batch(.init(.tryLock, .exclusive, AdvisoryKey(1).space), [AdvisoryKey(1)])),
+        .wait(AdvisoryKey(1), .shared, limit: nil), .releaseAll, .changeMode(AdvisoryKey(1), to: .shared),
+        .cancel(ConnectionID(1), onlyLockWaits: true),
+        .probe(ConnectionID(1)), .look([]), .begin, .commit, .heartbeat, .statement(RequestID(1)),
+    ]
+
+    private static func reply(_ rows: [Bool]) -> Reply {
+        var reply = Reply()
+        reply.booleans = rows
+        return reply
+    }
+
+    @Test("rows mean to the engine what the model of the server takes them for, whatever the work", arguments: works)
+    func rows(work: Engine.Work) {
+        let reading = ReplyReading(work)
+        var rows: [[Bool]] = [[]]
+        for _ in 0..<4 { rows += rows.flatMap { [$0 + [false], $0 + [true]] } }
+        for rows in Set(rows) {
+            #expect(reading.answer(Self.reply(rows), failure: Self.failure) == Engine.Answer(rows, failure: Self.failure, to: work))
+            guard Self.isPossible(rows.count, work) else { continue }
+            #expect(reading.answer(Self.reply(rows), failure: nil) == Engine.Answer(rows, to: work), "\(rows)")
+        }
+    }
+
+    /// How many rows a statement without an error can answer.
+    private static func isPossible(_ count: Int, _ work: Engine.Work) -> Bool {
+        switch work {
+        case .batch: true
+        case .probe: count == 0 || count == 3
+        case .look: count.isMultiple(of: 2)
+        default: count <= 1
+        }
+    }
+
+    @Test("what does not fit is no answer", arguments: [ReplyReading.truth, .changed, .looks, .lockCount, .position])
+    func unexpected(reading: ReplyReading) {
+        #expect(reading.answer(Self.reply([true, true, false]), failure: nil) == .failed(.unexpectedAnswer))
+    }
+
+    @Test("of a batch that has failed half way, the rows before the error stand")
+    func half() {
+        #expect(ReplyReading.keys.answer(Self.reply([true, false]), failure: Self.failure) == .keys([true, false], failure: Self.failure))
+    }
+}
