@@ -108,7 +108,7 @@ struct CapacityTests {
         let crowds = fleet.enumerated().map { Crowd($1, keys: Int64($0) * 1000..<Int64($0) * 1000 + 500) }
         for crowd in crowds { await crowd.answered() }
         let count = try await database.locks()
-        // All of it, and what each of them may take unasked at either end: see Engine+Growth.
+        // All of it, and what each of them may take unasked at either end: see LockTableQuota.
         #expect((90...160).contains(count), "\(count)")
         let error = await #expect(throws: (any Error).self) { try await lockManyTables(database) }
         #expect("\(String(describing: error))".contains("enough"))

@@ -40,7 +40,7 @@ extension Engine {
         case .look:
             abandonLook(now: now)
         case .countLocks:
-            abandonCount(on: id, isLost: false, now: now)
+            quota.countAbandoned(on: id, isLost: false, now: now)
         case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position, .statement:
             break
         }

@@ -1,5 +1,5 @@
 // The server's lock table is shared with everyone. When it is full, other people's statements and new connections fail; so
-// the engine keeps to a part of it, and refuses what goes beyond before the server would.
+// the engine keeps to a part of it, and refuses what goes beyond before the server would. See ``LockTableQuota``.
 extension Engine {
     /// How many keys may be held or asked for at a time.
     ///
@@ -19,70 +19,100 @@ extension Engine {
         }
     }
 
-    mutating func learn(lockTableSize size: Int) {
-        lockTableSize = size
-        keyLimit = configuration.capacity.limit(lockTableSize: size)
-        learnFreeKeys(of: size)
-        keysUnchecked = min(keyLimit ?? .max, growth.freeKeys ?? .max)
-    }
+    // MARK: What is taken
 
     /// How many keys have a place in the server's lock table, or may get one by what is under way.
-    var placesTaken: Int {
+    private var placesTaken: Int {
         table.serverKeyCount + contention.polls.unansweredCount + sessions.count { $0.hasPlaceInQueue }
     }
 
+    /// The same behind the unlocks of the next round, which go ahead of what it tries.
+    private var placesTakenByRound: Int { placesTaken - unlockCount }
+
+    private var placesTakenUnlessUnsent: Int { placesTaken - shared.tryCount }
+
     /// How many further keys may be asked for; `nil` for any number.
-    var room: Int? {
-        keyLimit.map { max(0, $0 - placesTaken + unlockCount) }
-    }
+    var room: Int? { quota.room(taken: placesTakenByRound) }
 
     /// Whether another wait may begin. What is still to be unlocked counts until it is.
-    ///
-    /// Those who wait may go beyond the limit by a few: they may be waiting with the very locks that take up the room, and
-    /// would wait for themselves.
-    var hasRoomToWait: Bool {
-        keyLimit.map { placesTaken < $0 + configuration.maximumConnections } ?? true
-    }
+    var hasRoomToWait: Bool { quota.hasRoomToWait(taken: placesTaken) }
+
+    // MARK: Rounds
 
     /// Whether there is more to a round than to send what is pending. Must be cheap, since there are many rounds.
     var needsPreparation: Bool {
-        contention.polls.isDue || !growth.heldBack.isEmpty
-            || table.serverKeyCount + contention.polls.unansweredCount + sessions.count > keysUnchecked
+        contention.polls.isDue || quota.mustLook(atMost: table.serverKeyCount + contention.polls.unansweredCount + sessions.count)
     }
 
-    /// Right before a carrier's next round: what it must not try for want of room is refused, what it may try besides is
+    /// Right before a carrier's next round: what it must not try for want of room is refused or held back, what it may try besides is
     /// added.
     mutating func prepareRound(now: Instant) {
         guard hasFreeCarrier else { return }
-        refuseExcess(now: now)
-        gateGrowth(now: now)
+        if let (count, failure) = quota.excess(taken: placesTakenByRound) {
+            refuse(shared.takeNewestTries(count).reversed(), because: failure, now: now)
+        }
+        if lifecycle == .running { gateTries(now: now) }
         sendPoll(now: now)
     }
 
-    /// The newest tries are refused if there is no room for them, after all that is unlocked in the same round ahead of them.
-    private mutating func refuseExcess(now: Instant) {
-        guard let keyLimit else { return }
-        let excess = placesTaken - unlockCount - keyLimit
-        guard excess > 0 else { return }
-        let failure = Failure.capacity(limit: keyLimit, of: lockTableSize, configured: configuration.capacity)
-        refuse(shared.takeNewestTries(excess).reversed(), because: failure, now: now)
+    private mutating func gateTries(now: Instant) {
+        switch quota.beginRound(tries: shared.tryCount, taken: placesTakenByRound, now: now) {
+        case .sendAll:
+            sendHeldBack(.max)
+        case .holdBack(let newest):
+            holdBack(shared.takeNewestTries(newest).reversed(), now: now)
+        case .sendHeldBack(let count):
+            holdBack(shared.takeTries(), now: now)
+            sendHeldBack(count)
+        }
+        if let failure = quota.endRound(taken: placesTakenByRound, now: now) {
+            refuse(quota.takeHeldBack(), because: failure, now: now)
+        }
     }
 
-    mutating func refuse(_ keys: [AdvisoryKey], because failure: Failure, now: Instant) {
+    private mutating func refuse(_ keys: [AdvisoryKey], because failure: Failure, now: Instant) {
         guard !keys.isEmpty else { return }
-        for key in keys {
-            // What is polled may not have found a place in the last round; it is polled again later.
-            if contention.isPolled(key) {
-                abandonTries([key], now: now)
-            } else {
-                table.noRoom(key, failure, now: now)
-            }
-        }
+        for key in keys where !postponePoll(key, now: now) { table.noRoom(key, failure, now: now) }
         settleTable(now: now)
     }
 
-    func tableFull(_ count: Int) -> Failure {
-        .capacity(limit: count, isAll: true, of: lockTableSize, configured: configuration.capacity)
+    private mutating func holdBack(_ keys: [AdvisoryKey], now: Instant) {
+        for key in keys where !postponePoll(key, now: now) { quota.holdBack(key) }
+    }
+
+    /// What is polled may not have found a place in the last round. It is polled again later.
+    private mutating func postponePoll(_ key: AdvisoryKey, now: Instant) -> Bool {
+        guard contention.isPolled(key) else { return false }
+        abandonTries([key], now: now)
+        return true
+    }
+
+    private mutating func sendHeldBack(_ limit: Int) {
+        for key in quota.takeHeldBack(limit) {
+            if case .trying(let mode) = table.serverState(of: key) { shared.appendTry(key, mode) }
+        }
+    }
+
+    /// A call for the key has ended. A key that no call wants any more takes no place of others.
+    mutating func dropUnwanted(_ key: AdvisoryKey, now: Instant) {
+        guard quota.isHoldingBack, table.entry(of: key)?.isWanted == false, quota.drop(key) else { return }
+        table.interrupted(key, now: now)
+    }
+
+    /// What is to be tried and has not been sent.
+    mutating func takeUnsent() -> [AdvisoryKey] {
+        shared.takeTries() + quota.takeHeldBack()
+    }
+
+    // MARK: Asking how many locks there are
+
+    /// What a round of a carrier asks, at its end.
+    mutating func takeCount(on id: ConnectionID) -> Work? {
+        quota.isCountDue && quota.takeCount(on: id, taken: placesTakenUnlessUnsent) ? .countLocks : nil
+    }
+
+    mutating func locksCounted(_ count: Int?, on id: ConnectionID, now: Instant) {
+        quota.counted(count, on: id, taken: placesTakenUnlessUnsent, now: now)
     }
 }
 
@@ -93,21 +123,5 @@ extension ServerSession {
         case .waiting, .verifying: true
         case .connecting, .shared, .idle, .holding, .unlocking, .checkedOut, .recording: false
         }
-    }
-}
-
-extension Failure {
-    fileprivate static func capacity(limit: Int, isAll: Bool = false, of size: Int?, configured: Engine.Capacity) -> Failure {
-        let reason =
-            switch configured {
-            case .fraction(let fraction):
-                """
-                \(isAll ? "no less than " : "")\(fraction) of the \(size ?? limit) that the server's lock table is sure to have room for \
-                (max_locks_per_transaction × (max_connections + max_prepared_transactions))
-                """
-            case .keys, .unlimited: "the limit that is configured"
-            }
-        let subject = isAll ? "All sessions of the server together hold or ask for" : "This manager holds or asks for"
-        return Failure(.capacity, "\(subject) \(limit) locks already, which is \(reason)")
     }
 }

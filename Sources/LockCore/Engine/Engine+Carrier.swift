@@ -4,7 +4,7 @@ extension Engine {
     mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
-        let isSomethingToDo = shared.hasWork || looks.isDue || growth.state == .due
+        let isSomethingToDo = shared.hasWork || looks.isDue || quota.isCountDue
         for place in shared.places where isSomethingToDo || shared.unlockCount(at: place) > 0 {
             guard isFree(shared[place]) else { continue }
             sendRound(at: place, now: now)

@@ -16,7 +16,7 @@ extension Engine {
 
     /// - Parameter lockTableSize: For how many locks the server's lock table has room, of all sessions together.
     package mutating func connected(_ id: ConnectionID, lockTableSize: Int? = nil, now: Instant) {
-        if let lockTableSize { learn(lockTableSize: lockTableSize) }
+        if let lockTableSize { quota.learn(tableSize: lockTableSize) }
         guard sessions.update(id, { $0.connected(now: now) }) == true else {
             noteClosing(id)
             return
@@ -89,7 +89,7 @@ extension Engine {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
             case .look: abandonLook(now: now)
-            case .countLocks: abandonCount(on: session.id, isLost: true, now: now)
+            case .countLocks: quota.countAbandoned(on: session.id, isLost: true, now: now)
             case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position, .statement: break
             }
         }
@@ -302,7 +302,7 @@ extension Engine {
             lendQueue.remove(id)
         }
         table.cancel(ids, now: now)
-        for key in growth.heldBack.keys { dropUnwanted(key, now: now) }
+        for key in quota.heldBackKeys { dropUnwanted(key, now: now) }
         settleTable(now: now)
     }
 }

@@ -3,7 +3,7 @@
 extension Engine {
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
-        shared.hasTries || !growth.heldBack.isEmpty || contention.polls.isDue || shared.hasProbes || looks.isDue
+        shared.hasTries || quota.isHoldingBack || contention.polls.isDue || shared.hasProbes || looks.isDue
             || shared.hasCancels && sessions.contains { $0.role == .carrier && $0.liveness.isOverdue }
     }
 
@@ -22,7 +22,7 @@ extension Engine {
         guard sessions[id]?.liveness.isOverdue == false else { return }
         sessions.update(id) { $0.noteOverdue() }
         actions.append(.log(.overdue(id)))
-        abandonCount(on: id, isLost: true, now: now)
+        quota.countAbandoned(on: id, isLost: true, now: now)
         openCarrier(now: now)
     }
 

@@ -10,7 +10,7 @@ extension Engine {
         table.cancel(waiting, now: now)
         lendQueue.removeAll()
         // What was never sent needs no answer, and no connection to be made for it.
-        for key in isCarrying ? growth.heldBack.takeAll() : takeUnsent() {
+        for key in isCarrying ? quota.takeHeldBack() : takeUnsent() {
             contention.forget(key)
             table.interrupted(key, now: now)
         }

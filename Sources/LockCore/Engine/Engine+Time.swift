@@ -7,7 +7,7 @@ extension Engine {
         lookIfDue(now: now)
         continueCancelRequests(now: now)
         lookIfPlanned(now: now)
-        countIfPlanned(now: now)
+        quota.countIfPlanned(now: now)
         yieldOnlyPlace(now: now)
         yieldTurns(now: now)
         for id in sessions.ids {
@@ -56,7 +56,7 @@ extension Engine {
         consider(contention.polls.plannedAt)
         consider(nextDeadlineLook)
         consider(looks.plannedAt)
-        consider(growth.plannedAt)
+        consider(quota.nextCount)
         consider(nextYield)
         return next == .distantFuture ? nil : next
     }

@@ -37,13 +37,7 @@ package struct Engine: ~Copyable, Sendable {
     // Contended keys.
     var contention = Contention()
 
-    // The server's lock table.
-    /// How many keys may be held or asked for at a time; `nil` for as many as there are, or if nobody knows yet.
-    var keyLimit: Int?
-    var lockTableSize: Int?
-    /// Up to this number, of those and of connections, a round is sent without a look at them.
-    var keysUnchecked: Int
-    var growth = Growth()
+    var quota: LockTableQuota
 
     /// Who waits for a connection of its own.
     var lendQueue = CallQueue()
@@ -118,8 +112,7 @@ package struct Engine: ~Copyable, Sendable {
         random = SplitMix64(seed: configuration.seed)
         pace = ConnectingPace(patience: configuration.connectPatience)
         looks = HarmLooks(interval: configuration.lookInterval)
-        keyLimit = configuration.capacity.limit(lockTableSize: nil)
-        keysUnchecked = keyLimit ?? .max
+        quota = LockTableQuota(configuration.capacity, waitsBeyond: configuration.maximumConnections)
     }
 
     // MARK: The turn

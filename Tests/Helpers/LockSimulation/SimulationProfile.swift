@@ -82,7 +82,7 @@ struct SimulationProfile {
     }
 
     /// How many locks a fleet may hold together, besides what its processes may take again because they have released it just now:
-    /// see Engine+Growth.
+    /// see LockTableQuota.
     var fleetLimit: Int? {
         guard isFleet, let lockTableSize, let keyLimit else { return nil }
         return keyLimit + 2 * processes * max(1, lockTableSize / 16)

@@ -1,0 +1,208 @@
+/// How much of the server's lock table the manager takes, and when the server is asked how much of it is taken.
+///
+/// Each manager keeps to a part of the table, but several managers together can fill it. So a manager that has more than a few keys grows
+/// in steps, and before each step the server is asked how many locks there are, of all sessions: see "The bound" in
+/// Docs/Architecture.md. Keys that are *taken* are those that have a place in the
+/// server's table, or may get one by what was sent or is to be tried.
+struct LockTableQuota: Sendable {
+    /// What a round does with the keys that are to be tried.
+    enum Round: Hashable, Sendable {
+        /// Sends them, and those that were held back before.
+        case sendAll
+        case holdBack(newest: Int)
+        /// Holds them back behind those that were before, and sends so many of all.
+        case sendHeldBack(Int)
+    }
+
+    private enum Count: Hashable, Sendable {
+        case idle
+        /// Goes out with the next round of a shared session.
+        case due
+        /// - Parameter taken: How many keys were taken when the server was asked, without those held back.
+        case asked(on: ConnectionID, taken: Int)
+    }
+
+    private static let freePart = 16
+    /// Several managers may be asking at the same time.
+    private static let partOfRoom = 8
+    private static let peakLasts = Duration.seconds(1)
+    private static let pauseAfterFailure = Duration.seconds(60)
+
+    private let capacity: Engine.Capacity
+    /// By how many those who wait may go beyond the limit.
+    private let waitsBeyond: Int
+    private var tableSize: Int?
+    /// The lesser of ``limit`` and ``free``.
+    private var unchecked = 0
+
+    /// How many keys may be taken before the server is asked again, if that is more than ``free``.
+    private var ceiling = 0
+    /// The tries that go beyond it: they are not sent before the server has answered.
+    private var heldBack = WaitQueue()
+    private var count = Count.idle
+    private var nextCountAt = Instant(nanoseconds: .min)
+    /// How many locks there were, if the last answer leaves no room.
+    private var foundFull: Int?
+    /// The most keys that were taken in the second that ends then, and that may be taken again.
+    private var peak = 0
+    private var peakEnds = Instant(nanoseconds: .min)
+    /// The server has not answered. Until then only the manager's own keys count.
+    private var blindUntil = Instant(nanoseconds: .min)
+    private var lossCount = 0
+
+    /// - Parameter waitsBeyond: By how many those who wait may go beyond the limit: they may be waiting with the very locks that take up
+    ///   the room, and would wait for themselves.
+    init(_ capacity: Engine.Capacity, waitsBeyond: Int) {
+        self.capacity = capacity
+        self.waitsBeyond = waitsBeyond
+        learn(tableSize: nil)
+    }
+
+    mutating func learn(tableSize size: Int?) {
+        tableSize = size
+        unchecked = min(limit ?? .max, free ?? .max)
+    }
+
+    // MARK: The limit
+
+    /// How many keys may be taken at a time; `nil` for as many as there are, or if the table's size is not known yet.
+    private var limit: Int? { capacity.limit(lockTableSize: tableSize) }
+
+    /// How many of them without asking; `nil` if the table's size is unknown, or no part of it is kept to.
+    private var free: Int? {
+        guard case .fraction = capacity else { return nil }
+        return tableSize.map { max(1, $0 / Self.freePart) }
+    }
+
+    /// Whether a round has to be looked at before it is sent, if no more than so many keys are taken.
+    func mustLook(atMost taken: Int) -> Bool { taken > unchecked || isHoldingBack }
+
+    /// How many further keys may be asked for; `nil` for any number.
+    func room(taken: Int) -> Int? { limit.map { max(0, $0 - taken) } }
+
+    /// Whether another wait may begin.
+    func hasRoomToWait(taken: Int) -> Bool { limit.map { taken < $0 + waitsBeyond } ?? true }
+
+    /// How many of the newest tries are to be refused, and why.
+    func excess(taken: Int) -> (count: Int, failure: Failure)? {
+        guard let limit, taken > limit else { return nil }
+        return (taken - limit, failure("This manager holds or asks for", limit))
+    }
+
+    // MARK: Holding back
+
+    var isHoldingBack: Bool { !heldBack.isEmpty }
+    var heldBackKeys: [AdvisoryKey] { heldBack.keys }
+
+    /// Right before a round.
+    mutating func beginRound(tries: Int, taken: Int, now: Instant) -> Round {
+        guard let free, blindUntil <= now else { return .sendAll }
+        let sent = taken - tries - heldBack.count
+        lowerCeiling(sent: sent, free: free, now: now)
+        let allowed = max(0, ceiling - sent)
+        if tries + heldBack.count <= allowed { return .sendAll }
+        return isHoldingBack ? .sendHeldBack(allowed) : .holdBack(newest: tries - allowed)
+    }
+
+    /// - Returns: Why all that is held back is to be refused; `nil` if it is kept until the server has answered.
+    mutating func endRound(taken: Int, now: Instant) -> Failure? {
+        guard free != nil, blindUntil <= now else { return nil }
+        peak = max(peak, taken - heldBack.count)
+        guard isHoldingBack, count == .idle else { return nil }
+        guard nextCountAt > now else {
+            count = .due
+            return nil
+        }
+        return foundFull.map { failure("All sessions of the server together hold or ask for", $0, isAll: true) }
+    }
+
+    /// What is allowed and has not been used for a while counts no more, since others may have taken it.
+    private mutating func lowerCeiling(sent: Int, free: Int, now: Instant) {
+        ceiling = max(ceiling, free)
+        guard peakEnds <= now else { return }
+        let isRecent = now < peakEnds.advanced(by: Self.peakLasts)
+        ceiling = max(free, min(ceiling, (isRecent ? peak : sent) + free))
+        peak = sent
+        peakEnds = now.advanced(by: Self.peakLasts)
+    }
+
+    mutating func holdBack(_ key: AdvisoryKey) { heldBack.append(key) }
+
+    /// Takes those out that were held back first.
+    mutating func takeHeldBack(_ limit: Int = .max) -> [AdvisoryKey] {
+        if limit >= heldBack.count { return heldBack.takeAll() }
+        return (0..<limit).compactMap { _ in heldBack.popFirst() }
+    }
+
+    /// - Returns: Whether the key was held back.
+    mutating func drop(_ key: AdvisoryKey) -> Bool { heldBack.remove(key) }
+
+    // MARK: Asking
+
+    /// Whether the next round of a shared session asks how many locks there are.
+    var isCountDue: Bool { count == .due }
+
+    /// When the server is to be asked again.
+    var nextCount: Instant? { count == .idle && isHoldingBack ? nextCountAt : nil }
+
+    mutating func countIfPlanned(now: Instant) {
+        if let at = nextCount, at <= now { count = .due }
+    }
+
+    /// Behind the tries of a round, which count.
+    ///
+    /// - Parameter taken: Without what is still to be tried by a later round.
+    /// - Returns: Whether the server is asked.
+    mutating func takeCount(on id: ConnectionID, taken: Int) -> Bool {
+        guard count == .due else { return false }
+        count = isHoldingBack ? .asked(on: id, taken: taken - heldBack.count) : .idle
+        return isHoldingBack
+    }
+
+    /// - Parameters:
+    ///   - locks: How many there are, of all sessions; `nil` if it could not say.
+    ///   - taken: Without what is still to be tried by a later round.
+    mutating func counted(_ locks: Int?, on id: ConnectionID, taken: Int, now: Instant) {
+        guard case .asked(on: id, let takenWhenAsked) = count else { return }
+        count = .idle
+        foundFull = nil
+        guard let locks else {
+            blindUntil = now.advanced(by: Self.pauseAfterFailure)
+            return
+        }
+        lossCount = 0
+        guard let free, let limit else { return }
+        let room = max(0, limit - locks)
+        // The last of the room is not to take a hundred steps.
+        let step = min(room, free, max(1, room / Self.partOfRoom, free / Self.partOfRoom))
+        // What has been released since then is not to be taken again in addition.
+        ceiling = max(free, min(takenWhenAsked, taken - heldBack.count) + step)
+        if room == 0 { foundFull = locks }
+        // The server takes 0.6 to 1 µs for each lock, so it is busy with that for no more than a twentieth of the time.
+        nextCountAt = now.advanced(by: .milliseconds(5) + .microseconds(20) * locks)
+    }
+
+    /// The question was refused for an error that was not its own, or is not answered.
+    ///
+    /// - Parameter isLost: It may be what the connection was lost by, so that is not tried often.
+    mutating func countAbandoned(on id: ConnectionID, isLost: Bool, now: Instant) {
+        guard case .asked(on: id, _) = count else { return }
+        count = .due
+        guard isLost else { return }
+        lossCount += 1
+        if lossCount > 1 { blindUntil = now.advanced(by: Self.pauseAfterFailure) }
+    }
+
+    private func failure(_ subject: String, _ count: Int, isAll: Bool = false) -> Failure {
+        let reason =
+            switch capacity {
+            case .fraction(let fraction):
+                """
+                \(isAll ? "no less than " : "")\(fraction) of the \(tableSize ?? count) that the server's lock table is sure to have room for \
+                (max_locks_per_transaction × (max_connections + max_prepared_transactions))
+                """
+            case .keys, .unlimited: "the limit that is configured"
+            }
+        return Failure(.capacity, "\(subject) \(count) locks already, which is \(reason)")
+    }
+}
