@@ -21,7 +21,7 @@ extension Engine {
         if isRefusedBefore { calls.update(id) { $0.isRefusedBefore = true } }
         table.request(id, request, enclosing: enclosing, now: now)
         settleTable(now: now)
-        if !turnsOfBorrowers.isEmpty, table.isQueued(id) { wantTurns(of: request.key, now: now) }
+        if checkOuts.isAnyTurnUnwanted, table.isQueued(id) { checkOuts.want(request.key, now: now) }
         if let deadline { planLook(for: id, request.key, deadline: deadline, now: now) }
     }
 
@@ -53,25 +53,21 @@ extension Engine {
         turn: (id: RequestID, until: Instant)? = nil,
         now: Instant
     ) {
-        guard begin(id, .lend(isTry: isTry), deadline: deadline, now: now) else { return }
-        lendQueue.append(id)
+        guard begin(id, .lend, deadline: deadline, now: now) else { return }
         if let turn, let key = table.request(turn.id)?.key {
-            turnsOfBorrowers.insert(id, turn: turn.id, key: key, until: turn.until)
-            if table.isContended(turn.id) { turnsOfBorrowers.want(key, keptUntil: turn.until) }
+            checkOuts.append(id, isTry: isTry, turn: CheckOutQueue.Turn(request: turn.id, key: key, until: turn.until))
+            if table.isContended(turn.id) { checkOuts.want(key, keptUntil: turn.until) }
+        } else {
+            checkOuts.append(id, isTry: isTry)
         }
         assignConnections(now: now)
-        if isTry, calls[id] != nil, !mayGetConnections(lendQueue.count, now: now) { refuse(id) }
+        if isTry, calls[id] != nil, pace.mayAttempt(at: now), connectingCount(.dedicated) < checkOuts.count { resolve(id, .refused) }
     }
 
-    private mutating func refuse(_ id: RequestID) {
-        lendQueue.remove(id)
-        resolve(id, .refused)
-    }
-
-    /// Whoever does not wait for others to give a connection back is told if there is none, now that the way is open again.
+    /// The way to the server is open again, so it is known which tries will have no session before another one is given back.
     mutating func refuseTries(now: Instant) {
-        let beyond = lendQueue.elements.enumerated().filter { !mayGetConnections($0.offset + 1, now: now) }.map(\.element)
-        for id in beyond where calls[id]?.kind == .lend(isTry: true) { refuse(id) }
+        guard pace.mayAttempt(at: now) else { return }
+        for id in checkOuts.tries(behind: connectingCount(.dedicated)) { resolve(id, .refused) }
     }
 
     /// Takes a lent connection back.
@@ -138,7 +134,6 @@ extension Engine {
             settleTable(now: now)
         case .lend:
             resolve(id, .ended(cause))
-            lendQueue.remove(id)
         case .statement(let connection):
             cancelWork(of: connection, onlyLockWaits: sessions[connection]?.statement?.lockWait != nil, cause: cause, now: now)
         case .releasing, .changing, .fencing:

@@ -149,7 +149,7 @@ extension Engine {
             let idle = sessions.count { $0.role == .waiter && $0.isIdle }
             open(.waiter, wanted: min(contention.queuedCount, configuration.maximumConnections) - idle, now: now)
         }
-        open(.dedicated, wanted: lendQueue.count, now: now)
+        open(.dedicated, wanted: checkOuts.count, now: now)
         if conversionCount != conversions { assignIdle(now: now) }
         ensureScribe(now: now)
     }
@@ -158,7 +158,7 @@ extension Engine {
         while let id = idle(.waiter), hasRoomToWait, let key = contention.beginNext(on: id) {
             sendWait(key, on: id, now: now)
         }
-        while !lendQueue.isEmpty, let id = idle(.dedicated), let call = lendQueue.popFirst() {
+        while !checkOuts.isEmpty, let id = idle(.dedicated), let call = checkOuts.popFirst() {
             sessions.update(id) { $0.checkOut() }
             resolve(call, .lent(id))
         }
@@ -172,12 +172,6 @@ extension Engine {
     }
 
     func connectingCount(_ role: Role) -> Int { sessions.count { $0.role == role && $0.isConnecting } }
-
-    /// Whether so many callers will have a connection of their own without anybody giving one back. While there is no way to
-    /// the server, nobody knows.
-    func mayGetConnections(_ count: Int, now: Instant) -> Bool {
-        !pace.mayAttempt(at: now) || connectingCount(.dedicated) >= count
-    }
 
     @discardableResult
     mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
@@ -277,7 +271,7 @@ extension Engine {
             }
             settleTable(now: now)
         case .dedicated:
-            while let call = lendQueue.popFirst() {
+            while let call = checkOuts.popFirst() {
                 resolve(call, .failed(failure))
             }
         case .scribe:
@@ -297,10 +291,7 @@ extension Engine {
             guard !pace.isPatient(since: call.since, now: now), unreachable(call) != nil else { continue }
             ids.append(id)
         }
-        for id in ids {
-            resolve(id, .failed(failure))
-            lendQueue.remove(id)
-        }
+        for id in ids { resolve(id, .failed(failure)) }
         table.cancel(ids, now: now)
         for key in quota.heldBackKeys { dropUnwanted(key, now: now) }
         settleTable(now: now)

@@ -41,7 +41,7 @@ extension Engine {
 
     private mutating func isConnecting(for id: RequestID) -> Bool {
         let connecting = connectingCount(.dedicated)
-        return connecting >= lendQueue.count || connecting > 0 && lendQueue.first == id
+        return connecting >= checkOuts.count || connecting > 0 && checkOuts.first == id
     }
 
     /// Whether no further connection may be opened for a transaction or a session before another one is given back.

@@ -25,7 +25,7 @@ extension Engine {
     mutating func shareOnlyPlace() {
         guard lifecycle == .running, otherPlaces <= 1, isFullOfCompetitors else { return }
         let roles = sessions.all.map(\.role)
-        if !lendQueue.isEmpty, !roles.contains(.dedicated), let id = idle(.waiter) {
+        if !checkOuts.isEmpty, !roles.contains(.dedicated), let id = idle(.waiter) {
             if !convert(id, to: .dedicated) { drop(id) }
         } else if contention.next != nil, hasRoomToWait, !roles.contains(.waiter),
             let id = idle(.dedicated)
@@ -46,14 +46,14 @@ extension Engine {
     var nextYield: Instant? {
         mutating get {
             // Where nothing is checked out, and no caller waits for that, a look costs nothing.
-            guard !lendQueue.isEmpty || !turnsOfBorrowers.isEmpty else { return nil }
-            return min(placeToYield?.at ?? .distantFuture, turnsOfBorrowers.earliest() ?? .distantFuture)
+            guard !checkOuts.isEmpty else { return nil }
+            return min(placeToYield?.at ?? .distantFuture, checkOuts.nextTurnEnd ?? .distantFuture)
         }
     }
 
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
         // Where the lock table has no room to poll, a wait that is given up might never be taken up again.
-        guard !lendQueue.isEmpty, otherPlaces <= 1, room.map({ $0 > contention.count }) ?? true else { return nil }
+        guard !checkOuts.isEmpty, otherPlaces <= 1, room.map({ $0 > contention.count }) ?? true else { return nil }
         for session in sessions.all where session.cancelRequest == nil {
             guard case .waiting(let key) = session.state, let since = session.renewableWaitSince else { continue }
             return (session.id, key, since.advanced(by: Self.slice))
@@ -63,21 +63,11 @@ extension Engine {
 
     // MARK: Giving turns up
 
-    /// How long a transaction that waits for a connection keeps a turn that others begin to want.
-    private static let patience = Duration.seconds(1)
-
-    /// A task waits for a key, for which transactions may have the turn that wait for a connection.
-    mutating func wantTurns(of key: AdvisoryKey, now: Instant) {
-        turnsOfBorrowers.want(key, keptUntil: now.advanced(by: Self.patience))
-    }
-
     /// Others of the process may wait for the key with locks in hand that those wait for who have the connections. So a turn that
     /// others want is not kept for long without a connection: the call ends, to be made anew behind them.
     mutating func yieldTurns(now: Instant) {
-        while let (call, turn) = turnsOfBorrowers.popDue(now: now) {
-            guard table.isContended(turn) else { continue }
-            lendQueue.remove(call)
-            resolve(call, .ended(.yielded))
+        while let (call, turn) = checkOuts.popDueTurn(now: now) {
+            if table.isContended(turn) { resolve(call, .ended(.yielded)) }
         }
     }
 }

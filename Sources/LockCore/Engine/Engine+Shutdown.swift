@@ -8,7 +8,6 @@ extension Engine {
             resolve(id, .failed(.shutDown))
         }
         table.cancel(waiting, now: now)
-        lendQueue.removeAll()
         // What was never sent needs no answer, and no connection to be made for it.
         for key in isCarrying ? quota.takeHeldBack() : takeUnsent() {
             contention.forget(key)

@@ -39,10 +39,7 @@ package struct Engine: ~Copyable, Sendable {
 
     var quota: LockTableQuota
 
-    /// Who waits for a connection of its own.
-    var lendQueue = CallQueue()
-    /// Those of them who have the turn of a key meanwhile.
-    var turnsOfBorrowers = TurnsOfBorrowers()
+    var checkOuts = CheckOutQueue()
     /// How many connections have been given another role.
     var conversionCount = 0
 
@@ -76,7 +73,7 @@ package struct Engine: ~Copyable, Sendable {
             case changing
             /// Waits for a token of the key, which is held.
             case fencing(AdvisoryKey)
-            case lend(isTry: Bool)
+            case lend
             case statement(ConnectionID)
         }
 
@@ -183,7 +180,7 @@ package struct Engine: ~Copyable, Sendable {
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
         guard let call = calls.removeValue(id) else { return }
-        if !turnsOfBorrowers.isEmpty { turnsOfBorrowers.remove(id) }
+        if !checkOuts.isEmpty { checkOuts.remove(id) }
         if !unconfirmed.isEmpty, takeUnconfirmed(id)?.holder == id { unclaimed.append(id) }
         if call.deadline != nil {
             noteDeadlineGone()

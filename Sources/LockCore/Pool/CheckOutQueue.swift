@@ -1,0 +1,114 @@
+import DequeModule
+
+/// The calls that wait for a session of their own, in order of arrival, and the turns for keys that some of them have meanwhile.
+///
+/// Any call may leave at any time. Its place in the deque stays until the front reaches it, or until such places are the majority; so
+/// leaving costs the same wherever the call stands.
+///
+/// Every task of a process may have a turn. So a turn that no other task wants costs nothing while it lasts, and of the others only the
+/// first one is looked at.
+struct CheckOutQueue: Sendable {
+    /// A transaction's turn for a key.
+    struct Turn: Sendable {
+        /// The request that has it.
+        let request: RequestID
+        let key: AdvisoryKey
+        /// Until when it is kept in any case.
+        let until: Instant
+    }
+
+    private struct Call: Sendable {
+        let isTry: Bool
+        let turn: Turn?
+        var isTurnWanted = false
+    }
+
+    /// How long a turn is kept that others begin to want.
+    private static let patience = Duration.seconds(1)
+
+    private var order = Deque<RequestID>()
+    private var calls = RequestMap<Call>()
+    /// The calls whose turns no other task wants.
+    private var unwanted: [AdvisoryKey: Set<RequestID>] = [:]
+    /// The ends of the other turns, by their calls.
+    private var turnEnds = DeadlineQueue()
+
+    // MARK: Waiting
+
+    var count: Int { calls.count }
+    var isEmpty: Bool { calls.isEmpty }
+
+    /// The call that has waited longest.
+    var first: RequestID? {
+        mutating get {
+            while let id = order.first {
+                if calls[id] != nil { return id }
+                order.removeFirst()
+            }
+            return nil
+        }
+    }
+
+    /// The tries behind the first so many calls.
+    func tries(behind count: Int) -> [RequestID] {
+        order.filter { calls[$0] != nil }.dropFirst(count).filter { calls[$0]?.isTry == true }
+    }
+
+    /// - Parameter isTry: Whether the call does not wait for a session that others have.
+    mutating func append(_ id: RequestID, isTry: Bool = false, turn: Turn? = nil) {
+        order.append(id)
+        calls[id] = Call(isTry: isTry, turn: turn)
+        if let turn { unwanted[turn.key, default: []].insert(id) }
+    }
+
+    mutating func popFirst() -> RequestID? {
+        guard let id = first else { return nil }
+        remove(id)
+        return id
+    }
+
+    /// Has no effect on other calls than those that wait here.
+    mutating func remove(_ id: RequestID) {
+        guard let call = calls.removeValue(id) else { return }
+        if order.count > 2 * calls.count + 32 { order.removeAll { [calls] in calls[$0] == nil } }
+        if call.isTurnWanted {
+            turnEnds.noteEnded { [calls] in calls[$0]?.isTurnWanted == true }
+        } else if let key = call.turn?.key {
+            unwanted[key]?.remove(id)
+            if unwanted[key]?.isEmpty == true { unwanted[key] = nil }
+        }
+    }
+
+    // MARK: Turns
+
+    /// Whether there is a turn that no other task wants.
+    var isAnyTurnUnwanted: Bool { !unwanted.isEmpty }
+
+    /// Another task begins to wait for the key.
+    mutating func want(_ key: AdvisoryKey, now: Instant) { want(key, keptUntil: now.advanced(by: Self.patience)) }
+
+    /// The same, where the turns are kept until then at least.
+    mutating func want(_ key: AdvisoryKey, keptUntil: Instant) {
+        for id in unwanted.removeValue(forKey: key) ?? [] {
+            guard let turn = calls[id]?.turn else { continue }
+            calls.update(id) { $0.isTurnWanted = true }
+            turnEnds.insert(id, at: max(turn.until, keptUntil))
+        }
+    }
+
+    /// When the first turn is to be given up.
+    var nextTurnEnd: Instant? {
+        mutating get { turnEnds.earliest { [calls] in calls[$0]?.isTurnWanted == true }?.deadline }
+    }
+
+    /// A turn whose time has come, if others still want it. It is not told of again before the key is wanted anew.
+    mutating func popDueTurn(now: Instant) -> (call: RequestID, request: RequestID)? {
+        guard let id = turnEnds.popDue(now: now, isAlive: { [calls] in calls[$0]?.isTurnWanted == true }), let turn = calls[id]?.turn
+        else { return nil }
+        calls.update(id) { $0.isTurnWanted = false }
+        unwanted[turn.key, default: []].insert(id)
+        // As it counts those whose entries are gone already, too.
+        turnEnds.noteEnded { [calls] in calls[$0]?.isTurnWanted == true }
+        return (id, turn.request)
+    }
+}
