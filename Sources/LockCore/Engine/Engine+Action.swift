@@ -64,9 +64,6 @@ extension Engine {
         case dedicated
         /// Writes the records that fencing tokens come from.
         case scribe
-
-        /// Whether it has no place of its own in the pool.
-        var competes: Bool { self == .waiter || self == .dedicated }
     }
 
     /// What a session is asked to do, answered by one ``Answer``.

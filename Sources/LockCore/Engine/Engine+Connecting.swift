@@ -1,5 +1,3 @@
-import DequeModule
-
 // Opening connections within the limit, and what becomes of them.
 extension Engine {
     // MARK: What the driver reports
@@ -18,7 +16,7 @@ extension Engine {
     package mutating func connected(_ id: ConnectionID, lockTableSize: Int? = nil, now: Instant) {
         if let lockTableSize { quota.learn(tableSize: lockTableSize) }
         guard sessions.update(id, { $0.connected(now: now) }) == true else {
-            noteClosing(id)
+            closeConnection(id)
             return
         }
         sessions.noteHeard(now: now)
@@ -31,7 +29,7 @@ extension Engine {
         guard let session = sessions.remove(id) else { return }
         shared.remove(id)
         if shared.isEmpty { sendCancelsOutOfBand() }
-        openHeldBack()
+        connectNext()
         // Whatever refuses a connection is there.
         if failure.kind != .unreachable { sessions.noteHeard(now: now) }
         let pause = pace.noteFailed(failure, isWaitedFor: !calls.isEmpty, using: &random, now: now)
@@ -53,7 +51,7 @@ extension Engine {
     mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
         guard let session = sessions.remove(id) else { return }
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, session.role, failure))) }
-        noteClosing(id)
+        closeConnection(id)
         if session.role == .scribe { records.abandonWriting() }
         if shared.contains(id) { abandonShared(session, failure, now: now) }
         switch session.state {
@@ -141,24 +139,24 @@ extension Engine {
 
     /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
     mutating func assignConnections(now: Instant) {
-        let conversions = conversionCount
         shareOnlyPlace()
         assignIdle(now: now)
         if contention.queuedCount > 0, hasRoomToWait {
             // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
             let idle = sessions.count { $0.role == .waiter && $0.isIdle }
-            open(.waiter, wanted: min(contention.queuedCount, configuration.maximumConnections) - idle, now: now)
+            open(.waiter, wanted: contention.queuedCount - idle, now: now)
         }
         open(.dedicated, wanted: checkOuts.count, now: now)
-        if conversionCount != conversions { assignIdle(now: now) }
+        // Some may have been converted.
+        assignIdle(now: now)
         ensureScribe(now: now)
     }
 
     private mutating func assignIdle(now: Instant) {
-        while let id = idle(.waiter), hasRoomToWait, let key = contention.beginNext(on: id) {
+        while let id = sessions.idle(.waiter), hasRoomToWait, let key = contention.beginNext(on: id) {
             sendWait(key, on: id, now: now)
         }
-        while !checkOuts.isEmpty, let id = idle(.dedicated), let call = checkOuts.popFirst() {
+        while !checkOuts.isEmpty, let id = sessions.idle(.dedicated), let call = checkOuts.popFirst() {
             sessions.update(id) { $0.checkOut() }
             resolve(call, .lent(id))
         }
@@ -176,42 +174,34 @@ extension Engine {
     @discardableResult
     mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
         guard lifecycle == .running else { return nil }
-        if role.competes {
-            guard sessions.count(where: { $0.role == role }) < limit(of: role) else { return nil }
-            // The others' places are theirs, whether they are there or not.
-            if isFullOfCompetitors {
-                guard let idle = idle(role == .waiter ? .dedicated : .waiter) else { return nil }
-                if convert(idle, to: role) { return idle }
-                drop(idle)
-            }
-        } else if role == .carrier, shared.count >= configuration.maximumCarriers, connectionsLeft <= 0 {
-            guard let idle = idle(.waiter) ?? idle(.dedicated) else { return nil }
-            drop(idle)
-        }
+        let place = pool.place(for: role, among: sessions)
+        guard take(place, for: role) else { return nil }
+        if case .converting(let id) = place { return id }
         guard pace.mayAttempt(at: now) else { return nil }
         pace.noteAttempt(now: now)
         let id = sessions.open(role)
-        openInTurn(id, role)
+        pool.append(id, role)
+        connectNext()
         return id
     }
 
-    /// Neither waits nor transactions can take all the places, where there are places to share.
-    func limit(of role: Role) -> Int {
-        max(1, configuration.maximumConnections - configuration.maximumCarriers - (configuration.isFencing ? 1 : 0) - 1)
+    /// - Returns: Whether there is one.
+    @discardableResult
+    mutating func take(_ place: SessionPool.Place, for role: Role) -> Bool {
+        switch place {
+        case .taken: return false
+        case .free: break
+        case .converting(let id):
+            sessions.update(id) { $0.convert(to: role) }
+            actions.append(.convert(id, to: role))
+        case .replacing(let id): drop(id)
+        }
+        return true
     }
 
-    var otherPlaces: Int {
-        configuration.maximumConnections - max(configuration.maximumCarriers, shared.count) - (configuration.isFencing ? 1 : 0)
-    }
-
-    /// How many more there may be at a time, with the place of the one that writes records kept free.
-    private var connectionsLeft: Int {
-        configuration.maximumConnections - sessions.count - (configuration.isFencing && scribe == nil ? 1 : 0)
-    }
-
-    func idle(_ role: Role) -> ConnectionID? {
-        // The oldest, so that those beyond the need become old in peace and are closed.
-        sessions.first { $0.role == role && $0.isIdle && $0.cancelRequest == nil }
+    /// Begins the attempts to connect that there is room for.
+    mutating func connectNext() {
+        while let next = pool.popUnopened(of: sessions.count) { actions.append(.connect(next.id, next.role)) }
     }
 
     mutating func becomeIdle(_ id: ConnectionID, now: Instant) {
@@ -224,11 +214,29 @@ extension Engine {
         assignConnections(now: now)
     }
 
+    // MARK: Closing
+
+    /// The session of a connection that was closed has come to its end at the server, or is not waited for any longer.
+    ///
+    /// The driver reports it within a second, or within five if the server was answering.
+    package mutating func ended(_ id: ConnectionID) {
+        pool.ended(id)
+        connectNext()
+    }
+
+    /// How many sessions the server may count at present.
+    package var sessionCount: Int { pool.sessionCount(of: sessions.count) }
+
+    mutating func closeConnection(_ id: ConnectionID) {
+        pool.close(id)
+        actions.append(.close(id))
+    }
+
     /// Closes a connection that has nothing to lose.
     mutating func drop(_ id: ConnectionID) {
         guard sessions.remove(id) != nil else { return }
         shared.remove(id)
-        noteClosing(id)
+        closeConnection(id)
     }
 
     // MARK: Nobody there
@@ -237,7 +245,7 @@ extension Engine {
     func unreachable(_ call: Call) -> Failure? {
         switch call.kind {
         case .lock(let key):
-            guard isWaitingForScribe(key) || isCarrierDown && isAskedOnCarrier(key) else { return nil }
+            guard isWaitingForScribe(key) || !isCarrying && isAskedOnCarrier(key) else { return nil }
         case .lend:
             guard pace.isOutage else { return nil }
         case .fencing(let key):
@@ -246,10 +254,6 @@ extension Engine {
             return nil
         }
         return pace.failure ?? .stillConnecting
-    }
-
-    private var isCarrierDown: Bool {
-        !isCarrying
     }
 
     private func isAskedOnCarrier(_ key: AdvisoryKey) -> Bool {

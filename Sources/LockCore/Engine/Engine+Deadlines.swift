@@ -24,7 +24,8 @@ extension Engine {
         case .fencing:
             return unreachable(call) ?? .unanswered
         case .lend:
-            return isConnecting(for: id) || !isFullForBorrowers ? pace.failure ?? .stillConnecting : nil
+            let isFull = pool.place(for: .dedicated, among: sessions) == .taken
+            return isConnecting(for: id) || !isFull ? pace.failure ?? .stillConnecting : nil
         case .releasing, .changing, .statement:
             // Whoever has sent the statement looks at the answer to it.
             return nil
@@ -42,12 +43,6 @@ extension Engine {
     private mutating func isConnecting(for id: RequestID) -> Bool {
         let connecting = connectingCount(.dedicated)
         return connecting >= checkOuts.count || connecting > 0 && checkOuts.first == id
-    }
-
-    /// Whether no further connection may be opened for a transaction or a session before another one is given back.
-    private var isFullForBorrowers: Bool {
-        if sessions.count(where: { $0.role == .dedicated }) >= limit(of: .dedicated) { return true }
-        return isFullOfCompetitors && !sessions.contains { $0.role == .waiter && $0.isIdle }
     }
 
     // MARK: Asking

@@ -3,35 +3,11 @@ extension Engine {
     /// How long a wait may keep the only place, if borrowers want it.
     private static let slice = Duration.milliseconds(500)
 
-    // MARK: Changing roles
-
-    var isFullOfCompetitors: Bool {
-        sessions.count(where: { $0.role.competes }) >= otherPlaces
-    }
-
-    /// Lets an idle connection serve another purpose, which is cheaper than another connection, and never needs two places at a
-    /// time on the server.
-    ///
-    /// - Returns: Whether it may: not if a cancel that nobody will answer can still strike what it runs.
-    mutating func convert(_ id: ConnectionID, to role: Role) -> Bool {
-        guard sessions[id]?.mayBeStruck == false else { return false }
-        sessions.update(id) { $0.convert(to: role) }
-        conversionCount += 1
-        actions.append(.convert(id, to: role))
-        return true
-    }
-
     /// Where there is one place for both, waits and borrowers have it in turn: who has none gets it from who has had it.
     mutating func shareOnlyPlace() {
-        guard lifecycle == .running, otherPlaces <= 1, isFullOfCompetitors else { return }
-        let roles = sessions.all.map(\.role)
-        if !checkOuts.isEmpty, !roles.contains(.dedicated), let id = idle(.waiter) {
-            if !convert(id, to: .dedicated) { drop(id) }
-        } else if contention.next != nil, hasRoomToWait, !roles.contains(.waiter),
-            let id = idle(.dedicated)
-        {
-            if !convert(id, to: .waiter) { drop(id) }
-        }
+        guard lifecycle == .running, pool.hasOnlyPlace(among: sessions) else { return }
+        if !checkOuts.isEmpty, take(pool.onlyPlace(for: .dedicated, among: sessions), for: .dedicated) { return }
+        if contention.next != nil, hasRoomToWait { take(pool.onlyPlace(for: .waiter, among: sessions), for: .waiter) }
     }
 
     // MARK: Giving the only place up
@@ -53,7 +29,7 @@ extension Engine {
 
     private var placeToYield: (id: ConnectionID, key: AdvisoryKey, at: Instant)? {
         // Where the lock table has no room to poll, a wait that is given up might never be taken up again.
-        guard !checkOuts.isEmpty, otherPlaces <= 1, room.map({ $0 > contention.count }) ?? true else { return nil }
+        guard !checkOuts.isEmpty, pool.hasOnlyPlace(among: sessions), room.map({ $0 > contention.count }) ?? true else { return nil }
         for session in sessions.all where session.cancelRequest == nil {
             guard case .waiting(let key) = session.state, let since = session.renewableWaitSince else { continue }
             return (session.id, key, since.advanced(by: Self.slice))

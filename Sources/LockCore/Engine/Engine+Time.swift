@@ -15,7 +15,7 @@ extension Engine {
             guard let session = sessions[id] else { continue }
             if session.deadline(configuration) <= now {
                 if case .connecting(let attempt) = session.state {
-                    noteClosing(id)
+                    closeConnection(id)
                     connectFailed(id, attempt.lateFailure, now: now)
                 } else {
                     close(id, because: .noAnswer, now: now)

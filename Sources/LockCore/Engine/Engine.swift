@@ -1,5 +1,3 @@
-import DequeModule
-
 /// Everything that a lock manager decides: who gets which lock, over which connection, and when to give up.
 ///
 /// A value without clock, sockets or continuations. Events go in together with the time, actions come out; the driver
@@ -23,10 +21,7 @@ package struct Engine: ~Copyable, Sendable {
 
     // Connections.
     var sessions = SessionTable()
-    /// Closed, and not at their end at the server: see Engine+Closing.
-    var closing: Set<ConnectionID> = []
-    /// Those that are to be opened when these have made room.
-    var heldBack = Deque<(id: ConnectionID, role: Role)>()
+    var pool: SessionPool
     var pace: ConnectingPace
     var shared = SharedSessions()
 
@@ -40,8 +35,6 @@ package struct Engine: ~Copyable, Sendable {
     var quota: LockTableQuota
 
     var checkOuts = CheckOutQueue()
-    /// How many connections have been given another role.
-    var conversionCount = 0
 
     // What the server is asked about before deadlines: see Engine+Deadlines.
     var deadlineLooks = DeadlineLooks()
@@ -107,6 +100,7 @@ package struct Engine: ~Copyable, Sendable {
         self.configuration = configuration
         table = LockTable(limit: configuration.handOn)
         random = SplitMix64(seed: configuration.seed)
+        pool = SessionPool(configuration)
         pace = ConnectingPace(patience: configuration.connectPatience)
         looks = HarmLooks(interval: configuration.lookInterval)
         quota = LockTableQuota(configuration.capacity, waitsBeyond: configuration.maximumConnections)

@@ -46,6 +46,11 @@ struct SessionTable: Sendable {
         sessions.last(where: isMeant)?.id
     }
 
+    /// An idle one, the oldest: so those beyond the need become old, and are closed.
+    func idle(_ role: Engine.Role) -> ConnectionID? {
+        first { $0.role == role && $0.isIdle }
+    }
+
     // MARK: Changing
 
     mutating func open(_ role: Engine.Role) -> ConnectionID {

@@ -48,6 +48,18 @@ struct SessionTableTests {
         #expect(table.count == 0)
     }
 
+    @Test("the idle session of a role is the oldest")
+    func idle() {
+        var table = SessionTable()
+        for role: Engine.Role in [.waiter, .dedicated, .waiter, .waiter] { _ = table.open(role) }
+        #expect(table.idle(.waiter) == nil)
+        for id: ConnectionID in [4, 3, 2] { table.update(id) { _ = $0.connected(now: ServerSession.start) } }
+        #expect(table.idle(.waiter) == 3)
+        table.update(3) { $0.beginWait(for: 1) }
+        #expect(table.idle(.waiter) == 4)
+        #expect(table.idle(.dedicated) == 2)
+    }
+
     // MARK: When something is due
 
     @Test("after each change of a session it is looked anew when the first one has something to do")

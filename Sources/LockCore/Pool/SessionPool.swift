@@ -1,0 +1,100 @@
+import DequeModule
+
+/// How many sessions there may be, and of which role.
+///
+/// Shared sessions, and the one that writes records, have places of their own. Those that wait and those that are checked out have the
+/// other places together, and neither can take all of them, where there is more than one. A session that was closed counts at the server
+/// until its process has come to its end, and roles, databases and the server have limits of connections: so it keeps its place until then.
+struct SessionPool: Sendable {
+    typealias Role = Engine.Role
+
+    /// Where another session of a role can be had.
+    enum Place: Hashable, Sendable {
+        case taken
+        case free
+        /// An idle session is to serve the other purpose, which is cheaper than another connection, and never needs two places at the server.
+        case converting(ConnectionID)
+        /// An idle session is to be closed for it.
+        case replacing(ConnectionID)
+    }
+
+    private let most: Int
+    private let ownShared: Int
+    private let ownRecording: Int
+    /// Closed, and not at their end at the server.
+    private var ending: Set<ConnectionID> = []
+    /// To be opened when there is room.
+    private var unopened = Deque<(id: ConnectionID, role: Role)>()
+
+    init(_ configuration: Engine.Configuration) {
+        most = configuration.maximumConnections
+        ownShared = configuration.maximumCarriers
+        ownRecording = configuration.isFencing ? 1 : 0
+    }
+
+    // MARK: Places
+
+    func place(for role: Role, among sessions: SessionTable) -> Place {
+        switch role {
+        case .waiter, .dedicated:
+            guard sessions.count(where: { $0.role == role }) < max(1, most - ownShared - ownRecording - 1) else { return .taken }
+            return isFull(sessions) ? exchange(for: role, among: sessions) : .free
+        case .carrier:
+            // One more than have places of their own, as another one is silent.
+            let isBeyond = sessions.count(where: { $0.role == .carrier }) >= ownShared
+            let unusedRecording = sessions.contains { $0.role == .scribe } ? 0 : ownRecording
+            guard isBeyond, sessions.count + unusedRecording >= most else { return .free }
+            return (sessions.idle(.waiter) ?? sessions.idle(.dedicated)).map { .replacing($0) } ?? .taken
+        case .scribe:
+            return .free
+        }
+    }
+
+    /// Whether waits and check-outs have no more than one place together.
+    func hasOnlyPlace(among sessions: SessionTable) -> Bool { otherPlaces(sessions) <= 1 }
+
+    /// Where waits and check-outs have one place together, they have it in turn.
+    func onlyPlace(for role: Role, among sessions: SessionTable) -> Place {
+        guard hasOnlyPlace(among: sessions), !sessions.contains(where: { $0.role == role }) else { return .taken }
+        return exchange(for: role, among: sessions)
+    }
+
+    /// Those that have no places of their own take what is left, whether all the others are there or not.
+    private func otherPlaces(_ sessions: SessionTable) -> Int {
+        most - max(ownShared, sessions.count { $0.role == .carrier }) - ownRecording
+    }
+
+    private func isFull(_ sessions: SessionTable) -> Bool {
+        sessions.count { $0.role == .waiter || $0.role == .dedicated } >= otherPlaces(sessions)
+    }
+
+    private func exchange(for role: Role, among sessions: SessionTable) -> Place {
+        guard let idle = sessions.idle(role == .waiter ? .dedicated : .waiter) else { return .taken }
+        // A cancel request that is answered no more can still strike what it runs.
+        return sessions.read(idle) { $0.mayBeStruck } == true ? .replacing(idle) : .converting(idle)
+    }
+
+    // MARK: Opening and closing
+
+    /// - Parameter count: How many sessions there are, those included that are to be opened.
+    /// - Returns: How many the server may count at present.
+    func sessionCount(of count: Int) -> Int { count - unopened.count + ending.count }
+
+    mutating func append(_ id: ConnectionID, _ role: Role) { unopened.append((id, role)) }
+
+    /// The next attempt to connect that can begin.
+    mutating func popUnopened(of count: Int) -> (id: ConnectionID, role: Role)? {
+        sessionCount(of: count) < most ? unopened.popFirst() : nil
+    }
+
+    mutating func close(_ id: ConnectionID) {
+        if let index = unopened.firstIndex(where: { $0.id == id }) {
+            unopened.remove(at: index)
+        } else {
+            ending.insert(id)
+        }
+    }
+
+    /// A closed session has come to its end at the server, or is not waited for any longer.
+    mutating func ended(_ id: ConnectionID) { ending.remove(id) }
+}

@@ -1,0 +1,146 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("The places for sessions")
+struct SessionPoolTests {
+    private static func pool(_ most: Int, shared: Int = 1, isFencing: Bool = false) -> SessionPool {
+        var configuration = Engine.Configuration()
+        configuration.maximumConnections = most
+        configuration.maximumCarriers = shared
+        configuration.isFencing = isFencing
+        return SessionPool(configuration)
+    }
+
+    /// Sessions of these roles, numbered from 1, of which these are idle; the others are still connecting.
+    private static func sessions(_ roles: Engine.Role..., idle: [ConnectionID] = [], struck: [ConnectionID] = []) -> SessionTable {
+        var sessions = SessionTable()
+        for role in roles { _ = sessions.open(role) }
+        for id in idle + struck { sessions.update(id) { _ = $0.connected(now: ServerSession.start) } }
+        for id in struck { sessions.update(id) { $0.noteMayBeStruck() } }
+        return sessions
+    }
+
+    @Test("neither those that wait nor those that are checked out can take all of the places that they have together")
+    func oneRole() {
+        let pool = Self.pool(5)
+        let waiting = Self.sessions(.carrier, .waiter, .waiter, .waiter, idle: [2])
+        #expect(pool.place(for: .waiter, among: waiting) == .taken)
+        #expect(pool.place(for: .dedicated, among: waiting) == .free)
+        let checkedOut = Self.sessions(.carrier, .dedicated, .dedicated, .dedicated, idle: [2])
+        #expect(pool.place(for: .dedicated, among: checkedOut) == .taken)
+        #expect(pool.place(for: .waiter, among: checkedOut) == .free)
+        for pool in [Self.pool(5, shared: 2), Self.pool(5, isFencing: true)] {
+            #expect(pool.place(for: .waiter, among: Self.sessions(.waiter, .waiter)) == .taken)
+            #expect(pool.place(for: .dedicated, among: Self.sessions(.waiter, .waiter)) == .free)
+        }
+    }
+
+    @Test("each of both can have the place if there is only one")
+    func onePlace() {
+        for role in [Engine.Role.waiter, .dedicated] {
+            #expect(Self.pool(2).place(for: role, among: Self.sessions(.carrier)) == .free)
+            #expect(Self.pool(2).place(for: role, among: Self.sessions(.carrier, .waiter)) == .taken)
+            #expect(Self.pool(2).place(for: role, among: Self.sessions(.carrier, .dedicated)) == .taken)
+        }
+    }
+
+    @Test("where the places are taken, the oldest idle session serves the other purpose, if no cancel request can strike it any more")
+    func converting() {
+        let pool = Self.pool(4)
+        #expect(pool.place(for: .dedicated, among: Self.sessions(.carrier, .waiter, .waiter, .dedicated, idle: [2, 3])) == .converting(2))
+        #expect(pool.place(for: .dedicated, among: Self.sessions(.carrier, .waiter, .waiter, .dedicated, idle: [3, 4])) == .converting(3))
+        #expect(pool.place(for: .waiter, among: Self.sessions(.carrier, .waiter, .dedicated, .dedicated, idle: [4])) == .converting(4))
+        #expect(pool.place(for: .waiter, among: Self.sessions(.carrier, .waiter, .dedicated, .dedicated, struck: [4])) == .replacing(4))
+        #expect(pool.place(for: .waiter, among: Self.sessions(.carrier, .waiter, .dedicated, .dedicated, idle: [2])) == .taken)
+    }
+
+    @Test("shared sessions and the one that writes records have their places whether they are there or not, and more if there are more")
+    func ownPlaces() {
+        #expect(Self.pool(3).place(for: .waiter, among: Self.sessions(.dedicated)) == .free)
+        #expect(Self.pool(3, shared: 2).place(for: .waiter, among: Self.sessions(.dedicated)) == .taken)
+        #expect(Self.pool(3, isFencing: true).place(for: .waiter, among: Self.sessions(.dedicated)) == .taken)
+        #expect(Self.pool(3).place(for: .waiter, among: Self.sessions(.carrier, .carrier, .dedicated)) == .taken)
+        let full = Self.sessions(.waiter, .dedicated, .dedicated)
+        #expect(Self.pool(3, isFencing: true).place(for: .scribe, among: full) == .free)
+        #expect(Self.pool(3).place(for: .carrier, among: full) == .free)
+        #expect(Self.pool(3, isFencing: true).place(for: .waiter, among: Self.sessions()) == .free)
+    }
+
+    @Test("a shared session beyond those that have places takes one that is free, or that of an idle session")
+    func beyond() {
+        let pool = Self.pool(4)
+        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .waiter, .dedicated, idle: [2])) == .free)
+        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .dedicated, .dedicated, .waiter, idle: [3, 4])) == .replacing(4))
+        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .dedicated, .dedicated, .waiter, idle: [3])) == .replacing(3))
+        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .dedicated, .dedicated, .waiter)) == .taken)
+        let fencing = Self.pool(4, isFencing: true)
+        #expect(fencing.place(for: .carrier, among: Self.sessions(.carrier, .waiter, .dedicated)) == .taken, "One place is for records.")
+        #expect(fencing.place(for: .carrier, among: Self.sessions(.carrier, .waiter, .scribe)) == .free)
+    }
+
+    @Test("where waits and check-outs have one place together, the one that has no session gets that of the other when it is idle")
+    func inTurn() {
+        let pool = Self.pool(2)
+        let waiting = Self.sessions(.carrier, .waiter, idle: [2])
+        #expect(pool.hasOnlyPlace(among: waiting))
+        #expect(pool.onlyPlace(for: .dedicated, among: waiting) == .converting(2))
+        #expect(pool.onlyPlace(for: .waiter, among: waiting) == .taken)
+        #expect(pool.onlyPlace(for: .waiter, among: Self.sessions(.carrier, .dedicated, struck: [2])) == .replacing(2))
+        #expect(pool.onlyPlace(for: .waiter, among: Self.sessions(.carrier, .dedicated)) == .taken)
+        #expect(pool.onlyPlace(for: .waiter, among: Self.sessions(.carrier, .dedicated, .waiter, idle: [2])) == .taken)
+
+        let larger = Self.pool(3)
+        #expect(!larger.hasOnlyPlace(among: waiting))
+        #expect(larger.onlyPlace(for: .dedicated, among: waiting) == .taken)
+        #expect(larger.onlyPlace(for: .dedicated, among: Self.sessions(.carrier, .waiter, .waiter, idle: [2])) == .taken)
+        let silent = Self.sessions(.carrier, .carrier, .waiter, idle: [3])
+        #expect(larger.hasOnlyPlace(among: silent))
+        #expect(larger.onlyPlace(for: .dedicated, among: silent) == .converting(3))
+    }
+
+    // MARK: Opening and closing
+
+    /// The sessions 1 and 2 take both places, and 3 waits for one.
+    private static func full() -> SessionPool {
+        var pool = pool(2)
+        for id: ConnectionID in [1, 2, 3] { pool.append(id, .waiter) }
+        for id: ConnectionID in [1, 2] { #expect(pool.popUnopened(of: 3)?.id == id) }
+        #expect(pool.popUnopened(of: 3)?.id == nil)
+        #expect(pool.sessionCount(of: 3) == 2)
+        return pool
+    }
+
+    @Test("a closed session keeps its place until it has ended at the server, and then the first attempt that waits begins")
+    func ending() {
+        var pool = Self.full()
+        pool.append(4, .dedicated)
+        pool.close(1)
+        #expect(pool.sessionCount(of: 3) == 2)
+        #expect(pool.popUnopened(of: 3)?.id == nil)
+        pool.ended(1)
+        #expect(pool.sessionCount(of: 3) == 1)
+        let next = pool.popUnopened(of: 3)
+        #expect(next?.id == 3)
+        #expect(next?.role == .waiter)
+        #expect(pool.popUnopened(of: 3)?.id == nil)
+    }
+
+    @Test("an attempt that has failed gives its place to the next one at once")
+    func failed() {
+        var pool = Self.full()
+        #expect(pool.popUnopened(of: 2)?.id == 3)
+    }
+
+    @Test("an attempt that is given up before it has begun leaves nothing behind")
+    func unopened() {
+        var pool = Self.full()
+        pool.append(4, .dedicated)
+        pool.close(3)
+        #expect(pool.sessionCount(of: 3) == 2)
+        pool.close(1)
+        pool.ended(1)
+        #expect(pool.popUnopened(of: 2)?.id == 4)
+        #expect(pool.sessionCount(of: 2) == 2)
+    }
+}
