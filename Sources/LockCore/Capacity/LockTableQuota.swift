@@ -1,9 +1,8 @@
 /// How much of the server's lock table the manager takes, and when the server is asked how much of it is taken.
 ///
 /// Each manager keeps to a part of the table, but several managers together can fill it. So a manager that has more than a few keys grows
-/// in steps, and before each step the server is asked how many locks there are, of all sessions: see "The bound" in
-/// Docs/Architecture.md. Keys that are *taken* are those that have a place in the
-/// server's table, or may get one by what was sent or is to be tried.
+/// in steps, and before each step the server is asked how many locks there are, of all sessions: see "The bound" in Docs/Architecture.md.
+/// Keys that are *taken* are those that have a place in the server's table, or may get one by what was sent or is to be tried.
 struct LockTableQuota: Sendable {
     /// What a round does with the keys that are to be tried.
     enum Round: Hashable, Sendable {
@@ -106,7 +105,7 @@ struct LockTableQuota: Sendable {
 
     /// - Returns: Why all that is held back is to be refused; `nil` if it is kept until the server has answered.
     mutating func endRound(taken: Int, now: Instant) -> Failure? {
-        guard free != nil, blindUntil <= now else { return nil }
+        guard blindUntil <= now else { return nil }
         peak = max(peak, taken - heldBack.count)
         guard isHoldingBack, count == .idle else { return nil }
         guard nextCountAt > now else {
@@ -121,7 +120,7 @@ struct LockTableQuota: Sendable {
         ceiling = max(ceiling, free)
         guard peakEnds <= now else { return }
         let isRecent = now < peakEnds.advanced(by: Self.peakLasts)
-        ceiling = max(free, min(ceiling, (isRecent ? peak : sent) + free))
+        ceiling = min(ceiling, (isRecent ? peak : sent) + free)
         peak = sent
         peakEnds = now.advanced(by: Self.peakLasts)
     }
@@ -176,7 +175,7 @@ struct LockTableQuota: Sendable {
         // The last of the room is not to take a hundred steps.
         let step = min(room, free, max(1, room / Self.partOfRoom, free / Self.partOfRoom))
         // What has been released since then is not to be taken again in addition.
-        ceiling = max(free, min(takenWhenAsked, taken - heldBack.count) + step)
+        ceiling = min(takenWhenAsked, taken - heldBack.count) + step
         if room == 0 { foundFull = locks }
         // The server takes 0.6 to 1 µs for each lock, so it is busy with that for no more than a twentieth of the time.
         nextCountAt = now.advanced(by: .milliseconds(5) + .microseconds(20) * locks)

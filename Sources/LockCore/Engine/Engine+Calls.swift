@@ -61,7 +61,7 @@ extension Engine {
             checkOuts.append(id, isTry: isTry)
         }
         assignConnections(now: now)
-        if isTry, calls[id] != nil, pace.mayAttempt(at: now), connectingCount(.dedicated) < checkOuts.count { resolve(id, .refused) }
+        if isTry, pace.mayAttempt(at: now), connectingCount(.dedicated) < checkOuts.count { resolve(id, .refused) }
     }
 
     /// The way to the server is open again, so it is known which tries will have no session before another one is given back.

@@ -22,6 +22,7 @@ package struct Engine: ~Copyable, Sendable {
     // Connections.
     var sessions = SessionTable()
     var pool: SessionPool
+    var checkOuts = CheckOutQueue()
     var pace: ConnectingPace
     var shared = SharedSessions()
 
@@ -29,12 +30,9 @@ package struct Engine: ~Copyable, Sendable {
     /// Whether such a question has found a wait before.
     var hasNotedHidden = false
 
-    // Contended keys.
+    // Contended keys, and the room for all.
     var contention = Contention()
-
     var quota: LockTableQuota
-
-    var checkOuts = CheckOutQueue()
 
     // What the server is asked about before deadlines: see Engine+Deadlines.
     var deadlineLooks = DeadlineLooks()

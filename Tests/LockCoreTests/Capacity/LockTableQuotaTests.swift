@@ -83,6 +83,8 @@ struct LockTableQuotaTests {
     func holdsBack() {
         var quota = Self.quota()
         #expect(quota.beginRound(tries: 2, taken: 2, now: Self.start) == .sendAll)
+        #expect(quota.endRound(taken: 2, now: Self.start) == nil)
+        #expect(!quota.isCountDue)
         #expect(quota.beginRound(tries: 3, taken: 3, now: Self.start) == .holdBack(newest: 1))
         quota.holdBack(3)
         #expect(quota.beginRound(tries: 4, taken: 5, now: Self.start) == .sendHeldBack(2))
@@ -154,7 +156,9 @@ struct LockTableQuotaTests {
         var quota = Self.released()
         #expect(quota.beginRound(tries: 0, taken: 3, now: Self.after(.milliseconds(1001))) == .sendAll)
         #expect(quota.beginRound(tries: 1, taken: 4, now: Self.after(.milliseconds(1500))) == .sendAll)
-        #expect(quota.endRound(taken: 4, now: Self.after(.milliseconds(1500))) == nil)
+        quota.holdBack(9)
+        #expect(quota.endRound(taken: 5, now: Self.after(.milliseconds(1500))) == nil)
+        #expect(quota.takeHeldBack() == [9])
         // Four at most were taken in the last second, and two are free.
         #expect(quota.beginRound(tries: 8, taken: 8, now: Self.after(.milliseconds(2002))) == .holdBack(newest: 2))
     }
@@ -179,10 +183,10 @@ struct LockTableQuotaTests {
 
     @Test(
         "the answer allows an eighth of the room, at least one key and an eighth of the free part, at most the room and the free part",
-        arguments: [(0, 100), (400, 50), (760, 12), (795, 5), (799, 1), (800, 0), (900, 0)]
+        arguments: [(0.5, 0, 100), (0.5, 400, 50), (0.5, 760, 12), (0.5, 795, 5), (0.5, 799, 1), (0.5, 800, 0), (0.5, 900, 0), (1, 0, 100)]
     )
-    func step(locks: Int, step: Int) {
-        var quota = Self.quota(tableSize: 1600)
+    func step(part: Double, locks: Int, step: Int) {
+        var quota = Self.quota(.fraction(part), tableSize: 1600)
         #expect(quota.beginRound(tries: 300, taken: 300, now: Self.start) == .holdBack(newest: 200))
         for key: Int64 in 1...200 { quota.holdBack(AdvisoryKey(key)) }
         _ = quota.endRound(taken: 300, now: Self.start)
@@ -237,7 +241,8 @@ struct LockTableQuotaTests {
     func full(locks: Int) throws {
         var quota = Self.asking()
         quota.counted(locks, on: 1, taken: 5, now: Self.start)
-        let failure = try #require(quota.endRound(taken: 5, now: Self.start))
+        let refusal = quota.endRound(taken: 5, now: Self.start)
+        let failure = try #require(refusal)
         #expect(failure.kind == .capacity)
         let message = "All sessions of the server together hold or ask for \(locks) locks already, which is no less than 0.5 of the 32 that"
         #expect(failure.message.hasPrefix(message))

@@ -155,6 +155,17 @@ struct EngineGrowthTests {
         #expect(script.answered(1, true).last == .terminated)
     }
 
+    @Test("what is still to be tried when a manager is shut down is not held back")
+    func shutdownAtOnce() {
+        var script = scriptAtThreshold()
+        let actions = script.on {
+            $0.acquire(3, .init(3, .exclusive), now: $1)
+            $0.shutdown(now: $1)
+        }
+        #expect(actions.failures == [3: .shutDown])
+        #expect(!actions.contains(.submit(1, .countLocks)))
+    }
+
     // MARK: No answer
 
     @Test("a count that fails stops no locking: for a minute only the manager's own keys count")

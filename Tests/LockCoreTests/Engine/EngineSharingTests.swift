@@ -67,6 +67,31 @@ struct EngineSharingTests {
         #expect(actions.contains(.close(2)))
     }
 
+    @Test("in a full pool, the idle session of a wait that is over is checked out at once")
+    func convertedAtOnce() {
+        var script = EngineScript.waiting(maximumConnections: 4)
+        script.acquire(2, .exclusive, 2)
+        script.answered(1, false)
+        script.connected(3)
+        script.answered(3, true)
+        script.release(2)
+        script.answered(3, true)
+        script.on { $0.lend(10, now: $1) }
+        #expect(script.connected(4) == [.resolve(10, .lent(4))])
+        #expect(script.on { $0.lend(11, now: $1) } == [.convert(3, to: .dedicated), .resolve(11, .lent(3))])
+    }
+
+    @Test("a task that shares the turn of a transaction at once does not want it")
+    func sharedTurn() {
+        var script = EngineScript(maximumConnections: 3)
+        script.on { $0.lend(1, now: $1) }
+        script.connected(1)
+        script.acquire(2, .shared, scope: .transaction)
+        script.on { $0.lend(3, turn: (2, Duration.seconds(1).instant), now: $1) }
+        #expect(script.acquire(4, .shared, scope: .transaction) == [.resolve(4, .granted)])
+        #expect(script.wake == nil)
+    }
+
     @Test("a transaction that waits for a connection gives up the turn of a key that others want, and keeps one that none wants")
     func turns() {
         var script = EngineScript(maximumConnections: 3)

@@ -135,7 +135,7 @@ struct CheckOutQueueTests {
         #expect(queue.nextTurnEnd == nil)
     }
 
-    @Test("a hundred thousand wanted turns that end early leave no more than their number to look at")
+    @Test("a hundred thousand wanted turns that end early cost no more than their number")
     func many() {
         var queue = CheckOutQueue()
         for number: UInt64 in 1...100_000 {
