@@ -6,6 +6,7 @@ struct HarmLooks: Sendable {
         case planned(Instant)
         /// Goes out with the next round of a shared session.
         case due
+        /// Until it is answered, or given up.
         case asked
     }
 
@@ -25,7 +26,6 @@ struct HarmLooks: Sendable {
 
     var plannedAt: Instant? { if case .planned(let at) = state { at } else { nil } }
     var isDue: Bool { if case .due = state { true } else { false } }
-    var isAsked: Bool { if case .asked = state { true } else { false } }
 
     /// A wait begins that can be begun anew.
     mutating func noteWait(now: Instant) {

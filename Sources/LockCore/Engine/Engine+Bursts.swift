@@ -38,7 +38,7 @@ extension Engine {
         case .cancel(let target, _):
             shared.appendCancel(target)
         case .look:
-            abandonLook(now: now)
+            planNextLook(now: now)
         case .countLocks:
             quota.countAbandoned(on: id, isLost: false, now: now)
         case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position, .statement:

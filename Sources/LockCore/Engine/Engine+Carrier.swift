@@ -114,7 +114,7 @@ extension Engine {
         case (.look(let asked), .looks(let harms)) where harms.count == asked.count:
             lookAnswered(asked, harms, sentAt: sentAt, now: now)
         case (.look, _):
-            lookFailed(now: now)
+            planNextLook(hasFailed: true, now: now)
         case (.countLocks, .lockCount(let count)):
             locksCounted(count, on: id, now: now)
         case (.countLocks, _):

@@ -86,7 +86,7 @@ extension Engine {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
-            case .look: abandonLook(now: now)
+            case .look: planNextLook(now: now)
             case .countLocks: quota.countAbandoned(on: session.id, isLost: true, now: now)
             case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position, .statement: break
             }
@@ -273,6 +273,7 @@ extension Engine {
                 contention.forget(key)
                 table.failed(key, failure, now: now)
             }
+            contention.planPoll(using: &random, now: now)
             settleTable(now: now)
         case .dedicated:
             while let call = checkOuts.popFirst() {

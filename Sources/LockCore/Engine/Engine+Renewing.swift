@@ -46,12 +46,8 @@ extension Engine {
         return .look(due)
     }
 
-    /// The question went down with its connection, or was refused for an error that was not its own.
-    mutating func abandonLook(now: Instant) {
-        if looks.isAsked { planNextLook(now: now) }
-    }
-
-    private mutating func planNextLook(hasFailed: Bool = false, now: Instant) {
+    /// Also if the question went down with its connection, or was refused for an error that was not its own.
+    mutating func planNextLook(hasFailed: Bool = false, now: Instant) {
         let oldest = sessions.all.compactMap(\.renewableWaitSince).min()
         looks.planNext(oldest: oldest, hasFailed: hasFailed, using: &random, now: now)
     }
@@ -74,14 +70,9 @@ extension Engine {
 
     /// - Parameter sentAt: When the server was asked.
     mutating func lookAnswered(_ asked: [Look], _ harms: [Harm], sentAt: Instant, now: Instant) {
-        guard looks.isAsked else { return }
         looks.noteAnswered(isBuildWaiting: harms.contains { $0.isBuildWaiting }, now: now)
         for (look, harm) in zip(asked, harms) where harm.isDone { renewWait(on: look.connection, askedAt: sentAt, now: now) }
         planNextLook(now: now)
-    }
-
-    mutating func lookFailed(now: Instant) {
-        if looks.isAsked { planNextLook(hasFailed: true, now: now) }
     }
 
     private mutating func renewWait(on id: ConnectionID, askedAt: Instant, now: Instant) {

@@ -125,6 +125,28 @@ struct EnginePollingTests {
         #expect(pause() >= .milliseconds(10))
     }
 
+    @Test("that were not part of a poll which could not be sent are tried again, when a shared session can be had again")
+    func restOfUnsentPoll() {
+        var script = EngineScript(maximumConnections: 4) {
+            $0.maximumCarriers = 2
+            $0.batchSize = 1
+            $0.pollSize = 3
+        }
+        for number in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(Int64(number))) }
+        #expect(script.connected(1) == [.submit(1, .tryLock(1)), .connect(2, .carrier)])
+        for _ in 1...5 { script.answered(1, false) }
+        #expect(script.connected(3) == [.submit(3, .wait(1, .exclusive, limit: nil))])
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
+        script.lost(1)
+        #expect(script.connectFailed(2, .wrongPassword).failures == [3: .authentication, 4: .authentication])
+        for _ in 0..<10 {
+            guard let id = script.passToNextWake().connecting else { continue }
+            #expect(script.connected(id).keys.isSubset(of: [2, 5]))
+            return
+        }
+        Issue.record("No session was opened for the keys that are left.")
+    }
+
     @Test("of which a poll fails are not asked for again, so that a full server is not asked in a loop")
     func failedPoll() {
         var script = crowd(100, pollSize: 1000)

@@ -20,6 +20,17 @@ struct BrokenInvariantTests {
                 }
             }
         }
+
+        @Test("is a trap in a build for debugging, too, if it is told of a wait that it does not have")
+        func foreignWait() async {
+            await #expect(processExitsWith: .failure) {
+                var script = EngineScript.holding()
+                script.engine.handle(now: script.now) { engine, _ in
+                    engine.contention.answered(7, on: 1, isEnded: false)
+                    engine.sessions.update(1) { _ in }
+                }
+            }
+        }
     #else
         @Test("is ended in a service, with its locks lost, and what was wrong is logged")
         func ended() {
@@ -30,6 +41,16 @@ struct BrokenInvariantTests {
             #expect(actions.contains(.close(1)))
             #expect(actions.contains { if case .lose(1, let failure) = $0 { failure.kind == .connectionLost } else { false } })
             #expect(script.connectionCount == 0)
+        }
+
+        @Test("is ended, too, if it is told of a wait that it does not have")
+        func foreignWait() {
+            var script = EngineScript.holding()
+            script.engine.handle(now: script.now) { engine, _ in
+                engine.contention.answered(7, on: 1, isEnded: false)
+                engine.sessions.update(1) { _ in }
+            }
+            #expect(script.engine.takeActions().contains(.close(1)))
         }
     #endif
 }
