@@ -114,19 +114,18 @@ struct Contention: Sendable {
 
     /// The session holds nothing now, its wait having failed or been ended.
     ///
-    /// - Parameter mayGoOn: Whether waits may be begun again.
     /// - Returns: Why the wait was ended, if it was begun again, on the same session or in the queue.
-    mutating func proved(_ key: AdvisoryKey, on id: ConnectionID, mayGoOn: Bool) -> End? {
+    mutating func proved(_ key: AdvisoryKey, on id: ConnectionID) -> End? {
         guard case .ending(id, let end) = stage(of: key) else { return nil }
         switch end {
-        case .renewed where mayGoOn:
-            waits[key]?.stage = .waiting(on: id)
-        case .yielding where mayGoOn:
-            waits[key]?.stage = .queued
-            queue.append(key)
-        case .unwanted, .renewed, .yielding:
+        case .unwanted:
             forget(key)
             return nil
+        case .renewed:
+            waits[key]?.stage = .waiting(on: id)
+        case .yielding:
+            waits[key]?.stage = .queued
+            queue.append(key)
         }
         return end
     }

@@ -61,7 +61,7 @@ extension Engine {
         guard case .verifying(let key, let reported) = sessions[id]?.state else { return }
         actions.append(.log(.provedAfterError(held: nil)))
         // Now the key is certainly not held.
-        switch contention.proved(key, on: id, mayGoOn: lifecycle == .running) {
+        switch contention.proved(key, on: id) {
         case .renewed:
             sendWait(key, on: id, now: now)
         case .yielding:

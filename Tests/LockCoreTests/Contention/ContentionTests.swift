@@ -103,7 +103,7 @@ struct ContentionTests {
         #expect(contention.stage(of: 1) == .ending(on: 1, .unwanted))
         contention.answered(1, on: 1, isEnded: true)
         #expect(contention.count == 0)
-        let proved = contention.proved(1, on: 1, mayGoOn: true)
+        let proved = contention.proved(1, on: 1)
         #expect(proved == nil)
     }
 
@@ -113,7 +113,7 @@ struct ContentionTests {
         contention.end(1, on: 1, .renewed)
         contention.answered(1, on: 1, isEnded: true)
         _ = contention.withdraw(1)
-        let proved = contention.proved(1, on: 1, mayGoOn: true)
+        let proved = contention.proved(1, on: 1)
         #expect(proved == nil)
         #expect(contention.count == 0)
     }
@@ -127,7 +127,7 @@ struct ContentionTests {
             contention.end(1, on: 1, .renewed)
             contention.answered(1, on: 1, isEnded: true)
             #expect(contention.stage(of: 1) == .ending(on: 1, .renewed))
-            let proved = contention.proved(1, on: 1, mayGoOn: true)
+            let proved = contention.proved(1, on: 1)
             #expect(proved == .renewed)
             #expect(contention.stage(of: 1) == .waiting(on: 1))
             #expect(contention.renewals(of: 1) == count)
@@ -141,11 +141,11 @@ struct ContentionTests {
         queue(2)
         contention.end(1, on: 1, .renewed)
         contention.answered(1, on: 1, isEnded: true)
-        _ = contention.proved(1, on: 1, mayGoOn: true)
+        _ = contention.proved(1, on: 1)
         contention.end(1, on: 1, .yielding)
         contention.answered(1, on: 1, isEnded: true)
         #expect(contention.queuedCount == 1)
-        let proved = contention.proved(1, on: 1, mayGoOn: true)
+        let proved = contention.proved(1, on: 1)
         #expect(proved == .yielding)
         #expect(contention.stage(of: 1) == .queued && contention.renewals(of: 1) == 1)
         #expect(poll() == [2, 1])
@@ -159,16 +159,6 @@ struct ContentionTests {
         begin(1)
         contention.end(1, on: 1, end)
         contention.answered(1, on: 1, isEnded: false)
-        #expect(contention.count == 0)
-    }
-
-    @Test("no wait is begun again when no wait may begin", arguments: [.renewed, .yielding] as [Contention.End])
-    mutating func draining(end: Contention.End) {
-        begin(1)
-        contention.end(1, on: 1, end)
-        contention.answered(1, on: 1, isEnded: true)
-        let proved = contention.proved(1, on: 1, mayGoOn: false)
-        #expect(proved == nil)
         #expect(contention.count == 0)
     }
 
@@ -258,7 +248,7 @@ struct ContentionTests {
         #expect(broken.map(\.id) == [9, 9, 8])
         #expect(contention.takeBroken().isEmpty)
         contention.end(1, on: 1, .renewed)
-        let proved = contention.proved(1, on: 9, mayGoOn: true)
+        let proved = contention.proved(1, on: 9)
         #expect(proved == nil && contention.stage(of: 1) == .ending(on: 1, .renewed))
     }
 

@@ -42,6 +42,19 @@ struct EngineRenewalTests {
         var script = Self.cancelled()
         #expect(script.answered(2, true) == [.resolve(1, .granted)])
         #expect(script.release(1) == [.submit(2, .unlock(1))])
+        script.answered(2, true)
+        #expect(script.isQuiet)
+    }
+
+    @Test("a wait that was ended to be begun anew, and whose session is lost then, is asked for anew", arguments: [true, false])
+    func sessionLost(isAnswered: Bool) {
+        var script = Self.cancelled()
+        if isAnswered { script.answered(2, failure: .cancelledByServer) }
+        #expect(script.lost(2) == [.close(2), .submit(1, .tryLock(1))])
+        script.answered(1, true)
+        script.release(1)
+        script.answered(1, true)
+        #expect(script.isQuiet)
     }
 
     @Test("a wait that is not wanted any more is not begun anew", arguments: [true, false])

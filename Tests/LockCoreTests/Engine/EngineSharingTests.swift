@@ -47,6 +47,17 @@ struct EngineSharingTests {
         #expect(polled == [1, 2])
     }
 
+    @Test("a wait that gives up the only place is polled, also if no other key is")
+    func yieldsAlone() {
+        var script = EngineScript.waiting(maximumConnections: 2)
+        script.on { $0.lend(3, now: $1) }
+        #expect(script.pass(.milliseconds(500)) == [.submit(1, .cancel(2, onlyLockWaits: true))])
+        script.answered(1, true)
+        script.answered(2, failure: .cancelledByServer)
+        #expect(script.answered(2, true) == [.convert(2, to: .dedicated), .resolve(3, .lent(2))])
+        #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
+    }
+
     @Test("a wait keeps the place if no borrower wants it any more")
     func borrowerGone() {
         var script = Self.shared()
