@@ -148,8 +148,9 @@ struct EnginePollingTests {
         #expect(pause() >= .milliseconds(10))
     }
 
-    @Test("that were not part of a poll which could not be sent are tried again, when a shared session can be had again")
-    func restOfUnsentPoll() {
+    /// Key 1 is waited for on the session 3. Of a poll of the keys 2, 3 and 4 the first was sent on a session that is lost, the others wait
+    /// for the session 2; the key 5 is not part of it.
+    private func unsentPoll() -> EngineScript {
         var script = EngineScript(maximumConnections: 4) {
             $0.maximumCarriers = 2
             $0.batchSize = 1
@@ -161,6 +162,33 @@ struct EnginePollingTests {
         #expect(script.connected(3) == [.submit(3, .wait(1, .exclusive, limit: nil))])
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
         script.lost(1)
+        return script
+    }
+
+    @Test("that were part of a poll which could not be sent are forgotten when the manager is shut down")
+    func shutdown() {
+        var script = unsentPoll()
+        #expect(script.on { $0.shutdown(now: $1) }.failures.count == 5)
+        script.lost(3)
+        #expect(script.isQuiet)
+    }
+
+    @Test("fail when the server is out of reach for ten seconds, but not those that are waited for on sessions of their own")
+    func outage() {
+        var script = crowded()
+        script.lost(1)
+        var failures: [RequestID: Failure.Kind] = [:]
+        while script.now < Duration.seconds(12).instant {
+            let actions = script.passToNextWake()
+            if let id = actions.connecting { failures.merge(script.connectFailed(id).failures) { $1 } }
+            failures.merge(actions.failures) { $1 }
+        }
+        #expect(failures == [2: .unreachable])
+    }
+
+    @Test("that were not part of a poll which could not be sent are tried again, when a shared session can be had again")
+    func restOfUnsentPoll() {
+        var script = unsentPoll()
         #expect(script.connectFailed(2, .wrongPassword).failures == [3: .authentication, 4: .authentication])
         var id: ConnectionID?
         while id == nil, script.now < Duration.seconds(1).instant { id = script.passToNextWake().connecting }
