@@ -5,7 +5,7 @@ import Testing
 
 /// The heart of the promise "proven outcome": whatever races, an acquire that does not return a lock leaves none behind.
 ///
-/// Take the unlock after a failed wait out of the engine (`waitAnswered`), and these tests fail after some ten seconds.
+/// Take the unlock after a failed wait out of the engine (`waitFailed`), and these tests fail after some ten seconds.
 @Suite("Races")
 struct RaceTests {
     enum Rival: String, CaseIterable, Sendable {
