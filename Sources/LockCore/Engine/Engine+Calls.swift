@@ -1,5 +1,3 @@
-import DequeModule
-
 // What users ask for. Each call ends by exactly one `resolve`, whatever happens.
 extension Engine {
     /// Asks for a lock.
