@@ -94,12 +94,9 @@ struct PoolerTests {
             try await database.eventually("a wait on the server") { try await database.locks(granted: false) == 1 }
             try await held.release()
             #expect(try await waiting.value == "got it")
-            let short = await lockError {
-                let other = try await direct.acquire("b")
-                defer { _ = other }
-                try await locks.withLock("b", timeout: .seconds(2)) { _ in }
-            }
-            #expect(short?.code == .timedOut)
+            let other = try await direct.acquire("b")
+            await expectTimedOut(from: .seconds(2)) { timeout in try await locks.withLock("b", timeout: timeout) { _ in } }
+            try await other.release()
 
             try await locks.withTransaction(locking: "c") { transaction in
                 try await transaction.execute("CREATE TABLE t (n int)")
@@ -358,8 +355,7 @@ struct PoolerTests {
                 try await locks.withLock("a") { lock in #expect(lock.isHeld) }
                 try await locks.withLocks((0..<20).map { .exclusive(LockKey(number: $0)) }) { _ in }
                 let taken = try await direct.acquire("taken")
-                let late = await lockError { try await locks.withLock("taken", timeout: .seconds(2)) { _ in } }
-                #expect(late?.code == .timedOut)
+                await expectTimedOut(from: .seconds(2)) { timeout in try await locks.withLock("taken", timeout: timeout) { _ in } }
                 try await taken.release()
                 try await locks.withTransaction(locking: "a") { try await $0.execute("SET work_mem = '77MB'") }
                 try await locks.withSession { session in try await session.withLock("a") { _ in try await session.execute("LISTEN c") } }

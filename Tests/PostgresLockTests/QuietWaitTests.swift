@@ -111,8 +111,7 @@ struct QuietWaitTests {
         try await holder.withSession { holder in
             try await holder.lock("a")
             try await locks.trial(way) { wait in
-                let error = await #expect(throws: LockError.self) { try await wait("a", .exclusive, .milliseconds(300)) }
-                #expect(error?.code == .timedOut)
+                await expectTimedOut(from: .milliseconds(300)) { try await wait("a", .exclusive, $0) }
                 let patient = Task { try await wait("a", .exclusive, nil) }
                 try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
                 try await holder.unlock("a")

@@ -27,13 +27,12 @@ struct StatementTextTests {
                         try await ConnectionLock(key, on: owned.connection).acquire(timeout: .milliseconds(100 + Int(number)))
                     }
                     #expect(late?.code == .timedOut)
-                    let inTransaction = await lockError {
+                    await expectTimedOut(from: .milliseconds(100 + Int(number))) { timeout in
                         try await locks.withTransaction { transaction in
                             try await transaction.execute("SAVEPOINT s")
-                            try await transaction.lock(key, timeout: .milliseconds(100 + Int(number)))
+                            try await transaction.lock(key, timeout: timeout)
                         }
                     }
-                    #expect(inTransaction?.code == .timedOut)
                     try await taken.release()
                     let lock = ConnectionLock(key, on: owned.connection)
                     try await lock.acquire()

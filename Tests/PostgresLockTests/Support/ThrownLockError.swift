@@ -24,11 +24,14 @@ nonisolated(nonsending) func lockError<Result>(
 ///
 /// On a busy machine the server may not have said within a short limit that the lock is taken. Then the body is run again with a longer
 /// one.
+///
+/// - Parameter limit: The first limit.
 nonisolated(nonsending) func expectTimedOut(
+    from limit: Duration = .milliseconds(100),
     sourceLocation: SourceLocation = #_sourceLocation,
     of body: nonisolated(nonsending) (_ timeout: Duration) async throws -> Void
 ) async {
-    var limit = Duration.milliseconds(100)
+    var limit = limit
     while true {
         let error = await lockError(sourceLocation: sourceLocation) { try await body(limit) }
         guard error?.code == .noAnswer, limit < .seconds(20) else {
