@@ -59,8 +59,9 @@ extension Engine {
 
     /// The session whose answer is all that is waited for, if it can't take long.
     var loneConnection: ConnectionID? {
-        guard calls.count == 1, shared.count == 1, !shared.hasTries, case .batch = sessions[shared[0]]?.loneWork else { return nil }
-        return shared[0]
+        guard calls.count == 1, shared.count == 1, !shared.hasTries else { return nil }
+        let isShort = sessions.read(shared[0]) { if case .batch = $0.loneWork { true } else { false } }
+        return isShort == true ? shared[0] : nil
     }
 
     /// The oldest unanswered statement of a connection has been answered.

@@ -28,22 +28,29 @@ struct SessionTable: Sendable {
         index(of: id).map { look(sessions[$0]) }
     }
 
+    // By index: an iterator copies each session.
+
     func count(where isCounted: (ServerSession) -> Bool) -> Int {
-        sessions.count(where: isCounted)
+        var count = 0
+        for index in sessions.indices where isCounted(sessions[index]) { count += 1 }
+        return count
     }
 
     func contains(where isMeant: (ServerSession) -> Bool) -> Bool {
-        sessions.contains(where: isMeant)
+        for index in sessions.indices where isMeant(sessions[index]) { return true }
+        return false
     }
 
     /// The oldest one that fits.
     func first(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
-        sessions.first(where: isMeant)?.id
+        for index in sessions.indices where isMeant(sessions[index]) { return sessions[index].id }
+        return nil
     }
 
     /// The newest one that fits.
     func last(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
-        sessions.last(where: isMeant)?.id
+        for index in sessions.indices.reversed() where isMeant(sessions[index]) { return sessions[index].id }
+        return nil
     }
 
     /// An idle one, the oldest: so those beyond the need become old, and are closed.
@@ -89,7 +96,8 @@ struct SessionTable: Sendable {
 
     /// When the first session has something to do; also in ``knownDue`` from then on, until a session changes.
     mutating func due(_ configuration: Engine.Configuration) -> Instant {
-        let due = sessions.reduce(Instant.distantFuture) { min($0, $1.due(configuration, heardAt: heardAt)) }
+        var due = Instant.distantFuture
+        for index in sessions.indices { due = min(due, sessions[index].due(configuration, heardAt: heardAt)) }
         knownDue = due
         return due
     }
@@ -108,7 +116,10 @@ struct SessionTable: Sendable {
 
     /// Numbers ascend, as sessions are appended only.
     private func index(of id: ConnectionID) -> Int? {
-        guard sessions.count > 4 else { return sessions.firstIndex { $0.id == id } }
+        guard sessions.count > 4 else {
+            for index in sessions.indices where sessions[index].id == id { return index }
+            return nil
+        }
         var (low, high) = (0, sessions.count)
         while low < high {
             let middle = (low + high) / 2
