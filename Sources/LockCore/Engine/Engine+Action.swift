@@ -179,6 +179,8 @@ extension Engine {
         case unexpectedAnswer(ConnectionID)
         /// Something is true of the session that can't be. It is given up.
         case invariantBroken(ConnectionID, String)
+        /// Something is true of the key that can't be. Its holders lose it.
+        case keyBroken(AdvisoryKey, String)
         /// A wait that does harm to others is ended, and begun anew.
         case waitRenewed(ConnectionID)
         /// The server does not show what the session does, so that a statement that runs for long proves nothing.

@@ -136,12 +136,25 @@ package struct Engine: ~Copyable, Sendable {
     /// A session of which something is true that can't be is given up, and its locks are lost: that is loud, and gives out no wrong
     /// grant. In a build for debugging it is a trap.
     private mutating func endBroken(now: Instant) {
+        if let (key, what) = table.takeBroken() {
+            assertionFailure("\(key): \(what.rawValue)")
+            giveUp(key, because: what.rawValue, now: now)
+        }
         guard sessions.isChanged else { return }
         for (id, what) in sessions.takeBroken() + contention.takeBroken() {
             assertionFailure("\(id): \(what)")
             actions.append(.log(.invariantBroken(id, what)))
             close(id, because: Failure(.connectionLost, "Of the session something was true that can't be: \(what)."), now: now)
         }
+    }
+
+    /// Something is true of a key that can't be. The session that holds it is given up, and all that is known of the key.
+    mutating func giveUp(_ key: AdvisoryKey, because what: String, now: Instant) {
+        actions.append(.log(.keyBroken(key, what)))
+        let failure = Failure(.connectionLost, "Of the lock something was true that can't be: \(what).")
+        if let session = table.entry(of: key)?.session { close(session, because: failure, now: now) }
+        table.giveUp(key, failure, now: now)
+        settleTable(now: now)
     }
 
     // MARK: Looking in

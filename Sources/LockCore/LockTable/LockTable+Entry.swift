@@ -225,6 +225,40 @@ extension LockTable.Entry {
         return change
     }
 
+    // MARK: Invariants
+
+    /// Something that can't be true between two events.
+    enum Impossible: String {
+        case queue = "its queue does not fit the number of those who wait"
+        case holders = "it had holders, and no lock at the server"
+        case mode = "it was held exclusively by several, or by a shared lock"
+        case transactions = "the server had granted it to more transactions than had their turn"
+    }
+
+    /// What is true of it and can't be.
+    var impossible: Impossible? {
+        if (queue.first == .none) != (queuedCount == 0) || queuedExclusive < 0 || queuedExclusive > queuedCount
+            || queuedTries < 0 || queuedTries > queuedCount
+        {
+            return .queue
+        }
+        if sessionHolders < 0 || transactionHolders < 0 || sessionHolders > 0 && session == nil { return .holders }
+        if isHeldExclusively, sessionHolders + transactionHolders != 1 || isSharedAtServer { return .mode }
+        return transactionsGranted < 0 || transactionsGranted > transactionHolders ? .transactions : nil
+    }
+
+    private var isSharedAtServer: Bool {
+        if case .held(.shared, _) = server { sessionHolders > 0 } else { false }
+    }
+
+    /// Has no holders any more, and none that wait. What the server was asked for is answered yet, and let go of then.
+    mutating func clear() {
+        queue = RequestQueue()
+        (queuedCount, queuedExclusive, queuedTries) = (0, 0, 0)
+        (sessionHolders, transactionHolders, transactionsGranted, isHeldExclusively) = (0, 0, 0, false)
+        change = nil
+    }
+
     // MARK: Deciding
 
     /// Grants what can be granted, and asks the server for what the front of the queue needs next.

@@ -14,6 +14,9 @@ package struct LockTable: Sendable {
     /// are not among them.
     package private(set) var serverKeyCount = 0
 
+    /// The first key of which something is true that can't be.
+    private var broken: (key: AdvisoryKey, what: Entry.Impossible)?
+
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
     private var actions = ActionQueue<Action>()
 
@@ -306,11 +309,31 @@ package struct LockTable: Sendable {
         entries.living.filter { $0.sessionHolders > 0 || $0.transactionHolders > 0 }.map(\.key)
     }
 
+    // MARK: Invariants
+
+    /// A key of which something is true that can't be: see ``Entry/impossible``.
+    mutating func takeBroken() -> (key: AdvisoryKey, what: Entry.Impossible)? {
+        defer { broken = nil }
+        return broken
+    }
+
+    /// Who holds the key loses it, and who waits for it is told: nothing that is known of it can be relied on.
+    mutating func giveUp(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
+        guard let index = entries.index(of: key) else { return }
+        for (id, request) in Array(requests.elements) where request.entry == index {
+            requests[id] = nil
+            actions.append(request.request.isGranted ? .lose(id, failure) : .fail(id, failure))
+        }
+        entries[index].clear()
+        advance(index, now: now)
+    }
+
     // MARK: What follows from an event
 
     private mutating func advance(_ index: Int, now: Instant) {
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
         serverKeyCount += entries[index].noteServerPlace()
+        if let what = entries[index].impossible, broken == nil { broken = (entries[index].key, what) }
         if entries[index].isIdle { entries.remove(index) }
     }
 }

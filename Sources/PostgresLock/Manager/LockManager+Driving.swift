@@ -181,6 +181,11 @@ extension LockManager {
             logger.debug("a wait that holds up others on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
         case .invariantBroken(let id, let what):
             logBroken(id, what)
+        case .keyBroken(let key, let what):
+            logger.critical(
+                "a fault of the lock library; the lock is given up, and with it the session that holds it",
+                metadata: [LogKey.key: "\(key)", LogKey.reason: "\(what)"]
+            )
         case .unexpectedAnswer(let id):
             logger.error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }

@@ -222,6 +222,7 @@ extension SimulatedProcess {
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
         case .waitRenewed: ledger.renewed += 1
+        case .keyBroken(let key, let what): ledger.report("process \(id): \(key), \(what)")
         case .invariantBroken(let connection, let what): ledger.report("process \(id): \(connection), \(what)")
         case .overdue, .provedAfterError: break
         }
