@@ -9,12 +9,14 @@ extension Engine {
     }
 
     var nextTransactionEnd: Instant? {
-        var next: Instant?
-        for place in shared.places {
-            guard let end = shared.transactionEnd(at: place), isFree(shared[place]) else { continue }
-            next = min(next ?? end, end)
+        mutating get {
+            var next: Instant?
+            for place in shared.places {
+                guard let end = shared.transactionEnd(at: place), isFree(shared[place]) else { continue }
+                next = min(next ?? end, end)
+            }
+            return next
         }
-        return next
     }
 
     /// An error has made the server refuse everything up to the end of the transaction, so that end is sent at once. It needs

@@ -15,8 +15,8 @@ extension Engine {
         isRefusedBefore: Bool = false,
         now: Instant
     ) {
-        guard begin(id, .lock(request.key), deadline: deadline, now: now) else { return }
-        if isRefusedBefore { calls.update(id) { $0.isRefusedBefore = true } }
+        let call = CallRegister.Call(.lock(request.key), since: now, deadline: deadline, isRefusedBefore: isRefusedBefore)
+        guard begin(id, call, now: now) else { return }
         table.request(id, request, enclosing: enclosing, now: now)
         settleTable(now: now)
         if checkOuts.isAnyTurnUnwanted, table.isQueued(id) { checkOuts.want(request.key, now: now) }
@@ -25,7 +25,7 @@ extension Engine {
 
     /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
     package mutating func release(_ id: RequestID, now: Instant) {
-        calls[id] = Call(kind: .releasing, deadline: nil, since: now)
+        calls.begin(id, CallRegister.Call(.releasing, since: now))
         let session = table.session(of: id)
         table.release(id, now: now)
         settleTable(now: now)
@@ -34,7 +34,7 @@ extension Engine {
 
     /// Takes what the request `id` holds in the other mode. Can't be cancelled, and ends by `changed` or `failed`.
     package mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode, now: Instant) {
-        calls[call] = Call(kind: .changing, deadline: nil, since: now)
+        calls.begin(call, CallRegister.Call(.changing, since: now))
         table.change(call, of: id, to: mode, now: now)
         settleTable(now: now)
     }
@@ -51,7 +51,7 @@ extension Engine {
         turn: (id: RequestID, until: Instant)? = nil,
         now: Instant
     ) {
-        guard begin(id, .lend, deadline: deadline, now: now) else { return }
+        guard begin(id, CallRegister.Call(.lend, since: now, deadline: deadline), now: now) else { return }
         if let turn, let key = table.request(turn.id)?.key {
             checkOuts.append(id, isTry: isTry, turn: CheckOutQueue.Turn(request: turn.id, key: key, until: turn.until))
             if table.isContended(turn.id) { checkOuts.want(key, keptUntil: turn.until) }
@@ -100,7 +100,7 @@ extension Engine {
         renewals: Int? = nil,
         now: Instant
     ) {
-        calls[id] = Call(kind: .statement(connection), deadline: deadline, since: now)
+        calls.begin(id, CallRegister.Call(.statement(connection), since: now, deadline: deadline))
         let statement = ServerSession.CheckOut.Statement(
             call: id,
             sentAt: now,
@@ -113,7 +113,6 @@ extension Engine {
             return
         }
         submit(.statement(id), on: connection, now: now)
-        if let deadline { deadlines.insert(id, at: deadline) }
         if renewals != nil { looks.noteWait(now: now) }
     }
 
@@ -139,19 +138,14 @@ extension Engine {
         }
     }
 
-    private mutating func begin(_ id: RequestID, _ kind: Call.Kind, deadline: Instant?, now: Instant) -> Bool {
-        let call = Call(kind: kind, deadline: deadline, since: now)
-        calls[id] = call
-        if let deadline {
-            deadlines.insert(id, at: deadline)
-        } else {
-            pace.noteCaller(since: now)
-        }
+    private mutating func begin(_ id: RequestID, _ call: CallRegister.Call, now: Instant) -> Bool {
+        calls.begin(id, call)
+        if call.deadline == nil { pace.noteCaller(since: now) }
         guard lifecycle == .running else {
             resolve(id, .failed(.shutDown))
             return false
         }
-        pace.hurry(deadline: deadline, using: &random, now: now)
+        pace.hurry(deadline: call.deadline, using: &random, now: now)
         return true
     }
 }

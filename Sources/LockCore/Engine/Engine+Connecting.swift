@@ -242,7 +242,7 @@ extension Engine {
     // MARK: Nobody there
 
     /// Why a call that needs the server has not been served, if that is because there is no way to the server.
-    func unreachable(_ call: Call) -> Failure? {
+    func unreachable(_ call: CallRegister.Call) -> Failure? {
         switch call.kind {
         case .lock(let key):
             guard isWaitingForScribe(key) || !isCarrying && isAskedOnCarrier(key) else { return nil }

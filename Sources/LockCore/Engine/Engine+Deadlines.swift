@@ -19,7 +19,7 @@ extension Engine {
         case .lock(let key):
             if let failure = unreachable(call) { return failure }
             // Granted, but the session or the token is not confirmed.
-            guard unconfirmed[id] == nil else { return .unanswered }
+            guard !confirmations.contains(id) else { return .unanswered }
             return call.isRefusedBefore || isTaken(key, since: call.since) ? nil : .unanswered
         case .fencing:
             return unreachable(call) ?? .unanswered
@@ -54,13 +54,12 @@ extension Engine {
         case .trying, .held, .changing: return
         case .none, .waiting, .ending, .unlocking: break
         }
-        calls.update(id) { $0.isLookPlanned = true }
-        deadlineLooks.planned.insert(id, at: max(now, deadline.advanced(by: .zero - Self.lookLead)))
+        calls.planLook(for: id, at: max(now, deadline.advanced(by: .zero - Self.lookLead)))
     }
 
     var nextDeadlineLook: Instant? {
         mutating get {
-            let planned = deadlineLooks.planned.earliest { [calls] in calls[$0] != nil }?.deadline
+            let planned = calls.nextLook()
             guard let planned, let repeatAt = deadlineLooks.repeatAt else { return planned ?? deadlineLooks.repeatAt }
             return min(planned, repeatAt)
         }
@@ -69,20 +68,18 @@ extension Engine {
     /// The server is asked what those sessions do that wait for these keys.
     mutating func lookIfDue(now: Instant) {
         var keys: Set<AdvisoryKey> = []
-        while let id = deadlineLooks.planned.popDue(now: now, isAlive: { [calls] in calls[$0] != nil }) {
-            guard let call = calls[id], case .lock(let key) = call.kind, let deadline = call.deadline, !isTaken(key, since: call.since)
-            else { continue }
+        while let call = calls.popLook(now: now) {
+            guard case .lock(let key) = call.kind, let deadline = call.deadline, !isTaken(key, since: call.since) else { continue }
             deadlineLooks.add(key, since: call.since, until: deadline)
             keys.insert(key)
         }
-        if let at = deadlineLooks.repeatAt, at <= now {
-            deadlineLooks.repeatAt = nil
-            for (key, look) in deadlineLooks.due where !isWorthAsking(key, look, now: now) { deadlineLooks.due[key] = nil }
-            keys.formUnion(deadlineLooks.due.keys)
+        if let repeated = deadlineLooks.takeRepeated(now: now) {
+            for (key, look) in repeated where !isWorthAsking(key, look, now: now) { deadlineLooks.remove(key) }
+            keys.formUnion(deadlineLooks.keys)
         }
-        guard !deadlineLooks.due.isEmpty else { return }
+        guard !deadlineLooks.isEmpty else { return }
         // What waits for them may have no connection yet, or be just about to begin.
-        deadlineLooks.repeatAt = deadlineLooks.repeatAt ?? now.advanced(by: Self.lookPause)
+        deadlineLooks.planRepeat(at: now.advanced(by: Self.lookPause))
         guard !keys.isEmpty else { return }
         for session in sessions.all {
             guard let key = session.awaitedKey, keys.contains(key), session.runsSince != nil else { continue }

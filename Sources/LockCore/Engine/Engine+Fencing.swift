@@ -8,13 +8,13 @@ extension Engine {
     /// ends by `changed` or `failed`.
     package mutating func fence(_ call: RequestID, of id: RequestID, now: Instant) {
         guard let session = table.session(of: id), let key = table.request(id)?.key else {
-            calls[call] = Call(kind: .changing, deadline: nil, since: now)
+            calls.begin(call, CallRegister.Call(.changing, since: now))
             resolve(call, .failed(Failure(.notHeld, "The lock is not held.")))
             return
         }
-        calls[call] = Call(kind: .fencing(key), deadline: nil, since: now)
+        calls.begin(call, CallRegister.Call(.fencing(key), since: now))
         dropRecord(key)
-        unconfirmed[call] = Unconfirmed(session: session, holder: id, key: key)
+        confirmations.insert(call, Confirmations.Grant(session: session, holder: id, key: key))
         records.renew(key, for: call, on: session)
         ensureScribe(now: now)
     }
@@ -53,7 +53,7 @@ extension Engine {
     /// The calls that wait for a token of these keys are told that there is none.
     private mutating func failUnconfirmed(_ keys: Set<AdvisoryKey>, _ failure: Failure) {
         guard !keys.isEmpty else { return }
-        for call in unconfirmed.filter({ $0.value.key.map(keys.contains) ?? false }).keys.sorted() {
+        for call in confirmations.calls(waitingFor: keys) {
             resolve(call, .failed(failure))
         }
     }
@@ -70,7 +70,7 @@ extension Engine {
     mutating func dropRecords(on id: ConnectionID, because failure: Failure) {
         guard !records.isEmpty else { return }
         records.drop(on: id)
-        for call in unconfirmed.filter({ $0.value.session == id && $0.value.holder != $0.key }).keys.sorted() {
+        for call in confirmations.renewals(on: id) {
             resolve(call, .failed(failure))
         }
     }

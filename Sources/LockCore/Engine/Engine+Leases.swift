@@ -55,18 +55,18 @@ extension Engine {
             return resolve(id, .granted)
         }
         let key = configuration.isFencing ? table.request(id)?.key : nil
-        let granted = Unconfirmed(session: session, holder: id, key: key)
+        let granted = Confirmations.Grant(session: session, holder: id, key: key)
         if isReady(granted, now: now) { return give(id, granted) }
-        unconfirmed[id] = granted
+        confirmations.insert(id, granted)
         if let key { beginRecord(key, on: session, now: now) }
         if !isProven(session, now: now) || key.map(records.isWritten) ?? false { confirm(session, now: now) }
     }
 
-    private func isReady(_ granted: Unconfirmed, now: Instant) -> Bool {
+    private func isReady(_ granted: Confirmations.Grant, now: Instant) -> Bool {
         isProven(granted.session, now: now) && (granted.key.map(records.isConfirmed) ?? true)
     }
 
-    private mutating func give(_ id: RequestID, _ granted: Unconfirmed) {
+    private mutating func give(_ id: RequestID, _ granted: Confirmations.Grant) {
         if let key = granted.key { takeToken(key, for: granted.holder) }
         resolve(id, id == granted.holder ? .granted : .changed(true))
     }
@@ -78,14 +78,14 @@ extension Engine {
 
     /// Gives out what waits for no more than the proof, or asks for another one.
     mutating func settleUnconfirmed(on id: ConnectionID, now: Instant) {
-        guard !unconfirmed.isEmpty, let answeredCount = sessions[id]?.answeredCount else { return }
-        let waiting = unconfirmed.filter { $0.value.session == id }.sorted { $0.key < $1.key }
+        guard !confirmations.isEmpty, let answeredCount = sessions[id]?.answeredCount else { return }
+        let waiting = confirmations.waiting(on: id)
         guard !waiting.isEmpty else { return }
         var isProofNeeded = !isProven(id, now: now)
         for (request, granted) in waiting {
             if let key = granted.key, records.confirm(key, answeredCount: answeredCount) { isProofNeeded = true }
             guard isReady(granted, now: now) else { continue }
-            _ = takeUnconfirmed(request)
+            _ = takeConfirmed(request)
             give(request, granted)
         }
         if isProofNeeded { confirm(id, now: now) }
@@ -93,12 +93,8 @@ extension Engine {
 
     /// A call has ended in another way. The table believes that it holds its lock.
     mutating func releaseUnclaimed(now: Instant) {
-        guard !unclaimed.isEmpty else { return }
-        let requests = unclaimed
-        unclaimed = []
-        for request in requests {
-            table.release(request, now: now)
-        }
+        guard confirmations.isAnyUnclaimed else { return }
+        for request in confirmations.takeUnclaimed() { table.release(request, now: now) }
     }
 
     // MARK: Long statements
@@ -160,7 +156,7 @@ extension Engine {
             return close(id, because: Self.suspect, now: now)
         }
         sessions.update(id) { $0.noteSuspect() }
-        actions.append(.suspect(id, table.holders(on: id).filter { unconfirmed[$0] == nil }, Self.suspect))
+        actions.append(.suspect(id, table.holders(on: id).filter { !confirmations.contains($0) }, Self.suspect))
         // The server ends the session, or answers yet; callers need not wait for either.
         for call in table.releasers(on: id) { resolve(call, .failed(Self.suspect)) }
         if shared.contains(id) { noteOverdue(id, now: now) }

@@ -1,10 +1,14 @@
 // A shared connection that the server does not answer is kept, since it may answer yet, and what it holds may be held still. But what
 // is to be tried next goes over another one, as far as the pool's limit allows.
 extension Engine {
+    // Getters that are asked on each turn are mutating, since the compiler may copy the whole engine to look at it without leave to change it.
+
     /// Whether there is something for a carrier to do.
     var isCarrierNeeded: Bool {
-        shared.hasTries || quota.isHoldingBack || contention.polls.isDue || shared.hasProbes || looks.isDue
-            || shared.hasCancels && sessions.contains { $0.role == .carrier && $0.liveness.isOverdue }
+        mutating get {
+            shared.hasTries || quota.isHoldingBack || contention.polls.isDue || shared.hasProbes || looks.isDue
+                || shared.hasCancels && sessions.contains { $0.role == .carrier && $0.liveness.isOverdue }
+        }
     }
 
     /// Finds the carriers that have been silent for too long, where something has to wait for them.
@@ -27,15 +31,17 @@ extension Engine {
     }
 
     var nextOverdue: Instant? {
-        guard isCarrierWaitedFor else { return nil }
-        return sessions.all.compactMap { session -> Instant? in
-            guard session.role == .carrier, !session.liveness.isOverdue else { return nil }
-            return session.liveness.silentSince?.advanced(by: configuration.overdueAfter)
-        }.min()
+        mutating get {
+            guard isCarrierWaitedFor else { return nil }
+            return sessions.all.compactMap { session -> Instant? in
+                guard session.role == .carrier, !session.liveness.isOverdue else { return nil }
+                return session.liveness.silentSince?.advanced(by: configuration.overdueAfter)
+            }.min()
+        }
     }
 
     private var isCarrierWaitedFor: Bool {
-        (isCarrierNeeded || shared.hasCancels) && !hasFreeCarrier
+        mutating get { (isCarrierNeeded || shared.hasCancels) && !hasFreeCarrier }
     }
 
     // MARK: Waits

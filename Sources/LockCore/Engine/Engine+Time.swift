@@ -1,7 +1,7 @@
 extension Engine {
     /// Does what is due.
     package mutating func advance(to now: Instant) {
-        while let id = deadlines.popDue(now: now, isAlive: { [calls] in calls[$0]?.deadline != nil }) {
+        while let id = calls.popDue(now: now) {
             end(id, cause: .timedOut(uncertainty(of: id)), now: now)
         }
         lookIfDue(now: now)
@@ -43,12 +43,14 @@ extension Engine {
 
     /// When ``advance(to:)`` has something to do next, if nothing happens before.
     mutating func nextWake(now: Instant) -> Instant? {
-        // The configuration is copied for the one, and this is asked at the end of each turn.
-        var next = sessions.knownDue ?? sessions.due(configuration)
+        guard lifecycle != .terminated else { return nil }
+        // This is asked at the end of each turn, and the configuration would be copied each time.
+        var next: Instant
+        if let known = sessions.knownDue { next = known } else { next = sessions.due(configuration) }
         func consider(_ at: Instant?) {
             if let at, at < next { next = at }
         }
-        consider(deadlines.earliest { [calls] in calls[$0]?.deadline != nil }?.deadline)
+        consider(calls.nextDeadline())
         consider(nextOverdue)
         consider(nextTransactionEnd)
         consider(nextSurvey(now: now))

@@ -15,9 +15,8 @@ package struct Engine: ~Copyable, Sendable {
     var actions = ActionQueue<Action>()
     var random: SplitMix64
 
-    // Calls that have not ended.
-    var calls = RequestMap<Call>()
-    var deadlines = DeadlineQueue()
+    var calls = CallRegister()
+    var confirmations = Confirmations()
 
     // Connections.
     var sessions = SessionTable()
@@ -37,12 +36,6 @@ package struct Engine: ~Copyable, Sendable {
     // What the server is asked about before deadlines: see Engine+Deadlines.
     var deadlineLooks = DeadlineLooks()
 
-    // Leases.
-    /// Requests that the table has granted, and whose session has still to prove that it lives, or that have no token yet.
-    var unconfirmed: [RequestID: Unconfirmed] = [:]
-    /// Those of them whose calls have ended meanwhile.
-    var unclaimed: [RequestID] = []
-
     /// When the other hosts are to be asked for their timeline.
     var surveyAt: Instant?
 
@@ -55,43 +48,6 @@ package struct Engine: ~Copyable, Sendable {
         case running
         case draining
         case terminated
-    }
-
-    struct Call: Sendable {
-        enum Kind: Hashable, Sendable {
-            case lock(AdvisoryKey)
-            case releasing
-            case changing
-            /// Waits for a token of the key, which is held.
-            case fencing(AdvisoryKey)
-            case lend
-            case statement(ConnectionID)
-        }
-
-        var kind: Kind
-        let deadline: Instant?
-        /// Whether the server is to be asked about its key before the deadline: see ``DeadlineLooks``.
-        var isLookPlanned = false
-        /// The lock was refused to the same caller just before the call.
-        var isRefusedBefore = false
-        let since: Instant
-
-        /// Whether it waits for something that is not there yet.
-        var isWaiting: Bool {
-            switch kind {
-            case .lock, .lend: true
-            case .releasing, .changing, .fencing, .statement: false
-            }
-        }
-    }
-
-    /// Why a granted request is not given out yet.
-    struct Unconfirmed: Sendable {
-        let session: ConnectionID
-        /// Who has the lock: the request itself, or the one that the call wants a token for.
-        let holder: RequestID
-        /// Needs a token, if there is a key.
-        let key: AdvisoryKey?
     }
 
     package init(configuration: Configuration) {
@@ -130,7 +86,7 @@ package struct Engine: ~Copyable, Sendable {
     package mutating func endTurn(now: Instant) -> TurnEnd {
         flush(now: now)
         endBroken(now: now)
-        return TurnEnd(loneConnection: loneConnection, wake: isTerminated ? nil : nextWake(now: now))
+        return TurnEnd(loneConnection: loneConnection, wake: nextWake(now: now))
     }
 
     /// A session of which something is true that can't be is given up, and its locks are lost: that is loud, and gives out no wrong
@@ -169,7 +125,7 @@ package struct Engine: ~Copyable, Sendable {
 
     package var isTerminated: Bool { lifecycle == .terminated }
     package var connectionCount: Int { sessions.count }
-    package var waitingCount: Int { calls.values.count { $0.isWaiting } }
+    package var waitingCount: Int { calls.elements.count { $0.value.isWaiting } }
     package var heldKeys: [AdvisoryKey] { table.heldKeys }
 
     /// Whether the call waits for a lock.
@@ -184,25 +140,22 @@ package struct Engine: ~Copyable, Sendable {
     // MARK: Ending calls
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
-        guard let call = calls.removeValue(id) else { return }
+        guard calls.end(id) != nil else { return }
         if !checkOuts.isEmpty { checkOuts.remove(id) }
-        if !unconfirmed.isEmpty, takeUnconfirmed(id)?.holder == id { unclaimed.append(id) }
-        if call.deadline != nil {
-            noteDeadlineGone()
-        }
-        if call.isLookPlanned { deadlineLooks.planned.noteEnded { [calls] in calls[$0] != nil } }
+        if !confirmations.isEmpty { endRenewal(of: id, confirmations.takeEnded(id)) }
         actions.append(.resolve(id, outcome))
     }
 
-    /// The request does not wait for its proof or token any more.
-    mutating func takeUnconfirmed(_ id: RequestID) -> Unconfirmed? {
-        guard let waiting = unconfirmed.removeValue(forKey: id) else { return nil }
-        if waiting.holder != id, let key = waiting.key { records.endRenewal(key, of: id) }
-        return waiting
+    /// A call that wanted a further token does so no more.
+    private mutating func endRenewal(of call: RequestID, _ grant: Confirmations.Grant?) {
+        if let grant, grant.holder != call, let key = grant.key { records.endRenewal(key, of: call) }
     }
 
-    mutating func noteDeadlineGone() {
-        deadlines.noteEnded { [calls] in calls[$0]?.deadline != nil }
+    /// The grant is given out.
+    mutating func takeConfirmed(_ call: RequestID) -> Confirmations.Grant? {
+        let grant = confirmations.take(call)
+        endRenewal(of: call, grant)
+        return grant
     }
 
     // MARK: Interpreting the table
@@ -214,13 +167,13 @@ package struct Engine: ~Copyable, Sendable {
             while let action = table.nextAction() {
                 perform(action, now: now)
             }
-        } while !unclaimed.isEmpty
+        } while confirmations.isAnyUnclaimed
         checkDrained()
     }
 
     private mutating func lose(_ id: RequestID, _ failure: Failure) {
         // Who has not been told of the grant is told of no loss.
-        if takeUnconfirmed(id) != nil {
+        if takeConfirmed(id) != nil {
             resolve(id, .failed(failure))
         } else {
             actions.append(.lose(id, failure))

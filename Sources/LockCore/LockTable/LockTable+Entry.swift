@@ -95,8 +95,7 @@ extension LockTable.Entry {
     /// Whether somebody is there who does not only try.
     var hasPatience: Bool { queuedCount > queuedTries }
 
-    /// - Returns: By how much the number of keys that have a place in the server's lock table has changed.
-    mutating func noteServerPlace() -> Int {
+    private mutating func noteServerPlace() -> Int {
         let had = hasServerPlace
         switch server {
         case .trying, .held, .changing, .unlocking: hasServerPlace = true
@@ -234,6 +233,17 @@ extension LockTable.Entry {
         case mode = "it was held exclusively by several, or by a shared lock"
         case transactions = "the server had granted it to more transactions than had their turn"
     }
+
+    /// What an event has left.
+    struct Rest {
+        /// By how much the number of keys that have a place in the server's lock table has changed.
+        let placeChange: Int
+        let isIdle: Bool
+        let impossible: Impossible?
+    }
+
+    /// An event is over. (One call for all, since each look from outside copies the entry.)
+    mutating func endEvent() -> Rest { Rest(placeChange: noteServerPlace(), isIdle: isIdle, impossible: impossible) }
 
     /// What is true of it and can't be.
     var impossible: Impossible? {

@@ -332,8 +332,9 @@ package struct LockTable: Sendable {
 
     private mutating func advance(_ index: Int, now: Instant) {
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
-        serverKeyCount += entries[index].noteServerPlace()
-        if let what = entries[index].impossible, broken == nil { broken = (entries[index].key, what) }
-        if entries[index].isIdle { entries.remove(index) }
+        let rest = entries[index].endEvent()
+        serverKeyCount += rest.placeChange
+        if let what = rest.impossible, broken == nil { broken = (entries[index].key, what) }
+        if rest.isIdle { entries.remove(index) }
     }
 }

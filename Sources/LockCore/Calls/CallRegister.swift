@@ -1,0 +1,95 @@
+/// The calls that have not ended, and what is due for them: their deadlines, and the times from which on the server is asked whether what
+/// they wait for is taken.
+struct CallRegister: Sendable {
+    struct Call: Sendable {
+        enum Kind: Hashable, Sendable {
+            case lock(AdvisoryKey)
+            case releasing
+            case changing
+            /// Waits for a token of the key, which is held.
+            case fencing(AdvisoryKey)
+            case lend
+            case statement(ConnectionID)
+        }
+
+        let kind: Kind
+        let since: Instant
+        let deadline: Instant?
+        /// The lock was refused to the same caller just before the call.
+        let isRefusedBefore: Bool
+        fileprivate var isLookPlanned = false
+
+        init(_ kind: Kind, since: Instant, deadline: Instant? = nil, isRefusedBefore: Bool = false) {
+            self.kind = kind
+            self.since = since
+            self.deadline = deadline
+            self.isRefusedBefore = isRefusedBefore
+        }
+
+        /// Whether it waits for something that is not there yet.
+        var isWaiting: Bool {
+            switch kind {
+            case .lock, .lend: true
+            case .releasing, .changing, .fencing, .statement: false
+            }
+        }
+    }
+
+    private var calls = RequestMap<Call>()
+    private var deadlines = DeadlineQueue()
+    private var looks = DeadlineQueue()
+
+    var isEmpty: Bool { calls.isEmpty }
+    var count: Int { calls.count }
+    /// In an order that does not differ from run to run.
+    var elements: some Sequence<(id: RequestID, value: Call)> { calls.elements }
+
+    /// How many deadlines and looks are remembered, also of calls that have ended.
+    var entryCount: Int { deadlines.count + looks.count }
+
+    subscript(id: RequestID) -> Call? { calls[id] }
+
+    mutating func begin(_ id: RequestID, _ call: Call) {
+        calls[id] = call
+        if let deadline = call.deadline { deadlines.insert(id, at: deadline) }
+    }
+
+    /// - Returns: `nil` if it has ended before.
+    mutating func end(_ id: RequestID) -> Call? {
+        guard let call = calls.removeValue(id) else { return nil }
+        if call.deadline != nil { deadlines.noteEnded { [calls] in calls[$0] != nil } }
+        if call.isLookPlanned { looks.noteEnded { [calls] in calls[$0] != nil } }
+        return call
+    }
+
+    // MARK: Deadlines
+
+    /// A call whose deadline has come. It has not ended by that.
+    mutating func popDue(now: Instant) -> RequestID? {
+        deadlines.popDue(now: now) { [calls] in calls[$0] != nil }
+    }
+
+    mutating func nextDeadline() -> Instant? {
+        // Asked at the end of each turn.
+        guard deadlines.count > 0 else { return nil }
+        return deadlines.earliest { [calls] in calls[$0] != nil }?.deadline
+    }
+
+    // MARK: Looks
+
+    mutating func planLook(for id: RequestID, at time: Instant) {
+        guard calls[id]?.isLookPlanned == false else { return }
+        calls.update(id) { $0.isLookPlanned = true }
+        looks.insert(id, at: time)
+    }
+
+    /// A call for which the server is to be asked from now on.
+    mutating func popLook(now: Instant) -> Call? {
+        looks.popDue(now: now) { [calls] in calls[$0] != nil }.flatMap { calls[$0] }
+    }
+
+    mutating func nextLook() -> Instant? {
+        guard looks.count > 0 else { return nil }
+        return looks.earliest { [calls] in calls[$0] != nil }?.deadline
+    }
+}

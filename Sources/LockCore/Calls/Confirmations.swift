@@ -1,0 +1,51 @@
+/// Grants that are not given out yet: the session has still to prove that it lives, or there is no fencing token yet.
+struct Confirmations: Sendable {
+    struct Grant: Sendable {
+        let session: ConnectionID
+        /// The request that has the lock: that of the call itself, or the one that the call wants a further token for.
+        let holder: RequestID
+        /// Needs a token, if there is a key.
+        let key: AdvisoryKey?
+    }
+
+    private var grants: [RequestID: Grant] = [:]
+    /// Requests whose calls have ended without the lock that they were granted.
+    private var unclaimed: [RequestID] = []
+
+    var isEmpty: Bool { grants.isEmpty }
+    var isAnyUnclaimed: Bool { !unclaimed.isEmpty }
+
+    func contains(_ call: RequestID) -> Bool { grants[call] != nil }
+
+    mutating func insert(_ call: RequestID, _ grant: Grant) { grants[call] = grant }
+
+    /// - Returns: `nil` if the call does not wait for one.
+    mutating func take(_ call: RequestID) -> Grant? { grants.removeValue(forKey: call) }
+
+    /// The call has ended in another way.
+    mutating func takeEnded(_ call: RequestID) -> Grant? {
+        guard let grant = take(call) else { return nil }
+        if grant.holder == call { unclaimed.append(call) }
+        return grant
+    }
+
+    mutating func takeUnclaimed() -> [RequestID] {
+        defer { unclaimed = [] }
+        return unclaimed
+    }
+
+    /// Those that wait for this session, in order of their calls.
+    func waiting(on session: ConnectionID) -> [(call: RequestID, grant: Grant)] {
+        grants.filter { $0.value.session == session }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// The calls that wait for a token of one of these keys.
+    func calls(waitingFor keys: Set<AdvisoryKey>) -> [RequestID] {
+        grants.filter { $0.value.key.map(keys.contains) ?? false }.keys.sorted()
+    }
+
+    /// The calls that want a further token for a lock on this session.
+    func renewals(on session: ConnectionID) -> [RequestID] {
+        grants.filter { $0.value.session == session && $0.value.holder != $0.key }.keys.sorted()
+    }
+}

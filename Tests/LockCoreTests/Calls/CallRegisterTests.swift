@@ -1,0 +1,70 @@
+import Testing
+
+@testable import LockCore
+
+@Suite("Calls that have not ended")
+struct CallRegisterTests {
+    private static func at(_ seconds: Int) -> Instant { Duration.seconds(seconds).instant }
+
+    private static func call(_ kind: CallRegister.Call.Kind = .lock(1), deadline: Int? = nil) -> CallRegister.Call {
+        CallRegister.Call(kind, since: at(0), deadline: deadline.map(at))
+    }
+
+    @Test("a call ends once")
+    func end() {
+        var calls = CallRegister()
+        calls.begin(1, Self.call(.releasing))
+        #expect(calls.count == 1 && calls[1]?.kind == .releasing && calls[1]?.isWaiting == false)
+        #expect(calls.end(1)?.kind == .releasing)
+        #expect(calls.end(1) == nil)
+        #expect(calls.isEmpty)
+    }
+
+    @Test("deadlines come in their order, once each, and not for calls that have ended")
+    func deadlines() {
+        var calls = CallRegister()
+        for (id, deadline) in [(1, 5), (2, 3), (3, nil), (4, 4)] as [(RequestID, Int?)] { calls.begin(id, Self.call(deadline: deadline)) }
+        #expect(calls.nextDeadline() == Self.at(3))
+        #expect(calls.end(4) != nil)
+        #expect(calls.popDue(now: Self.at(2)) == nil)
+        #expect(calls.popDue(now: Self.at(9)) == 2)
+        #expect(calls[2] != nil, "it has not ended by that")
+        #expect(calls.nextDeadline() == Self.at(5))
+        #expect(calls.popDue(now: Self.at(9)) == 1)
+        #expect(calls.popDue(now: Self.at(9)) == nil)
+        #expect(calls.nextDeadline() == nil)
+        for id in [1, 2, 3] as [RequestID] { #expect(calls.end(id) != nil) }
+    }
+
+    @Test("a look is planned once for a call, comes when its time has come, and not for a call that has ended")
+    func looks() {
+        var calls = CallRegister()
+        for id in 1...3 as ClosedRange<UInt64> {
+            calls.begin(RequestID(id), Self.call(.lock(AdvisoryKey(Int64(id))), deadline: 9))
+            calls.planLook(for: RequestID(id), at: Self.at(Int(id)))
+        }
+        calls.planLook(for: 1, at: Self.at(0))
+        calls.planLook(for: 7, at: Self.at(0))
+        #expect(calls.nextLook() == Self.at(1))
+        #expect(calls.end(2) != nil)
+        #expect(calls.popLook(now: Self.at(0)) == nil)
+        #expect(calls.popLook(now: Self.at(5))?.kind == .lock(1))
+        #expect(calls.popLook(now: Self.at(5))?.kind == .lock(3))
+        #expect(calls.popLook(now: Self.at(5)) == nil)
+        #expect(calls.nextLook() == nil)
+    }
+
+    @Test("calls that end before their deadlines leave nothing behind, however many there are")
+    func memory() {
+        var calls = CallRegister()
+        var ids = RequestIDs()
+        for _ in 0..<10_000 {
+            let id = ids.make()
+            calls.begin(id, Self.call(deadline: 1000))
+            calls.planLook(for: id, at: Self.at(900))
+            #expect(calls.end(id) != nil)
+            ids.recycle(id)
+        }
+        #expect(calls.entryCount < 300)
+    }
+}
