@@ -3,7 +3,8 @@ import CLibPQ
 /// The rows of one statement, in text format.
 ///
 /// Safe to share: libpq never changes a result after it has been handed out, and the storage is freed with the last
-/// reference.
+/// reference. But libpq reports what it is asked for in vain to the notice receiver of the result's connection, on the thread that
+/// asks, also after the connection's end; so it is never asked for a row or a column that is not there.
 package final class QueryResult: @unchecked Sendable {
     private let result: OpaquePointer
 
@@ -20,25 +21,34 @@ package final class QueryResult: @unchecked Sendable {
     package var columnCount: Int { Int(PQnfields(result)) }
 
     /// How many rows an INSERT, UPDATE, DELETE or the like has touched; of a SELECT, how many it has returned.
-    package var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+    ///
+    /// Read from the tag, at whose end alone it is: `PQcmdTuples` reports a tag that it does not understand.
+    package var affectedRows: Int { commandTag.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
 
     /// For instance `INSERT 0 1`, or `ROLLBACK` in answer to a COMMIT of a failed transaction.
     package var commandTag: String { String(cString: PQcmdStatus(result)) }
 
+    /// Empty if there is no such column.
     package func columnName(_ column: Int) -> String {
-        PQfname(result, Int32(column)).map { String(cString: $0) } ?? ""
+        guard hasColumn(column) else { return "" }
+        return PQfname(result, Int32(column)).map { String(cString: $0) } ?? ""
     }
 
+    /// The type's object identifier; 0 if there is no such column.
     package func columnType(_ column: Int) -> UInt32 {
-        PQftype(result, Int32(column))
+        hasColumn(column) ? PQftype(result, Int32(column)) : 0
     }
 
-    /// The value as text, or `nil` for NULL. Row and column must exist.
+    /// The value as text; `nil` for NULL, and where there is no such row or column.
     package func text(row: Int, column: Int) -> String? {
-        guard PQgetisnull(result, Int32(row), Int32(column)) == 0 else { return nil }
+        guard hasRow(row), hasColumn(column), PQgetisnull(result, Int32(row), Int32(column)) == 0 else { return nil }
         let length = Int(PQgetlength(result, Int32(row), Int32(column)))
         guard let value = PQgetvalue(result, Int32(row), Int32(column)) else { return nil }
         let bytes = UnsafeRawBufferPointer(start: value, count: length)
         return String(decoding: bytes, as: UTF8.self)
     }
+
+    package func hasRow(_ row: Int) -> Bool { row >= 0 && row < rowCount }
+
+    package func hasColumn(_ column: Int) -> Bool { column >= 0 && column < columnCount }
 }

@@ -57,7 +57,7 @@ extension LockError {
         public static let shutDown = Code("shutDown")
         /// The server refuses a statement.
         public static let statementFailed = Code("statementFailed")
-        /// A column does not hold what was asked for.
+        /// A column does not hold what was asked for, or there is no such row or column.
         public static let decodingFailed = Code("decodingFailed")
     }
 }

@@ -14,10 +14,11 @@ public struct PostgresRow: Sendable {
     ///   - column: Its position.
     ///   - type: What to make of it. For a column that can be NULL, an optional type.
     /// - Returns: The value.
-    /// - Throws: ``LockError`` with the code ``LockError/Code/decodingFailed`` if there is no such column, or its value is
+    /// - Throws: ``LockError`` with the code ``LockError/Code/decodingFailed`` if there is no such row or column, or its value is
     ///   not of this type.
     public func decode<Value: PostgresDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value {
-        guard column >= 0, column < count else {
+        try requireRow()
+        guard result.hasColumn(column) else {
             throw LockError(.decodingFailed, "There is no column \(column): the row has \(count), counted from 0.")
         }
         let text = result.text(row: index, column: column)
@@ -42,11 +43,18 @@ public struct PostgresRow: Sendable {
     /// - Returns: The value.
     /// - Throws: As ``decode(_:as:)-(Int,_)``.
     public func decode<Value: PostgresDecodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value {
+        try requireRow()
         guard let position = (0..<count).first(where: { result.columnName($0) == column }) else {
             let names = (0..<count).map { result.columnName($0) }.joined(separator: ", ")
             throw LockError(.decodingFailed, "There is no column \"\(column)\"; there are: \(names).")
         }
         return try decode(position, as: type)
+    }
+
+    private func requireRow() throws {
+        guard !result.hasRow(index) else { return }
+        let rows = result.rowCount == 1 ? "1 row" : "\(result.rowCount) rows"
+        throw LockError(.decodingFailed, "There is no row \(index): the result has \(rows), counted from 0.")
     }
 }
 
@@ -59,7 +67,7 @@ public struct PostgresRows: RandomAccessCollection, Sendable {
     /// The number of rows.
     public var endIndex: Int { result.rowCount }
 
-    /// The row at a position, which must exist.
+    /// The row at a position. To decode something of one that does not exist throws ``LockError/Code/decodingFailed``.
     public subscript(position: Int) -> PostgresRow {
         PostgresRow(result: result, index: position)
     }
