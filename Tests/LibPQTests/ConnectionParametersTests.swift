@@ -20,6 +20,22 @@ struct ConnectionParametersTests {
         #expect(error?.message.isEmpty == false)
     }
 
+    @Test("a zero byte is refused wherever it is, since libpq would read what is before it")
+    func zeroBytes() {
+        var parameters = Array(repeating: ConnectionParameters(string: "host=db", applicationName: "test"), count: 5)
+        parameters[1].string = "host=db\0.example.com"
+        parameters[2].applicationName = "\0"
+        parameters[3].user = "u\0"
+        parameters[4].password = "s3cret\0s3cret"
+        #expect(throws: Never.self) { try parameters[0].validate() }
+        for parameters in parameters.dropFirst() {
+            let error = #expect(throws: ConnectionFailure.self) { try parameters.validate() }
+            #expect(error?.kind == .badConfiguration)
+            #expect(error?.message.contains("zero byte") == true)
+            #expect(error?.message.contains("s3cret") == false)
+        }
+    }
+
     @Test("the system is told after how long of silence a connection is dead; the string has the last word")
     func silence() {
         var parameters = ConnectionParameters(string: "host=db keepalives_idle=7", applicationName: "test")

@@ -40,6 +40,32 @@ struct BadInputTests {
         #expect(Self.refuse { _ in } == nil)
     }
 
+    @Test("a zero byte in what libpq is to connect by is refused, before libpq would cut it off, and without repeating a secret")
+    func zeroBytes() async throws {
+        let url = Self.refuse { $0.url = "host=db password=s3cret\0 user=u" }
+        #expect(url?.code == .badConfiguration)
+        #expect(url?.message.contains("zero byte") == true)
+        #expect(url.map { String(reflecting: $0).contains("s3cret") } == false)
+        let name = Self.refuse { $0.applicationName = "a\0b" }
+        #expect(name?.code == .badConfiguration)
+        #expect(name?.message.contains("applicationName") == true)
+        let credentials: [(LockManager.Configuration.Credentials, String)] = [
+            (.init(user: "u\0v", password: nil), "user"), (.init(password: "s3cret\0"), "password"),
+        ]
+        for (credentials, word) in credentials {
+            var configuration = LockManager.Configuration(url: "host=/nowhere")
+            configuration.credentials = { credentials }
+            // However long the machine takes to run the provider.
+            configuration.timeouts.connect = .seconds(600)
+            configuration.timeouts.unreachable = .seconds(600)
+            let locks = try LockManager(configuration: configuration)
+            let error = await #expect(throws: LockError.self) { try await locks.withLock("a") { _ in } }
+            #expect(error?.message.contains("\(word) has a zero byte") == true, "\(String(describing: error))")
+            #expect(error.map { String(reflecting: $0).contains("s3cret") } == false)
+            await locks.shutdown()
+        }
+    }
+
     @Test("an empty key and a negative timeout are refused before anything is connected")
     func arguments() async throws {
         let locks = try LockManager(configuration: .init(url: "host=/nowhere"))

@@ -20,11 +20,18 @@ package struct ConnectionParameters: Sendable {
         self.applicationName = applicationName
     }
 
-    /// Checks the string's form.
+    /// Checks the string's form, and that libpq gets to read all of each text.
     ///
     /// libpq quotes the string in its messages, and with it a password; so every quotation that is not one of libpq's
     /// own keywords is left out.
     package func validate() throws(ConnectionFailure) {
+        // libpq would take what is before it: another user, or another host.
+        let texts: [(name: String, text: String?)] = [
+            ("connection string", string), ("application name", applicationName), ("user", user), ("password", password),
+        ]
+        for (name, text) in texts where text?.utf8.contains(0) == true {
+            throw ConnectionFailure(.badConfiguration, "the \(name) has a zero byte (U+0000) in it")
+        }
         var message: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse(string, &message)
         defer {

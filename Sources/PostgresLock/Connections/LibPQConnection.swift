@@ -19,8 +19,10 @@ public struct LibPQConnection: LockConnection {
 
     /// Runs a statement.
     ///
-    /// - Throws: ``LockError`` with the server's SQLSTATE, if it is the server's error.
+    /// - Throws: ``LockError`` with the server's SQLSTATE, if it is the server's error; with the code ``LockError/Code/invalidArgument`` if
+    ///   libpq can't take the SQL, which then is not sent.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
+        if let obstacle = Statement.obstacle(sql, []) { throw LockError(obstacle) }
         do {
             return try await connection.run(sql, isolation: #isolation)?.boolean()
         } catch let error as ServerError {

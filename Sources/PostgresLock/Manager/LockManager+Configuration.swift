@@ -205,6 +205,7 @@ extension LockManager.Configuration {
         try capacity.validate()
         try require(handOn.maximumCount >= 0, "handOn.maximumCount is \(handOn.maximumCount), but can't be negative.")
         try require(handOn.maximumDuration >= .zero, "handOn.maximumDuration is \(handOn.maximumDuration), but can't be negative.")
+        try require(!applicationName.utf8.contains(0), "applicationName has a zero byte (U+0000) in it.")
         do {
             try parameters().validate()
         } catch {

@@ -7,6 +7,7 @@ extension LockManager {
     ///
     /// - Parameter mayLock: Whether it may take locks, which are to be looked after.
     func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan, mayLock: Bool = false) async throws -> QueryResult {
+        if let obstacle = Statement.obstacle(sql, parameters.lazy.map(\.parameter)) { throw LockError(obstacle) }
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
         let body = BodyStatement(sql: sql, parameters: parameters)

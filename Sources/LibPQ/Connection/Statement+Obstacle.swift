@@ -1,0 +1,50 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+extension Statement {
+    /// Why a statement can't be sent as it is. libpq would cut it off without an error, or give the connection up.
+    package enum Obstacle: Error, Hashable, Sendable {
+        /// libpq takes SQL as a C string, which ends at its first zero byte.
+        case zeroInSQL
+        /// The same of a parameter in text format; counted from 1.
+        case zeroInParameter(Int)
+        /// There are so many parameters. The protocol counts them by 16 bits.
+        case tooManyParameters(Int)
+        /// So many bytes are more than the server takes in one message.
+        case tooLong(Int)
+    }
+
+    package static let maximumParameterCount = 65_535
+    /// Of the SQL, and of all parameters together, in bytes: `PQ_LARGE_MESSAGE_LIMIT` of PostgreSQL, with room for what the
+    /// messages hold besides.
+    package static let maximumLength = 0x3fff_fffe - 1024
+
+    /// What keeps these from being sent, if anything does.
+    package static func obstacle(_ sql: String, _ parameters: some Collection<Parameter>) -> Obstacle? {
+        guard !sql.utf8.contains(0) else { return .zeroInSQL }
+        guard parameters.count <= maximumParameterCount else { return .tooManyParameters(parameters.count) }
+        // Each has a type beside the SQL, and a format and a length beside the value.
+        var (sqlLength, length) = (sql.utf8.count, 0)
+        for (number, parameter) in parameters.enumerated() {
+            sqlLength += 4
+            length += 6
+            guard let bytes = parameter.bytes else { continue }
+            length += bytes.count
+            if !parameter.isBinary, bytes.hasZero { return .zeroInParameter(number + 1) }
+        }
+        let longest = max(sqlLength, length)
+        return longest > maximumLength ? .tooLong(longest) : nil
+    }
+}
+
+extension [UInt8] {
+    /// They may be many, and the event loop waits meanwhile.
+    fileprivate var hasZero: Bool {
+        withUnsafeBytes { bytes in bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false }
+    }
+}
