@@ -228,7 +228,7 @@ package final class Connection: @unchecked Sendable {
                 requestRows()
                 handler(.answered(token, replies))
             case .pause:
-                return
+                return raw.discardNotifications()
             case .over(let failure):
                 return lose(failure)
             }

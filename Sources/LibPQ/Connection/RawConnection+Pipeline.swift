@@ -60,6 +60,12 @@ extension RawConnection {
         PQconsumeInput(pointer) == 1 && isUsable
     }
 
+    /// Frees the notifications that libpq has read (of a LISTEN that a body runs, or that a pooler's other client has left), which it
+    /// would collect until the connection's end. To be called when no result is left.
+    func discardNotifications() {
+        while let notification = PQnotifies(pointer) { PQfreemem(notification) }
+    }
+
     /// Calls the notice receiver for the messages on the way to the result.
     ///
     /// - Parameters:
