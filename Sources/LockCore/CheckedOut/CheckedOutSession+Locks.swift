@@ -217,6 +217,7 @@ extension CheckedOutSession {
     private mutating func certain(_ purpose: Purpose, now: Instant) -> Step {
         switch purpose {
         case .body(let body):
+            noteMayHoldOthers()
             return bodyGuarded(body, now: now)
         case .lock(let target):
             if let loss { return end(.failed(.failed(loss))) }

@@ -87,7 +87,7 @@ extension CheckedOutSession {
     mutating func unlocked(_ key: AdvisoryKey, _ batches: [Engine.Batch], _ answer: Answer) -> Step {
         if let loss = answer.loss { return end(.failed(.failed(loss))) }
         guard let (keys, failure) = Self.unproven(batches, answer.replies) else {
-            if holdings.isEmpty { note(.unguarded) }
+            if holdings.isEmpty, !mayHoldOthers { note(.unguarded) }
             return end(.done)
         }
         giveUp(failure)

@@ -49,6 +49,9 @@ package struct CheckedOutSession: Sendable {
     var savepoints = Savepoints()
     /// Whether the session may differ from a new one in more than its locks.
     package var hasRunSQL = false
+    /// Whether its body has run a statement that may have taken locks. What that has taken is not in ``holdings``, and is to be looked
+    /// after to the end.
+    private(set) var mayHoldOthers = false
     /// Whether it has the settings of the role.
     var hasRoleSettings = false
     /// Whether its transactions may be deferrable, in which our own statements would wait for others' transactions.
@@ -96,6 +99,9 @@ package struct CheckedOutSession: Sendable {
         // Another task's statement may have failed since.
         noteAbort(because: nil)
     }
+
+    /// A statement of the body that may take locks has been run.
+    mutating func noteMayHoldOthers() { mayHoldOthers = true }
 
     /// The keys of ``holdings`` that have changed since they were asked for last; some maybe several times.
     package mutating func takeChangedKeys() -> [AdvisoryKey] {

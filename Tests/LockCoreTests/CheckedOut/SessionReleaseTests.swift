@@ -28,6 +28,31 @@ struct SessionReleaseTests {
         #expect(script.takeEvents() == [.unguarded])
     }
 
+    @Test("a session whose body may have taken locks by SQL is looked after to its end, whatever it releases", arguments: [true, false])
+    func unlockBesideOthers(isCertain: Bool) {
+        var script = CheckedOutScript.session { $0.isLeased = true }
+        script.run("SELECT pg_advisory_lock(9)", mayLock: true)
+        script.answer(.tag("SELECT 1"))
+        script.certify(isCertain)
+        for _ in 0..<2 {
+            script.take(1)
+            script.unlock(1)
+            script.answer(.row(true))
+            #expect(script.outcome == .done)
+            #expect(script.takeEvents() == [])
+        }
+    }
+
+    @Test("a session whose body has run other SQL is not looked after when it has released all")
+    func unlockBesideSQL() {
+        var script = CheckedOutScript.session { $0.isLeased = true }
+        script.pass("SELECT 1")
+        script.take(1)
+        script.unlock(1)
+        script.answer(.row(true))
+        #expect(script.takeEvents() == [.unguarded])
+    }
+
     @Test("a key that is not held needs no unlock")
     func notHeld() {
         var script = CheckedOutScript.session(holding: [1])
