@@ -194,4 +194,47 @@ struct SavepointTests {
             #expect(transaction.lease?.isHeld == true)
         }
     }
+
+    @Test("after a rollback to a savepoint a transaction believes in just those locks that the server holds, in all modes and key spaces")
+    func rolledBack() async throws {
+        let database = try TestDatabase.get()
+        let (locks, others) = (try database.manager(), try database.manager())
+        let taken = try await others.acquire("taken")
+        let numbers = [LockKey(number: .min), LockKey(number: -1), LockKey(number: 5), LockKey(number: .max)]
+        let pairs = [LockKey(.min, .max), LockKey(-1, -1), LockKey(0, 5), LockKey(.max, .min)]
+        let before: [(LockKey, LockMode)] = [
+            (numbers[0], .exclusive), (numbers[1], .shared), (numbers[2], .exclusive), (pairs[0], .shared), (pairs[1], .exclusive),
+            (pairs[3], .shared),
+        ]
+        // Among them one that is shared before, and some that differ from one before only by the key space.
+        let after: [(LockKey, LockMode)] = [
+            (numbers[1], .exclusive), (numbers[3], .shared), (pairs[2], .exclusive), (LockKey(number: 7), .exclusive),
+        ]
+        try await locks.withTransaction(locking: "first") { transaction in
+            for (key, mode) in before { try await transaction.lock(key, mode: mode) }
+            try await transaction.execute("SAVEPOINT a")
+            for (key, mode) in after { try await transaction.lock(key, mode: mode) }
+            // The body's own settings and names are not in the way.
+            try await transaction.execute("SET LOCAL work_mem = '64kB'")
+            func held() async throws -> Set<LockKey> {
+                let error = await lockError { try await transaction.lock("taken", timeout: .milliseconds(100)) }
+                return Set(try #require(error).keys).subtracting(["taken"])
+            }
+            #expect(try await held() == Set(["first"] + (before + after).map(\.0)))
+            for _ in 0..<2 {
+                try await transaction.execute("ROLLBACK TO a")
+                #expect(try await held() == Set(["first"] + before.map(\.0)))
+            }
+            #expect(transaction.lease?.isHeld == true)
+            for (key, mode) in before {
+                let (isFree, isShareable) = try await (others.isFree(key), others.isFree(key, mode: .shared))
+                #expect(!isFree && isShareable == (mode == .shared), "\(key)")
+            }
+            for (key, _) in after where key != numbers[1] {
+                let isFree = try await others.isFree(key)
+                #expect(isFree, "\(key)")
+            }
+        }
+        try await taken.release()
+    }
 }

@@ -42,16 +42,17 @@ extension CheckedOutSession {
 
     private mutating func look(_ body: Body, now: Instant) -> Step {
         let locks = heldLocks
-        return settle(locks.map { .isHeld($0.key, $0.mode) }, for: .looking(body, locks), now: now)
+        return settle([.areHeld(locks)], for: .looking(body, locks), now: now)
     }
 
     /// The lock that the transaction was begun with, then the others: those that are below an exclusive one at last.
-    private var heldLocks: [(key: AdvisoryKey, mode: Mode)] {
-        (first.map { [$0] } ?? []) + holdings.map { (key: $0.key, mode: $0.value) }.sorted { $0.key < $1.key }
-            + sharedBelow.sorted().map { (key: $0, mode: .shared) }
+    private var heldLocks: [Lock] {
+        (first.map { [Lock(key: $0.key, mode: $0.mode)] } ?? [])
+            + holdings.map { Lock(key: $0.key, mode: $0.value) }.sorted { $0.key < $1.key }
+            + sharedBelow.sorted().map { Lock(key: $0, mode: .shared) }
     }
 
-    mutating func looked(_ body: Body, _ locks: [(key: AdvisoryKey, mode: Mode)], _ answer: Answer, now: Instant) -> Step {
+    mutating func looked(_ body: Body, _ locks: [Lock], _ answer: Answer, now: Instant) -> Step {
         if let failure = answer.failure {
             // It has aborted the transaction, behind what the body has rolled back to.
             _ = savepoints.note(body.sql, tag: body.tag)
@@ -59,16 +60,15 @@ extension CheckedOutSession {
             return end(.failed(.failed(failure)))
         }
         guard answer.loss == nil else { return noteSavepoints(of: body, now: now) }
-        guard answer.replies.count == locks.count else {
+        guard let answers = answer.replies.first?.rows, answers.count == locks.count else {
             let failure = Failure(.connectionLost, "Which locks a rollback has released can't be found out.")
             giveUp(failure)
             return end(.failed(.failed(failure)))
         }
-        let answers = answer.replies.map(\.rows.first)
-        guard first == nil || answers[0] != false else { return endBySQL(nil) }
-        for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where isHeld == false { rollBack(lock.key) }
+        guard first == nil || answers[0] else { return endBySQL(nil) }
+        for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where !isHeld { rollBack(lock.key) }
         // One that was told of meanwhile may have been taken before the rollback.
-        guard heldLocks.allSatisfy({ lock in locks.contains { $0 == lock } }) else { return look(body, now: now) }
+        guard Set(locks).isSuperset(of: heldLocks) else { return look(body, now: now) }
         return noteSavepoints(of: body, now: now)
     }
 

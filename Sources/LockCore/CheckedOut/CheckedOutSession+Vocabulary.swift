@@ -28,8 +28,9 @@ extension CheckedOutSession {
         case setSavepoint(Savepoint)
         case rollBackToSavepoint(Savepoint)
         case releaseSavepoint(Savepoint)
-        /// Whether the transaction holds the lock.
-        case isHeld(AdvisoryKey, Mode)
+        /// Which of these the transaction holds. Answered by a Boolean per lock. One look at the server's lock table for all, as that is as
+        /// long as the locks of all sessions are many, and is closed to them meanwhile.
+        case areHeld([Lock])
         /// Answered by a Boolean per key.
         case unlock(Engine.Batch)
         case unlockAll
@@ -47,6 +48,12 @@ extension CheckedOutSession {
         ///   - isThorough: Whether it may differ from a new one in more than its locks.
         ///   - mayDefer: Whether its transactions may be deferrable.
         case reset(isThorough: Bool, mayDefer: Bool)
+    }
+
+    /// A lock as the server has it: a session may hold a key in both modes.
+    package struct Lock: Hashable, Sendable {
+        package let key: AdvisoryKey
+        package let mode: Mode
     }
 
     /// Their names are constant, as `pg_stat_statements` keeps an entry for each text.

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// What a transaction or an explicit session does on the session that is checked out for it, and what that does to its locks.
 ///
 /// A value without I/O. An operation (a lock, a statement of the body, the end) begins with its first step; the driver carries it out, says what came
@@ -60,7 +62,7 @@ package struct CheckedOutSession: Sendable {
     var deferrable: String?
 
     var operation: Operation?
-    private var events: [Event] = []
+    private var events = Deque<Event>()
     private var changedKeys: [AdvisoryKey] = []
 
     package init(_ scope: Scope, first: (key: AdvisoryKey, mode: Mode)? = nil, _ settings: Settings) {
@@ -110,7 +112,7 @@ package struct CheckedOutSession: Sendable {
     }
 
     package mutating func nextEvent() -> Event? {
-        events.isEmpty ? nil : events.removeFirst()
+        events.popFirst()
     }
 
     // MARK: Locks
@@ -295,7 +297,7 @@ package struct CheckedOutSession: Sendable {
         case settingBase(BaseFor)
         case running(Body, Submission)
         /// Which locks the body's rollback has taken along.
-        case looking(Body, [(key: AdvisoryKey, mode: Mode)])
+        case looking(Body, [Lock])
         case endingBegun
         case unlocking(AdvisoryKey, [Engine.Batch])
         case committing

@@ -74,7 +74,7 @@ struct ConnectionLockStatements {
     func wait(atMost milliseconds: Int32) -> Wait {
         let id = Self.uniqueID()
         let numbers = key.space == .int8 ? ["\(key.bits)", "0"] : ["\(key.pair.first)", "\(key.pair.second)"]
-        let values = [id, "\(milliseconds)"] + numbers + ["\(shownKey.high)", "\(shownKey.low)"]
+        let values = [id, "\(milliseconds)"] + numbers + ["\(key.shown.high)", "\(key.shown.low)"]
         let request = """
             SELECT pg_catalog.set_config('\(Wait.request)', '\(values.joined(separator: " "))', false) IS NOT NULL
             """
@@ -136,15 +136,7 @@ struct ConnectionLockStatements {
     }
 
     private var isHeldExpression: String {
-        isHeldExpression(high: "'\(shownKey.high)'", low: "'\(shownKey.low)'")
-    }
-
-    /// How `pg_locks` shows the key: see `SET_LOCKTAG_INT64` and `SET_LOCKTAG_INT32` in PostgreSQL's `lockfuncs.c`.
-    private var shownKey: (high: UInt32, low: UInt32) {
-        switch key.space {
-        case .int8: (UInt32(truncatingIfNeeded: key.bits >> 32), UInt32(truncatingIfNeeded: key.bits))
-        case .int4Pair: (UInt32(bitPattern: key.pair.first), UInt32(bitPattern: key.pair.second))
-        }
+        isHeldExpression(high: "'\(key.shown.high)'", low: "'\(key.shown.low)'")
     }
 
     /// - Parameters: SQL of the type `oid`, or a literal.
@@ -153,7 +145,7 @@ struct ConnectionLockStatements {
         EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
         AND l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted \
         AND l.classid OPERATOR(pg_catalog.=) \(high) AND l.objid OPERATOR(pg_catalog.=) \(low) \
-        AND l.objsubid OPERATOR(pg_catalog.=) \(key.space == .int8 ? 1 : 2) \
+        AND l.objsubid OPERATOR(pg_catalog.=) \(key.shown.space) \
         AND l.mode OPERATOR(pg_catalog.=) '\(mode == .shared ? "ShareLock" : "ExclusiveLock")' \
         AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d \
         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))

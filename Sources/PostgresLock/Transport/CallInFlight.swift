@@ -18,14 +18,17 @@ struct CallInFlight {
     /// - Returns: The replies to the statements that are answered in full thereby, and the rows of the body's.
     mutating func note(_ further: [Reply]) -> (connection: ConnectionID, replies: [CheckedOutSession.Reply], body: QueryResult?) {
         answers += further
+        // There may be thousands of statements, so what is done with is not removed one by one.
+        var rest = answers[...]
         var replies: [CheckedOutSession.Reply] = []
         var body: QueryResult?
-        while let next = open.first, case let count = statements.sql(next).count, answers.count >= max(count, 1) {
-            replies.append(statements.reply(to: next, answers.prefix(count)))
-            if next == .body { body = answers.first?.result }
-            answers.removeFirst(count)
+        while let next = open.first, case let count = statements.sql(next).count, rest.count >= max(count, 1) {
+            replies.append(statements.reply(to: next, rest.prefix(count)))
+            if next == .body { body = rest.first?.result }
+            rest = rest.dropFirst(count)
             open = open.dropFirst()
         }
+        answers = Array(rest)
         return (connection, replies, body)
     }
 }

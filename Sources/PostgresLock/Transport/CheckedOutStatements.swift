@@ -27,7 +27,7 @@ struct CheckedOutStatements {
         case .setSavepoint(let savepoint): [LockStatements.command("SAVEPOINT \(savepoint.rawValue)")]
         case .rollBackToSavepoint(let savepoint): [LockStatements.command("ROLLBACK TO SAVEPOINT \(savepoint.rawValue)")]
         case .releaseSavepoint(let savepoint): [LockStatements.command("RELEASE SAVEPOINT \(savepoint.rawValue)")]
-        case .isHeld(let key, let mode): [Statement(ConnectionLockStatements(key, LockMode(core: mode), .transaction).isHeld, shape: .rows)]
+        case .areHeld(let locks): [LockStatements.areHeld(locks)]
         case .unlock(let batch): [LockStatements.unnamed(batch)]
         case .unlockAll: [LockStatements.command("SELECT pg_catalog.pg_advisory_unlock_all()")]
         case .position: [FencingStatement.statement(serverVersion: session.serverVersion, isNamed: false)]
@@ -49,8 +49,6 @@ struct CheckedOutStatements {
         case .reset(isThorough: true, _):
             // The last one is for platforms that know it.
             reply.failure = replies.dropLast().lazy.compactMap(\.error).first.map(Failure.init)
-        case .isHeld:
-            reply.rows = last.result?.boolean().map { [$0] } ?? []
         case .showDeferrable:
             reply.text = last.result.flatMap { $0.rowCount == 1 ? $0.text(row: 0, column: 0) : nil }
         case .position:

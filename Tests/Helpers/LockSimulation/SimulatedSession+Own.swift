@@ -19,8 +19,8 @@ extension SimulatedSession {
             guard !server.profile.waitsPlainly else { return finish(SimulatedReply(failure: .noLanguage)) }
             guard let awaited, awaited.space == space else { return finish(SimulatedReply(failure: .mistake)) }
             wait(for: awaited, mode, own.scope)
-        case .isHeld(let key, let mode):
-            finish(SimulatedReply(rows: [heldKeys[key]?.contains { $0.mode == mode } == true]))
+        case .areHeld(let locks):
+            finish(SimulatedReply(rows: locks.map { lock in heldKeys[lock.key]?.contains { $0.mode == lock.mode } == true }))
         case .unlock(let batch):
             finish(run(batch, nil))
         case .unlockAll:

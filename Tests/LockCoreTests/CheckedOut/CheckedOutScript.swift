@@ -240,6 +240,10 @@ extension CheckedOutSession.Statement {
         .unlock(Engine.Batch(.init(.unlock, mode, keys[0].space), keys))
     }
 
+    static func areHeld(_ locks: (AdvisoryKey, Mode)...) -> Self {
+        .areHeld(locks.map { .init(key: $0.0, mode: $0.1) })
+    }
+
     static let plainReset = Self.reset(isThorough: false, mayDefer: false)
     static let thoroughReset = Self.reset(isThorough: true, mayDefer: false)
 }

@@ -108,9 +108,9 @@ private struct SavepointTrace {
             if isDone, reply.rows == [true] { server.lock(key) }
         case .setAwaited:
             isDone = !wasAborted
-        case .isHeld(let key, _):
+        case .areHeld(let locks):
             isDone = !wasAborted
-            reply.rows = [server.locks.contains(key)]
+            reply.rows = locks.map { server.locks.contains($0.key) }
         case .wait:
             isDone = false
             if !wasAborted { reply.hasSaidOutcome = true }
