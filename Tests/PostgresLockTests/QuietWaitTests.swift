@@ -121,6 +121,39 @@ struct QuietWaitTests {
         #expect(try await database.locks() == 0)
     }
 
+    @Test(
+        "a body whose role may not use PL/pgSQL waits without it, and makes no other wait of the manager do so",
+        .database,
+        arguments: [LockScope.transaction, .session]
+    )
+    func roleOfBody(scope: LockScope) async throws {
+        let database = try TestDatabase.get()
+        let role = "\(database.name)_tenant"
+        try await database.query("CREATE ROLE \(role); REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC")
+        let logs = LogRecorder()
+        let holder = try database.manager()
+        let locks = try LockManager(configuration: .init(url: database.url), logger: logs.logger)
+        let held = try await holder.acquire("a")
+        await expectTimedOut { timeout in
+            if scope == .transaction {
+                try await locks.withTransaction { transaction in
+                    try await transaction.execute("SET LOCAL ROLE \(role)")
+                    try await transaction.lock("a", timeout: timeout)
+                }
+            } else {
+                try await locks.withSession { session in
+                    try await session.execute("SET ROLE \(role)")
+                    try await session.lock("a", timeout: timeout)
+                }
+            }
+        }
+        await expectTimedOut { try await locks.withLock("a", timeout: $0) { _ in } }
+        try await held.release()
+        await locks.shutdown()
+        #expect(!logs.lines.all.contains { $0.message.contains("PL/pgSQL") })
+        try await database.query("DROP OWNED BY \(role); DROP ROLE \(role)")
+    }
+
     @Test("a session that can't be told what to wait for is given up, since it may have waited for the key before", .database)
     func unprepared() async throws {
         let database = try TestDatabase.get()

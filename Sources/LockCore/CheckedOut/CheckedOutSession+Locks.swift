@@ -27,7 +27,8 @@ extension CheckedOutSession {
         }
     }
 
-    func attempt(_ key: AdvisoryKey, _ mode: Mode, deadline: Instant?, isTry: Bool, waitsPlainly: Bool) -> LockAttempt {
+    mutating func attempt(_ key: AdvisoryKey, _ mode: Mode, deadline: Instant?, isTry: Bool, waitsPlainly: Bool) -> LockAttempt {
+        if waitsPlainly { self.waitsPlainly = true }
         var attempt = LockAttempt(
             key,
             mode,
@@ -35,7 +36,7 @@ extension CheckedOutSession {
             deadline: deadline,
             isTry: isTry,
             answerLimit: settings.answerLimit,
-            waitsPlainly: waitsPlainly
+            waitsPlainly: self.waitsPlainly
         )
         attempt.mayDefer = scope == .transaction && mayDefer
         return attempt
@@ -57,7 +58,7 @@ extension CheckedOutSession {
                 $0.failed(target, .atEnd, isToBeUndone: isToBeUndone, now: now)
             }
         case .undo:
-            if attempt.waitsPlainly { note(.waitsPlainly) }
+            noteWaits(of: attempt)
             return undo(attempt, target, answer, now: now)
         case .held:
             return held(target, now: now)
@@ -74,6 +75,13 @@ extension CheckedOutSession {
     }
 
     // MARK: Beginning anew
+
+    /// What a role may not use that the body has set, or that `ALTER ROLE` has, the role that has logged in may.
+    private mutating func noteWaits(of attempt: LockAttempt) {
+        guard attempt.waitsPlainly, !waitsPlainly else { return }
+        waitsPlainly = true
+        if !attempt.isRefusedToRole || !hasRunSQL { note(.waitsPlainly) }
+    }
 
     private mutating func undo(_ attempt: LockAttempt, _ target: Target, _ answer: Answer, now: Instant) -> Step {
         switch target.kind {

@@ -179,7 +179,7 @@ extension CheckedOutSession {
         case unguarded
         /// After an error, the lock was found to be held, or not.
         case proved(held: Bool)
-        /// Waits that say what has ended them are not to be had on this server.
+        /// Waits that say what has ended them are not to be had on this server, for the role that has logged in.
         case waitsPlainly
         /// What the session holds is not known any more. Only its end settles that.
         case givenUp(Failure)

@@ -58,6 +58,8 @@ package struct CheckedOutSession: Sendable {
     var hasRoleSettings = false
     /// Whether its transactions may be deferrable, in which our own statements would wait for others' transactions.
     var mayDefer = false
+    /// Whether waits that say what has ended them are not to be had on it.
+    var waitsPlainly = false
     /// What the body has for `default_transaction_deferrable`, while our own statements have it off.
     var deferrable: String?
 

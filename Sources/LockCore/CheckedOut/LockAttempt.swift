@@ -35,6 +35,8 @@ struct LockAttempt: Sendable {
     let answerLimit: Duration
     /// Whether waits that say what has ended them are not to be had.
     private(set) var waitsPlainly: Bool
+    /// Whether they were refused to the role that the session has, and other sessions may have them.
+    private(set) var isRefusedToRole = false
     private var renewals = 0
     private var stage: Stage?
 
@@ -99,6 +101,7 @@ struct LockAttempt: Sendable {
             return .undo
         case .failed(let outcome):
             guard !isPlain, case .failed(let failure) = outcome, failure.isOfMissingLanguage else { return .failed(outcome) }
+            isRefusedToRole = failure.isOfMissingPrivilege
         case .succeeded:
             if isPlain || replies.last?.hasSaidOutcome == true { return .held }
         }
@@ -120,7 +123,9 @@ struct LockAttempt: Sendable {
 
 extension Failure {
     /// PL/pgSQL is not there, or not for the role.
-    package var isOfMissingLanguage: Bool { sqlState == "42704" || sqlState == "42501" }
+    package var isOfMissingLanguage: Bool { sqlState == "42704" || isOfMissingPrivilege }
+
+    fileprivate var isOfMissingPrivilege: Bool { sqlState == "42501" }
 
     /// The server has cancelled the statement.
     fileprivate var isCancellation: Bool { sqlState == "57014" }

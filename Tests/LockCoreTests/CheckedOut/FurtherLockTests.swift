@@ -90,6 +90,45 @@ struct FurtherLockTests {
         }
     }
 
+    @Test(
+        "that may not use PL/pgSQL under a role of the body's waits plainly, and so do the next, but that is said of no other session",
+        arguments: [true, false]
+    )
+    func roleOfBody(isOfRoleSettings: Bool) {
+        var script = CheckedOutScript.transaction(1) { $0.hasRoleSettings = isOfRoleSettings }
+        if !isOfRoleSettings { script.pass("SET LOCAL ROLE tenant", .tag("SET")) }
+        script.lock(2)
+        script.answer(.row(false))
+        script.answer(.failed(.noPrivilege))
+        #expect(script.takeEvents() == [])
+        #expect(script.sent == Self.undoing)
+        script.answer()
+        #expect(script.sent == [.setSavepoint(.step), .lock(2, .exclusive)])
+        script.answer()
+        script.answer()
+        #expect(script.outcome == .locked(nil))
+        script.lock(3)
+        #expect(script.sent == [.setSavepoint(.step), .lock(3, .exclusive)])
+    }
+
+    @Test("without PL/pgSQL is told of also where the body has run SQL, and once")
+    func missing() {
+        var script = CheckedOutScript.transaction(1)
+        script.pass("SET LOCAL ROLE tenant", .tag("SET"))
+        script.lock(2)
+        script.answer(.row(false))
+        script.answer(.failed(.noLanguage))
+        #expect(script.takeEvents() == [.waitsPlainly])
+        script.answer()
+        script.answer(.failed(.cancelledByServer), cause: .timedOut(nil))
+        script.answer()
+        script.lock(3, waitsPlainly: true)
+        script.answer()
+        script.answer()
+        #expect(script.outcome == .locked(nil))
+        #expect(script.takeEvents() == [])
+    }
+
     @Test("without PL/pgSQL is undone, and begun anew behind another savepoint")
     func waitsPlainly() {
         var script = CheckedOutScript.transaction(1)
