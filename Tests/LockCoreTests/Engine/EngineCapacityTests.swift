@@ -124,6 +124,32 @@ struct EngineCapacityTests {
         #expect(script.passToNextWake() == [.submit(1, .tryLock(3))])
     }
 
+    @Test("no wait begins, and none gets a session, while much more is held than the server has room for since it was restarted")
+    func noRoomToWait() {
+        var script = EngineScript(maximumConnections: 3) { $0.capacity = .fraction(1) }
+        for number: Int64 in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        script.on { $0.connected(1, lockTableSize: 600, now: $1) }
+        #expect(script.answered(1, true, true, true, true, false).connecting == 2)
+        #expect(script.on { $0.connected(2, lockTableSize: 1, now: $1) } == [])
+        script.lost(2)
+        for _ in 0..<5 { #expect(script.passToNextWake().isEmpty) }
+        script.release(4)
+        #expect(script.answered(1, true) == [.resolve(4, .released), .connect(3, .waiter)])
+        #expect(script.connected(3) == [.submit(3, .wait(5, .exclusive, limit: nil))])
+    }
+
+    @Test("where there is no room to poll, a wait does not give its session to a transaction", arguments: [1, 3])
+    func noRoomToYield(limit: Int) {
+        var script = script(.keys(limit), maximumConnections: 2)
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, false)
+        script.connected(2)
+        script.on { $0.lend(2, now: $1) }
+        let mayYield = limit > 1
+        #expect(script.pass(.milliseconds(500)).contains(.submit(1, .cancel(2, onlyLockWaits: true))) == mayYield)
+    }
+
     @Test("a poll leaves room for new requests")
     func pollLeavesRoom() {
         var script = script(.keys(5), maximumConnections: 2)
