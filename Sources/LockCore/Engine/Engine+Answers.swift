@@ -1,69 +1,5 @@
-// What can't block, on the shared sessions: see `SharedSessions`.
+// What the server has answered, and what follows from it.
 extension Engine {
-    /// What has come together goes out.
-    mutating func flush(now: Instant) {
-        if needsPreparation { prepareRound(now: now) }
-        if records.isAnyToWrite { writeRecord(now: now) }
-        let isSomethingToDo = shared.hasWork || looks.isDue || quota.isCountDue
-        for place in shared.places where isSomethingToDo || shared.unlockCount(at: place) > 0 {
-            guard isFree(shared[place]) else { continue }
-            sendRound(at: place, now: now)
-        }
-        // The last free session may be busy now, and another one have been silent for too long.
-        if isSomethingToDo { noteOverdue(now: now) }
-    }
-
-    private mutating func sendRound(at place: Int, now: Instant) {
-        let id = shared[place]
-        var round = takeCancels() + shared.takeProbes()
-        if let look = takeLooks(now: now) { round.append(look) }
-        // Where others may do a part of the tries, one does not take all.
-        let limit = configuration.maximumCarriers > 1 ? configuration.batchSize : .max
-        let tryLimit = shared.hasTries && id == leastHolding ? limit : 0
-        shared.takeBatches(into: &round, at: place, tryLimit: tryLimit, size: configuration.batchSize)
-        // Behind the tries, so that what they take is counted.
-        if let count = takeCount(on: id) { round.append(count) }
-        guard !round.isEmpty else { return }
-        let isLarge = sessions.read(id) { [threshold = configuration.burstThreshold] in $0.mostHeld >= threshold }
-        shared.frame(&round, at: place, isLarge: isLarge ?? false, now: now)
-        for work in round { submit(work, on: id, now: now) }
-        ensureCarrier(now: now)
-    }
-
-    private mutating func takeCancels() -> [Work] {
-        guard shared.hasCancels else { return [] }
-        return shared.takeCancels().compactMap { target in
-            sessions.update(target) { $0.noteCancelTaken() }
-            return sessions[target]?.cancelRequest.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
-        }
-    }
-
-    /// Whether it can be sent a round now.
-    func isFree(_ id: ConnectionID) -> Bool { sessions.read(id) { $0.isFree } ?? false }
-
-    var hasFreeCarrier: Bool { sessions.contains { $0.isFree } }
-
-    /// Whether there is a shared session that is connected, free or not.
-    var isCarrying: Bool { sessions.contains { $0.isShared } }
-
-    /// The free shared session that gets what is to be tried.
-    private var leastHolding: ConnectionID? {
-        guard shared.count > 1 else { return shared.places.first.map { shared[$0] } }
-        // Those beyond the limit are to be rid of what they hold.
-        guard shared.count <= configuration.maximumCarriers else { return sessions.first { $0.isFree } }
-        return sessions.all.filter(\.isFree).min { $0.heldCount < $1.heldCount }?.id
-    }
-
-    /// How many locks the next round releases ahead of what it tries. Others may be released after it.
-    var unlockCount: Int { leastHolding.map { shared.unlockCount(on: $0) } ?? 0 }
-
-    /// The session whose answer is all that is waited for, if it can't take long.
-    var loneConnection: ConnectionID? {
-        guard calls.count == 1, shared.count == 1, !shared.hasTries else { return nil }
-        let isShort = sessions.read(shared[0]) { if case .batch = $0.loneWork { true } else { false } }
-        return isShort == true ? shared[0] : nil
-    }
-
     /// The oldest unanswered statement of a connection has been answered.
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
         guard let submission = sessions.update(id, { $0.answered(now: now) }) ?? nil else { return }
@@ -197,19 +133,6 @@ extension Engine {
         if sessions[id]?.state == .unlocking(key) { becomeIdle(id, now: now) }
         let failure = Failure(.notHeld, "The server says that its session did not hold the lock \(key).")
         table.unlocked(key, failure: wasHeld ? nil : failure, now: now)
-    }
-
-    /// The table wants a lock released, on whatever session holds it.
-    mutating func unlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, now: Instant) {
-        guard !shared.appendUnlock(key, mode, on: id) else { return }
-        sessions.update(id) { $0.unlock(key) }
-        submit(.batch(Batch(Batch.Kind(.unlock, mode, key.space), [key])), on: id, now: now)
-    }
-
-    // MARK: Changing modes
-
-    mutating func changeMode(_ key: AdvisoryKey, to mode: Mode, on id: ConnectionID, now: Instant) {
-        submit(.changeMode(key, to: mode), on: id, now: now)
     }
 
     private mutating func closeUnexpected(_ id: ConnectionID, now: Instant) {
