@@ -22,7 +22,7 @@ extension AdvisoryKey: ExpressibleByIntegerLiteral {
 
 extension Failure {
     static let lost = Failure(.connectionLost, "The connection was lost.")
-    static let closing = Failure(.shutDown, "The lock manager has been shut down.")
+    static let closing = Failure(.shutDown, .shutDown)
     static let full = Failure(.lockTableFull, "The lock table is full.", sqlState: "53200")
     static let cancelledByServer = Failure(.cancelled, "Cancelled.", sqlState: "57014")
 }

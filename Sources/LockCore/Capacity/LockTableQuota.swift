@@ -85,7 +85,7 @@ struct LockTableQuota: Sendable {
     /// How many of the newest tries are to be refused, and why.
     func excess(taken: Int) -> (count: Int, failure: Failure)? {
         guard let limit, taken > limit else { return nil }
-        return (taken - limit, failure("This manager holds or asks for", limit))
+        return (taken - limit, failure(limit))
     }
 
     // MARK: Holding back
@@ -112,7 +112,7 @@ struct LockTableQuota: Sendable {
             count = .due
             return nil
         }
-        return foundFull.map { failure("All sessions of the server together hold or ask for", $0, isAll: true) }
+        return foundFull.map { failure($0, isAll: true) }
     }
 
     /// What is allowed and has not been used for a while counts no more, since others may have taken it.
@@ -192,16 +192,7 @@ struct LockTableQuota: Sendable {
         if lossCount > 1 { blindUntil = now.advanced(by: Self.pauseAfterFailure) }
     }
 
-    private func failure(_ subject: String, _ count: Int, isAll: Bool = false) -> Failure {
-        let reason =
-            switch capacity {
-            case .fraction(let fraction):
-                """
-                \(isAll ? "no less than " : "")\(fraction) of the \(tableSize ?? count) that the server's lock table is sure to have room for \
-                (max_locks_per_transaction × (max_connections + max_prepared_transactions))
-                """
-            case .keys, .unlimited: "the limit that is configured"
-            }
-        return Failure(.capacity, "\(subject) \(count) locks already, which is \(reason)")
+    private func failure(_ count: Int, isAll: Bool = false) -> Failure {
+        Failure(.capacity, .full(Failure.Fullness(count: count, isAll: isAll, capacity: capacity, lockTableSize: tableSize)))
     }
 }

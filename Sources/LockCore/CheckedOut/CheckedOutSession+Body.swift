@@ -61,7 +61,7 @@ extension CheckedOutSession {
         }
         guard answer.loss == nil else { return noteSavepoints(of: body, now: now) }
         guard let answers = answer.replies.first?.rows, answers.count == locks.count else {
-            let failure = Failure(.connectionLost, "Which locks a rollback has released can't be found out.")
+            let failure = Failure(.connectionLost, .unknownRollback)
             giveUp(failure)
             return end(.failed(.failed(failure)))
         }
@@ -100,7 +100,7 @@ extension CheckedOutSession {
 
     /// The transaction is over, and its locks with it.
     private mutating func endBySQL(_ failure: Failure?) -> Step {
-        giveUp(Failure(.connectionLost, "Its transaction was ended by SQL of its own, and its locks with it."))
+        giveUp(Failure(.connectionLost, .endedBySQL))
         return end(.endedBySQL(failure))
     }
 

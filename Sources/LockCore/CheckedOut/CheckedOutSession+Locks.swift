@@ -67,7 +67,7 @@ extension CheckedOutSession {
         case .failed(let outcome):
             return failed(target, .failed(outcome), because: outcome, isToBeUndone: isToBeUndone, now: now)
         case .confused(let verdict):
-            let failure = Failure(.connectionLost, "Which lock the session has waited for can't be found out.")
+            let failure = Failure(.connectionLost, .unknownWait)
             giveUp(failure)
             guard case .failed(let outcome) = verdict else { return end(.failed(.failed(failure))) }
             return end(.failed(outcome))
@@ -156,7 +156,7 @@ extension CheckedOutSession {
     mutating func recorded(_ target: Target, _ end: Engine.Outcome?, _ answer: Answer, now: Instant) -> Step {
         if let end { return failed(target, .failed(end), now: now) }
         guard let position = answer.replies.first?.position else {
-            let failure = Failure(.connectionLost, "The server's answer did not fit what was asked for a fencing token.")
+            let failure = Failure(.connectionLost, .unexpectedToken)
             return failed(target, .failed(.failed(failure)), now: now)
         }
         var target = target

@@ -65,12 +65,11 @@ extension CheckedOutSession {
         guard let reply = answer.replies.first else { return }
         if holdings.isEmpty, !hasRunSQL {
             guard let failure = reply.failure else { return }
-            giveUp(Failure(.connectionLost, "Whether a lock is held can't be found out: \(failure.message)"))
+            giveUp(Failure(.connectionLost, .unknownHold(nil, failure.cause)))
         } else if let wasHeld = reply.rows.first {
             note(.proved(held: wasHeld))
         } else {
-            let reason = reply.failure?.message ?? "the answer did not fit what was asked"
-            giveUp(Failure(.connectionLost, "Whether the lock \(key) is held can't be found out: \(reason)"))
+            giveUp(Failure(.connectionLost, .unknownHold(key, reply.failure?.cause ?? .unexpectedAnswer)))
         }
     }
 
@@ -133,7 +132,7 @@ extension CheckedOutSession {
             let released = Set(zip(batch.keys, reply.rows).lazy.filter(\.1).map(\.0))
             let keys = batch.keys.filter { !released.contains($0) }
             guard !keys.isEmpty else { continue }
-            let failure = reply.failure ?? Failure(.notHeld, "The server says that its session did not hold the lock.")
+            let failure = reply.failure ?? Failure(.notHeld, .notHeldAtServer(nil))
             unproven = ((unproven?.keys ?? []) + keys, failure)
         }
         return unproven

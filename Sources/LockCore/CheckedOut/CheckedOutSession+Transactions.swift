@@ -38,7 +38,7 @@ extension CheckedOutSession {
         let isOver = !resetting.isEmpty || transaction == .none
         isClean = answer.loss == nil && isOver && isReset(answer.replies.dropFirst())
         guard let reply = answer.replies.first else {
-            return end(.commitUnknown(answer.loss ?? Failure(.connectionLost, "The server answered nothing.")))
+            return end(.commitUnknown(answer.loss ?? Failure(.connectionLost, .noAnswerToCommit)))
         }
         // What was confirmed is so, whatever has become of the session afterwards.
         return end(reply.failure.map { .failed(.failed($0)) } ?? .commitAnswered(tag: reply.tag ?? ""))

@@ -207,7 +207,7 @@ package struct CheckedOutSession: Sendable {
     mutating func broken(_ what: String) -> Step {
         assertionFailure(what)
         events.append(.invariantBroken(what))
-        giveUp(Failure(.connectionLost, "Of the session something was true that can't be: \(what)."))
+        giveUp(Failure(.connectionLost, .impossibleSession(what)))
         isClean = false
         return end(.failed(.failed(loss ?? Engine.suspect)))
     }

@@ -131,7 +131,7 @@ extension Engine {
 
     private mutating func unlocked(_ key: AdvisoryKey, wasHeld: Bool, on id: ConnectionID, now: Instant) {
         if sessions[id]?.state == .unlocking(key) { becomeIdle(id, now: now) }
-        let failure = Failure(.notHeld, "The server says that its session did not hold the lock \(key).")
+        let failure = Failure(.notHeld, .notHeldAtServer(key))
         table.unlocked(key, failure: wasHeld ? nil : failure, now: now)
     }
 
@@ -142,5 +142,5 @@ extension Engine {
 }
 
 extension Failure {
-    package static let unexpectedAnswer = Failure(.connectionLost, "The server's answer did not fit what was asked.")
+    package static let unexpectedAnswer = Failure(.connectionLost, .unexpectedAnswer)
 }

@@ -152,6 +152,6 @@ extension Engine {
 
 extension Failure {
     /// Whoever was to be told why has been told.
-    package static let gone = Failure(.connectionLost, "The connection is gone.")
-    static let shutDown = Failure(.shutDown, "The lock manager has been shut down.")
+    package static let gone = Failure(.connectionLost, .gone)
+    static let shutDown = Failure(.shutDown, .shutDown)
 }

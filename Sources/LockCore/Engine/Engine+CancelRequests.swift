@@ -93,5 +93,5 @@ extension Engine {
 }
 
 extension Failure {
-    static let noAnswer = Failure(.noAnswer, "The server did not answer in time, so the connection was given up.")
+    static let noAnswer = Failure(.noAnswer, .noAnswer)
 }

@@ -124,6 +124,6 @@ extension Engine {
 }
 
 extension Failure {
-    package static let stillConnecting = Failure(.stillConnecting, "The connection was still being made.")
-    package static let unanswered = Failure(.unanswered, "The server had not answered that.")
+    package static let stillConnecting = Failure(.stillConnecting, .stillConnecting)
+    package static let unanswered = Failure(.unanswered, .unanswered)
 }

@@ -9,7 +9,7 @@ extension Engine {
     package mutating func fence(_ call: RequestID, of id: RequestID, now: Instant) {
         guard let session = table.session(of: id), let key = table.request(id)?.key else {
             calls.begin(call, CallRegister.Call(.changing, since: now))
-            resolve(call, .failed(Failure(.notHeld, "The lock is not held.")))
+            resolve(call, .failed(Failure(.notHeld, .notHeld)))
             return
         }
         calls.begin(call, CallRegister.Call(.fencing(key), since: now))
@@ -63,7 +63,7 @@ extension Engine {
     /// The lock is let go of.
     mutating func dropRecord(_ key: AdvisoryKey) {
         for call in records.drop(key) {
-            resolve(call, .failed(Failure(.notHeld, "The lock was released before it had its token.")))
+            resolve(call, .failed(Failure(.notHeld, .releasedWithoutToken)))
         }
     }
 

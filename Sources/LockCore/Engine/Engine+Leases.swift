@@ -3,10 +3,7 @@
 // run at different speeds. The question is a heartbeat if there is no other.
 extension Engine {
     /// Why a lock is no longer held for certain.
-    package static let suspect = Failure(
-        .suspect,
-        "The server did not answer for so long that it may have given the lock to somebody else."
-    )
+    package static let suspect = Failure(.suspect, .silent)
 
     /// How long an answer proves that the session lives.
     private var proofDuration: Duration? { configuration.lease.map { $0 - $0 / 10 } }

@@ -100,14 +100,14 @@ package struct Engine: ~Copyable, Sendable {
         for (id, what) in sessions.takeBroken() + contention.takeBroken() {
             assertionFailure("\(id): \(what)")
             actions.append(.log(.invariantBroken(id, what)))
-            close(id, because: Failure(.connectionLost, "Of the session something was true that can't be: \(what)."), now: now)
+            close(id, because: Failure(.connectionLost, .impossibleSession(what)), now: now)
         }
     }
 
     /// Something is true of a key that can't be. The session that holds it is given up, and all that is known of the key.
     mutating func giveUp(_ key: AdvisoryKey, because what: String, now: Instant) {
         actions.append(.log(.keyBroken(key, what)))
-        let failure = Failure(.connectionLost, "Of the lock something was true that can't be: \(what).")
+        let failure = Failure(.connectionLost, .impossibleLock(what))
         if let session = table.entry(of: key)?.session { close(session, because: failure, now: now) }
         table.giveUp(key, failure, now: now)
         settleTable(now: now)

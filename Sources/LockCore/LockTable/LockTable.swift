@@ -85,7 +85,7 @@ package struct LockTable: Sendable {
     /// A holder is done. Answered by `released` or `releaseFailed`; unknown or lost holders by `releaseFailed`.
     package mutating func release(_ id: RequestID, now: Instant) {
         guard let held = requests[id], held.request.isGranted else {
-            actions.append(.releaseFailed(id, Failure(.notHeld, "The lock is not held.")))
+            actions.append(.releaseFailed(id, Failure(.notHeld, .notHeld)))
             return
         }
         requests[id] = nil
@@ -101,7 +101,7 @@ package struct LockTable: Sendable {
     ///   - id: The holder.
     package mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode, now: Instant) {
         guard let held = requests[id], held.request.isGranted, held.request.scope == .session else {
-            actions.append(.changeFailed(call, Failure(.notHeld, "The lock is not held.")))
+            actions.append(.changeFailed(call, Failure(.notHeld, .notHeld)))
             return
         }
         guard held.request.mode != mode else {
@@ -114,7 +114,7 @@ package struct LockTable: Sendable {
         case .refused:
             actions.append(.changed(call, false))
         case .busy:
-            actions.append(.changeFailed(call, Failure(.notHeld, "The lock's mode is being changed already.")))
+            actions.append(.changeFailed(call, Failure(.notHeld, .modeIsChanging)))
         }
     }
 

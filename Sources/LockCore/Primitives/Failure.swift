@@ -1,6 +1,6 @@
 /// Why something could not be done, as far as decisions depend on it.
 ///
-/// The texts come from the server or from libpq and are carried along for people; only `kind` is decided upon.
+/// Only `kind` is decided upon; the rest is carried along for people.
 package struct Failure: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         // Making a connection.
@@ -38,13 +38,17 @@ package struct Failure: Hashable, Sendable {
     }
 
     package let kind: Kind
-    package let message: String
+    package let cause: Cause
     package let sqlState: String?
 
-    package init(_ kind: Kind, _ message: String, sqlState: String? = nil) {
+    package init(_ kind: Kind, _ cause: Cause, sqlState: String? = nil) {
         self.kind = kind
-        self.message = message
+        self.cause = cause
         self.sqlState = sqlState
+    }
+
+    package init(_ kind: Kind, _ message: String, sqlState: String? = nil) {
+        self.init(kind, .said(message), sqlState: sqlState)
     }
 
     /// Whether trying to connect once more can end differently without anybody changing the configuration.

@@ -202,7 +202,7 @@ extension LockManager {
             loss = lossError(failure, key: keys[0])
         } else if keys.isEmpty {
             loss = LockError(
-                failure.kind == .shutDown ? failure : Failure(.connectionLost, failure.message, sqlState: failure.sqlState),
+                failure.kind == .shutDown ? failure : Failure(.connectionLost, failure.cause, sqlState: failure.sqlState),
                 keys: [],
                 place: place
             )

@@ -43,7 +43,7 @@ struct LockTableQuotaTests {
         let excess = try #require(quota.excess(taken: 5))
         #expect(excess.count == 2)
         #expect(excess.failure.kind == .capacity)
-        #expect(excess.failure.message == "This manager holds or asks for 3 locks already, which is the limit that is configured")
+        #expect(excess.failure.cause == .full(.init(count: 3, isAll: false, capacity: .keys(3), lockTableSize: 32)))
     }
 
     @Test("a part of the table is no limit before its size is known, and is one key at least")
@@ -244,8 +244,7 @@ struct LockTableQuotaTests {
         let refusal = quota.endRound(taken: 5, now: Self.start)
         let failure = try #require(refusal)
         #expect(failure.kind == .capacity)
-        let message = "All sessions of the server together hold or ask for \(locks) locks already, which is no less than 0.5 of the 32 that"
-        #expect(failure.message.hasPrefix(message))
+        #expect(failure.cause == .full(.init(count: locks, isAll: true, capacity: .fraction(0.5), lockTableSize: 32)))
         #expect(quota.endRound(taken: 5, now: Self.after(.seconds(1))) == nil)
         #expect(quota.isCountDue)
         #expect(quota.takeCount(on: 1, taken: 5) == true)

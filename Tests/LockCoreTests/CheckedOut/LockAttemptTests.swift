@@ -229,7 +229,10 @@ struct LockAttemptTests {
             (self.replies, self.cause, self.decision) = (replies, cause, decision)
         }
 
-        var testDescription: String { "\(replies.map { $0.failure?.message ?? "\($0.rows)" }), \(cause.map { "\($0)" } ?? "no cause")" }
+        var testDescription: String {
+            let answers = replies.map { $0.failure.map { "\($0.cause)" } ?? "\($0.rows)" }
+            return "\(answers), \(cause.map { "\($0)" } ?? "no cause")"
+        }
     }
 
     @Test(

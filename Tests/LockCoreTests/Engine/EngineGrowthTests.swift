@@ -59,8 +59,8 @@ struct EngineGrowthTests {
         let actions = script.counted(16)
         #expect(actions.failures == [3: .capacity])
         let failure = try #require(actions.compactMap { if case .resolve(_, .failed(let failure)) = $0 { failure } else { nil } }.first)
-        #expect(failure.message.contains("All sessions"))
-        #expect(failure.message.contains("16 locks"))
+        guard case .full(let fullness) = failure.cause else { throw Unexpected(failure) }
+        #expect(fullness.isAll && fullness.count == 16)
         // It was asked just now.
         #expect(script.acquire(4, .exclusive, 4, isTry: true).failures == [4: .capacity])
         script.release(1)
