@@ -11,6 +11,7 @@ struct DeadlineLooksTests {
         var looks = DeadlineLooks()
         looks.add(1, since: Self.at(1), until: Self.at(9))
         looks.add(1, since: Self.at(3), until: Self.at(5))
+        looks.add(1, since: Self.at(2), until: Self.at(4))
         looks.planRepeat(at: Self.at(4))
         let look = looks.takeRepeated(now: Self.at(4))?[1]
         #expect(look?.since == Self.at(3) && look?.until == Self.at(9))

@@ -1,5 +1,6 @@
-import LockCore
 import Testing
+
+@testable import LockCore
 
 @Suite("Waits that are renewed on need")
 struct EngineRenewalTests {
@@ -27,6 +28,15 @@ struct EngineRenewalTests {
         var script = Self.asked()
         #expect(script.answered(1, false, false) == [])
         #expect(script.passToNextWake() == [.submit(1, .look([.init(2)]))])
+    }
+
+    @Test("an answer for another number of sessions than were asked about is none, and the server is asked again much later")
+    func unexpected() {
+        for harms in [[], [.init(isDone: true, isBuildWaiting: true), .init(isDone: true, isBuildWaiting: true)]] as [[Engine.Harm]] {
+            var script = Self.asked()
+            #expect(script.on { $0.answered(1, .looks(harms), now: $1) } == [])
+            #expect(script.engine.looks.plannedAt == script.now.advanced(by: .seconds(60)))
+        }
     }
 
     @Test("a wait that holds up others is ended, proved to have left nothing behind, and begun anew on its session")

@@ -67,6 +67,13 @@ struct LockTableInvariantTests {
             entry.dequeue(7, request, in: &requests)
             #expect(entry.impossible == .queue)
         }
+        var (other, others) = Self.held()
+        others[5] = LockTable.QueuedRequest(request: request, entry: 0)
+        other.enqueue(5, request, in: &others)
+        #expect(other.impossible == nil)
+        // The one that is in the queue stays there.
+        other.dequeue(7, request, in: &others)
+        #expect(other.impossible == .queue)
     }
 
     @Test("more locks of transactions than there are transactions are found")
