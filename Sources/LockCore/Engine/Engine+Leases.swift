@@ -38,7 +38,7 @@ extension Engine {
     }
 
     /// Whether a lock on this connection may be given out.
-    private func isProven(_ id: ConnectionID, now: Instant) -> Bool {
+    private mutating func isProven(_ id: ConnectionID, now: Instant) -> Bool {
         guard let proofForGrant, let liveness = sessions.read(id, { $0.liveness }) else { return true }
         return liveness.validUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
     }
@@ -59,7 +59,7 @@ extension Engine {
         if !isProven(session, now: now) || key.map(records.isWritten) ?? false { confirm(session, now: now) }
     }
 
-    private func isReady(_ granted: Confirmations.Grant, now: Instant) -> Bool {
+    private mutating func isReady(_ granted: Confirmations.Grant, now: Instant) -> Bool {
         isProven(granted.session, now: now) && (granted.key.map(records.isConfirmed) ?? true)
     }
 

@@ -59,9 +59,11 @@ extension Engine {
 
     /// The session whose answer is all that is waited for, if it can't take long.
     var loneConnection: ConnectionID? {
-        guard calls.count == 1, shared.count == 1, !shared.hasTries else { return nil }
-        let isShort = sessions.read(shared[0]) { if case .batch = $0.loneWork { true } else { false } }
-        return isShort == true ? shared[0] : nil
+        mutating get {
+            guard calls.count == 1, shared.count == 1, !shared.hasTries else { return nil }
+            let isShort = sessions.read(shared[0]) { if case .batch = $0.loneWork { true } else { false } }
+            return isShort == true ? shared[0] : nil
+        }
     }
 
     // MARK: On the session that holds the lock
