@@ -103,7 +103,7 @@ extension Engine {
     mutating func tryFailed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         contention.tryFailed(key, using: &random, now: now)
         switch failure.kind {
-        // Somebody else's doing, and nothing that asking again would not cure.
+        // Others have ended the statement, and asking again cures that.
         case .cancelled, .lockTimeout: table.interrupted(key, now: now)
         default: table.failed(key, failure, now: now)
         }
@@ -122,7 +122,7 @@ extension Engine {
                 isForeign = isForeign || !wasHeld
             }
         }
-        // Somebody has released what is ours, and nobody knows what else.
+        // Others have released a lock of this session, and which further ones is not known.
         if isForeign { closeUnexpected(id, now: now) }
         guard rows.count < batch.keys.count else { return }
         // An unlock that fails leaves open what is held. Only the end of the session settles that.

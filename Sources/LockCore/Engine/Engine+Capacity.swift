@@ -44,7 +44,7 @@ extension Engine {
         contention.polls.isDue || quota.mustLook(atMost: table.serverKeyCount + contention.polls.unansweredCount + sessions.count)
     }
 
-    /// Right before a carrier's next round: what it must not try for want of room is refused or held back, what it may try besides is
+    /// Right before the next round of a shared session: what it must not try for want of room is refused or held back, what it may try besides is
     /// added.
     mutating func prepareRound(now: Instant) {
         guard hasFreeCarrier else { return }
@@ -106,7 +106,7 @@ extension Engine {
 
     // MARK: Asking how many locks there are
 
-    /// What a round of a carrier asks, at its end.
+    /// What a round of a shared session asks, at its end.
     mutating func takeCount(on id: ConnectionID) -> Work? {
         quota.isCountDue && quota.takeCount(on: id, taken: placesTakenUnlessUnsent) ? .countLocks : nil
     }
