@@ -58,7 +58,7 @@ extension ConnectionLock {
             isGranted = try await wait(atMost: left, isolation)
         }
         state = .held(count: 1)
-        if let transaction = connection as? LockTransaction { await transaction.loan.manager.noteLock(key, mode, of: transaction) }
+        if let transaction = connection as? LockTransaction { await transaction.loan.driver.noteLock(key, mode, of: transaction) }
         logger.debug("acquired a lock on a connection", metadata: [LogKey.key: "\(key)"])
         return true
     }

@@ -3,12 +3,12 @@
 extension LockSession: LockConnection {
     /// Runs a statement in the session.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
-        try await loan.manager.run(sql, [], on: loan, mayLock: true).boolean()
+        try await loan.driver.run(sql, [], on: loan, mayLock: true).boolean()
     }
 
     /// Ends the statement that the session runs.
     public var statementCanceller: (@Sendable () async -> Void)? {
-        { await loan.manager.cancelStatement(on: loan) }
+        { await loan.driver.cancelStatement(on: loan) }
     }
 
     /// `.session`: each of its statements is a transaction of its own.

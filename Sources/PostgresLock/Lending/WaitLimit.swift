@@ -11,7 +11,7 @@ struct WaitLimit: Sendable {
     let isDefault: Bool
 }
 
-extension LockManager {
+extension LockDriver {
     /// That of what does not wait for others, but for the server's answer.
     var tryLimit: WaitLimit { waitLimit(configuration.timeouts.unreachable, isNested: false) }
 

@@ -12,8 +12,8 @@ public struct LockHandle: ~Copyable, Sendable {
     // had with class fields.
     private let owner: LeaseOwner
 
-    init(_ state: LeaseState, manager: LockManager) {
-        owner = LeaseOwner(state, manager: manager)
+    init(_ state: LeaseState, driver: LockDriver) {
+        owner = LeaseOwner(state, driver: driver)
     }
 
     /// What is locked.
@@ -81,22 +81,22 @@ public struct LockHandle: ~Copyable, Sendable {
 /// Gives the lock back when nobody can do it any more.
 private final class LeaseOwner: Sendable {
     let state: LeaseState
-    private let manager: LockManager
+    private let driver: LockDriver
 
-    init(_ state: LeaseState, manager: LockManager) {
+    init(_ state: LeaseState, driver: LockDriver) {
         self.state = state
-        self.manager = manager
+        self.driver = driver
     }
 
     func release() async throws {
-        try await manager.release(state)
+        try await driver.release(state)
     }
 
     func change(to mode: LockMode) async throws -> Bool {
-        try await manager.change(state, to: mode)
+        try await driver.change(state, to: mode)
     }
 
     deinit {
-        if state.isOpen { manager.giveBackDropped(state) }
+        if state.isOpen { driver.giveBackDropped(state) }
     }
 }

@@ -44,16 +44,16 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockSetLease) async throws -> Result
     ) async throws -> Result {
-        let states = try await waitForLocks(requests, timeout)
+        let states = try await driver.waitForLocks(requests, timeout)
         return try await ScopedBody.runAndRelease(
             view: LockSetLease(states: states),
             leases: states,
             cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,
-            enclosing: { [manager = ObjectIdentifier(self)] in
+            enclosing: { [manager = ObjectIdentifier(driver)] in
                 states.map { EnclosingLock(manager: manager, state: $0, kind: .lock, task: .current) }
             },
-            release: { try await release(states) },
+            release: { try await driver.release(states) },
             body
         )
     }
@@ -73,7 +73,7 @@ extension LockManager {
         all requests: [LockRequest],
         timeout: Duration? = nil
     ) async throws -> LockSetHandle {
-        LockSetHandle(try await waitForLocks(requests, timeout), manager: self)
+        LockSetHandle(try await driver.waitForLocks(requests, timeout), driver: driver)
     }
 
     /// Takes several locks if all of them are free.
@@ -84,52 +84,8 @@ extension LockManager {
     /// - Returns: The held locks, or `nil` if somebody else holds one of them or waits for it in this process.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
     public nonisolated(nonsending) func tryAcquire(all requests: [LockRequest]) async throws -> LockSetHandle? {
-        var acquisition = try LockSetAcquisition(requests, timeout: .zero, manager: self)
+        var acquisition = try LockSetAcquisition(requests, timeout: .zero, driver: driver)
         guard case .complete = try await acquisition.run() else { return nil }
-        return LockSetHandle(acquisition.states, manager: self)
-    }
-
-    // MARK: Inside
-
-    private nonisolated(nonsending) func waitForLocks(
-        _ requests: [LockRequest],
-        _ timeout: Duration?
-    ) async throws -> [LeaseState] {
-        var acquisition = try LockSetAcquisition(requests, timeout: timeout, manager: self)
-        switch try await acquisition.run() {
-        case .complete:
-            return acquisition.states
-        case .refused(let keys):
-            let error = taken(keys)
-            throw LockError(error.code, "\(error.message) None of the \(acquisition.count) locks is held now.", keys: keys)
-        }
-    }
-
-    /// Gives all of them back in one turn.
-    ///
-    /// - Throws: What has happened to those that could not be given back in peace.
-    nonisolated(nonsending) func release(_ states: [LeaseState]) async throws {
-        noteExpiry(of: states)
-        let held = states.filter { $0.beginRelease() }
-        var losses = states.compactMap(\.loss)
-        if !held.isEmpty {
-            let outcomes = await callAll(held, isCancellable: false) { $0.release($2, now: $3) }
-            for (state, outcome) in zip(held, outcomes) {
-                guard case .failed(let failure) = outcome else { continue }
-                losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], place: place))
-            }
-        }
-        guard let first = losses.first else { return }
-        throw LockError(first.code, first.message, sqlState: first.sqlState, keys: losses.flatMap(\.keys))
-    }
-
-    /// The handle went away without a release.
-    nonisolated func giveBackDropped(_ states: [LeaseState]) {
-        let held = states.filter { $0.beginRelease() }
-        logger.warning(
-            "a handle of several locks was dropped without release(); its locks are given back",
-            metadata: [LogKey.key: "\(held.map(\.key).names)"]
-        )
-        giveBack(held)
+        return LockSetHandle(acquisition.states, driver: driver)
     }
 }

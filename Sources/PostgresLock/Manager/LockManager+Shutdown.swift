@@ -1,5 +1,3 @@
-import LockCore
-
 extension LockManager {
     /// Ends the manager's work.
     ///
@@ -12,24 +10,6 @@ extension LockManager {
     ///
     /// - Parameter gracePeriod: Instead of ``Configuration/Timeouts/shutdownGrace``.
     public func shutdown(gracePeriod: Duration? = nil) async {
-        drive { $0.shutdown(now: $1) }
-        let grace = Task {
-            // A cancelled sleep ends the grace period early, which is what cancellation asks for.
-            try? await Task.sleep(for: (gracePeriod ?? configuration.timeouts.shutdownGrace).bounded)
-            drive { $0.terminate(now: $1) }
-        }
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                if engine.isTerminated {
-                    continuation.resume()
-                } else {
-                    terminationWaiters.append(continuation)
-                }
-            }
-        } onCancel: {
-            grace.cancel()
-        }
-        grace.cancel()
-        await logger.drain()
+        await driver.shutdown(gracePeriod: gracePeriod ?? configuration.timeouts.shutdownGrace)
     }
 }

@@ -16,7 +16,7 @@ struct LockSetAcquisition {
         var isRefused = false
     }
 
-    private let manager: LockManager
+    private let driver: LockDriver
     private var members: [Member]
     private var plan: LockSetPlan
     private let isNested: Bool
@@ -24,25 +24,25 @@ struct LockSetAcquisition {
     private let deadline: Instant?
 
     /// Refuses what makes no sense, and what could never end.
-    init(_ requests: [LockRequest], timeout: Duration?, manager: LockManager) throws {
-        try manager.requireSessions()
-        self.manager = manager
-        members = try Self.checked(requests.inOrder, timeout: timeout, manager: manager)
+    init(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws {
+        try driver.requireSessions()
+        self.driver = driver
+        members = try Self.checked(requests.inOrder, timeout: timeout, driver: driver)
         plan = LockSetPlan(count: members.count, mayWait: timeout != .zero)
         isNested = timeout == nil
         limit =
             timeout == .zero
-            ? manager.configuration.timeouts.unreachable
-            : timeout?.bounded ?? (EnclosingLock.isInside ? manager.configuration.timeouts.nested : nil)
-        deadline = limit.map { manager.now.advanced(by: $0) }
+            ? driver.configuration.timeouts.unreachable
+            : timeout?.bounded ?? (EnclosingLock.isInside ? driver.configuration.timeouts.nested : nil)
+        deadline = limit.map { driver.now.advanced(by: $0) }
     }
 
-    private static func checked(_ requests: [LockRequest], timeout: Duration?, manager: LockManager) throws -> [Member] {
+    private static func checked(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws -> [Member] {
         var members: [Member] = []
         var refusals: [LockError] = []
         for request in requests {
             do {
-                let enclosing = try manager.check(request.key, request.mode, timeout: timeout)
+                let enclosing = try driver.check(request.key, request.mode, timeout: timeout)
                 members.append(Member(request: request, enclosing: enclosing))
             } catch let error as LockError where error.code == .alreadyHeld {
                 refusals.append(error)
@@ -81,7 +81,7 @@ struct LockSetAcquisition {
                     await giveBack()
                     return .refused(keys)
                 case .complete:
-                    try manager.claim(states)
+                    try driver.claim(states)
                     return .complete
                 }
             }
@@ -101,7 +101,7 @@ struct LockSetAcquisition {
         let asked = wanted.map { LeaseState(key: $0.request.key, mode: $0.request.mode) }
         let released = behind.compactMap { members[$0].state }.filter { $0.beginRelease() }
         for index in behind { members[index].state = nil }
-        let outcomes = await manager.callAll(released + asked) { [deadline, count = released.count] engine, index, id, now in
+        let outcomes = await driver.callAll(released + asked) { [deadline, count = released.count] engine, index, id, now in
             guard index >= count else { return engine.release(id, now: now) }
             let member = wanted[index - count]
             let request = LockTable.Request(
@@ -137,7 +137,7 @@ struct LockSetAcquisition {
         // That one of them is taken says more than that another one is not known.
         guard let first = ends.first(where: { $0.outcome == .ended(.timedOut(nil)) }) ?? ends.first else { return }
         let keys = ends.filter { $0.outcome == first.outcome }.map(\.key)
-        throw manager.error(for: first.outcome, keys: keys, limit: limit, isNested: isNested)
+        throw driver.error(for: first.outcome, keys: keys, limit: limit, isNested: isNested)
     }
 
     /// Nothing of it is held any more, whatever became of it.
@@ -145,6 +145,6 @@ struct LockSetAcquisition {
         let held = states
         for index in members.indices { members[index].state = nil }
         // Whatever ends a release also ends the lock.
-        try? await manager.release(held)
+        try? await driver.release(held)
     }
 }

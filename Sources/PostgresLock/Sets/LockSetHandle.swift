@@ -5,8 +5,8 @@
 public struct LockSetHandle: ~Copyable, Sendable {
     private let owner: LeaseSetOwner
 
-    init(_ states: [LeaseState], manager: LockManager) {
-        owner = LeaseSetOwner(states, manager: manager)
+    init(_ states: [LeaseState], driver: LockDriver) {
+        owner = LeaseSetOwner(states, driver: driver)
     }
 
     /// What is locked: each key once, in the order in which the locks are taken.
@@ -33,18 +33,18 @@ public struct LockSetHandle: ~Copyable, Sendable {
 /// Gives the locks back when nobody can do it any more.
 private final class LeaseSetOwner: Sendable {
     let states: [LeaseState]
-    private let manager: LockManager
+    private let driver: LockDriver
 
-    init(_ states: [LeaseState], manager: LockManager) {
+    init(_ states: [LeaseState], driver: LockDriver) {
         self.states = states
-        self.manager = manager
+        self.driver = driver
     }
 
     func release() async throws {
-        try await manager.release(states)
+        try await driver.release(states)
     }
 
     deinit {
-        if states.contains(where: \.isOpen) { manager.giveBackDropped(states) }
+        if states.contains(where: \.isOpen) { driver.giveBackDropped(states) }
     }
 }

@@ -30,7 +30,7 @@ public struct LockTransaction: Sendable {
     ///   ``LockError/Code/connectionLost``; `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
-        try await loan.manager.run(sql, parameters, on: loan).affectedRows
+        try await loan.driver.run(sql, parameters, on: loan).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -43,7 +43,7 @@ public struct LockTransaction: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await loan.manager.run(sql, parameters, on: loan))
+        PostgresRows(result: try await loan.driver.run(sql, parameters, on: loan))
     }
 
     /// Takes a further lock, until the end of the transaction.
@@ -63,8 +63,8 @@ public struct LockTransaction: Sendable {
     ///   ``LockError/Code/deadlock``;
     ///   `CancellationError`.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        guard try await loan.manager.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
-            throw loan.manager.taken([key])
+        guard try await loan.driver.lock(key, mode, timeout: timeout, isTry: timeout == .zero, in: self) else {
+            throw loan.driver.taken([key])
         }
     }
 
@@ -76,6 +76,6 @@ public struct LockTransaction: Sendable {
     /// - Returns: Whether the lock was taken.
     /// - Throws: ``LockError`` if the server could not be asked; `CancellationError`.
     public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await loan.manager.lock(key, mode, timeout: nil, isTry: true, in: self)
+        try await loan.driver.lock(key, mode, timeout: nil, isTry: true, in: self)
     }
 }

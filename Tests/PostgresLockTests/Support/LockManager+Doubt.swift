@@ -4,13 +4,19 @@ import LockCore
 
 extension LockManager {
     /// What is held comes in doubt, as it does when the server has been silent for the lease. The sessions live.
-    func bringInDoubt() {
+    func bringInDoubt() async { await driver.bringInDoubt() }
+
+    /// By the clock nothing is certain any more, and the event loop has not noticed.
+    func expireProofs() async { await driver.expireProofs() }
+}
+
+extension LockDriver {
+    fileprivate func bringInDoubt() {
         let lease = configuration.lease ?? .zero
         drive { $0.advance(to: $1.advanced(by: lease)) }
     }
 
-    /// By the clock nothing is certain any more, and the event loop has not noticed.
-    func expireProofs() {
+    fileprivate func expireProofs() {
         for proof in proofs.values { proof.renew(Instant(nanoseconds: .min)) }
     }
 }

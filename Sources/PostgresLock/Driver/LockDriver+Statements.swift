@@ -2,7 +2,7 @@ import LibPQ
 import LockCore
 
 // What the body of a transaction or a session runs itself.
-extension LockManager {
+extension LockDriver {
     /// Runs the body's own SQL.
     ///
     /// - Parameter mayLock: Whether it may take locks, which are to be looked after.

@@ -17,7 +17,7 @@ final class ModeChange: PendingCall, @unchecked Sendable {
     }
 }
 
-extension LockManager {
+extension LockDriver {
     /// Takes a held lock in the other mode, if nobody else is in the way.
     ///
     /// - Returns: Whether it is in that mode now.

@@ -3,7 +3,7 @@ import LockCore
 import Logging
 
 // Carries out what the machine of a checked-out session decides.
-extension LockManager {
+extension LockDriver {
     /// Carries out one operation, until it has ended. Cancelling the task cancels what may be cancelled.
     ///
     /// - Parameters:
@@ -80,7 +80,7 @@ extension LockManager {
         case .givenUp(let failure):
             giveUp(state, failure)
         case .invariantBroken(let what):
-            logBroken(state.id, what)
+            logger.logBroken(state.id, what)
         }
     }
 
@@ -116,84 +116,5 @@ extension LockManager {
         )
         lose(state, failure)
         drive { $0.giveBack(state.id, isClean: false, now: $1) }
-    }
-
-    // MARK: Errors
-
-    /// What an operation has ended by, if not as it should.
-    ///
-    /// - Parameter keys: What it was about.
-    func error(
-        for outcome: CheckedOutSession.Outcome,
-        keys: [LockKey] = [],
-        limit: WaitLimit = .none,
-        on state: LentConnection
-    ) -> any Error {
-        switch outcome {
-        case .refused:
-            return taken(keys)
-        case .failed(let outcome):
-            return error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
-        case .atEnd:
-            return ended(state.scope)
-        case .unusable(.rollbackOnly):
-            return LockError(
-                .statementFailed,
-                """
-                The transaction is rolled back, not committed: the body of a ConnectionLock on it has thrown, and that error was not \
-                passed on. Pass it on, or turn the lock's rollsBackOnError off.
-                """,
-                sqlState: "25P02"
-            )
-        case .unusable(.aborted), .commitAnswered(tag: "ROLLBACK"):
-            return LockError(
-                .statementFailed,
-                """
-                The transaction is rolled back, not committed: one of its statements had failed, and that error was not passed on by the \
-                body.
-                """,
-                sqlState: "25P02"
-            )
-        case .endedBySQL(let failure):
-            return LockError(
-                .invalidArgument,
-                """
-                The transaction was ended by SQL, and its locks with it. Leave that to withTransaction(locking:): it commits when the \
-                body returns, and rolls back when the body throws.
-                """,
-                keys: state.heldKeys,
-                underlying: failure.map { LockError($0, keys: [], place: place) }
-            )
-        case .begunBySQL:
-            return LockError(
-                .invalidArgument,
-                """
-                In a session each statement is a transaction of its own, so the one that was begun was rolled back. Use \
-                withTransaction(locking:) for several statements in one.
-                """
-            )
-        case .commitAnswered(let tag):
-            return LockError(.statementFailed, "The server answered COMMIT by \(tag.isEmpty ? "nothing" : tag).")
-        case .commitUnknown(let loss):
-            return outcomeUnknown(loss, keys: state.lease.map { [$0.key] } ?? [])
-        case .unproven(let unproven, let failure):
-            return LockError(failure, keys: unproven.map(state.name), place: place)
-        case .done, .locked:
-            return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
-        }
-    }
-
-    private func outcomeUnknown(_ loss: Failure, keys: [LockKey]) -> LockError {
-        let reason =
-            loss.kind == .noAnswer
-            ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(place) was closed"
-            : "The connection to \(place) was lost during COMMIT (\(loss.message.clause))"
-        return LockError(
-            .commitOutcomeUnknown,
-            "\(reason): the transaction may or may not have been committed. Look at the data before doing it again.",
-            sqlState: loss.sqlState,
-            keys: keys,
-            underlying: LockError(loss, keys: keys, place: place)
-        )
     }
 }

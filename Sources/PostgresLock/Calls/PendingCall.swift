@@ -36,7 +36,7 @@ class PendingCall: @unchecked Sendable {
 
 // A task's memory for what it has on its stack comes in slabs of a kilobyte. What is below a wait is kept small, so that a
 // task that waits for a lock makes do with the first one: hence functions of their own for all that is not waiting.
-extension LockManager {
+extension LockDriver {
     /// Makes a call of the engine, and waits for its outcome, from wherever the caller is.
     ///
     /// If nobody else is at work on the loop, the call is made on the spot, on the calling thread, which spares two
@@ -59,9 +59,9 @@ extension LockManager {
     @inline(never)
     private nonisolated func enter(_ call: PendingCall, _ continuation: UnsafeContinuation<Engine.Outcome, Never>) {
         loop.enter {
-            self.assumeIsolated { manager in
+            self.assumeIsolated { driver in
                 guard let event = call.takeEvent() else { preconditionFailure("The call has not said what it asks for.") }
-                manager.begin(call, continuation, event.run)
+                driver.begin(call, continuation, event.run)
             }
         }
     }

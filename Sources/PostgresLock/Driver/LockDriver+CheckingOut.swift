@@ -1,10 +1,9 @@
 import LibPQ
 import LockCore
-import Logging
 
 // What transactions and sessions have in common: a connection that is lent to them, on which one statement runs after
 // the other.
-extension LockManager {
+extension LockDriver {
     /// Lends a connection, waiting for it if need be.
     ///
     /// - Parameters:
@@ -95,10 +94,6 @@ extension LockManager {
             throw ended(loan.scope)
         }
         return state
-    }
-
-    func ended(_ scope: CheckedOutSession.Scope) -> LockError {
-        LockError(.invalidArgument, "The \(scope.rawValue) has ended. Use it only inside the body that it was made for.")
     }
 
     // MARK: One after the other
@@ -221,22 +216,4 @@ extension LockManager {
         LeaseState.end([(state.ending, loss)] + inner)
         state.closeLine()
     }
-}
-
-extension LockManager {
-    /// Who waits in vain while holding other locks has to know which.
-    func naming(_ held: [LockKey], in error: any Error) -> any Error {
-        guard let error = error as? LockError, [.deadlock, .timedOut, .noAnswer].contains(error.code), !held.isEmpty else { return error }
-        return LockError(
-            error.code,
-            "\(error.message) Held meanwhile, and still: \(held.listed).",
-            sqlState: error.sqlState,
-            keys: error.keys + held,
-            underlying: error.underlying
-        )
-    }
-}
-
-extension [LockKey] {
-    var listed: String { map(\.description).joined(separator: ", ") }
 }

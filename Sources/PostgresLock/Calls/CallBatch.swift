@@ -37,7 +37,7 @@ final class CallBatch: @unchecked Sendable {
     }
 }
 
-extension LockManager {
+extension LockDriver {
     /// What a call of a batch asks the engine for; the first number is its index.
     typealias BatchEvent = @Sendable (inout Engine, Int, RequestID, Instant) -> Void
 

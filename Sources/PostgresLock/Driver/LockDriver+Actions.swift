@@ -1,0 +1,99 @@
+import LibPQ
+import LockCore
+
+// The one place that carries out what the engine decides, and tells it of what has happened.
+extension LockDriver {
+    func perform(_ action: Engine.Action) {
+        switch action {
+        case .resolve(let id, let outcome):
+            resolve(id, outcome)
+        case .lose(let id, let failure):
+            lose(id, failure)
+        case .endLoan(let id, let failure):
+            if let state = lent.removeValue(forKey: id) { lose(state, failure) } else { lostLoans[id] = failure }
+        case .renew(let id, let until):
+            proofs[id]?.renew(until)
+        case .survey:
+            transport.survey()
+        case .fence(let id, let position, let index):
+            transport.note(position)
+            (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)
+        case .suspect(_, let requests, let failure):
+            suspect(requests, failure)
+        case .connect(let id, _):
+            transport.open(id)
+        case .submit(let id, .statement(let call)):
+            guard let call = calls[call] as? StatementsCall, let scope = lent[id]?.scope else { break }
+            transport.submit(call.submission, in: scope, body: call.body, of: call.id, on: id)
+        case .submit(let id, let work):
+            transport.submit(work, on: id)
+        case .convert(let id, let role):
+            transport.convert(id, to: role)
+        case .cancelOutOfBand(let id):
+            transport.cancelOutOfBand(id)
+        case .close(let id):
+            (sessions[id], proofs[id]) = (nil, nil)
+            transport.close(id)
+        case .terminated:
+            noteTermination()
+        case .log(let event):
+            note(event)
+        }
+    }
+
+    private func lose(_ id: RequestID, _ failure: Failure) {
+        guard let lease = calls.remove(id) as? LeaseState else { return }
+        lease.end(lossError(failure, key: lease.key))
+    }
+
+    /// They are told, but the locks are still theirs to release: the session may live.
+    private func suspect(_ requests: [RequestID], _ failure: Failure) {
+        LeaseState.end(
+            requests.compactMap { id in (calls[id] as? LeaseState).map { ($0, lossError(failure, key: $0.key)) } },
+            isSuspicion: true
+        )
+    }
+
+    private func note(_ event: Engine.Event) {
+        switch event {
+        case .connectionLost(let id, _, let failure) where [.noAnswer, .suspect].contains(failure.kind): transport.noteSilence(of: id)
+        case .overdue(let id): transport.noteSilence(of: id)
+        case .provedAfterError(let held?): noteProof(held: held)
+        case .waitRenewed: renewedWaits += 1
+        default: break
+        }
+        logger.log(event)
+    }
+
+    // MARK: Events
+
+    func handle(_ event: TransportEvent) {
+        switch event {
+        case .opening(let id, let limit, let failure):
+            drive { engine, now in
+                guard let failure else { return engine.connecting(id, until: limit.map { now.advanced(by: $0) }) }
+                engine.connecting(id, until: limit.map { now.advanced(by: $0) }, orElse: failure)
+            }
+        case .opened(let id, let facts):
+            sessions[id] = facts
+            place = facts.place
+            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
+            drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
+        case .notOpened(let id, let failure):
+            drive { $0.connectFailed(id, failure, now: $1) }
+        case .answered(let id, let answer):
+            drive { $0.answered(id, answer, now: $1) }
+        case .replied(let call, let id, let replies, let body, let isLast):
+            let call = calls[call] as? StatementsCall
+            call?.replies += replies
+            if let body { call?.result = body }
+            if isLast { drive { $0.answered(id, .done, now: $1) } }
+        case .lost(let id, let failure):
+            drive { $0.lost(id, failure, now: $1) }
+        case .cancelledOutOfBand(let id):
+            drive { $0.cancelledOutOfBand(id, now: $1) }
+        case .ended(let id):
+            drive { engine, _ in engine.ended(id) }
+        }
+    }
+}

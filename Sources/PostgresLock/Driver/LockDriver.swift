@@ -1,0 +1,150 @@
+import LibPQ
+import LockCore
+
+/// Carries out what the engine decides: for all calls of one ``LockManager``, on one event loop, over one transport.
+///
+/// The engine is told of each event by ``drive(_:)`` and decides without any I/O; what it wants done comes out as actions, which are
+/// performed in their order before the event's caller goes on. What all events of a turn of the loop want sent goes out at the turn's end.
+///
+/// It lives for as long as its manager, a handle or a scope does; then its connections are closed. It runs on the loop, so whatever is
+/// isolated to it may be called from the loop without waiting.
+actor LockDriver {
+    nonisolated let configuration: LockManager.Configuration
+    nonisolated let loop = EventLoop(label: "pglock.loop")
+    nonisolated let logger: LogRelay
+    let transport: any LockTransport
+
+    var engine: Engine
+    /// The sessions that are open.
+    var sessions: [ConnectionID: SessionFacts] = [:]
+    /// Where the server ends sessions that are silent for the lease.
+    var proofs: [ConnectionID: ProofOfLife] = [:]
+    var calls = CallTable()
+    /// Those calls that are waited for together with others.
+    var batchedCalls: [RequestID: CallBatch.Place] = [:]
+    var lent: [ConnectionID: LentConnection] = [:]
+    /// Connections that were lost before the task came to run that they were lent to, and why.
+    var lostLoans: [ConnectionID: Failure] = [:]
+    private var terminationWaiters: [CheckedContinuation<Void, Never>] = []
+    private var placesInLine = 0
+    private nonisolated let database = Locked("the server")
+
+    private var timer: LoopTimer?
+    /// The time that this turn of the loop goes by.
+    private var turnTime: Instant?
+
+    /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
+    private(set) var provedAfterError = (held: 0, notHeld: 0)
+    /// How many waits were ended and begun anew, because they held up others.
+    var renewedWaits = 0
+
+    /// - Parameter configuration: One that is valid, with its durations bounded.
+    init(_ configuration: LockManager.Configuration, logger: LogRelay) {
+        self.configuration = configuration
+        self.logger = logger
+        transport = LibPQTransport(configuration, on: loop, logger: logger)
+        engine = Engine(configuration: configuration.engine)
+        transport.onEvent = { [weak self] event in
+            self?.assumeIsolated { $0.handle(event) }
+        }
+        loop.onBurstEnd { [weak self] in
+            self?.assumeIsolated { $0.endTurn() }
+        }
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    nonisolated var now: Instant { MonotonicTime.now }
+
+    /// The database, for messages.
+    nonisolated var place: String {
+        get { database.withLock { $0 } }
+        set { database.withLock { $0 = newValue } }
+    }
+
+    // MARK: One turn
+
+    /// Tells the engine of an event, then does what it decides.
+    func drive(_ event: (inout Engine, Instant) -> Void) {
+        let time = turnTime ?? now
+        turnTime = time
+        engine.handle(now: time, event)
+        performActions()
+    }
+
+    /// What has come together in one turn of the loop goes out.
+    private func endTurn() {
+        let time = turnTime ?? now
+        defer { turnTime = nil }
+        let end = engine.endTurn(now: time)
+        performActions()
+        if let wake = end.wake { arm(at: wake, now: time) }
+        transport.flush(loneSession: end.loneConnection)
+    }
+
+    private func performActions() {
+        while let action = engine.nextAction() {
+            perform(action)
+        }
+    }
+
+    private func arm(at wake: Instant, now: Instant) {
+        let timer =
+            self.timer
+            ?? LoopTimer(on: loop) { [weak self] in
+                self?.assumeIsolated { driver in
+                    driver.timer?.hasFired()
+                    driver.drive { $0.advance(to: $1) }
+                }
+            }
+        self.timer = timer
+        timer.arm(at: wake.nanoseconds, now: now.nanoseconds)
+    }
+
+    // MARK: Shutdown
+
+    /// Returns when all connections are closed. Cancelling the task ends the grace period at once.
+    func shutdown(gracePeriod: Duration) async {
+        drive { $0.shutdown(now: $1) }
+        let grace = Task {
+            // A cancelled sleep ends the grace period early, which is what cancellation asks for.
+            try? await Task.sleep(for: gracePeriod.bounded)
+            drive { $0.terminate(now: $1) }
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if engine.isTerminated {
+                    continuation.resume()
+                } else {
+                    terminationWaiters.append(continuation)
+                }
+            }
+        } onCancel: {
+            grace.cancel()
+        }
+        grace.cancel()
+        await logger.drain()
+    }
+
+    func noteTermination() {
+        timer = nil
+        for waiter in terminationWaiters { waiter.resume() }
+        terminationWaiters = []
+    }
+
+    // MARK: What is counted
+
+    /// Identifies a call that waits for its turn on a checked-out session.
+    func makePlaceInLine() -> Int {
+        placesInLine += 1
+        return placesInLine
+    }
+
+    func noteProof(held: Bool) {
+        if held {
+            provedAfterError.held += 1
+        } else {
+            provedAfterError.notHeld += 1
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import LockCore
+import Logging
+
+extension LogRelay {
+    /// What the engine reports, and an operator may want to know.
+    func log(_ event: Engine.Event) {
+        switch event {
+        case .connectFailed(let role, let failure, let pause):
+            info(
+                "connecting failed",
+                metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause)"].adding(failure.message, failure.sqlState)
+            )
+        case .connectionLost(let id, let role, let failure):
+            warning(
+                "connection lost",
+                metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
+            )
+        case .overdue(let id):
+            info(
+                "a session does not answer; what is asked next goes over another one",
+                metadata: [LogKey.connection: "\(id.rawValue)"]
+            )
+        case .provedAfterError(let held):
+            debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held.map(\.description) ?? "unknown")"])
+        case .hiddenActivity(let id):
+            warning(
+                """
+                the server does not show what a session does: statements that run for longer than the lease can't keep their locks, \
+                and waits whose answer a network swallows are not noticed; use one role, or one with pg_read_all_stats, and leave \
+                track_activities on
+                """,
+                metadata: [LogKey.connection: "\(id.rawValue)"]
+            )
+        case .waitRenewed(let id):
+            debug("a wait that holds up others on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
+        case .invariantBroken(let id, let what):
+            logBroken(id, what)
+        case .keyBroken(let key, let what):
+            critical(
+                "a fault of the lock library; the lock is given up, and with it the session that holds it",
+                metadata: [LogKey.key: "\(key)", LogKey.reason: "\(what)"]
+            )
+        case .unexpectedAnswer(let id):
+            error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
+        }
+    }
+
+    func logBroken(_ id: ConnectionID, _ what: String) {
+        critical(
+            "a fault of the lock library; the session is given up, and its locks are lost",
+            metadata: [LogKey.connection: "\(id.rawValue)", LogKey.reason: "\(what)"]
+        )
+    }
+}
