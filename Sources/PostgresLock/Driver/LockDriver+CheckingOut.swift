@@ -27,7 +27,9 @@ extension LockDriver {
             // It can be lost again before this task comes to run.
             if let loss = lostLoans.removeValue(forKey: connection) { throw LockError(loss, keys: keys, place: place) }
             guard let facts = sessions[connection] else { throw LockError(.gone, keys: keys, place: place) }
-            let state = checkedOut(connection, facts, for: scope, lease)
+            let first = lease.map { ($0.key.advisory, $0.mode.core) }
+            let session = CheckedOutSession(scope, first: first, configuration.checkedOut(for: scope, facts))
+            let state = LentConnection(id: connection, session, lease: lease)
             lent[connection] = state
             state.ending.proof = proofs[connection]
             return state
@@ -54,27 +56,6 @@ extension LockDriver {
         default:
             throw error(for: outcome, keys: keys, limit: limit.duration, isNested: limit.isDefault)
         }
-    }
-
-    private func checkedOut(
-        _ connection: ConnectionID,
-        _ facts: SessionFacts,
-        for scope: CheckedOutSession.Scope,
-        _ lease: LeaseState?
-    ) -> LentConnection {
-        var settings = CheckedOutSession.Settings()
-        settings.isLeased = configuration.sessionLease != nil
-        settings.answerLimit = configuration.answerLimit
-        settings.commitLimit = configuration.timeouts.commit
-        settings.isFencing = configuration.fencingTokens && scope == .session
-        settings.hasSettings = !configuration.transactionsOnly
-        settings.hasRoleSettings = facts.hasRoleSettings
-        settings.mayDefer = facts.mayDefer
-        return LentConnection(
-            id: connection,
-            CheckedOutSession(scope, first: lease.map { ($0.key.advisory, $0.mode.core) }, settings),
-            lease: lease
-        )
     }
 
     /// The scope has ended. A connection that is not as good as new is closed, which makes the server clean up.

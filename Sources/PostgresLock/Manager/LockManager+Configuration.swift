@@ -274,4 +274,17 @@ extension LockManager.Configuration {
         engine.seed = UInt64.random(in: .min ... .max)
         return engine
     }
+
+    /// What the machine of a session that is checked out has to know.
+    func checkedOut(for scope: CheckedOutSession.Scope, _ facts: SessionFacts) -> CheckedOutSession.Settings {
+        var settings = CheckedOutSession.Settings()
+        settings.isLeased = sessionLease != nil
+        settings.answerLimit = answerLimit
+        settings.commitLimit = timeouts.commit
+        settings.isFencing = fencingTokens && scope == .session
+        settings.hasSettings = !transactionsOnly
+        settings.hasRoleSettings = facts.hasRoleSettings
+        settings.mayDefer = facts.mayDefer
+        return settings
+    }
 }

@@ -1,0 +1,179 @@
+import LibPQ
+import Testing
+
+@testable import LockCore
+@testable import PostgresLock
+
+@Suite("What a manager's configuration comes to")
+struct ConfigurationTests {
+    /// Every value is another one, and none is a default.
+    private static func configuration(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) -> LockManager.Configuration {
+        var configuration = LockManager.Configuration(url: "host=db")
+        configuration.pool.maximumConnections = 21
+        configuration.pool.maximumCarriers = 4
+        configuration.pool.idleTimeout = .seconds(22)
+        configuration.timeouts.connect = .seconds(11)
+        configuration.timeouts.unreachable = .seconds(12)
+        configuration.timeouts.response = .seconds(13)
+        configuration.timeouts.nested = .seconds(14)
+        configuration.timeouts.commit = .seconds(15)
+        configuration.timeouts.shutdownGrace = .seconds(16)
+        configuration.handOn.maximumCount = 17
+        configuration.handOn.maximumDuration = .milliseconds(18)
+        configuration.lease = .seconds(3)
+        configuration.applicationName = "test"
+        configuration.fencingTokens = true
+        configuration.capacity = .keys(19)
+        configuration.lookInterval = .seconds(23)
+        configuration.longWait = .seconds(24)
+        configuration.oldestSnapshot = 25
+        configure(&configuration)
+        return configuration
+    }
+
+    private static func fields(_ value: Any) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: Mirror(reflecting: value).children.map { ($0.label ?? "", String(describing: $0.value)) })
+    }
+
+    /// The names of the fields that have their defaults.
+    private static func defaults<Value>(of value: Value, _ initial: Value) -> Set<String> {
+        let initial = fields(initial)
+        return Set(fields(value).filter { initial[$0.key] == $0.value }.keys)
+    }
+
+    @Test("each value reaches the engine, which keeps its own figures for what can't be configured")
+    func engine() {
+        let engine = Self.configuration().engine
+        #expect(engine.maximumConnections == 21)
+        #expect(engine.maximumCarriers == 4)
+        #expect(engine.idleTimeout == .seconds(22))
+        #expect(engine.connectPatience == .seconds(12))
+        #expect(engine.responseTimeout == .seconds(13))
+        #expect(engine.handOn == HandOnLimit(count: 17, duration: .milliseconds(18)))
+        #expect(engine.lease == .seconds(3))
+        #expect(engine.heartbeatInterval == .seconds(1))
+        #expect(engine.overdueAfter == .seconds(1))
+        #expect(engine.surveyInterval == .seconds(3))
+        #expect(engine.isFencing)
+        #expect(engine.capacity == .keys(19))
+        #expect(engine.asksOverOtherSessions)
+        #expect(engine.lookInterval == .seconds(23))
+        #expect(engine.longWait == .seconds(24))
+        #expect(engine.oldestSnapshot == 25)
+        #expect(engine.answerLimit == .seconds(3))
+        // A field that is new belongs above, or here.
+        let own: Set = ["asksOverOtherSessions", "batchSize", "burstThreshold", "pollSize", "longestWait", "mostDoublings"]
+        #expect(Self.defaults(of: engine, Engine.Configuration()) == own)
+    }
+
+    @Test("managers draw different random numbers")
+    func seeds() {
+        #expect(Set((0..<8).map { _ in Self.configuration().engine.seed }).count == 8)
+    }
+
+    @Test("without a lease, answers are waited for as long as the response timeout, and servers are surveyed all the same")
+    func noLease() {
+        let configuration = Self.configuration { $0.lease = nil }
+        #expect(configuration.engine.lease == nil)
+        #expect(configuration.engine.answerLimit == .seconds(13))
+        #expect(configuration.engine.heartbeatInterval == Engine.Configuration().heartbeatInterval)
+        #expect(configuration.engine.overdueAfter == Engine.Configuration().overdueAfter)
+        #expect(configuration.engine.surveyInterval == .seconds(30))
+        let settings = configuration.checkedOut(for: .session, SessionFacts())
+        #expect(!settings.isLeased)
+        #expect(settings.answerLimit == .seconds(13))
+        #expect(configuration.parameters().silenceLimit == nil)
+    }
+
+    @Test("for transactions alone, sessions have no lease, and nothing is asked about them over other sessions")
+    func transactionsOnly() {
+        let configuration = Self.configuration { $0.transactionsOnly = true }
+        #expect(configuration.engine.lease == nil)
+        #expect(configuration.engine.heartbeatInterval == Engine.Configuration().heartbeatInterval)
+        #expect(configuration.engine.overdueAfter == Engine.Configuration().overdueAfter)
+        #expect(configuration.engine.surveyInterval == .seconds(3))
+        #expect(!configuration.engine.asksOverOtherSessions)
+        #expect(configuration.engine.lookInterval == nil)
+        let settings = configuration.checkedOut(for: .transaction, SessionFacts())
+        #expect(!settings.isLeased)
+        #expect(!settings.hasSettings)
+        #expect(settings.answerLimit == .seconds(13))
+        #expect(configuration.sessionSettings.generalInTransaction.contains("('idle_in_transaction_session_timeout', '0')"))
+    }
+
+    @Test("an answer on a checked-out session is waited for no longer than the lease, nor than the response timeout")
+    func answers() {
+        for (lease, response, limit) in [(3, 13, 3), (13, 3, 3), (7, 7, 7)] {
+            let configuration = Self.configuration {
+                $0.lease = .seconds(lease)
+                $0.timeouts.response = .seconds(response)
+            }
+            for scope in [CheckedOutSession.Scope.session, .transaction] {
+                #expect(configuration.checkedOut(for: scope, SessionFacts()).answerLimit == .seconds(limit))
+            }
+            #expect(configuration.engine.answerLimit == .seconds(limit), "the engine's sessions have the same limit")
+        }
+    }
+
+    @Test("each value that a checked-out session goes by reaches it, and so does what its role has")
+    func checkedOut() {
+        let facts = SessionFacts(hasRoleSettings: true, mayDefer: true)
+        let settings = Self.configuration().checkedOut(for: .session, facts)
+        #expect(settings.isLeased)
+        #expect(settings.commitLimit == .seconds(15))
+        #expect(settings.isFencing)
+        #expect(settings.hasSettings)
+        #expect(settings.hasRoleSettings)
+        #expect(settings.mayDefer)
+        #expect(Self.defaults(of: settings, CheckedOutSession.Settings()) == ["hasSettings"])
+        let own = Self.configuration { $0.transactionsOnly = true }.checkedOut(for: .transaction, SessionFacts())
+        #expect(!own.hasRoleSettings)
+        #expect(!own.mayDefer)
+        #expect(!Self.configuration().checkedOut(for: .transaction, facts).isFencing, "a transaction's locks have no tokens")
+        #expect(!Self.configuration { $0.fencingTokens = false }.checkedOut(for: .session, facts).isFencing)
+    }
+
+    @Test("the lease is what the system and the server are told of silence, and credentials win over the connection string")
+    func connecting() {
+        let configuration = Self.configuration()
+        let parameters = configuration.parameters(.init(user: "u", password: "p"))
+        #expect(parameters.string == "host=db")
+        #expect(parameters.applicationName == "test")
+        #expect(parameters.user == "u")
+        #expect(parameters.password == "p")
+        #expect(parameters.silenceLimit == .seconds(3))
+        for name in ["idle_session_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout"] {
+            #expect(configuration.sessionSettings.general.contains("('\(name)', '3000')"))
+        }
+    }
+
+    @Test("calls inside others, and those that wait for no others, have limits of their own")
+    func limits() async throws {
+        let driver = try LockManager(configuration: Self.configuration()).driver
+        #expect(await driver.tryLimit.duration == .seconds(12))
+        #expect(await driver.waitLimit(nil, isNested: true).duration == .seconds(14))
+        #expect(await driver.waitLimit(nil, isNested: false).duration == nil)
+        #expect(await driver.waitLimit(.seconds(1), isNested: true).duration == .seconds(1))
+        #expect(await driver.waitLimit(nil, isNested: true).isDefault)
+        #expect(await !driver.waitLimit(.seconds(1), isNested: true).isDefault)
+    }
+
+    @Test("a duration of more than a century counts as one")
+    func bounds() {
+        let long = Duration.seconds(Int64.max)
+        let bounded = Self.configuration {
+            $0.pool.idleTimeout = long
+            $0.timeouts = .init()
+            $0.timeouts.connect = long
+            $0.timeouts.unreachable = long
+            $0.timeouts.response = long
+            $0.timeouts.nested = long
+            $0.timeouts.commit = long
+            $0.timeouts.shutdownGrace = long
+            $0.handOn.maximumDuration = long
+        }.bounded
+        #expect(bounded.pool.idleTimeout == .century)
+        #expect(bounded.handOn.maximumDuration == .century)
+        #expect(Set(Self.fields(bounded.timeouts).values) == [String(describing: Duration.century)])
+    }
+}
