@@ -1,0 +1,55 @@
+import LockCore
+import Logging
+import Testing
+
+@testable import PostgresLock
+
+@Suite("What is logged of the engine's events")
+struct LogLineTests {
+    private static func lines(_ events: Engine.Event...) async throws -> [LogRecorder.Line] {
+        let recorder = LogRecorder()
+        let locks = try LockManager(configuration: .init(), logger: recorder.logger)
+        for event in events { await locks.driver.perform(.log(event)) }
+        await locks.driver.logger.drain(within: .seconds(60))
+        return recorder.lines.all
+    }
+
+    @Test("a broken invariant is critical, and names its session or its key, and what was wrong")
+    func faults() async throws {
+        let lines = try await Self.lines(
+            .invariantBroken(ConnectionID(7), "it holds too few locks"),
+            .keyBroken(AdvisoryKey(42), "it has holders without a lock")
+        )
+        #expect(lines.map(\.level) == [.critical, .critical])
+        #expect(lines.allSatisfy { $0.message.hasPrefix("a fault of the lock library") })
+        #expect(lines.first?.metadata == ["pglock.connection": "7", "pglock.reason": "it holds too few locks"])
+        #expect(lines.last?.metadata == ["pglock.key": "42", "pglock.reason": "it has holders without a lock"])
+    }
+
+    @Test("what a service should look into is a warning or an error, and says which session it is, and why")
+    func trouble() async throws {
+        let id = ConnectionID(7)
+        let failure = Failure(.connectionLost, "It is gone.", sqlState: "57P01")
+        let lines = try await Self.lines(.connectionLost(id, .carrier, failure), .hiddenActivity(id), .unexpectedAnswer(id))
+        #expect(lines.map(\.level) == [.warning, .warning, .error])
+        #expect(lines.allSatisfy { $0.metadata["pglock.connection"] == "7" })
+        #expect(lines.first?.metadata["pglock.role"] == "carrier")
+        #expect(lines.first?.metadata["pglock.reason"] == "It is gone.")
+        #expect(lines.first?.metadata["db.response.status_code"] == "57P01")
+    }
+
+    @Test("what the manager puts up with by itself is no louder than info")
+    func routine() async throws {
+        let id = ConnectionID(7)
+        let lines = try await Self.lines(
+            .connectFailed(.carrier, Failure(.unreachable, "No route to host"), nextAttemptIn: .seconds(1)),
+            .overdue(id),
+            .provedAfterError(held: nil),
+            .waitRenewed(id)
+        )
+        #expect(lines.map(\.level) == [.info, .info, .debug, .debug])
+        #expect(lines.first?.metadata["pglock.reason"] == "No route to host.")
+        #expect(lines.first?.metadata["pglock.retry_in"] == "1.0 seconds")
+        #expect(lines.first?.metadata["db.response.status_code"] == nil)
+    }
+}
