@@ -258,7 +258,12 @@ struct ConnectingTests {
                 $0.url = Self.url([server, database.server], database.name)
                 if !attributes.isEmpty { $0.url? += " target_session_attrs=\(attributes)" }
             }
-            try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+            try await locks.withLock("a", timeout: .seconds(20)) { lock in
+                #expect(lock.isHeld)
+                // A standby grants advisory locks, too, which exclude no session of the primary's.
+                let onPrimary = try await database.locks()
+                #expect(onPrimary == 1)
+            }
             await locks.shutdown()
         }
     }

@@ -101,7 +101,8 @@ struct FailoverTests {
             let held = try await locks.acquire("a", timeout: .seconds(20))
             let lease = held.lease
             try await other.query("SELECT pg_promote()")
-            let loss = await lease.waitForEnd()
+            try await database.eventually("the lock is lost") { lease.loss != nil }
+            let loss = lease.loss
             #expect(loss?.code == .lockLost)
             #expect(loss?.message.contains("promoted (timeline 2)") == true, "\(String(describing: loss))")
             // The one that was replaced comes first, and lives.

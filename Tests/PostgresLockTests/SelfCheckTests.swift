@@ -124,7 +124,8 @@ struct SelfCheckTests {
             let socket = "\(database.server.socketDirectory)/.s.PGSQL.\(database.server.port)"
             try FileManager.default.moveItem(atPath: socket, toPath: socket + ".hidden")
             try await locks.withTransaction { _ in }
-            let loss = await lease.waitForEnd()
+            try await database.eventually("the lock is lost") { lease.loss != nil }
+            let loss = lease.loss
             #expect(loss?.code == .lockLost)
             #expect(loss?.message.contains("promoted (timeline 2)") == true)
             try await locks.withLock("a") { lock in #expect(lock.isHeld) }
