@@ -133,6 +133,24 @@ struct RunLockTests {
         #expect(try await late.finish().output == "ran\n")
     }
 
+    @Test("inside the first one, the same key in another database is waited for like any other")
+    func nestedElsewhere() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let elsewhere = server.server.connectionURL(database: "template1")
+        let holder = try LaunchedPglock(["run", "--url", elsewhere, name, "sh", "-c", "echo up; exec sleep 600"])
+        try await holder.waitForOutput("up")
+        let inner = [LaunchedPglock.path, "run", "--url", elsewhere, name, "echo", "ran"]
+        let nested = try LaunchedPglock(["run", name] + inner, url: server.url)
+        // A refusal would end it.
+        try await eventually { try await server.waiters(for: name) == 1 || nested.error.contains("PGLOCK_KEYS") }
+        holder.process.signal(SIGTERM)
+        #expect(try await holder.finish().status == .exited(143))
+        let result = try await nested.finish()
+        #expect(result.status == .exited(0))
+        #expect(result.output == "ran\n", "\(result.error)")
+    }
+
     @Test("the numbers exclude the names that stand for them")
     func numbers() async throws {
         let server = try await SharedServer.get()

@@ -1,0 +1,53 @@
+import Foundation
+import LibPQ
+import PostgresLock
+import Testing
+
+@testable import pglock
+
+@Suite("The locks that a pglock run holds around another one")
+struct EnclosingRunsTests {
+    private static let outer = "host=db hostaddr=10.0.0.1 port=5433 dbname=app user=u"
+
+    private static func runs(_ string: String, entries: String? = nil) -> EnclosingRuns {
+        EnclosingRuns(ConnectionParameters(string: string, applicationName: "test"), entries: entries)
+    }
+
+    @Test("are known by the key and the database, whoever the user is")
+    func sameDatabase() {
+        let entries = Self.runs(Self.outer).adding("a")
+        #expect(Self.runs(Self.outer, entries: entries).hold("a"))
+        #expect(!Self.runs(Self.outer, entries: entries).hold("b"))
+        #expect(!Self.runs(Self.outer).hold("a"))
+        #expect(Self.runs("postgres://v:secret@db:5433/app?hostaddr=10.0.0.1", entries: entries).hold("a"))
+        // All of them count, not the innermost alone.
+        let further = Self.runs(Self.outer, entries: entries).adding("b")
+        for key in ["a", "b"] as [LockKey] { #expect(Self.runs(Self.outer, entries: further).hold(key)) }
+    }
+
+    @Test(
+        "are others in another database, on another server, and at another address",
+        arguments: [("db ", "other "), ("10.0.0.1", "10.0.0.2"), ("5433", "5434"), ("dbname=app", "dbname=other")]
+    )
+    func otherDatabase(this: String, that: String) {
+        let other = Self.outer.replacing(this, with: that)
+        #expect(other != Self.outer)
+        #expect(!Self.runs(other, entries: Self.runs(Self.outer).adding("a")).hold("a"))
+    }
+
+    @Test("are others for another user where the user names the database")
+    func user() {
+        let entries = Self.runs("host=db user=u").adding("a")
+        #expect(Self.runs("host=db user=u", entries: entries).hold("a"))
+        #expect(!Self.runs("host=db user=v", entries: entries).hold("a"))
+    }
+
+    @Test("are of no account once their process is none that this one comes from")
+    func orphaned() {
+        let entry = Self.runs(Self.outer).adding("a")
+        let head = entry.prefix { $0 != "@" }
+        let mark = entry.dropFirst(head.count + 1).prefix { $0 != "@" }
+        #expect(Self.runs(Self.outer, entries: "\(head)@\(mark)@\(getppid())").hold("a"), "this process comes from that one")
+        for process in ["", "0", "x", "\(Int32.max)"] { #expect(!Self.runs(Self.outer, entries: "\(head)@\(mark)@\(process)").hold("a")) }
+    }
+}
