@@ -34,4 +34,89 @@ struct GroundTests {
         #expect(ground.flushed == [1: 100, 2: 50])
         #expect(throws: ConnectionFailure.self) { try ground.admit(Self.identity(200), seenBefore: ground.flushed) }
     }
+
+    // MARK: Other servers
+
+    private static func server(_ system: String?, _ timeline: UInt32) -> ServerIdentity {
+        ServerIdentity(system: system, timeline: timeline)
+    }
+
+    private static let another = ConnectionFailure(.anotherServer, "")
+    private static let standby = ConnectionFailure(.standby, "")
+
+    @Test("a server that was only seen is remembered if it is of the known cluster, and one from before it is refused from then on")
+    func seen() throws {
+        let ground = Ground(forgetAfter: .seconds(1))
+        #expect(!ground.noteSeen(Self.server("1", 9)), "none is known to compare it with")
+        #expect(!ground.isProved)
+        try ground.admit(Self.server("1", 2), seenBefore: [:])
+        #expect(ground.isProved)
+        #expect(!ground.noteSeen(Self.server("2", 9)))
+        #expect(!ground.noteSeen(Self.server("1", 1)))
+        #expect(ground.known?.timeline == 2)
+        #expect(ground.noteSeen(Self.server("1", 3)))
+        #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("1", 2), seenBefore: [:]) }
+        try ground.admit(Self.server("1", 3), seenBefore: [:])
+    }
+
+    @Test("a timeline that no server has any more is forgotten, once, for the highest of the primaries that there are")
+    func forgotten() throws {
+        let ground = Ground(forgetAfter: .zero)
+        try ground.admit(Self.server("1", 5), seenBefore: [:])
+        for timeline in [2, 3, 1] as [UInt32] {
+            #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("1", timeline), seenBefore: [:]) }
+        }
+        ground.noteExhausted([Self.another, Self.standby])
+        #expect(ground.known == Self.server("1", 3))
+        #expect(ground.takeForgotten() == 5)
+        #expect(ground.takeForgotten() == nil, "it is told once")
+        #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("1", 2), seenBefore: [:]) }
+        #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("2", 3), seenBefore: [:]) }
+        try ground.admit(Self.server("1", 3), seenBefore: [:])
+    }
+
+    @Test("a timeline is not forgotten before it has been away for long enough")
+    func tooSoon() throws {
+        let ground = Ground(forgetAfter: .seconds(3600))
+        try ground.admit(Self.server("1", 2), seenBefore: [:])
+        for _ in 0..<3 {
+            #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("1", 1), seenBefore: [:]) }
+            ground.noteExhausted([Self.another])
+        }
+        #expect(ground.known?.timeline == 2)
+        #expect(ground.takeForgotten() == nil)
+    }
+
+    @Test("a timeline is not forgotten while a host is silent, or refuses, which may be the one that has it")
+    func silentHost() throws {
+        let ground = Ground(forgetAfter: .zero)
+        try ground.admit(Self.server("1", 2), seenBefore: [:])
+        for kind in [ConnectionFailure.Kind.unreachable, .tooManyConnections, .authentication] {
+            #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("1", 1), seenBefore: [:]) }
+            ground.noteExhausted([Self.another, ConnectionFailure(kind, "")])
+            #expect(ground.known?.timeline == 2)
+        }
+        // What was seen in an earlier round says nothing of this one.
+        ground.noteExhausted([Self.standby, Self.standby])
+        #expect(ground.known?.timeline == 2)
+    }
+
+    @Test("no timeline is forgotten for a server of another cluster")
+    func otherCluster() throws {
+        let ground = Ground(forgetAfter: .zero)
+        try ground.admit(Self.server("1", 2), seenBefore: [:])
+        #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("2", 1), seenBefore: [:]) }
+        ground.noteExhausted([Self.another])
+        #expect(ground.known == Self.server("1", 2))
+    }
+
+    @Test("a server that is admitted meanwhile ends the time for which a timeline has been away")
+    func backAgain() throws {
+        let ground = Ground(forgetAfter: .zero)
+        try ground.admit(Self.server("1", 2), seenBefore: [:])
+        #expect(throws: ConnectionFailure.self) { try ground.admit(Self.server("1", 1), seenBefore: [:]) }
+        try ground.admit(Self.server("1", 2), seenBefore: [:])
+        ground.noteExhausted([Self.standby])
+        #expect(ground.known?.timeline == 2)
+    }
 }

@@ -1,0 +1,94 @@
+import Testing
+
+@testable import LibPQ
+
+@Suite("Why a connection was not made")
+struct ConnectionFailureTests {
+    private static func line(_ state: String, _ text: String) -> String {
+        """
+        connection to server at "10.0.0.1", port 5432 failed: FATAL:  \(state): \(text)
+        LOCATION:  auth_failed, auth.c:326
+
+        """
+    }
+
+    private static let refused = "connection to server at \"10.0.0.2\", port 5432 failed: Connection refused\n"
+
+    @Test("is told by the server's code, which is not in the text, nor is the place in the server's source")
+    func code() {
+        let failure = ConnectionFailure(connecting: Self.line("28P01", "password authentication failed for user \"u\""))
+        #expect(failure.kind == .authentication)
+        #expect(failure.sqlState == "28P01")
+        #expect(
+            failure.message
+                == "connection to server at \"10.0.0.1\", port 5432 failed: FATAL: password authentication failed for user \"u\"."
+        )
+    }
+
+    @Test(
+        "is for good only for a few of the server's codes",
+        arguments: [
+            ("28P01", .authentication), ("28000", .authentication), ("3D000", .refused), ("42501", .refused), ("0LP01", .refused),
+            ("53300", .tooManyConnections), ("57P03", .unreachable), ("53200", .unreachable),
+        ] as [(String, ConnectionFailure.Kind)]
+    )
+    func kinds(state: String, kind: ConnectionFailure.Kind) {
+        let failure = ConnectionFailure(connecting: Self.line(state, "no"))
+        #expect(failure.kind == kind)
+        #expect(failure.sqlState == state)
+    }
+
+    @Test("is for good only if all that libpq has tried refuse, and for one reason")
+    func unanimous() {
+        let twice = ConnectionFailure(connecting: Self.line("28P01", "no") + Self.line("28000", "no"))
+        #expect(twice.kind == .authentication)
+        #expect(twice.sqlState == "28P01")
+        #expect(ConnectionFailure(connecting: Self.line("28P01", "no") + Self.refused).kind == .unreachable)
+        #expect(ConnectionFailure(connecting: Self.refused + Self.line("28P01", "no")).kind == .unreachable)
+        let mixed = ConnectionFailure(connecting: Self.line("28P01", "no") + Self.line("3D000", "no"))
+        #expect(mixed.kind == .unreachable)
+        #expect(mixed.sqlState == "3D000")
+        let none = ConnectionFailure(connecting: Self.refused)
+        #expect(none.kind == .unreachable)
+        #expect(none.sqlState == nil)
+    }
+
+    @Test("is a matter of the password if libpq has none, which the server was not asked for")
+    func noPassword() {
+        let text = "connection to server at \"10.0.0.1\", port 5432 failed: fe_sendauth: no password supplied\n"
+        #expect(ConnectionFailure(connecting: text).kind == .authentication)
+    }
+
+    private static func failures(_ kinds: ConnectionFailure.Kind...) -> [(name: String, failure: ConnectionFailure)] {
+        kinds.enumerated().map { ("h\($0)", ConnectionFailure($1, "No \($0).", sqlState: "s\($0)")) }
+    }
+
+    @Test("of several hosts, is what all of them say, or what says most about which host is the right one")
+    func severalHosts() {
+        #expect(ConnectionFailure(of: Self.failures(.authentication, .authentication)).kind == .authentication)
+        #expect(ConnectionFailure(of: Self.failures(.authentication, .unreachable)).kind == .unreachable)
+        #expect(ConnectionFailure(of: Self.failures(.refused, .authentication)).kind == .unreachable)
+        #expect(ConnectionFailure(of: Self.failures(.unreachable, .tooManyConnections, .refused)).kind == .tooManyConnections)
+        #expect(ConnectionFailure(of: Self.failures(.tooManyConnections, .standby, .unreachable)).kind == .standby)
+        let another = ConnectionFailure(of: Self.failures(.standby, .anotherServer, .tooManyConnections))
+        #expect(another.kind == .anotherServer)
+        #expect(another.sqlState == "s1", "the code is that of the host that counts")
+    }
+
+    @Test("of one host is that host's own, and where there is none it is that")
+    func oneHost() {
+        #expect(ConnectionFailure(of: Self.failures(.standby)) == ConnectionFailure(.standby, "No 0.", sqlState: "s0"))
+        let none = ConnectionFailure(of: [])
+        #expect(none.kind == .unreachable)
+        #expect(none.message == "the name of the host has no address")
+    }
+
+    @Test("of many hosts is told of the first five, each by its name unless its own message has it")
+    func manyHosts() {
+        var failures = Self.failures(.standby, .standby, .standby, .standby, .standby, .standby, .standby)
+        failures[1].failure = ConnectionFailure(.standby, "connection to server at \"x\" failed.")
+        let expected = "none of 7 hosts will do: h0: No 0; connection to server at \"x\" failed; h2: No 2; h3: No 3; h4: No 4; and 2 more"
+        #expect(ConnectionFailure(of: failures).message == expected)
+        #expect(ConnectionFailure(of: Array(failures.prefix(5))).message.hasSuffix("h4: No 4"))
+    }
+}
