@@ -54,12 +54,12 @@ struct CallRegister: Sendable {
         if let deadline = call.deadline { deadlines.insert(id, at: deadline) }
     }
 
-    /// - Returns: `nil` if it has ended before.
-    mutating func end(_ id: RequestID) -> Call? {
-        guard let call = calls.removeValue(id) else { return nil }
+    /// - Returns: Whether it had not ended before.
+    mutating func end(_ id: RequestID) -> Bool {
+        guard let call = calls.removeValue(id) else { return false }
         if call.deadline != nil { deadlines.noteEnded { [calls] in calls[$0] != nil } }
         if call.isLookPlanned { looks.noteEnded { [calls] in calls[$0] != nil } }
-        return call
+        return true
     }
 
     // MARK: Deadlines

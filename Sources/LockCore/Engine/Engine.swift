@@ -140,7 +140,7 @@ package struct Engine: ~Copyable, Sendable {
     // MARK: Ending calls
 
     mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
-        guard calls.end(id) != nil else { return }
+        guard calls.end(id) else { return }
         if !checkOuts.isEmpty { checkOuts.remove(id) }
         if !confirmations.isEmpty { endRenewal(of: id, confirmations.takeEnded(id)) }
         actions.append(.resolve(id, outcome))

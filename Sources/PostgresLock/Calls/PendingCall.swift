@@ -120,11 +120,14 @@ extension LockDriver {
     /// Passes an outcome on to who waits for it. A call that was granted a lock goes on, as that lock.
     func resolve(_ id: RequestID, _ outcome: Engine.Outcome) {
         guard let call = calls[id] else { return }
-        if case .changed(let isChanged) = outcome { (call as? ModeChange)?.end(isChanged) }
-        if outcome != .granted {
+        switch outcome {
+        case .granted:
+            if !proofs.isEmpty, let session = engine.session(of: id) { (call as? LeaseState)?.proof = proofs[session] }
+        case .changed(let isChanged):
+            (call as? ModeChange)?.end(isChanged)
             _ = calls.remove(id)
-        } else if configuration.lease != nil, let session = engine.session(of: id) {
-            (call as? LeaseState)?.proof = proofs[session]
+        case .refused, .released, .lent, .settled, .ended, .failed:
+            _ = calls.remove(id)
         }
         guard let continuation = call.continuation else {
             if !batchedCalls.isEmpty, let place = batchedCalls.removeValue(forKey: id) { place.batch.end(place.index, outcome) }

@@ -113,7 +113,7 @@ extension LockDriver {
     }
 
     nonisolated(nonsending) func release(_ state: LeaseState) async throws {
-        noteExpiry(of: [state])
+        if !state.isHeld { noteExpiry(of: [state]) }
         guard state.beginRelease() else {
             if let loss = state.loss { throw loss }
             return
