@@ -42,11 +42,3 @@ public struct LibPQConnection: LockConnection {
         connection.canceller()
     }
 }
-
-extension QueryResult {
-    /// The first column of the first row, if that is a Boolean.
-    func boolean() -> Bool? {
-        guard rowCount > 0, columnCount > 0 else { return nil }
-        return text(row: 0, column: 0).flatMap { Bool(postgresText: $0) }
-    }
-}

@@ -27,8 +27,9 @@ extension LockDriver {
             transport.submit(call.submission, in: scope, body: call.body, of: call.id, on: id)
         case .submit(let id, let work):
             transport.submit(work, on: id)
-        case .convert(let id, let role):
-            transport.convert(id, to: role)
+        case .convert:
+            // The transport sees by what it is asked for.
+            break
         case .cancelOutOfBand(let id):
             transport.cancelOutOfBand(id)
         case .close(let id):

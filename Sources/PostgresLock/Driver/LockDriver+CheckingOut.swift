@@ -63,7 +63,6 @@ extension LockDriver {
         _ = state.ending.beginRelease()
         state.closeLine()
         guard lent.removeValue(forKey: state.id) != nil else { return }
-        if state.session.hasRunSQL { transport.noteReset(state.id) }
         drive { $0.giveBack(state.id, isClean: state.session.isClean, now: $1) }
     }
 

@@ -1,4 +1,3 @@
-import LibPQ
 import LockCore
 
 // What the body of a transaction or a session runs itself.
@@ -6,11 +5,11 @@ extension LockDriver {
     /// Runs the body's own SQL.
     ///
     /// - Parameter mayLock: Whether it may take locks, which are to be looked after.
-    func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan, mayLock: Bool = false) async throws -> QueryResult {
-        if let obstacle = Statement.obstacle(sql, parameters.lazy.map(\.parameter)) { throw LockError(obstacle) }
+    func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan, mayLock: Bool = false) async throws -> any StatementRows {
+        let body = BodyStatement(sql: sql, parameters: parameters)
+        if let obstacle = body.obstacle { throw obstacle }
         let state = try await beginTurn(on: loan)
         defer { state.endTurn() }
-        let body = BodyStatement(sql: sql, parameters: parameters)
         let outcome = await carryOut(on: state, body: body) { $0.run(sql, mayLock: mayLock, now: $1) }
         // They may be many rows, and are not kept.
         defer { state.bodyResult = nil }

@@ -38,13 +38,19 @@ actor LockDriver {
     /// How many waits were ended and begun anew, because they held up others.
     var renewedWaits = 0
 
-    /// - Parameter configuration: One that is valid, with its durations bounded.
-    init(_ configuration: LockManager.Configuration, logger: LogRelay) {
+    /// - Parameters:
+    ///   - configuration: One that is valid, with its durations bounded.
+    ///   - transport: Makes the transport. It belongs to the event loop from then on.
+    init(
+        _ configuration: LockManager.Configuration,
+        logger: LogRelay,
+        transport: @Sendable (LockManager.Configuration, EventLoop, LogRelay) -> any LockTransport
+    ) {
         self.configuration = configuration
         self.logger = logger
-        transport = LibPQTransport(configuration, on: loop, logger: logger)
+        self.transport = transport(configuration, loop, logger)
         engine = Engine(configuration: configuration.engine)
-        transport.onEvent = { [weak self] event in
+        self.transport.onEvent = { [weak self] event in
             self?.assumeIsolated { $0.handle(event) }
         }
         loop.onBurstEnd { [weak self] in

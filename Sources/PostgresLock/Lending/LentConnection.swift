@@ -1,5 +1,4 @@
 import DequeModule
-import LibPQ
 import LockCore
 
 /// A connection that is checked out for a transaction or a session, on which one operation runs after the other. Confined to its manager.
@@ -24,7 +23,7 @@ final class LentConnection {
     let ending: LeaseState
     let modes = HeldModes()
     /// The rows of the body's last statement.
-    var bodyResult: QueryResult?
+    var bodyResult: (any StatementRows)?
     /// The locks that a session was granted; the server knows those on one key as one.
     private var leases: [LockKey: [Lease]] = [:]
     private var names: [AdvisoryKey: LockKey] = [:]

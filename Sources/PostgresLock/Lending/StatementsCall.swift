@@ -1,4 +1,3 @@
-import LibPQ
 import LockCore
 
 /// A call that runs statements on a checked-out connection, and waits for the answers to all of them.
@@ -10,7 +9,7 @@ final class StatementsCall: PendingCall, @unchecked Sendable {
     /// As far as there are: the connection can be lost before all are answered.
     var replies: [CheckedOutSession.Reply] = []
     /// Of the body's statement.
-    var result: QueryResult?
+    var result: (any StatementRows)?
 
     init(_ submission: CheckedOutSession.Submission, _ body: BodyStatement?) {
         self.submission = submission

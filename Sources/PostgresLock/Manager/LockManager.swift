@@ -1,3 +1,4 @@
+import LibPQ
 public import Logging
 
 /// Lends out distributed locks, on PostgreSQL advisory locks.
@@ -33,8 +34,19 @@ public actor LockManager {
     ///     may block: it gets the lines in their order on a thread of its own, and if it does not keep up, loses some.
     /// - Throws: ``LockError`` with the code ``LockError/Code/badConfiguration``, which says what is wrong.
     public init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
+        try self.init(configuration: configuration, logger: logger) { LibPQTransport($0, on: $1, logger: $2) }
+    }
+
+    /// Makes a manager whose servers are reached by another transport.
+    ///
+    /// - Parameter transport: Makes it. It belongs to the event loop from then on.
+    init(
+        configuration: Configuration = .init(),
+        logger: Logger = Logger(label: "PostgresLock"),
+        transport: @Sendable (Configuration, EventLoop, LogRelay) -> any LockTransport
+    ) throws {
         try configuration.validate()
-        driver = LockDriver(configuration.bounded, logger: LogRelay(logger))
+        driver = LockDriver(configuration.bounded, logger: LogRelay(logger), transport: transport)
     }
 
     /// The manager runs on the event loop of its connections.

@@ -1,8 +1,6 @@
-import LibPQ
-
 /// One row that a query has returned.
 public struct PostgresRow: Sendable {
-    let result: QueryResult
+    let result: any StatementRows
     let index: Int
 
     /// The number of columns.
@@ -60,7 +58,7 @@ public struct PostgresRow: Sendable {
 
 /// The rows that a query has returned.
 public struct PostgresRows: RandomAccessCollection, Sendable {
-    let result: QueryResult
+    let result: any StatementRows
 
     /// Always 0.
     public var startIndex: Int { 0 }

@@ -1,5 +1,3 @@
-import LibPQ
-
 #if canImport(FoundationEssentials)
     public import FoundationEssentials
 #else
@@ -8,10 +6,25 @@ import LibPQ
 
 /// A parameter of a statement. Sent beside the SQL, never inside it.
 public struct PostgresValue: Sendable {
-    let parameter: Statement.Parameter
+    /// The type's object identifier; 0 lets the server infer it.
+    let type: UInt32
+    /// `nil` is NULL.
+    let bytes: [UInt8]?
+    /// Whether they are in PostgreSQL's binary format, not in text.
+    let isBinary: Bool
 
     private init(type: UInt32, _ text: String?) {
-        parameter = Statement.Parameter(type: type, bytes: text.map { Array($0.utf8) }, isBinary: false)
+        self.init(type: type, bytes: text.map { Array($0.utf8) }, isBinary: false)
+    }
+
+    private init(type: UInt32, binary: [UInt8]?) {
+        self.init(type: type, bytes: binary, isBinary: true)
+    }
+
+    private init(type: UInt32, bytes: [UInt8]?, isBinary: Bool) {
+        self.type = type
+        self.bytes = bytes
+        self.isBinary = isBinary
     }
 
     /// NULL, of whatever type the statement needs.
@@ -45,7 +58,7 @@ public struct PostgresValue: Sendable {
 
     /// A `bytea`.
     public static func bytes(_ value: some Sequence<UInt8>) -> PostgresValue {
-        PostgresValue(Statement.Parameter(type: 17, bytes: Array(value), isBinary: true))
+        PostgresValue(type: 17, binary: Array(value))
     }
 
     /// A `uuid`.
@@ -57,14 +70,11 @@ public struct PostgresValue: Sendable {
     public static func date(_ value: Date) -> PostgresValue {
         let sinceEpoch = value.timeIntervalSinceReferenceDate + PostgresEpoch.toReferenceDate
         let microseconds = (sinceEpoch * 1_000_000).rounded()
-        guard !microseconds.isNaN else { return PostgresValue(Statement.Parameter(type: 1184, bytes: nil, isBinary: true)) }
+        guard !microseconds.isNaN else { return PostgresValue(type: 1184, binary: nil) }
         // What a Date can hold beyond PostgreSQL's years ends at its infinity.
         let limits = Double(Int64.min)...Double(Int64.max).nextDown
-        return PostgresValue(.timestamptz(Int64(min(max(microseconds, limits.lowerBound), limits.upperBound))))
-    }
-
-    private init(_ parameter: Statement.Parameter) {
-        self.parameter = parameter
+        let whole = Int64(min(max(microseconds, limits.lowerBound), limits.upperBound))
+        return PostgresValue(type: 1184, binary: withUnsafeBytes(of: whole.bigEndian) { Array($0) })
     }
 }
 

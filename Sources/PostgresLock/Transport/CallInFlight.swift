@@ -16,12 +16,12 @@ struct CallInFlight {
     }
 
     /// - Returns: The replies to the statements that are answered in full thereby, and the rows of the body's.
-    mutating func note(_ further: [Reply]) -> (connection: ConnectionID, replies: [CheckedOutSession.Reply], body: QueryResult?) {
+    mutating func note(_ further: [Reply]) -> (connection: ConnectionID, replies: [CheckedOutSession.Reply], body: (any StatementRows)?) {
         answers += further
         // There may be thousands of statements, so what is done with is not removed one by one.
         var rest = answers[...]
         var replies: [CheckedOutSession.Reply] = []
-        var body: QueryResult?
+        var body: (any StatementRows)?
         while let next = open.first, case let count = statements.sql(next).count, rest.count >= max(count, 1) {
             replies.append(statements.reply(to: next, rest.prefix(count)))
             if next == .body { body = rest.first?.result }

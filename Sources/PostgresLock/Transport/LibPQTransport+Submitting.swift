@@ -15,6 +15,7 @@ extension LibPQTransport {
         case .wait(let key, let mode, let limit):
             // On its own: the wait behind it may last, and is for another key if this fails.
             connection.submit(LockStatements.prepareWait(for: key, limit: limit), for: AnswerTarget.settings.token)
+            limited.insert(id)
             let statement = waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait(in: key.space, mode)
             connection.submit(statement, for: AnswerTarget.wait(catchesEnd: !waitsPlainly).token)
         case .releaseAll:
@@ -55,6 +56,9 @@ extension LibPQTransport {
     ) {
         guard let connection = using(id) else { return }
         counts.statements += 1
+        if limited.remove(id) != nil {
+            connection.submit(LockStatements.prepareWait(for: nil, limit: nil), for: AnswerTarget.settings.token)
+        }
         let session = connection.session
         let statements = CheckedOutStatements(
             scope: scope,
@@ -65,8 +69,9 @@ extension LibPQTransport {
         let further = submission.further.flatMap(statements.sql)
         calls[call] = CallInFlight(submission, statements, on: id)
         connection.submit(submission.statements.flatMap(statements.sql), for: AnswerTarget.call(call, isLast: further.isEmpty).token)
-        guard !further.isEmpty else { return }
-        connection.submit(further, for: AnswerTarget.call(call, isLast: true).token)
+        if !further.isEmpty { connection.submit(further, for: AnswerTarget.call(call, isLast: true).token) }
+        // That takes our prepared statements, too. What may be used after it is sent behind it.
+        if submission.isResetting { connection.forgetPrepared() }
     }
 
     func handle(_ event: Connection.Event, of id: ConnectionID) {
@@ -107,5 +112,12 @@ extension LibPQTransport {
         guard let (id, answers, body) = calls[call]?.note(replies) else { return }
         if isLast { calls[call] = nil }
         onEvent(.replied(call, on: id, answers, body: body, isLast: isLast))
+    }
+}
+
+extension CheckedOutSession.Submission {
+    /// Whether the session is as good as new after it.
+    fileprivate var isResetting: Bool {
+        (statements + further).contains { if case .reset(isThorough: true, _) = $0 { true } else { false } }
     }
 }

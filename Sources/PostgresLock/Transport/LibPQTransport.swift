@@ -21,6 +21,8 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     var overdueProviders = OverdueCalls()
     /// What is asked of the server on checked-out sessions, and not answered in full.
     var calls: [RequestID: CallInFlight] = [:]
+    /// The sessions on which a wait has left the time limit of its backstop, which would end a checked-out session's waits.
+    var limited: Set<ConnectionID> = []
     /// The connections that something was submitted to in this turn.
     private var unflushed: Set<ConnectionID> = []
 
@@ -78,17 +80,6 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         unflushed.removeAll(keepingCapacity: true)
     }
 
-    /// A wait has left its backstop behind, which would end a borrower's waits.
-    func convert(_ id: ConnectionID, to role: Engine.Role) {
-        guard role == .dedicated else { return }
-        using(id)?.submit(LockStatements.prepareWait(for: nil, limit: nil), for: AnswerTarget.settings.token)
-    }
-
-    /// The reset has taken our prepared statements, too.
-    func noteReset(_ id: ConnectionID) {
-        connections[id]?.forgetPrepared()
-    }
-
     func cancelOutOfBand(_ id: ConnectionID) {
         let canceller = connections[id]?.canceller()
         connector.run { [weak self, loop] in
@@ -100,6 +91,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     func close(_ id: ConnectionID) {
         let isAttempt = attempts[id] != nil
         abandonAttempt(id)
+        limited.remove(id)
         calls = calls.filter { $0.value.connection != id }
         let onEnd: @Sendable () -> Void = { [weak self] in self?.onEvent(.ended(id)) }
         if let connection = connections.removeValue(forKey: id) {

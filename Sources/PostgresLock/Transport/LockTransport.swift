@@ -1,4 +1,3 @@
-import LibPQ
 import LockCore
 
 /// Carries out what is asked of servers, in the engine's words, and reports what comes of it. How that is said to a server is its own business: no SQL,
@@ -25,12 +24,6 @@ protocol LockTransport: AnyObject {
         of call: RequestID,
         on id: ConnectionID
     )
-
-    /// The session serves another purpose.
-    func convert(_ id: ConnectionID, to role: Engine.Role)
-
-    /// What was checked out has been made as good as new, or is about to be closed.
-    func noteReset(_ id: ConnectionID)
 
     /// Cancels what the session runs by other means than another session. Ends by `cancelledOutOfBand`.
     func cancelOutOfBand(_ id: ConnectionID)
@@ -72,7 +65,7 @@ enum TransportEvent {
     /// - Parameters:
     ///   - body: The rows of the body's statement.
     ///   - isLast: Whether no others will come for the call.
-    case replied(RequestID, on: ConnectionID, [CheckedOutSession.Reply], body: QueryResult?, isLast: Bool)
+    case replied(RequestID, on: ConnectionID, [CheckedOutSession.Reply], body: (any StatementRows)?, isLast: Bool)
     /// Nothing that is unanswered will be answered.
     case lost(ConnectionID, Failure)
     case cancelledOutOfBand(ConnectionID)

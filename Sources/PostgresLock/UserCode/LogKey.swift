@@ -1,5 +1,4 @@
 import LibPQ
-import LockCore
 import Logging
 
 /// The metadata keys of this library's log lines.
@@ -18,28 +17,11 @@ enum LogKey {
 }
 
 extension Logger.Metadata {
-    static func connection(_ id: ConnectionID, _ session: RawConnection.Session) -> Logger.Metadata {
-        [
-            LogKey.connection: "\(id.rawValue)", LogKey.processID: "\(session.processID)",
-            LogKey.database: "\(session.database)",
-        ]
-    }
-}
-
-extension Logger.Metadata {
     /// A reason, and the server's code for it. What there is none of has no key.
     func adding(_ reason: String, _ sqlState: String?) -> Logger.Metadata {
         var metadata = self
         if !reason.isEmpty { metadata[LogKey.reason] = "\(reason.sentence)" }
         if let sqlState, !sqlState.isEmpty { metadata[LogKey.sqlState] = "\(sqlState)" }
         return metadata
-    }
-}
-
-extension LogRelay {
-    /// What the server says unasked. Its warnings are mostly about what we do on purpose, such as unlocking to prove
-    /// that nothing is held, and every real failure has an error of its own.
-    func logNotice(_ notice: ServerError) {
-        debug("server notice", metadata: Logger.Metadata().adding(notice.message, notice.sqlState))
     }
 }

@@ -26,3 +26,10 @@ extension LockError {
         self.init(.invalidArgument, text)
     }
 }
+
+extension BodyStatement {
+    /// Why it can't be sent, if it can't.
+    var obstacle: LockError? {
+        Statement.obstacle(sql, parameters.lazy.map(\.parameter)).map { LockError($0) }
+    }
+}

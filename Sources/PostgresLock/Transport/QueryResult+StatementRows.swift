@@ -1,0 +1,3 @@
+import LibPQ
+
+extension QueryResult: StatementRows {}
