@@ -24,6 +24,12 @@ let library: [Target] = [
         pkgConfig: "libpq",
         providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
     ),
+    .systemLibrary(
+        name: "CLibCrypto",
+        path: "Library/CLibCrypto",
+        pkgConfig: "libcrypto",
+        providers: [.apt(["libssl-dev"]), .yum(["openssl-devel"])]
+    ),
     .target(
         name: "LockCore",
         dependencies: [
@@ -45,9 +51,9 @@ let library: [Target] = [
     .target(
         name: "PostgresLock",
         dependencies: [
+            .target(name: "CLibCrypto", condition: .when(platforms: [.linux])),
             "LibPQ",
             "LockCore",
-            .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "DequeModule", package: "swift-collections"),
             .product(name: "Logging", package: "swift-log"),
         ],
@@ -64,7 +70,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
-        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         // Without its traits: they interpose malloc and the runtime, which not every system's linker takes.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),

@@ -1,4 +1,3 @@
-import Crypto
 import LockCore
 
 // The keys that other libraries use, so that a fleet in several languages shares its locks. Each follows the library's source,
@@ -35,19 +34,17 @@ extension LockKey {
                 """
             )
         }
-        return LockKey(name: name, AdvisoryKey(littleEndian(Insecure.SHA1.hash(data: Array(name.utf8)))))
+        return LockKey(name: name, AdvisoryKey(littleEndian(HashFunction.sha1.hash(Array(name.utf8)))))
     }
 
     /// The key of Rust's `sqlx` (`PgAdvisoryLock::new`): 8 bytes by HKDF with SHA-256, in little-endian order.
     ///
     /// - Parameter name: The string that the key is made from there.
     public static func sqlx(_ name: String) -> LockKey {
-        let key = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: SymmetricKey(data: Array(name.utf8)),
-            info: Array("SQLx (Rust) Postgres advisory lock".utf8),
-            outputByteCount: 8
-        )
-        return LockKey(name: name, AdvisoryKey(key.withUnsafeBytes { littleEndian($0) }))
+        // RFC 5869, without a salt; the first block is long enough.
+        let extracted = HashFunction.sha256.authenticationCode(Array(name.utf8), key: Array(repeating: 0, count: 32))
+        let info = Array("SQLx (Rust) Postgres advisory lock".utf8)
+        return LockKey(name: name, AdvisoryKey(littleEndian(HashFunction.sha256.authenticationCode(info + [1], key: extracted))))
     }
 
     /// The key of Ruby's `with_advisory_lock` on PostgreSQL: the CRC-32 of the name, and a prefix, as a pair.
@@ -66,7 +63,7 @@ extension LockKey {
     ///
     /// - Parameter name: The lock's name.
     public static func djangoPglock(_ name: String) -> LockKey {
-        LockKey(name: name, AdvisoryKey(littleEndian(SHA256.hash(data: Array(name.utf8)))))
+        LockKey(name: name, AdvisoryKey(littleEndian(HashFunction.sha256.hash(Array(name.utf8)))))
     }
 
     /// The key of Python's `django-pglocks` (`advisory_lock`): the CRC-32, as a signed number of 32 bits.

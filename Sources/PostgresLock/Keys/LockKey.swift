@@ -1,4 +1,3 @@
-import Crypto
 package import LockCore
 
 /// What is locked: a number, in one of PostgreSQL's two key spaces, with a name for people where it was made from one.
@@ -27,10 +26,7 @@ public struct LockKey: Sendable {
     /// - Parameter name: Any text, byte for byte. The empty text is refused when the key is used.
     public init(_ name: String) {
         self.name = name
-        var bits: UInt64 = 0
-        for byte in Insecure.SHA1.hash(data: Array(name.utf8)).prefix(8) {
-            bits = bits << 8 | UInt64(byte)
-        }
+        let bits = HashFunction.sha1.hash(Array(name.utf8)).prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         advisory = AdvisoryKey(Int64(bitPattern: bits))
     }
 
