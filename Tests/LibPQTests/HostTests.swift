@@ -1,3 +1,4 @@
+import CLibPQ
 import Testing
 
 @testable import LibPQ
@@ -32,6 +33,13 @@ struct HostTests {
         }
         #expect(ConnectionParameters(string: "host=a,b", applicationName: "test").isSeveralHosts)
         #expect(!ConnectionParameters(string: "host=a", applicationName: "test").isSeveralHosts)
+    }
+
+    @Test("are tried in the order in which they are named, unless that is to be random", .enabled(if: PQlibVersion() >= 160_000))
+    func random() {
+        #expect(Self.hosts("host=a,b load_balance_hosts=random")?.isRandom == true)
+        #expect(Self.hosts("host=a,b load_balance_hosts=disable")?.isRandom == false)
+        #expect(Self.hosts("host=a,b")?.isRandom == false)
     }
 
     @Test("without the first of a list keep what belongs to the others")

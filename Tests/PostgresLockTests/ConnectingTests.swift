@@ -252,6 +252,8 @@ struct ConnectingTests {
     func standbyFirst(attributes: String) async throws {
         let database = try TestDatabase.get()
         try await EphemeralPostgres.withServer { server in
+            // Otherwise it would be passed over for want of the database.
+            try await server.query("CREATE DATABASE \(database.name)")
             let standby = TestDatabase(server: server, name: database.name)
             try await standby.becomeStandby()
             let locks = try database.manager {
@@ -295,6 +297,14 @@ struct ConnectingTests {
         connector.noteSilence(first)
         let second = try await connect(connector, string).get().raw.session
         #expect(second.host == folder + "/.")
+    }
+
+    @Test("a server that is older than the oldest that is supported is refused, and is told by its version", .database)
+    func tooOld() async throws {
+        let database = try TestDatabase.get()
+        let failure = await connect(Connector(oldestServer: 990_000), database.url).failure
+        #expect(failure?.kind == .serverTooOld)
+        #expect(failure?.message.contains("the oldest that is supported is 99") == true)
     }
 
     @Test("an error about several hosts tells what is wrong with each")

@@ -17,6 +17,7 @@ struct GroundTests {
         // Both ask, and the later answer is looked at first; or a token is given out before the earlier one is.
         try ground.admit(Self.identity(120), seenBefore: ground.flushed)
         ground.note(timeline: 1, location: 130)
+        ground.note(timeline: 1, location: 90)
         try ground.admit(Self.identity(110), seenBefore: seen)
         #expect(ground.flushed == [1: 130], "what was seen is not forgotten for it")
         for behind in [99, 110, 129] as [UInt64] {

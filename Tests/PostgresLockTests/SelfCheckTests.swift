@@ -47,6 +47,25 @@ struct SelfCheckTests {
         #expect(error?.code == .locksDoNotExclude)
     }
 
+    @Test(
+        "a server that does not release locks, or releases them and says that it has not, is refused",
+        .database,
+        arguments: ["SELECT true", "SELECT NOT pg_catalog.the_real_one($1)"]
+    )
+    func neverReleases(body: String) async throws {
+        let database = try TestDatabase.get()
+        try await database.query(
+            """
+            SET allow_system_table_mods = on;
+            ALTER FUNCTION pg_catalog.pg_advisory_unlock(bigint) RENAME TO the_real_one;
+            CREATE FUNCTION pg_catalog.pg_advisory_unlock(bigint) RETURNS boolean LANGUAGE sql AS '\(body)'
+            """
+        )
+        let error = await lockError { try await database.manager().withLock("a") { _ in } }
+        #expect(error?.code == .locksDoNotExclude)
+        #expect(error?.message.contains("not released") == true, "\(String(describing: error))")
+    }
+
     @Test("a standby is refused until it is promoted, which is waited for as for a server that starts", .server())
     func standby() async throws {
         let database = try TestDatabase.get()
