@@ -102,9 +102,9 @@ struct FailoverTests {
             let lease = held.lease
             try await other.query("SELECT pg_promote()")
             try await database.eventually("the lock is lost") { lease.loss != nil }
-            let loss = lease.loss
-            #expect(loss?.code == .lockLost)
-            #expect(loss?.message.contains("promoted (timeline 2)") == true, "\(String(describing: loss))")
+            let loss = try #require(lease.loss)
+            #expect(loss.code == .lockLost)
+            #expect(loss.message.contains("promoted (timeline 2)"), "\(loss)")
             // The one that was replaced comes first, and lives.
             try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
             #expect(try await other.sessions() > 0)
