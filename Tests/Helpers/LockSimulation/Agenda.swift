@@ -18,6 +18,9 @@ final class Agenda {
     /// How much has happened.
     private(set) var steps = 0
 
+    /// When the next thing is to happen.
+    var next: Instant? { heap.first?.at }
+
     func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
         plan(at: now.advanced(by: delay), action)
     }

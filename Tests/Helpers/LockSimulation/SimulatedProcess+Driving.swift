@@ -148,22 +148,7 @@ extension SimulatedProcess {
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let link = links[id] else { return }
         if case .statement(let call) = work { return submitOwn(call, over: link, id) }
-        let statement: SimulatedStatement =
-            switch work {
-            case .batch(let batch): .batch(batch)
-            case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
-            case .releaseAll: .releaseAll
-            case .changeMode(let key, let mode): .changeMode(key, mode)
-            case .cancel(let target, let onlyLockWaits):
-                .cancel(links[target]?.session, aim(at: target, over: link, onlyLockWaits), onlyLockWaits: onlyLockWaits)
-            case .begin: .begin
-            case .commit: .commit
-            case .position: .position
-            case .probe(let target, _): .probe(links[target]?.session)
-            case .countLocks: .countLocks
-            case .look(let looks): .look(looks.map { links[$0.connection]?.session })
-            case .statement, .heartbeat: .heartbeat
-            }
+        let statement = SimulatedStatement(work, session: { links[$0]?.session }, aim: { aim(at: $0, over: link, $1) })
         link.submit(statement) { [self] reply in
             drive { $0.answered(id, reply.answer(to: work), now: $1) }
         }

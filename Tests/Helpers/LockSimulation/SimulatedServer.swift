@@ -104,6 +104,8 @@ final class SimulatedServer {
         if rolledBack.contains(block) { ledger.report("transaction \(block) is committed, which was called rolled back") }
     }
 
+    var committedCount: Int { committed.count }
+
     func checkCommitted(_ block: Int) {
         if !committed.contains(block) { ledger.report("transaction \(block) is called committed, and is not") }
     }

@@ -25,6 +25,34 @@ enum SimulatedStatement {
         let body: SimulatedBody?
     }
 
+    /// What the engine asks for; what calls ask for is sent by itself.
+    ///
+    /// - Parameters:
+    ///   - session: Finds another session.
+    ///   - aim: What a cancel request is sent for, and whether it strikes waits for locks only.
+    init(
+        _ work: Engine.Work,
+        session: (ConnectionID) -> SimulatedSession?,
+        aim: (ConnectionID, _ onlyLockWaits: Bool) -> SimulatedCancelAim
+    ) {
+        self =
+            switch work {
+            case .batch(let batch): .batch(batch)
+            case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
+            case .releaseAll: .releaseAll
+            case .changeMode(let key, let mode): .changeMode(key, mode)
+            case .cancel(let target, let onlyLockWaits):
+                .cancel(session(target), aim(target, onlyLockWaits), onlyLockWaits: onlyLockWaits)
+            case .begin: .begin
+            case .commit: .commit
+            case .position: .position
+            case .probe(let target, _): .probe(session(target))
+            case .countLocks: .countLocks
+            case .look(let looks): .look(looks.map { session($0.connection) })
+            case .statement, .heartbeat: .heartbeat
+            }
+    }
+
     /// Whether it has other ways to end than by its answer, while it waits for nothing.
     var isBody: Bool { if case .own(let own) = self { own.statement == .body } else { false } }
 }

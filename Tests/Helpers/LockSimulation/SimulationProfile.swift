@@ -42,6 +42,8 @@ struct SimulationProfile {
     // How likely each of them is, per occasion.
     /// A wait does harm, when the server is asked.
     var harms = 0.0
+    /// The body has set a limit of its own for waits.
+    var bodyLimits = 0.03
     var statementErrors = 0.0
     var cancelsForbidden = false
     var connectFailures = 0.0
@@ -105,6 +107,18 @@ struct SimulationProfile {
         settings.hasRoleSettings = hasRoleSettings
         settings.mayDefer = roleDefers
         return settings
+    }
+
+    /// For a server that is not part of a simulation.
+    ///
+    /// - Parameter lease: After how long of silence it ends a session.
+    init(lease: Duration) {
+        (processes, keys, tasks, rounds, transactions) = (0, 0, 0, 0, true)
+        (latency, hold, patience) = (.zero ... .zero, .zero ... .zero, .zero ... .zero)
+        waking = .zero ... .milliseconds(1)
+        triesPassTheQueue = false
+        engine.lease = lease
+        bodyLimits = 0
     }
 
     init(seed: UInt64) {
