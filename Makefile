@@ -13,7 +13,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: deps ## Show the locks at work, on a throwaway server
-	$(SWIFT) run pglock demo
+	$(SWIFT) run LockDemo
 
 test: test-deps ## Run all tests, on throwaway servers
 	$(SWIFT) test

@@ -62,12 +62,25 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "PostgresLockTesting", swiftSettings: settings),
+        .target(name: "CommandSupport", dependencies: ["LibPQ"], swiftSettings: settings),
         .executableTarget(
-            name: "pglock",
+            name: "LockDemo",
             dependencies: [
+                "CommandSupport",
                 "LibPQ",
                 "PostgresLock",
                 "PostgresLockTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "pglock",
+            dependencies: [
+                "CommandSupport",
+                "LibPQ",
+                "PostgresLock",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -140,7 +153,7 @@ let package = Package(
         ),
         .testTarget(
             name: "PglockTests",
-            dependencies: ["FaultTools", "pglock", "PostgresLock", "PostgresLockTesting"],
+            dependencies: ["CommandSupport", "FaultTools", "LockDemo", "pglock", "PostgresLock", "PostgresLockTesting"],
             swiftSettings: settings
         ),
         .testTarget(

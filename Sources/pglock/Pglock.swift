@@ -1,7 +1,7 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import PostgresLock
-import PostgresLockTesting
 
 /// The program `pglock`.
 @main
@@ -19,14 +19,11 @@ struct Pglock: AsyncParsableCommand {
               pglock run -n nightly-report ./report.sh     don't run if somebody else does
               pglock key nightly-report                    the number that pg_locks shows
               pglock doctor                                is the server fit for locks?
-              pglock demo                                  see what a lock is good for
 
             Where the server is, say --url, or the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
             """,
         version: "0.1.0",
-        subcommands: [
-            RunCommand.self, KeyCommand.self, DoctorCommand.self, DemoCommand.self, DemoWorkerCommand.self, StaleHolderCommand.self,
-        ]
+        subcommands: [RunCommand.self, KeyCommand.self, DoctorCommand.self]
     )
 
     /// On the main actor, because only the main thread still has the signal mask that the process was started with.
@@ -56,9 +53,6 @@ struct Pglock: AsyncParsableCommand {
         case let error as LockError:
             StandardError.print(error.message)
             Foundation.exit(ExitStatus.of(error))
-        case let error as EphemeralPostgresError:
-            StandardError.print(error.message)
-            Foundation.exit(ExitStatus.unavailable)
         default:
             let status = exitCode(for: error)
             let text = Redaction.redact(fullMessage(for: error))

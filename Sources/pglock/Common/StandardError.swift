@@ -1,3 +1,4 @@
+import CommandSupport
 import Foundation
 
 /// Where messages go, so that standard output is the command's alone.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import PostgresLock
 
 /// `pglock doctor`: whether a server, and the way to it, are fit for locks.

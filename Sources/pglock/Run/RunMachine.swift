@@ -1,3 +1,4 @@
+import CommandSupport
 import PostgresLock
 
 /// Decides what one `pglock run` does: events go in, actions come out.

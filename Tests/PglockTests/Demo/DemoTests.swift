@@ -3,15 +3,16 @@ import Testing
 
 @testable import PostgresLockTesting
 
-@Suite("pglock demo")
+@Suite("The demonstration")
 struct DemoTests {
     @Test("loses nothing with the lock and something without, counts it, and leaves nothing behind")
     func plain() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let run = try LaunchedPglock(
-            ["demo", "--plain", "--workers", "3", "--rounds", "30"],
-            variables: ["TMPDIR": folder.path]
+            ["--plain", "--workers", "3", "--rounds", "30"],
+            variables: ["TMPDIR": folder.path],
+            program: "LockDemo"
         )
         let result = try await run.finish(within: .seconds(120))
         #expect(result.status == .exited(0), "\(result.output) \(result.error)")
@@ -38,13 +39,22 @@ struct DemoTests {
     func interrupted(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let run = try LaunchedPglock(["demo", "--plain"] + moment.arguments, variables: ["TMPDIR": folder.path])
+        let run = try LaunchedPglock(["--plain"] + moment.arguments, variables: ["TMPDIR": folder.path], program: "LockDemo")
         try await run.waitForOutput(moment.output)
         run.process.signal(number)
         #expect(try await run.finish().status == .signalled(number))
         try await eventually { folder.isEmpty }
         // The workers are told from those of other demonstrations by the folder in their environment.
         try await eventually { Self.processes(mentioning: folder.path).isEmpty }
+    }
+
+    @Test("explains itself")
+    func help() async throws {
+        let result = try await LaunchedPglock(["--help"], program: "LockDemo").finish()
+        #expect(result.status == .exited(0))
+        #expect(result.output.contains("USAGE: swift run LockDemo [<options>]") && result.output.contains("EXIT STATUS"))
+        #expect(!result.output.contains("SUBCOMMANDS"))
+        #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
     }
 
     private static func processes(mentioning text: String) -> [String] {

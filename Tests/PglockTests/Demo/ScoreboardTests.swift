@@ -1,7 +1,8 @@
+import CommandSupport
 import Foundation
 import Testing
 
-@testable import pglock
+@testable import LockDemo
 
 @Suite("The demonstration's scoreboard")
 struct ScoreboardTests {

@@ -79,7 +79,7 @@ struct RunLockTests {
     func nested() async throws {
         let server = try await SharedServer.get()
         let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
-        let pglock = LaunchedPglock.path
+        let pglock = LaunchedPglock.path(of: "pglock")
         for options in [[], ["-w", "600"], ["-s"]] {
             let inner = [pglock, "run"] + options + [name, "echo", "ran"]
             let result = try await LaunchedPglock(["run", name, pglock, "run", other] + inner, url: server.url).finish()
@@ -113,7 +113,7 @@ struct RunLockTests {
     func nestedOtherwise() async throws {
         let server = try await SharedServer.get()
         let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
-        let pglock = LaunchedPglock.path
+        let pglock = LaunchedPglock.path(of: "pglock")
         let elsewhere = server.server.connectionURL(database: "template1")
         for (outer, inner) in [
             (["run", name], ["run", other]), (["run", "-s", name], ["run", "-s", name]),
@@ -140,7 +140,7 @@ struct RunLockTests {
         let elsewhere = server.server.connectionURL(database: "template1")
         let holder = try LaunchedPglock(["run", "--url", elsewhere, name, "sh", "-c", "echo up; exec sleep 600"])
         try await holder.waitForOutput("up")
-        let inner = [LaunchedPglock.path, "run", "--url", elsewhere, name, "echo", "ran"]
+        let inner = [LaunchedPglock.path(of: "pglock"), "run", "--url", elsewhere, name, "echo", "ran"]
         let nested = try LaunchedPglock(["run", name] + inner, url: server.url)
         // A refusal would end it.
         try await eventually { try await server.waiters(for: name) == 1 || nested.error.contains("PGLOCK_KEYS") }

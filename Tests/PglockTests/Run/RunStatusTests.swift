@@ -157,7 +157,7 @@ struct RunStatusTests {
         #expect(result.status == .exited(0), "\(result.error)")
     }
 
-    @Test("explains itself", arguments: ["run", "key", "doctor", "demo"])
+    @Test("explains itself", arguments: ["run", "key", "doctor"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")
         #expect(result.status == .exited(0))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PostgresLockTesting
 
-/// A `pglock` that was started, as it was built beside the tests.
+/// A `pglock`, or another program of ours, that was started as it was built beside the tests.
 struct LaunchedPglock {
     struct Result {
         let status: ChildProcess.ExitStatus?
@@ -22,7 +22,8 @@ struct LaunchedPglock {
         url: String? = nil,
         input: String = "",
         variables: [String: String] = [:],
-        launcher: [String] = []
+        launcher: [String] = [],
+        program: String = "pglock"
     ) throws {
         let standardInput = try TemporaryFile(containing: input)
         standardOutput = try TemporaryFile()
@@ -31,7 +32,7 @@ struct LaunchedPglock {
         environment["PGLOCK_POSTGRES_BIN"] = ProcessInfo.processInfo.environment["PGLOCK_POSTGRES_BIN"]
         environment["PGLOCK_URL"] = url
         process = try ChildProcess.spawn(
-            launcher + [Self.path] + arguments,
+            launcher + [Self.path(of: program)] + arguments,
             environment: environment.merging(variables) { $1 },
             directory: "/",
             input: standardInput.descriptor,
@@ -55,10 +56,10 @@ struct LaunchedPglock {
         try await eventually(sourceLocation: sourceLocation) { output.contains(text) || error.contains(text) }
     }
 
-    static var path: String {
+    static func path(of program: String) -> String {
         let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
         let ours = bundle?.bundleURL ?? URL(fileURLWithPath: CommandLine.arguments[0]).absoluteURL
-        return ours.deletingLastPathComponent().appendingPathComponent("pglock").path
+        return ours.deletingLastPathComponent().appendingPathComponent(program).path
     }
 }
 

@@ -1,12 +1,14 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 
-/// `pglock demo`: what a lock is good for, shown on a throwaway server.
+/// The program of `make demo`: what a lock is good for, shown on a throwaway server.
+@main
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo",
+        commandName: "LockDemo",
         abstract: "See what a lock is good for, on a throwaway server.",
-        usage: "pglock demo [<options>]",
+        usage: "swift run LockDemo [<options>]",
         discussion: """
             Starts a PostgreSQL server of its own, in a temporary folder, and several processes that all add 1 to the same \
             counter, by reading it, waiting a moment, and writing back one more than they have read. First they do it under \
@@ -25,7 +27,8 @@ struct DemoCommand: AsyncParsableCommand {
               0   under the lock nothing was lost, without it something was, and the late write was refused
               1   one of these did not come true, or something failed
              69   the server could not be started
-            """
+            """,
+        subcommands: [DemoWorkerCommand.self, StaleHolderCommand.self]
     )
 
     @Option(help: ArgumentHelp("The number of processes, 2 to 32.", valueName: "number"))
@@ -46,7 +49,9 @@ struct DemoCommand: AsyncParsableCommand {
     func validate() throws {
         guard (2...32).contains(workers) else { throw ValidationError("--workers is \(workers); it has to be from 2 to 32.") }
         guard seconds == nil || rounds == nil else { throw ValidationError("Give either --seconds or --rounds.") }
-        if let seconds { try Seconds.require(seconds >= 0.5 && seconds <= 3600, "--seconds", seconds) }
+        if let seconds, !(0.5...3600).contains(seconds) {
+            throw ValidationError("--seconds is \(seconds); it has to be from 0.5 to 3600.")
+        }
         guard (1...3600).contains(lease) else { throw ValidationError("--lease is \(lease); it has to be from 1 to 3600 seconds.") }
         if let rounds, !(4...1_000_000).contains(rounds) {
             throw ValidationError("--rounds is \(rounds); it has to be from 4 to 1000000.")

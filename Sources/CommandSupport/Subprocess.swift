@@ -1,16 +1,16 @@
 import Dispatch
-import Foundation
+package import Foundation
 import LibPQ
 
 /// A process that we started.
-final class Subprocess: Sendable {
+package final class Subprocess: Sendable {
     /// How a process has ended.
-    enum Ending: Equatable, Sendable {
+    package enum Ending: Equatable, Sendable {
         case exited(Int32)
         case signalled(Int32)
 
         /// What a shell makes of it.
-        var status: Int32 {
+        package var status: Int32 {
             switch self {
             case .exited(let status): status
             case .signalled(let signal): ExitStatus.signalled(signal)
@@ -23,7 +23,7 @@ final class Subprocess: Sendable {
         var waiters: [CheckedContinuation<Ending, Never>] = []
     }
 
-    let processIdentifier: pid_t
+    package let processIdentifier: pid_t
     private let state = Locked(State())
 
     /// Starts a program.
@@ -31,7 +31,7 @@ final class Subprocess: Sendable {
     /// It finds the blocked and ignored signals that we have found, and every descriptor that was handed to us, except for
     /// standard input and output if there are `streams` in their place. A Ctrl-C in the terminal passes it by if it has a
     /// process group of its own.
-    init(
+    package init(
         _ program: Program,
         arguments: [[CChar]],
         environment: [[CChar]],
@@ -59,14 +59,14 @@ final class Subprocess: Sendable {
     }
 
     /// Sends a signal, unless the process has ended. It can never hit a stranger that has got the number since.
-    func send(_ signal: Int32) {
+    package func send(_ signal: Int32) {
         state.withLock { state in
             if state.ending == nil { _ = kill(processIdentifier, signal) }
         }
     }
 
     /// Waits for the process to end. Not ended by cancellation.
-    func waitForEnd() async -> Ending {
+    package func waitForEnd() async -> Ending {
         await withCheckedContinuation { continuation in
             let ending = state.withLock { state in
                 if state.ending == nil { state.waiters.append(continuation) }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// The signals that were blocked when pglock was started.
+/// The signals that were blocked when this process was started.
 ///
-/// A command is to find the mask that pglock has found. Dispatch's threads, one of which will start the command, block
+/// A command is to find the mask that we have found. Dispatch's threads, one of which will start the command, block
 /// nearly everything.
-enum SignalMask {
+package enum SignalMask {
     /// Read on first use, which is the first thing that `main` does.
     static let inherited: sigset_t = {
         var mask = sigset_t()
@@ -13,7 +13,7 @@ enum SignalMask {
     }()
 
     @MainActor
-    static func remember() {
+    package static func remember() {
         _ = inherited
     }
 }

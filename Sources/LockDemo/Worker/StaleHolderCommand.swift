@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// `pglock demo-stale-holder`: the process that `pglock demo` freezes. Not for people.
+/// `LockDemo demo-stale-holder`: the process that `LockDemo` freezes. Not for people.
 struct StaleHolderCommand: AsyncParsableCommand {
     static let name = "demo-stale-holder"
 
@@ -11,7 +11,7 @@ struct StaleHolderCommand: AsyncParsableCommand {
         shouldDisplay: false
     )
 
-    @Option var lease: Double
+    @Option(name: .customLong("lease-of-lock")) var lease: Double
 
     func run() async throws {
         try await DemoWorkerCommand.work(lease: .seconds(lease)) { database in

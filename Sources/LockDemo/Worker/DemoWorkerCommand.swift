@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// `pglock demo-worker`: one of the processes that `pglock demo` starts. Not for people.
+/// `LockDemo demo-worker`: one of the processes that `LockDemo` starts. Not for people.
 struct DemoWorkerCommand: AsyncParsableCommand {
     static let name = "demo-worker"
 
@@ -13,11 +13,12 @@ struct DemoWorkerCommand: AsyncParsableCommand {
 
     @Option var run: Int
     @Option var worker: Int
-    @Option var rounds: Int?
+    // Not named as an option of the demonstration, which would take it for its own.
+    @Option var additions: Int?
     @Flag var locked = false
 
     func run() async throws {
-        let assignment = WorkerAssignment(run: run, isLocked: locked, rounds: rounds)
+        let assignment = WorkerAssignment(run: run, isLocked: locked, rounds: additions)
         let number = worker
         try await Self.work { database in
             try await DemoWorker(assignment: assignment, number: number, database: database, orders: WorkerOrders()).run()
@@ -29,7 +30,7 @@ struct DemoWorkerCommand: AsyncParsableCommand {
         // Told by a failing write, the worker ends by itself.
         signal(SIGPIPE, SIG_IGN)
         guard let url = ProcessInfo.processInfo.environment["PGLOCK_URL"] else {
-            throw ValidationError("This is for `pglock demo` to call.")
+            throw ValidationError("This is for `LockDemo` to call.")
         }
         let database = try DemoDatabase(url: url, lease: lease)
         do {

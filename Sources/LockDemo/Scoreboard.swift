@@ -1,3 +1,5 @@
+import CommandSupport
+
 /// What is known of a run, and what follows from it for the workers.
 struct Scoreboard: Sendable {
     /// What a worker is about.

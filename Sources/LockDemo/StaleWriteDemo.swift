@@ -1,3 +1,4 @@
+import CommandSupport
 import Foundation
 import PostgresLock
 
@@ -36,7 +37,7 @@ struct StaleWriteDemo {
     private func freeze(_ database: DemoDatabase, _ display: any DemoDisplay) async throws -> Bool {
         let (happenings, post) = AsyncStream<Happening>.makeStream()
         let holder = try WorkerProcess(
-            [StaleHolderCommand.name, "--lease", "\(lease)"],
+            [StaleHolderCommand.name, "--lease-of-lock", "\(lease)"],
             url: url,
             onReport: { post.yield(.report($0)) },
             onEnd: { _ in post.yield(.ended) }

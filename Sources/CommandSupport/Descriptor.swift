@@ -1,9 +1,9 @@
 import Foundation
 
 /// Reading and writing descriptors to the end, whatever interrupts.
-enum Descriptor {
+package enum Descriptor {
     /// - Returns: Whether all of it was written.
-    static func write(_ text: String, to descriptor: Int32) -> Bool {
+    package static func write(_ text: String, to descriptor: Int32) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
             var written = 0
@@ -18,7 +18,7 @@ enum Descriptor {
     }
 
     /// - Returns: What there was to read; empty at the end, and after an error.
-    static func read(_ descriptor: Int32) -> [UInt8] {
+    package static func read(_ descriptor: Int32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
             var result: Int
             repeat {
@@ -30,14 +30,14 @@ enum Descriptor {
 }
 
 /// A pipe of which no child inherits an end, unless it is handed to it.
-struct Pipe {
-    let reading: Int32
-    let writing: Int32
+package struct PipeEnds {
+    package let reading: Int32
+    package let writing: Int32
 
-    init() throws {
+    package init() throws {
         var ends: [Int32] = [-1, -1]
-        // Not `pipe2`, which Swift's Glibc module lacks. Between the two calls nobody else starts a process: pglock makes
-        // its pipes before it starts anything, or in the task that starts things.
+        // Not `pipe2`, which Swift's Glibc module lacks. Between the two calls no other process is started: pipes are
+        // made before anything is started, or in the task that starts things.
         guard pipe(&ends) == 0 else { throw CommandFailure(ExitStatus.systemError, SystemError.text("Can't make a pipe", errno)) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         reading = ends[0]
@@ -46,8 +46,8 @@ struct Pipe {
 }
 
 /// Messages about errors of the operating system.
-enum SystemError {
-    static func text(_ what: String, _ number: Int32) -> String {
+package enum SystemError {
+    package static func text(_ what: String, _ number: Int32) -> String {
         // For the numbers that exist, `strerror` returns constant text, from any thread.
         "\(what): \(String(cString: strerror(number)))."
     }

@@ -2,10 +2,15 @@ import Dispatch
 import Foundation
 
 /// A signal that has arrived.
-struct ReceivedSignal: Equatable, Sendable {
-    let number: Int32
+package struct ReceivedSignal: Equatable, Sendable {
+    package let number: Int32
     /// Whether the terminal has sent it, and so has sent it to every process in the foreground, our command included.
-    var isFromTerminal = false
+    package var isFromTerminal = false
+
+    package init(number: Int32, isFromTerminal: Bool = false) {
+        self.number = number
+        self.isFromTerminal = isFromTerminal
+    }
 }
 
 /// The descriptor that the handler writes to. Unsafe only in form: set before the handler is installed, never after.
@@ -15,16 +20,16 @@ private nonisolated(unsafe) var relayDescriptor: Int32 = -1
 ///
 /// Handlers, and not Dispatch's sources, for two reasons: only a handler learns who has sent the signal, and `exec` undoes
 /// handlers by itself, while the ignoring that Dispatch needs is inherited by the command.
-struct SignalRelay: Sendable {
+package struct SignalRelay: Sendable {
     /// Those by which processes are usually ended or told something.
     static let relayed = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM]
 
     /// What has arrived. For one reader.
-    let signals: AsyncStream<ReceivedSignal>
+    package let signals: AsyncStream<ReceivedSignal>
 
     /// Takes the signals from now on. At most one relay may be made.
-    init() throws {
-        let pipe = try Pipe()
+    package init() throws {
+        let pipe = try PipeEnds()
         // The handler must not block; the reader may, on a thread that it keeps as long as the process runs.
         _ = fcntl(pipe.writing, F_SETFL, fcntl(pipe.writing, F_GETFL) | O_NONBLOCK)
         relayDescriptor = pipe.writing
@@ -46,7 +51,7 @@ struct SignalRelay: Sendable {
     }
 
     /// Ends this process as the signal would have ended it.
-    static func die(of number: Int32) -> Never {
+    package static func die(of number: Int32) -> Never {
         signal(number, SIG_DFL)
         var mask = sigset_t()
         sigemptyset(&mask)

@@ -9,7 +9,7 @@ struct WorkerAssignment: Sendable {
     func arguments(worker: Int) -> [String] {
         var arguments = [DemoWorkerCommand.name, "--run", "\(run)", "--worker", "\(worker)"]
         if isLocked { arguments.append("--locked") }
-        if let rounds { arguments += ["--rounds", "\(rounds)"] }
+        if let rounds { arguments += ["--additions", "\(rounds)"] }
         return arguments
     }
 }

@@ -1,3 +1,4 @@
+import CommandSupport
 import Dispatch
 import Foundation
 
@@ -6,15 +7,15 @@ final class WorkerProcess: Sendable {
     private let process: Subprocess
     private let orders: Int32
 
-    /// Starts a worker by these arguments of `pglock`. Its reports come on some thread, its end once, after the last of them.
+    /// Starts a worker by these arguments of `LockDemo`. Its reports come on some thread, its end once, after the last of them.
     init(
         _ arguments: [String],
         url: String,
         onReport: @escaping @Sendable (WorkerReport) -> Void,
         onEnd: @escaping @Sendable (Subprocess.Ending) -> Void
     ) throws {
-        let input = try Pipe()
-        let output = try Pipe()
+        let input = try PipeEnds()
+        let output = try PipeEnds()
         defer {
             close(input.reading)
             close(output.writing)
@@ -22,7 +23,7 @@ final class WorkerProcess: Sendable {
         do {
             process = try Subprocess(
                 Self.ourselves,
-                arguments: (["pglock"] + arguments).map { Array($0.utf8CString) },
+                arguments: (["LockDemo"] + arguments).map { Array($0.utf8CString) },
                 environment: ChildEnvironment.bytes(changing: ["PGLOCK_URL": url]),
                 streams: (input.reading, output.writing),
                 // A Ctrl-C in the terminal is for us, who then end the workers.
@@ -69,7 +70,7 @@ final class WorkerProcess: Sendable {
             let linux = "/proc/self/exe"
             guard access(linux, X_OK) != 0 else { return Program(path: Array(linux.utf8CString)) }
             guard let path = Bundle.main.executablePath else {
-                throw CommandFailure(ExitStatus.systemError, "pglock can't find its own program.")
+                throw CommandFailure(ExitStatus.systemError, "LockDemo can't find its own program.")
             }
             return Program(path: Array(path.utf8CString))
         }

@@ -1,3 +1,5 @@
+import CommandSupport
+
 /// Reads lines until there are no more.
 enum LineReader {
     static func read(_ descriptor: Int32, _ body: (String) -> Void) {

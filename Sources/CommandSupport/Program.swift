@@ -1,13 +1,18 @@
 import Foundation
 
 /// Finds the program that a command names, as `execvp` does.
-struct Program: Sendable {
+package struct Program: Sendable {
     /// Null-terminated, as the system takes it.
-    let path: [CChar]
+    package let path: [CChar]
+
+    /// - Parameter path: Of the program's file, null-terminated.
+    package init(path: [CChar]) {
+        self.path = path
+    }
 
     /// Looks the name, null-terminated and as it was typed, up in the variable PATH, unless it is a path itself. If that
     /// fails, the error has the status that shells have for it.
-    static func find(_ name: [CChar], searchPath: String?) throws -> Program {
+    package static func find(_ name: [CChar], searchPath: String?) throws -> Program {
         let text = String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         guard name.count > 1 else { throw CommandFailure(ExitStatus.notFound, "The command's name is empty.") }
         if name.contains(CChar(47)) {

@@ -2,9 +2,9 @@
 @preconcurrency import Foundation
 
 /// Our environment, byte for byte, with changes.
-enum ChildEnvironment {
+package enum ChildEnvironment {
     /// The variables, null-terminated. Those that change to `nil` are left out.
-    static func bytes(changing changes: [String: String?]) -> [[CChar]] {
+    package static func bytes(changing changes: [String: String?]) -> [[CChar]] {
         var variables: [[CChar]] = []
         var next = environ
         while let variable = next.pointee {

@@ -1,3 +1,4 @@
+import CommandSupport
 import Foundation
 
 /// One run of the demonstration: several worker processes, with a lock or without.

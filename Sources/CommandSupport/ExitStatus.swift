@@ -1,0 +1,23 @@
+/// What pglock and the demonstration exit with, unless the status of another command is passed on.
+///
+/// The numbers between 64 and 78 are those of `sysexits.h`, 126 and above those of the shells.
+package enum ExitStatus {
+    package static let success: Int32 = 0
+    package static let failure: Int32 = 1
+    /// The server is no ground for locks.
+    package static let unfit: Int32 = 2
+    package static let usage: Int32 = 64
+    package static let unavailable: Int32 = 69
+    package static let lockLost: Int32 = 70
+    package static let systemError: Int32 = 71
+    package static let tryAgain: Int32 = 75
+    package static let noPermission: Int32 = 77
+    package static let badConfiguration: Int32 = 78
+    package static let notExecutable: Int32 = 126
+    package static let notFound: Int32 = 127
+
+    /// What a shell makes of a command that a signal has ended.
+    package static func signalled(_ signal: Int32) -> Int32 {
+        128 + signal
+    }
+}
