@@ -64,4 +64,36 @@ struct PoolSharingTests {
         for task in tasks { task.cancel() }
         for watch in watches { _ = await watch.result }
     }
+
+    @Test("a session that has waited for a lock limits no wait of the body that gets it next")
+    func noLimitLeft() async throws {
+        let database = try TestDatabase.get()
+        let lock = try await database.manager().acquire("a")
+        let locks = try database.manager { $0.pool.maximumConnections = 2 }
+        await expectTimedOut { try await locks.withLock("a", timeout: $0) { _ in } }
+        let limit = try await locks.withSession { try await $0.query("SHOW lock_timeout").first?.decode(0, as: String.self) }
+        #expect(limit == "0")
+        #expect(await locks.connectionPeak == 2)
+        try await lock.release()
+    }
+
+    @Test("a session that was reset after a body waits for locks as before")
+    func waitsAfterReset() async throws {
+        let database = try TestDatabase.get()
+        let lock = try await database.manager().acquire("a")
+        let log = LogRecorder()
+        var configuration = LockManager.Configuration(url: database.url)
+        configuration.pool.maximumConnections = 2
+        let locks = try LockManager(configuration: configuration, logger: log.logger)
+        for _ in 0..<3 {
+            await expectTimedOut { try await locks.withLock("a", timeout: $0) { _ in } }
+            try await locks.withSession { _ = try await $0.query("SELECT 1") }
+        }
+        #expect(await locks.connectionPeak == 2)
+        try await lock.release()
+        await locks.shutdown(gracePeriod: .zero)
+        // A session whose statements are not prepared any more would be given up, and another one opened.
+        #expect(log.lines.all.filter { $0.message == "connection lost" }.count == 0)
+        #expect(log.lines.all.filter { $0.message == "connected" }.count == 2)
+    }
 }
