@@ -29,6 +29,7 @@ let package = Package(
             pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
         ),
+        // For Linux; on Apple's systems CryptoKit is used. Other systems are not supported.
         .systemLibrary(
             name: "CLibCrypto",
             pkgConfig: "libcrypto",

@@ -20,7 +20,7 @@ struct DemoDatabase: Sendable {
     init(url: String, lease: Duration? = nil) throws {
         self.url = url
         var configuration = LockManager.Configuration(url: url)
-        configuration.applicationName = "pglock demo"
+        configuration.applicationName = "LockDemo"
         configuration.pool.maximumConnections = 3
         if let lease {
             configuration.lease = lease

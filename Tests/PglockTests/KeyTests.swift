@@ -71,4 +71,18 @@ struct KeyTests {
         #expect(rows == [["1"]])
         try await lock.release()
     }
+
+    #if os(Linux)
+        @Test("a configuration of OpenSSL that leaves out its usual functions changes no key, and ends no process")
+        func hashesWithoutConfiguration() async throws {
+            let lines = ["openssl_conf = init", "[init]", "alg_section = evp", "[evp]", "default_properties = fips=yes", ""]
+            let configuration = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).cnf")
+            try lines.joined(separator: "\n").write(to: configuration, atomically: true, encoding: .utf8)
+            defer { try? FileManager.default.removeItem(at: configuration) }
+            let run = try LaunchedPglock(["key", "my-lock"], variables: ["OPENSSL_CONF": configuration.path])
+            let result = try await run.finish()
+            #expect(result.status == .exited(0), "\(result.error)")
+            #expect(result.output.contains("4791209619368833285"))
+        }
+    #endif
 }

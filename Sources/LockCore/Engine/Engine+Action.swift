@@ -17,7 +17,7 @@ extension Engine {
         /// Ask all hosts whether another server was promoted.
         case survey
         case submit(ConnectionID, Work)
-        /// An idle connection serves another purpose from now on.
+        /// An idle connection serves another purpose from now on; for those who watch what sessions are for.
         case convert(ConnectionID, to: Role)
         /// Cancel what the connection runs by other means than the carrier.
         case cancelOutOfBand(ConnectionID)

@@ -44,7 +44,7 @@ extension LockDriver {
     /// Makes calls of the engine together, and waits for the outcomes of all, from wherever the caller is.
     ///
     /// - Parameters:
-    ///   - calls: At least one. See ``call(_:isCancellable:_:)``.
+    ///   - calls: At least one. See ``callFromInside(_:isCancellable:_:)``.
     ///   - isCancellable: Whether cancelling the task ends those calls that can be ended.
     ///   - event: Begins a call. Run on the loop.
     nonisolated(nonsending) func callAll(

@@ -59,7 +59,7 @@ extension ConnectionLock {
     ) async throws -> Result {
         let scope = LeaseState(key: key, mode: mode)
         defer { scope.end(nil) }
-        let enclosing = EnclosingLock(manager: ObjectIdentifier(self), state: scope, kind: .connection, task: .current)
+        let enclosing = EnclosingLock(owner: ObjectIdentifier(self), state: scope, kind: .connection, task: .current)
         return try await EnclosingLock.$all.withValue(EnclosingLock.open + [enclosing]) { try await body() }
     }
 

@@ -1,7 +1,7 @@
 import LibPQ
 import LockCore
 
-// The one place that carries out what the engine decides, and tells it of what has happened.
+// The one place that carries out what the engine decides, and tells it of the transport's events.
 extension LockDriver {
     func perform(_ action: Engine.Action) {
         switch action {
@@ -28,7 +28,7 @@ extension LockDriver {
         case .submit(let id, let work):
             transport.submit(work, on: id)
         case .convert:
-            // The transport sees by what it is asked for.
+            // A transport needs no notice: the work that follows says what the session is for.
             break
         case .cancelOutOfBand(let id):
             transport.cancelOutOfBand(id)

@@ -33,7 +33,7 @@ extension LockDriver {
 
     /// Those of the keys that scopes around this code hold, whichever of their tasks this is.
     private nonisolated func enclosed(_ keys: [LockKey]) -> [LockKey] {
-        let scopes = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.state.isOpen }
+        let scopes = EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.state.isOpen }
         guard !scopes.isEmpty else { return [] }
         return keys.filter { key in
             scopes.contains { scope in

@@ -97,7 +97,7 @@ extension LockDriver {
                 keys: [key]
             )
         }
-        let same = EnclosingLock.all.filter { $0.manager == ObjectIdentifier(self) && $0.key == key && $0.state.isOpen }
+        let same = EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.key == key && $0.state.isOpen }
         if let held = same.last(where: { $0.isHeldByThisTask && ($0.state.mode == .exclusive || mode == .exclusive) }) {
             throw LockError(
                 .alreadyHeld,

@@ -85,7 +85,7 @@ extension LockDriver {
 
     /// Refuses what a session around this very task holds, on another connection than the one that is asked.
     nonisolated func checkSessions(_ key: LockKey, _ mode: LockMode, except session: HeldModes?) throws {
-        for lock in EnclosingLock.all where lock.manager == ObjectIdentifier(self) && lock.isHeldByThisTask {
+        for lock in EnclosingLock.all where lock.owner == ObjectIdentifier(self) && lock.isHeldByThisTask {
             guard case .session(let modes) = lock.kind, modes !== session, let held = modes[key],
                 held == .exclusive || mode == .exclusive
             else { continue }

@@ -6,7 +6,7 @@ import LockCore
 /// The engine is told of each event by ``drive(_:)`` and decides without any I/O; what it wants done comes out as actions, which are
 /// performed in their order before the event's caller goes on. What all events of a turn of the loop want sent goes out at the turn's end.
 ///
-/// It lives for as long as its manager, a handle or a scope does; then its connections are closed. It runs on the loop, so whatever is
+/// It lives for as long as its manager, a handle, a scope or a call does; then its connections are closed. It runs on the loop, so whatever is
 /// isolated to it may be called from the loop without waiting.
 actor LockDriver {
     nonisolated let configuration: LockManager.Configuration

@@ -4,11 +4,20 @@
     import CLibCrypto
 #endif
 
-/// A hash function that keys are made with: as the system has it, so that no other has to be built and trusted. They spread names; they
-/// keep no secrets.
+/// A hash function that keys are made with: as the system has it, so that no other has to be built and trusted. Names need only be spread
+/// evenly; no security depends on it.
 enum HashFunction: Sendable {
     case sha1
     case sha256
+
+    /// The HMAC of some bytes (RFC 2104).
+    func authenticationCode(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
+        // Both functions have blocks of this size.
+        let blockSize = 64
+        let key = key.count > blockSize ? hash(key) : key
+        let block = key + Array(repeating: 0, count: blockSize - key.count)
+        return hash(block.map { $0 ^ 0x5C } + hash(block.map { $0 ^ 0x36 } + bytes))
+    }
 }
 
 #if canImport(CryptoKit)
@@ -19,15 +28,6 @@ enum HashFunction: Sendable {
             case .sha256: Array(SHA256.hash(data: bytes))
             }
         }
-
-        /// The HMAC of some bytes (RFC 2104).
-        func authenticationCode(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
-            let key = SymmetricKey(data: key)
-            return switch self {
-            case .sha1: Array(HMAC<Insecure.SHA1>.authenticationCode(for: bytes, using: key))
-            case .sha256: Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
-            }
-        }
     }
 #else
     extension HashFunction {
@@ -36,8 +36,8 @@ enum HashFunction: Sendable {
             let pointer: OpaquePointer
 
             init(_ name: String) {
-                // A library without it can make no key.
-                guard let pointer = pglock_digest(name) else { fatalError("The system's libcrypto does not offer \(name).") }
+                // Without it no key can be made.
+                guard let pointer = pglock_digest(name) else { fatalError("The system's libcrypto does not have \(name).") }
                 self.pointer = pointer
             }
         }
@@ -53,19 +53,10 @@ enum HashFunction: Sendable {
         }
 
         func hash(_ bytes: [UInt8]) -> [UInt8] {
-            result { output, count in EVP_Digest(bytes, bytes.count, output, &count, digest, nil) == 1 }
-        }
-
-        /// The HMAC of some bytes (RFC 2104).
-        func authenticationCode(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
-            result { output, count in HMAC(digest, key, Int32(key.count), bytes, bytes.count, output, &count) != nil }
-        }
-
-        private func result(_ compute: (UnsafeMutablePointer<UInt8>, inout UInt32) -> Bool) -> [UInt8] {
             Array(unsafeUninitializedCapacity: Int(EVP_MAX_MD_SIZE)) { output, count in
                 var length: UInt32 = 0
-                guard let start = output.baseAddress, compute(start, &length) else {
-                    fatalError("The system's libcrypto failed to hash (\(self)): it is out of memory, or does not allow it.")
+                guard EVP_Digest(bytes, bytes.count, output.baseAddress, &length, digest, nil) == 1 else {
+                    fatalError("The system's libcrypto can't hash (\(self)): its memory is exhausted.")
                 }
                 count = Int(length)
             }

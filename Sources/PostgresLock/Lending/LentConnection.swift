@@ -1,7 +1,7 @@
 import DequeModule
 import LockCore
 
-/// A connection that is checked out for a transaction or a session, on which one operation runs after the other. Confined to its manager.
+/// A connection that is checked out for a transaction or a session, on which one operation runs after the other. Confined to its driver.
 final class LentConnection {
     /// A lock of a session's. Those with a scope are released by its end, and by nothing else.
     typealias Lease = (state: LeaseState, isScoped: Bool)

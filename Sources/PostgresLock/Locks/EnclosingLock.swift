@@ -13,7 +13,8 @@ struct EnclosingLock: Sendable {
     /// Whether a scope is around this code that has not ended.
     static var isInside: Bool { all.contains { $0.state.isOpen } }
 
-    let manager: ObjectIdentifier
+    /// The driver of the manager, or the lock on a caller's connection, that it was taken by.
+    let owner: ObjectIdentifier
     let state: LeaseState
     let kind: Kind
     /// The task that must end before the scope does.

@@ -2,7 +2,7 @@ import LibPQ
 import LockCore
 import Synchronization
 
-/// What has become of one granted lock; shared by its handle, its views and the manager. Before it is granted, it is the
+/// What has become of one granted lock; shared by its handle, its views and the driver. Before it is granted, it is the
 /// call that asks for it.
 ///
 /// There may be a hundred thousand of these at a time: so there is no mutex in each, but a few for all, and what few of

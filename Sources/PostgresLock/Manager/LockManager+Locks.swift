@@ -87,8 +87,8 @@ extension LockManager {
             leases: [state],
             cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,
-            enclosing: { [manager = ObjectIdentifier(driver)] in
-                [EnclosingLock(manager: manager, state: state, kind: .lock, task: .current)]
+            enclosing: { [owner = ObjectIdentifier(driver)] in
+                [EnclosingLock(owner: owner, state: state, kind: .lock, task: .current)]
             },
             release: { try await driver.release(state) },
             body

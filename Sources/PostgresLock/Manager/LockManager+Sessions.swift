@@ -50,8 +50,8 @@ extension LockManager {
                 leases: [loan.ending],
                 cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
-                enclosing: { [manager = ObjectIdentifier(driver)] in
-                    [EnclosingLock(manager: manager, state: loan.ending, kind: .session(loan.modes), task: .current)]
+                enclosing: { [owner = ObjectIdentifier(driver)] in
+                    [EnclosingLock(owner: owner, state: loan.ending, kind: .session(loan.modes), task: .current)]
                 },
                 body
             )

@@ -50,8 +50,8 @@ extension LockManager {
             leases: states,
             cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,
-            enclosing: { [manager = ObjectIdentifier(driver)] in
-                states.map { EnclosingLock(manager: manager, state: $0, kind: .lock, task: .current) }
+            enclosing: { [owner = ObjectIdentifier(driver)] in
+                states.map { EnclosingLock(owner: owner, state: $0, kind: .lock, task: .current) }
             },
             release: { try await driver.release(states) },
             body

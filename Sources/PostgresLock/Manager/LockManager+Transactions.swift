@@ -56,8 +56,8 @@ extension LockManager {
                 leases: [transaction.loan.ending],
                 cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
-                enclosing: { [manager = ObjectIdentifier(driver)] in
-                    [EnclosingLock(manager: manager, state: transaction.loan.ending, kind: .transaction(key), task: .current)]
+                enclosing: { [owner = ObjectIdentifier(driver)] in
+                    [EnclosingLock(owner: owner, state: transaction.loan.ending, kind: .transaction(key), task: .current)]
                 },
                 body
             )

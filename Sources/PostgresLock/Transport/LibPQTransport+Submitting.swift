@@ -118,6 +118,9 @@ extension LibPQTransport {
 extension CheckedOutSession.Submission {
     /// Whether the session is as good as new after it.
     fileprivate var isResetting: Bool {
-        (statements + further).contains { if case .reset(isThorough: true, _) = $0 { true } else { false } }
+        let isReset = { (statement: CheckedOutSession.Statement) in
+            if case .reset(isThorough: true, _) = statement { true } else { false }
+        }
+        return statements.contains(where: isReset) || further.contains(where: isReset)
     }
 }
