@@ -31,7 +31,7 @@ extension LockDriver {
         }
     }
 
-    /// Waits in memory, without a connection, until nobody else in this process stands before.
+    /// Waits in memory, without a connection, until no other task of this process is ahead.
     private func takePlace(_ key: LockKey?, _ mode: LockMode, _ limit: WaitLimit, isTry: Bool) async throws -> LeaseState? {
         guard let key else { return nil }
         let lease = LeaseState(key: key, mode: mode)

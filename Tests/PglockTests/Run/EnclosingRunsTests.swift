@@ -13,7 +13,7 @@ struct EnclosingRunsTests {
         EnclosingRuns(ConnectionParameters(string: string, applicationName: "test"), entries: entries)
     }
 
-    @Test("are known by the key and the database, whoever the user is")
+    @Test("are known by the key and the database, for any user")
     func sameDatabase() {
         let entries = Self.runs(Self.outer).adding("a")
         #expect(Self.runs(Self.outer, entries: entries).hold("a"))
