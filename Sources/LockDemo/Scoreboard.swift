@@ -87,7 +87,7 @@ struct Scoreboard: Sendable {
             }
         case .added:
             workers[worker].additions += 1
-        case .lingering:
+        case .pausing:
             guard worker == victim, killedAt == nil else { return [] }
             return strike(worker)
         case .holding, .wrote:
@@ -118,7 +118,7 @@ struct Scoreboard: Sendable {
         var orders: [Order] = []
         if victim == nil, progress >= 0.5, let next = chooseVictim() {
             victim = next
-            orders.append(.tell(next, .linger))
+            orders.append(.tell(next, .pause))
         }
         if case .seconds = length, progress >= 1, !hasStopped {
             hasStopped = true

@@ -5,14 +5,14 @@ extension EphemeralPostgres {
     public struct StopMode: Hashable, Sendable {
         let signal: Int32
         /// How long stopping may take, nil for ever.
-        let patience: Duration?
+        let timeout: Duration?
 
         /// Refuses new connections and waits for the clients to leave by themselves, however long that takes.
-        public static let smart = StopMode(signal: SIGTERM, patience: nil)
+        public static let smart = StopMode(signal: SIGTERM, timeout: nil)
         /// Ends the clients' sessions, rolls their transactions back and stops in good order; given up after 30 s.
-        public static let fast = StopMode(signal: SIGINT, patience: .seconds(30))
+        public static let fast = StopMode(signal: SIGINT, timeout: .seconds(30))
         /// Stops at once and without tidying up, like a crash, after 8 s by SIGKILL; the next start runs the crash recovery.
-        public static let immediate = StopMode(signal: SIGQUIT, patience: .seconds(8))
+        public static let immediate = StopMode(signal: SIGQUIT, timeout: .seconds(8))
     }
 
     /// The process id of the server's main process, or nil if it isn't running.

@@ -77,12 +77,12 @@ actor ServerProcess {
         child.signal(mode.signal)
         // A server that a test has frozen would sleep through its own end.
         if mode == .immediate { child.signal(SIGCONT) }
-        if try await child.waitForExit(within: mode.patience) == nil {
+        if try await child.waitForExit(within: mode.timeout) == nil {
             guard mode == .immediate else {
                 throw EphemeralPostgresError(
                     .stopTimedOut,
                     """
-                    The server did not stop within \(mode.patience ?? .zero), probably because one of its processes is \
+                    The server did not stop within \(mode.timeout ?? .zero), probably because one of its processes is \
                     frozen. `stop(mode: .immediate)` ends it all the same.
                     """
                 )

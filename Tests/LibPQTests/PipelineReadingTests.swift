@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The decoder of a pipeline: reading in pieces")
 struct PipelineReadingTests {
-    /// One of each: a failing preparation, rows before an error, an error at the commit, a sign of life, a wait.
+    /// One of each: a failing preparation, rows before an error, an error at the commit, a heartbeat, a wait.
     private static let inputs: [Pipeline.Input] =
         [
             .error("42501"), .null, .aborted, .null, .sync(.none), .row([true]), .row([false, true]), .error("53200"), .null, .sync(.none),

@@ -36,7 +36,7 @@ struct BadInputTests {
         #expect(Self.refuse { $0.pool.maximumConnections = 1 }?.code == .badConfiguration)
         #expect(Self.refuse { $0.timeouts.connect = .zero }?.message.contains("timeouts.connect") == true)
         #expect(Self.refuse { $0.timeouts.response = .seconds(-1) }?.message.contains("timeouts.response") == true)
-        #expect(Self.refuse { $0.handOn.maximumCount = -1 }?.message.contains("handOn.maximumCount") == true)
+        #expect(Self.refuse { $0.handoff.maximumCount = -1 }?.message.contains("handoff.maximumCount") == true)
         #expect(Self.refuse { _ in } == nil)
     }
 

@@ -10,7 +10,7 @@ struct ConfigurationTests {
     private static func configuration(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) -> LockManager.Configuration {
         var configuration = LockManager.Configuration(url: "host=db")
         configuration.pool.maximumConnections = 21
-        configuration.pool.maximumCarriers = 4
+        configuration.pool.maximumSharedSessions = 4
         configuration.pool.idleTimeout = .seconds(22)
         configuration.timeouts.connect = .seconds(11)
         configuration.timeouts.unreachable = .seconds(12)
@@ -18,8 +18,8 @@ struct ConfigurationTests {
         configuration.timeouts.nested = .seconds(14)
         configuration.timeouts.commit = .seconds(15)
         configuration.timeouts.shutdownGrace = .seconds(16)
-        configuration.handOn.maximumCount = 17
-        configuration.handOn.maximumDuration = .milliseconds(18)
+        configuration.handoff.maximumCount = 17
+        configuration.handoff.maximumDuration = .milliseconds(18)
         configuration.lease = .seconds(3)
         configuration.applicationName = "test"
         configuration.fencingTokens = true
@@ -45,11 +45,11 @@ struct ConfigurationTests {
     func engine() {
         let engine = Self.configuration().engine
         #expect(engine.maximumConnections == 21)
-        #expect(engine.maximumCarriers == 4)
+        #expect(engine.maximumSharedSessions == 4)
         #expect(engine.idleTimeout == .seconds(22))
-        #expect(engine.connectPatience == .seconds(12))
+        #expect(engine.connectTimeout == .seconds(12))
         #expect(engine.responseTimeout == .seconds(13))
-        #expect(engine.handOn == HandOnLimit(count: 17, duration: .milliseconds(18)))
+        #expect(engine.handoff == HandoffLimit(count: 17, duration: .milliseconds(18)))
         #expect(engine.lease == .seconds(3))
         #expect(engine.heartbeatInterval == .seconds(1))
         #expect(engine.overdueAfter == .seconds(1))
@@ -170,10 +170,10 @@ struct ConfigurationTests {
             $0.timeouts.nested = long
             $0.timeouts.commit = long
             $0.timeouts.shutdownGrace = long
-            $0.handOn.maximumDuration = long
+            $0.handoff.maximumDuration = long
         }.bounded
         #expect(bounded.pool.idleTimeout == .century)
-        #expect(bounded.handOn.maximumDuration == .century)
+        #expect(bounded.handoff.maximumDuration == .century)
         #expect(Set(Self.fields(bounded.timeouts).values) == [String(describing: Duration.century)])
     }
 }

@@ -20,7 +20,7 @@ struct ExtremeDurationTests {
             $0.timeouts.nested = duration
             $0.timeouts.commit = duration
             $0.timeouts.shutdownGrace = duration
-            $0.handOn.maximumDuration = duration
+            $0.handoff.maximumDuration = duration
         }
         let other = try await database.manager().acquire("a")
         let waits = [

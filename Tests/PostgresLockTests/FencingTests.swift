@@ -20,12 +20,12 @@ struct FencingTests {
         .database,
         arguments: [0, 3, 256]
     )
-    func growth(handOns: Int) async throws {
+    func growth(handoffs: Int) async throws {
         let database = try TestDatabase.get()
         let managers = try (0..<3).map { _ in
             try database.manager {
                 $0.fencingTokens = true
-                $0.handOn.maximumCount = handOns
+                $0.handoff.maximumCount = handoffs
             }
         }
         let order = Locked<[FencingToken]>([])
@@ -129,7 +129,7 @@ struct FencingTests {
         let managers = try (0..<2).map { _ in
             try database.manager {
                 $0.fencingTokens = true
-                $0.handOn.maximumCount = 2
+                $0.handoff.maximumCount = 2
                 $0.timeouts.unreachable = .seconds(30)
             }
         }
@@ -221,7 +221,7 @@ struct FencingTests {
         .direct("a pooler keeps the sessions of a role"),
         .timeLimit(.minutes(40))
     )
-    func upgradeWithoutScribe() async throws {
+    func upgradeWithoutFencingSession() async throws {
         let database = try TestDatabase.get()
         let role = "role_\(UInt32.random(in: .min ... .max))"
         try await database.query("CREATE ROLE \(role) LOGIN CONNECTION LIMIT 2")

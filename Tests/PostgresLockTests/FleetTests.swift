@@ -6,7 +6,7 @@ import Testing
 @Suite("Fleet", .database)
 struct FleetTests {
     @Test("of several processes with hundreds of tasks, no two hold what excludes each other", arguments: [0, 1, 16, Int.max])
-    func exclusion(handOn: Int) async throws {
+    func exclusion(handoff: Int) async throws {
         let database = try TestDatabase.get()
         try await database.query(
             """
@@ -16,7 +16,7 @@ struct FleetTests {
             """
         )
         let workers = try (0..<3).map { _ in
-            try ChildProcess.helper("LockWorker", [database.url, "100", "2", "\(handOn)"])
+            try ChildProcess.helper("LockWorker", [database.url, "100", "2", "\(handoff)"])
         }
         for worker in workers {
             #expect(await worker.status() == 0)

@@ -70,11 +70,11 @@ struct LargeHoldingTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("are shared out among several carriers, and one that is lost takes only its own along", .server(roomy))
-    func carriers() async throws {
+    @Test("are shared out among several shared sessions, and one that is lost takes only its own along", .server(roomy))
+    func sharedSessions() async throws {
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.pool.maximumCarriers = 3 }
-        // The second carrier is asked for when the first is busy, and takes its time to come. What is asked for by then goes over the first.
+        let locks = try database.manager { $0.pool.maximumSharedSessions = 3 }
+        // The second shared session is asked for when the first is busy, and takes its time to come. What is asked for by then goes over the first.
         var crowds: [Crowd] = []
         var counts: [[String?]] = []
         while counts.count < 2, crowds.count < 8 {

@@ -190,7 +190,10 @@ struct LeaseTests {
         #expect(await locks.connectionPeak == 2)
     }
 
-    @Test("a sign of life that is under way while a connection is lent is not taken for an answer to what its borrower asks", .server())
+    @Test(
+        "a heartbeat that is under way while a connection is lent is not taken for an answer to what its call that has it checked out asks",
+        .server()
+    )
     func heartbeatUnderWay() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(100))
@@ -242,7 +245,7 @@ struct LeaseTests {
         .database,
         arguments: [false, true]
     )
-    func longLentWait(isHidden: Bool) async throws {
+    func longCheckedOutWait(isHidden: Bool) async throws {
         let database = try TestDatabase.get()
         if isHidden { try await database.query("ALTER DATABASE \(database.name) SET track_activities = off") }
         let recorder = LogRecorder()

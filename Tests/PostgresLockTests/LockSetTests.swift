@@ -232,7 +232,7 @@ struct LockSetTests {
     func loss() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
-        // What has to be waited for is held on a connection of its own, the other on the carrier.
+        // What has to be waited for is held on a connection of its own, the other on the shared session.
         let taken = try await other.acquire(LockKey(number: 2))
         let waiting = Task {
             try await locks.withLocks([.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))]) { set in

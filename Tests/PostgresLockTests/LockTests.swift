@@ -87,7 +87,7 @@ struct LockTests {
     func turns() async throws {
         let database = try TestDatabase.get()
         for limit in [0, 1, 16, Int.max] {
-            let locks = try database.manager { $0.handOn.maximumCount = limit }
+            let locks = try database.manager { $0.handoff.maximumCount = limit }
             let counter = UnsafeCounter()
             try await withThrowingTaskGroup { group in
                 for _ in 0..<100 {
@@ -97,7 +97,7 @@ struct LockTests {
                 }
                 try await group.waitForAll()
             }
-            #expect(counter.value == 100, "with a hand-on limit of \(limit)")
+            #expect(counter.value == 100, "with a handoff limit of \(limit)")
         }
     }
 

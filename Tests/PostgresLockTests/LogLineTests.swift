@@ -30,10 +30,10 @@ struct LogLineTests {
     func trouble() async throws {
         let id = ConnectionID(7)
         let failure = Failure(.connectionLost, "It is gone.", sqlState: "57P01")
-        let lines = try await Self.lines(.connectionLost(id, .carrier, failure), .hiddenActivity(id), .unexpectedAnswer(id))
+        let lines = try await Self.lines(.connectionLost(id, .shared, failure), .hiddenActivity(id), .unexpectedAnswer(id))
         #expect(lines.map(\.level) == [.warning, .warning, .error])
         #expect(lines.allSatisfy { $0.metadata["pglock.connection"] == "7" })
-        #expect(lines.first?.metadata["pglock.role"] == "carrier")
+        #expect(lines.first?.metadata["pglock.role"] == "shared session")
         #expect(lines.first?.metadata["pglock.reason"] == "It is gone.")
         #expect(lines.first?.metadata["db.response.status_code"] == "57P01")
     }
@@ -42,9 +42,9 @@ struct LogLineTests {
     func routine() async throws {
         let id = ConnectionID(7)
         let lines = try await Self.lines(
-            .connectFailed(.carrier, Failure(.unreachable, "No route to host"), nextAttemptIn: .seconds(1)),
+            .connectFailed(.shared, Failure(.unreachable, "No route to host"), nextAttemptIn: .seconds(1)),
             .overdue(id),
-            .provedAfterError(held: nil),
+            .verifiedAfterError(held: nil),
             .waitRenewed(id)
         )
         #expect(lines.map(\.level) == [.info, .info, .debug, .debug])

@@ -36,7 +36,7 @@ struct OverflowTests {
             }
             try await database.eventually("all wait") { await locks.waitingCount == count }
             try await Task.sleep(for: .seconds(1))
-            // Who does not wait for any of this has the carrier at hand all the same.
+            // Who does not wait for any of this has the shared session at hand all the same.
             var delays: [Duration] = []
             for number in 0..<50 {
                 delays.append(try await clock.measure { try await locks.withLock("free \(number)") { _ in } })

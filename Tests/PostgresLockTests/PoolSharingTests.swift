@@ -32,7 +32,7 @@ struct PoolSharingTests {
         let sessions = max(1, size - 2)
         let begun = AsyncStream.makeStream(of: Void.self)
         let gate = AsyncStream.makeStream(of: Void.self)
-        let borrowers = (0..<sessions).map { _ in
+        let calls = (0..<sessions).map { _ in
             Task {
                 try await locks.withSession { session in
                     begun.continuation.yield()
@@ -52,7 +52,7 @@ struct PoolSharingTests {
         try await database.eventually("the set has its first lock") { try await database.locks() == 1 }
         gate.continuation.finish()
         // Only that they end is looked at: without limits of their own they would wait for ever.
-        let tasks = borrowers + [set, transaction]
+        let tasks = calls + [set, transaction]
         let ended = Locked(0)
         let watches = tasks.map { task in
             Task {

@@ -28,7 +28,7 @@ struct RaceTests {
         try await race(rival, lanes: 8, rounds: 40, url: url, spread: 40_000)
     }
 
-    /// Take the unlock after a failed statement out of the sessions (`proveNotHeld`), or have the block that waits take the session's
+    /// Take the unlock after a failed statement out of the sessions (`verifyNotHeld`), or have the block that waits take the session's
     /// lock where it catches the cancel, and this fails.
     @Test("so it is on a session, whose other locks stay held", .database, arguments: Rival.allCases)
     func session(rival: Rival) async throws {
@@ -41,11 +41,11 @@ struct RaceTests {
             for _ in 0..<600 {
                 let held = try await holder.acquire("a", timeout: .seconds(10))
                 let release = Int.random(in: 0...1_500)
-                let patience = Duration.microseconds(max(1, release + Int.random(in: -300...1_500)))
-                let waiting = Task { try await session.lock("a", timeout: rival == .timeout ? patience : .seconds(10)) }
-                let canceller = Task {
+                let timeout = Duration.microseconds(max(1, release + Int.random(in: -300...1_500)))
+                let waiting = Task { try await session.lock("a", timeout: rival == .timeout ? timeout : .seconds(10)) }
+                let cancelRequest = Task {
                     guard rival == .cancellation else { return }
-                    try await Task.sleep(for: patience)
+                    try await Task.sleep(for: timeout)
                     waiting.cancel()
                 }
                 try await Task.sleep(for: .microseconds(release))
@@ -56,12 +56,12 @@ struct RaceTests {
                 } else {
                     tally.lost += 1
                 }
-                try await canceller.value
+                try await cancelRequest.value
                 #expect(try await holder.isFree("a"))
             }
             #expect(try await database.locks() == 1)
-            let proofs = await racer.provedAfterError
-            print("session race with \(rival): \(tally); errors while holding: \(proofs.held), otherwise: \(proofs.notHeld)")
+            let verifications = await racer.verifiedAfterError
+            print("session race with \(rival): \(tally); errors while holding: \(verifications.held), otherwise: \(verifications.notHeld)")
             #expect(tally.won > 0 && tally.lost > 0)
         }
     }
@@ -97,9 +97,9 @@ struct RaceTests {
         for lane in 0..<lanes {
             #expect(try await holder.isFree(LockKey(number: Int64(lane))))
         }
-        let proofs = await racer.provedAfterError
+        let verifications = await racer.verifiedAfterError
         print(
-            "race with \(rival): \(tally.won) granted, \(tally.lost) ended; errors while holding: \(proofs.held), otherwise: \(proofs.notHeld)"
+            "race with \(rival): \(tally.won) granted, \(tally.lost) ended; errors while holding: \(verifications.held), otherwise: \(verifications.notHeld)"
         )
         // A race that only one side ever wins is none.
         #expect(tally.won > 0 && tally.lost > 0)
@@ -114,14 +114,14 @@ struct RaceTests {
     ) async throws -> Bool {
         let held = try await holder.acquire(key, timeout: .seconds(10))
         let release = Int.random(in: 0...spread)
-        let patience = Duration.microseconds(max(0, release + Int.random(in: -spread / 4...spread)))
+        let timeout = Duration.microseconds(max(0, release + Int.random(in: -spread / 4...spread)))
         let waiting = Task {
-            let lock = try await racer.acquire(key, timeout: rival == .timeout ? patience : nil)
+            let lock = try await racer.acquire(key, timeout: rival == .timeout ? timeout : nil)
             try await lock.release()
         }
-        let canceller = Task {
+        let cancelRequest = Task {
             guard rival == .cancellation else { return }
-            try await Task.sleep(for: patience)
+            try await Task.sleep(for: timeout)
             waiting.cancel()
         }
         try await Task.sleep(for: .microseconds(release))
@@ -136,7 +136,7 @@ struct RaceTests {
             // Some deadlines come before the server's first answer.
             isWon = false
         }
-        try await canceller.value
+        try await cancelRequest.value
         // Whatever came of it, the next one in the same process gets the lock.
         let next = try await racer.acquire(key, timeout: .seconds(10))
         try await next.release()

@@ -13,7 +13,7 @@ struct ReplyReadingTests {
         .batch(Engine.Batch(.init(.tryLock, .exclusive, AdvisoryKey(1).space), [AdvisoryKey(1)])),
         .wait(AdvisoryKey(1), .shared, limit: nil), .releaseAll, .changeMode(AdvisoryKey(1), to: .shared),
         .cancel(ConnectionID(1), onlyLockWaits: true),
-        .probe(ConnectionID(1)), .look([]), .begin, .commit, .heartbeat, .statement(RequestID(1)),
+        .askActivity(ConnectionID(1)), .look([]), .begin, .commit, .heartbeat, .statement(RequestID(1)),
     ]
 
     private static func reply(_ rows: [Bool]) -> Reply {
@@ -38,7 +38,7 @@ struct ReplyReadingTests {
     private static func isPossible(_ count: Int, _ work: Engine.Work) -> Bool {
         switch work {
         case .batch: true
-        case .probe: count == 0 || count == 3
+        case .askActivity: count == 0 || count == 3
         case .look: count.isMultiple(of: 2)
         default: count <= 1
         }

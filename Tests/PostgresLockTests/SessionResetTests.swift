@@ -1,7 +1,7 @@
 import PostgresLock
 import Testing
 
-/// What a borrower's SQL leaves in a server session must not reach the next borrower of the connection.
+/// What a call that has it checked out's SQL leaves in a server session must not reach the next call that has it checked out of the connection.
 @Suite("Lent connections", .database)
 struct SessionResetTests {
     /// (PostgreSQL itself makes a setting that nobody knows empty, not unset.)
@@ -18,7 +18,7 @@ struct SessionResetTests {
         "SELECT pg_advisory_lock(77)", "SET ROLE pg_monitor",
     ]
 
-    /// One connection besides the carrier, so that everybody gets the same; in a database whose settings are not ours.
+    /// One connection besides the shared session, so that everybody gets the same; in a database whose settings are not ours.
     private func manager() async throws -> LockManager {
         let database = try TestDatabase.get()
         try await database.query("ALTER DATABASE \(database.name) SET statement_timeout = '33s'")
@@ -32,7 +32,7 @@ struct SessionResetTests {
         }
     }
 
-    @Test("a session leaves nothing to the next borrower but the connection")
+    @Test("a session leaves nothing to the next call that has it checked out but the connection")
     func session() async throws {
         let database = try TestDatabase.get()
         let locks = try await manager()

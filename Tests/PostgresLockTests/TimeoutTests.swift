@@ -146,13 +146,13 @@ struct TimeoutTests {
     func fullPool() async throws {
         let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 3 }
         try await locks.withSession { _ in
-            let carrier = Task { try await locks.withLock("a") { _ in } }
+            let sharedSession = Task { try await locks.withLock("a") { _ in } }
             let error = await lockError { try await locks.withSession(timeout: .milliseconds(1)) { _ in } }
             #expect(error?.code == .poolExhausted, "\(String(describing: error))")
             #expect(error?.message.contains("pool.maximumConnections") == true)
             let zero = await lockError { try await locks.withTransaction(locking: "b", timeout: .zero) { _ in } }
             #expect(zero?.code == .poolExhausted, "\(String(describing: zero))")
-            try await carrier.value
+            try await sharedSession.value
         }
     }
 }

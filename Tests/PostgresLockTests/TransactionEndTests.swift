@@ -17,7 +17,7 @@ struct TransactionEndTests {
         )
         let locks = try database.manager()
         let gate = try await database.manager().acquire(LockKey(number: 99))
-        let seen = Locked<LockLease?>(nil)
+        let seen = Locked<HeldLock?>(nil)
         let late = Task {
             try await locks.withTransaction(locking: "a") { transaction in
                 try await transaction.execute("INSERT INTO t VALUES (1)")

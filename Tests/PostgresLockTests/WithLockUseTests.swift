@@ -70,7 +70,7 @@ struct WithLockUseTests {
     @Test("a body in a nonisolated function, with a function as its body, with no result and with a generic one")
     func functions() async throws {
         let locks = try TestDatabase.get().manager()
-        func body(_ lock: LockLease) async throws -> Bool { lock.isHeld }
+        func body(_ lock: HeldLock) async throws -> Bool { lock.isHeld }
         #expect(try await locks.withLock("a", body))
         func generic<Value>(_ value: Value) async throws -> Value {
             try await locks.withLock("a") { _ in value }

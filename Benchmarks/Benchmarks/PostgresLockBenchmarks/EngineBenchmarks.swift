@@ -26,7 +26,7 @@ func engineBenchmarks() {
         blackHole(engine)
     }
 
-    Benchmark("engine: hand-on among 1,000 callers") { benchmark in
+    Benchmark("engine: handoff among 1,000 callers") { benchmark in
         var engine = EngineScript()
         let ids = (0...Benchmark.size).map { _ in engine.acquire(1) }
         engine.exchange()
@@ -37,16 +37,16 @@ func engineBenchmarks() {
     }
 }
 
-/// An engine with a carrier that is connected, to a server that grants everything at once.
+/// An engine with a shared session that is connected, to a server that grants everything at once.
 private struct EngineScript {
     private var engine: Engine
     private var ids = RequestIDs()
     private let now = Instant(nanoseconds: 0)
-    private let patience = Instant(nanoseconds: 5_000_000_000)
+    private let deadline = Instant(nanoseconds: 5_000_000_000)
 
     init() {
         var configuration = Engine.Configuration()
-        configuration.handOn = .unlimited
+        configuration.handoff = .unlimited
         engine = Engine(configuration: configuration)
         let id = acquire(0)
         exchange()
@@ -57,7 +57,7 @@ private struct EngineScript {
     /// With a deadline, as most callers have one.
     mutating func acquire(_ key: Int) -> RequestID {
         let id = ids.make()
-        engine.acquire(id, LockTable.Request(AdvisoryKey(Int64(key)), .exclusive), deadline: patience, now: now)
+        engine.acquire(id, LockTable.Request(AdvisoryKey(Int64(key)), .exclusive), deadline: deadline, now: now)
         return id
     }
 

@@ -15,7 +15,7 @@ func lockTableBenchmarks() {
         blackHole(table)
     }
 
-    Benchmark("table: hand-on along a queue") { benchmark in
+    Benchmark("table: handoff along a queue") { benchmark in
         var table = TableScript()
         let ids = (0...Benchmark.size).map { _ in table.acquire(1) }
         table.grant(1)

@@ -17,7 +17,7 @@ extension BlockingSession {
 
     /// The same session, with time anew.
     package func waiting(for limit: Duration) -> BlockingSession {
-        BlockingSession(raw, patience: Patience(deadline: .now + limit, attempt: patience.attempt))
+        BlockingSession(raw, deadline: ConnectDeadline(deadline: .now + limit, attempt: deadline.attempt))
     }
 
     /// Another one on the same server, for a moment, with as much time for what is asked.
@@ -27,13 +27,13 @@ extension BlockingSession {
         asking: Duration,
         onNotice: @escaping @Sendable (ServerError) -> Void
     ) throws(ConnectionFailure) -> BlockingSession {
-        let patience = Patience(deadline: .now + limit, attempt: patience.attempt)
-        let dialing = Dialing(keywords: parameters.pinned(to: self).keywords(), patience: patience, onNotice: onNotice)
-        return BlockingSession(try dialing.run(), patience: patience).waiting(for: asking)
+        let deadline = ConnectDeadline(deadline: .now + limit, attempt: deadline.attempt)
+        let dialing = Dialing(keywords: parameters.pinned(to: self).keywords(), deadline: deadline, onNotice: onNotice)
+        return BlockingSession(try dialing.run(), deadline: deadline).waiting(for: asking)
     }
 
     /// How much time is left.
-    package var remaining: Duration { patience.remaining }
+    package var remaining: Duration { deadline.remaining }
 
     /// Ends it, and waits until it does not count any more. Blocks.
     package func finishAndWait() { raw.finishAndWait() }

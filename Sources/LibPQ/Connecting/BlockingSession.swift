@@ -3,11 +3,11 @@ import CLibPQ
 /// A session that is asked one thing after the other, by a thread that waits for the answers.
 package struct BlockingSession {
     package let raw: RawConnection
-    let patience: Patience
+    let deadline: ConnectDeadline
 
-    init(_ raw: RawConnection, patience: Patience) {
+    init(_ raw: RawConnection, deadline: ConnectDeadline) {
         self.raw = raw
-        self.patience = patience
+        self.deadline = deadline
     }
 
     /// The server process, as the protocol has it.
@@ -37,7 +37,7 @@ package struct BlockingSession {
 
     package func send(_ sql: String) throws(ConnectionFailure) {
         guard PQsendQuery(raw.pointer, sql) == 1 else { throw lost() }
-        while PQflush(raw.pointer) == 1 { try patience.wait(for: PQsocket(raw.pointer), toWrite: true) }
+        while PQflush(raw.pointer) == 1 { try deadline.wait(for: PQsocket(raw.pointer), toWrite: true) }
     }
 
     /// Waits for the first answer to what was sent.
@@ -48,7 +48,7 @@ package struct BlockingSession {
             try awaitAnswer(until: .now + limit)
             return true
         } catch {
-            guard error == Patience.isOver else { throw error }
+            guard error == ConnectDeadline.isOver else { throw error }
             return false
         }
     }
@@ -79,7 +79,7 @@ package struct BlockingSession {
 
     private func awaitAnswer(until limit: ContinuousClock.Instant? = nil) throws(ConnectionFailure) {
         while PQisBusy(raw.pointer) == 1 {
-            try patience.wait(for: PQsocket(raw.pointer), until: limit)
+            try deadline.wait(for: PQsocket(raw.pointer), until: limit)
             guard PQconsumeInput(raw.pointer) == 1 else { throw lost() }
         }
     }

@@ -11,7 +11,7 @@ import CLibPQ
 /// Makes a connection to one host, on a thread that may block, and does nothing with it.
 struct Dialing {
     let keywords: [(keyword: String, value: String)]
-    let patience: Patience
+    let deadline: ConnectDeadline
     let onNotice: @Sendable (ServerError) -> Void
 
     func run() throws(ConnectionFailure) -> RawConnection {
@@ -25,7 +25,7 @@ struct Dialing {
             guard status != PGRES_POLLING_FAILED else {
                 throw ConnectionFailure(connecting: String(cString: PQerrorMessage(pointer)))
             }
-            try patience.wait(for: PQsocket(pointer), toWrite: status == PGRES_POLLING_WRITING)
+            try deadline.wait(for: PQsocket(pointer), toWrite: status == PGRES_POLLING_WRITING)
             status = PQconnectPoll(pointer)
         }
         PQsetErrorVerbosity(pointer, PQERRORS_DEFAULT)

@@ -39,13 +39,13 @@ package final class HostLookup: Sendable {
     package convenience init() { self.init(Self.ask) }
 
     /// - Throws: `.unreachable` if there are none, or none in time.
-    func addresses(of name: String, patience: Patience, until limit: ContinuousClock.Instant) throws(ConnectionFailure) -> [String] {
+    func addresses(of name: String, deadline: ConnectDeadline, until limit: ContinuousClock.Instant) throws(ConnectionFailure) -> [String] {
         if let address = try? Self.ask(name, isNumeric: true) { return address }
-        let lookup = try begin(name, within: patience.limit)
+        let lookup = try begin(name, within: deadline.limit)
         while true {
             if let outcome = lookup.outcome.withLock({ $0 }) { return try outcome.get() }
-            guard !patience.attempt.isAbandoned else { throw .abandoned }
-            guard ContinuousClock.now < min(limit, patience.deadline) else {
+            guard !deadline.attempt.isAbandoned else { throw .abandoned }
+            guard ContinuousClock.now < min(limit, deadline.deadline) else {
                 throw ConnectionFailure(.unreachable, "the name \"\(name)\" was not resolved in time")
             }
             // Whoever is woken wakes the next.

@@ -99,19 +99,19 @@ package struct HostSearch {
                 ? parameters.keywords(dropping: entry.index) : [("host", entry.host), ("port", entry.port)]
             return [HostCandidate(keywords: keywords, name: entry.name)]
         }
-        let addresses = try lookup.addresses(of: entry.host, patience: patience(until: end), until: end)
+        let addresses = try lookup.addresses(of: entry.host, deadline: deadline(until: end), until: end)
         let candidates = (hosts.isRandom ? addresses.shuffled() : addresses).map(entry.candidate)
         return memory.order(candidates, \.name)
     }
 
     private func dial(_ candidate: HostCandidate, until end: ContinuousClock.Instant) throws(ConnectionFailure) -> BlockingSession {
-        let patience = patience(until: end)
+        let deadline = deadline(until: end)
         let keywords = parameters.keywords() + candidate.keywords
-        return BlockingSession(try Dialing(keywords: keywords, patience: patience, onNotice: onNotice).run(), patience: patience)
+        return BlockingSession(try Dialing(keywords: keywords, deadline: deadline, onNotice: onNotice).run(), deadline: deadline)
     }
 
-    private func patience(until end: ContinuousClock.Instant) -> Patience {
-        Patience(deadline: end, attempt: attempt)
+    private func deadline(until end: ContinuousClock.Instant) -> ConnectDeadline {
+        ConnectDeadline(deadline: end, attempt: attempt)
     }
 }
 

@@ -58,7 +58,7 @@ package final class Connection: @unchecked Sendable {
 
     /// Sends statements that are answered together, by one event. Each is a transaction of its own all the same.
     ///
-    /// Of no statements this is a sign of life: a `Sync` that belongs to no statement. It ends no transaction and begins none, and so
+    /// Of no statements this is a heartbeat: a `Sync` that belongs to no statement. It ends no transaction and begins none, and so
     /// costs the server nothing.
     package func submit(_ statements: [Statement], for token: SubmissionToken) {
         guard let last = statements.last else { return submitSync(token) }
@@ -105,7 +105,7 @@ package final class Connection: @unchecked Sendable {
     private func waitForAnswer(atMost limit: Duration) {
         guard let raw else { return }
         watcher?.park()
-        loop.waitDirectly(for: PQsocket(raw.pointer), atMost: limit) { [self] isReadable in
+        loop.busyPoll(for: PQsocket(raw.pointer), atMost: limit) { [self] isReadable in
             if isReadable { receive(times: 1) }
             directWaits.end(isAnswered: decoder.isIdle)
             guard decoder.isIdle else {
@@ -165,8 +165,8 @@ package final class Connection: @unchecked Sendable {
     }
 
     /// Asks the server, over a connection of libpq's own, to cancel what runs. Blocks: to be called off the loop.
-    package func canceller() -> Canceller? {
-        raw.flatMap { PQgetCancel($0.pointer) }.map(Canceller.init)
+    package func cancelRequest() -> CancelRequestSender? {
+        raw.flatMap { PQgetCancel($0.pointer) }.map(CancelRequestSender.init)
     }
 
     // MARK: Sending

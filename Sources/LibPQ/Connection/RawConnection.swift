@@ -36,7 +36,7 @@ package final class RawConnection: @unchecked Sendable {
         package var hostNames: [String] = []
         /// Whether there is a pooler that passes sessions on as they are: what was seen once holds for all connections.
         package var isPassedOn = false
-        /// The settings that a borrower's statements are to run with, and ours are not.
+        /// The settings that a call that has it checked out's statements are to run with, and ours are not.
         package var roleSettings: [String] = []
 
         package init(

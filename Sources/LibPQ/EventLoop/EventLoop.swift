@@ -15,7 +15,7 @@ import Synchronization
 /// Handing work to another thread costs a wake-up, tens of microseconds, which is more than most of the work here takes.
 /// So ``enter(_:)`` runs its body at once, on the calling thread, if the loop is free; if not, it leaves the body to the
 /// thread that is at work, which runs everything that has been left before it goes. (The idea is that of flat combining:
-/// Hendler, Incze, Shavit and Tzafrir, SPAA 2010.) Each burst of work ends with the burst handler, which is where what has
+/// Hendler, Incze, Shavit and Tzafrir, SPAA 2010.) Each turn of work ends with the turn handler, which is where what has
 /// come together is sent.
 ///
 /// Sockets and timers report on a Dispatch queue and enter from there. An actor that is pinned to the loop can be entered
@@ -29,33 +29,33 @@ package final class EventLoop: SerialExecutor, Sendable {
         /// Somebody has the loop, or is about to get it.
         var isBusy = false
         /// Whoever has the loop waits for a socket with it, and is to be woken when there is something else to do.
-        var isLingering = false
+        var isBusyPolling = false
 
         /// Returns whether somebody waits who now has to be woken.
-        mutating func endLinger() -> Bool {
-            defer { isLingering = false }
-            return isLingering
+        mutating func endBusyPoll() -> Bool {
+            defer { isBusyPolling = false }
+            return isBusyPolling
         }
     }
 
     let queue: DispatchQueue
     private let inbox = Locked(Inbox())
-    private let bell = Doorbell()
+    private let bell = WakeUpPipe()
     /// The thread that has the loop; 0 if none has.
     private let owner = Atomic<UInt>(0)
     // Touched only by the thread that has the loop.
     private nonisolated(unsafe) var working: [Body] = []
     private nonisolated(unsafe) var workingJobs: [UnownedJob] = []
-    private nonisolated(unsafe) var burstHandler: Body = {}
+    private nonisolated(unsafe) var turnHandler: Body = {}
     private nonisolated(unsafe) var directWait: DirectWait?
 
     package init(label: String) {
         queue = DispatchQueue(label: label)
     }
 
-    /// Sets what ends every burst. It is called on the loop. To be set before anything is asked of the loop.
-    package func onBurstEnd(_ handler: @escaping Body) {
-        burstHandler = handler
+    /// Sets what ends every turn. It is called on the loop. To be set before anything is asked of the loop.
+    package func onTurnEnd(_ handler: @escaping Body) {
+        turnHandler = handler
     }
 
     /// Runs `body` on the loop: now and on this thread if the loop is free, else on the thread that has it, soon.
@@ -66,7 +66,7 @@ package final class EventLoop: SerialExecutor, Sendable {
                 return (true, false)
             }
             inbox.bodies.append(body)
-            return (false, inbox.endLinger())
+            return (false, inbox.endBusyPoll())
         }
         if mustRing { bell.ring() }
         guard isMine else { return }
@@ -94,7 +94,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         let (mustSchedule, mustRing) = inbox.withLock { inbox -> (Bool, Bool) in
             add(&inbox)
             defer { inbox.isBusy = true }
-            return (!inbox.isBusy, inbox.endLinger())
+            return (!inbox.isBusy, inbox.endBusyPoll())
         }
         if mustRing { bell.ring() }
         if mustSchedule { schedule() }
@@ -129,8 +129,8 @@ package final class EventLoop: SerialExecutor, Sendable {
             working.removeAll(keepingCapacity: true)
             for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
             workingJobs.removeAll(keepingCapacity: true)
-            burstHandler()
-            if waitDirectly() { burstHandler() }
+            turnHandler()
+            if busyPoll() { turnHandler() }
             switch takeWork(isOnQueue: isOnQueue) {
             case .none: return
             case .some: continue
@@ -171,34 +171,34 @@ package final class EventLoop: SerialExecutor, Sendable {
         let completion: (Bool) -> Void
     }
 
-    /// At the end of this burst, unless there is something else to do, waits until the socket can be read, on whatever
+    /// At the end of this turn, unless there is something else to do, waits until the socket can be read, on whatever
     /// thread has the loop: for answers that are expected sooner than another thread could be woken up.
     ///
     /// - Parameters:
     ///   - limit: At most this long. What others leave for the loop ends the wait at once.
     ///   - completion: Told, on the loop, whether the socket can be read.
-    func waitDirectly(for socket: Int32, atMost limit: Duration, completion: @escaping (Bool) -> Void) {
+    func busyPoll(for socket: Int32, atMost limit: Duration, completion: @escaping (Bool) -> Void) {
         directWait = DirectWait(socket: socket, limit: limit, completion: completion)
     }
 
     /// - Returns: Whether there was something to wait for.
-    private func waitDirectly() -> Bool {
+    private func busyPoll() -> Bool {
         guard let wait = directWait else { return false }
         directWait = nil
-        guard !Self.isMainThread, bell.isThere, beginLinger() else {
+        guard !Self.isMainThread, bell.isThere, beginBusyPoll() else {
             wait.completion(false)
             return true
         }
         let isReadable = bell.wait(for: wait.socket, atMost: wait.limit)
-        inbox.withLock { $0.isLingering = false }
+        inbox.withLock { $0.isBusyPolling = false }
         wait.completion(isReadable)
         return true
     }
 
-    private func beginLinger() -> Bool {
+    private func beginBusyPoll() -> Bool {
         inbox.withLock { inbox in
-            inbox.isLingering = inbox.bodies.isEmpty && inbox.jobs.isEmpty
-            return inbox.isLingering
+            inbox.isBusyPolling = inbox.bodies.isEmpty && inbox.jobs.isEmpty
+            return inbox.isBusyPolling
         }
     }
 

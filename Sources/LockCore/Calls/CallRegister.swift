@@ -8,7 +8,7 @@ struct CallRegister: Sendable {
             case changing
             /// Waits for a token of the key, which is held.
             case fencing(AdvisoryKey)
-            case lend
+            case checkOut
             case statement(ConnectionID)
         }
 
@@ -29,7 +29,7 @@ struct CallRegister: Sendable {
         /// Whether it waits for something that is not there yet.
         var isWaiting: Bool {
             switch kind {
-            case .lock, .lend: true
+            case .lock, .checkOut: true
             case .releasing, .changing, .fencing, .statement: false
             }
         }

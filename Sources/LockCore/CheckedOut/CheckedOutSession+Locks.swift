@@ -10,13 +10,13 @@ extension CheckedOutSession {
         _ key: AdvisoryKey,
         _ mode: Mode,
         deadline: Instant?,
-        isTry: Bool,
+        noWait: Bool,
         waitsPlainly: Bool,
         now: Instant
     ) -> Step {
         guard operation == nil else { return brokenBySecond }
         if let unusable { return end(.unusable(unusable)) }
-        var attempt = attempt(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly)
+        var attempt = attempt(key, mode, deadline: deadline, noWait: noWait, waitsPlainly: waitsPlainly)
         switch scope {
         case .transaction:
             attempt.beginning = [.setSavepoint(.step)]
@@ -27,14 +27,14 @@ extension CheckedOutSession {
         }
     }
 
-    mutating func attempt(_ key: AdvisoryKey, _ mode: Mode, deadline: Instant?, isTry: Bool, waitsPlainly: Bool) -> LockAttempt {
+    mutating func attempt(_ key: AdvisoryKey, _ mode: Mode, deadline: Instant?, noWait: Bool, waitsPlainly: Bool) -> LockAttempt {
         if waitsPlainly { self.waitsPlainly = true }
         var attempt = LockAttempt(
             key,
             mode,
             in: scope,
             deadline: deadline,
-            isTry: isTry,
+            noWait: noWait,
             answerLimit: settings.answerLimit,
             waitsPlainly: self.waitsPlainly
         )
@@ -91,13 +91,13 @@ extension CheckedOutSession {
             return settle(Self.undoingStep, for: .undoing(attempt, target), now: now)
         case .session:
             guard !answer.isRefused else { return begin(attempt, target, now: now) }
-            return settle(proof(target.key, target.mode), for: .undoing(attempt, target), now: now)
+            return settle(verification(target.key, target.mode), for: .undoing(attempt, target), now: now)
         }
     }
 
     mutating func undone(_ attempt: LockAttempt, _ target: Target, _ answer: Answer, now: Instant) -> Step {
         if target.kind == .session {
-            noteProof(target.key, answer)
+            noteVerification(target.key, answer)
         } else if let failure = answer.loss ?? answer.failure {
             return failed(target, .failed(.failed(failure)), because: .failed(failure), now: now)
         }
@@ -149,7 +149,7 @@ extension CheckedOutSession {
             return settle(Self.undoingStep, for: .backingOut(outcome, because: cause), now: now)
         case .session:
             guard isToBeUndone else { return end(outcome) }
-            return settle(proof(target.key, target.mode), for: .proving(target.key, target.mode, then: outcome), now: now)
+            return settle(verification(target.key, target.mode), for: .verifying(target.key, target.mode, then: outcome), now: now)
         }
     }
 
@@ -211,11 +211,11 @@ extension CheckedOutSession {
                 giveUp(failure)
                 return failed(target, .failed(.failed(failure)), now: now)
             }
-            return settle([.nothing], for: .provingLife(target), now: now)
+            return settle([.nothing], for: .checkingActivity(target), now: now)
         }
     }
 
-    mutating func lifeProved(_ target: Target, _ answer: Answer, now: Instant) -> Step {
+    mutating func activityChecked(_ target: Target, _ answer: Answer, now: Instant) -> Step {
         // In a transaction, an error releases what it was sent for. In a session it proves that the session lives.
         let failure = answer.loss ?? (scope == .transaction ? answer.failure : nil)
         guard let failure else { return certify(.lock(target), isLastTry: true, now: now) }

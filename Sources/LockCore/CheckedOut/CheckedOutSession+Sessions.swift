@@ -52,22 +52,22 @@ extension CheckedOutSession {
     /// Grant and error race inside the server, so after an error the lock may be held all the same.
     ///
     /// Of a session that holds nothing else, letting go of all proves the same, and writes no warning to the server's log.
-    func proof(_ key: AdvisoryKey, _ mode: Mode) -> [Statement] {
+    func verification(_ key: AdvisoryKey, _ mode: Mode) -> [Statement] {
         holdings.isEmpty && !hasRunSQL ? [.unlockAll] : [.unlock(Engine.Batch(.init(.unlock, mode, key.space), [key]))]
     }
 
-    mutating func proved(_ key: AdvisoryKey, _ mode: Mode, _ answer: Answer, then outcome: Outcome) -> Step {
-        noteProof(key, answer)
+    mutating func verified(_ key: AdvisoryKey, _ mode: Mode, _ answer: Answer, then outcome: Outcome) -> Step {
+        noteVerification(key, answer)
         return end(outcome)
     }
 
-    mutating func noteProof(_ key: AdvisoryKey, _ answer: Answer) {
+    mutating func noteVerification(_ key: AdvisoryKey, _ answer: Answer) {
         guard let reply = answer.replies.first else { return }
         if holdings.isEmpty, !hasRunSQL {
             guard let failure = reply.failure else { return }
             giveUp(Failure(.connectionLost, .unknownHold(nil, failure.cause)))
         } else if let wasHeld = reply.rows.first {
-            note(.proved(held: wasHeld))
+            note(.verified(held: wasHeld))
         } else {
             giveUp(Failure(.connectionLost, .unknownHold(key, reply.failure?.cause ?? .unexpectedAnswer)))
         }
@@ -85,12 +85,12 @@ extension CheckedOutSession {
 
     mutating func unlocked(_ key: AdvisoryKey, _ batches: [Engine.Batch], _ answer: Answer) -> Step {
         if let loss = answer.loss { return end(.failed(.failed(loss))) }
-        guard let (keys, failure) = Self.unproven(batches, answer.replies) else {
+        guard let (keys, failure) = Self.unverified(batches, answer.replies) else {
             if holdings.isEmpty, !mayHoldOthers { note(.unguarded) }
             return end(.done)
         }
         giveUp(failure)
-        return end(.unproven(keys, failure))
+        return end(.unverified(keys, failure))
     }
 
     /// Ends a session: all that it holds is released. ``isClean`` says afterwards whether it can be given to others.
@@ -105,10 +105,10 @@ extension CheckedOutSession {
     }
 
     mutating func ended(_ keys: [AdvisoryKey], _ batches: [Engine.Batch], _ answer: Answer) -> Step {
-        let unproven = Self.unproven(batches, answer.replies)
-        isClean = answer.loss == nil && unproven == nil && isReset(answer.replies.dropFirst(batches.count))
+        let unverified = Self.unverified(batches, answer.replies)
+        isClean = answer.loss == nil && unverified == nil && isReset(answer.replies.dropFirst(batches.count))
         if let loss = answer.loss, !keys.isEmpty { return end(.failed(.failed(loss))) }
-        return end(unproven.map { .unproven($0.keys, $0.failure) } ?? .done)
+        return end(unverified.map { .unverified($0.keys, $0.failure) } ?? .done)
     }
 
     /// A statement per mode and key space.
@@ -116,8 +116,8 @@ extension CheckedOutSession {
         var batches: [(kind: Engine.Batch.Kind, keys: [AdvisoryKey])] = []
         for (key, mode) in keys.sorted(by: { $0.key < $1.key }) {
             let kind = Engine.Batch.Kind(.unlock, mode, key.space)
-            if let place = batches.firstIndex(where: { $0.kind == kind }) {
-                batches[place].keys.append(key)
+            if let slot = batches.firstIndex(where: { $0.kind == kind }) {
+                batches[slot].keys.append(key)
             } else {
                 batches.append((kind, [key]))
             }
@@ -126,15 +126,15 @@ extension CheckedOutSession {
     }
 
     /// What the unlocks leave open: the keys that the session did not hold, or may still hold.
-    private static func unproven(_ batches: [Engine.Batch], _ replies: [Reply]) -> (keys: [AdvisoryKey], failure: Failure)? {
-        var unproven: (keys: [AdvisoryKey], failure: Failure)?
+    private static func unverified(_ batches: [Engine.Batch], _ replies: [Reply]) -> (keys: [AdvisoryKey], failure: Failure)? {
+        var unverified: (keys: [AdvisoryKey], failure: Failure)?
         for (batch, reply) in zip(batches, replies) {
             let released = Set(zip(batch.keys, reply.rows).lazy.filter(\.1).map(\.0))
             let keys = batch.keys.filter { !released.contains($0) }
             guard !keys.isEmpty else { continue }
             let failure = reply.failure ?? Failure(.notHeld, .notHeldAtServer(nil))
-            unproven = ((unproven?.keys ?? []) + keys, failure)
+            unverified = ((unverified?.keys ?? []) + keys, failure)
         }
-        return unproven
+        return unverified
     }
 }

@@ -3,7 +3,7 @@ extension CheckedOutSession {
     /// Begins the transaction, and takes its lock if it has one.
     ///
     /// If it fails, the session is rolled back, and ``isClean`` says whether it can be given to others.
-    package mutating func open(deadline: Instant?, isTry: Bool, waitsPlainly: Bool, now: Instant) -> Step {
+    package mutating func open(deadline: Instant?, noWait: Bool, waitsPlainly: Bool, now: Instant) -> Step {
         guard operation == nil else { return brokenBySecond }
         var beginning = roleStatements()
         beginning.append(.begin)
@@ -15,7 +15,7 @@ extension CheckedOutSession {
             submission.isUndone = true
             return send(submission, for: .opening(submission)) { $0.end(.atEnd) }
         }
-        var attempt = attempt(first.key, first.mode, deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly)
+        var attempt = attempt(first.key, first.mode, deadline: deadline, noWait: noWait, waitsPlainly: waitsPlainly)
         attempt.beginning = beginning
         return begin(attempt, Target(kind: .first, key: first.key, mode: first.mode, deadline: deadline), now: now)
     }

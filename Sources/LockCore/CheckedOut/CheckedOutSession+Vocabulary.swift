@@ -129,7 +129,7 @@ extension CheckedOutSession {
     package enum Step: Hashable, Sendable {
         /// The statements go out; ``answered(_:_:now:)`` says how they have ended.
         case send(Submission)
-        /// Whether the session lives for certain, and its locks are to be looked after: ``Engine/guardLent(_:now:)``. The answer is for
+        /// Whether the session lives for certain, and its locks are to be looked after: ``Engine/guardCheckedOut(_:now:)``. The answer is for
         /// ``certified(_:now:)``.
         case certify
         case end(Outcome)
@@ -156,7 +156,7 @@ extension CheckedOutSession {
         /// The commit was not answered.
         case commitUnknown(Failure)
         /// Locks that the session did not hold, or may still hold.
-        case unproven([AdvisoryKey], Failure)
+        case unverified([AdvisoryKey], Failure)
     }
 
     /// Why a transaction can only be rolled back.
@@ -178,7 +178,7 @@ extension CheckedOutSession {
         /// Nothing is held any more that is to be looked after.
         case unguarded
         /// After an error, the lock was found to be held, or not.
-        case proved(held: Bool)
+        case verified(held: Bool)
         /// Waits that say what has ended them are not to be had on this server, for the role that has logged in.
         case waitsPlainly
         /// What the session holds is not known any more. Only its end settles that.

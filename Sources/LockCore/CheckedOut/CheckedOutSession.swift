@@ -252,9 +252,9 @@ package struct CheckedOutSession: Sendable {
         case .releasingStep(let target, let isHeld): return stepReleased(target, isHeld, answer, now: now)
         case .recording(let target, let submission): return recorded(target, submission.failure(replies, outcome), answer, now: now)
         case .certifying: return broken("statements were answered, and none were sent")
-        case .provingLife(let target): return lifeProved(target, answer, now: now)
+        case .checkingActivity(let target): return activityChecked(target, answer, now: now)
         case .backingOut(let outcome, let cause): return backedOut(outcome, because: cause)
-        case .proving(let key, let mode, let outcome): return proved(key, mode, answer, then: outcome)
+        case .verifying(let key, let mode, let outcome): return verified(key, mode, answer, then: outcome)
         case .preparing(let next): return prepared(for: next, answer, now: now)
         case .settingBase(let next): return baseSet(next, answer, now: now)
         case .running(let body, let submission): return bodyRun(body, submission.failure(replies, outcome), answer, now: now)
@@ -288,11 +288,11 @@ package struct CheckedOutSession: Sendable {
         /// Whether the session lives for certain is asked for.
         case certifying(Purpose, isLastTry: Bool)
         /// The session has to answer something before a lock is given out.
-        case provingLife(Target)
+        case checkingActivity(Target)
         /// A further lock has failed, and is taken back.
         case backingOut(Outcome, because: Engine.Outcome?)
         /// Whether a lock is held that a session has asked for in vain.
-        case proving(AdvisoryKey, Mode, then: Outcome)
+        case verifying(AdvisoryKey, Mode, then: Outcome)
         /// Settings, before what they are for.
         case preparing(Next)
         /// A savepoint below the body's.

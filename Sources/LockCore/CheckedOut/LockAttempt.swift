@@ -25,7 +25,7 @@ struct LockAttempt: Sendable {
     let mode: Mode
     let scope: CheckedOutSession.Scope
     let deadline: Instant?
-    let isTry: Bool
+    let noWait: Bool
     /// Sent ahead, in the same round trip.
     var beginning: [Statement] = []
     /// Whether a wait that holds up others is begun anew.
@@ -45,7 +45,7 @@ struct LockAttempt: Sendable {
         _ mode: Mode,
         in scope: CheckedOutSession.Scope,
         deadline: Instant?,
-        isTry: Bool,
+        noWait: Bool,
         answerLimit: Duration,
         waitsPlainly: Bool
     ) {
@@ -53,7 +53,7 @@ struct LockAttempt: Sendable {
         self.mode = mode
         self.scope = scope
         self.deadline = deadline
-        self.isTry = isTry
+        self.noWait = noWait
         self.answerLimit = answerLimit
         self.waitsPlainly = waitsPlainly
     }
@@ -62,7 +62,7 @@ struct LockAttempt: Sendable {
 
     /// At first, and after all was taken back.
     mutating func begin(now: Instant) -> Submission {
-        guard isTry || !waitsPlainly && !mayDefer else { return wait(after: beginning) }
+        guard noWait || !waitsPlainly && !mayDefer else { return wait(after: beginning) }
         var submission = Submission(statements: beginning + [.tryLock(key, mode)])
         submission.deadline = deadline
         submission.answerBy = now.advanced(by: answerLimit)
@@ -86,7 +86,7 @@ struct LockAttempt: Sendable {
         case .succeeded: break
         }
         if reply?.rows.first == true { return .held }
-        if isTry { return .refused }
+        if noWait { return .refused }
         if let deadline, deadline <= now { return .failed(.settled(cause: .timedOut(nil))) }
         // What was sent ahead is done.
         return .send(wait(after: []))

@@ -116,11 +116,11 @@ extension String {
     func contains(lowercased word: String) -> Bool {
         let (text, word) = (utf8, word.utf8)
         guard let first = word.first else { return true }
-        var place = text.startIndex
-        while place != text.endIndex {
-            defer { text.formIndex(after: &place) }
-            guard Self.lowercased(text[place]) == first else { continue }
-            if text[place...].lazy.map(Self.lowercased).starts(with: word) { return true }
+        var slot = text.startIndex
+        while slot != text.endIndex {
+            defer { text.formIndex(after: &slot) }
+            guard Self.lowercased(text[slot]) == first else { continue }
+            if text[slot...].lazy.map(Self.lowercased).starts(with: word) { return true }
         }
         return false
     }

@@ -115,7 +115,7 @@ struct Contention: Sendable {
     /// The session holds nothing now, its wait having failed or been ended.
     ///
     /// - Returns: Why the wait was ended, if it was begun again, on the same session or in the queue.
-    mutating func proved(_ key: AdvisoryKey, on id: ConnectionID) -> End? {
+    mutating func verified(_ key: AdvisoryKey, on id: ConnectionID) -> End? {
         guard case .ending(id, let end) = stage(of: key) else { return nil }
         switch end {
         case .unwanted:

@@ -6,20 +6,20 @@ extension Engine {
         /// The lock that this request was granted is gone.
         case lose(RequestID, Failure)
         /// A connection is gone that was lent, and all that was held on it.
-        case endLoan(ConnectionID, Failure)
+        case endAccess(ConnectionID, Failure)
         /// Locks on this connection are held for certain until then.
         case renew(ConnectionID, until: Instant)
         /// These locks, all that there are on the connection, are no longer held for certain. They are still to be released.
         case suspect(ConnectionID, [RequestID], Failure)
         /// The lock's fencing token. Comes before the call that waits for it is resolved.
-        case fence(RequestID, WALPosition, index: UInt32)
+        case giveToken(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)
         /// Ask all hosts whether another server was promoted.
         case survey
         case submit(ConnectionID, Work)
         /// An idle connection serves another purpose from now on; for those who watch what sessions are for.
         case convert(ConnectionID, to: Role)
-        /// Cancel what the connection runs by other means than the carrier.
+        /// Cancel what the connection runs by other means than the shared session.
         case cancelOutOfBand(ConnectionID)
         /// Close it, whatever it does.
         case close(ConnectionID)
@@ -37,8 +37,8 @@ extension Engine {
         /// Whether the held lock is in the wanted mode now.
         case changed(Bool)
         /// A connection is lent until it is given back.
-        case lent(ConnectionID)
-        /// A statement on a lent connection is answered, and nothing that was sent to cancel it can strike any more.
+        case checkedOut(ConnectionID)
+        /// A statement on a checked-out session is answered, and nothing that was sent to cancel it can strike any more.
         case settled(cause: EndCause?)
         case ended(EndCause)
         indirect case failed(Failure)
@@ -57,13 +57,13 @@ extension Engine {
 
     package enum Role: Hashable, Sendable {
         /// Never runs a statement that may block.
-        case carrier
+        case shared
         /// Runs one blocking lock statement, then holds that key.
-        case waiter
+        case waiting
         /// Lent to a transaction.
-        case dedicated
+        case checkedOut
         /// Writes the records that fencing tokens come from.
-        case scribe
+        case fencing
     }
 
     /// What a session is asked to do, answered by one ``Answer``.
@@ -77,10 +77,10 @@ extension Engine {
         case changeMode(AdvisoryKey, to: Mode)
         /// Cancels the wait of another connection, if that is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
-        /// Whether another connection's session runs a statement right now: see ``Sighting``.
+        /// Whether another connection's session runs a statement right now: see ``BackendActivity``.
         ///
         /// - Parameter forDeadline: Whether only a deadline is the reason to ask.
-        case probe(ConnectionID, forDeadline: Bool = false)
+        case askActivity(ConnectionID, forDeadline: Bool = false)
         /// Which of these sessions harm others by waiting.
         case look([Look])
         /// How many locks there are in the server's lock table, of all sessions.
@@ -88,7 +88,7 @@ extension Engine {
         /// Begins a transaction, and ends it.
         case begin
         case commit
-        /// Asks for a sign of life, which costs the server nothing, whatever the session holds.
+        /// Asks for a heartbeat, which costs the server nothing, whatever the session holds.
         case heartbeat
         /// Writes a record to the server's log, and asks where it is.
         case position
@@ -145,13 +145,13 @@ extension Engine {
         /// To a batch: for each key, in order, whether it was taken, or whether it was held until now. Where the statement has failed
         /// half way, those that came before the error still stand for what was done.
         case keys([Bool], failure: Failure?)
-        /// The wait was granted, all was let go of, a transaction has begun or ended, or there is a sign of life.
+        /// The wait was granted, all was let go of, a transaction has begun or ended, or there is a heartbeat.
         case done
         /// Whether the lock is held in the other mode now. If not, another session holds it, too.
         case changed(Bool)
         /// Whether there was something to cancel.
         case cancelled(Bool)
-        case activity(Sighting)
+        case activity(BackendActivity)
         /// One for each session that was asked about.
         case looks([Harm])
         case lockCount(Int)
@@ -175,7 +175,7 @@ extension Engine {
         /// A shared connection has not answered for some time; what is to be tried next goes over another one.
         case overdue(ConnectionID)
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same, as far as that is known.
-        case provedAfterError(held: Bool?)
+        case verifiedAfterError(held: Bool?)
         case unexpectedAnswer(ConnectionID)
         /// Something is true of the session that can't be. It is given up.
         case invariantBroken(ConnectionID, String)

@@ -14,7 +14,7 @@ extension Engine {
         take(answer, to: work, on: id, sentAt: sentAt, now: now)
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
-        retireCarriers(now: now)
+        retireSharedSessions(now: now)
         if contention.queuedCount > 0 { assignConnections(now: now) }
     }
 
@@ -44,9 +44,9 @@ extension Engine {
             cancelAnswered(target, isFound ? .found : .notFound, now: now)
         case (.cancel(let target, _), .failed):
             cancelAnswered(target, .refused, now: now)
-        case (.probe(let target, let forDeadline), .activity(let sighting)):
-            probed(target, sighting, forDeadline: forDeadline, sentAt: sentAt, now: now)
-        case (.probe(let target, _), .failed):
+        case (.askActivity(let target, let forDeadline), .activity(let activity)):
+            toldActivity(target, activity, forDeadline: forDeadline, sentAt: sentAt, now: now)
+        case (.askActivity(let target, _), .failed):
             sessions.update(target) { $0.forgetAsked() }
         case (.look(let asked), .looks(let harms)) where harms.count == asked.count:
             lookAnswered(asked, harms, sentAt: sentAt, now: now)
@@ -63,7 +63,7 @@ extension Engine {
         // What is held now, and in which modes, is not known. Only the end of the session settles that.
         case (.releaseAll, .failed(let failure)), (.changeMode, .failed(let failure)):
             close(id, because: failure, now: now)
-        case (.batch, _), (.wait, _), (.releaseAll, _), (.changeMode, _), (.cancel, _), (.probe, _), (.position, _):
+        case (.batch, _), (.wait, _), (.releaseAll, _), (.changeMode, _), (.cancel, _), (.askActivity, _), (.position, _):
             closeUnexpected(id, now: now)
         }
     }
@@ -82,7 +82,7 @@ extension Engine {
             return
         }
         guard shared.contains(id) else { return }
-        shared.prove(rest.prefix(Batch.keysPerRow), batch.kind.mode, because: failure, on: id)
+        shared.verify(rest.prefix(Batch.keysPerRow), batch.kind.mode, because: failure, on: id)
         for key in rest.dropFirst(Batch.keysPerRow) {
             tryFailed(key, failure, now: now)
         }
@@ -104,7 +104,7 @@ extension Engine {
         contention.tryFailed(key, using: &random, now: now)
         switch failure.kind {
         // Others have ended the statement, and asking again cures that.
-        case .cancelled, .lockTimeout: table.interrupted(key, now: now)
+        case .cancelled, .lockTimeout: table.waitCancelled(key, now: now)
         default: table.failed(key, failure, now: now)
         }
     }
@@ -113,8 +113,8 @@ extension Engine {
         var isForeign = false
         let isShared = shared.contains(id)
         for (key, wasHeld) in zip(batch.keys, rows) {
-            if let failure = shared.takeProof(key, on: id) {
-                actions.append(.log(.provedAfterError(held: wasHeld)))
+            if let failure = shared.takeVerification(key, on: id) {
+                actions.append(.log(.verifiedAfterError(held: wasHeld)))
                 tryFailed(key, failure, now: now)
             } else {
                 if isShared { sessions.update(id) { $0.noteHeld(-1) } }

@@ -2,17 +2,17 @@
 extension Engine {
     /// Ends the transactions that are not used any more.
     mutating func endIdleTransactions(now: Instant) {
-        for place in shared.places {
-            guard let end = shared.transactionEnd(at: place), end <= now, isFree(shared[place]) else { continue }
-            endTransaction(on: shared[place], isOpen: true, now: now)
+        for slot in shared.slots {
+            guard let end = shared.transactionEnd(at: slot), end <= now, isFree(shared[slot]) else { continue }
+            endTransaction(on: shared[slot], isOpen: true, now: now)
         }
     }
 
     var nextTransactionEnd: Instant? {
         mutating get {
             var next: Instant?
-            for place in shared.places {
-                guard let end = shared.transactionEnd(at: place), isFree(shared[place]) else { continue }
+            for slot in shared.slots {
+                guard let end = shared.transactionEnd(at: slot), isFree(shared[slot]) else { continue }
                 next = min(next ?? end, end)
             }
             return next
@@ -43,7 +43,7 @@ extension Engine {
             planNextLook(now: now)
         case .countLocks:
             quota.countAbandoned(on: id, isLost: false, now: now)
-        case .begin, .commit, .wait, .releaseAll, .heartbeat, .probe, .position, .statement:
+        case .begin, .commit, .wait, .releaseAll, .heartbeat, .askActivity, .position, .statement:
             break
         }
     }

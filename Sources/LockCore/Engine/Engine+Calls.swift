@@ -44,37 +44,37 @@ extension Engine {
     /// - Parameter isTry: Ends by `refused` if all the places are taken. A connection that has to be made is waited for.
     /// - Parameter turn: A key's turn that the caller has meanwhile, and until when it is kept although others want it: then
     ///   the call ends by the cause `yielded`.
-    package mutating func lend(
+    package mutating func checkOut(
         _ id: RequestID,
         deadline: Instant? = nil,
-        isTry: Bool = false,
+        noWait: Bool = false,
         turn: (id: RequestID, until: Instant)? = nil,
         now: Instant
     ) {
-        guard begin(id, CallRegister.Call(.lend, since: now, deadline: deadline), now: now) else { return }
+        guard begin(id, CallRegister.Call(.checkOut, since: now, deadline: deadline), now: now) else { return }
         if let turn, let key = table.request(turn.id)?.key {
-            checkOuts.append(id, isTry: isTry, turn: CheckOutQueue.Turn(request: turn.id, key: key, until: turn.until))
+            checkOuts.append(id, noWait: noWait, turn: CheckOutQueue.Turn(request: turn.id, key: key, until: turn.until))
             if table.isContended(turn.id) { checkOuts.want(key, keptUntil: turn.until) }
         } else {
-            checkOuts.append(id, isTry: isTry)
+            checkOuts.append(id, noWait: noWait)
         }
         assignConnections(now: now)
-        if isTry, pace.mayAttempt(at: now), connectingCount(.dedicated) < checkOuts.count { resolve(id, .refused) }
+        if noWait, pace.mayAttempt(at: now), connectingCount(.checkedOut) < checkOuts.count { resolve(id, .refused) }
     }
 
     /// The way to the server is open again, so it is known which tries will have no session before another one is given back.
     mutating func refuseTries(now: Instant) {
         guard pace.mayAttempt(at: now) else { return }
-        for id in checkOuts.tries(behind: connectingCount(.dedicated)) { resolve(id, .refused) }
+        for id in checkOuts.tries(behind: connectingCount(.checkedOut)) { resolve(id, .refused) }
     }
 
-    /// Takes a lent connection back.
+    /// Takes a checked-out session back.
     ///
     /// - Parameter isClean: Whether it is outside a transaction and holds nothing. If not, it is closed, which makes
     ///   the server clean up.
     package mutating func giveBack(_ connection: ConnectionID, isClean: Bool, now: Instant) {
         guard let session = sessions[connection], session.isCheckedOut else { return }
-        // A cancel request that is not answered any more may still be carried out, and is not to strike what the next borrower runs.
+        // A cancel request that is not answered any more may still be carried out, and is not to strike what the next call that has it checked out runs.
         guard isClean, lifecycle == .running, !session.mayBeStruck else {
             drop(connection)
             assignConnections(now: now)
@@ -84,7 +84,7 @@ extension Engine {
         becomeIdle(connection, now: now)
     }
 
-    /// A statement begins on a lent connection. Ends by `settled`, or by `failed` if the connection is lost.
+    /// A statement begins on a checked-out session. Ends by `settled`, or by `failed` if the connection is lost.
     ///
     /// - Parameters:
     ///   - deadline: When it is to be cancelled.
@@ -129,7 +129,7 @@ extension Engine {
             table.cancel(id, now: now)
             dropUnwanted(key, now: now)
             settleTable(now: now)
-        case .lend:
+        case .checkOut:
             resolve(id, .ended(cause))
         case .statement(let connection):
             cancelWork(of: connection, onlyLockWaits: sessions[connection]?.statement?.lockWait != nil, cause: cause, now: now)

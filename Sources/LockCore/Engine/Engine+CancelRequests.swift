@@ -25,7 +25,7 @@ extension Engine {
     /// which can leave an error in its log.
     private mutating func sendCancel(to id: ConnectionID, now: Instant) {
         guard let request = sessions[id]?.cancelRequest else { return }
-        if request.mayGoOverSharedSession { openCarrier(now: now) }
+        if request.mayGoOverSharedSession { openSharedSession(now: now) }
         guard request.mayGoOverSharedSession, !shared.isEmpty else {
             sessions.update(id) { $0.noteCancelSent() }
             actions.append(.cancelOutOfBand(id))

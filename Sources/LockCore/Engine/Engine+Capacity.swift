@@ -22,20 +22,20 @@ extension Engine {
     // MARK: What is taken
 
     /// How many keys have a place in the server's lock table, or may get one by what is under way.
-    private var placesTaken: Int {
-        table.serverKeyCount + contention.polls.unansweredCount + sessions.count { $0.hasPlaceInQueue }
+    private var keysTaken: Int {
+        table.serverKeyCount + contention.polls.unansweredCount + sessions.count { $0.isInServerQueue }
     }
 
     /// The same behind the unlocks of the next round, which go ahead of what it tries.
-    private var placesTakenByRound: Int { placesTaken - unlockCount }
+    private var keysTakenByRound: Int { keysTaken - unlockCount }
 
-    private var placesTakenUnlessUnsent: Int { placesTaken - shared.tryCount }
+    private var keysTakenUnlessUnsent: Int { keysTaken - shared.tryCount }
 
     /// How many further keys may be asked for; `nil` for any number.
-    var room: Int? { quota.room(taken: placesTakenByRound) }
+    var room: Int? { quota.room(taken: keysTakenByRound) }
 
     /// Whether another wait may begin. What is still to be unlocked counts until it is.
-    var hasRoomToWait: Bool { quota.hasRoomToWait(taken: placesTaken) }
+    var hasRoomToWait: Bool { quota.hasRoomToWait(taken: keysTaken) }
 
     // MARK: Rounds
 
@@ -47,8 +47,8 @@ extension Engine {
     /// Right before the next round of a shared session: what it must not try for want of room is refused or held back, what it may try besides is
     /// added.
     mutating func prepareRound(now: Instant) {
-        guard hasFreeCarrier else { return }
-        if let (count, failure) = quota.excess(taken: placesTakenByRound) {
+        guard hasFreeSharedSession else { return }
+        if let (count, failure) = quota.excess(taken: keysTakenByRound) {
             refuse(shared.takeNewestTries(count).reversed(), because: failure, now: now)
         }
         if lifecycle == .running { gateTries(now: now) }
@@ -56,7 +56,7 @@ extension Engine {
     }
 
     private mutating func gateTries(now: Instant) {
-        switch quota.beginRound(tries: shared.tryCount, taken: placesTakenByRound, now: now) {
+        switch quota.beginRound(tries: shared.tryCount, taken: keysTakenByRound, now: now) {
         case .sendAll:
             sendHeldBack(.max)
         case .holdBack(let newest):
@@ -65,7 +65,7 @@ extension Engine {
             holdBack(shared.takeTries(), now: now)
             sendHeldBack(count)
         }
-        if let failure = quota.endRound(taken: placesTakenByRound, now: now) {
+        if let failure = quota.endRound(taken: keysTakenByRound, now: now) {
             refuse(quota.takeHeldBack(), because: failure, now: now)
         }
     }
@@ -96,7 +96,7 @@ extension Engine {
     /// A call for the key has ended. A key that no call wants any more takes no place of others.
     mutating func dropUnwanted(_ key: AdvisoryKey, now: Instant) {
         guard quota.isHoldingBack, table.entry(of: key)?.isWanted == false, quota.drop(key) else { return }
-        table.interrupted(key, now: now)
+        table.waitCancelled(key, now: now)
     }
 
     /// What is to be tried and has not been sent.
@@ -108,17 +108,17 @@ extension Engine {
 
     /// What a round of a shared session asks, at its end.
     mutating func takeCount(on id: ConnectionID) -> Work? {
-        quota.isCountDue && quota.takeCount(on: id, taken: placesTakenUnlessUnsent) ? .countLocks : nil
+        quota.isCountDue && quota.takeCount(on: id, taken: keysTakenUnlessUnsent) ? .countLocks : nil
     }
 
     mutating func locksCounted(_ count: Int?, on id: ConnectionID, now: Instant) {
-        quota.counted(count, on: id, taken: placesTakenUnlessUnsent, now: now)
+        quota.counted(count, on: id, taken: keysTakenUnlessUnsent, now: now)
     }
 }
 
 extension ServerSession {
     /// It has a place in the queue of a lock, or may hold one by that.
-    fileprivate var hasPlaceInQueue: Bool {
+    fileprivate var isInServerQueue: Bool {
         switch state {
         case .waiting, .verifying: true
         case .connecting, .shared, .idle, .holding, .unlocking, .checkedOut, .recording: false

@@ -2,11 +2,11 @@ extension Engine {
     package struct Configuration: Sendable {
         /// Never more connections than these, whatever they are for. At least 2.
         package var maximumConnections = 8
-        /// How many of them may be carriers. Several share large holdings among them.
-        package var maximumCarriers = 1
-        package var handOn = HandOnLimit(count: 256, duration: .milliseconds(50))
+        /// How many of them may be shared sessions. Several share large holdings among them.
+        package var maximumSharedSessions = 1
+        package var handoff = HandoffLimit(count: 256, duration: .milliseconds(50))
         /// How long callers without a deadline put up with a server that can't be reached.
-        package var connectPatience = Duration.seconds(10)
+        package var connectTimeout = Duration.seconds(10)
         /// How long a statement that can't block may stay unanswered before its connection counts as dead.
         package var responseTimeout = Duration.seconds(30)
         /// After how long of silence a shared connection is sent nothing more, and another one is opened for what is to be
@@ -21,7 +21,7 @@ extension Engine {
         package var asksOverOtherSessions = true
         /// Whether locks get fencing tokens.
         package var isFencing = false
-        /// How long a connection that holds something stays silent before it is asked for a sign of life.
+        /// How long a connection that holds something stays silent before it is asked for a heartbeat.
         package var heartbeatInterval = Duration.seconds(10)
         /// How long a connection that nobody uses stays open.
         package var idleTimeout = Duration.seconds(60)
@@ -29,7 +29,7 @@ extension Engine {
         package var batchSize = 1000
         /// How many locks a session must have held for its rounds to be put into one transaction. Below, what `BEGIN` and
         /// `COMMIT` cost is not worth it.
-        package var burstThreshold = 500
+        package var batchTransactionThreshold = 500
         /// The most contended keys that are tried again at a time.
         package var pollSize = 4000
         /// How long a wait lasts before the server is asked whether it harms others, and how often that is asked again; `nil` for

@@ -21,7 +21,7 @@ extension Engine {
         }
         sessions.noteHeard(now: now)
         pace.noteConnected()
-        ensureCarrier(now: now)
+        ensureSharedSession(now: now)
         assignConnections(now: now)
     }
 
@@ -37,7 +37,7 @@ extension Engine {
         if !failure.isWorthRetrying {
             failWhatNeeds(session.role, failure, now: now)
         }
-        checkPatience(now: now)
+        giveUpIfDue(now: now)
         checkDrained()
     }
 
@@ -52,21 +52,21 @@ extension Engine {
         guard let session = sessions.remove(id) else { return }
         if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, session.role, failure))) }
         closeConnection(id)
-        if session.role == .scribe { records.abandonWriting() }
+        if session.role == .fencing { records.abandonWriting() }
         if shared.contains(id) { abandonShared(session, failure, now: now) }
         switch session.state {
         case .waiting(let key):
             contention.forget(key)
-            table.interrupted(key, now: now)
+            table.waitCancelled(key, now: now)
         case .verifying(let key, let reported):
             contention.forget(key)
             if let reported {
                 table.failed(key, reported, now: now)
             } else {
-                table.interrupted(key, now: now)
+                table.waitCancelled(key, now: now)
             }
         case .checkedOut(let checkOut):
-            actions.append(.endLoan(id, failure))
+            actions.append(.endAccess(id, failure))
             if let statement = checkOut.statement { resolve(statement.call, .failed(failure)) }
         case .connecting, .shared, .idle, .holding, .unlocking, .recording:
             break
@@ -79,8 +79,8 @@ extension Engine {
     }
 
     private mutating func abandonShared(_ session: ServerSession, _ failure: Failure, now: Instant) {
-        let proofs = shared.remove(session.id)
-        // With no carrier left, what has not been sent goes back to the table, which knows whether anybody still wants it.
+        let verifications = shared.remove(session.id)
+        // With no shared session left, what has not been sent goes back to the table, which knows whether anybody still wants it.
         var unanswered = shared.isEmpty ? takeUnsent() : []
         for work in session.works {
             switch work {
@@ -88,28 +88,28 @@ extension Engine {
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
             case .look: planNextLook(now: now)
             case .countLocks: quota.countAbandoned(on: session.id, isLost: true, now: now)
-            case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .probe, .position, .statement: break
+            case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .askActivity, .position, .statement: break
             }
         }
         // Whatever they hold goes down with the session.
-        for (key, failure) in proofs { tryFailed(key, failure, now: now) }
+        for (key, failure) in verifications { tryFailed(key, failure, now: now) }
         abandonTries(unanswered, now: now)
         if shared.isEmpty { sendCancelsOutOfBand() }
     }
 
-    /// Nobody will answer these any more, and what they took has gone down with the carrier.
+    /// Nobody will answer these any more, and what they took has gone down with the shared session.
     mutating func abandonTries(_ keys: some Sequence<AdvisoryKey>, now: Instant) {
         for key in keys {
-            if !contention.tried(key, isGranted: false, using: &random, now: now) { table.interrupted(key, now: now) }
+            if !contention.tried(key, isGranted: false, using: &random, now: now) { table.waitCancelled(key, now: now) }
         }
     }
 
-    /// A cancel went down with the carrier, but the server may still carry it out, at any later time. On a waiter it can
+    /// A cancel went down with the shared session, but the server may still carry it out, at any later time. On a waiter it can
     /// only strike an unlock, whose failure closes the connection; in a transaction it could strike anything. A wait that was to be
     /// begun anew is no reason to lose what else the session holds: the cancel strikes nothing but another wait there.
     private mutating func abandonCancel(of id: ConnectionID, _ failure: Failure, now: Instant) {
         let isRenewal = sessions[id]?.cancelRequest.map { $0.cause == .renewed && $0.onlyLockWaits } ?? false
-        if sessions[id]?.role == .dedicated, !isRenewal {
+        if sessions[id]?.role == .checkedOut, !isRenewal {
             close(id, because: failure, now: now)
         } else {
             sessions.update(id) { $0.noteMayBeStruck() }
@@ -119,46 +119,46 @@ extension Engine {
 
     // MARK: Opening
 
-    /// Opens a carrier if there is something to try, and none that is free to do it or about to be.
-    mutating func ensureCarrier(now: Instant) {
-        guard isCarrierNeeded else { return }
-        openCarrier(now: now)
+    /// Opens a shared session if there is something to try, and none that is free to do it or about to be.
+    mutating func ensureSharedSession(now: Instant) {
+        guard isSharedSessionNeeded else { return }
+        openSharedSession(now: now)
     }
 
-    /// Opens a carrier, unless there is one that is free or about to be, or there are as many as there may be. Those that the server
+    /// Opens a shared session, unless there is one that is free or about to be, or there are as many as there may be. Those that the server
     /// does not answer count only for the limit of all connections.
-    mutating func openCarrier(now: Instant) {
+    mutating func openSharedSession(now: Instant) {
         guard configuration.asksOverOtherSessions,
-            !sessions.contains(where: { $0.role == .carrier && ($0.isFree || $0.isConnecting) }),
-            sessions.count(where: { $0.role == .carrier && !$0.liveness.isOverdue }) < configuration.maximumCarriers,
-            shared.count < 2 * configuration.maximumCarriers,
-            let id = open(.carrier, now: now)
+            !sessions.contains(where: { $0.role == .shared && ($0.isFree || $0.isConnecting) }),
+            sessions.count(where: { $0.role == .shared && !$0.liveness.isOverdue }) < configuration.maximumSharedSessions,
+            shared.count < 2 * configuration.maximumSharedSessions,
+            let id = open(.shared, now: now)
         else { return }
         shared.insert(id)
     }
 
     /// Gives idle connections to those who have waited longest, and opens further ones as far as the limit allows.
     mutating func assignConnections(now: Instant) {
-        shareOnlyPlace()
+        shareOnlySlot()
         assignIdle(now: now)
         if contention.queuedCount > 0, hasRoomToWait {
             // A key that is just being polled leaves an idle waiter alone for a moment; that is no reason for another one.
-            let idle = sessions.count { $0.role == .waiter && $0.isIdle }
-            open(.waiter, wanted: contention.queuedCount - idle, now: now)
+            let idle = sessions.count { $0.role == .waiting && $0.isIdle }
+            open(.waiting, wanted: contention.queuedCount - idle, now: now)
         }
-        open(.dedicated, wanted: checkOuts.count, now: now)
+        open(.checkedOut, wanted: checkOuts.count, now: now)
         // Some may have been converted.
         assignIdle(now: now)
-        ensureScribe(now: now)
+        ensureFencingSession(now: now)
     }
 
     private mutating func assignIdle(now: Instant) {
-        while let id = sessions.idle(.waiter), hasRoomToWait, let key = contention.beginNext(on: id) {
+        while let id = sessions.idle(.waiting), hasRoomToWait, let key = contention.beginNext(on: id) {
             sendWait(key, on: id, now: now)
         }
-        while !checkOuts.isEmpty, let id = sessions.idle(.dedicated), let call = checkOuts.popFirst() {
+        while !checkOuts.isEmpty, let id = sessions.idle(.checkedOut), let call = checkOuts.popFirst() {
             sessions.update(id) { $0.checkOut() }
-            resolve(call, .lent(id))
+            resolve(call, .checkedOut(id))
         }
     }
 
@@ -174,9 +174,9 @@ extension Engine {
     @discardableResult
     mutating func open(_ role: Role, now: Instant) -> ConnectionID? {
         guard lifecycle == .running else { return nil }
-        let place = pool.place(for: role, among: sessions)
-        guard take(place, for: role) else { return nil }
-        if case .converting(let id) = place { return id }
+        let slot = pool.slot(for: role, among: sessions)
+        guard take(slot, for: role) else { return nil }
+        if case .converting(let id) = slot { return id }
         guard pace.mayAttempt(at: now) else { return nil }
         pace.noteAttempt(now: now)
         let id = sessions.open(role)
@@ -187,8 +187,8 @@ extension Engine {
 
     /// - Returns: Whether there is one.
     @discardableResult
-    mutating func take(_ place: SessionPool.Place, for role: Role) -> Bool {
-        switch place {
+    mutating func take(_ slot: SessionPool.Slot, for role: Role) -> Bool {
+        switch slot {
         case .taken: return false
         case .free: break
         case .converting(let id):
@@ -245,18 +245,18 @@ extension Engine {
     func unreachable(_ call: CallRegister.Call) -> Failure? {
         switch call.kind {
         case .lock(let key):
-            guard isWaitingForScribe(key) || !isCarrying && isAskedOnCarrier(key) else { return nil }
-        case .lend:
+            guard isWaitingForFencingSession(key) || !isCarrying && isAskedOnSharedSession(key) else { return nil }
+        case .checkOut:
             guard pace.isOutage else { return nil }
         case .fencing(let key):
-            guard isWaitingForScribe(key) else { return nil }
+            guard isWaitingForFencingSession(key) else { return nil }
         case .releasing, .changing, .statement:
             return nil
         }
         return pace.failure ?? .stillConnecting
     }
 
-    private func isAskedOnCarrier(_ key: AdvisoryKey) -> Bool {
+    private func isAskedOnSharedSession(_ key: AdvisoryKey) -> Bool {
         switch table.serverState(of: key) {
         case .trying: true
         case .waiting: contention.isQueued(key)
@@ -266,8 +266,8 @@ extension Engine {
 
     private mutating func failWhatNeeds(_ role: Role, _ failure: Failure, now: Instant) {
         switch role {
-        case .carrier:
-            // What is due to be polled needs the carrier too.
+        case .shared:
+            // What is due to be polled needs the shared session too.
             guard !isCarrying else { return }
             for key in takeUnsent() + contention.due {
                 contention.forget(key)
@@ -275,25 +275,25 @@ extension Engine {
             }
             contention.planPoll(using: &random, now: now)
             settleTable(now: now)
-        case .dedicated:
+        case .checkedOut:
             while let call = checkOuts.popFirst() {
                 resolve(call, .failed(failure))
             }
-        case .scribe:
+        case .fencing:
             failRecords(failure)
             settleTable(now: now)
-        case .waiter:
-            // The carrier goes on polling for them.
+        case .waiting:
+            // The shared session goes on polling for them.
             break
         }
     }
 
     /// Callers without a deadline get an error too, when the server has been out of reach for long enough.
-    mutating func checkPatience(now: Instant) {
-        guard let failure = pace.beginPatienceCheck() else { return }
+    mutating func giveUpIfDue(now: Instant) {
+        guard let failure = pace.beginGivingUp() else { return }
         var ids: [RequestID] = []
         for (id, call) in calls.elements where call.deadline == nil {
-            guard !pace.isPatient(since: call.since, now: now), unreachable(call) != nil else { continue }
+            guard !pace.mayGoOn(since: call.since, now: now), unreachable(call) != nil else { continue }
             ids.append(id)
         }
         for id in ids { resolve(id, .failed(failure)) }

@@ -59,9 +59,9 @@ extension Engine {
     /// The session of a failed wait, which holds nothing else, has let go of all that it held.
     mutating func allReleased(on id: ConnectionID, now: Instant) {
         guard case .verifying(let key, let reported) = sessions[id]?.state else { return }
-        actions.append(.log(.provedAfterError(held: nil)))
+        actions.append(.log(.verifiedAfterError(held: nil)))
         // Now the key is certainly not held.
-        switch contention.proved(key, on: id) {
+        switch contention.verified(key, on: id) {
         case .renewed:
             sendWait(key, on: id, now: now)
         case .yielding:
@@ -72,7 +72,7 @@ extension Engine {
             if let reported {
                 table.failed(key, reported, now: now)
             } else {
-                table.interrupted(key, now: now)
+                table.waitCancelled(key, now: now)
             }
         }
     }

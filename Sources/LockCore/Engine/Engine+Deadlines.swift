@@ -3,7 +3,7 @@
 //
 // A refused try, and a poll that found nothing, are the server's word, and so is a cancel that has found a wait. A wait in the server's
 // queue says nothing while it lasts. So, where a call has joined a wait that had begun before, the server is asked before the
-// deadline, over the carrier, whether the waiting session still runs its statement; again and again, until it has said so.
+// deadline, over the shared session, whether the waiting session still runs its statement; again and again, until it has said so.
 extension Engine {
     /// How long before a deadline the server is asked.
     private static let lookLead = Duration.seconds(2)
@@ -23,8 +23,8 @@ extension Engine {
             return call.isRefusedBefore || isTaken(key, since: call.since) ? nil : .unanswered
         case .fencing:
             return unreachable(call) ?? .unanswered
-        case .lend:
-            let isFull = pool.place(for: .dedicated, among: sessions) == .taken
+        case .checkOut:
+            let isFull = pool.slot(for: .checkedOut, among: sessions) == .taken
             return isConnecting(for: id) || !isFull ? pace.failure ?? .stillConnecting : nil
         case .releasing, .changing, .statement:
             // Whoever has sent the statement looks at the answer to it.
@@ -41,7 +41,7 @@ extension Engine {
     // MARK: Places in the pool
 
     private mutating func isConnecting(for id: RequestID) -> Bool {
-        let connecting = connectingCount(.dedicated)
+        let connecting = connectingCount(.checkedOut)
         return connecting >= checkOuts.count || connecting > 0 && checkOuts.first == id
     }
 
@@ -83,9 +83,9 @@ extension Engine {
         guard !keys.isEmpty else { return }
         for session in sessions.all {
             guard let key = session.awaitedKey, keys.contains(key), session.runsSince != nil else { continue }
-            shared.appendProbe(session.id, forDeadline: true)
+            shared.appendActivityQuestion(session.id, forDeadline: true)
         }
-        ensureCarrier(now: now)
+        ensureSharedSession(now: now)
     }
 
     private func isWorthAsking(_ key: AdvisoryKey, _ look: DeadlineLooks.Look, now: Instant) -> Bool {

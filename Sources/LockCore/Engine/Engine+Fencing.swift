@@ -6,7 +6,7 @@ extension Engine {
 
     /// The holder `id` wants a token that is greater than those of all who shared the lock with it. Can't be cancelled, and
     /// ends by `changed` or `failed`.
-    package mutating func fence(_ call: RequestID, of id: RequestID, now: Instant) {
+    package mutating func requestToken(_ call: RequestID, of id: RequestID, now: Instant) {
         guard let session = table.session(of: id), let key = table.request(id)?.key else {
             calls.begin(call, CallRegister.Call(.changing, since: now))
             resolve(call, .failed(Failure(.notHeld, .notHeld)))
@@ -16,24 +16,24 @@ extension Engine {
         dropRecord(key)
         confirmations.insert(call, Confirmations.Grant(session: session, holder: id, key: key))
         records.renew(key, for: call, on: session)
-        ensureScribe(now: now)
+        ensureFencingSession(now: now)
     }
 
     // MARK: Records
 
     mutating func beginRecord(_ key: AdvisoryKey, on session: ConnectionID, now: Instant) {
-        if records.begin(key, on: session) { ensureScribe(now: now) }
+        if records.begin(key, on: session) { ensureFencingSession(now: now) }
     }
 
     /// The token of a request that is given out.
     mutating func takeToken(_ key: AdvisoryKey, for holder: RequestID) {
         guard let (position, index) = records.takeToken(key) else { return }
-        actions.append(.fence(holder, position, index: index))
+        actions.append(.giveToken(holder, position, index: index))
     }
 
     /// One record for all that wait for one.
     mutating func writeRecord(now: Instant) {
-        guard records.isAnyToWrite, let id = scribe, sessions[id]?.isIdle == true, records.beginWriting() else { return }
+        guard records.isAnyToWrite, let id = fencingSession, sessions[id]?.isIdle == true, records.beginWriting() else { return }
         sessions.update(id) { $0.record() }
         submit(.position, on: id, now: now)
     }
@@ -78,18 +78,18 @@ extension Engine {
     // MARK: The session
 
     /// The session that records are written on.
-    var scribe: ConnectionID? {
-        configuration.isFencing ? sessions.first { $0.role == .scribe } : nil
+    var fencingSession: ConnectionID? {
+        configuration.isFencing ? sessions.first { $0.role == .fencing } : nil
     }
 
-    mutating func ensureScribe(now: Instant) {
-        guard records.isAnyToWrite, scribe == nil else { return }
-        open(.scribe, now: now)
+    mutating func ensureFencingSession(now: Instant) {
+        guard records.isAnyToWrite, fencingSession == nil else { return }
+        open(.fencing, now: now)
     }
 
     /// Whether a lock is granted, and there is no session to write its record.
-    func isWaitingForScribe(_ key: AdvisoryKey) -> Bool {
+    func isWaitingForFencingSession(_ key: AdvisoryKey) -> Bool {
         guard records.isUnwritten(key) else { return false }
-        return scribe.map { sessions[$0]?.isConnecting == true } ?? true
+        return fencingSession.map { sessions[$0]?.isConnecting == true } ?? true
     }
 }

@@ -6,41 +6,41 @@ extension Engine {
     package static let suspect = Failure(.suspect, .silent)
 
     /// How long an answer proves that the session lives.
-    private var proofDuration: Duration? { configuration.lease.map { $0 - $0 / 10 } }
+    private var validityDuration: Duration? { configuration.lease.map { $0 - $0 / 10 } }
 
     /// How much of it must be left for a lock to be given out: what has been proved long ago is confirmed first.
-    private var proofForGrant: Duration? { configuration.lease.map { $0 * 2 / 5 } }
+    private var validityForGrant: Duration? { configuration.lease.map { $0 * 2 / 5 } }
 
     // MARK: Proofs
 
     /// The server has answered what was sent at that time.
     mutating func renew(_ id: ConnectionID, sentAt: Instant, now: Instant) {
         // Who has found the lock in doubt by the clock is not to find it certain again.
-        if proofDuration != nil { noteSuspect(id, now: now) }
-        guard let proofDuration else { return }
-        let until = sentAt.advanced(by: proofDuration)
+        if validityDuration != nil { noteSuspect(id, now: now) }
+        guard let validityDuration else { return }
+        let until = sentAt.advanced(by: validityDuration)
         guard sessions.update(id, { $0.renew(until: until) }) == true else { return }
         actions.append(.renew(id, until: until))
     }
 
-    /// Locks on a lent connection are given out by whoever has it: when they are certain, and from then on they are looked after.
+    /// Locks on a checked-out session are given out by whoever has it: when they are certain, and from then on they are looked after.
     ///
     /// - Returns: Whether they are certain; if not, the session has to answer something first.
-    package mutating func guardLent(_ id: ConnectionID, now: Instant) -> Bool {
-        guard sessions[id]?.isCheckedOut == true, isProven(id, now: now) else { return false }
+    package mutating func guardCheckedOut(_ id: ConnectionID, now: Instant) -> Bool {
+        guard sessions[id]?.isCheckedOut == true, isVerified(id, now: now) else { return false }
         sessions.update(id) { $0.setGuarding(true) }
         return true
     }
 
     /// Nothing is held on it any more.
-    package mutating func unguardLent(_ id: ConnectionID) {
+    package mutating func unguardCheckedOut(_ id: ConnectionID) {
         sessions.update(id) { $0.setGuarding(false) }
     }
 
     /// Whether a lock on this connection may be given out.
-    private mutating func isProven(_ id: ConnectionID, now: Instant) -> Bool {
-        guard let proofForGrant, let liveness = sessions.read(id, { $0.liveness }) else { return true }
-        return liveness.validUntil.map { $0 >= now.advanced(by: proofForGrant) } ?? false
+    private mutating func isVerified(_ id: ConnectionID, now: Instant) -> Bool {
+        guard let validityForGrant, let liveness = sessions.read(id, { $0.liveness }) else { return true }
+        return liveness.validUntil.map { $0 >= now.advanced(by: validityForGrant) } ?? false
     }
 
     // MARK: Giving out
@@ -56,11 +56,11 @@ extension Engine {
         if isReady(granted, now: now) { return give(id, granted) }
         confirmations.insert(id, granted)
         if let key { beginRecord(key, on: session, now: now) }
-        if !isProven(session, now: now) || key.map(records.isWritten) ?? false { confirm(session, now: now) }
+        if !isVerified(session, now: now) || key.map(records.isWritten) ?? false { confirm(session, now: now) }
     }
 
     private mutating func isReady(_ granted: Confirmations.Grant, now: Instant) -> Bool {
-        isProven(granted.session, now: now) && (granted.key.map(records.isConfirmed) ?? true)
+        isVerified(granted.session, now: now) && (granted.key.map(records.isConfirmed) ?? true)
     }
 
     private mutating func give(_ id: RequestID, _ granted: Confirmations.Grant) {
@@ -78,14 +78,14 @@ extension Engine {
         guard !confirmations.isEmpty, let answeredCount = sessions[id]?.answeredCount else { return }
         let waiting = confirmations.waiting(on: id)
         guard !waiting.isEmpty else { return }
-        var isProofNeeded = !isProven(id, now: now)
+        var isVerificationNeeded = !isVerified(id, now: now)
         for (request, granted) in waiting {
-            if let key = granted.key, records.confirm(key, answeredCount: answeredCount) { isProofNeeded = true }
+            if let key = granted.key, records.confirm(key, answeredCount: answeredCount) { isVerificationNeeded = true }
             guard isReady(granted, now: now) else { continue }
             _ = takeConfirmed(request)
             give(request, granted)
         }
-        if isProofNeeded { confirm(id, now: now) }
+        if isVerificationNeeded { confirm(id, now: now) }
     }
 
     /// A call has ended in another way. The table believes that it holds its lock.
@@ -99,23 +99,23 @@ extension Engine {
     /// After how long a statement has certainly arrived, if what was sent over another connection has. They come in no order.
     private static let arrival = Duration.seconds(1)
 
-    /// A statement on a lent connection, or a wait, may run for as long as it likes, and as long as it does the session is not
-    /// idle. That it does is what the server is asked over a carrier.
-    mutating func probe(_ id: ConnectionID, now: Instant) {
+    /// A statement on a checked-out session, or a wait, may run for as long as it likes, and as long as it does the session is not
+    /// idle. That it does is what the server is asked over a shared session.
+    mutating func askActivity(_ id: ConnectionID, now: Instant) {
         guard configuration.asksOverOtherSessions else { return }
         sessions.update(id) { $0.noteAsked(now: now) }
-        // While there is no carrier they are not to pile up.
-        shared.appendProbe(id)
-        ensureCarrier(now: now)
+        // While there is no shared session they are not to pile up.
+        shared.appendActivityQuestion(id)
+        ensureSharedSession(now: now)
     }
 
     /// - Parameters:
     ///   - forDeadline: Whether only a deadline was the reason to ask.
     ///   - sentAt: When the question was sent.
-    mutating func probed(_ id: ConnectionID, _ sighting: Sighting, forDeadline: Bool, sentAt: Instant, now: Instant) {
+    mutating func toldActivity(_ id: ConnectionID, _ activity: BackendActivity, forDeadline: Bool, sentAt: Instant, now: Instant) {
         sessions.update(id) { $0.forgetAsked() }
         guard let session = sessions[id], let begun = session.runsSince, begun < sentAt else { return }
-        switch sighting {
+        switch activity {
         case .hidden:
             noteWaiting(session, isSeen: false, now: now)
             guard !hasNotedHidden else { return }

@@ -31,10 +31,10 @@ extension Engine {
 
     mutating func lookIfPlanned(now: Instant) {
         guard looks.takePlanned(now: now) else { return }
-        if looksToTake(now: now).isEmpty { planNextLook(now: now) } else { ensureCarrier(now: now) }
+        if looksToTake(now: now).isEmpty { planNextLook(now: now) } else { ensureSharedSession(now: now) }
     }
 
-    /// What a round of a carrier asks.
+    /// What a round of a shared session asks.
     mutating func takeLooks(now: Instant) -> Work? {
         guard looks.isDue else { return nil }
         let due = looksToTake(now: now)

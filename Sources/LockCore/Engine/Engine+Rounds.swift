@@ -5,29 +5,29 @@ extension Engine {
         if needsPreparation { prepareRound(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
         let isSomethingToDo = shared.hasWork || looks.isDue || quota.isCountDue
-        for place in shared.places where isSomethingToDo || shared.unlockCount(at: place) > 0 {
-            guard isFree(shared[place]) else { continue }
-            sendRound(at: place, now: now)
+        for slot in shared.slots where isSomethingToDo || shared.unlockCount(at: slot) > 0 {
+            guard isFree(shared[slot]) else { continue }
+            sendRound(at: slot, now: now)
         }
         // The last free session may be busy now, and another one have been silent for too long.
         if isSomethingToDo { noteOverdue(now: now) }
     }
 
-    private mutating func sendRound(at place: Int, now: Instant) {
-        let id = shared[place]
-        var round = takeCancels() + shared.takeProbes()
+    private mutating func sendRound(at slot: Int, now: Instant) {
+        let id = shared[slot]
+        var round = takeCancels() + shared.takeActivityQuestions()
         if let look = takeLooks(now: now) { round.append(look) }
         // Where others may do a part of the tries, one does not take all.
-        let limit = configuration.maximumCarriers > 1 ? configuration.batchSize : .max
+        let limit = configuration.maximumSharedSessions > 1 ? configuration.batchSize : .max
         let tryLimit = shared.hasTries && id == leastHolding ? limit : 0
-        shared.takeBatches(into: &round, at: place, tryLimit: tryLimit, size: configuration.batchSize)
+        shared.takeBatches(into: &round, at: slot, tryLimit: tryLimit, size: configuration.batchSize)
         // Behind the tries, so that what they take is counted.
         if let count = takeCount(on: id) { round.append(count) }
         guard !round.isEmpty else { return }
-        let isLarge = sessions.read(id) { [threshold = configuration.burstThreshold] in $0.mostHeld >= threshold }
-        shared.frame(&round, at: place, isLarge: isLarge ?? false, now: now)
+        let isLarge = sessions.read(id) { [threshold = configuration.batchTransactionThreshold] in $0.mostHeld >= threshold }
+        shared.frame(&round, at: slot, isLarge: isLarge ?? false, now: now)
         for work in round { submit(work, on: id, now: now) }
-        ensureCarrier(now: now)
+        ensureSharedSession(now: now)
     }
 
     private mutating func takeCancels() -> [Work] {
@@ -41,16 +41,16 @@ extension Engine {
     /// Whether it can be sent a round now.
     func isFree(_ id: ConnectionID) -> Bool { sessions.read(id) { $0.isFree } ?? false }
 
-    var hasFreeCarrier: Bool { sessions.contains { $0.isFree } }
+    var hasFreeSharedSession: Bool { sessions.contains { $0.isFree } }
 
     /// Whether there is a shared session that is connected, free or not.
     var isCarrying: Bool { sessions.contains { $0.isShared } }
 
     /// The free shared session that gets what is to be tried.
     private var leastHolding: ConnectionID? {
-        guard shared.count > 1 else { return shared.places.first.map { shared[$0] } }
+        guard shared.count > 1 else { return shared.slots.first.map { shared[$0] } }
         // Those beyond the limit are to be rid of what they hold.
-        guard shared.count <= configuration.maximumCarriers else { return sessions.first { $0.isFree } }
+        guard shared.count <= configuration.maximumSharedSessions else { return sessions.first { $0.isFree } }
         return sessions.all.filter(\.isFree).min { $0.heldCount < $1.heldCount }?.id
     }
 

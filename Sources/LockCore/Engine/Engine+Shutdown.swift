@@ -11,7 +11,7 @@ extension Engine {
         // What was never sent needs no answer, and no connection to be made for it.
         for key in isCarrying ? quota.takeHeldBack() : takeUnsent() {
             contention.forget(key)
-            table.interrupted(key, now: now)
+            table.waitCancelled(key, now: now)
         }
         for session in sessions.all where session.isIdle || session.isConnecting { drop(session.id) }
         settleTable(now: now)

@@ -8,7 +8,7 @@ extension Engine {
         continueCancelRequests(now: now)
         lookIfPlanned(now: now)
         quota.countIfPlanned(now: now)
-        yieldOnlyPlace(now: now)
+        yieldOnlySlot(now: now)
         yieldTurns(now: now)
         for id in sessions.ids {
             // Looked up anew, since giving one session up can put another to use.
@@ -25,7 +25,7 @@ extension Engine {
             }
         }
         if pace.takeAttempt(now: now) {
-            ensureCarrier(now: now)
+            ensureSharedSession(now: now)
             assignConnections(now: now)
             refuseTries(now: now)
         }
@@ -34,11 +34,11 @@ extension Engine {
         survey(now: now)
         noteSuspects(now: now)
         giveUpUnseenWaits(now: now)
-        if contention.takePlannedPoll(now: now) { ensureCarrier(now: now) }
-        if pace.isPatienceOver(at: now) { checkPatience(now: now) }
+        if contention.takePlannedPoll(now: now) { ensureSharedSession(now: now) }
+        if pace.isGivingUpDue(at: now) { giveUpIfDue(now: now) }
         settleTable(now: now)
         noteOverdue(now: now)
-        retireCarriers(now: now)
+        retireSharedSessions(now: now)
     }
 
     /// When ``advance(to:)`` has something to do next, if nothing happens before.

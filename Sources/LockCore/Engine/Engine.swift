@@ -6,9 +6,9 @@
 ///
 /// Not copyable: it is large, and each look at it by a closure or a getter would copy all of it.
 ///
-/// Connections have roles. A carrier runs everything that can't block, many keys in one statement; one is enough for most. Waiters run one
+/// Connections have roles. A shared session runs everything that can't block, many keys in one statement; one is enough for most. Waiters run one
 /// blocking lock statement each, so that PostgreSQL's own queue decides between processes. Contended keys beyond the
-/// waiters are tried again from time to time on the carrier. Dedicated connections are lent to transactions.
+/// waiters are tried again from time to time on the shared session. Dedicated connections are lent to transactions.
 package struct Engine: ~Copyable, Sendable {
     let configuration: Configuration
     var table: LockTable
@@ -52,10 +52,10 @@ package struct Engine: ~Copyable, Sendable {
 
     package init(configuration: Configuration) {
         self.configuration = configuration
-        table = LockTable(limit: configuration.handOn)
+        table = LockTable(limit: configuration.handoff)
         random = SplitMix64(seed: configuration.seed)
         pool = SessionPool(configuration)
-        pace = ConnectingPace(patience: configuration.connectPatience)
+        pace = ConnectingPace(timeout: configuration.connectTimeout)
         looks = HarmLooks(interval: configuration.lookInterval)
         quota = LockTableQuota(configuration.capacity, waitsBeyond: configuration.maximumConnections)
     }
@@ -192,7 +192,7 @@ package struct Engine: ~Copyable, Sendable {
         case .changeFailed(let id, let failure): resolve(id, .failed(failure))
         case .tryLock(let key, let mode):
             shared.appendTry(key, mode)
-            ensureCarrier(now: now)
+            ensureSharedSession(now: now)
         case .waitLock(let key, let mode):
             queueWait(key, mode, now: now)
         case .endWait(let key):

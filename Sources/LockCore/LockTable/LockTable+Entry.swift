@@ -45,11 +45,11 @@ extension LockTable {
         /// Who waits for the server's unlock.
         private var releaser = RequestID.none
         private var change: Change?
-        private var handOns = 0
+        private var handoffs = 0
         private var heldSince = Instant(nanoseconds: 0)
         /// The server has refused a try, so what is asked for next is waited for in its queue.
         private var mustQueue = false
-        private var hasServerPlace = false
+        private var isCounted = false
         /// The server has been asked for it before, for somebody who may still wait.
         private(set) var isAskedAnew = false
         private var isAsked = false
@@ -93,15 +93,15 @@ extension LockTable.Entry {
     var isWanted: Bool { queuedCount > 0 }
 
     /// Whether somebody is there who does not only try.
-    var hasPatience: Bool { queuedCount > queuedTries }
+    var hasWaits: Bool { queuedCount > queuedTries }
 
-    private mutating func noteServerPlace() -> Int {
-        let had = hasServerPlace
+    private mutating func noteCounted() -> Int {
+        let had = isCounted
         switch server {
-        case .trying, .held, .changing, .unlocking: hasServerPlace = true
-        case .none, .waiting, .ending: hasServerPlace = false
+        case .trying, .held, .changing, .unlocking: isCounted = true
+        case .none, .waiting, .ending: isCounted = false
         }
-        return (hasServerPlace ? 1 : 0) - (had ? 1 : 0)
+        return (isCounted ? 1 : 0) - (had ? 1 : 0)
     }
 
     /// Whether the outcome of a try can still be open. A try never queues behind a request that it conflicts with.
@@ -123,7 +123,7 @@ extension LockTable.Entry {
         queuedCount += 1
         latestDeadline = max(latestDeadline, request.deadline)
         if request.mode == .exclusive { queuedExclusive += 1 }
-        if request.isTry { queuedTries += 1 }
+        if request.noWait { queuedTries += 1 }
     }
 
     /// A queued request is granted, or goes away.
@@ -131,7 +131,7 @@ extension LockTable.Entry {
         queue.remove(id, in: &requests)
         queuedCount -= 1
         if request.mode == .exclusive { queuedExclusive -= 1 }
-        if request.isTry { queuedTries -= 1 }
+        if request.noWait { queuedTries -= 1 }
     }
 
     /// - Returns: Whether it was the last session holder, which is answered when the server has let go, or when the lock has
@@ -163,7 +163,7 @@ extension LockTable.Entry {
         case .trying(let mode), .waiting(let mode), .ending(let mode):
             server = .held(mode, on: connection)
             heldSince = now
-            handOns = 0
+            handoffs = 0
         case .none, .held, .changing, .unlocking:
             break
         }
@@ -237,13 +237,13 @@ extension LockTable.Entry {
     /// What an event has left.
     struct Rest {
         /// By how much the number of keys that have a place in the server's lock table has changed.
-        let placeChange: Int
+        let countChange: Int
         let isIdle: Bool
         let impossible: Impossible?
     }
 
     /// An event is over. (One call for all, since each look from outside copies the entry.)
-    mutating func endEvent() -> Rest { Rest(placeChange: noteServerPlace(), isIdle: isIdle, impossible: impossible) }
+    mutating func endEvent() -> Rest { Rest(countChange: noteCounted(), isIdle: isIdle, impossible: impossible) }
 
     /// What is true of it and can't be.
     var impossible: Impossible? {
@@ -273,7 +273,7 @@ extension LockTable.Entry {
 
     /// Grants what can be granted, and asks the server for what the front of the queue needs next.
     mutating func advance(
-        limit: HandOnLimit,
+        limit: HandoffLimit,
         now: Instant,
         requests: inout Requests,
         actions: inout ActionQueue<LockTable.Action>
@@ -304,7 +304,7 @@ extension LockTable.Entry {
         let next = isNext ? request?.mode : nil
         switch server {
         case .held(let mode, on: let connection) where sessionHolders == 0:
-            // If the hand-on limit was reached, the lock is asked for again behind the unlock, by a try: the server gives it to a session
+            // If the handoff limit was reached, the lock is asked for again behind the unlock, by a try: the server gives it to a session
             // that waits in its queue in the moment of the unlock, and refuses the try then. Where none waits, a try costs less than a wait.
             server = .unlocking(mode, on: connection)
             actions.append(.unlock(key, mode, on: connection))
@@ -313,7 +313,7 @@ extension LockTable.Entry {
             guard let next else { return }
             isAskedAnew = isAsked
             isAsked = true
-            let waits = mustQueue && request?.isTry == false
+            let waits = mustQueue && request?.noWait == false
             server = waits ? .waiting(next) : .trying(next)
             actions.append(waits ? .waitLock(key, next) : .tryLock(key, next))
         case .waiting(let mode) where next != mode:
@@ -337,13 +337,13 @@ extension LockTable.Entry {
         }
     }
 
-    private func mayGrant(_ mode: Mode, limit: HandOnLimit, now: Instant) -> Bool {
+    private func mayGrant(_ mode: Mode, limit: HandoffLimit, now: Instant) -> Bool {
         guard case .held(mode, _) = server else { return false }
         // Nobody has had it yet since the server's grant.
-        if handOns == 0 { return true }
+        if handoffs == 0 { return true }
         guard heldSince.duration(to: now) <= limit.duration else { return false }
-        // Joining other shared holders is no hand-on, but it prolongs the hold all the same: hence the duration above.
-        return sessionHolders > 0 || handOns <= limit.count
+        // Joining other shared holders is no handoff, but it prolongs the hold all the same: hence the duration above.
+        return sessionHolders > 0 || handoffs <= limit.count
     }
 
     private mutating func grant(_ id: RequestID, _ request: LockTable.Request, requests: inout Requests) {
@@ -354,7 +354,7 @@ extension LockTable.Entry {
         case .transaction:
             transactionHolders += 1
         case .session:
-            if sessionHolders == 0 { handOns += 1 }
+            if sessionHolders == 0 { handoffs += 1 }
             sessionHolders += 1
         }
     }
@@ -363,7 +363,7 @@ extension LockTable.Entry {
     mutating func refuseTries(requests: inout Requests, actions: inout ActionQueue<LockTable.Action>) {
         var id = queue.first
         while let queued = requests[id] {
-            if queued.request.isTry {
+            if queued.request.noWait {
                 dequeue(id, queued.request, in: &requests)
                 requests[id] = nil
                 actions.append(.refuse(id))

@@ -11,18 +11,18 @@ extension LockTable {
         package let key: AdvisoryKey
         package internal(set) var mode: Mode
         package let scope: Scope
-        package let isTry: Bool
+        package let noWait: Bool
         /// Only to tell the server when nobody can want the lock any more; the table itself keeps no time.
         package let deadline: Instant
         package internal(set) var isGranted = false
         /// Of transactions, whose turn comes before the server has been asked.
         var isServerGranted = false
 
-        package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, isTry: Bool = false, deadline: Instant? = nil) {
+        package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, noWait: Bool = false, deadline: Instant? = nil) {
             self.key = key
             self.mode = mode
             self.scope = scope
-            self.isTry = isTry
+            self.noWait = noWait
             self.deadline = deadline ?? .distantFuture
         }
 

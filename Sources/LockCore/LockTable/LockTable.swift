@@ -8,7 +8,7 @@
 package struct LockTable: Sendable {
     private var entries = EntryStore()
     private var requests = RequestMap<QueuedRequest>()
-    private let limit: HandOnLimit
+    private let limit: HandoffLimit
 
     /// How many keys have a place in the server's lock table, or are about to get one by a try. Those that are waited for
     /// are not among them.
@@ -20,7 +20,7 @@ package struct LockTable: Sendable {
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
     private var actions = ActionQueue<Action>()
 
-    package init(limit: HandOnLimit) {
+    package init(limit: HandoffLimit) {
         self.limit = limit
     }
 
@@ -46,7 +46,7 @@ package struct LockTable: Sendable {
             return
         }
         let known = entries.index(of: request.key)
-        guard !request.isTry || known.map({ entries[$0].mayAdmitTry(request.mode) }) ?? true else {
+        guard !request.noWait || known.map({ entries[$0].mayAdmitTry(request.mode) }) ?? true else {
             actions.append(.refuse(id))
             return
         }
@@ -161,7 +161,7 @@ package struct LockTable: Sendable {
     /// waiting.
     package mutating func noRoom(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key) else { return }
-        if entries[index].isAskedAnew, entries[index].hasPatience {
+        if entries[index].isAskedAnew, entries[index].hasWaits {
             notGranted(key, isTaken: false, now: now)
         } else {
             failed(key, failure, now: now)
@@ -169,7 +169,7 @@ package struct LockTable: Sendable {
     }
 
     /// What was asked of the server went down with its connection; it is asked anew if somebody still wants it.
-    package mutating func interrupted(_ key: AdvisoryKey, now: Instant) {
+    package mutating func waitCancelled(_ key: AdvisoryKey, now: Instant) {
         guard let index = entries.index(of: key), entries[index].isAsking else { return }
         entries[index].server = .none
         advance(index, now: now)
@@ -333,7 +333,7 @@ package struct LockTable: Sendable {
     private mutating func advance(_ index: Int, now: Instant) {
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
         let rest = entries[index].endEvent()
-        serverKeyCount += rest.placeChange
+        serverKeyCount += rest.countChange
         if let what = rest.impossible, broken == nil { broken = (entries[index].key, what) }
         if rest.isIdle { entries.remove(index) }
     }

@@ -11,10 +11,10 @@ struct SharedSessions: Sendable {
         /// What is to be released there.
         var unlocks = PendingKeys(.unlock)
         /// Keys whose try has failed with an error, until the unlock that proves what they hold is answered.
-        var proofs: [AdvisoryKey: Failure] = [:]
+        var verifications: [AdvisoryKey: Failure] = [:]
         var transaction: BatchTransaction?
 
-        var isQuiet: Bool { unlocks.isEmpty && proofs.isEmpty }
+        var isQuiet: Bool { unlocks.isEmpty && verifications.isEmpty }
     }
 
     /// In the order in which they were opened.
@@ -23,16 +23,16 @@ struct SharedSessions: Sendable {
     /// The sessions whose wait or statement is to be cancelled.
     private var cancels: [ConnectionID] = []
     /// The sessions that are to be asked about.
-    private var probes: [ConnectionID] = []
+    private var activityQuestions: [ConnectionID] = []
     /// Those that are asked about for the sake of deadlines only.
-    private var deadlineProbes: [ConnectionID] = []
+    private var deadlineActivityQuestions: [ConnectionID] = []
 
     // MARK: The sessions
 
     var count: Int { members.count }
     var isEmpty: Bool { members.isEmpty }
-    var places: Range<Int> { members.indices }
-    subscript(place: Int) -> ConnectionID { members[place].id }
+    var slots: Range<Int> { members.indices }
+    subscript(slot: Int) -> ConnectionID { members[slot].id }
 
     func contains(_ id: ConnectionID) -> Bool { index(of: id) != nil }
 
@@ -42,7 +42,7 @@ struct SharedSessions: Sendable {
     @discardableResult
     mutating func remove(_ id: ConnectionID) -> [(key: AdvisoryKey, failure: Failure)] {
         guard let index = index(of: id) else { return [] }
-        return members.remove(at: index).proofs.map { ($0.key, $0.value) }.sorted { $0.key < $1.key }
+        return members.remove(at: index).verifications.map { ($0.key, $0.value) }.sorted { $0.key < $1.key }
     }
 
     /// Whether nothing is to be released or proved there, and no transaction is open.
@@ -55,13 +55,13 @@ struct SharedSessions: Sendable {
     /// Nothing is to be tried, released or proved.
     var isQuiet: Bool { tries.isEmpty && members.allSatisfy(\.isQuiet) }
     /// Whether there is something that any session can do.
-    var hasWork: Bool { hasTries || hasCancels || hasProbes }
+    var hasWork: Bool { hasTries || hasCancels || hasActivityQuestions }
     var hasTries: Bool { !tries.isEmpty }
     var hasCancels: Bool { !cancels.isEmpty }
-    var hasProbes: Bool { !probes.isEmpty || !deadlineProbes.isEmpty }
+    var hasActivityQuestions: Bool { !activityQuestions.isEmpty || !deadlineActivityQuestions.isEmpty }
     var tryCount: Int { tries.count }
 
-    func unlockCount(at place: Int) -> Int { members[place].unlocks.count }
+    func unlockCount(at slot: Int) -> Int { members[slot].unlocks.count }
 
     func unlockCount(on id: ConnectionID) -> Int { index(of: id).map { members[$0].unlocks.count } ?? 0 }
 
@@ -76,19 +76,19 @@ struct SharedSessions: Sendable {
 
     mutating func appendCancel(_ target: ConnectionID) { cancels.append(target) }
 
-    mutating func appendProbe(_ target: ConnectionID, forDeadline: Bool = false) {
+    mutating func appendActivityQuestion(_ target: ConnectionID, forDeadline: Bool = false) {
         if forDeadline {
-            if !deadlineProbes.contains(target) { deadlineProbes.append(target) }
-        } else if !probes.contains(target) {
-            probes.append(target)
+            if !deadlineActivityQuestions.contains(target) { deadlineActivityQuestions.append(target) }
+        } else if !activityQuestions.contains(target) {
+            activityQuestions.append(target)
         }
     }
 
     /// A try of these keys has failed before it came to an answer. Whether they are held is proved by their unlock.
-    mutating func prove(_ keys: some Sequence<AdvisoryKey>, _ mode: Mode, because failure: Failure, on id: ConnectionID) {
+    mutating func verify(_ keys: some Sequence<AdvisoryKey>, _ mode: Mode, because failure: Failure, on id: ConnectionID) {
         guard let index = index(of: id) else { return }
         for key in keys {
-            members[index].proofs[key] = failure
+            members[index].verifications[key] = failure
             members[index].unlocks.append(key, mode)
         }
     }
@@ -111,13 +111,14 @@ struct SharedSessions: Sendable {
         return true
     }
 
-    mutating func takeProbes() -> [Work] {
-        guard hasProbes else { return [] }
+    mutating func takeActivityQuestions() -> [Work] {
+        guard hasActivityQuestions else { return [] }
         defer {
-            probes.removeAll(keepingCapacity: true)
-            deadlineProbes.removeAll(keepingCapacity: true)
+            activityQuestions.removeAll(keepingCapacity: true)
+            deadlineActivityQuestions.removeAll(keepingCapacity: true)
         }
-        return probes.map { .probe($0) } + deadlineProbes.filter { !probes.contains($0) }.map { .probe($0, forDeadline: true) }
+        return activityQuestions.map { .askActivity($0) }
+            + deadlineActivityQuestions.filter { !activityQuestions.contains($0) }.map { .askActivity($0, forDeadline: true) }
     }
 
     /// Adds to the next round of a session what it releases, and then what it tries: what is released may be what others ask for.
@@ -125,15 +126,15 @@ struct SharedSessions: Sendable {
     /// - Parameters:
     ///   - tryLimit: How many keys it may try, the oldest of each kind first.
     ///   - size: How many keys a statement may have.
-    mutating func takeBatches(into round: inout [Work], at place: Int, tryLimit: Int, size: Int) {
-        for batch in members[place].unlocks.takeBatches(size: size) { round.append(.batch(batch)) }
+    mutating func takeBatches(into round: inout [Work], at slot: Int, tryLimit: Int, size: Int) {
+        for batch in members[slot].unlocks.takeBatches(size: size) { round.append(.batch(batch)) }
         for batch in tries.takeBatches(size: size, limit: tryLimit) { round.append(.batch(batch)) }
     }
 
     /// Why a try of the key has failed, if the unlock of the key proves what it has come to. It is asked once.
-    mutating func takeProof(_ key: AdvisoryKey, on id: ConnectionID) -> Failure? {
-        guard let index = index(of: id), !members[index].proofs.isEmpty else { return nil }
-        return members[index].proofs.removeValue(forKey: key)
+    mutating func takeVerification(_ key: AdvisoryKey, on id: ConnectionID) -> Failure? {
+        guard let index = index(of: id), !members[index].verifications.isEmpty else { return nil }
+        return members[index].verifications.removeValue(forKey: key)
     }
 
     // MARK: Transactions around rounds
@@ -142,19 +143,19 @@ struct SharedSessions: Sendable {
     ///
     /// - Parameter isLarge: Whether the session holds, or has held, so much that each transaction's end takes the server longer than
     ///   the round.
-    mutating func frame(_ round: inout [Work], at place: Int, isLarge: Bool, now: Instant) {
-        if members[place].transaction == nil, isLarge {
-            members[place].transaction = BatchTransaction(now: now)
+    mutating func frame(_ round: inout [Work], at slot: Int, isLarge: Bool, now: Instant) {
+        if members[slot].transaction == nil, isLarge {
+            members[slot].transaction = BatchTransaction(now: now)
             round.insert(.begin, at: 0)
         }
-        members[place].transaction?.lastUse = now
-        guard let transaction = members[place].transaction, transaction.limit <= now else { return }
-        members[place].transaction = nil
+        members[slot].transaction?.lastUse = now
+        guard let transaction = members[slot].transaction, transaction.limit <= now else { return }
+        members[slot].transaction = nil
         round.append(.commit)
     }
 
     /// When the transaction of a session is ended if it is not used before.
-    func transactionEnd(at place: Int) -> Instant? { members[place].transaction?.idleEnd }
+    func transactionEnd(at slot: Int) -> Instant? { members[slot].transaction?.idleEnd }
 
     /// - Returns: Whether there was one.
     mutating func endTransaction(on id: ConnectionID) -> Bool {

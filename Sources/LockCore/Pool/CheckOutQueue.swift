@@ -18,13 +18,13 @@ struct CheckOutQueue: Sendable {
     }
 
     private struct Call: Sendable {
-        let isTry: Bool
+        let noWait: Bool
         let turn: Turn?
         var isTurnWanted = false
     }
 
     /// How long a turn is kept that others begin to want.
-    private static let patience = Duration.seconds(1)
+    private static let timeout = Duration.seconds(1)
 
     private var order = Deque<RequestID>()
     private var calls = RequestMap<Call>()
@@ -51,13 +51,13 @@ struct CheckOutQueue: Sendable {
 
     /// The tries behind the first so many calls.
     func tries(behind count: Int) -> [RequestID] {
-        order.filter { calls[$0] != nil }.dropFirst(count).filter { calls[$0]?.isTry == true }
+        order.filter { calls[$0] != nil }.dropFirst(count).filter { calls[$0]?.noWait == true }
     }
 
     /// - Parameter isTry: Whether the call does not wait for a session that others have.
-    mutating func append(_ id: RequestID, isTry: Bool = false, turn: Turn? = nil) {
+    mutating func append(_ id: RequestID, noWait: Bool = false, turn: Turn? = nil) {
         order.append(id)
-        calls[id] = Call(isTry: isTry, turn: turn)
+        calls[id] = Call(noWait: noWait, turn: turn)
         if let turn { unwanted[turn.key, default: []].insert(id) }
     }
 
@@ -85,7 +85,7 @@ struct CheckOutQueue: Sendable {
     var isAnyTurnUnwanted: Bool { !unwanted.isEmpty }
 
     /// Another task begins to wait for the key.
-    mutating func want(_ key: AdvisoryKey, now: Instant) { want(key, keptUntil: now.advanced(by: Self.patience)) }
+    mutating func want(_ key: AdvisoryKey, now: Instant) { want(key, keptUntil: now.advanced(by: Self.timeout)) }
 
     /// The same, where the turns are kept until then at least.
     mutating func want(_ key: AdvisoryKey, keptUntil: Instant) {

@@ -9,17 +9,17 @@ struct ConnectingPace: Sendable {
     private static let shortestPause = Duration.milliseconds(100)
 
     /// How long a caller without a deadline waits from the beginning of an outage on.
-    private let patience: Duration
+    private let timeout: Duration
     private var backoff = Backoff(first: .milliseconds(50), most: idlePause)
     private var nextAttemptAt: Instant?
     private var lastFailureAt = Instant(nanoseconds: .min)
     /// Since when a connection is wanted and there is none, and why.
     private var outage: (since: Instant, failure: Failure?)?
-    /// When the patience of the next caller without a deadline ends.
-    private var patienceEndsAt: Instant?
+    /// When the next caller without a deadline gives up.
+    private var giveUpAt: Instant?
 
-    init(patience: Duration) {
-        self.patience = patience
+    init(timeout: Duration) {
+        self.timeout = timeout
     }
 
     // MARK: Looking in
@@ -35,8 +35,8 @@ struct ConnectingPace: Sendable {
 
     /// When something is due: the next attempt, or the end of a caller's patience.
     var next: Instant? {
-        guard let nextAttemptAt, let patienceEndsAt else { return nextAttemptAt ?? patienceEndsAt }
-        return min(nextAttemptAt, patienceEndsAt)
+        guard let nextAttemptAt, let giveUpAt else { return nextAttemptAt ?? giveUpAt }
+        return min(nextAttemptAt, giveUpAt)
     }
 
     // MARK: Attempts
@@ -49,7 +49,7 @@ struct ConnectingPace: Sendable {
         backoff.reset()
         nextAttemptAt = nil
         outage = nil
-        patienceEndsAt = nil
+        giveUpAt = nil
     }
 
     /// - Parameter isWaitedFor: Whether any call waits for anything.
@@ -78,7 +78,7 @@ struct ConnectingPace: Sendable {
     /// A call begins in the pause before the next attempt: it is to have that attempt in time.
     mutating func hurry(deadline: Instant?, using random: inout SplitMix64, now: Instant) {
         guard let planned = nextAttemptAt, planned > now else { return }
-        let end = deadline ?? now.advanced(by: patience)
+        let end = deadline ?? now.advanced(by: timeout)
         let wanted = now.advanced(by: min(now.duration(to: end) / 2, Self.longestPause(using: &random)))
         let next = max(wanted, lastFailureAt.advanced(by: Self.shortestPause))
         if next < planned { nextAttemptAt = next }
@@ -91,32 +91,32 @@ struct ConnectingPace: Sendable {
 
     // MARK: Patience
 
-    /// A caller without a deadline has begun to wait. If an attempt has failed already, the end of its patience is due from now on.
+    /// A caller without a deadline has begun to wait. If an attempt has failed already, the time at which it gives up is due from now on.
     mutating func noteCaller(since: Instant) {
         guard let outage, outage.failure != nil else { return }
-        notePatience(endingAt: max(since, outage.since).advanced(by: patience))
+        noteGivingUp(endingAt: max(since, outage.since).advanced(by: timeout))
     }
 
-    /// Looks for callers whose patience is over. What is due is to be told anew by ``isPatient(since:now:)``.
+    /// Looks for callers whose patience is over. What is due is to be told anew by ``mayGoOn(since:now:)``.
     ///
     /// - Returns: What they are to be told; `nil` if no attempt has failed.
-    mutating func beginPatienceCheck() -> Failure? {
-        patienceEndsAt = nil
+    mutating func beginGivingUp() -> Failure? {
+        giveUpAt = nil
         return outage?.failure
     }
 
-    /// Whether a caller without a deadline goes on waiting. If so, the end of its patience is due.
-    mutating func isPatient(since: Instant, now: Instant) -> Bool {
+    /// Whether a caller without a deadline goes on waiting. If so, the time at which it gives up is due.
+    mutating func mayGoOn(since: Instant, now: Instant) -> Bool {
         guard let outage else { return true }
-        let end = max(since, outage.since).advanced(by: patience)
+        let end = max(since, outage.since).advanced(by: timeout)
         guard end > now else { return false }
-        notePatience(endingAt: end)
+        noteGivingUp(endingAt: end)
         return true
     }
 
-    func isPatienceOver(at now: Instant) -> Bool { patienceEndsAt.map { $0 <= now } ?? false }
+    func isGivingUpDue(at now: Instant) -> Bool { giveUpAt.map { $0 <= now } ?? false }
 
-    private mutating func notePatience(endingAt end: Instant) {
-        patienceEndsAt = min(patienceEndsAt ?? .distantFuture, end)
+    private mutating func noteGivingUp(endingAt end: Instant) {
+        giveUpAt = min(giveUpAt ?? .distantFuture, end)
     }
 }

@@ -9,7 +9,7 @@ struct SessionPool: Sendable {
     typealias Role = Engine.Role
 
     /// Where another session of a role can be had.
-    enum Place: Hashable, Sendable {
+    enum Slot: Hashable, Sendable {
         case taken
         case free
         /// An idle session is to serve the other purpose, which is cheaper than another connection, and never needs two places at the server.
@@ -28,48 +28,48 @@ struct SessionPool: Sendable {
 
     init(_ configuration: Engine.Configuration) {
         most = configuration.maximumConnections
-        ownShared = configuration.maximumCarriers
+        ownShared = configuration.maximumSharedSessions
         ownRecording = configuration.isFencing ? 1 : 0
     }
 
     // MARK: Places
 
-    func place(for role: Role, among sessions: SessionTable) -> Place {
+    func slot(for role: Role, among sessions: SessionTable) -> Slot {
         switch role {
-        case .waiter, .dedicated:
+        case .waiting, .checkedOut:
             guard sessions.count(where: { $0.role == role }) < max(1, most - ownShared - ownRecording - 1) else { return .taken }
             return isFull(sessions) ? exchange(for: role, among: sessions) : .free
-        case .carrier:
+        case .shared:
             // One more than have places of their own, as another one is silent.
-            let isBeyond = sessions.count(where: { $0.role == .carrier }) >= ownShared
-            let unusedRecording = sessions.contains { $0.role == .scribe } ? 0 : ownRecording
+            let isBeyond = sessions.count(where: { $0.role == .shared }) >= ownShared
+            let unusedRecording = sessions.contains { $0.role == .fencing } ? 0 : ownRecording
             guard isBeyond, sessions.count + unusedRecording >= most else { return .free }
-            return (sessions.idle(.waiter) ?? sessions.idle(.dedicated)).map { .replacing($0) } ?? .taken
-        case .scribe:
+            return (sessions.idle(.waiting) ?? sessions.idle(.checkedOut)).map { .replacing($0) } ?? .taken
+        case .fencing:
             return .free
         }
     }
 
     /// Whether waits and check-outs have no more than one place together.
-    func hasOnlyPlace(among sessions: SessionTable) -> Bool { otherPlaces(sessions) <= 1 }
+    func hasOnlySlot(among sessions: SessionTable) -> Bool { otherSlots(sessions) <= 1 }
 
     /// Where waits and check-outs have one place together, they have it in turn.
-    func onlyPlace(for role: Role, among sessions: SessionTable) -> Place {
-        guard hasOnlyPlace(among: sessions), !sessions.contains(where: { $0.role == role }) else { return .taken }
+    func onlySlot(for role: Role, among sessions: SessionTable) -> Slot {
+        guard hasOnlySlot(among: sessions), !sessions.contains(where: { $0.role == role }) else { return .taken }
         return exchange(for: role, among: sessions)
     }
 
     /// Those that have no places of their own take what is left, whether all the others are there or not.
-    private func otherPlaces(_ sessions: SessionTable) -> Int {
-        most - max(ownShared, sessions.count { $0.role == .carrier }) - ownRecording
+    private func otherSlots(_ sessions: SessionTable) -> Int {
+        most - max(ownShared, sessions.count { $0.role == .shared }) - ownRecording
     }
 
     private func isFull(_ sessions: SessionTable) -> Bool {
-        sessions.count { $0.role == .waiter || $0.role == .dedicated } >= otherPlaces(sessions)
+        sessions.count { $0.role == .waiting || $0.role == .checkedOut } >= otherSlots(sessions)
     }
 
-    private func exchange(for role: Role, among sessions: SessionTable) -> Place {
-        guard let idle = sessions.idle(role == .waiter ? .dedicated : .waiter) else { return .taken }
+    private func exchange(for role: Role, among sessions: SessionTable) -> Slot {
+        guard let idle = sessions.idle(role == .waiting ? .checkedOut : .waiting) else { return .taken }
         // A cancel request that is answered no more can still strike what it runs.
         return sessions.read(idle) { $0.mayBeStruck } == true ? .replacing(idle) : .converting(idle)
     }

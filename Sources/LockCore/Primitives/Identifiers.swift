@@ -14,7 +14,7 @@ package struct RequestID: Hashable, Comparable, Sendable {
     }
 
     /// Where a ``RequestMap`` keeps what belongs to the request.
-    package var place: Int { Int(truncatingIfNeeded: rawValue & 0xFFFF_FFFF) }
+    package var slot: Int { Int(truncatingIfNeeded: rawValue & 0xFFFF_FFFF) }
 
     /// Another request at the same place.
     var successor: RequestID { RequestID(rawValue &+ 1 << 32) }

@@ -1,14 +1,14 @@
 /// Names requests, such that few places serve many requests one after the other. See ``RequestMap``.
 package struct RequestIDs: Sendable {
     private var free: [RequestID] = []
-    private var places: UInt64 = 0
+    private var slots: UInt64 = 0
 
     package init() {}
 
     package mutating func make() -> RequestID {
         if let id = free.popLast() { return id }
-        defer { places += 1 }
-        return RequestID(places)
+        defer { slots += 1 }
+        return RequestID(slots)
     }
 
     /// The request is over, and nobody will ask for it except in error.

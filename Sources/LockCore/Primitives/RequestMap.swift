@@ -3,7 +3,7 @@
 /// An identifier's lower half is a place, its upper half counts how often the place has been in use; so an identifier
 /// that has outlived its request finds nothing, although its place may be taken again. See ``RequestIDs``.
 struct RequestMap<Value: Sendable>: Sendable {
-    private struct Place: Sendable {
+    private struct Slot: Sendable {
         var id: RequestID
         var value: Value
 
@@ -12,7 +12,7 @@ struct RequestMap<Value: Sendable>: Sendable {
         }
     }
 
-    private var places: [Place?] = []
+    private var slots: [Slot?] = []
     private(set) var count = 0
 
     init() {}
@@ -21,42 +21,42 @@ struct RequestMap<Value: Sendable>: Sendable {
 
     subscript(id: RequestID) -> Value? {
         get {
-            guard id.place < places.count, let place = places[id.place], place.id == id else { return nil }
-            return place.value
+            guard id.slot < slots.count, let slot = slots[id.slot], slot.id == id else { return nil }
+            return slot.value
         }
         set {
             guard let newValue else {
                 removeValue(id)
                 return
             }
-            if id.place >= places.count {
-                places.append(contentsOf: repeatElement(nil, count: id.place + 1 - places.count))
+            if id.slot >= slots.count {
+                slots.append(contentsOf: repeatElement(nil, count: id.slot + 1 - slots.count))
             }
-            if places[id.place] == nil { count += 1 }
-            places[id.place] = Place(id: id, value: newValue)
+            if slots[id.slot] == nil { count += 1 }
+            slots[id.slot] = Slot(id: id, value: newValue)
         }
     }
 
     @discardableResult
     mutating func removeValue(_ id: RequestID) -> Value? {
         guard let value = self[id] else { return nil }
-        places[id.place] = nil
+        slots[id.slot] = nil
         count -= 1
         return value
     }
 
     /// Changes a value where it is, if it is there.
     mutating func update(_ id: RequestID, _ change: (inout Value) -> Void) {
-        guard id.place < places.count, places[id.place]?.id == id else { return }
-        places[id.place]?.apply(change)
+        guard id.slot < slots.count, slots[id.slot]?.id == id else { return }
+        slots[id.slot]?.apply(change)
     }
 
     /// All that there is, in the order of the places, which does not differ from run to run.
     var elements: some Sequence<(id: RequestID, value: Value)> {
-        places.lazy.compactMap { $0.map { ($0.id, $0.value) } }
+        slots.lazy.compactMap { $0.map { ($0.id, $0.value) } }
     }
 
     var values: some Sequence<Value> {
-        places.lazy.compactMap { $0?.value }
+        slots.lazy.compactMap { $0?.value }
     }
 }

@@ -6,13 +6,13 @@ import DequeModule
 /// places are the majority; so leaving costs the same wherever one stands. Besides the order of arrival there is a
 /// rotation: who goes through the queue in parts begins where the last part ended.
 struct WaitQueue: Sendable {
-    private struct Place {
+    private struct Slot {
         let key: AdvisoryKey
         /// Grows with every arrival, so that a key that has come again is told from its earlier place.
         let number: UInt64
     }
 
-    private var order = Deque<Place>()
+    private var order = Deque<Slot>()
     private var numbers: [AdvisoryKey: UInt64] = [:]
     private var arrivals: UInt64 = 0
     /// The last of the part that was gone through last.
@@ -24,7 +24,7 @@ struct WaitQueue: Sendable {
     mutating func append(_ key: AdvisoryKey) {
         arrivals += 1
         numbers[key] = arrivals
-        order.append(Place(key: key, number: arrivals))
+        order.append(Slot(key: key, number: arrivals))
     }
 
     /// - Returns: Whether it was there.
@@ -54,8 +54,8 @@ struct WaitQueue: Sendable {
     /// Who has waited longest.
     var first: AdvisoryKey? {
         mutating get {
-            while let place = order.first {
-                if isTaken(place) { return place.key }
+            while let slot = order.first {
+                if isTaken(slot) { return slot.key }
                 order.removeFirst()
             }
             return nil
@@ -69,10 +69,10 @@ struct WaitQueue: Sendable {
         keys.reserveCapacity(min(limit, count))
         let start = firstIndex(after: turn)
         for offset in order.indices {
-            let place = order[(start + offset) % order.count]
-            guard isTaken(place) else { continue }
-            keys.append(place.key)
-            turn = place.number
+            let slot = order[(start + offset) % order.count]
+            guard isTaken(slot) else { continue }
+            keys.append(slot.key)
+            turn = slot.number
             if keys.count == limit { break }
         }
         return keys
@@ -83,8 +83,8 @@ struct WaitQueue: Sendable {
         order.filter(isTaken).map(\.key)
     }
 
-    private func isTaken(_ place: Place) -> Bool {
-        numbers[place.key] == place.number
+    private func isTaken(_ slot: Slot) -> Bool {
+        numbers[slot.key] == slot.number
     }
 
     /// The numbers in the deque are ascending.

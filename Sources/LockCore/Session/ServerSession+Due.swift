@@ -27,11 +27,11 @@ extension ServerSession {
         return since.advanced(by: configuration.idleTimeout)
     }
 
-    /// When it is to give a sign of life, or is asked about over another session.
+    /// When it is to give a heartbeat, or is asked about over another session.
     func heartbeat(_ configuration: Engine.Configuration) -> Instant? {
         // One whose wait is being cancelled is given up if it does not answer.
         if isWaiting { return cancelRequest == nil ? liveness.lastSent.advanced(by: configuration.heartbeatInterval) : nil }
-        // What runs on a checked-out session may have been sent behind a sign of life that the server does not answer.
+        // What runs on a checked-out session may have been sent behind a heartbeat that the server does not answer.
         guard isAnswered || statement != nil, cancelRequest == nil || statement != nil,
             configuration.lease != nil && isKeptAlive || holdsSomething(hasLease: configuration.lease != nil)
         else { return nil }

@@ -59,7 +59,7 @@ struct ServerSession: Sendable {
         guard isConnecting else { return false }
         liveness.noteSent(now)
         liveness.noteHeard(owingSince: nil)
-        state = role == .carrier ? .shared : .idle(since: now)
+        state = role == .shared ? .shared : .idle(since: now)
         return true
     }
 
@@ -294,7 +294,7 @@ extension ServerSession {
     /// A shared session that can be sent a round now.
     var isFree: Bool { isShared && inFlight.isEmpty }
 
-    /// Nothing is under way but signs of life.
+    /// Nothing is under way but heartbeats.
     var isQuiet: Bool { inFlight.allSatisfy { $0.work == .heartbeat } && heldBack.isEmpty && cancelRequest == nil }
 
     var answeredCount: Int { sentCount - inFlight.count }

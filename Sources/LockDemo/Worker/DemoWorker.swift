@@ -18,7 +18,7 @@ struct DemoWorker {
         Self.report(.ready)
         await orders.waitForGo()
         var additions = 0
-        while !orders.isStopped, orders.mustLinger || additions < assignment.rounds ?? .max {
+        while !orders.isStopped, orders.mustPause || additions < assignment.rounds ?? .max {
             try await add()
             additions += 1
             Self.report(.added)
@@ -38,9 +38,9 @@ struct DemoWorker {
     private func work(waited: Int64) async throws {
         Self.report(.working(since: DemoClock.nanoseconds, waited: waited))
         let value = try await database.read(run: assignment.run)
-        if orders.mustLinger {
+        if orders.mustPause {
             // Here the kill finds no statement under way, whose fate could be unknown: it has read, and will never write.
-            Self.report(.lingering)
+            Self.report(.pausing)
             try await Task.sleep(for: .seconds(60))
         }
         try await Task.sleep(for: .milliseconds(2))

@@ -10,7 +10,7 @@ final class WorkerOrders: Sendable {
     private struct State {
         var hasBegun = false
         var isStopped = false
-        var mustLinger = false
+        var mustPause = false
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -26,7 +26,7 @@ final class WorkerOrders: Sendable {
     }
 
     var isStopped: Bool { state.withLock { $0.isStopped } }
-    var mustLinger: Bool { state.withLock { $0.mustLinger } }
+    var mustPause: Bool { state.withLock { $0.mustPause } }
 
     func waitForGo() async {
         await withCheckedContinuation { continuation in
@@ -42,7 +42,7 @@ final class WorkerOrders: Sendable {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             switch order {
             case .go: state.hasBegun = true
-            case .linger: state.mustLinger = true
+            case .pause: state.mustPause = true
             case .stop: state.isStopped = true
             }
             defer { if state.hasBegun { state.waiter = nil } }

@@ -8,7 +8,7 @@ enum WorkerReport: Equatable, Sendable {
     /// The addition has been committed.
     case added
     /// In the middle of its work, has read and not yet written, and stays there to be killed.
-    case lingering
+    case pausing
     /// Has the lock, with this fencing token.
     case holding(token: String)
     /// Has tried to write under the lock: whether it still believed in it, and whether the write got through.
@@ -21,7 +21,7 @@ enum WorkerReport: Equatable, Sendable {
         case .asking: "asking"
         case .working(let since, let waited): "working \(since) \(waited)"
         case .added: "added"
-        case .lingering: "lingering"
+        case .pausing: "lingering"
         case .holding(let token): "holding \(token)"
         case .wrote(let isHeld, let isAccepted): "wrote \(isHeld) \(isAccepted)"
         case .failed(let message): "failed \(message)"
@@ -35,7 +35,7 @@ enum WorkerReport: Equatable, Sendable {
         case "ready": self = .ready
         case "asking": self = .asking
         case "added": self = .added
-        case "lingering": self = .lingering
+        case "lingering": self = .pausing
         case "holding": self = .holding(token: rest)
         case "wrote":
             let answers = rest.split(separator: " ").compactMap { Bool(String($0)) }
@@ -55,7 +55,7 @@ enum WorkerReport: Equatable, Sendable {
 enum WorkerOrder: String, Sendable {
     case go
     /// Stay in the middle of the next addition, to be killed there.
-    case linger
+    case pause
     /// Finish the addition and end.
     case stop
 }

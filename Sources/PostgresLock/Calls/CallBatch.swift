@@ -7,7 +7,7 @@ import LockCore
 /// Unchecked, because everything in it that changes is touched on the event loop only.
 final class CallBatch: @unchecked Sendable {
     /// Where in its batch a call stands.
-    struct Place {
+    struct Member {
         let batch: CallBatch
         let index: Int
     }
@@ -81,7 +81,7 @@ extension LockDriver {
                 continue
             }
             begin(call) { engine, id, now in
-                batchedCalls[id] = CallBatch.Place(batch: batch, index: index)
+                batchedCalls[id] = CallBatch.Member(batch: batch, index: index)
                 event(&engine, index, id, now)
             }
         }

@@ -122,15 +122,15 @@ extension LockDriver {
         guard let call = calls[id] else { return }
         switch outcome {
         case .granted:
-            if !proofs.isEmpty, let session = engine.session(of: id) { (call as? LeaseState)?.proof = proofs[session] }
+            if !verifications.isEmpty, let session = engine.session(of: id) { (call as? LockState)?.verification = verifications[session] }
         case .changed(let isChanged):
             (call as? ModeChange)?.end(isChanged)
             _ = calls.remove(id)
-        case .refused, .released, .lent, .settled, .ended, .failed:
+        case .refused, .released, .checkedOut, .settled, .ended, .failed:
             _ = calls.remove(id)
         }
         guard let continuation = call.continuation else {
-            if !batchedCalls.isEmpty, let place = batchedCalls.removeValue(forKey: id) { place.batch.end(place.index, outcome) }
+            if !batchedCalls.isEmpty, let member = batchedCalls.removeValue(forKey: id) { member.batch.end(member.index, outcome) }
             return
         }
         call.continuation = nil

@@ -5,7 +5,7 @@ import Logging
 extension ConnectionLock {
     /// Takes the lock, waiting for it if need be.
     ///
-    /// Cancelling the task ends the wait at once if the connection has a ``LockConnection/statementCanceller``, and within
+    /// Cancelling the task ends the wait at once if the connection has a ``LockConnection/cancelRequest``, and within
     /// ``cancellationLatency`` if not.
     ///
     /// - Parameters:
@@ -58,7 +58,7 @@ extension ConnectionLock {
             isGranted = try await wait(atMost: left, isolation)
         }
         state = .held(count: 1)
-        if let transaction = connection as? LockTransaction { await transaction.loan.driver.noteLock(key, mode, of: transaction) }
+        if let transaction = connection as? LockTransaction { await transaction.access.driver.noteLock(key, mode, of: transaction) }
         logger.debug("acquired a lock on a connection", metadata: [LogKey.key: "\(key)"])
         return true
     }
@@ -127,20 +127,20 @@ extension ConnectionLock {
     ///
     /// - Returns: Whether the lock was granted.
     private func wait(atMost limit: Duration?, _ isolation: isolated (any Actor)?) async throws -> Bool {
-        let canceller = connection.statementCanceller
+        let cancelRequest = connection.cancelRequest
         let latency = cancellationLatency.bounded
-        let slice = canceller == nil ? min(limit ?? latency, latency) : limit
+        let slice = cancelRequest == nil ? min(limit ?? latency, latency) : limit
         let wait = statements.wait(atMost: Self.milliseconds(slice))
         let ending = try await acquiring(isolation) {
             _ = try await self.answer(to: wait.request, isolation)
-            let interrupt = StatementInterrupt(canceller)
+            let cancelRequest = CancelRequestLoop(cancelRequest)
             do {
-                _ = try await self.shielded.ask(wait.sql, isolation, .waiting(slice)) { interrupt.begin() }
+                _ = try await self.shielded.ask(wait.sql, isolation, .waiting(slice)) { cancelRequest.begin() }
             } catch {
-                await interrupt.end(atMost: self.responseTimeout)
+                await cancelRequest.end(atMost: self.responseTimeout)
                 throw error
             }
-            await interrupt.end(atMost: self.responseTimeout)
+            await cancelRequest.end(atMost: self.responseTimeout)
             return try await self.ending(of: wait, isolation)
         }
         switch ending {

@@ -57,7 +57,7 @@ extension ConnectionLock {
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) () async throws -> Result
     ) async throws -> Result {
-        let scope = LeaseState(key: key, mode: mode)
+        let scope = LockState(key: key, mode: mode)
         defer { scope.end(nil) }
         let enclosing = EnclosingLock(owner: ObjectIdentifier(self), state: scope, kind: .connection, task: .current)
         return try await EnclosingLock.$all.withValue(EnclosingLock.open + [enclosing]) { try await body() }

@@ -17,14 +17,14 @@ struct ConnectionLockStatements {
     // MARK: Plain
 
     /// Waits in the server's queue. The result is `void`, which some drivers have no type for.
-    var lock: String { "SELECT \(lockFunction(isTry: false))(\(arguments))" }
+    var lock: String { "SELECT \(lockFunction(noWait: false))(\(arguments))" }
 
-    var tryLock: String { "SELECT \(lockFunction(isTry: true))(\(arguments))" }
+    var tryLock: String { "SELECT \(lockFunction(noWait: true))(\(arguments))" }
 
     var unlock: String { "SELECT pg_catalog.pg_advisory_unlock\(suffix)(\(arguments))" }
 
-    private func lockFunction(isTry: Bool) -> String {
-        "pg_catalog.pg_\(isTry ? "try_" : "")advisory_\(scope == .transaction ? "xact_" : "")lock\(suffix)"
+    private func lockFunction(noWait: Bool) -> String {
+        "pg_catalog.pg_\(noWait ? "try_" : "")advisory_\(scope == .transaction ? "xact_" : "")lock\(suffix)"
     }
 
     private var suffix: String { mode == .shared ? "_shared" : "" }
@@ -103,7 +103,7 @@ struct ConnectionLockStatements {
                 PERFORM pg_catalog.set_config('\(Wait.request)', '', false);
                 PERFORM pg_catalog.set_config('\(Wait.outcome)', pg_catalog.concat(wanted[1], ' \(Wait.Ending.granted)'), false);
                 PERFORM pg_catalog.set_config('lock_timeout', wanted[2], true);
-                PERFORM \(lockFunction(isTry: false))(\(arguments));
+                PERFORM \(lockFunction(noWait: false))(\(arguments));
                 PERFORM pg_catalog.set_config('lock_timeout', previous, true);
             EXCEPTION WHEN lock_not_available OR deadlock_detected OR query_canceled THEN
                 ending := pg_catalog.concat(wanted[1], ' ', SQLSTATE);

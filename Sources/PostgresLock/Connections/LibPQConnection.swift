@@ -9,12 +9,12 @@ import LibPQ
 ///
 /// No thread waits for the server: statements are sent by `PQsendQuery`, and the socket is watched by Dispatch.
 public struct LibPQConnection: LockConnection {
-    private let connection: BorrowedConnection
+    private let connection: CallersConnection
 
     /// - Parameter connection: A `PGconn *`, connected and not in pipeline mode. It stays the caller's, who finishes it, but not
     ///   before all locks on it have been released, and who uses it, but not while a method of a lock runs.
     public init(_ connection: OpaquePointer) {
-        self.connection = BorrowedConnection(connection)
+        self.connection = CallersConnection(connection)
     }
 
     /// Runs a statement.
@@ -38,7 +38,7 @@ public struct LibPQConnection: LockConnection {
     }
 
     /// `PQcancel`, on a thread of Dispatch's.
-    public var statementCanceller: (@Sendable () async -> Void)? {
-        connection.canceller()
+    public var cancelRequest: (@Sendable () async -> Void)? {
+        connection.cancelRequest()
     }
 }

@@ -3,12 +3,12 @@
 extension LockSession: LockConnection {
     /// Runs a statement in the session.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
-        try await loan.driver.run(sql, [], on: loan, mayLock: true).boolean()
+        try await access.driver.run(sql, [], on: access, mayLock: true).boolean()
     }
 
     /// Ends the statement that the session runs.
-    public var statementCanceller: (@Sendable () async -> Void)? {
-        { await loan.driver.cancelStatement(on: loan) }
+    public var cancelRequest: (@Sendable () async -> Void)? {
+        { await access.driver.cancelStatement(on: access) }
     }
 
     /// `.session`: each of its statements is a transaction of its own.

@@ -7,7 +7,7 @@ struct ShieldedConnection<Connection: LockConnection> {
     var responseTimeout = Duration.seconds(30)
 
     /// How long the server may take to answer, for one who waits.
-    enum Patience {
+    enum ConnectDeadline {
         case asUsual
         /// A wait for a lock, of this length; `nil` until it is cancelled.
         case waiting(Duration?)
@@ -17,11 +17,11 @@ struct ShieldedConnection<Connection: LockConnection> {
     func ask(
         _ sql: String,
         _ isolation: isolated (any Actor)?,
-        _ patience: Patience = .asUsual,
+        _ timeout: ConnectDeadline = .asUsual,
         onCancel: @Sendable @escaping () -> Void = {}
     ) async throws -> Bool? {
         let connection = UncheckedTransfer(connection)
-        return try await shielded(isolation, patience, onCancel) { try await connection.value.queryBoolean(sql) }
+        return try await shielded(isolation, timeout, onCancel) { try await connection.value.queryBoolean(sql) }
     }
 
     func rollBackTransaction(_ isolation: isolated (any Actor)?) async throws {
@@ -44,12 +44,12 @@ struct ShieldedConnection<Connection: LockConnection> {
 
     private func shielded<Result: Sendable>(
         _ isolation: isolated (any Actor)?,
-        _ patience: Patience = .asUsual,
+        _ timeout: ConnectDeadline = .asUsual,
         _ onCancel: @Sendable @escaping () -> Void = {},
         _ body: nonisolated(nonsending) @escaping () async throws -> Result
     ) async throws -> Result {
         let alarm = Alarm(connection.connectionCloser)
-        switch patience {
+        switch timeout {
         case .asUsual: alarm.set(to: responseTimeout)
         case .waiting(let limit?): alarm.set(to: limit + responseTimeout)
         case .waiting(nil): break

@@ -9,21 +9,21 @@ extension LockDriver {
             resolve(id, outcome)
         case .lose(let id, let failure):
             lose(id, failure)
-        case .endLoan(let id, let failure):
-            if let state = lent.removeValue(forKey: id) { lose(state, failure) } else { lostLoans[id] = failure }
+        case .endAccess(let id, let failure):
+            if let state = checkedOut.removeValue(forKey: id) { lose(state, failure) } else { lostAccesses[id] = failure }
         case .renew(let id, let until):
-            proofs[id]?.renew(until)
+            verifications[id]?.renew(until)
         case .survey:
             transport.survey()
-        case .fence(let id, let position, let index):
+        case .giveToken(let id, let position, let index):
             transport.note(position)
-            (calls[id] as? LeaseState)?.token = FencingToken(position, index: index)
+            (calls[id] as? LockState)?.token = FencingToken(position, index: index)
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)
         case .connect(let id, _):
             transport.open(id)
         case .submit(let id, .statement(let call)):
-            guard let call = calls[call] as? StatementsCall, let scope = lent[id]?.scope else { break }
+            guard let call = calls[call] as? StatementsCall, let scope = checkedOut[id]?.scope else { break }
             transport.submit(call.submission, in: scope, body: call.body, of: call.id, on: id)
         case .submit(let id, let work):
             transport.submit(work, on: id)
@@ -33,7 +33,7 @@ extension LockDriver {
         case .cancelOutOfBand(let id):
             transport.cancelOutOfBand(id)
         case .close(let id):
-            (sessions[id], proofs[id]) = (nil, nil)
+            (sessions[id], verifications[id]) = (nil, nil)
             transport.close(id)
         case .terminated:
             noteTermination()
@@ -43,14 +43,14 @@ extension LockDriver {
     }
 
     private func lose(_ id: RequestID, _ failure: Failure) {
-        guard let lease = calls.remove(id) as? LeaseState else { return }
+        guard let lease = calls.remove(id) as? LockState else { return }
         lease.end(lossError(failure, key: lease.key))
     }
 
     /// They are told, but the locks are still theirs to release: the session may live.
     private func suspect(_ requests: [RequestID], _ failure: Failure) {
-        LeaseState.end(
-            requests.compactMap { id in (calls[id] as? LeaseState).map { ($0, lossError(failure, key: $0.key)) } },
+        LockState.end(
+            requests.compactMap { id in (calls[id] as? LockState).map { ($0, lossError(failure, key: $0.key)) } },
             isSuspicion: true
         )
     }
@@ -59,7 +59,7 @@ extension LockDriver {
         switch event {
         case .connectionLost(let id, _, let failure) where [.noAnswer, .suspect].contains(failure.kind): transport.noteSilence(of: id)
         case .overdue(let id): transport.noteSilence(of: id)
-        case .provedAfterError(let held?): noteProof(held: held)
+        case .verifiedAfterError(let held?): noteVerification(held: held)
         case .waitRenewed: renewedWaits += 1
         default: break
         }
@@ -77,8 +77,8 @@ extension LockDriver {
             }
         case .opened(let id, let facts):
             sessions[id] = facts
-            place = facts.place
-            if configuration.sessionLease != nil { proofs[id] = ProofOfLife() }
+            databaseName = facts.databaseName
+            if configuration.sessionLease != nil { verifications[id] = SessionValidity() }
             drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
         case .notOpened(let id, let failure):
             drive { $0.connectFailed(id, failure, now: $1) }

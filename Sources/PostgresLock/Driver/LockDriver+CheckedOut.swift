@@ -10,7 +10,7 @@ extension LockDriver {
     ///   - body: What the scope's body runs itself.
     ///   - begin: Begins the operation.
     func carryOut(
-        on state: LentConnection,
+        on state: CheckedOutConnection,
         body: BodyStatement? = nil,
         _ begin: (inout CheckedOutSession, Instant) -> CheckedOutSession.Step
     ) async -> CheckedOutSession.Outcome {
@@ -23,7 +23,7 @@ extension LockDriver {
                 step = state.session.answered(replies, outcome, now: now)
             case .certify:
                 var isCertain = false
-                drive { isCertain = $0.guardLent(state.id, now: $1) }
+                drive { isCertain = $0.guardCheckedOut(state.id, now: $1) }
                 step = state.session.certified(isCertain, now: now)
             case .end(let outcome):
                 return outcome
@@ -34,7 +34,7 @@ extension LockDriver {
     private func send(
         _ submission: CheckedOutSession.Submission,
         _ body: BodyStatement?,
-        on state: LentConnection
+        on state: CheckedOutConnection
     ) async -> ([CheckedOutSession.Reply], Engine.Outcome) {
         let call = StatementsCall(submission, body)
         if submission.isCancellable { state.running = call }
@@ -56,12 +56,12 @@ extension LockDriver {
 
     // MARK: What has happened to the locks
 
-    func performEvents(of state: LentConnection) {
+    func performEvents(of state: CheckedOutConnection) {
         while let event = state.session.nextEvent() { perform(event, of: state) }
         state.publishModes()
     }
 
-    private func perform(_ event: CheckedOutSession.Event, of state: LentConnection) {
+    private func perform(_ event: CheckedOutSession.Event, of state: CheckedOutConnection) {
         switch event {
         case .granted:
             if let lease = state.lease { drive { engine, _ in engine.transactionGranted(lease.id) } }
@@ -71,9 +71,9 @@ extension LockDriver {
             // The body has wanted it so.
             break
         case .unguarded:
-            drive { engine, _ in engine.unguardLent(state.id) }
-        case .proved(let held):
-            noteProof(held: held)
+            drive { engine, _ in engine.unguardCheckedOut(state.id) }
+        case .verified(let held):
+            noteVerification(held: held)
             logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
         case .waitsPlainly:
             transport.waitsPlainly = true
@@ -84,7 +84,7 @@ extension LockDriver {
         }
     }
 
-    private func noteReleased(_ keys: [LockKey], isAll: Bool, because cause: Engine.Outcome?, of state: LentConnection) {
+    private func noteReleased(_ keys: [LockKey], isAll: Bool, because cause: Engine.Outcome?, of state: CheckedOutConnection) {
         if isAll, let lease = state.lease { drive { $0.transactionReleased(lease.id, now: $1) } }
         guard let key = keys.first else { return }
         let cause = cause.map { error(for: $0, keys: [], limit: nil) }
@@ -92,24 +92,24 @@ extension LockDriver {
             .lockLost,
             isAll
                 ? """
-                The lock \(key) in \(place) was released by PostgreSQL, since a statement of its transaction has failed, which can only be \
+                The lock \(key) in \(databaseName) was released by PostgreSQL, since a statement of its transaction has failed, which can only be \
                 rolled back now. Others may hold the lock: stop. A savepoint before a statement that may fail keeps the lock.
                 """
                 : """
-                A statement of the transaction has failed, which releases at once what was locked since the latest savepoint: in \(place) \
+                A statement of the transaction has failed, which releases at once what was locked since the latest savepoint: in \(databaseName) \
                 \(keys.listed). Others may hold that: stop. A savepoint between a lock and a statement that may fail keeps the lock.
                 """,
             sqlState: (cause as? LockError)?.sqlState,
             keys: keys,
             underlying: cause
         )
-        LeaseState.end([(state.ending, loss)], isSuspicion: true)
+        LockState.end([(state.ending, loss)], isSuspicion: true)
     }
 
     /// What the session really holds is not known any more. Only its end settles that.
-    private func giveUp(_ state: LentConnection, _ failure: Failure) {
-        guard lent[state.id] === state else { return }
-        lent[state.id] = nil
+    private func giveUp(_ state: CheckedOutConnection, _ failure: Failure) {
+        guard checkedOut[state.id] === state else { return }
+        checkedOut[state.id] = nil
         logger.error(
             "the locks of a session are not what they should be; the connection is given up",
             metadata: [LogKey.connection: "\(state.id.rawValue)", LogKey.reason: "\(failure.message)"]

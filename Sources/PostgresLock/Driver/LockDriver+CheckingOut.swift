@@ -10,28 +10,28 @@ extension LockDriver {
     ///   - isTry: Does not wait for others to give one back, only for the server, up to the limit.
     ///   - patience: How long a key's turn is kept meanwhile, if others of the process want it.
     /// - Returns: `nil` if the turn is to be given back, and all to be tried anew.
-    func lend(
+    func checkOut(
         to scope: CheckedOutSession.Scope,
-        lease: LeaseState?,
+        lease: LockState?,
         limit: WaitLimit,
-        isTry: Bool,
-        patience: Duration = .seconds(1)
-    ) async throws -> LentConnection? {
+        noWait: Bool,
+        timeout: Duration = .seconds(1)
+    ) async throws -> CheckedOutConnection? {
         let keys = lease.map { [$0.key] } ?? []
         let outcome = await callFromInside { engine, id, now in
-            let turn = isTry ? nil : lease.map { (id: $0.id, until: now.advanced(by: patience)) }
-            engine.lend(id, deadline: limit.deadline, isTry: isTry, turn: turn, now: now)
+            let turn = noWait ? nil : lease.map { (id: $0.id, until: now.advanced(by: timeout)) }
+            engine.checkOut(id, deadline: limit.deadline, noWait: noWait, turn: turn, now: now)
         }
         switch outcome {
-        case .lent(let connection):
+        case .checkedOut(let connection):
             // It can be lost again before this task comes to run.
-            if let loss = lostLoans.removeValue(forKey: connection) { throw LockError(loss, keys: keys, place: place) }
-            guard let facts = sessions[connection] else { throw LockError(.gone, keys: keys, place: place) }
+            if let loss = lostAccesses.removeValue(forKey: connection) { throw LockError(loss, keys: keys, databaseName: databaseName) }
+            guard let facts = sessions[connection] else { throw LockError(.gone, keys: keys, databaseName: databaseName) }
             let first = lease.map { ($0.key.advisory, $0.mode.core) }
             let session = CheckedOutSession(scope, first: first, configuration.checkedOut(for: scope, facts))
-            let state = LentConnection(id: connection, session, lease: lease)
-            lent[connection] = state
-            state.ending.proof = proofs[connection]
+            let state = CheckedOutConnection(id: connection, session, lease: lease)
+            checkedOut[connection] = state
+            state.ending.verification = verifications[connection]
             return state
         case .ended(.yielded):
             return nil
@@ -39,7 +39,7 @@ extension LockDriver {
             throw LockError(
                 .poolExhausted,
                 """
-                Other tasks have all the connections to \(place) that there may be for a \(scope.rawValue), and a timeout \
+                Other tasks have all the connections to \(databaseName) that there may be for a \(scope.rawValue), and a timeout \
                 of zero does not wait. Hold them for shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
@@ -48,7 +48,7 @@ extension LockDriver {
             throw LockError(
                 .poolExhausted,
                 """
-                Waited \(limit.duration ?? .zero) for a connection to \(place) for a \(scope.rawValue): other tasks have all \
+                Waited \(limit.duration ?? .zero) for a connection to \(databaseName) for a \(scope.rawValue): other tasks have all \
                 that there may be. Hold them for shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
@@ -59,19 +59,19 @@ extension LockDriver {
     }
 
     /// The scope has ended. A connection that is not as good as new is closed, which makes the server clean up.
-    func takeBack(_ state: LentConnection) {
+    func takeBack(_ state: CheckedOutConnection) {
         _ = state.ending.beginRelease()
-        state.closeLine()
-        guard lent.removeValue(forKey: state.id) != nil else { return }
+        state.closeQueue()
+        guard checkedOut.removeValue(forKey: state.id) != nil else { return }
         drive { $0.giveBack(state.id, isClean: state.session.isClean, now: $1) }
     }
 
     /// The connection of a loan that has not ended.
-    func borrowed(_ loan: Loan) throws -> LentConnection {
+    func borrowed(_ access: SessionAccess) throws -> CheckedOutConnection {
         // One in doubt goes on: its transaction has failed, and is still to be rolled back.
-        if !loan.ending.isOpen, let loss = loan.ending.loss { throw loss }
-        guard loan.ending.isOpen, let state = lent[loan.connection], state.ending === loan.ending else {
-            throw ended(loan.scope)
+        if !access.ending.isOpen, let loss = access.ending.loss { throw loss }
+        guard access.ending.isOpen, let state = checkedOut[access.connection], state.ending === access.ending else {
+            throw ended(access.scope)
         }
         return state
     }
@@ -80,14 +80,14 @@ extension LockDriver {
 
     /// Waits until nothing else runs on the connection. Whoever comes back from it must end the turn.
     func beginTurn(
-        on loan: Loan,
+        on access: SessionAccess,
         keys: [LockKey] = [],
         limit: WaitLimit = .none,
         isCancellable: Bool = true
-    ) async throws -> LentConnection {
-        let state = try borrowed(loan)
+    ) async throws -> CheckedOutConnection {
+        let state = try borrowed(access)
         guard !isCancellable || !Task.isCancelled else { throw CancellationError() }
-        switch await turn(on: loan, until: limit.deadline, isCancellable: isCancellable) {
+        switch await turn(on: access, until: limit.deadline, isCancellable: isCancellable) {
         case .begun:
             break
         case .over(let cause):
@@ -95,71 +95,71 @@ extension LockDriver {
             throw LockError(
                 .noAnswer,
                 """
-                Waited \(limit.duration ?? .zero) for the \(loan.scope.rawValue), which runs one statement at a time, and another task's \
-                has not ended. The server was not asked for \(keys.described). Use a \(loan.scope.rawValue) per task, or give it more time.
+                Waited \(limit.duration ?? .zero) for the \(access.scope.rawValue), which runs one statement at a time, and another task's \
+                has not ended. The server was not asked for \(keys.described). Use a \(access.scope.rawValue) per task, or give it more time.
                 """,
                 keys: keys
             )
         case .closed:
-            _ = try borrowed(loan)
-            guard !state.session.isAtEnd else { throw ended(loan.scope) }
-            throw LockError(.connectionLost, "The connection of the \(loan.scope.rawValue) is gone.", keys: keys)
+            _ = try borrowed(access)
+            guard !state.session.isAtEnd else { throw ended(access.scope) }
+            throw LockError(.connectionLost, "The connection of the \(access.scope.rawValue) is gone.", keys: keys)
         }
         do {
             if isCancellable { try Task.checkCancellation() }
-            return try borrowed(loan)
+            return try borrowed(access)
         } catch {
             state.endTurn()
             throw error
         }
     }
 
-    private func turn(on loan: Loan, until deadline: Instant?, isCancellable: Bool) async -> LentConnection.Turn {
-        let place = makePlaceInLine()
-        let connection = loan.connection
+    private func turn(on access: SessionAccess, until deadline: Instant?, isCancellable: Bool) async -> CheckedOutConnection.Turn {
+        let databaseName = makeTicket()
+        let connection = access.connection
         // A deadline here is rare: somebody else must be waiting on the same connection. So it has no place in the engine.
         let alarm = deadline.map { deadline in
             Task {
                 try await Task.sleep(for: now.duration(to: deadline))
-                lent[connection]?.leaveLine(place, .timedOut(.unanswered))
+                checkedOut[connection]?.dequeue(databaseName, .timedOut(.unanswered))
             }
         }
         defer { alarm?.cancel() }
-        guard isCancellable else { return await withCheckedContinuation { lineUp(place, on: loan, until: deadline, $0) } }
+        guard isCancellable else { return await withCheckedContinuation { enqueue(databaseName, on: access, until: deadline, $0) } }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 guard !Task.isCancelled else { return continuation.resume(returning: .over(.cancelled)) }
-                lineUp(place, on: loan, until: deadline, continuation)
+                enqueue(databaseName, on: access, until: deadline, continuation)
             }
         } onCancel: {
             loop.submit { [weak self] in
-                self?.assumeIsolated { $0.lent[connection]?.leaveLine(place, .cancelled) }
+                self?.assumeIsolated { $0.checkedOut[connection]?.dequeue(databaseName, .cancelled) }
             }
         }
     }
 
-    private func lineUp(
-        _ place: Int,
-        on loan: Loan,
+    private func enqueue(
+        _ databaseName: Int,
+        on access: SessionAccess,
         until deadline: Instant?,
-        _ continuation: CheckedContinuation<LentConnection.Turn, Never>
+        _ continuation: CheckedContinuation<CheckedOutConnection.Turn, Never>
     ) {
-        if let state = try? borrowed(loan) {
-            state.lineUp(place, continuation)
+        if let state = try? borrowed(access) {
+            state.enqueue(databaseName, continuation)
             // The alarm may have found nobody in the line.
-            if let deadline, deadline <= now { state.leaveLine(place, .timedOut(.unanswered)) }
+            if let deadline, deadline <= now { state.dequeue(databaseName, .timedOut(.unanswered)) }
         } else {
             continuation.resume(returning: .closed)
         }
     }
 
     /// Waits for what runs on a connection whose scope is at its end.
-    func lastTurn(on state: LentConnection) async {
+    func lastTurn(on state: CheckedOutConnection) async {
         _ = await withCheckedContinuation { continuation in
             if state.session.loss == nil {
-                state.lineUp(makePlaceInLine(), continuation)
+                state.enqueue(makeTicket(), continuation)
             } else {
-                continuation.resume(returning: LentConnection.Turn.closed)
+                continuation.resume(returning: CheckedOutConnection.Turn.closed)
             }
         }
     }
@@ -167,7 +167,7 @@ extension LockDriver {
     // MARK: Loss
 
     /// The connection is gone, and all that was held on it.
-    func lose(_ state: LentConnection, _ failure: Failure) {
+    func lose(_ state: CheckedOutConnection, _ failure: Failure) {
         state.session.noteLost(failure)
         if let lease = state.lease { engine.transactionReleased(lease.id, now: now) }
         let keys = state.heldKeys
@@ -179,13 +179,13 @@ extension LockDriver {
             loss = LockError(
                 failure.kind == .shutDown ? failure : Failure(.connectionLost, failure.cause, sqlState: failure.sqlState),
                 keys: [],
-                place: place
+                databaseName: databaseName
             )
         } else {
             loss = LockError(
                 .lockLost,
                 """
-                The locks \(keys.listed) in \(place) were lost together, because their session ended: \(failure.message.sentence) Others \
+                The locks \(keys.listed) in \(databaseName) were lost together, because their session ended: \(failure.message.sentence) Others \
                 may hold them now: stop, and check what was done.
                 """,
                 sqlState: failure.sqlState,
@@ -193,7 +193,7 @@ extension LockDriver {
             )
         }
         // The scope's own first, so that its body is cancelled before those inside it wake up to the loss.
-        LeaseState.end([(state.ending, loss)] + inner)
-        state.closeLine()
+        LockState.end([(state.ending, loss)] + inner)
+        state.closeQueue()
     }
 }

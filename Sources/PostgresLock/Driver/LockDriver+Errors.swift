@@ -14,7 +14,7 @@ extension LockDriver {
             }
         return LockError(
             .lockLost,
-            "The lock \(key) in \(place) was lost, because \(reason). Others may hold it now: stop, and check what was done.",
+            "The lock \(key) in \(databaseName) was lost, because \(reason). Others may hold it now: stop, and check what was done.",
             sqlState: failure.sqlState,
             keys: [key]
         )
@@ -28,7 +28,7 @@ extension LockDriver {
 
     /// What is told of locks that a call without waiting could not have.
     nonisolated func taken(_ keys: [LockKey]) -> LockError {
-        LockError.taken(keys, place: place, own: enclosed(keys))
+        LockError.taken(keys, databaseName: databaseName, own: enclosed(keys))
     }
 
     /// Those of the keys that scopes around this code hold, whichever of their tasks this is.
@@ -48,10 +48,10 @@ extension LockDriver {
         case .ended(.cancelled), .settled(cause: .cancelled):
             return CancellationError()
         case .ended(.timedOut(let failure)), .settled(cause: .timedOut(let failure)):
-            return LockError.timeout(failure, keys: keys, place: place, limit: limit, isNested: isNested, own: enclosed(keys))
+            return LockError.timeout(failure, keys: keys, databaseName: databaseName, limit: limit, isNested: isNested, own: enclosed(keys))
         case .failed(let failure):
-            return LockError(failure, keys: keys, place: place)
-        case .granted, .refused, .released, .changed, .lent, .ended(.renewed), .ended(.yielded), .settled(cause: .yielded),
+            return LockError(failure, keys: keys, databaseName: databaseName)
+        case .granted, .refused, .released, .changed, .checkedOut, .ended(.renewed), .ended(.yielded), .settled(cause: .yielded),
             .settled(cause: .renewed), .settled(cause: nil):
             return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
         }
@@ -78,7 +78,7 @@ extension LockDriver {
         for outcome: CheckedOutSession.Outcome,
         keys: [LockKey] = [],
         limit: WaitLimit = .none,
-        on state: LentConnection
+        on state: CheckedOutConnection
     ) -> any Error {
         switch outcome {
         case .refused:
@@ -113,7 +113,7 @@ extension LockDriver {
                 body returns, and rolls back when the body throws.
                 """,
                 keys: state.heldKeys,
-                underlying: failure.map { LockError($0, keys: [], place: place) }
+                underlying: failure.map { LockError($0, keys: [], databaseName: databaseName) }
             )
         case .begunBySQL:
             return LockError(
@@ -127,8 +127,8 @@ extension LockDriver {
             return LockError(.statementFailed, "The server answered COMMIT by \(tag.isEmpty ? "nothing" : tag).")
         case .commitUnknown(let loss):
             return outcomeUnknown(loss, keys: state.lease.map { [$0.key] } ?? [])
-        case .unproven(let unproven, let failure):
-            return LockError(failure, keys: unproven.map(state.name), place: place)
+        case .unverified(let unverified, let failure):
+            return LockError(failure, keys: unverified.map(state.name), databaseName: databaseName)
         case .done, .locked:
             return LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
         }
@@ -137,14 +137,14 @@ extension LockDriver {
     private func outcomeUnknown(_ loss: Failure, keys: [LockKey]) -> LockError {
         let reason =
             loss.kind == .noAnswer
-            ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(place) was closed"
-            : "The connection to \(place) was lost during COMMIT (\(loss.message.clause))"
+            ? "COMMIT was not answered within \(configuration.timeouts.commit) (timeouts.commit), so the connection to \(databaseName) was closed"
+            : "The connection to \(databaseName) was lost during COMMIT (\(loss.message.clause))"
         return LockError(
             .commitOutcomeUnknown,
             "\(reason): the transaction may or may not have been committed. Look at the data before doing it again.",
             sqlState: loss.sqlState,
             keys: keys,
-            underlying: LockError(loss, keys: keys, place: place)
+            underlying: LockError(loss, keys: keys, databaseName: databaseName)
         )
     }
 }

@@ -4,8 +4,8 @@ import Logging
 
 // Locks of their own, which share sessions.
 extension LockDriver {
-    nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LeaseState {
-        guard let state = try await obtain(key, mode, timeout: timeout, isTry: timeout == .zero) else {
+    nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LockState {
+        guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero) else {
             throw taken([key])
         }
         return state
@@ -16,12 +16,12 @@ extension LockDriver {
         _ key: LockKey,
         _ mode: LockMode,
         timeout: Duration?,
-        isTry: Bool
-    ) async throws -> LeaseState? {
+        noWait: Bool
+    ) async throws -> LockState? {
         try Task.checkCancellation()
         // Taken once: the scope that sets a limit may end while this waits.
-        let limit = limit(timeout, isTry: isTry)
-        let state = try prepare(key, mode, timeout: timeout, limit: limit, isTry: isTry)
+        let limit = limit(timeout, noWait: noWait)
+        let state = try prepare(key, mode, timeout: timeout, limit: limit, noWait: noWait)
         let outcome = await outcome(of: state)
         return try settle(state, outcome, limit: limit, isNested: timeout == nil)
     }
@@ -33,31 +33,31 @@ extension LockDriver {
         _ mode: LockMode,
         timeout: Duration?,
         limit: Duration?,
-        isTry: Bool
-    ) throws -> LeaseState {
+        noWait: Bool
+    ) throws -> LockState {
         try requireSessions()
         let enclosing = try check(key, mode, timeout: timeout)
         let deadline = limit.map { now.advanced(by: $0) }
-        let request = LockTable.Request(key.advisory, mode.core, isTry: isTry, deadline: deadline)
-        let state = LeaseState(key: key, mode: mode)
+        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: deadline)
+        let state = LockState(key: key, mode: mode)
         state.ask { engine, id, now in
             engine.acquire(id, request, deadline: deadline, enclosing: enclosing, now: now)
         }
         return state
     }
 
-    private nonisolated func limit(_ timeout: Duration?, isTry: Bool) -> Duration? {
-        isTry ? configuration.timeouts.unreachable : timeout?.bounded ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
+    private nonisolated func limit(_ timeout: Duration?, noWait: Bool) -> Duration? {
+        noWait ? configuration.timeouts.unreachable : timeout?.bounded ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
     }
 
     /// - Returns: `nil` if a try found the lock taken.
     @inline(never)
     private nonisolated func settle(
-        _ state: LeaseState,
+        _ state: LockState,
         _ outcome: Engine.Outcome,
         limit: Duration?,
         isNested: Bool
-    ) throws -> LeaseState? {
+    ) throws -> LockState? {
         switch outcome {
         case .granted:
             if !state.isHeld { try claim([state]) }
@@ -112,7 +112,7 @@ extension LockDriver {
         return same.last { if case .lock = $0.kind { $0.state.mode == .shared } else { false } }?.state.id
     }
 
-    nonisolated(nonsending) func release(_ state: LeaseState) async throws {
+    nonisolated(nonsending) func release(_ state: LockState) async throws {
         if !state.isHeld { noteExpiry(of: [state]) }
         guard state.beginRelease() else {
             if let loss = state.loss { throw loss }
@@ -122,14 +122,14 @@ extension LockDriver {
         let outcome = await finalOutcome(of: state)
         if let loss = state.loss { throw loss }
         if case .failed(let failure) = outcome {
-            throw state.lateLoss ?? LockError(failure, keys: [state.key], place: place)
+            throw state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName)
         }
     }
 
     /// The caller that has asked for locks comes to run. Until then they may have been lost, or have come in doubt.
     ///
     /// - Throws: The loss of one of them. Then all of them are given back, since the caller has no means to do it.
-    nonisolated func claim(_ states: [LeaseState]) throws {
+    nonisolated func claim(_ states: [LockState]) throws {
         noteExpiry(of: states)
         guard let loss = states.lazy.compactMap(\.loss).first else { return }
         giveBack(
@@ -144,17 +144,17 @@ extension LockDriver {
     }
 
     /// The clock may have ended a lease before the loop has come to say so.
-    nonisolated func noteExpiry(of states: [LeaseState]) {
+    nonisolated func noteExpiry(of states: [LockState]) {
         guard !states.allSatisfy(\.isHeld) else { return }
         let expired = states.filter { $0.isOpen && !$0.isHeld }
         guard !expired.isEmpty else { return }
-        LeaseState.end(expired.map { ($0, lossError(Engine.suspect, key: $0.key)) }, isSuspicion: true)
+        LockState.end(expired.map { ($0, lossError(Engine.suspect, key: $0.key)) }, isSuspicion: true)
     }
 
     /// Releases what no caller has any more, without anyone waiting for it.
     ///
     /// - Parameter states: Those whose release has begun.
-    nonisolated func giveBack(_ states: [LeaseState]) {
+    nonisolated func giveBack(_ states: [LockState]) {
         guard !states.isEmpty else { return }
         loop.submit {
             self.assumeIsolated { driver in
@@ -164,7 +164,7 @@ extension LockDriver {
     }
 
     /// The handle went away without a release.
-    nonisolated func giveBackDropped(_ state: LeaseState) {
+    nonisolated func giveBackDropped(_ state: LockState) {
         logger.warning(
             "a lock handle was dropped without release(); its lock is given back",
             metadata: [LogKey.key: "\(state.key)"]

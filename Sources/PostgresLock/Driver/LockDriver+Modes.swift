@@ -3,10 +3,10 @@ import LockCore
 
 /// A change of a held lock's mode, as a call of its own.
 final class ModeChange: PendingCall, @unchecked Sendable {
-    let state: LeaseState
+    let state: LockState
     let mode: LockMode
 
-    init(_ state: LeaseState, to mode: LockMode) {
+    init(_ state: LockState, to mode: LockMode) {
         self.state = state
         self.mode = mode
     }
@@ -21,7 +21,7 @@ extension LockDriver {
     /// Takes a held lock in the other mode, if nobody else is in the way.
     ///
     /// - Returns: Whether it is in that mode now.
-    nonisolated(nonsending) func change(_ state: LeaseState, to mode: LockMode) async throws -> Bool {
+    nonisolated(nonsending) func change(_ state: LockState, to mode: LockMode) async throws -> Bool {
         if let loss = state.loss { throw loss }
         let change = ModeChange(state, to: mode)
         change.ask { engine, id, now in
@@ -48,10 +48,10 @@ extension LockDriver {
     }
 
     /// Those who shared the lock may have greater tokens than the one that it was granted with.
-    private nonisolated(nonsending) func renewToken(of state: LeaseState) async throws {
+    private nonisolated(nonsending) func renewToken(of state: LockState) async throws {
         state.token = nil
         let call = PendingCall()
-        call.ask { $0.fence($1, of: state.id, now: $2) }
+        call.ask { $0.requestToken($1, of: state.id, now: $2) }
         let outcome = await finalOutcome(of: call)
         if let loss = state.loss { throw loss }
         guard case .changed = outcome else { throw error(for: outcome, keys: [state.key], limit: nil) }

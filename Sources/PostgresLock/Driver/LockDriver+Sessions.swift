@@ -3,26 +3,32 @@ import LockCore
 
 // Sessions that are checked out for the locks of one body.
 extension LockDriver {
-    func beginSession(_ timeout: Duration?) async throws -> Loan {
+    func beginSession(_ timeout: Duration?) async throws -> SessionAccess {
         try Task.checkCancellation()
         try requireSessions()
         if let timeout, timeout < .zero {
             throw LockError(.invalidArgument, "The timeout of the session is negative (\(timeout)).")
         }
-        let isTry = timeout == .zero
-        let limit = isTry ? tryLimit : waitLimit(timeout, isNested: EnclosingLock.isInside)
-        guard let state = try await lend(to: .session, lease: nil, limit: limit, isTry: isTry) else {
+        let noWait = timeout == .zero
+        let limit = noWait ? tryLimit : waitLimit(timeout, isNested: EnclosingLock.isInside)
+        guard let state = try await checkOut(to: .session, lease: nil, limit: limit, noWait: noWait) else {
             throw LockError(.connectionLost, "The call ended in a way that does not fit it.")
         }
-        return Loan(state, driver: self)
+        return SessionAccess(state, driver: self)
     }
 
     // MARK: Taking
 
-    func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?, isScoped: Bool, on loan: Loan) async throws -> LeaseState {
-        let isTry = timeout == .zero
-        guard let lease = try await obtain(key, mode, timeout: timeout, isTry: isTry, isScoped: isScoped, on: loan) else {
-            throw naming(lent[loan.connection]?.certainKeys ?? [], in: taken([key]))
+    func waitForLock(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ timeout: Duration?,
+        isScoped: Bool,
+        on access: SessionAccess
+    ) async throws -> LockState {
+        let noWait = timeout == .zero
+        guard let lease = try await obtain(key, mode, timeout: timeout, noWait: noWait, isScoped: isScoped, on: access) else {
+            throw naming(checkedOut[access.connection]?.certainKeys ?? [], in: taken([key]))
         }
         return lease
     }
@@ -32,15 +38,15 @@ extension LockDriver {
         _ key: LockKey,
         _ mode: LockMode,
         timeout: Duration?,
-        isTry: Bool,
+        noWait: Bool,
         isScoped: Bool,
-        on loan: Loan
-    ) async throws -> LeaseState? {
-        _ = try check(key, mode, timeout: timeout, session: loan.modes)
-        let isInside = EnclosingLock.all.contains { $0.state.isOpen && $0.state !== loan.ending }
-        let holdsOthers = try !borrowed(loan).session.holdings.isEmpty
-        var limit = isTry ? tryLimit : waitLimit(timeout, isNested: isInside || holdsOthers)
-        let state = try await beginTurn(on: loan, keys: [key], limit: limit)
+        on access: SessionAccess
+    ) async throws -> LockState? {
+        _ = try check(key, mode, timeout: timeout, session: access.modes)
+        let isInside = EnclosingLock.all.contains { $0.state.isOpen && $0.state !== access.ending }
+        let holdsOthers = try !borrowed(access).session.holdings.isEmpty
+        var limit = noWait ? tryLimit : waitLimit(timeout, isNested: isInside || holdsOthers)
+        let state = try await beginTurn(on: access, keys: [key], limit: limit)
         defer { state.endTurn() }
         state.note(key)
         let token: FencingToken?
@@ -49,19 +55,19 @@ extension LockDriver {
             token = state.leases(on: key).first?.state.token
         } else {
             // While it stood in line, another task may have taken something.
-            if !isTry, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.session.holdings.isEmpty) }
+            if !noWait, limit.duration == nil { limit = waitLimit(nil, isNested: isInside || !state.session.holdings.isEmpty) }
             let outcome = await carryOut(on: state) { [transport, limit] in
-                $0.lock(key.advisory, mode.core, deadline: limit.deadline, isTry: isTry, waitsPlainly: transport.waitsPlainly, now: $1)
+                $0.lock(key.advisory, mode.core, deadline: limit.deadline, noWait: noWait, waitsPlainly: transport.waitsPlainly, now: $1)
             }
             switch outcome {
             case .locked(let position): token = position.map(noteToken)
             case .refused: return nil
             default: throw naming(state.certainKeys, in: error(for: outcome, keys: [key], limit: limit, on: state))
             }
-            _ = try borrowed(loan)
+            _ = try borrowed(access)
         }
-        let lease = LeaseState(key: key, mode: mode)
-        lease.proof = state.ending.proof
+        let lease = LockState(key: key, mode: mode)
+        lease.verification = state.ending.verification
         lease.token = token
         state.add(lease, isScoped: isScoped)
         return lease
@@ -102,8 +108,8 @@ extension LockDriver {
 
     // MARK: Releasing
 
-    func unlock(_ key: LockKey, on loan: Loan) async throws {
-        let state = try await beginTurn(on: loan, keys: [key], isCancellable: false)
+    func unlock(_ key: LockKey, on access: SessionAccess) async throws {
+        let state = try await beginTurn(on: access, keys: [key], isCancellable: false)
         defer { state.endTurn() }
         let leases = state.leases(on: key)
         guard let lease = leases.last(where: { !$0.isScoped })?.state else {
@@ -119,24 +125,24 @@ extension LockDriver {
     }
 
     /// Ends the scope of a lock.
-    func release(_ lease: LeaseState, on loan: Loan) async throws {
+    func release(_ lease: LockState, on access: SessionAccess) async throws {
         guard lease.isOpen else {
             if let loss = lease.loss { throw loss }
             return
         }
-        let state: LentConnection
+        let state: CheckedOutConnection
         do {
-            state = try await beginTurn(on: loan, keys: [lease.key], isCancellable: false)
+            state = try await beginTurn(on: access, keys: [lease.key], isCancellable: false)
         } catch {
             // The end of a session releases everything.
-            guard loan.ending.loss != nil else { return }
+            guard access.ending.loss != nil else { return }
             throw lease.loss ?? error
         }
         defer { state.endTurn() }
         try await giveBack(lease, on: state)
     }
 
-    private func giveBack(_ lease: LeaseState, on state: LentConnection) async throws {
+    private func giveBack(_ lease: LockState, on state: CheckedOutConnection) async throws {
         guard let isLast = state.remove(lease) else { return }
         noteExpiry(of: [lease])
         _ = lease.beginRelease()
@@ -144,16 +150,16 @@ extension LockDriver {
         if let loss = lease.loss { throw loss }
     }
 
-    private func unlock(_ lease: LeaseState, on state: LentConnection) async throws {
+    private func unlock(_ lease: LockState, on state: CheckedOutConnection) async throws {
         let outcome = await carryOut(on: state) { $0.unlock(lease.key.advisory, now: $1) }
         guard case .done = outcome else { throw error(for: outcome, keys: [lease.key], on: state) }
     }
 
     // MARK: Ending
 
-    func endSession(_ loan: Loan) async throws {
-        guard let state = lent[loan.connection], state.ending === loan.ending else {
-            if let loss = loan.ending.loss { throw loss }
+    func endSession(_ access: SessionAccess) async throws {
+        guard let state = checkedOut[access.connection], state.ending === access.ending else {
+            if let loss = access.ending.loss { throw loss }
             return
         }
         // From here on nothing new begins. What a task that outlives the body has begun is ended.

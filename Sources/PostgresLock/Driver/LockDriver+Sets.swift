@@ -7,7 +7,7 @@ extension LockDriver {
     nonisolated(nonsending) func waitForLocks(
         _ requests: [LockRequest],
         _ timeout: Duration?
-    ) async throws -> [LeaseState] {
+    ) async throws -> [LockState] {
         var acquisition = try LockSetAcquisition(requests, timeout: timeout, driver: self)
         switch try await acquisition.run() {
         case .complete:
@@ -21,7 +21,7 @@ extension LockDriver {
     /// Gives all of them back in one turn.
     ///
     /// - Throws: What has happened to those that could not be given back in peace.
-    nonisolated(nonsending) func release(_ states: [LeaseState]) async throws {
+    nonisolated(nonsending) func release(_ states: [LockState]) async throws {
         noteExpiry(of: states)
         let held = states.filter { $0.beginRelease() }
         var losses = states.compactMap(\.loss)
@@ -29,7 +29,7 @@ extension LockDriver {
             let outcomes = await callAll(held, isCancellable: false) { $0.release($2, now: $3) }
             for (state, outcome) in zip(held, outcomes) {
                 guard case .failed(let failure) = outcome else { continue }
-                losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], place: place))
+                losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName))
             }
         }
         guard let first = losses.first else { return }
@@ -37,7 +37,7 @@ extension LockDriver {
     }
 
     /// The handle went away without a release.
-    nonisolated func giveBackDropped(_ states: [LeaseState]) {
+    nonisolated func giveBackDropped(_ states: [LockState]) {
         let held = states.filter { $0.beginRelease() }
         logger.warning(
             "a handle of several locks was dropped without release(); its locks are given back",

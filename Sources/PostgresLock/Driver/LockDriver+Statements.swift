@@ -5,10 +5,15 @@ extension LockDriver {
     /// Runs the body's own SQL.
     ///
     /// - Parameter mayLock: Whether it may take locks, which are to be looked after.
-    func run(_ sql: String, _ parameters: [PostgresValue], on loan: Loan, mayLock: Bool = false) async throws -> any StatementRows {
+    func run(
+        _ sql: String,
+        _ parameters: [PostgresValue],
+        on access: SessionAccess,
+        mayLock: Bool = false
+    ) async throws -> any StatementRows {
         let body = BodyStatement(sql: sql, parameters: parameters)
         if let obstacle = body.obstacle { throw obstacle }
-        let state = try await beginTurn(on: loan)
+        let state = try await beginTurn(on: access)
         defer { state.endTurn() }
         let outcome = await carryOut(on: state, body: body) { $0.run(sql, mayLock: mayLock, now: $1) }
         // They may be many rows, and are not kept.
@@ -22,20 +27,20 @@ extension LockDriver {
 
     /// A `ConnectionLock` on a transaction has taken its lock.
     func noteLock(_ key: LockKey, _ mode: LockMode, of transaction: LockTransaction) {
-        guard let state = try? borrowed(transaction.loan) else { return }
+        guard let state = try? borrowed(transaction.access) else { return }
         state.note(key)
         state.session.noteLock(key.advisory, mode.core)
         performEvents(of: state)
     }
 
     /// Has a transaction rolled back at its end, whatever its body makes of the error that was the reason for it.
-    func markRollbackOnly(_ loan: Loan) throws {
-        try borrowed(loan).session.markRollbackOnly()
+    func markRollbackOnly(_ access: SessionAccess) throws {
+        try borrowed(access).session.markRollbackOnly()
     }
 
     /// Ends the statement that the body runs, if it runs one.
-    func cancelStatement(on loan: Loan) {
-        guard let state = try? borrowed(loan), let running = state.running else { return }
+    func cancelStatement(on access: SessionAccess) {
+        guard let state = try? borrowed(access), let running = state.running else { return }
         cancel(running)
     }
 }

@@ -18,15 +18,15 @@ actor LockDriver {
     /// The sessions that are open.
     var sessions: [ConnectionID: SessionFacts] = [:]
     /// Where the server ends sessions that are silent for the lease.
-    var proofs: [ConnectionID: ProofOfLife] = [:]
+    var verifications: [ConnectionID: SessionValidity] = [:]
     var calls = CallTable()
     /// Those calls that are waited for together with others.
-    var batchedCalls: [RequestID: CallBatch.Place] = [:]
-    var lent: [ConnectionID: LentConnection] = [:]
+    var batchedCalls: [RequestID: CallBatch.Member] = [:]
+    var checkedOut: [ConnectionID: CheckedOutConnection] = [:]
     /// Connections that were lost before the task came to run that they were lent to, and why.
-    var lostLoans: [ConnectionID: Failure] = [:]
+    var lostAccesses: [ConnectionID: Failure] = [:]
     private var terminationWaiters: [CheckedContinuation<Void, Never>] = []
-    private var placesInLine = 0
+    private var tickets = 0
     private nonisolated let database = Locked("the server")
 
     private var timer: LoopTimer?
@@ -34,7 +34,7 @@ actor LockDriver {
     private var turnTime: Instant?
 
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
-    private(set) var provedAfterError = (held: 0, notHeld: 0)
+    private(set) var verifiedAfterError = (held: 0, notHeld: 0)
     /// How many waits were ended and begun anew, because they held up others.
     var renewedWaits = 0
 
@@ -53,7 +53,7 @@ actor LockDriver {
         self.transport.onEvent = { [weak self] event in
             self?.assumeIsolated { $0.handle(event) }
         }
-        loop.onBurstEnd { [weak self] in
+        loop.onTurnEnd { [weak self] in
             self?.assumeIsolated { $0.endTurn() }
         }
     }
@@ -63,7 +63,7 @@ actor LockDriver {
     nonisolated var now: Instant { MonotonicTime.now }
 
     /// The database, for messages.
-    nonisolated var place: String {
+    nonisolated var databaseName: String {
         get { database.withLock { $0 } }
         set { database.withLock { $0 = newValue } }
     }
@@ -141,16 +141,16 @@ actor LockDriver {
     // MARK: What is counted
 
     /// Identifies a call that waits for its turn on a checked-out session.
-    func makePlaceInLine() -> Int {
-        placesInLine += 1
-        return placesInLine
+    func makeTicket() -> Int {
+        tickets += 1
+        return tickets
     }
 
-    func noteProof(held: Bool) {
+    func noteVerification(held: Bool) {
         if held {
-            provedAfterError.held += 1
+            verifiedAfterError.held += 1
         } else {
-            provedAfterError.notHeld += 1
+            verifiedAfterError.notHeld += 1
         }
     }
 }

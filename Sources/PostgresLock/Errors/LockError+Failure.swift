@@ -6,22 +6,23 @@ extension LockError {
     ///
     /// - Parameters:
     ///   - place: Names the database, for people.
-    init(_ failure: Failure, keys: [LockKey], place: String) {
+    init(_ failure: Failure, keys: [LockKey], databaseName: String) {
         let about = keys.isEmpty ? "" : " (lock \(keys.names))"
         let reason = failure.message.sentence
-        let subject = place.capitalizedFirst
+        let subject = databaseName.capitalizedFirst
         let code: Code
         let text: String
         switch failure.kind {
         case .unreachable:
             code = .cannotConnect
-            text = "Can't connect to \(place)\(about): \(reason) Check host, port, and that the server is running."
+            text = "Can't connect to \(databaseName)\(about): \(reason) Check host, port, and that the server is running."
         case .stillConnecting:
             code = .noAnswer
-            text = "The deadline came while \(place) was still being connected to\(about). Give it more time."
+            text = "The deadline came while \(databaseName) was still being connected to\(about). Give it more time."
         case .unanswered:
             code = .noAnswer
-            text = "The deadline came before \(place) had answered\(about). Whether the lock is free is not known. Give it more time."
+            text =
+                "The deadline came before \(databaseName) had answered\(about). Whether the lock is free is not known. Give it more time."
         case .refusedByConfiguration:
             code = .cannotConnect
             text = "\(subject) refuses the connection\(about): \(reason) Check the database's name and the role's rights."
@@ -36,7 +37,7 @@ extension LockError {
                 """
         case .serverTooOld:
             code = .serverTooOld
-            text = "\(reason) Upgrade the server of \(place)."
+            text = "\(reason) Upgrade the server of \(databaseName)."
         case .transactionPooling:
             code = .transactionPooling
             text = """
@@ -61,7 +62,7 @@ extension LockError {
         case .connectionLost, .noAnswer:
             code = .connectionLost
             text = """
-                The connection to \(place) was lost\(about): \(reason) What was being done may have happened; the \
+                The connection to \(databaseName) was lost\(about): \(reason) What was being done may have happened; the \
                 session's locks are gone.
                 """
         case .notHeld:
@@ -71,13 +72,13 @@ extension LockError {
         case .lockTableFull:
             code = .lockTableFull
             text = """
-                The lock table of \(place) is full\(about): \(reason) Hold fewer locks at a time, or raise the \
+                The lock table of \(databaseName) is full\(about): \(reason) Hold fewer locks at a time, or raise the \
                 server's max_locks_per_transaction and restart it.
                 """
         case .capacity:
             code = .capacity
             text = """
-                There is no room for another lock in \(place)\(about): \(reason) Hold fewer locks at a time, raise the \
+                There is no room for another lock in \(databaseName)\(about): \(reason) Hold fewer locks at a time, raise the \
                 server's max_locks_per_transaction and restart it, or give the manager a larger part of it \
                 (configuration.capacity).
                 """

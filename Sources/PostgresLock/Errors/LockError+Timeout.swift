@@ -12,13 +12,13 @@ extension LockError {
     static func timeout(
         _ uncertainty: Failure?,
         keys: [LockKey],
-        place: String,
+        databaseName: String,
         limit: Duration?,
         isNested: Bool,
         own: [LockKey] = []
     ) -> LockError {
         let waited = limit.map { "Waited \($0)" } ?? "Waited"
-        let subject = keys.isEmpty ? "a connection to \(place)" : "\(keys.described) in \(place)"
+        let subject = keys.isEmpty ? "a connection to \(databaseName)" : "\(keys.described) in \(databaseName)"
         let them = keys.count > 1 ? "they are" : "it is"
         let order =
             isNested && limit != nil
@@ -51,7 +51,7 @@ extension LockError {
             )
         case _?:
             guard let uncertainty else { return LockError(.noAnswer, "\(waited) for \(subject).", keys: keys) }
-            return LockError(uncertainty, keys: keys, place: place)
+            return LockError(uncertainty, keys: keys, databaseName: databaseName)
         }
     }
 }
@@ -60,12 +60,12 @@ extension LockError {
     /// A lock that is taken, for a call that does not wait.
     ///
     /// - Parameter own: Those of the keys that a scope around this task holds.
-    static func taken(_ keys: [LockKey], place: String, own: [LockKey]) -> LockError {
+    static func taken(_ keys: [LockKey], databaseName: String, own: [LockKey]) -> LockError {
         let verb = keys.count > 1 ? "are" : "is"
         let advice = holder(own) ?? " Give it time, or try again later."
         return LockError(
             .timedOut,
-            "\(keys.described.capitalizedFirst) in \(place) \(verb) taken, and a timeout of zero does not wait.\(advice)",
+            "\(keys.described.capitalizedFirst) in \(databaseName) \(verb) taken, and a timeout of zero does not wait.\(advice)",
             keys: keys
         )
     }

@@ -15,7 +15,7 @@ struct EnclosingLock: Sendable {
 
     /// The driver of the manager, or the lock on a caller's connection, that it was taken by.
     let owner: ObjectIdentifier
-    let state: LeaseState
+    let state: LockState
     let kind: Kind
     /// The task that must end before the scope does.
     var task: TaskIdentity

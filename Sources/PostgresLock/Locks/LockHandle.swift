@@ -12,7 +12,7 @@ public struct LockHandle: ~Copyable, Sendable {
     // had with class fields.
     private let owner: LeaseOwner
 
-    init(_ state: LeaseState, driver: LockDriver) {
+    init(_ state: LockState, driver: LockDriver) {
         owner = LeaseOwner(state, driver: driver)
     }
 
@@ -22,14 +22,14 @@ public struct LockHandle: ~Copyable, Sendable {
     /// How it is locked. Changed by ``downgrade()`` and ``tryUpgrade()``.
     public var mode: LockMode { owner.state.mode }
 
-    /// Whether the lock is held. See ``LockLease/isHeld``.
+    /// Whether the lock is held. See ``HeldLock/isHeld``.
     public var isHeld: Bool { owner.state.isHeld }
 
-    /// Tells this holder from those before and after. See ``LockLease/fencingToken``.
+    /// Tells this holder from those before and after. See ``HeldLock/fencingToken``.
     public var fencingToken: FencingToken? { owner.state.token }
 
     /// A view to pass around.
-    public var lease: LockLease { LockLease(state: owner.state) }
+    public var lease: HeldLock { HeldLock(state: owner.state) }
 
     /// Makes an exclusive lock a shared one, and returns when others may share it.
     ///
@@ -80,10 +80,10 @@ public struct LockHandle: ~Copyable, Sendable {
 
 /// Gives the lock back when nobody can do it any more.
 private final class LeaseOwner: Sendable {
-    let state: LeaseState
+    let state: LockState
     private let driver: LockDriver
 
-    init(_ state: LeaseState, driver: LockDriver) {
+    init(_ state: LockState, driver: LockDriver) {
         self.state = state
         self.driver = driver
     }

@@ -7,7 +7,7 @@ enum ScopedBody {
     /// - Throws: A loss, whatever the body returned or threw; else what the body throws, or what the release does.
     static func runAndRelease<Result, View>(
         view: View,
-        leases: [LeaseState],
+        leases: [LockState],
         cancelsOnLoss: Bool,
         isolation: isolated (any Actor)?,
         enclosing: @Sendable @escaping () -> [EnclosingLock],
@@ -55,7 +55,7 @@ enum ScopedBody {
     ///   - body: Run exactly once, to its end, before this returns.
     static func run<Result, View>(
         view: View,
-        leases: [LeaseState],
+        leases: [LockState],
         cancelsOnLoss: Bool,
         isolation: isolated (any Actor)?,
         enclosing: @Sendable @escaping () -> [EnclosingLock],

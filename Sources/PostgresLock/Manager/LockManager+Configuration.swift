@@ -27,13 +27,13 @@ extension LockManager {
         public var timeouts = Timeouts()
 
         /// How long this process may keep a lock for its own tasks, while other processes wait for it.
-        public var handOn = HandOn()
+        public var handoff = Handoff()
 
         /// After how long of silence the server ends a session and gives its locks to others; 30 s by default, from 1 s to a day.
         ///
         /// It is what a process that freezes, or a network that swallows everything, can cost the others. The manager sends a
-        /// sign of life three times in that time, and takes its locks for lost, by its own clock, some time before the server
-        /// does: see ``LockLease/isHeld``. `nil` leaves it to the connection's keepalives, which may take hours.
+        /// heartbeat three times in that time, and takes its locks for lost, by its own clock, some time before the server
+        /// does: see ``HeldLock/isHeld``. `nil` leaves it to the connection's keepalives, which may take hours.
         ///
         /// Servers before version 14 end idle sessions only inside transactions; there, a lock that a frozen process holds
         /// stays locked until the process or its connection is gone. The process itself knows on any version.
@@ -51,10 +51,10 @@ extension LockManager {
         public var transactionsOnly = false
 
         /// Whether the loss of a lock cancels the body that runs under it; true by default. If not, the body runs on, and has to
-        /// look at ``LockLease/isHeld`` or wait for ``LockLease/waitForEnd()``. The loss is thrown in any case.
+        /// look at ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in any case.
         public var cancelsBodyOnLoss = true
 
-        /// Whether locks get fencing tokens (``LockLease/fencingToken``); false by default.
+        /// Whether locks get fencing tokens (``HeldLock/fencingToken``); false by default.
         ///
         /// A lock is then given out only after a record was written to the server's disk and the session has answered once more.
         /// One record serves all locks that were granted meanwhile, and those that tasks of the process pass on to each other. It
@@ -100,7 +100,7 @@ extension LockManager.Configuration {
     /// One connection carries every lock that nobody else wants. Each lock that had to be waited for has a connection of
     /// its own, and so has each transaction, up to the limit; what goes beyond it waits without one.
     public struct Pool: Sendable {
-        /// Never more connections than these; 8 by default, at most 10,000, at least one more than ``maximumCarriers``, and two
+        /// Never more connections than these; 8 by default, at most 10,000, at least one more than ``maximumSharedSessions``, and two
         /// more with ``LockManager/Configuration/fencingTokens``. Of the rest, where it is two or more, waits leave one
         /// place to transactions and sessions, and these leave one to waits: by default there are up to 6 of the latter at a time.
         /// Behind a pooler of sessions a manager makes up to nine for a moment, once, to find out whether the pooler resets them.
@@ -108,7 +108,7 @@ extension LockManager.Configuration {
         /// How many of them may carry locks that nobody else waits for; 1 by default, and at least one less than
         /// ``maximumConnections``. One is enough, and fastest, unless tens of thousands of locks are held at a time, or the
         /// server has cores to spare.
-        public var maximumCarriers = 1
+        public var maximumSharedSessions = 1
         /// How long a connection that nobody uses stays open; 60 s by default.
         public var idleTimeout = Duration.seconds(60)
 
@@ -150,7 +150,7 @@ extension LockManager.Configuration {
     /// When a lock goes back to the server although tasks of this process still wait for it.
     ///
     /// A release passes the lock to the next task without a round trip. Without a limit, other processes would starve.
-    public struct HandOn: Sendable {
+    public struct Handoff: Sendable {
         /// How many times in a row; 256 by default. 0 gives the lock back to the server every time.
         public var maximumCount = 256
         /// For how long; 50 ms by default.
@@ -180,17 +180,17 @@ extension LockManager.Configuration {
             )
         }
         try require(
-            (1..<pool.maximumConnections).contains(pool.maximumCarriers),
+            (1..<pool.maximumConnections).contains(pool.maximumSharedSessions),
             """
-            pool.maximumCarriers is \(pool.maximumCarriers), but must be at least 1, and less than pool.maximumConnections \
+            pool.maximumCarriers is \(pool.maximumSharedSessions), but must be at least 1, and less than pool.maximumConnections \
             (\(pool.maximumConnections)).
             """
         )
         try require(
-            !fencingTokens || pool.maximumConnections - pool.maximumCarriers >= 2,
+            !fencingTokens || pool.maximumConnections - pool.maximumSharedSessions >= 2,
             """
             pool.maximumConnections is \(pool.maximumConnections), but with fencingTokens it must be at least \
-            \(pool.maximumCarriers + 2): one more connection writes the records that tokens come from.
+            \(pool.maximumSharedSessions + 2): one more connection writes the records that tokens come from.
             """
         )
         try require(pool.maximumConnections <= 10_000, "pool.maximumConnections is \(pool.maximumConnections), over 10,000.")
@@ -203,8 +203,8 @@ extension LockManager.Configuration {
         }
         try require(timeouts.shutdownGrace >= .zero, "timeouts.shutdownGrace is \(timeouts.shutdownGrace), but can't be negative.")
         try capacity.validate()
-        try require(handOn.maximumCount >= 0, "handOn.maximumCount is \(handOn.maximumCount), but can't be negative.")
-        try require(handOn.maximumDuration >= .zero, "handOn.maximumDuration is \(handOn.maximumDuration), but can't be negative.")
+        try require(handoff.maximumCount >= 0, "handoff.maximumCount is \(handoff.maximumCount), but can't be negative.")
+        try require(handoff.maximumDuration >= .zero, "handoff.maximumDuration is \(handoff.maximumDuration), but can't be negative.")
         try require(!applicationName.utf8.contains(0), "applicationName has a zero byte (U+0000) in it.")
         do {
             try parameters().validate()
@@ -230,7 +230,7 @@ extension LockManager.Configuration {
         bounded.timeouts.nested = timeouts.nested.bounded
         bounded.timeouts.commit = timeouts.commit.bounded
         bounded.timeouts.shutdownGrace = timeouts.shutdownGrace.bounded
-        bounded.handOn.maximumDuration = handOn.maximumDuration.bounded
+        bounded.handoff.maximumDuration = handoff.maximumDuration.bounded
         return bounded
     }
 
@@ -253,11 +253,11 @@ extension LockManager.Configuration {
     var engine: Engine.Configuration {
         var engine = Engine.Configuration()
         engine.maximumConnections = pool.maximumConnections
-        engine.maximumCarriers = pool.maximumCarriers
+        engine.maximumSharedSessions = pool.maximumSharedSessions
         engine.idleTimeout = pool.idleTimeout
-        engine.connectPatience = timeouts.unreachable
+        engine.connectTimeout = timeouts.unreachable
         engine.responseTimeout = timeouts.response
-        engine.handOn = HandOnLimit(count: handOn.maximumCount, duration: handOn.maximumDuration)
+        engine.handoff = HandoffLimit(count: handoff.maximumCount, duration: handoff.maximumDuration)
         engine.lease = sessionLease
         if let lease = sessionLease {
             engine.heartbeatInterval = lease / 3

@@ -30,7 +30,7 @@ extension LockManager {
         mode: LockMode = .exclusive,
         timeout: Duration? = nil,
         isolation: isolated (any Actor)? = #isolation,
-        _ body: nonisolated(nonsending) (LockLease) async throws -> Result
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
         let state = try await driver.waitForLock(key, mode, timeout)
         return try await run(under: state, isolation, body)
@@ -69,7 +69,7 @@ extension LockManager {
     /// - Returns: The held lock, or `nil` if somebody else holds it or waits for it in this process.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
     public nonisolated(nonsending) func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> LockHandle? {
-        guard let state = try await driver.obtain(key, mode, timeout: nil, isTry: true) else { return nil }
+        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true) else { return nil }
         return LockHandle(state, driver: driver)
     }
 
@@ -78,12 +78,12 @@ extension LockManager {
     /// Not inlined, since what it has on its stack would be on that of every task that waits for its lock.
     @inline(never)
     private func run<Result>(
-        under state: LeaseState,
+        under state: LockState,
         _ isolation: isolated (any Actor)?,
-        _ body: nonisolated(nonsending) (LockLease) async throws -> Result
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
         try await ScopedBody.runAndRelease(
-            view: LockLease(state: state),
+            view: HeldLock(state: state),
             leases: [state],
             cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,

@@ -42,24 +42,24 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockSession) async throws -> Result
     ) async throws -> Result {
-        let loan = try await driver.beginSession(timeout)
+        let access = try await driver.beginSession(timeout)
         let result: Result
         do {
             result = try await ScopedBody.run(
-                view: LockSession(loan: loan),
-                leases: [loan.ending],
+                view: LockSession(access: access),
+                leases: [access.ending],
                 cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
                 enclosing: { [owner = ObjectIdentifier(driver)] in
-                    [EnclosingLock(owner: owner, state: loan.ending, kind: .session(loan.modes), task: .current)]
+                    [EnclosingLock(owner: owner, state: access.ending, kind: .session(access.modes), task: .current)]
                 },
                 body
             )
         } catch {
             // Looked at after the release, which may be what finds the loss.
-            throw await ScopedBody.failure { try await driver.endSession(loan) }?.caused(by: error) ?? error
+            throw await ScopedBody.failure { try await driver.endSession(access) }?.caused(by: error) ?? error
         }
-        try await driver.endSession(loan)
+        try await driver.endSession(access)
         return result
     }
 }

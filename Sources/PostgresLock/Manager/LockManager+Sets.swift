@@ -42,11 +42,11 @@ extension LockManager {
         _ requests: [LockRequest],
         timeout: Duration? = nil,
         isolation: isolated (any Actor)? = #isolation,
-        _ body: nonisolated(nonsending) (LockSetLease) async throws -> Result
+        _ body: nonisolated(nonsending) (HeldLocks) async throws -> Result
     ) async throws -> Result {
         let states = try await driver.waitForLocks(requests, timeout)
         return try await ScopedBody.runAndRelease(
-            view: LockSetLease(states: states),
+            view: HeldLocks(states: states),
             leases: states,
             cancelsOnLoss: configuration.cancelsBodyOnLoss,
             isolation: isolation,

@@ -53,18 +53,18 @@ extension LockManager {
         do {
             result = try await ScopedBody.run(
                 view: transaction,
-                leases: [transaction.loan.ending],
+                leases: [transaction.access.ending],
                 cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
                 enclosing: { [owner = ObjectIdentifier(driver)] in
-                    [EnclosingLock(owner: owner, state: transaction.loan.ending, kind: .transaction(key), task: .current)]
+                    [EnclosingLock(owner: owner, state: transaction.access.ending, kind: .transaction(key), task: .current)]
                 },
                 body
             )
         } catch {
             let wasAborted = await driver.rollBack(transaction)
             // Of a statement that has failed the body was told by its error.
-            if !wasAborted, let loss = transaction.loan.ending.lateLoss { throw loss.caused(by: error) }
+            if !wasAborted, let loss = transaction.access.ending.lateLoss { throw loss.caused(by: error) }
             throw error
         }
         try await driver.commit(transaction)

@@ -15,7 +15,7 @@ public import Logging
 /// ends in peace, call ``shutdown(gracePeriod:)``. Use one manager per database and process: tasks that share a manager
 /// wait for each other in memory, and cost the server nothing.
 ///
-/// The connections stay open for as long as there is the manager, a handle, or a body that runs inside a scope; a ``LockLease`` does not
+/// The connections stay open for as long as there is the manager, a handle, or a body that runs inside a scope; a ``HeldLock`` does not
 /// keep them. After the last of these they are closed, and the server releases what was held.
 ///
 /// A process that dies loses its locks, as soon as the server notices that the connection is gone.

@@ -9,13 +9,13 @@ struct ConnectionAttempt {
     let oldestServer: Int32
     /// `nil` if sessions may be a pooler's, and are to be left as they are.
     let settings: SessionSettings?
-    let ground: Ground
+    let serverChecks: ServerChecks
     let lookup: HostLookup
     let memory: HostMemory
     let onNotice: @Sendable (ServerError) -> Void
 
     /// For proving the ground, which takes many more round trips than to connect.
-    private var provingLimit: Duration { limit * 3 }
+    private var checkingLimit: Duration { limit * 3 }
 
     /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
     func run() throws(ConnectionFailure) -> PreparedSession {
@@ -26,7 +26,7 @@ struct ConnectionAttempt {
             lookup: lookup,
             memory: memory,
             onNotice: onNotice,
-            onExhausted: ground.noteExhausted
+            onExhausted: serverChecks.noteExhausted
         )
         return try search.run { (session) throws(ConnectionFailure) in try prepare(session) }
     }
@@ -36,27 +36,27 @@ struct ConnectionAttempt {
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
         // Two at most: what proves the ground, and what is asked of every session.
-        attempt.begin(.checking, within: provingLimit * 2)
+        attempt.begin(.checking, within: checkingLimit * 2)
         var reset = ResetCheck.Outcome.isReset
-        if settings != nil, !ground.isProved { reset = try prove(session) }
-        if reset != .isReset { ground.passesOn.withLock { $0 = true } }
-        let isPassedOn = ground.passesOn.withLock { $0 }
-        let asked = session.waiting(for: provingLimit)
-        let seen = ground.flushed
-        let identity = try ServerIdentity(of: asked, known: ground.known)
-        try ground.admit(identity, seenBefore: seen)
+        if settings != nil, !serverChecks.isChecked { reset = try verify(session) }
+        if reset != .isReset { serverChecks.passesOn.withLock { $0 = true } }
+        let isPassedOn = serverChecks.passesOn.withLock { $0 }
+        let asked = session.waiting(for: checkingLimit)
+        let seen = serverChecks.flushed
+        let identity = try ServerIdentity(of: asked, known: serverChecks.known)
+        try serverChecks.admit(identity, seenBefore: seen)
         if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings.staying(isPassedOn)) }
         session.raw.session.timeline = identity.timeline
         session.raw.session.isPassedOn = isPassedOn
-        return PreparedSession(raw: session.raw, reset: reset, forgottenTimeline: ground.takeForgotten())
+        return PreparedSession(raw: session.raw, reset: reset, forgottenTimeline: serverChecks.takeForgotten())
     }
 
     /// What takes a second connection, which has no other purpose. Not behind a pooler of transactions: of many that start
     /// at once, each would hold a session of the pool and wait for another.
     ///
     /// - Returns: What a pooler keeps of clients that have gone, if there is one.
-    private func prove(_ session: BlockingSession) throws(ConnectionFailure) -> ResetCheck.Outcome {
-        let first = session.waiting(for: provingLimit)
+    private func verify(_ session: BlockingSession) throws(ConnectionFailure) -> ResetCheck.Outcome {
+        let first = session.waiting(for: checkingLimit)
         guard try isPooled(first) else { return .isReset }
         do {
             return try ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).run()
@@ -77,6 +77,6 @@ struct ConnectionAttempt {
     }
 
     private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {
-        try session.another(parameters, within: limit, asking: provingLimit, onNotice: onNotice)
+        try session.another(parameters, within: limit, asking: checkingLimit, onNotice: onNotice)
     }
 }

@@ -6,8 +6,8 @@ package import LibPQ
 /// Nothing of this may happen on the event loop: name lookup blocks, and so does the password exchange, whose cost the
 /// server chooses.
 package final class Connector: Sendable {
-    private let ground: Ground
-    private let turn: ProvingTurn
+    private let serverChecks: ServerChecks
+    private let turn: CheckingTurn
     private let lookup: HostLookup
     private let memory = HostMemory()
     /// Attempts that were given up and whose threads are stuck.
@@ -20,7 +20,7 @@ package final class Connector: Sendable {
     /// - Parameters:
     ///   - oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
     ///   - settings: What every session gets; `nil` if sessions may be a pooler's, and are to be left as they are.
-    ///   - forgetAfter: See ``Ground/noteExhausted(_:)``.
+    ///   - forgetAfter: See ``ServerChecks/noteExhausted(_:)``.
     ///   - lookup: Finds the addresses of a name; `nil` for the system's way.
     package init(
         oldestServer: Int32,
@@ -31,8 +31,8 @@ package final class Connector: Sendable {
         self.lookup = lookup.map { HostLookup($0) } ?? HostLookup()
         self.oldestServer = oldestServer
         self.settings = settings
-        ground = Ground(forgetAfter: forgetAfter)
-        turn = ProvingTurn(ground)
+        serverChecks = ServerChecks(forgetAfter: forgetAfter)
+        turn = CheckingTurn(serverChecks)
     }
 
     /// Connects, makes sure that the server is fit for locks, and prepares the session.
@@ -57,7 +57,7 @@ package final class Connector: Sendable {
             attempt: attempt,
             oldestServer: oldestServer,
             settings: settings,
-            ground: ground,
+            serverChecks: serverChecks,
             lookup: lookup,
             memory: memory,
             onNotice: onNotice
@@ -93,7 +93,7 @@ package final class Connector: Sendable {
 
     /// A token was given out of this position in the server's log; a server that has not come as far is not the one.
     package func note(timeline: UInt32, location: UInt64) {
-        ground.note(timeline: timeline, location: location)
+        serverChecks.note(timeline: timeline, location: location)
     }
 
     /// Asks all hosts for their timelines, where there are several.
@@ -113,7 +113,7 @@ package final class Connector: Sendable {
     ) {
         guard !attempt.isAbandoned, let call = ThreadCall(in: overdueSurveys) else { return completion(nil) }
         attempt.whenAbandoned { call.giveUp() }
-        let isRunning = OwnThread.run { [ground, lookup] in
+        let isRunning = OwnThread.run { [serverChecks, lookup] in
             let completion: (UInt32?) -> Void = { timeline in
                 call.noteReturned()
                 completion(timeline)
@@ -133,7 +133,7 @@ package final class Connector: Sendable {
             )
             _ = try? search.run { (session) throws(ConnectionFailure) -> Never in
                 guard try session.ask("SELECT pg_catalog.pg_is_in_recovery()").text(row: 0, column: 0) == "f",
-                    case let identity = try ServerIdentity(of: session, known: ground.known), ground.noteSeen(identity)
+                    case let identity = try ServerIdentity(of: session, known: serverChecks.known), serverChecks.noteSeen(identity)
                 else { throw .onlyAsked }
                 highest = [highest, identity.timeline].compactMap(\.self).max()
                 throw .onlyAsked

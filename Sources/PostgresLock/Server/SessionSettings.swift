@@ -48,7 +48,7 @@ package struct SessionSettings: Sendable {
             """
     }
 
-    /// What our own statements run with, and a borrower's do not.
+    /// What our own statements run with, and a call that has it checked out's do not.
     ///
     /// A role that `ALTER ROLE … SET role` gives a session may not see what the sessions of the role that has logged in do, nor
     /// end their waits. In a transaction that is serializable, read only and deferrable, every statement may wait.
@@ -73,7 +73,7 @@ package struct SessionSettings: Sendable {
         return own.indices.filter { result.text(row: 0, column: $0) != own[$0].1 }.map { own[$0].0 }
     }
 
-    /// Gives a borrower what its role or database has: ``RawConnection/Session/roleSettings``.
+    /// Gives a call that has it checked out what its role or database has: ``RawConnection/Session/roleSettings``.
     package static func restoring(_ names: [String]) -> String? {
         names.isEmpty ? nil : setting(names.map { ($0, nil) })
     }
@@ -82,7 +82,7 @@ package struct SessionSettings: Sendable {
     /// transactions of others. A command like this one takes none.
     package static let doesNotDefer = "SET default_transaction_deferrable = off"
 
-    /// Whether the borrower's transactions may be deferrable.
+    /// Whether the call that has it checked out's transactions may be deferrable.
     package static func mayDefer(_ names: [String]) -> Bool { names.contains("default_transaction_deferrable") }
 
     /// Lets the server notice, in the middle of a wait, that its client is gone. Some platforms refuse it.
@@ -91,7 +91,7 @@ package struct SessionSettings: Sendable {
         WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL
         """
 
-    /// Takes back whatever a borrower's own SQL may have left in the session: settings, roles, temporary tables, cursors,
+    /// Takes back whatever a call that has it checked out's own SQL may have left in the session: settings, roles, temporary tables, cursors,
     /// prepared statements, listening, advisory locks. Each is to be sent as a statement of its own, outside a transaction;
     /// of all but ``clientCheck`` a failure means that the session is not as good as new.
     ///

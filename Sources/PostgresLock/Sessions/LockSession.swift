@@ -14,7 +14,7 @@ import LockCore
 /// Its locks go to the server directly, where they queue with those of other processes. They have no part in what tasks of
 /// one manager pass on to each other without the server.
 public struct LockSession: Sendable {
-    let loan: Loan
+    let access: SessionAccess
 
     /// Takes a lock, waiting for it if need be, runs the body, and gives the lock back, also if the body throws.
     ///
@@ -39,17 +39,17 @@ public struct LockSession: Sendable {
         mode: LockMode = .exclusive,
         timeout: Duration? = nil,
         isolation: isolated (any Actor)? = #isolation,
-        _ body: nonisolated(nonsending) (LockLease) async throws -> Result
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
-        let lease = try await loan.driver.waitForLock(key, mode, timeout, isScoped: true, on: loan)
+        let lease = try await access.driver.waitForLock(key, mode, timeout, isScoped: true, on: access)
         return try await ScopedBody.runAndRelease(
-            view: LockLease(state: lease),
+            view: HeldLock(state: lease),
             leases: [lease],
-            cancelsOnLoss: loan.driver.configuration.cancelsBodyOnLoss,
+            cancelsOnLoss: access.driver.configuration.cancelsBodyOnLoss,
             isolation: isolation,
             // The session stands for all that it holds.
             enclosing: { [] },
-            release: { try await loan.driver.release(lease, on: loan) },
+            release: { try await access.driver.release(lease, on: access) },
             body
         )
     }
@@ -66,7 +66,7 @@ public struct LockSession: Sendable {
     ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        _ = try await loan.driver.waitForLock(key, mode, timeout, isScoped: false, on: loan)
+        _ = try await access.driver.waitForLock(key, mode, timeout, isScoped: false, on: access)
     }
 
     /// Takes a lock if it is free, until it is released by ``unlock(_:)`` or the session ends.
@@ -78,7 +78,7 @@ public struct LockSession: Sendable {
     /// - Throws: ``LockError`` if the server could not be asked, or with the code ``LockError/Code/alreadyHeld``;
     ///   `CancellationError`.
     public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await loan.driver.obtain(key, mode, timeout: nil, isTry: true, isScoped: false, on: loan) != nil
+        try await access.driver.obtain(key, mode, timeout: nil, noWait: true, isScoped: false, on: access) != nil
     }
 
     /// Releases a lock that ``lock(_:mode:timeout:)`` or ``tryLock(_:mode:)`` has taken.
@@ -92,7 +92,7 @@ public struct LockSession: Sendable {
     ///   ``LockError/Code/connectionLost`` if it was lost before or is lost thereby, with everything else that the session
     ///   held.
     public func unlock(_ key: LockKey) async throws {
-        try await loan.driver.unlock(key, on: loan)
+        try await access.driver.unlock(key, on: access)
     }
 
     /// Runs a statement whose rows, if it has any, don't matter.
@@ -112,7 +112,7 @@ public struct LockSession: Sendable {
     ///   `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
-        try await loan.driver.run(sql, parameters, on: loan).affectedRows
+        try await access.driver.run(sql, parameters, on: access).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -125,6 +125,6 @@ public struct LockSession: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await loan.driver.run(sql, parameters, on: loan))
+        PostgresRows(result: try await access.driver.run(sql, parameters, on: access))
     }
 }

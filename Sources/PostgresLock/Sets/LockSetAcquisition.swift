@@ -11,7 +11,7 @@ struct LockSetAcquisition {
         let request: LockRequest
         /// A shared lock around this code, which the request may join.
         let enclosing: RequestID?
-        var state: LeaseState?
+        var state: LockState?
         /// Whether a try has found it taken.
         var isRefused = false
     }
@@ -64,7 +64,7 @@ struct LockSetAcquisition {
     var count: Int { members.count }
 
     /// The locks, as far as they were granted.
-    var states: [LeaseState] { members.compactMap(\.state) }
+    var states: [LockState] { members.compactMap(\.state) }
 
     /// Takes all or none. Cancelling the task ends it.
     nonisolated(nonsending) mutating func run() async throws -> End {
@@ -73,9 +73,9 @@ struct LockSetAcquisition {
                 try Task.checkCancellation()
                 switch plan.next(isHeld: { [members] in members[$0].state?.isOpen ?? false }) {
                 case .tryAll(let indices):
-                    try await ask(indices, isTry: true)
+                    try await ask(indices, noWait: true)
                 case .wait(let index, let behind):
-                    try await ask([index], isTry: false, releasing: behind)
+                    try await ask([index], noWait: false, releasing: behind)
                 case .refused(let indices):
                     let keys = indices.map { members[$0].request.key }
                     await giveBack()
@@ -94,11 +94,11 @@ struct LockSetAcquisition {
     /// Asks for some and lets go of others, all in one turn.
     private nonisolated(nonsending) mutating func ask(
         _ indices: [Int],
-        isTry: Bool,
+        noWait: Bool,
         releasing behind: [Int] = []
     ) async throws {
         let wanted = indices.map { members[$0] }
-        let asked = wanted.map { LeaseState(key: $0.request.key, mode: $0.request.mode) }
+        let asked = wanted.map { LockState(key: $0.request.key, mode: $0.request.mode) }
         let released = behind.compactMap { members[$0].state }.filter { $0.beginRelease() }
         for index in behind { members[index].state = nil }
         let outcomes = await driver.callAll(released + asked) { [deadline, count = released.count] engine, index, id, now in
@@ -107,7 +107,7 @@ struct LockSetAcquisition {
             let request = LockTable.Request(
                 member.request.key.advisory,
                 member.request.mode.core,
-                isTry: isTry,
+                noWait: noWait,
                 deadline: deadline
             )
             engine.acquire(
@@ -120,13 +120,13 @@ struct LockSetAcquisition {
             )
         }
         var ends: [(key: LockKey, outcome: Engine.Outcome)] = []
-        for (place, outcome) in outcomes.dropFirst(released.count).enumerated() {
+        for (databaseName, outcome) in outcomes.dropFirst(released.count).enumerated() {
             switch outcome {
-            case .granted: members[indices[place]].state = asked[place]
+            case .granted: members[indices[databaseName]].state = asked[databaseName]
             case .refused:
-                members[indices[place]].state = nil
-                members[indices[place]].isRefused = true
-            default: ends.append((wanted[place].request.key, outcome))
+                members[indices[databaseName]].state = nil
+                members[indices[databaseName]].isRefused = true
+            default: ends.append((wanted[databaseName].request.key, outcome))
             }
         }
         try check(ends)

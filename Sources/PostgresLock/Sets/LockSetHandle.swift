@@ -5,18 +5,18 @@
 public struct LockSetHandle: ~Copyable, Sendable {
     private let owner: LeaseSetOwner
 
-    init(_ states: [LeaseState], driver: LockDriver) {
+    init(_ states: [LockState], driver: LockDriver) {
         owner = LeaseSetOwner(states, driver: driver)
     }
 
     /// What is locked: each key once, in the order in which the locks are taken.
     public var keys: [LockKey] { lease.keys }
 
-    /// Whether all the locks are held. See ``LockSetLease/isHeld``.
+    /// Whether all the locks are held. See ``HeldLocks/isHeld``.
     public var isHeld: Bool { lease.isHeld }
 
     /// A view to pass around.
-    public var lease: LockSetLease { LockSetLease(states: owner.states) }
+    public var lease: HeldLocks { HeldLocks(states: owner.states) }
 
     /// Gives all the locks back at once, and returns when they are free for others.
     ///
@@ -32,10 +32,10 @@ public struct LockSetHandle: ~Copyable, Sendable {
 
 /// Gives the locks back when nobody can do it any more.
 private final class LeaseSetOwner: Sendable {
-    let states: [LeaseState]
+    let states: [LockState]
     private let driver: LockDriver
 
-    init(_ states: [LeaseState], driver: LockDriver) {
+    init(_ states: [LockState], driver: LockDriver) {
         self.states = states
         self.driver = driver
     }

@@ -7,7 +7,7 @@ import LockCore
 /// be on disk for certain, with a commit that waits for the disk whatever the role's settings say, and for no standby: a
 /// standby that lacks the record begins another timeline when it is promoted.
 enum FencingStatement {
-    /// - Parameter isNamed: Whether it is prepared for repeated use; not on lent connections (see ``SessionSettings/reset(mayDefer:)``).
+    /// - Parameter isNamed: Whether it is prepared for repeated use; not on checked-out sessions (see ``SessionSettings/reset(mayDefer:)``).
     static func statement(serverVersion: Int32, isNamed: Bool) -> Statement {
         let record =
             serverVersion >= 170_000

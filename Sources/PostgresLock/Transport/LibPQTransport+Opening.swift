@@ -111,7 +111,7 @@ extension LibPQTransport {
             logger.debug("connected", metadata: .connection(id, session))
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in self?.handle(event, of: id) }
             let facts = SessionFacts(
-                place: "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : ""),
+                databaseName: "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : ""),
                 lockTableSize: session.lockTableSize,
                 hasRoleSettings: SessionSettings.restoring(session.roleSettings) != nil,
                 mayDefer: SessionSettings.mayDefer(session.roleSettings)

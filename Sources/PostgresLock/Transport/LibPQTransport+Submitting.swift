@@ -31,8 +31,8 @@ extension LibPQTransport {
             connection.submit([], for: token)
         case .position:
             submit(FencingStatement.statement(serverVersion: connection.session.serverVersion, isNamed: true))
-        case .probe(let target, _):
-            submit(LockStatements.probe(session(target)))
+        case .askActivity(let target, _):
+            submit(LockStatements.askActivity(session(target)))
         case .look(let looks):
             counts.looks += 1
             submit(LockStatements.look(looks.map { (session($0.connection), $0.oldestAge) }))

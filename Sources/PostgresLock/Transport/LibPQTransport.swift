@@ -81,9 +81,9 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     }
 
     func cancelOutOfBand(_ id: ConnectionID) {
-        let canceller = connections[id]?.canceller()
+        let cancelRequest = connections[id]?.cancelRequest()
         connector.run { [weak self, loop] in
-            canceller?.cancel()
+            cancelRequest?.cancel()
             loop.submit { [weak self] in self?.onEvent(.cancelledOutOfBand(id)) }
         }
     }

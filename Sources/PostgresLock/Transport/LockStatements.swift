@@ -196,8 +196,8 @@ enum LockStatements {
     )
 
     /// Takes a lock until the end of the transaction, or of the session. Without a name: see ``SessionSettings/reset(mayDefer:)``.
-    static func lock(for key: AdvisoryKey, _ mode: Mode, until scope: CheckedOutSession.Scope, isTry: Bool) -> Statement {
-        let function = "pg_\(isTry ? "try_" : "")advisory\(scope == .transaction ? "_xact" : "")_lock\(suffix(mode))"
+    static func lock(for key: AdvisoryKey, _ mode: Mode, until scope: CheckedOutSession.Scope, noWait: Bool) -> Statement {
+        let function = "pg_\(noWait ? "try_" : "")advisory\(scope == .transaction ? "_xact" : "")_lock\(suffix(mode))"
         return Statement("SELECT pg_catalog.\(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)
     }
 
@@ -221,8 +221,8 @@ enum LockStatements {
         )
     }
 
-    /// What that very session does right now: see `Engine.Sighting`. Of another role's sessions all is NULL but the process.
-    static func probe(_ session: RawConnection.Session) -> Statement {
+    /// What that very session does right now: see `Engine.BackendActivity`. Of another role's sessions all is NULL but the process.
+    static func askActivity(_ session: RawConnection.Session) -> Statement {
         Statement(
             name: "pglock_probe",
             """

@@ -116,7 +116,7 @@ enum TransportEvent {
 /// What a session has told of itself and its server.
 struct SessionFacts {
     /// For messages.
-    var place = "the server"
+    var databaseName = "the server"
     /// For how many locks the server's table has room; `nil` if the server does not say, and then any number of locks is taken.
     var lockTableSize: Int?
     /// Whether the role or the database has settings for others that our own statements don't run with.

@@ -21,7 +21,7 @@ enum ReplyReading: UInt8, CaseIterable {
             case .wait, .releaseAll: .truth
             case .changeMode: .changed
             case .cancel: .cancelled
-            case .probe: .activity
+            case .askActivity: .activity
             case .look: .looks
             case .countLocks: .lockCount
             case .position: .position

@@ -20,7 +20,7 @@ extension LogRelay {
                 "a session does not answer; what is asked next goes over another one",
                 metadata: [LogKey.connection: "\(id.rawValue)"]
             )
-        case .provedAfterError(let held):
+        case .verifiedAfterError(let held):
             debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held.map(\.description) ?? "unknown")"])
         case .hiddenActivity(let id):
             warning(

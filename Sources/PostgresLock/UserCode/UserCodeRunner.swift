@@ -6,7 +6,7 @@ import LibPQ
 /// loop: it may block, and a loop that is blocked lets healthy locks run out of their lease.
 ///
 /// Pieces begin in the order in which they were handed over, as a rule one after the other. A piece that takes long keeps its
-/// thread, and another thread goes on with those behind it. So nothing waits for a piece for longer than ``patience``, unless
+/// thread, and another thread goes on with those behind it. So nothing waits for a piece for longer than ``timeout``, unless
 /// very many block at a time.
 final class UserCodeRunner: Sendable {
     typealias Piece = @Sendable () -> Void
@@ -14,7 +14,7 @@ final class UserCodeRunner: Sendable {
     static let shared = UserCodeRunner()
 
     /// How long a piece may keep others waiting.
-    private static let patience = DispatchTimeInterval.milliseconds(10)
+    private static let timeout = DispatchTimeInterval.milliseconds(10)
     /// How many threads may be blocked: Dispatch has some hundred, and the event loops need theirs.
     private static let maximumBlocked = 64
 
@@ -81,7 +81,7 @@ final class UserCodeRunner: Sendable {
 
     /// Looks after a while whether what is handed over gets on.
     private func look(after begunCount: Int) {
-        watch.asyncAfter(deadline: .now() + Self.patience) { [self] in
+        watch.asyncAfter(deadline: .now() + Self.timeout) { [self] in
             let (successor, next) = state.withLock { state -> (Int?, Int?) in
                 guard state.worker != nil, !state.pieces.isEmpty else {
                     state.isWatched = false

@@ -64,7 +64,7 @@ struct DoctorCommand: AsyncParsableCommand {
         connection.url = address ?? connection.url
         try connection.configuration.validate()
         let limit = Duration.seconds(connection.connectTimeout)
-        let examination = Examination(connection.parameters, limit: limit)
+        let examination = ServerExamination(connection.parameters, limit: limit)
         let diagnosis = Diagnosis(await examination.findings(and: LockTrial(connection.configuration)))
         print(json ? try diagnosis.json() : diagnosis.text)
         if !diagnosis.isFit { throw ExitCode(ExitStatus.unfit) }

@@ -3,9 +3,9 @@ import PostgresLock
 
 /// Whether a lock stays with the connection that has taken it, and goes with it.
 struct PoolingExamination {
-    private let patient: Patient
+    private let patient: ServerUnderTest
 
-    init(_ patient: Patient) {
+    init(_ patient: ServerUnderTest) {
         self.patient = patient
     }
 

@@ -15,12 +15,12 @@ final class LockedRun {
     private let happenings = AsyncStream<Happening>.makeStream()
     private var tasks: [Task<Void, Never>] = []
     private var wait: Task<Void, Never>?
-    private var lock: HeldLock?
+    private var lock: RunHold?
     private var process: Subprocess?
 
     /// An event, and what the machine need not know about it.
     private enum Happening: Sendable {
-        case granted(HeldLock)
+        case granted(RunHold)
         case refused(any Error)
         case signal(ReceivedSignal)
         case lost(LockError)
@@ -57,9 +57,9 @@ final class LockedRun {
                 if isEnclosed {
                     // Free after all, if the one around has ended, or shares it.
                     guard let lock = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
-                    post.yield(.granted(HeldLock(lock)))
+                    post.yield(.granted(RunHold(lock)))
                 } else {
-                    post.yield(.granted(HeldLock(try await manager.acquire(key, mode: mode, timeout: timeout))))
+                    post.yield(.granted(RunHold(try await manager.acquire(key, mode: mode, timeout: timeout))))
                 }
             } catch {
                 post.yield(.refused(error))
@@ -143,7 +143,7 @@ final class LockedRun {
         }
     }
 
-    private func watch(_ lease: LockLease) {
+    private func watch(_ lease: HeldLock) {
         tasks.append(
             Task { [post = happenings.continuation] in
                 if let loss = await lease.waitForEnd() { post.yield(.lost(loss)) }
@@ -153,23 +153,23 @@ final class LockedRun {
 
     /// Releases the lock and leaves the server in peace. If the server does not answer, our end is the release.
     private func close(_ outcome: RunMachine.Outcome) async -> RunMachine.Outcome {
-        let patience = Task { [manager] in
+        let timeout = Task { [manager] in
             try await Task.sleep(for: .seconds(5))
             await manager.shutdown(gracePeriod: .zero)
         }
-        defer { patience.cancel() }
+        defer { timeout.cancel() }
         var outcome = outcome
         do {
             try await lock?.release()
         } catch {
-            outcome = afterUnprovenHold(outcome, error)
+            outcome = afterUnverifiedHold(outcome, error)
         }
         await manager.shutdown(gracePeriod: .zero)
         return outcome
     }
 
     /// The lock was gone when it was to be released. Since when, nobody knows: perhaps the command was not alone.
-    private func afterUnprovenHold(_ outcome: RunMachine.Outcome, _ error: any Error) -> RunMachine.Outcome {
+    private func afterUnverifiedHold(_ outcome: RunMachine.Outcome, _ error: any Error) -> RunMachine.Outcome {
         // Told and taken account of before.
         guard lock?.lease.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
             return outcome

@@ -12,7 +12,7 @@ actor ChaosRun {
     private let plan: FaultPlan
     private let duration: Duration
     private let server: EphemeralPostgres
-    private let places: [WorkerPlace]
+    private let places: [WorkerSlot]
     let faults: FaultInjector
     private var history = History()
     /// How much of each worker's notes has been read.
@@ -34,7 +34,7 @@ actor ChaosRun {
             """
         )
         self.server = server
-        places = try (0..<Self.workers).map { try WorkerPlace(number: $0, seed: seed, server: server, folder: folder) }
+        places = try (0..<Self.workers).map { try WorkerSlot(number: $0, seed: seed, server: server, folder: folder) }
         faults = FaultInjector(server: server, places: places)
     }
 

@@ -6,7 +6,7 @@ import PostgresLockTesting
 /// Does the workers and the server harm, and keeps account of it.
 actor FaultInjector {
     private let server: EphemeralPostgres
-    private let places: [WorkerPlace]
+    private let places: [WorkerSlot]
     private var isServerDown = false
     private var counts: [Fault.Kind: Int] = [:]
     /// What ended sessions behind their clients' backs.
@@ -14,7 +14,7 @@ actor FaultInjector {
     /// What was done when, a line each.
     private(set) var record: [String] = []
 
-    init(server: EphemeralPostgres, places: [WorkerPlace]) {
+    init(server: EphemeralPostgres, places: [WorkerSlot]) {
         self.server = server
         self.places = places
     }
@@ -46,7 +46,7 @@ actor FaultInjector {
         if await server.processIdentifier == nil { try await server.resume() }
     }
 
-    private func carryOut(_ fault: Fault, on place: WorkerPlace) async throws {
+    private func carryOut(_ fault: Fault, on place: WorkerSlot) async throws {
         switch fault.kind {
         case .kill:
             await place.kill()

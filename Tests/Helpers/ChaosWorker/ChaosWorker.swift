@@ -15,7 +15,7 @@ struct ChaosWorker {
 
     static func main() async throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 8, let seed = UInt64(arguments[5]), let lease = Int(arguments[6]), let handOn = Int(arguments[7])
+        guard arguments.count == 8, let seed = UInt64(arguments[5]), let lease = Int(arguments[6]), let handoff = Int(arguments[7])
         else {
             print("usage: ChaosWorker LOCKS-URL WRITES-URL LOG NAME SEED LEASE HAND-ON")
             exit(2)
@@ -25,7 +25,7 @@ struct ChaosWorker {
         let log = try ChaosLog(path: arguments[3])
         log.note(.started(leaseNanoseconds: Int64(lease) * 1_000_000_000))
         let end = EndOfWork()
-        let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handOn: handOn))
+        let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
         let writes = try LockManager(configuration: .init(url: arguments[2] + " application_name='writes of \(arguments[4])'"))
         let table = GuardedTable(writes: writes, worker: arguments[4])
         let numbers = Numbers()
@@ -48,11 +48,11 @@ struct ChaosWorker {
         log.note(.finished)
     }
 
-    private static func configuration(_ url: String, _ name: String, lease: Int, handOn: Int) -> LockManager.Configuration {
+    private static func configuration(_ url: String, _ name: String, lease: Int, handoff: Int) -> LockManager.Configuration {
         var configuration = LockManager.Configuration(url: url)
         configuration.applicationName = "chaos \(name)"
         configuration.lease = .seconds(lease)
-        configuration.handOn.maximumCount = handOn
+        configuration.handoff.maximumCount = handoff
         configuration.fencingTokens = true
         configuration.pool.maximumConnections = 5
         configuration.timeouts.connect = .seconds(2)

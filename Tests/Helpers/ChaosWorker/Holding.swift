@@ -5,7 +5,7 @@ import PostgresLock
 struct Holding: Sendable {
     private struct Claim {
         let number: Int
-        let lease: LockLease
+        let lease: HeldLock
         let key: Int
         let isExclusive: Bool
         let token: FencingToken
@@ -17,7 +17,7 @@ struct Holding: Sendable {
     let chance: Chance
 
     /// Returns when the locks are to be released: after some time, upon a loss or a cancellation.
-    func hold(_ leases: [LockLease], _ call: Int) async {
+    func hold(_ leases: [HeldLock], _ call: Int) async {
         let claims = leases.compactMap { claim($0, call) }
         // Mostly for a moment, and now and then for longer than the lease.
         let duration = Duration.milliseconds(chance.happens(0.08) ? chance.number(200...3000) : chance.number(0...20))
@@ -59,7 +59,7 @@ struct Holding: Sendable {
         return (number, ChaosClock.now)
     }
 
-    private func claim(_ lease: LockLease, _ call: Int) -> Claim? {
+    private func claim(_ lease: HeldLock, _ call: Int) -> Claim? {
         guard let key = lease.key.number else { return nil }
         let number = numbers.next()
         let (isExclusive, token) = (lease.mode == .exclusive, lease.fencingToken)

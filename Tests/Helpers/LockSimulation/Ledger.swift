@@ -19,7 +19,7 @@ final class Ledger {
 
     private(set) var grants = 0
     var resolved = 0
-    var provedHeld = 0
+    var verifiedHeld = 0
     /// How many waits were begun anew.
     var renewed = 0
     /// How many transactions gave their turn up, because they had no connection.

@@ -95,7 +95,7 @@ final class SimulatedCheckOut {
             }
         case .certify:
             var isCertain = false
-            process.drive { isCertain = $0.guardLent(connection, now: $1) }
+            process.drive { isCertain = $0.guardCheckedOut(connection, now: $1) }
             proceed(machine.certified(isCertain, now: process.now), body, cancelAt, completion)
         case .end(let outcome):
             completion(outcome)
@@ -113,8 +113,8 @@ final class SimulatedCheckOut {
         // Only the caller ends a statement that the server never answers.
         let isEndless = submission.deadline == nil && submission.answerBy == nil
         let isLost = isEndless && !process.profile.isCalm
-        let patience = cancelAt.map { max(now.duration(to: $0), .zero) } ?? (isLost ? .seconds(30) : nil)
-        let cancelAfter = submission.isCancellable ? patience : nil
+        let cancelDelay = cancelAt.map { max(now.duration(to: $0), .zero) } ?? (isLost ? .seconds(30) : nil)
+        let cancelAfter = submission.isCancellable ? cancelDelay : nil
         if isEndless, !submission.isCancellable { ledger.report("process \(process.id) can't end \(submission.statements)") }
         let limits = [submission.deadline, submission.answerBy].compactMap { $0.map { max(now.duration(to: $0), .zero) } }
         var replies: [CheckedOutSession.Reply] = []
@@ -249,9 +249,9 @@ final class SimulatedCheckOut {
             ledger.releasedByServer += 1
             release([key])
         case .unguarded:
-            process.drive { engine, _ in engine.unguardLent(connection) }
-        case .proved(let isHeld):
-            if isHeld { ledger.provedHeld += 1 }
+            process.drive { engine, _ in engine.unguardCheckedOut(connection) }
+        case .verified(let isHeld):
+            if isHeld { ledger.verifiedHeld += 1 }
         case .waitsPlainly:
             process.waitsPlainly = true
         case .invariantBroken(let what):
@@ -297,9 +297,9 @@ final class SimulatedCheckOut {
     /// - Parameters:
     ///   - deadline: Of the operation.
     ///   - cancelAt: When its caller is cancelled.
-    func check(_ outcome: CheckedOutSession.Outcome, deadline: Instant? = nil, cancelAt: Instant? = nil, isTry: Bool = false) {
+    func check(_ outcome: CheckedOutSession.Outcome, deadline: Instant? = nil, cancelAt: Instant? = nil, noWait: Bool = false) {
         switch outcome {
-        case .refused where isTry: break
+        case .refused where noWait: break
         case .failed(.settled(cause: .cancelled)) where machine.isAtEnd || cancelAt.map { $0 <= process.now } == true: break
         case .failed(.settled(cause: .timedOut)) where deadline.map { $0 <= process.now } == true: break
         // The body may have set a limit for locks.

@@ -21,17 +21,17 @@ final class SimulatedLockSet {
         held = requests.map { _ in nil }
         let mayWait = !task.chance.happens(0.2)
         plan = LockSetPlan(count: requests.count, mayWait: mayWait)
-        let patience = mayWait ? task.patience() : (nil, nil)
+        let limits = mayWait ? task.limits() : (nil, nil)
         let now = process.now
-        cancelAt = patience.1.map { now.advanced(by: $0) }
+        cancelAt = limits.1.map { now.advanced(by: $0) }
         // They never wait in a ring, and need no limit. But where there is next to no room in the lock table, and transactions take
         // the only place in the pool, what is to be polled may wait for room that those who wait take up.
-        let isEndless = patience.0 == nil && patience.1 == nil
+        let isEndless = limits.0 == nil && limits.1 == nil
         let engine = task.profile.engine
         let isCramped =
-            engine.maximumConnections - engine.maximumCarriers == 1
+            engine.maximumConnections - engine.maximumSharedSessions == 1
             && engine.capacity.limit(lockTableSize: task.profile.lockTableSize) != nil
-        let limit = isEndless && task.profile.transactions && isCramped ? .seconds(20) : patience.0
+        let limit = isEndless && task.profile.transactions && isCramped ? .seconds(20) : limits.0
         deadline = limit.map { now.advanced(by: $0) }
     }
 
@@ -43,12 +43,12 @@ final class SimulatedLockSet {
         if let cancelAt, cancelAt <= process.now { return end() }
         switch plan.next(isHeld: isHeld) {
         case .tryAll(let indices):
-            ask(indices, isTry: true, releasing: [])
+            ask(indices, noWait: true, releasing: [])
         case .wait(let index, let behind):
             if (index + 1..<requests.count).contains(where: { isHeld($0) && !behind.contains($0) }) {
                 process.ledger.report("process \(process.id) waits for \(requests[index].key), and keeps what comes behind it")
             }
-            ask([index], isTry: false, releasing: behind)
+            ask([index], noWait: false, releasing: behind)
         case .refused:
             end()
         case .complete:
@@ -60,7 +60,7 @@ final class SimulatedLockSet {
         }
     }
 
-    private func ask(_ indices: [Int], isTry: Bool, releasing behind: [Int]) {
+    private func ask(_ indices: [Int], noWait: Bool, releasing behind: [Int]) {
         var open = indices.count + behind.count
         var hasFailed = false
         let answered = { [self] in
@@ -73,7 +73,7 @@ final class SimulatedLockSet {
             let now = process.now
             let cancelAfter = cancelAt.map { max(now.duration(to: $0), .zero) }
             let timeLeft = deadline.map { max(now.duration(to: $0), .zero) }
-            let request = LockTable.Request(requests[index].key, requests[index].mode, isTry: isTry, deadline: deadline)
+            let request = LockTable.Request(requests[index].key, requests[index].mode, noWait: noWait, deadline: deadline)
             let id = process.call(
                 within: [cancelAfter, timeLeft].compactMap(\.self).min(),
                 for: request,
@@ -81,7 +81,7 @@ final class SimulatedLockSet {
                 completion: { [self] id, outcome in
                     switch outcome {
                     case .granted: held[index] = id
-                    case .refused where isTry: break
+                    case .refused where noWait: break
                     default: hasFailed = true
                     }
                     answered()

@@ -24,8 +24,8 @@ extension SimulatedProcess {
         var found: [Unowned: Instant] = [:]
         let limit = clock.duration(of: profile.releaseLimit)
         // Of a grant that the network has swallowed nobody can know.
-        for (connection, link) in links where link.role != .dedicated && link.session.isAlive && !link.isDark {
-            for key in link.session.heldKeys.keys where !held.values.contains(key) && !isGrantedToSomebody(key) {
+        for (connection, link) in links where link.role != .checkedOut && link.session.isAlive && !link.isDark {
+            for key in link.session.heldKeys.keys where !held.values.contains(key) && !isGranted(key) {
                 let unowned = Unowned(connection: connection, key: key)
                 let since = max(unownedSince[unowned] ?? agenda.now, lastHeld[key] ?? agenda.now)
                 found[unowned] = since
@@ -38,7 +38,7 @@ extension SimulatedProcess {
     }
 
     /// Who will hear of it when there is a token.
-    private func isGrantedToSomebody(_ key: AdvisoryKey) -> Bool {
+    private func isGranted(_ key: AdvisoryKey) -> Bool {
         wanted.contains { $0.value.key == key && !engine.isWaiting($0.key) }
     }
 

@@ -6,9 +6,9 @@ extension SimulatedProcess {
         switch action {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .lose(let id, _): lose(id)
-        case .endLoan(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
-        case .renew(let id, let until): proofs[id] = until
-        case .fence(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
+        case .endAccess(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
+        case .renew(let id, let until): verifications[id] = until
+        case .giveToken(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)
         case .survey: break
@@ -27,7 +27,7 @@ extension SimulatedProcess {
         }
         ledger.resolved += 1
         if case .failed(let failure) = outcome, failure.kind == .capacity { ledger.refusedByBudget += 1 }
-        if case .lent(let connection) = outcome { links[connection]?.useCount += 1 }
+        if case .checkedOut(let connection) = outcome { links[connection]?.useCount += 1 }
         if let lock = wanted.removeValue(forKey: id), outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
@@ -74,7 +74,7 @@ extension SimulatedProcess {
         grants[id] = .held
         known.insert(id)
         // A transaction's lock is its own, and no one else's in the process.
-        let sessions = links.sorted { $0.key < $1.key }.map(\.value).filter { $0.role != .dedicated }.map(\.session)
+        let sessions = links.sorted { $0.key < $1.key }.map(\.value).filter { $0.role != .checkedOut }.map(\.session)
         if let session = sessions.first(where: { $0.isAlive && $0.heldKeys[key] != nil }) {
             ledger.begin(.init(process: self.id, id: id, key: key, mode: mode, session: session, isOrphan: false))
         } else if let session = sessions.first(where: { !$0.isAlive && $0.heldAtDeath.contains(key) }) {
@@ -106,7 +106,7 @@ extension SimulatedProcess {
         guard !isCrashed, held[lease.id] != nil, grants[lease.id] == .held,
             let connection = links.first(where: { $0.value.session === lease.session })?.key
         else { return false }
-        return profile.engine.lease == nil || proofs[connection].map { $0 > now } ?? false
+        return profile.engine.lease == nil || verifications[connection].map { $0 > now } ?? false
     }
 
     private func lose(_ id: RequestID) {
@@ -160,25 +160,25 @@ extension SimulatedProcess {
             return ledger.report("process \(self.id) has no statements for \(call)")
         }
         let groups = submission.groups.filter { !$0.isEmpty }
-        for (place, group) in groups.enumerated() {
+        for (slot, group) in groups.enumerated() {
             var replies: [SimulatedReply] = []
             for statement in group {
                 link.submit(statement) { [self] reply in
                     replies.append(reply)
                     guard replies.count == group.count else { return }
                     submission.onReplies(replies)
-                    if place == groups.count - 1 { drive { $0.answered(id, .done, now: $1) } }
+                    if slot == groups.count - 1 { drive { $0.answered(id, .done, now: $1) } }
                 }
             }
         }
     }
 
     /// One that goes down with the session that it was sent over may be carried out at any later time. The engine must not let that
-    /// strike what a borrower runs, unless it strikes nothing but waits, and in no case what the next borrower runs.
+    /// strike what a call that has it checked out runs, unless it strikes nothing but waits, and in no case what the next call that has it checked out runs.
     private func aim(at target: ConnectionID, over link: SimulatedLink, _ onlyLockWaits: Bool) -> SimulatedCancelAim {
         let target = links[target]
         return SimulatedCancelAim(at: target) { [useCount = target?.useCount] in
-            link.isLost && target?.useCount == useCount && (onlyLockWaits || target?.role != .dedicated)
+            link.isLost && target?.useCount == useCount && (onlyLockWaits || target?.role != .checkedOut)
         }
     }
 
@@ -195,7 +195,7 @@ extension SimulatedProcess {
 
     private func close(_ id: ConnectionID) {
         attempts.remove(id)
-        proofs[id] = nil
+        verifications[id] = nil
         links.removeValue(forKey: id)?.close()
         plan(after: chance.skewedDuration(.zero ... .seconds(1))) { [self] in drive { engine, _ in engine.ended(id) } }
     }
@@ -203,13 +203,13 @@ extension SimulatedProcess {
     private func log(_ event: Engine.Event) {
         switch event {
         case .unexpectedAnswer(let connection): ledger.report("process \(id) did not expect what \(connection) answered")
-        case .provedAfterError(held: true): ledger.provedHeld += 1
+        case .verifiedAfterError(held: true): ledger.verifiedHeld += 1
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
         case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
         case .waitRenewed: ledger.renewed += 1
         case .keyBroken(let key, let what): ledger.report("process \(id): \(key), \(what)")
         case .invariantBroken(let connection, let what): ledger.report("process \(id): \(connection), \(what)")
-        case .overdue, .provedAfterError: break
+        case .overdue, .verifiedAfterError: break
         }
     }
 }

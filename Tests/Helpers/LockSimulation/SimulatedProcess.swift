@@ -36,9 +36,9 @@ final class SimulatedProcess {
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
     /// Until when which session lives for certain.
-    var proofs: [ConnectionID: Instant] = [:]
+    var verifications: [ConnectionID: Instant] = [:]
     var tokens: [RequestID: SimulatedToken] = [:]
-    /// What remains to be done with each lock that was granted, as `LeaseState` keeps it.
+    /// What remains to be done with each lock that was granted, as `LockState` keeps it.
     var grants: [RequestID: GrantState] = [:]
     /// The locks of which the engine has not said that they are lost.
     var known: Set<RequestID> = []
@@ -231,7 +231,7 @@ final class SimulatedProcess {
         // A session whose unlock has failed may take what comes next in the round, before it is given up.
         guard profile.statementErrors == 0, profile.troubleEvery == nil else { return }
         guard let limit = profile.engine.capacity.limit(lockTableSize: profile.lockTableSize) else { return }
-        let count = links.values.reduce(0) { $0 + ($1.role == .dedicated ? 0 : $1.session.lockCount) }
+        let count = links.values.reduce(0) { $0 + ($1.role == .checkedOut ? 0 : $1.session.lockCount) }
         // Those who wait may take a few more.
         if count > limit + profile.engine.maximumConnections {
             ledger.report("process \(id) has \(count) locks at the server, of \(limit) that it may have")

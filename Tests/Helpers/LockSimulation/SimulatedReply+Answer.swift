@@ -19,7 +19,7 @@ extension Engine.Answer {
         case (.cancel, nil): self = .cancelled(rows.first == true)
         case (.changeMode, nil):
             self = rows.first == false ? .failed(.unexpectedAnswer) : .changed(!rows.isEmpty)
-        case (.probe, nil):
+        case (.askActivity, nil):
             switch (rows.first, rows.dropFirst().first, rows.last) {
             case (false, _, _): self = .activity(.hidden)
             case (true, true, let isHeard?): self = .activity(.active(isHeard: isHeard))

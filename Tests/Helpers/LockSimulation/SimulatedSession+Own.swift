@@ -24,7 +24,7 @@ extension SimulatedSession {
         case .unlock(let batch):
             finish(run(batch, nil))
         case .unlockAll:
-            if !heldKeys.isEmpty { server.ledger.provedHeld += 1 }
+            if !heldKeys.isEmpty { server.ledger.verifiedHeld += 1 }
             giveAll()
             finish(SimulatedReply(rows: [true]))
         case .position:
@@ -46,7 +46,7 @@ extension SimulatedSession {
 
     private func wait(for key: AdvisoryKey, _ mode: Mode, _ scope: CheckedOutSession.Scope) {
         // The body may have set a limit of its own.
-        let limit = server.chance.happens(server.profile.bodyLimits) ? server.chance.skewedDuration(server.profile.patience) : nil
+        let limit = server.chance.happens(server.profile.bodyLimits) ? server.chance.skewedDuration(server.profile.timeout) : nil
         ask(key, claim(mode, scope), limit: limit, nil)
         if isBlocked, isFaulty(server.profile.statementErrors) { plan(.seconds(1)) { [unowned self] in signal(.deadlock) } }
     }

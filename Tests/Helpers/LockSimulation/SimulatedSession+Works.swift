@@ -18,7 +18,7 @@ extension SimulatedSession {
         case .begin:
             if strike == nil { block.begin(server.nextBlock()) }
             finish(SimulatedReply(failure: strike))
-        case .probe(let target):
+        case .askActivity(let target):
             finish(SimulatedReply(rows: strike == nil ? sight(of: target) : [], failure: strike))
         case .look(let targets):
             finish(SimulatedReply(rows: strike == nil ? look(at: targets) : [], failure: strike))
@@ -33,7 +33,7 @@ extension SimulatedSession {
             ask(key, claim(mode), limit: limit, strike)
         case .releaseAll:
             guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
-            if !heldKeys.isEmpty { server.ledger.provedHeld += 1 }
+            if !heldKeys.isEmpty { server.ledger.verifiedHeld += 1 }
             giveAll()
             finish(SimulatedReply(rows: [true]))
         case .changeMode(let key, let mode):
@@ -43,7 +43,7 @@ extension SimulatedSession {
         }
     }
 
-    /// What the server shows of another session: see `Engine.Sighting`.
+    /// What the server shows of another session: see `Engine.BackendActivity`.
     private func sight(of target: SimulatedSession?) -> [Bool] {
         guard let target, target.isAlive else { return [] }
         guard !server.profile.hidesActivity else { return [false, false, false] }

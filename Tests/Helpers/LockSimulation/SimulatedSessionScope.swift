@@ -18,13 +18,13 @@ final class SimulatedSessionScope {
 
     func begin() {
         // What holds connections while it waits for locks, and the other way round, may form a ring. So every wait has a limit.
-        let limit = chance.skewedDuration(process.profile.patience)
+        let limit = chance.skewedDuration(process.profile.timeout)
         let deadline = process.now.advanced(by: limit)
         process.call(
             within: limit,
-            { $0.lend($1, deadline: deadline, now: $2) },
+            { $0.checkOut($1, deadline: deadline, now: $2) },
             completion: { [self] _, outcome in
-                guard case .lent(let connection) = outcome,
+                guard case .checkedOut(let connection) = outcome,
                     let session = SimulatedCheckOut(.session, turn: nil, on: connection, of: process)
                 else { return task.next() }
                 goOn(session)
@@ -47,18 +47,18 @@ final class SimulatedSessionScope {
         let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
         // What is held is not asked for again.
         guard !session.heldKeys.contains(key) else { return run(session) }
-        let isTry = chance.happens(0.3)
-        let deadline = process.now.advanced(by: isTry ? .seconds(30) : chance.skewedDuration(process.profile.patience))
-        let cancelAt = chance.happens(0.2) ? process.now.advanced(by: chance.skewedDuration(process.profile.patience)) : nil
+        let noWait = chance.happens(0.3)
+        let deadline = process.now.advanced(by: noWait ? .seconds(30) : chance.skewedDuration(process.profile.timeout))
+        let cancelAt = chance.happens(0.2) ? process.now.advanced(by: chance.skewedDuration(process.profile.timeout)) : nil
         session.perform(
             cancelAt: cancelAt,
-            { [process] in $0.lock(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: process.waitsPlainly, now: $1) },
+            { [process] in $0.lock(key, mode, deadline: deadline, noWait: noWait, waitsPlainly: process.waitsPlainly, now: $1) },
             completion: { [self] outcome in
                 if case .locked(let position) = outcome {
                     process.ledger.sessionLocks += 1
                     session.hold(key, mode, position)
                 } else {
-                    session.check(outcome, deadline: deadline, cancelAt: cancelAt, isTry: isTry)
+                    session.check(outcome, deadline: deadline, cancelAt: cancelAt, noWait: noWait)
                 }
                 goOn(session)
             }

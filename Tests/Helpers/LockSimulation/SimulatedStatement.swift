@@ -12,7 +12,7 @@ enum SimulatedStatement {
     case heartbeat
     /// Writes a record to the log.
     case position
-    case probe(SimulatedSession?)
+    case askActivity(SimulatedSession?)
     case look([SimulatedSession?])
     case countLocks
     /// What the session is sent while it is checked out.
@@ -46,7 +46,7 @@ enum SimulatedStatement {
             case .begin: .begin
             case .commit: .commit
             case .position: .position
-            case .probe(let target, _): .probe(session(target))
+            case .askActivity(let target, _): .askActivity(session(target))
             case .countLocks: .countLocks
             case .look(let looks): .look(looks.map { session($0.connection) })
             case .statement, .heartbeat: .heartbeat

@@ -33,9 +33,9 @@ final class SimulatedTask {
     }
 
     /// How a call may be limited: by a deadline, by a cancellation, or not at all where nothing can go wrong.
-    func patience() -> (deadline: Duration?, cancelAfter: Duration?) {
-        let time = chance.skewedDuration(profile.patience)
-        if chance.happens(0.3) { return (time, chance.happens(0.2) ? chance.skewedDuration(profile.patience) : nil) }
+    func limits() -> (deadline: Duration?, cancelAfter: Duration?) {
+        let time = chance.skewedDuration(profile.timeout)
+        if chance.happens(0.3) { return (time, chance.happens(0.2) ? chance.skewedDuration(profile.timeout) : nil) }
         if chance.happens(0.3) || !profile.isCalm { return (nil, chance.happens(0.5) ? time : time + .seconds(20)) }
         return (nil, nil)
     }
@@ -104,7 +104,7 @@ final class SimulatedTask {
 
     /// Those who shared the lock may have greater ones.
     private func renewToken(of lock: RequestID, _ key: AdvisoryKey, then goOn: @escaping () -> Void) {
-        process.call(within: nil, { $0.fence($1, of: lock, now: $2) }) { [self] id, outcome in
+        process.call(within: nil, { $0.requestToken($1, of: lock, now: $2) }) { [self] id, outcome in
             switch outcome {
             case .changed(true): if process.held[lock] != nil { process.checkToken(of: lock, key) }
             case .failed where process.held[lock] == nil || !profile.isCalm: break
@@ -120,11 +120,11 @@ final class SimulatedTask {
         enclosing: RequestID? = nil,
         completion: @escaping (RequestID?, AdvisoryKey, Mode) -> Void
     ) {
-        let isTry = chance.happens(0.15)
-        let (deadline, cancelAfter) = isTry ? (nil, nil) : patience()
+        let noWait = chance.happens(0.15)
+        let (deadline, cancelAfter) = noWait ? (nil, nil) : limits()
         let (began, beganAt) = (process.now, process.agenda.now)
         let end = deadline.map { began.advanced(by: $0) }
-        let request = LockTable.Request(key, mode, isTry: isTry, deadline: end)
+        let request = LockTable.Request(key, mode, noWait: noWait, deadline: end)
         let limit = [deadline, cancelAfter].compactMap(\.self).min()
         let id = process.call(
             within: limit,
@@ -135,7 +135,7 @@ final class SimulatedTask {
                 switch outcome {
                 case .granted:
                     return completion(process.claim([id]) ? id : nil, key, mode)
-                case .refused where isTry:
+                case .refused where noWait:
                     break
                 case .ended(.timedOut(let uncertainty)) where end.map { $0 <= process.now } == true:
                     check(uncertainty, key, since: beganAt, limit: deadline ?? .zero)
@@ -144,7 +144,7 @@ final class SimulatedTask {
                 case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated:
                     break
                 default:
-                    ledger.report("process \(process.id), \(id) ended by \(outcome) (try: \(isTry), limit: \(limit ?? .zero))")
+                    ledger.report("process \(process.id), \(id) ended by \(outcome) (try: \(noWait), limit: \(limit ?? .zero))")
                 }
                 completion(nil, key, mode)
             }

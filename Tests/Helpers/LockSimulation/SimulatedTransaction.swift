@@ -5,13 +5,13 @@ final class SimulatedTransaction {
     private let task: SimulatedTask
     private let process: SimulatedProcess
     private let first: (key: AdvisoryKey, mode: Mode)?
-    private let isTry: Bool
+    private let noWait: Bool
     private let deadline: Instant?
     private let cancelAt: Instant?
 
     private var turn: RequestID?
     /// For how long the turn is kept.
-    private var patience = Duration.seconds(1)
+    private var turnTimeout = Duration.seconds(1)
     /// How much the body does.
     private var rounds: Int
     /// Whether a statement of the body has failed, and it has not done anything about that.
@@ -25,11 +25,11 @@ final class SimulatedTransaction {
         self.task = task
         process = task.process
         first = task.chance.happens(0.1) ? nil : (task.randomKey(), task.chance.happens(0.3) ? .shared : .exclusive)
-        isTry = task.chance.happens(0.15)
+        noWait = task.chance.happens(0.15)
         rounds = task.chance.number(0...task.chance.one(of: [2, 6, 15]))
-        let (patience, now) = (task.patience(), process.now)
-        deadline = patience.deadline.map { now.advanced(by: $0) }
-        cancelAt = patience.cancelAfter.map { now.advanced(by: $0) }
+        let (limits, now) = (task.limits(), process.now)
+        deadline = limits.deadline.map { now.advanced(by: $0) }
+        cancelAt = limits.cancelAfter.map { now.advanced(by: $0) }
     }
 
     // MARK: Beginning
@@ -48,7 +48,7 @@ final class SimulatedTransaction {
 
     func begin() {
         guard let first else { return checkOut() }
-        let request = LockTable.Request(first.key, first.mode, scope: .transaction, isTry: isTry)
+        let request = LockTable.Request(first.key, first.mode, scope: .transaction, noWait: noWait)
         let id = process.call(
             within: limit,
             { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
@@ -64,13 +64,13 @@ final class SimulatedTransaction {
     private func checkOut() {
         let id = process.call(
             within: limit,
-            { [deadline, turn, patience] engine, id, now in
-                let turn = turn.map { (id: $0, until: now.advanced(by: patience)) }
-                engine.lend(id, deadline: deadline, turn: turn, now: now)
+            { [deadline, turn, turnTimeout] engine, id, now in
+                let turn = turn.map { (id: $0, until: now.advanced(by: turnTimeout)) }
+                engine.checkOut(id, deadline: deadline, turn: turn, now: now)
             },
             completion: { [self] _, outcome in
                 if outcome == .ended(.yielded) { return takeTurnAnew() }
-                guard case .lent(let connection) = outcome,
+                guard case .checkedOut(let connection) = outcome,
                     let session = SimulatedCheckOut(.transaction, first: first, turn: turn, on: connection, of: process)
                 else { return endTurn() }
                 open(session)
@@ -82,14 +82,14 @@ final class SimulatedTransaction {
     /// Others have wanted the turn.
     private func takeTurnAnew() {
         process.ledger.yielded += 1
-        patience = min(patience * 2, .seconds(60))
+        turnTimeout = min(turnTimeout * 2, .seconds(60))
         endTurn { [self] in if isOver { task.next() } else { begin() } }
     }
 
     private func open(_ session: SimulatedCheckOut) {
         session.perform(
             cancelAt: cancelAt,
-            { [self] in $0.open(deadline: deadline, isTry: isTry, waitsPlainly: process.waitsPlainly, now: $1) },
+            { [self] in $0.open(deadline: deadline, noWait: noWait, waitsPlainly: process.waitsPlainly, now: $1) },
             completion: { [self] outcome in
                 switch outcome {
                 case .done where first == nil:
@@ -97,7 +97,7 @@ final class SimulatedTransaction {
                 case .locked(let position):
                     if let first { session.hold(first.key, first.mode, position) }
                 default:
-                    session.check(outcome, deadline: deadline, cancelAt: cancelAt, isTry: isTry)
+                    session.check(outcome, deadline: deadline, cancelAt: cancelAt, noWait: noWait)
                     return giveBack(session)
                 }
                 process.ledger.transactionLocks += 1
@@ -150,13 +150,13 @@ final class SimulatedTransaction {
 
     private func lock(_ session: SimulatedCheckOut) {
         let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
-        let isTry = chance.happens(0.3)
+        let noWait = chance.happens(0.3)
         // What holds locks while it waits for others may form a ring. So every wait has a limit.
-        let deadline = process.now.advanced(by: isTry ? .seconds(30) : chance.skewedDuration(process.profile.patience))
-        let cancelAt = chance.happens(0.2) ? process.now.advanced(by: chance.skewedDuration(process.profile.patience)) : nil
+        let deadline = process.now.advanced(by: noWait ? .seconds(30) : chance.skewedDuration(process.profile.timeout))
+        let cancelAt = chance.happens(0.2) ? process.now.advanced(by: chance.skewedDuration(process.profile.timeout)) : nil
         session.perform(
             cancelAt: cancelAt,
-            { [process] in $0.lock(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: process.waitsPlainly, now: $1) },
+            { [process] in $0.lock(key, mode, deadline: deadline, noWait: noWait, waitsPlainly: process.waitsPlainly, now: $1) },
             completion: { [self] outcome in
                 switch outcome {
                 case .locked(let position):
@@ -166,7 +166,7 @@ final class SimulatedTransaction {
                     hasFailed = true
                 default:
                     // What has failed before fails again.
-                    if !hasFailed { session.check(outcome, deadline: deadline, cancelAt: cancelAt, isTry: isTry) }
+                    if !hasFailed { session.check(outcome, deadline: deadline, cancelAt: cancelAt, noWait: noWait) }
                     if case .failed = outcome { hasFailed = true }
                 }
                 goOn(session)

@@ -15,7 +15,7 @@ struct SimulationProfile {
     var latency: ClosedRange<Duration>
     var hold: ClosedRange<Duration>
     /// How long callers wait who don't wait for ever.
-    var patience: ClosedRange<Duration>
+    var timeout: ClosedRange<Duration>
     /// How long a backend takes to notice that it was granted a lock: the time in which a cancel wins all the same.
     var waking: ClosedRange<Duration>
     /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
@@ -114,7 +114,7 @@ struct SimulationProfile {
     /// - Parameter lease: After how long of silence it ends a session.
     init(lease: Duration) {
         (processes, keys, tasks, rounds, transactions) = (0, 0, 0, 0, true)
-        (latency, hold, patience) = (.zero ... .zero, .zero ... .zero, .zero ... .zero)
+        (latency, hold, timeout) = (.zero ... .zero, .zero ... .zero, .zero ... .zero)
         waking = .zero ... .milliseconds(1)
         triesPassTheQueue = false
         engine.lease = lease
@@ -129,16 +129,16 @@ struct SimulationProfile {
         rounds = chance.one(of: [3, 10])
         transactions = chance.happens(0.6)
         engine.maximumConnections = chance.one(of: [2, 2, 3, 4, 8])
-        engine.handOn = chance.one(of: [
-            HandOnLimit(count: 0, duration: .zero), HandOnLimit(count: 16, duration: .milliseconds(50)),
-            HandOnLimit(count: 2, duration: .seconds(5)), .unlimited,
+        engine.handoff = chance.one(of: [
+            HandoffLimit(count: 0, duration: .zero), HandoffLimit(count: 16, duration: .milliseconds(50)),
+            HandoffLimit(count: 2, duration: .seconds(5)), .unlimited,
         ])
         engine.responseTimeout = .seconds(chance.number(2...30))
-        engine.connectPatience = .seconds(chance.number(1...10))
+        engine.connectTimeout = .seconds(chance.number(1...10))
         engine.idleTimeout = .seconds(chance.one(of: [1, 60]))
         engine.batchSize = chance.one(of: [1, 2, 1000])
-        engine.burstThreshold = chance.one(of: [1, 5, 500])
-        engine.maximumCarriers = chance.number(1...min(3, engine.maximumConnections - 1))
+        engine.batchTransactionThreshold = chance.one(of: [1, 5, 500])
+        engine.maximumSharedSessions = chance.number(1...min(3, engine.maximumConnections - 1))
         latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
         // One that is no longer than a few round trips can't be kept up.
         engine.lease = chance.one(of: [nil, latency.upperBound * 10 < .seconds(1) ? .seconds(1) : .seconds(5), .seconds(5)])
@@ -148,7 +148,7 @@ struct SimulationProfile {
         hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
         // Long enough for the server to give a lock to somebody else under its holder, if nobody looked after that.
         if tasks <= 3, let lease = engine.lease, chance.happens(0.5) { hold = .zero...lease * 3 }
-        patience = .zero...chance.one(of: [.milliseconds(20), .milliseconds(500), .seconds(20)])
+        timeout = .zero...chance.one(of: [.milliseconds(20), .milliseconds(500), .seconds(20)])
         waking = .zero...chance.one(of: [.microseconds(10), .milliseconds(2), .milliseconds(50)])
         triesPassTheQueue = chance.happens(0.5)
         lockTableSize = chance.one(of: [nil, nil, 3, 10, 60])
@@ -156,7 +156,7 @@ struct SimulationProfile {
         engine.pollSize = chance.one(of: [1, 5, 10_000])
         // A crowd, whose statements have several rows.
         if chance.happens(0.1) { (keys, tasks, rounds, engine.batchSize) = (100, 100, 3, 1000) }
-        engine.isFencing = engine.maximumConnections - engine.maximumCarriers >= 2 && chance.happens(0.4)
+        engine.isFencing = engine.maximumConnections - engine.maximumSharedSessions >= 2 && chance.happens(0.4)
         engine.lookInterval = chance.one(of: [nil, .milliseconds(5), .milliseconds(100), .seconds(1)])
         harms = chance.one(of: [0, 0.1, 0.5])
         hasSettings = !chance.happens(0.1)
@@ -183,8 +183,8 @@ struct SimulationProfile {
         lockTableSize = chance.one(of: [60, 200])
         engine.capacity = chance.one(of: [.fraction(0.5), .fraction(1)])
         // What the engine does not hold back: polls, and waits for a turn behind other processes.
-        engine.handOn = .unlimited
+        engine.handoff = .unlimited
         // What another session takes while the server counts may not be counted.
-        engine.maximumCarriers = 1
+        engine.maximumSharedSessions = 1
     }
 }

@@ -9,7 +9,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case upgrades
         case refusedUpgrades
         /// An error came with a lock that was taken all the same.
-        case provedHeld
+        case verifiedHeld
         /// Waits that were ended and begun anew, because they held up others.
         case renewed
         /// Transactions that gave their turn up, because they had no connection.
@@ -60,7 +60,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .downgrades: ledger.downgrades,
             .upgrades: ledger.upgrades,
             .refusedUpgrades: ledger.refusedUpgrades,
-            .provedHeld: ledger.provedHeld,
+            .verifiedHeld: ledger.verifiedHeld,
             .renewed: ledger.renewed,
             .yielded: ledger.yielded,
             .lost: ledger.lost,

@@ -12,13 +12,13 @@ struct LockWorker {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 5, let tasks = Int(arguments[2]), let rounds = Int(arguments[3]),
-            let handOn = Int(arguments[4])
+            let handoff = Int(arguments[4])
         else {
             print("usage: LockWorker URL TASKS ROUNDS HAND-ON-LIMIT")
             return
         }
         var configuration = LockManager.Configuration(url: arguments[1])
-        configuration.handOn.maximumCount = handOn
+        configuration.handoff.maximumCount = handoff
         configuration.pool.maximumConnections = 5
         let worker = LockWorker(
             locks: try LockManager(configuration: configuration),
@@ -46,13 +46,13 @@ struct LockWorker {
             default: try await changeMode(timeout)
             }
         }
-        let canceller =
+        let cancelRequest =
             Int.random(in: 0..<10) == 0
             ? Task { [delay = Duration.milliseconds(Int.random(in: 0...30))] in
                 try await Task.sleep(for: delay)
                 task.cancel()
             } : nil
-        defer { canceller?.cancel() }
+        defer { cancelRequest?.cancel() }
         do {
             try await task.value
         } catch let error as LockError where [.timedOut, .noAnswer, .poolExhausted].contains(error.code) {

@@ -47,20 +47,20 @@ struct CheckedOutScript {
 
     // MARK: Operations
 
-    mutating func open(within limit: Duration? = nil, isTry: Bool = false, waitsPlainly: Bool = false) {
+    mutating func open(within limit: Duration? = nil, noWait: Bool = false, waitsPlainly: Bool = false) {
         let deadline = limit.map { now.advanced(by: $0) }
-        begin { $0.open(deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1) }
+        begin { $0.open(deadline: deadline, noWait: noWait, waitsPlainly: waitsPlainly, now: $1) }
     }
 
     mutating func lock(
         _ key: AdvisoryKey,
         _ mode: Mode = .exclusive,
         within limit: Duration? = nil,
-        isTry: Bool = false,
+        noWait: Bool = false,
         waitsPlainly: Bool = false
     ) {
         let deadline = limit.map { now.advanced(by: $0) }
-        begin { $0.lock(key, mode, deadline: deadline, isTry: isTry, waitsPlainly: waitsPlainly, now: $1) }
+        begin { $0.lock(key, mode, deadline: deadline, noWait: noWait, waitsPlainly: waitsPlainly, now: $1) }
     }
 
     mutating func run(_ sql: String, mayLock: Bool = false) { begin { $0.run(sql, mayLock: mayLock, now: $1) } }

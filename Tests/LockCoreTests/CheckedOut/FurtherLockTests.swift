@@ -53,7 +53,7 @@ struct FurtherLockTests {
     @Test("that is refused undoes nothing but its savepoint")
     func refused() {
         var script = CheckedOutScript.transaction(1)
-        script.lock(2, isTry: true)
+        script.lock(2, noWait: true)
         script.answer(.row(false))
         #expect(script.sent == [.releaseSavepoint(.step)])
         script.answer()
@@ -187,7 +187,7 @@ struct FurtherLockTests {
     @Test("whose savepoint can't be released is undone, whether it was granted or refused", arguments: [true, false])
     func releaseFails(isGranted: Bool) {
         var script = CheckedOutScript.transaction(1)
-        script.lock(2, isTry: true)
+        script.lock(2, noWait: true)
         script.answer(.row(isGranted))
         script.answer(.failed(.divided))
         #expect(script.sent == Self.undoing)
@@ -226,7 +226,7 @@ struct FurtherLockTests {
         // While its savepoint is released.
         for isGranted in [true, false] {
             script = .transaction(1)
-            script.lock(2, isTry: true)
+            script.lock(2, noWait: true)
             script.answer(.row(isGranted))
             script.lose()
             #expect(script.outcome == .failed(.lost))
@@ -238,7 +238,7 @@ struct FurtherLockTests {
     @Test("is not given out, nor refused, if the session was lost in the moment of the answer", arguments: [true, false])
     func lostMeanwhile(isGranted: Bool) {
         var script = CheckedOutScript.transaction(1)
-        script.lock(2, isTry: true)
+        script.lock(2, noWait: true)
         script.answer(.row(isGranted))
         script.session.noteLost(.lost)
         script.answer()

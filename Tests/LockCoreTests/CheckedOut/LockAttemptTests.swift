@@ -14,7 +14,7 @@ struct LockAttemptTests {
         _ scope: CheckedOutSession.Scope = .transaction,
         _ key: AdvisoryKey = 1,
         _ mode: Mode = .exclusive,
-        isTry: Bool = false,
+        noWait: Bool = false,
         waitsPlainly: Bool = false
     ) -> LockAttempt {
         var attempt = LockAttempt(
@@ -22,7 +22,7 @@ struct LockAttemptTests {
             mode,
             in: scope,
             deadline: deadline,
-            isTry: isTry,
+            noWait: noWait,
             answerLimit: .seconds(5),
             waitsPlainly: waitsPlainly
         )
@@ -79,7 +79,7 @@ struct LockAttemptTests {
 
     @Test("a try that is refused does not wait, whatever the deadline", arguments: [nil, .timedOut(nil)] as [Engine.EndCause?])
     func refused(cause: Engine.EndCause?) {
-        var attempt = Self.attempt(isTry: true)
+        var attempt = Self.attempt(noWait: true)
         _ = attempt.begin(now: .zero)
         #expect(attempt.answered([.ok, .row(false)], .settled(cause: cause), now: Self.deadline) == .refused)
     }
@@ -107,7 +107,7 @@ struct LockAttemptTests {
 
     @Test("a call that does not wait is a try also where there would be none before a wait")
     func onlyTry() {
-        var attempt = Self.attempt(isTry: true, waitsPlainly: true)
+        var attempt = Self.attempt(noWait: true, waitsPlainly: true)
         attempt.mayDefer = true
         let submission = attempt.begin(now: .zero)
         #expect(submission.statements == [.begin, .tryLock(1, .exclusive)])

@@ -74,7 +74,7 @@ private struct SavepointTrace {
 
     private mutating func lock(_ key: AdvisoryKey) {
         told.append("lock \(key)")
-        script.lock(key, isTry: Bool.random(using: &random))
+        script.lock(key, noWait: Bool.random(using: &random))
         serve("", "") { _ in false }
     }
 

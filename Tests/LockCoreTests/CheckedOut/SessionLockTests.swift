@@ -31,7 +31,7 @@ struct SessionLockTests {
     @Test("that is refused leaves nothing to prove")
     func refused() {
         var script = CheckedOutScript(.session)
-        script.lock(1, isTry: true)
+        script.lock(1, noWait: true)
         script.answer(.row(false))
         #expect(script.outcome == .refused)
         #expect(script.heldKeys == [])
@@ -62,7 +62,7 @@ struct SessionLockTests {
         script.answer(.failed(.cancelledByServer), cause: .renewed)
         #expect(script.sent == [.unlock(1)])
         script.answer(.row(true))
-        #expect(script.takeEvents() == [.proved(held: true)])
+        #expect(script.takeEvents() == [.verified(held: true)])
         #expect(script.sent == [.tryLock(1, .exclusive)])
     }
 
@@ -83,7 +83,7 @@ struct SessionLockTests {
     // MARK: Proof
 
     @Test("is proved not to be held after a failure, by letting go of all in a session that holds nothing, and has run no SQL")
-    func provedByAll() {
+    func verifiedByAll() {
         for (reply, cause, outcome) in TransactionOpeningTests.ends {
             var script = CheckedOutScript(.session)
             script.lock(1)
@@ -98,31 +98,31 @@ struct SessionLockTests {
     }
 
     @Test("is proved not to be held by its own unlock where the session holds others", arguments: [true, false])
-    func provedByUnlock(isHeld: Bool) {
+    func verifiedByUnlock(isHeld: Bool) {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1, .shared)
         script.answer(.failed(.full))
         #expect(script.sent == [.unlock(1, mode: .shared)])
         script.answer(.row(isHeld))
         #expect(script.outcome == .failed(.full))
-        #expect(script.takeEvents() == [.proved(held: isHeld)])
+        #expect(script.takeEvents() == [.verified(held: isHeld)])
         #expect(script.heldKeys == [2])
         #expect(!script.isLost)
     }
 
     @Test("is proved by its own unlock also where the body may have taken locks by SQL")
-    func provedAfterSQL() {
+    func verifiedAfterSQL() {
         var script = CheckedOutScript.session()
         script.pass("SELECT pg_advisory_lock(3)")
         script.lock(AdvisoryKey(1, 2))
         script.answer(.failed(.full))
         #expect(script.sent == [.unlock(AdvisoryKey(1, 2))])
         script.answer(.row(false))
-        #expect(script.takeEvents() == [.proved(held: false)])
+        #expect(script.takeEvents() == [.verified(held: false)])
     }
 
     @Test("needs no proof where a wait has said that it was ended, or a try was refused at its deadline")
-    func noProof() {
+    func noVerification() {
         var script = CheckedOutScript(.session)
         script.lock(1)
         script.answer(.row(false))
@@ -153,7 +153,7 @@ struct SessionLockTests {
     }
 
     @Test("that can't be proved not to be held ends the session", arguments: [[AdvisoryKey](), [2]])
-    func unproved(holding: [AdvisoryKey]) throws {
+    func unverified(holding: [AdvisoryKey]) throws {
         var script = CheckedOutScript.session(holding: holding)
         script.lock(1)
         script.answer(.failed(.full))

@@ -62,13 +62,13 @@ struct SessionReleaseTests {
     }
 
     @Test("a session that did not hold the lock, or does not say, is given up, since it may hold others neither")
-    func unproven() throws {
+    func unverified() throws {
         let answers: [(Reply, Failure.Kind)] = [(.row(false), .notHeld), (.failed(.divided), .statement), (.ok, .notHeld)]
         for (reply, kind) in answers {
             var script = CheckedOutScript.session(holding: [1, 2])
             script.unlock(1)
             script.answer(reply)
-            guard case .unproven([1], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
+            guard case .unverified([1], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
             #expect(failure.kind == kind)
             #expect(script.takeEvents() == [.givenUp(failure)])
             #expect(script.session.loss == failure)
@@ -118,17 +118,17 @@ struct SessionReleaseTests {
     }
 
     @Test("a lock that was not held, or may be held still, is told, and the session is not given to others")
-    func endUnproven() throws {
+    func endUnverified() throws {
         var script = CheckedOutScript.session(holding: [1, 2, Self.pair])
         script.end()
         script.answer(each: [.rows(true, false), .failed(.divided), .ok])
-        guard case .unproven([2, Self.pair], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
+        guard case .unverified([2, Self.pair], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
         #expect(failure == .divided)
         #expect(!script.isClean)
         script = .session(holding: [1])
         script.end()
         script.answer(each: [.row(false), .ok])
-        guard case .unproven([1], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
+        guard case .unverified([1], let failure) = script.outcome else { throw Unexpected(script.outcome as Any) }
         #expect(failure.kind == .notHeld)
         #expect(!script.isClean)
     }

@@ -132,7 +132,7 @@ struct TransactionOpeningTests {
     @Test("a try that is refused is rolled back, and its session is as good as new")
     func refused() {
         var script = CheckedOutScript(.transaction, first: 1)
-        script.open(isTry: true)
+        script.open(noWait: true)
         script.answer(.row(false))
         #expect(script.sent == [.rollBack, .plainReset])
         script.answer()

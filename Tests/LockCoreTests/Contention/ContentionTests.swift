@@ -103,8 +103,8 @@ struct ContentionTests {
         #expect(contention.stage(of: 1) == .ending(on: 1, .unwanted))
         contention.answered(1, on: 1, isEnded: true)
         #expect(contention.count == 0)
-        let proved = contention.proved(1, on: 1)
-        #expect(proved == nil)
+        let verified = contention.verified(1, on: 1)
+        #expect(verified == nil)
     }
 
     @Test("a wait that becomes unwanted between its end and the proof is forgotten with the proof")
@@ -113,8 +113,8 @@ struct ContentionTests {
         contention.end(1, on: 1, .renewed)
         contention.answered(1, on: 1, isEnded: true)
         _ = contention.withdraw(1)
-        let proved = contention.proved(1, on: 1)
-        #expect(proved == nil)
+        let verified = contention.verified(1, on: 1)
+        #expect(verified == nil)
         #expect(contention.count == 0)
     }
 
@@ -127,8 +127,8 @@ struct ContentionTests {
             contention.end(1, on: 1, .renewed)
             contention.answered(1, on: 1, isEnded: true)
             #expect(contention.stage(of: 1) == .ending(on: 1, .renewed))
-            let proved = contention.proved(1, on: 1)
-            #expect(proved == .renewed)
+            let verified = contention.verified(1, on: 1)
+            #expect(verified == .renewed)
             #expect(contention.stage(of: 1) == .waiting(on: 1))
             #expect(contention.renewals(of: 1) == count)
         }
@@ -141,12 +141,12 @@ struct ContentionTests {
         queue(2)
         contention.end(1, on: 1, .renewed)
         contention.answered(1, on: 1, isEnded: true)
-        _ = contention.proved(1, on: 1)
+        _ = contention.verified(1, on: 1)
         contention.end(1, on: 1, .yielding)
         contention.answered(1, on: 1, isEnded: true)
         #expect(contention.queuedCount == 1)
-        let proved = contention.proved(1, on: 1)
-        #expect(proved == .yielding)
+        let verified = contention.verified(1, on: 1)
+        #expect(verified == .yielding)
         #expect(contention.stage(of: 1) == .queued && contention.renewals(of: 1) == 1)
         #expect(poll() == [2, 1])
     }
@@ -248,8 +248,8 @@ struct ContentionTests {
         #expect(broken.map(\.id) == [9, 9, 8])
         #expect(contention.takeBroken().isEmpty)
         contention.end(1, on: 1, .renewed)
-        let proved = contention.proved(1, on: 9)
-        #expect(proved == nil && contention.stage(of: 1) == .ending(on: 1, .renewed))
+        let verified = contention.verified(1, on: 9)
+        #expect(verified == nil && contention.stage(of: 1) == .ending(on: 1, .renewed))
     }
 
     @Test("the end of a wait that the session does not have is told of the session, and changes nothing")

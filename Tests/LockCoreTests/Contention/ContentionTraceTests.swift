@@ -52,7 +52,7 @@ struct ContentionTraceTests {
                 case .queued, .polled, nil: continue
                 }
                 contention.answered(key, on: 5, isEnded: true)
-                _ = contention.proved(key, on: 5)
+                _ = contention.verified(key, on: 5)
             case 6:
                 let goesOn = contention.tried(key, isGranted: Bool.random(using: &random), using: &random, now: now)
                 guard case .polled(let isWanted) = stage else {

@@ -31,7 +31,7 @@ struct EngineCapacityTests {
         script.acquire(1)
         script.connected(1)
         script.answered(1, true)
-        #expect(script.acquire(2, .exclusive, 2, isTry: true).failures == [2: .capacity])
+        #expect(script.acquire(2, .exclusive, 2, noWait: true).failures == [2: .capacity])
     }
 
     @Test("a key counts once, however many hold it or wait for it")
@@ -63,7 +63,7 @@ struct EngineCapacityTests {
     @Test("what fails or is refused by the server counts no more")
     func failureMakesRoom() {
         var script = script(.keys(1))
-        script.acquire(1, isTry: true)
+        script.acquire(1, noWait: true)
         script.connected(1)
         #expect(script.answered(1, false) == [.resolve(1, .refused)])
         script.acquire(2)
@@ -132,7 +132,7 @@ struct EngineCapacityTests {
         script.lost(2)
         for _ in 0..<5 { #expect(script.passToNextWake().isEmpty) }
         script.release(4)
-        #expect(script.answered(1, true) == [.resolve(4, .released), .connect(3, .waiter)])
+        #expect(script.answered(1, true) == [.resolve(4, .released), .connect(3, .waiting)])
         #expect(script.connected(3) == [.submit(3, .wait(5, .exclusive, limit: nil))])
     }
 
@@ -143,7 +143,7 @@ struct EngineCapacityTests {
         script.connected(1)
         script.answered(1, false)
         script.connected(2)
-        script.on { $0.lend(2, now: $1) }
+        script.on { $0.checkOut(2, now: $1) }
         let mayYield = limit > 1
         #expect(script.pass(.milliseconds(500)).contains(.submit(1, .cancel(2, onlyLockWaits: true))) == mayYield)
     }
@@ -183,7 +183,7 @@ struct EngineCapacityTests {
     func pollWithoutRoom() {
         var script = EngineScript(maximumConnections: 3) {
             $0.capacity = .fraction(1)
-            $0.maximumCarriers = 2
+            $0.maximumSharedSessions = 2
             $0.batchSize = 1
         }
         for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }

@@ -18,6 +18,6 @@ struct EngineConfirmationTests {
         let early = script.answered(1, false)
         #expect(!early.contains(.resolve(1, .granted)), "The session may have died before the record was written.")
         #expect(early.contains(.submit(1, .heartbeat)))
-        #expect(script.answered(1).prefix(2) == [.fence(1, Self.position, index: 0), .resolve(1, .granted)])
+        #expect(script.answered(1).prefix(2) == [.giveToken(1, Self.position, index: 0), .resolve(1, .granted)])
     }
 }

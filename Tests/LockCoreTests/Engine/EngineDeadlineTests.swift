@@ -5,12 +5,12 @@ import Testing
 struct EngineDeadlineTests {
     /// Lets time pass until the call ends.
     ///
-    /// - Parameter answering: Whether connection 1 answers signs of life.
+    /// - Parameter answering: Whether connection 1 answers heartbeats.
     private static func end(of id: RequestID, _ script: inout EngineScript, answering: Bool) -> Engine.Outcome? {
         for _ in 0..<1000 {
             var actions = script.passToNextWake()
             if answering, actions.contains(.submit(1, .heartbeat)) { actions += script.answered(1) }
-            if answering, actions.contains(where: { if case .submit(1, .probe) = $0 { true } else { false } }) {
+            if answering, actions.contains(where: { if case .submit(1, .askActivity) = $0 { true } else { false } }) {
                 actions += script.sighted(.active(isHeard: true))
             }
             for case .resolve(id, let outcome) in actions { return outcome }
@@ -62,7 +62,7 @@ struct EngineDeadlineTests {
         var script = EngineScript.waiting()
         script.pass(.seconds(5))
         script.acquire(2, within: .milliseconds(50))
-        #expect(script.passToNextWake() == [.submit(1, .probe(2, forDeadline: true))])
+        #expect(script.passToNextWake() == [.submit(1, .askActivity(2, forDeadline: true))])
         script.sighted(.active(isHeard: true))
         #expect(script.pass(.milliseconds(50)) == [.resolve(2, Self.taken)])
     }
@@ -74,7 +74,7 @@ struct EngineDeadlineTests {
         script.acquire(3, within: .seconds(1), key: 1, scope: .transaction)
         #expect(Self.end(of: 2, &script, answering: false) == Self.taken)
         // Also if it was let go of meanwhile, and not handed on.
-        var released = EngineScript(maximumConnections: 8) { $0.handOn = HandOnLimit(count: 0, duration: .zero) }
+        var released = EngineScript(maximumConnections: 8) { $0.handoff = HandoffLimit(count: 0, duration: .zero) }
         released.acquire(1)
         released.connected(1)
         released.answered(1, true)
@@ -86,7 +86,7 @@ struct EngineDeadlineTests {
     @Test("behind a transaction, a lock is taken if the server has granted it, or says that the transaction waits")
     func transactions() {
         var script = EngineScript.holding()
-        script.on { $0.lend(9, now: $1) }
+        script.on { $0.checkOut(9, now: $1) }
         script.connected(2)
         script.acquire(10, .exclusive, 7, scope: .transaction)
         script.acquire(11, within: .seconds(1), key: 7)
@@ -138,7 +138,7 @@ struct EngineDeadlineTests {
                 switch action {
                 case .submit(1, .heartbeat):
                     actions += script.answered(1)
-                case .submit(1, .probe):
+                case .submit(1, .askActivity):
                     questions.append(script.now)
                     actions += answer(&script)
                 case .resolve(id, let outcome):
@@ -155,7 +155,7 @@ struct EngineDeadlineTests {
     func joiningBeforeTheWait() {
         var script = Self.turn()
         script.acquire(11, within: .seconds(1), key: 7, scope: .transaction)
-        script.on { $0.lend(9, now: $1) }
+        script.on { $0.checkOut(9, now: $1) }
         script.pass(.milliseconds(50))
         script.connected(2)
         script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
@@ -166,7 +166,7 @@ struct EngineDeadlineTests {
 
     @Test("a call that comes while the lock is released, and queues behind others, is told that it is taken once they wait for it")
     func joiningAnUnlock() {
-        var script = EngineScript { $0.handOn = HandOnLimit(count: 0, duration: .zero) }
+        var script = EngineScript { $0.handoff = HandoffLimit(count: 0, duration: .zero) }
         script.acquire(1)
         script.connected(1)
         script.answered(1, true)
@@ -193,7 +193,7 @@ struct EngineDeadlineTests {
         #expect(questions.count == 4, "\(questions)")
         let (late, more) = Self.end(of: 3, &script) { $0.sighted(.hidden) }
         #expect(late == Self.taken)
-        #expect(more.count <= 3, "Signs of life, and one question: \(more)")
+        #expect(more.count <= 3, "Heartbeats, and one question: \(more)")
     }
 
     @Test("that a cancel has found the wait is the server's word too, if the wait is to begin anew")
@@ -228,14 +228,14 @@ struct EngineDeadlineTests {
         for _ in 0..<20 {
             let actions = script.pass(.seconds(1))
             #expect(!actions.contains(.close(2)))
-            if actions.contains(.submit(1, .probe(2))) { script.sighted(.active(isHeard: true)) }
+            if actions.contains(.submit(1, .askActivity(2))) { script.sighted(.active(isHeard: true)) }
         }
     }
 
     @Test("where sessions can't be asked over others, none is opened for that, and waits are ended out of band")
     func noOtherSessions() {
         var script = EngineScript { $0.asksOverOtherSessions = false }
-        script.on { $0.lend(9, now: $1) }
+        script.on { $0.checkOut(9, now: $1) }
         script.connected(1)
         script.acquire(10, .exclusive, 7, scope: .transaction)
         script.on { $0.beginStatement(20, on: 1, deadline: Duration.seconds(6).instant, lockWait: 7, renewals: 0, now: $1) }
@@ -272,23 +272,23 @@ struct EngineDeadlineTests {
     // MARK: Places
 
     @Test("a call for a connection is told of a full pool only if the pool is full, and of connecting only if that was what it waited for")
-    func places() {
-        // Of three places the carrier has one, and waits may have one.
+    func slots() {
+        // Of three places the shared session has one, and waits may have one.
         var script = EngineScript(maximumConnections: 3)
-        script.on { $0.lend(1, now: $1) }
-        script.on { $0.lend(2, deadline: Duration.milliseconds(100).instant, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
+        script.on { $0.checkOut(2, deadline: Duration.milliseconds(100).instant, now: $1) }
         script.connected(1)
-        // The carrier is being made meanwhile, which has nothing to do with it.
+        // The shared session is being made meanwhile, which has nothing to do with it.
         script.acquire(3)
         #expect(Self.end(of: 2, &script, answering: false) == .ended(.timedOut(nil)))
         var other = EngineScript(maximumConnections: 3)
-        other.on { $0.lend(1, deadline: Duration.milliseconds(100).instant, now: $1) }
+        other.on { $0.checkOut(1, deadline: Duration.milliseconds(100).instant, now: $1) }
         #expect(Self.end(of: 1, &other, answering: false) == .ended(.timedOut(.stillConnecting)))
     }
 }
 
 extension EngineScript {
-    /// As ``acquire(_:_:_:scope:isTry:within:)``, with the key named.
+    /// As ``acquire(_:_:_:scope:noWait:within:)``, with the key named.
     @discardableResult
     fileprivate mutating func acquire(
         _ id: RequestID,

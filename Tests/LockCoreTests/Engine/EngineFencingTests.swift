@@ -32,8 +32,8 @@ struct EngineFencingTests {
         #expect(script.connected(id).contains(.submit(id, .position)))
         var actions = script.on { $0.answered(id, .position(Self.position), now: $1) }
         actions += script.answered(1)
-        #expect(actions.contains(.fence(1, Self.position, index: 0)))
-        #expect(actions.contains(.fence(2, Self.position, index: 0)))
+        #expect(actions.contains(.giveToken(1, Self.position, index: 0)))
+        #expect(actions.contains(.giveToken(2, Self.position, index: 0)))
         #expect(actions.contains(.resolve(1, .granted)))
         #expect(actions.contains(.resolve(2, .granted)))
     }

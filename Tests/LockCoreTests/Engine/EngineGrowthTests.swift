@@ -62,7 +62,7 @@ struct EngineGrowthTests {
         guard case .full(let fullness) = failure.cause else { throw Unexpected(failure) }
         #expect(fullness.isAll && fullness.count == 16)
         // It was asked just now.
-        #expect(script.acquire(4, .exclusive, 4, isTry: true).failures == [4: .capacity])
+        #expect(script.acquire(4, .exclusive, 4, noWait: true).failures == [4: .capacity])
         script.release(1)
         script.answered(1, true)
         #expect(script.acquire(5, .exclusive, 1) == [.submit(1, .tryLock(1))])

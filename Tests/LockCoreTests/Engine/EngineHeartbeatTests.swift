@@ -1,10 +1,10 @@
 import LockCore
 import Testing
 
-@Suite("Signs of life")
+@Suite("Heartbeats")
 struct EngineHeartbeatTests {
-    @Test("are asked of a carrier that holds something and is silent, again and again")
-    func carrier() {
+    @Test("are asked of a shared session that holds something and is silent, again and again")
+    func sharedSession() {
         var script = EngineScript.holding()
         #expect(script.pass(.seconds(9)) == [])
         #expect(script.passToNextWake() == [.submit(1, .heartbeat)])
@@ -17,10 +17,10 @@ struct EngineHeartbeatTests {
         #expect(script.pass(.seconds(30)) == [], "nothing is held any more")
     }
 
-    @Test("are asked of a holder; about who waits, the server is asked on the carrier")
+    @Test("are asked of a holder; about who waits, the server is asked on the shared session")
     func holder() {
         var script = EngineScript.waiting()
-        #expect(script.pass(.seconds(10)) == [.submit(1, .probe(2))])
+        #expect(script.pass(.seconds(10)) == [.submit(1, .askActivity(2))])
         script.sighted(.active(isHeard: true))
         script.answered(2, true)
         #expect(script.pass(.seconds(10)) == [.submit(2, .heartbeat)])
@@ -50,7 +50,7 @@ struct EngineHeartbeatTests {
     func invisibleWait() {
         var script = EngineScript.waiting()
         for _ in 0..<20 {
-            #expect(script.pass(.seconds(10)) == [.submit(1, .probe(2))])
+            #expect(script.pass(.seconds(10)) == [.submit(1, .askActivity(2))])
             #expect(script.sighted(.hidden) == [])
         }
         var slow = EngineScript.waiting()

@@ -1,18 +1,18 @@
 import LockCore
 import Testing
 
-@Suite("Leases of lent connections")
+@Suite("Leases of checked-out sessions")
 struct EngineLeaseTests {
     private static let lease = Duration.seconds(30)
     private static let statement: RequestID = 90
 
-    /// A carrier, and a connection that is lent, both just there.
-    private static func lent() -> EngineScript {
+    /// A shared session, and a connection that is lent, both just there.
+    private static func checkedOut() -> EngineScript {
         var script = EngineScript { $0.lease = lease }
         script.acquire(1)
         script.connected(1)
         script.answered(1, true)
-        script.on { $0.lend(80, now: $1) }
+        script.on { $0.checkOut(80, now: $1) }
         script.connected(2)
         return script
     }
@@ -21,43 +21,43 @@ struct EngineLeaseTests {
         script.on { $0.beginStatement(statement, on: 2, now: $1) }
     }
 
-    /// Lets time pass; the carrier answers what it is asked.
+    /// Lets time pass; the shared session answers what it is asked.
     ///
-    /// - Parameter sighting: What it says of the lent connection; `nil` leaves that unanswered.
-    private static func pass(_ script: inout EngineScript, _ sighting: Engine.Sighting?) -> [Engine.Action] {
+    /// - Parameter sighting: What it says of the checked-out session; `nil` leaves that unanswered.
+    private static func pass(_ script: inout EngineScript, _ activity: Engine.BackendActivity?) -> [Engine.Action] {
         var actions = script.passToNextWake()
         if actions.contains(.submit(1, .heartbeat)) { actions += script.answered(1) }
-        if let sighting, actions.contains(.submit(1, .probe(2))) { actions += script.sighted(sighting) }
+        if let activity, actions.contains(.submit(1, .askActivity(2))) { actions += script.sighted(activity) }
         return actions
     }
 
-    /// Lets time pass until the server is asked about the lent connection.
-    private static func probe(_ script: inout EngineScript) {
-        for _ in 0..<20 where pass(&script, nil).contains(.submit(1, .probe(2))) { return }
+    /// Lets time pass until the server is asked about the checked-out session.
+    private static func askActivity(_ script: inout EngineScript) {
+        for _ in 0..<20 where pass(&script, nil).contains(.submit(1, .askActivity(2))) { return }
         Issue.record("The server is not asked about the statement.")
     }
 
-    private static func isClosed(_ script: inout EngineScript, seeing sighting: Engine.Sighting) -> Bool {
-        for _ in 0..<40 where pass(&script, sighting).contains(.close(2)) { return true }
+    private static func isClosed(_ script: inout EngineScript, seeing activity: Engine.BackendActivity) -> Bool {
+        for _ in 0..<40 where pass(&script, activity).contains(.close(2)) { return true }
         return false
     }
 
     private static func guards(_ script: inout EngineScript) -> Bool {
         var isGuarding = false
-        script.on { isGuarding = $0.guardLent(2, now: $1) }
+        script.on { isGuarding = $0.guardCheckedOut(2, now: $1) }
         return isGuarding
     }
 
     @Test("a lock is certain once the session has answered something, and not long after")
     func certainty() {
-        var script = Self.lent()
+        var script = Self.checkedOut()
         #expect(!Self.guards(&script))
         Self.begin(&script)
         script.on { $0.answered(2, .done, now: $1) }
         #expect(Self.guards(&script))
-        var late = Self.lent()
+        var late = Self.checkedOut()
         Self.begin(&late)
-        Self.probe(&late)
+        Self.askActivity(&late)
         late.sighted(.hidden)
         late.pass(.seconds(10))
         late.on { $0.answered(2, .done, now: $1) }
@@ -66,30 +66,30 @@ struct EngineLeaseTests {
 
     @Test("a statement that is seen to run keeps the locks; one that can't send does not; one that is hidden does not, and is reported")
     func longStatement() {
-        for sighting in [Engine.Sighting.active(isHeard: true), .active(isHeard: false), .hidden] {
-            var script = Self.lent()
+        for activity in [Engine.BackendActivity.active(isHeard: true), .active(isHeard: false), .hidden] {
+            var script = Self.checkedOut()
             Self.begin(&script)
             script.on { $0.answered(2, .done, now: $1) }
             #expect(Self.guards(&script))
             Self.begin(&script)
-            #expect(Self.isClosed(&script, seeing: sighting) == (sighting != .active(isHeard: true)), "\(sighting)")
+            #expect(Self.isClosed(&script, seeing: activity) == (activity != .active(isHeard: true)), "\(activity)")
         }
     }
 
     @Test("a connection on which nothing is locked is not given up for what nobody can see")
     func nothingLocked() {
-        var script = Self.lent()
+        var script = Self.checkedOut()
         Self.begin(&script)
         #expect(!Self.isClosed(&script, seeing: .hidden))
     }
 
     @Test("a statement that the server has answered, or does not know, is given up if no answer comes")
     func swallowed() {
-        var script = Self.lent()
+        var script = Self.checkedOut()
         Self.begin(&script)
-        Self.probe(&script)
+        Self.askActivity(&script)
         script.sighted(.quiet)
-        Self.probe(&script)
+        Self.askActivity(&script)
         script.sighted(.active(isHeard: false))
         for _ in 0..<10 {
             #expect(!Self.pass(&script, .active(isHeard: false)).contains(.close(2)), "it was slow to arrive")
@@ -97,12 +97,12 @@ struct EngineLeaseTests {
         #expect(Self.isClosed(&script, seeing: .quiet))
     }
 
-    @Test("a statement that was sent behind a sign of life which nobody answers is asked about, too")
+    @Test("a statement that was sent behind a heartbeat which nobody answers is asked about, too")
     func behindHeartbeat() {
-        var script = Self.lent()
+        var script = Self.checkedOut()
         script.on { $0.giveBack(2, isClean: true, now: $1) }
         while !Self.pass(&script, nil).contains(.submit(2, .heartbeat)) {}
-        #expect(script.on { $0.lend(81, now: $1) } == [.resolve(81, .lent(2))])
+        #expect(script.on { $0.checkOut(81, now: $1) } == [.resolve(81, .checkedOut(2))])
         Self.begin(&script)
         #expect(Self.isClosed(&script, seeing: .quiet))
     }

@@ -6,7 +6,7 @@ struct EngineLostCancelTests {
     /// Connection 1 was to cancel the statement 20, which runs on the checked-out connection 2, and has not answered that.
     private static func cancelled() -> EngineScript {
         var script = EngineScript.holding()
-        script.on { $0.lend(9, now: $1) }
+        script.on { $0.checkOut(9, now: $1) }
         script.connected(2)
         script.on { $0.beginStatement(20, on: 2, now: $1) }
         #expect(script.cancel(20) == [.submit(1, .cancel(2, onlyLockWaits: false))])
@@ -18,7 +18,7 @@ struct EngineLostCancelTests {
         var script = Self.cancelled()
         let actions = script.lost(1)
         #expect(actions.contains(.close(2)))
-        #expect(actions.contains(.endLoan(2, .lost)))
+        #expect(actions.contains(.endAccess(2, .lost)))
         #expect(actions.failures == [20: .connectionLost])
     }
 

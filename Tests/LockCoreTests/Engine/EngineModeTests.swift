@@ -6,9 +6,9 @@ struct EngineModeTests {
     private static let refused: [Bool] = []
 
     @Test("a downgrade is one statement, and lets shared requests of the process in", arguments: [0, 16])
-    func downgrade(handOn: Int) {
+    func downgrade(handoff: Int) {
         var script = EngineScript {
-            $0.handOn = HandOnLimit(count: handOn, duration: .milliseconds(50))
+            $0.handoff = HandoffLimit(count: handoff, duration: .milliseconds(50))
         }
         script.acquire(1)
         script.connected(1)

@@ -4,7 +4,7 @@ import Testing
 @Suite("A server out of reach")
 struct EngineOutageTests {
     @Test("fails callers without a deadline once their patience has ended, and keeps no lock for them")
-    func patience() {
+    func timeout() {
         var script = EngineScript()
         script.acquire(1, .exclusive)
         script.acquire(2, .exclusive, scope: .transaction)
@@ -48,7 +48,7 @@ struct EngineOutageTests {
         var script = EngineScript()
         script.acquire(1)
         #expect(script.connectFailed(1, .wrongPassword) == [.resolve(1, .failed(.wrongPassword))])
-        script.on { $0.lend(2, now: $1) }
+        script.on { $0.checkOut(2, now: $1) }
         while true {
             if let id = script.passToNextWake().connecting {
                 #expect(script.connectFailed(id, .wrongPassword) == [.resolve(2, .failed(.wrongPassword))])
@@ -59,7 +59,7 @@ struct EngineOutageTests {
 
     @Test("an attempt to connect that is stuck counts as failed when its time is over, and a late success is closed")
     func stuckAttempt() {
-        var script = EngineScript { $0.connectPatience = .seconds(1) }
+        var script = EngineScript { $0.connectTimeout = .seconds(1) }
         script.acquire(1)
         script.on { $0.connecting(1, until: $1.advanced(by: .seconds(3)), orElse: .unreachable) }
         var actions: [Engine.Action] = []
@@ -72,7 +72,7 @@ struct EngineOutageTests {
 
     @Test("the limit of what came before an attempt's turn does not run on while it waits for its turn")
     func turn() {
-        var script = EngineScript { $0.connectPatience = .seconds(1) }
+        var script = EngineScript { $0.connectTimeout = .seconds(1) }
         script.acquire(1)
         script.on { $0.connecting(1, until: $1.advanced(by: .seconds(3)), orElse: .unreachable) }
         script.on { engine, _ in engine.connecting(1, until: nil) }
@@ -84,7 +84,7 @@ struct EngineOutageTests {
 
     @Test("a caller without a deadline that comes during an outage is failed when its patience ends, whatever attempts are on their way")
     func laterPatience() {
-        var script = EngineScript { $0.connectPatience = .seconds(10) }
+        var script = EngineScript { $0.connectTimeout = .seconds(10) }
         // Has a deadline, so it says nothing of how long the others wait.
         script.acquire(1, within: .seconds(4))
         script.connectFailed(1)
@@ -103,7 +103,7 @@ struct EngineOutageTests {
 
     @Test("is tried again within a second while calls wait")
     func pauses() {
-        var script = EngineScript { $0.connectPatience = .seconds(1000) }
+        var script = EngineScript { $0.connectTimeout = .seconds(1000) }
         script.acquire(1)
         var id: ConnectionID? = 1
         for _ in 0..<30 {

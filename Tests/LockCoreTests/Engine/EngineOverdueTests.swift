@@ -14,7 +14,7 @@ struct EngineOverdueTests {
     @Test("is kept, and new locks are asked for over another one, which is closed when it is not needed any more")
     func replacement() {
         var script = Self.silent()
-        #expect(script.passToNextWake() == [.connect(2, .carrier)])
+        #expect(script.passToNextWake() == [.connect(2, .shared)])
         #expect(script.now == Duration.seconds(2).instant)
         #expect(script.connected(2) == [.submit(2, .tryLock(3))])
         #expect(script.answered(2, true) == [.resolve(3, .granted)])
@@ -28,27 +28,27 @@ struct EngineOverdueTests {
 
     @Test("that nothing waited for is replaced in the turn in which something does")
     func laterNeed() {
-        var script = EngineScript { $0.maximumCarriers = 2 }
+        var script = EngineScript { $0.maximumSharedSessions = 2 }
         script.acquire(1)
         script.connected(1)
         script.answered(1, true)
         script.acquire(2, .exclusive, 2)
-        #expect(script.acquire(3, .exclusive, 3) == [.connect(2, .carrier)])
+        #expect(script.acquire(3, .exclusive, 3) == [.connect(2, .shared)])
         script.connected(2)
         script.answered(2, true)
         #expect(script.pass(.seconds(3)) == [], "The second one is free.")
         #expect(script.acquire(4, .exclusive, 4) == [.submit(2, .tryLock(4))])
-        #expect(script.acquire(5, .exclusive, 5) == [.connect(3, .carrier)])
+        #expect(script.acquire(5, .exclusive, 5) == [.connect(3, .shared)])
         #expect(script.wake.map { $0 > script.now } == true)
     }
 
     @Test("is not replaced beyond the pool's limit, and an idle connection makes room")
     func limit() {
         var script = Self.silent(maximumConnections: 2)
-        script.on { $0.lend(80, now: $1) }
+        script.on { $0.checkOut(80, now: $1) }
         script.connected(2)
         #expect(script.pass(.seconds(3)) == [])
-        #expect(script.on { $0.giveBack(2, isClean: true, now: $1) } == [.close(2), .connect(3, .carrier)])
+        #expect(script.on { $0.giveBack(2, isClean: true, now: $1) } == [.close(2), .connect(3, .shared)])
         #expect(script.connected(3) == [.submit(3, .tryLock(3))])
     }
 
@@ -79,7 +79,7 @@ struct EngineOverdueTests {
         #expect(script.pass(.seconds(3)) == [.submit(1, .heartbeat)])
         let actions = script.pass(.seconds(6))
         #expect(actions.contains(.suspect(1, [1], Engine.suspect)))
-        #expect(actions.contains(.connect(2, .carrier)))
+        #expect(actions.contains(.connect(2, .shared)))
     }
 
     @Test("fails releases when its lease has run out, before and while it is asked")
@@ -101,7 +101,7 @@ struct EngineOverdueTests {
     @Test("is given up soon after the deadline of the statement that it runs, if nothing is held there")
     func deadline() {
         var script = EngineScript.holding()
-        script.on { $0.lend(80, now: $1) }
+        script.on { $0.checkOut(80, now: $1) }
         script.connected(2)
         script.on { $0.beginStatement(90, on: 2, deadline: $1.advanced(by: .seconds(5)), now: $1) }
         var actions: [Engine.Action] = []
@@ -135,9 +135,9 @@ struct EngineOverdueTests {
             var isAsked = false
             for _ in 0..<20 where !isAsked {
                 let actions = script.passToNextWake()
-                isAsked = actions.contains(.submit(1, .probe(2)))
-                if actions.contains(.submit(1, .heartbeat)) { isAsked = script.answered(1).contains(.submit(1, .probe(2))) }
-                if actions.contains(.submit(1, .tryLock(1))) { isAsked = script.answered(1, false).contains(.submit(1, .probe(2))) }
+                isAsked = actions.contains(.submit(1, .askActivity(2)))
+                if actions.contains(.submit(1, .heartbeat)) { isAsked = script.answered(1).contains(.submit(1, .askActivity(2))) }
+                if actions.contains(.submit(1, .tryLock(1))) { isAsked = script.answered(1, false).contains(.submit(1, .askActivity(2))) }
             }
             #expect(isAsked)
             script.lost(1)

@@ -11,7 +11,7 @@ struct EnginePollingTests {
         return script
     }
 
-    @Test("are tried again on the carrier")
+    @Test("are tried again on the shared session")
     func polled() {
         var script = crowded()
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
@@ -35,7 +35,7 @@ struct EnginePollingTests {
         var script = EngineScript()
         script.acquire(1)
         script.connected(1)
-        #expect(script.answered(1, false) == [.connect(2, .waiter)])
+        #expect(script.answered(1, false) == [.connect(2, .waiting)])
         #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
         #expect(script.connected(2) == [])
         #expect(script.answered(1, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
@@ -72,8 +72,8 @@ struct EnginePollingTests {
         #expect(script.isQuiet)
     }
 
-    @Test("are forgotten when the carrier is lost while a failed poll is being cleared up")
-    func lostProof() {
+    @Test("are forgotten when the shared session is lost while a failed poll is being cleared up")
+    func lostVerification() {
         var script = crowded()
         script.passToNextWake()
         #expect(script.answered(1, failure: .full) == [.submit(1, .unlock(2))])
@@ -85,7 +85,7 @@ struct EnginePollingTests {
         #expect(script.isQuiet)
     }
 
-    @Test("are polled on the next carrier when the one that polled is lost")
+    @Test("are polled on the next shared session when the one that polled is lost")
     func lostPoll() {
         var script = crowded()
         script.passToNextWake()
@@ -152,12 +152,12 @@ struct EnginePollingTests {
     /// for the session 2; the key 5 is not part of it.
     private func unsentPoll() -> EngineScript {
         var script = EngineScript(maximumConnections: 4) {
-            $0.maximumCarriers = 2
+            $0.maximumSharedSessions = 2
             $0.batchSize = 1
             $0.pollSize = 3
         }
         for number in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(Int64(number))) }
-        #expect(script.connected(1) == [.submit(1, .tryLock(1)), .connect(2, .carrier)])
+        #expect(script.connected(1) == [.submit(1, .tryLock(1)), .connect(2, .shared)])
         for _ in 1...5 { script.answered(1, false) }
         #expect(script.connected(3) == [.submit(3, .wait(1, .exclusive, limit: nil))])
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])

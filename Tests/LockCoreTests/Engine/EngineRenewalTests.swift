@@ -120,7 +120,7 @@ struct EngineRenewalTests {
                 case .submit(1, .look(let looks)):
                     if ages.last != looks[0].oldestAge { ages.append(looks[0].oldestAge) }
                     script.answered(1, false, false)
-                case .submit(1, .probe): script.sighted(.active(isHeard: true))
+                case .submit(1, .askActivity): script.sighted(.active(isHeard: true))
                 default: Issue.record("\(action)")
                 }
             }
@@ -128,11 +128,11 @@ struct EngineRenewalTests {
         #expect(ages == [.max, 1_000_000, 1])
     }
 
-    @Test("the wait of a borrower is ended with the cause that it is to be begun anew, unless its time has come")
+    @Test("the wait of a call that has it checked out is ended with the cause that it is to be begun anew, unless its time has come")
     func borrowed() {
         for isCancelled in [false, true] {
             var script = EngineScript { $0.lookInterval = .seconds(1) }
-            script.on { $0.lend(1, now: $1) }
+            script.on { $0.checkOut(1, now: $1) }
             script.connected(1)
             script.on { $0.beginStatement(2, on: 1, renewals: 0, now: $1) }
             #expect(script.pass(.seconds(1)).connecting == 2)
@@ -148,10 +148,12 @@ struct EngineRenewalTests {
         }
     }
 
-    @Test("when the connection that was to end a borrower's wait is lost, the borrower's stays, and is not lent again")
+    @Test(
+        "when the connection that was to end a call that has it checked out's wait is lost, the call that has it checked out's stays, and is not lent again"
+    )
     func cancelLost() {
         var script = EngineScript { $0.lookInterval = .seconds(1) }
-        script.on { $0.lend(1, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, lockWait: 7, renewals: 0, now: $1) }
         script.pass(.seconds(1))
@@ -183,7 +185,7 @@ extension EngineRenewalTests {
                     #expect(script.answered(2, true) == [.submit(2, .wait(1, .exclusive, limit: nil))])
                     since = script.now
                     turn = since.advanced(by: .seconds(20 * hold))
-                case .submit(1, .probe): script.sighted(.active(isHeard: true))
+                case .submit(1, .askActivity): script.sighted(.active(isHeard: true))
                 default: Issue.record("\(action)")
                 }
             }
@@ -193,10 +195,12 @@ extension EngineRenewalTests {
         #expect(script.answered(2, true) == [.resolve(1, .granted)])
     }
 
-    @Test("a borrower's wait that has been answered, but not the cancel that was to renew it, ends by a cancel that comes then")
+    @Test(
+        "a call that has it checked out's wait that has been answered, but not the cancel that was to renew it, ends by a cancel that comes then"
+    )
     func cancelledLate() {
         var script = EngineScript { $0.lookInterval = .seconds(1) }
-        script.on { $0.lend(1, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, renewals: 0, now: $1) }
         script.pass(.seconds(1))

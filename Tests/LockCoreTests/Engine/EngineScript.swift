@@ -37,7 +37,7 @@ struct EngineScript {
     var connectionCount: Int { engine.connectionCount }
     var sessionCount: Int { engine.sessionCount }
 
-    /// An event that comes alone in its burst.
+    /// An event that comes alone in its turn.
     @discardableResult
     mutating func on(_ event: (inout Engine, Instant) -> Void) -> [Engine.Action] {
         engine.handle(now: now, event)
@@ -57,11 +57,11 @@ struct EngineScript {
         _ mode: Mode = .exclusive,
         _ key: AdvisoryKey = 1,
         scope: LockTable.Scope = .session,
-        isTry: Bool = false,
+        noWait: Bool = false,
         within limit: Duration? = nil
     ) -> [Engine.Action] {
         let deadline = limit.map { now.advanced(by: $0) }
-        let request = LockTable.Request(key, mode, scope: scope, isTry: isTry, deadline: deadline)
+        let request = LockTable.Request(key, mode, scope: scope, noWait: noWait, deadline: deadline)
         return on { $0.acquire(id, request, deadline: deadline, now: $1) }
     }
 
@@ -101,10 +101,10 @@ struct EngineScript {
         answered(id, rows: rows, failure: failure)
     }
 
-    /// What the first connection, a carrier, is told of another one.
+    /// What the first connection, a shared session, is told of another one.
     @discardableResult
-    mutating func sighted(_ sighting: Engine.Sighting) -> [Engine.Action] {
-        switch sighting {
+    mutating func sighted(_ activity: Engine.BackendActivity) -> [Engine.Action] {
+        switch activity {
         case .hidden: answered(1, false, false, false)
         case .quiet: answered(1, true, false, false)
         case .active(let isHeard): answered(1, true, true, isHeard)
@@ -131,7 +131,7 @@ struct EngineScript {
 
     // MARK: Situations
 
-    /// Connects the carrier, which is connection 1, and lets request 1 hold the key 1 on it.
+    /// Connects the shared session, which is connection 1, and lets request 1 hold the key 1 on it.
     static func holding(_ mode: Mode = .exclusive, maximumConnections: Int = 8) -> EngineScript {
         var script = EngineScript(maximumConnections: maximumConnections)
         script.acquire(1, mode)
@@ -140,7 +140,7 @@ struct EngineScript {
         return script
     }
 
-    /// Request 1 waits for the key 1 on the waiter, which is connection 2; the carrier is connection 1.
+    /// Request 1 waits for the key 1 on the waiter, which is connection 2; the shared session is connection 1.
     static func waiting(_ mode: Mode = .exclusive, maximumConnections: Int = 8) -> EngineScript {
         var script = EngineScript(maximumConnections: maximumConnections)
         script.acquire(1, mode)

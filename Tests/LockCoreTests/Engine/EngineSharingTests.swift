@@ -3,34 +3,34 @@ import Testing
 
 @Suite("Waits and borrowers that share the pool")
 struct EngineSharingTests {
-    /// A pool of two, whose one place beside the carrier waits for the key 1, and then the key 2, while a borrower wants it.
+    /// A pool of two, whose one place beside the shared session waits for the key 1, and then the key 2, while a call that has it checked out wants it.
     private static func shared() -> EngineScript {
         var script = EngineScript.waiting(maximumConnections: 2)
         script.acquire(2, .exclusive, 2)
         script.answered(1, false)
-        #expect(script.on { $0.lend(3, now: $1) } == [])
+        #expect(script.on { $0.checkOut(3, now: $1) } == [])
         return script
     }
 
     @Test(
-        "where there is one place, a borrower gets it before the next wait, over the same connection, and a wait before the next borrower"
+        "where there is one place, a call that has it checked out gets it before the next wait, over the same connection, and a wait before the next call that has it checked out"
     )
     func inTurn() {
         var script = Self.shared()
-        script.on { $0.lend(4, now: $1) }
+        script.on { $0.checkOut(4, now: $1) }
         #expect(script.answered(2, true) == [.resolve(1, .granted)])
         #expect(script.release(1) == [.submit(2, .unlock(1))])
-        #expect(script.answered(2, true) == [.convert(2, to: .dedicated), .resolve(3, .lent(2)), .resolve(1, .released)])
+        #expect(script.answered(2, true) == [.convert(2, to: .checkedOut), .resolve(3, .checkedOut(2)), .resolve(1, .released)])
         #expect(
             script.on { $0.giveBack(2, isClean: true, now: $1) }
-                == [.convert(2, to: .waiter), .submit(2, .wait(2, .exclusive, limit: nil))]
+                == [.convert(2, to: .waiting), .submit(2, .wait(2, .exclusive, limit: nil))]
         )
         script.answered(2, true)
         script.release(2)
-        #expect(script.answered(2, true) == [.convert(2, to: .dedicated), .resolve(4, .lent(2)), .resolve(2, .released)])
+        #expect(script.answered(2, true) == [.convert(2, to: .checkedOut), .resolve(4, .checkedOut(2)), .resolve(2, .released)])
     }
 
-    @Test("a wait that lasts gives the only place to a borrower, and goes on by polling")
+    @Test("a wait that lasts gives the only place to a call that has it checked out, and goes on by polling")
     func yields() {
         var script = Self.shared()
         var actions: [Engine.Action] = []
@@ -41,7 +41,7 @@ struct EngineSharingTests {
         #expect(script.now == Duration.milliseconds(500).instant)
         script.answered(1, true)
         #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)])
-        #expect(script.answered(2, true) == [.convert(2, to: .dedicated), .resolve(3, .lent(2))])
+        #expect(script.answered(2, true) == [.convert(2, to: .checkedOut), .resolve(3, .checkedOut(2))])
         var polled: Set<AdvisoryKey> = []
         for _ in 0..<5 { polled.formUnion(script.passToNextWake().keys) }
         #expect(polled == [1, 2])
@@ -50,16 +50,16 @@ struct EngineSharingTests {
     @Test("a wait that gives up the only place is polled, also if no other key is")
     func yieldsAlone() {
         var script = EngineScript.waiting(maximumConnections: 2)
-        script.on { $0.lend(3, now: $1) }
+        script.on { $0.checkOut(3, now: $1) }
         #expect(script.pass(.milliseconds(500)) == [.submit(1, .cancel(2, onlyLockWaits: true))])
         script.answered(1, true)
         script.answered(2, failure: .cancelledByServer)
-        #expect(script.answered(2, true) == [.convert(2, to: .dedicated), .resolve(3, .lent(2))])
+        #expect(script.answered(2, true) == [.convert(2, to: .checkedOut), .resolve(3, .checkedOut(2))])
         #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
     }
 
-    @Test("a wait keeps the place if no borrower wants it any more")
-    func borrowerGone() {
+    @Test("a wait keeps the place if no call that has it checked out wants it any more")
+    func callGone() {
         var script = Self.shared()
         script.cancel(3)
         for _ in 0..<20 { #expect(!script.passToNextWake().contains(.submit(1, .cancel(2, onlyLockWaits: true)))) }
@@ -74,7 +74,7 @@ struct EngineSharingTests {
         var actions = script.passToNextWake()
         actions += script.on { $0.cancelledOutOfBand(2, now: $1) }
         actions += script.answered(2, true)
-        #expect(!actions.contains(.convert(2, to: .dedicated)))
+        #expect(!actions.contains(.convert(2, to: .checkedOut)))
         #expect(actions.contains(.close(2)))
     }
 
@@ -87,18 +87,18 @@ struct EngineSharingTests {
         script.answered(3, true)
         script.release(2)
         script.answered(3, true)
-        script.on { $0.lend(10, now: $1) }
-        #expect(script.connected(4) == [.resolve(10, .lent(4))])
-        #expect(script.on { $0.lend(11, now: $1) } == [.convert(3, to: .dedicated), .resolve(11, .lent(3))])
+        script.on { $0.checkOut(10, now: $1) }
+        #expect(script.connected(4) == [.resolve(10, .checkedOut(4))])
+        #expect(script.on { $0.checkOut(11, now: $1) } == [.convert(3, to: .checkedOut), .resolve(11, .checkedOut(3))])
     }
 
     @Test("a task that shares the turn of a transaction at once does not want it")
     func sharedTurn() {
         var script = EngineScript(maximumConnections: 3)
-        script.on { $0.lend(1, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         script.acquire(2, .shared, scope: .transaction)
-        script.on { $0.lend(3, turn: (2, Duration.seconds(1).instant), now: $1) }
+        script.on { $0.checkOut(3, turn: (2, Duration.seconds(1).instant), now: $1) }
         #expect(script.acquire(4, .shared, scope: .transaction) == [.resolve(4, .granted)])
         #expect(script.wake == nil)
     }
@@ -106,10 +106,10 @@ struct EngineSharingTests {
     @Test("a transaction that waits for a connection gives up the turn of a key that others want, and keeps one that none wants")
     func turns() {
         var script = EngineScript(maximumConnections: 3)
-        script.on { $0.lend(1, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         #expect(script.acquire(2, scope: .transaction) == [.resolve(2, .granted)])
-        script.on { $0.lend(3, turn: (2, Duration.seconds(1).instant), now: $1) }
+        script.on { $0.checkOut(3, turn: (2, Duration.seconds(1).instant), now: $1) }
         #expect(script.pass(.seconds(1)) == [])
         script.acquire(4)
         #expect(script.pass(.seconds(1)) == [.resolve(3, .ended(.yielded))])
@@ -119,14 +119,14 @@ struct EngineSharingTests {
     @Test("of many turns for keys that transactions have without a connection, only those are looked at that others want")
     func manyTurns() {
         var script = EngineScript(maximumConnections: 3)
-        script.on { $0.lend(1, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         // What grows with the square of the number takes minutes here, and is seen.
         for number in 1...UInt64(40_000) {
             let (turn, call) = (RequestID(3 * number), RequestID(3 * number + 1))
             let request = LockTable.Request(AdvisoryKey(Int64(number)), .exclusive, scope: .transaction)
             script.engine.acquire(turn, request, now: script.now)
-            script.engine.lend(call, turn: (turn, Duration.seconds(1).instant), now: script.now)
+            script.engine.checkOut(call, turn: (turn, Duration.seconds(1).instant), now: script.now)
             _ = script.engine.endTurn(now: script.now)
         }
         _ = script.engine.takeActions()
@@ -140,11 +140,11 @@ struct EngineSharingTests {
     @Test("a turn that others have wanted, and do not want any more, is kept, until others want it again")
     func wantedAgain() {
         var script = EngineScript(maximumConnections: 3)
-        script.on { $0.lend(1, now: $1) }
+        script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         script.acquire(2, scope: .transaction)
         script.acquire(3)
-        script.on { $0.lend(4, turn: (2, Duration.seconds(1).instant), now: $1) }
+        script.on { $0.checkOut(4, turn: (2, Duration.seconds(1).instant), now: $1) }
         script.cancel(3)
         #expect(script.passToNextWake() == [])
         #expect(script.wake == nil)

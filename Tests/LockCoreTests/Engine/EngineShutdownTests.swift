@@ -21,7 +21,7 @@ struct EngineShutdownTests {
         #expect(script.on { $0.shutdown(now: $1) } == [])
         #expect(script.on { $0.terminate(now: $1) } == [])
         #expect(script.acquire(1) == [.resolve(1, .failed(.closing))])
-        #expect(script.on { $0.lend(2, now: $1) } == [.resolve(2, .failed(.closing))])
+        #expect(script.on { $0.checkOut(2, now: $1) } == [.resolve(2, .failed(.closing))])
     }
 
     @Test("does not wait for connections that are being made")
@@ -56,11 +56,11 @@ struct EngineShutdownTests {
         #expect(script.release(1).failures == [1: .notHeld])
     }
 
-    @Test("leaves a lent connection to its transaction until it is given back")
-    func lent() {
+    @Test("leaves a checked-out session to its transaction until it is given back")
+    func checkedOut() {
         var script = EngineScript()
-        script.on { $0.lend(1, now: $1) }
-        #expect(script.connected(1) == [.resolve(1, .lent(1))])
+        script.on { $0.checkOut(1, now: $1) }
+        #expect(script.connected(1) == [.resolve(1, .checkedOut(1))])
         #expect(script.on { $0.shutdown(now: $1) } == [])
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [.close(1), .terminated])
     }

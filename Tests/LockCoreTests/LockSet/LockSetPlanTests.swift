@@ -57,7 +57,7 @@ struct LockSetPlanTests {
         let numbers = (1...100).map { UInt64($0) }
         let taken = script.on { engine, now in
             for number in numbers {
-                engine.acquire(RequestID(number), .init(AdvisoryKey(Int64(number) + 1), .exclusive, isTry: true), now: now)
+                engine.acquire(RequestID(number), .init(AdvisoryKey(Int64(number) + 1), .exclusive, noWait: true), now: now)
             }
         }
         let keys = numbers.map { AdvisoryKey(Int64($0) + 1) }

@@ -61,7 +61,7 @@ struct LockTableInvariantTests {
     @Test("a queue that does not fit the number of those who wait is found")
     func queue() {
         var (entry, requests) = Self.held()
-        let request = LockTable.Request(1, .exclusive, isTry: true)
+        let request = LockTable.Request(1, .exclusive, noWait: true)
         for _ in 0..<2 {
             // Never queued, so only the counts change.
             entry.dequeue(7, request, in: &requests)

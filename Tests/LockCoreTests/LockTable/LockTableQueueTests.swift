@@ -65,7 +65,7 @@ struct LockTableQueueTests {
 
     @Test("lets a shared request join the shared lock that encloses it, past a waiting exclusive one")
     func enclosing() {
-        var script = TableScript(limit: HandOnLimit(count: 0, duration: .zero))
+        var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
         _ = script.request(1, .shared)
         _ = script.granted()
         _ = script.request(2, .exclusive)
@@ -103,7 +103,7 @@ struct LockTableQueueTests {
 
     @Test("ends a release with the loss of its session, and asks again for who waits")
     func lossWhileReleasing() {
-        var script = TableScript(limit: HandOnLimit(count: 0, duration: .zero))
+        var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
         _ = script.request(1)
         _ = script.granted()
         _ = script.request(2)
@@ -122,14 +122,14 @@ struct LockTableQueueTests {
     }
 
     @Test("asks anew for what went down with its connection")
-    func interruption() {
+    func cancellation() {
         var script = TableScript()
         _ = script.request(1)
-        #expect(script.interrupted() == [.tryLock(1, .exclusive)])
+        #expect(script.waitCancelled() == [.tryLock(1, .exclusive)])
         #expect(script.notGranted() == [.waitLock(1, .exclusive)])
-        #expect(script.interrupted() == [.tryLock(1, .exclusive)])
+        #expect(script.waitCancelled() == [.tryLock(1, .exclusive)])
         #expect(script.granted() == [.grant(1)])
-        #expect(script.interrupted() == [])
+        #expect(script.waitCancelled() == [])
     }
 
     @Test("keeps the two key spaces apart")

@@ -30,7 +30,7 @@ struct LockTableTransactionTests {
         var script = TableScript()
         _ = script.request(1, scope: .transaction)
         #expect(script.request(2) == [])
-        #expect(script.request(3, isTry: true) == [.refuse(3)])
+        #expect(script.request(3, noWait: true) == [.refuse(3)])
         #expect(script.lost() == [])
         #expect(script.release(1) == [.tryLock(1, .exclusive), .released(1)])
     }

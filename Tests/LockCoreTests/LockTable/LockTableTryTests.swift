@@ -6,14 +6,14 @@ struct LockTableTryTests {
     @Test("get the lock when it is free", arguments: Mode.allCases)
     func free(mode: Mode) {
         var script = TableScript()
-        #expect(script.request(1, mode, isTry: true) == [.tryLock(1, mode)])
+        #expect(script.request(1, mode, noWait: true) == [.tryLock(1, mode)])
         #expect(script.granted() == [.grant(1)])
     }
 
     @Test("are refused when the server refuses", arguments: Mode.allCases)
     func refused(mode: Mode) {
         var script = TableScript()
-        _ = script.request(1, mode, isTry: true)
+        _ = script.request(1, mode, noWait: true)
         #expect(script.notGranted() == [.refuse(1)])
         #expect(script.table.isEmpty)
     }
@@ -22,8 +22,8 @@ struct LockTableTryTests {
     func refusedAmongWaiters() {
         var script = TableScript()
         _ = script.request(1, .shared)
-        _ = script.request(2, .shared, isTry: true)
-        _ = script.request(3, .shared, isTry: true)
+        _ = script.request(2, .shared, noWait: true)
+        _ = script.request(3, .shared, noWait: true)
         #expect(script.notGranted() == [.refuse(2), .refuse(3), .waitLock(1, .shared)])
     }
 
@@ -31,11 +31,11 @@ struct LockTableTryTests {
     func conflicting(mode: Mode) {
         var script = TableScript()
         _ = script.request(1, .exclusive)
-        #expect(script.request(2, mode, isTry: true) == [.refuse(2)])
+        #expect(script.request(2, mode, noWait: true) == [.refuse(2)])
         _ = script.granted()
-        #expect(script.request(3, mode, isTry: true) == [.refuse(3)])
+        #expect(script.request(3, mode, noWait: true) == [.refuse(3)])
         _ = script.request(4, .shared)
-        #expect(script.request(5, mode, isTry: true) == [.refuse(5)])
+        #expect(script.request(5, mode, noWait: true) == [.refuse(5)])
     }
 
     @Test("join shared holders, unless an exclusive request waits")
@@ -43,10 +43,10 @@ struct LockTableTryTests {
         var script = TableScript()
         _ = script.request(1, .shared)
         _ = script.granted()
-        #expect(script.request(2, .shared, isTry: true) == [.grant(2)])
-        #expect(script.request(3, .exclusive, isTry: true) == [.refuse(3)])
+        #expect(script.request(2, .shared, noWait: true) == [.grant(2)])
+        #expect(script.request(3, .exclusive, noWait: true) == [.refuse(3)])
         _ = script.request(4, .exclusive)
-        #expect(script.request(5, .shared, isTry: true) == [.refuse(5)])
+        #expect(script.request(5, .shared, noWait: true) == [.refuse(5)])
     }
 
     @Test("are refused while the process waits for the lock at the server")
@@ -54,7 +54,7 @@ struct LockTableTryTests {
         var script = TableScript()
         _ = script.request(1, .shared)
         _ = script.notGranted()
-        #expect(script.request(2, .shared, isTry: true) == [.refuse(2)])
+        #expect(script.request(2, .shared, noWait: true) == [.refuse(2)])
     }
 
     @Test("wait for the end of a wait that nobody needs any more, since the lock may be free by now", arguments: Mode.allCases)
@@ -63,7 +63,7 @@ struct LockTableTryTests {
         _ = script.request(1)
         _ = script.notGranted()
         #expect(script.cancel(1) == [.endWait(1)])
-        #expect(script.request(2, mode, isTry: true) == [])
+        #expect(script.request(2, mode, noWait: true) == [])
         #expect(script.notGranted() == [.tryLock(1, mode)])
         #expect(script.granted() == [.grant(2)])
     }
@@ -74,7 +74,7 @@ struct LockTableTryTests {
         _ = script.request(1)
         _ = script.notGranted()
         _ = script.cancel(1)
-        _ = script.request(2, isTry: true)
+        _ = script.request(2, noWait: true)
         #expect(script.granted() == [.grant(2)])
     }
 
@@ -84,15 +84,15 @@ struct LockTableTryTests {
         _ = script.request(1)
         _ = script.granted()
         _ = script.release(1)
-        #expect(script.request(2, isTry: true) == [])
+        #expect(script.request(2, noWait: true) == [])
         #expect(script.unlocked() == [.released(1), .tryLock(1, .exclusive)])
         #expect(script.granted() == [.grant(2)])
     }
 
     @Test("are asked anew when the connection was lost before the answer")
-    func interrupted() {
+    func waitCancelled() {
         var script = TableScript()
-        _ = script.request(1, isTry: true)
-        #expect(script.interrupted() == [.tryLock(1, .exclusive)])
+        _ = script.request(1, noWait: true)
+        #expect(script.waitCancelled() == [.tryLock(1, .exclusive)])
     }
 }

@@ -16,7 +16,7 @@ struct TableModel {
         var turns = 0
     }
 
-    let limit: HandOnLimit
+    let limit: HandoffLimit
     private(set) var keys: [AdvisoryKey: Key] = [:]
     private(set) var requests: [RequestID: LockTable.Request] = [:]
     private(set) var releasing: [RequestID: AdvisoryKey] = [:]
@@ -25,7 +25,7 @@ struct TableModel {
     private(set) var violations: [String] = []
     private(set) var grants = 0
 
-    init(limit: HandOnLimit) {
+    init(limit: HandoffLimit) {
         self.limit = limit
     }
 
@@ -87,7 +87,7 @@ struct TableModel {
         // As if the server had granted it shared just now.
         if change.mode == .shared { keys[key]?.held?.since = now }
         if let old = requests[change.holder] {
-            requests[change.holder] = LockTable.Request(key, change.mode, scope: old.scope, isTry: old.isTry)
+            requests[change.holder] = LockTable.Request(key, change.mode, scope: old.scope, noWait: old.noWait)
         }
     }
 
@@ -116,7 +116,7 @@ struct TableModel {
             checkGrant(id, now: now)
         case .refuse(let id):
             guard let request = take(id) else { return report("\(action), who does not wait") }
-            if !request.isTry { report("\(action), who did not only try") }
+            if !request.noWait { report("\(action), who did not only try") }
         case .fail(let id, _):
             guard let request = take(id) else { return report("\(action), who does not wait") }
             if request.scope != .session { report("\(action), who does not need the server") }
@@ -184,7 +184,7 @@ struct TableModel {
         guard let known = keys[key], known.asked == nil, known.held == nil else { return report("ask for \(key) twice") }
         guard let front = known.queue.first.flatMap({ requests[$0] }) else { return report("ask for \(key), for nobody") }
         if front.mode != mode || front.scope != .session { report("ask for \(key) \(mode), where \(front) is next") }
-        if case .waiting = state, front.isTry { report("wait for \(key), where the next only tries") }
+        if case .waiting = state, front.noWait { report("wait for \(key), where the next only tries") }
         if !isFree(known, for: mode) { report("ask for \(key) beside \(known.holders)") }
         keys[key]?.asked = state
     }
@@ -204,7 +204,7 @@ struct TableModel {
             case .trying, .ending: true
             default: false
             }
-        if !isOpen, !state.isUnlocking, state.queue.contains(where: { requests[$0]?.isTry == true }) {
+        if !isOpen, !state.isUnlocking, state.queue.contains(where: { requests[$0]?.noWait == true }) {
             report("a try waits for \(key)")
         }
         guard let front, isFree(state, for: front.mode) else { return }

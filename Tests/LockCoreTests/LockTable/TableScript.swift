@@ -5,7 +5,7 @@ struct TableScript {
     var table: LockTable
     var now = Instant(nanoseconds: 0)
 
-    init(limit: HandOnLimit = .unlimited) {
+    init(limit: HandoffLimit = .unlimited) {
         table = LockTable(limit: limit)
     }
 
@@ -14,12 +14,12 @@ struct TableScript {
         _ mode: Mode = .exclusive,
         _ key: AdvisoryKey = 1,
         scope: LockTable.Scope = .session,
-        isTry: Bool = false,
+        noWait: Bool = false,
         enclosing: RequestID? = nil
     ) -> [LockTable.Action] {
         table.request(
             id,
-            LockTable.Request(key, mode, scope: scope, isTry: isTry),
+            LockTable.Request(key, mode, scope: scope, noWait: noWait),
             enclosing: enclosing,
             now: now
         )
@@ -46,8 +46,8 @@ struct TableScript {
         return table.takeActions()
     }
 
-    mutating func interrupted(_ key: AdvisoryKey = 1) -> [LockTable.Action] {
-        table.interrupted(key, now: now)
+    mutating func waitCancelled(_ key: AdvisoryKey = 1) -> [LockTable.Action] {
+        table.waitCancelled(key, now: now)
         return table.takeActions()
     }
 

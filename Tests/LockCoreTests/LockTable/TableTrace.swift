@@ -9,7 +9,7 @@ struct TableTrace {
     private var nextID: UInt64 = 1
     private let keyCount: Int
     private let crowd: Int
-    private let limit: HandOnLimit
+    private let limit: HandoffLimit
     private(set) var events = 0
     /// Every key on which something may have changed.
     private let keys: [AdvisoryKey]
@@ -20,8 +20,8 @@ struct TableTrace {
         crowd = Int.random(in: 2...20, using: &random)
         keys = (1...keyCount).map { AdvisoryKey(Int64($0)) }
         let limits = [
-            HandOnLimit(count: 0, duration: .zero), HandOnLimit(count: 3, duration: .milliseconds(20)), .unlimited,
-            HandOnLimit(count: 16, duration: .milliseconds(50)),
+            HandoffLimit(count: 0, duration: .zero), HandoffLimit(count: 3, duration: .milliseconds(20)), .unlimited,
+            HandoffLimit(count: 16, duration: .milliseconds(50)),
         ]
         limit = limits[Int.random(in: 0..<limits.count, using: &random)]
         model = TableModel(limit: limit)
@@ -80,7 +80,7 @@ struct TableTrace {
             key,
             happens(40) ? .shared : .exclusive,
             scope: happens(25) ? .transaction : .session,
-            isTry: happens(25)
+            noWait: happens(25)
         )
         let enclosing = happens(20) ? pick(state.holders) : nil
         let holder = enclosing.flatMap { model.requests[$0] }
@@ -88,7 +88,7 @@ struct TableTrace {
             request.mode == .shared && request.scope == .session && holder?.mode == .shared && holder?.scope == .session
             && state.change == nil
         if joins {
-            // Joining is no hand-on, whatever the limit says.
+            // Joining is no handoff, whatever the limit says.
             table.request(id, request, enclosing: enclosing, now: now)
             if table.takeActions() != [.grant(id)] { model.report("\(id) does not join") }
             model.join(id, request)
@@ -148,7 +148,7 @@ struct TableTrace {
         default:
             // Answers to what was never asked change nothing.
             table.notGranted(key, now: now)
-            table.interrupted(key, now: now)
+            table.waitCancelled(key, now: now)
             table.failed(key, .full, now: now)
             table.unlocked(key, now: now)
             table.modeChanged(key, true, now: now)
@@ -157,7 +157,7 @@ struct TableTrace {
 
     private mutating func fail(_ key: AdvisoryKey) {
         model.answered(key, granted: nil, on: 0, now: now)
-        if happens(50) { table.failed(key, .full, now: now) } else { table.interrupted(key, now: now) }
+        if happens(50) { table.failed(key, .full, now: now) } else { table.waitCancelled(key, now: now) }
     }
 
     private mutating func grant(_ key: AdvisoryKey, _ mode: Mode) {

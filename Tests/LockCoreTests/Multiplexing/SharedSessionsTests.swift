@@ -15,9 +15,9 @@ struct SharedSessionsTests {
         return shared
     }
 
-    private static func nextRound(_ shared: inout SharedSessions, at place: Int = 0, tryLimit: Int = .max, size: Int = .max) -> [Work] {
+    private static func nextRound(_ shared: inout SharedSessions, at slot: Int = 0, tryLimit: Int = .max, size: Int = .max) -> [Work] {
         var round: [Work] = []
-        shared.takeBatches(into: &round, at: place, tryLimit: tryLimit, size: size)
+        shared.takeBatches(into: &round, at: slot, tryLimit: tryLimit, size: size)
         return round
     }
 
@@ -84,16 +84,16 @@ struct SharedSessionsTests {
     }
 
     @Test("a session is asked about once, and for a deadline only if it is not asked about anyway")
-    func probes() {
+    func activityQuestions() {
         var shared = Self.with(1)
-        shared.appendProbe(5)
-        shared.appendProbe(5)
-        shared.appendProbe(5, forDeadline: true)
-        shared.appendProbe(6, forDeadline: true)
-        shared.appendProbe(6, forDeadline: true)
-        #expect(shared.hasWork && shared.hasProbes)
-        #expect(shared.takeProbes() == [.probe(5), .probe(6, forDeadline: true)])
-        #expect(shared.takeProbes() == [] && !shared.hasProbes && !shared.hasWork)
+        shared.appendActivityQuestion(5)
+        shared.appendActivityQuestion(5)
+        shared.appendActivityQuestion(5, forDeadline: true)
+        shared.appendActivityQuestion(6, forDeadline: true)
+        shared.appendActivityQuestion(6, forDeadline: true)
+        #expect(shared.hasWork && shared.hasActivityQuestions)
+        #expect(shared.takeActivityQuestions() == [.askActivity(5), .askActivity(6, forDeadline: true)])
+        #expect(shared.takeActivityQuestions() == [] && !shared.hasActivityQuestions && !shared.hasWork)
     }
 
     @Test("a cancel that is dropped is not sent, and one that was taken can't be dropped")
@@ -112,25 +112,25 @@ struct SharedSessionsTests {
     // MARK: Proofs
 
     @Test("keys whose try has failed are released for proof, which says once why the try has failed")
-    func proofs() {
+    func verifications() {
         var shared = Self.with(1)
-        shared.prove([1, 2], .exclusive, because: Self.failure, on: 1)
+        shared.verify([1, 2], .exclusive, because: Self.failure, on: 1)
         #expect(!shared.isQuiet && !shared.isUnused(1))
         #expect(Self.nextRound(&shared) == [Self.batch(.unlock, .exclusive, 1, 2)])
         #expect(!shared.isQuiet && !shared.isUnused(1), "the answers are not there")
-        #expect(shared.takeProof(3, on: 1) == nil)
-        #expect(shared.takeProof(1, on: 2) == nil)
-        #expect(shared.takeProof(1, on: 1) == Self.failure)
-        #expect(shared.takeProof(1, on: 1) == nil)
-        #expect(shared.takeProof(2, on: 1) == Self.failure)
+        #expect(shared.takeVerification(3, on: 1) == nil)
+        #expect(shared.takeVerification(1, on: 2) == nil)
+        #expect(shared.takeVerification(1, on: 1) == Self.failure)
+        #expect(shared.takeVerification(1, on: 1) == nil)
+        #expect(shared.takeVerification(2, on: 1) == Self.failure)
         #expect(shared.isQuiet && shared.isUnused(1))
     }
 
     @Test("a session that is gone leaves its missing proofs, ordered by key, and takes along what was to be released on it")
     func removal() {
         var shared = Self.with(1, 2)
-        for key in [9, 3, 6] as [AdvisoryKey] { shared.prove([key], .exclusive, because: Self.failure, on: 1) }
-        shared.prove([4], .exclusive, because: Self.other, on: 2)
+        for key in [9, 3, 6] as [AdvisoryKey] { shared.verify([key], .exclusive, because: Self.failure, on: 1) }
+        shared.verify([4], .exclusive, because: Self.other, on: 2)
         shared.appendTry(1, .exclusive)
         let left = shared.remove(1)
         #expect(left.map(\.key) == [3, 6, 9] && left.allSatisfy { $0.failure == Self.failure })

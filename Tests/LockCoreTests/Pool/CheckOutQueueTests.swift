@@ -33,7 +33,7 @@ struct CheckOutQueueTests {
     @Test("the tries are told that come behind so many other calls")
     func tries() {
         var queue = CheckOutQueue()
-        for id: UInt64 in 1...6 { queue.append(RequestID(id), isTry: id % 2 == 0) }
+        for id: UInt64 in 1...6 { queue.append(RequestID(id), noWait: id % 2 == 0) }
         queue.remove(1)
         #expect(queue.tries(behind: 0) == [2, 4, 6])
         #expect(queue.tries(behind: 1) == [4, 6])

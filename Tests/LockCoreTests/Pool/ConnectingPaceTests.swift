@@ -6,7 +6,7 @@ import Testing
 struct ConnectingPaceTests {
     private static let refused = Failure(.unreachable, "refused")
     private var random = SplitMix64(seed: 1)
-    private var pace = ConnectingPace(patience: .seconds(10))
+    private var pace = ConnectingPace(timeout: .seconds(10))
     private let start = Duration.seconds(100).instant
 
     private func after(_ duration: Duration) -> Instant { start.advanced(by: duration) }
@@ -78,9 +78,9 @@ struct ConnectingPaceTests {
     }
 
     @Test("callers without a deadline are patient from their own beginning, or that of the outage, whichever is later")
-    mutating func patience() {
-        var isPatient = pace.isPatient(since: start, now: after(.seconds(1000)))
-        #expect(isPatient, "There is no outage.")
+    mutating func deadline() {
+        var mayGoOn = pace.mayGoOn(since: start, now: after(.seconds(1000)))
+        #expect(mayGoOn, "There is no outage.")
         pace.noteAttempt(now: start)
         pace.noteCaller(since: start)
         #expect(pace.next == nil, "No attempt has failed.")
@@ -90,15 +90,15 @@ struct ConnectingPaceTests {
         #expect(pace.next == after(.seconds(13)))
         pace.noteCaller(since: after(.seconds(-50)))
         #expect(pace.next == after(.seconds(10)), "The outage began at 0.")
-        #expect(!pace.isPatienceOver(at: after(.seconds(9))))
-        #expect(pace.isPatienceOver(at: after(.seconds(10))))
-        let failure = pace.beginPatienceCheck()
+        #expect(!pace.isGivingUpDue(at: after(.seconds(9))))
+        #expect(pace.isGivingUpDue(at: after(.seconds(10))))
+        let failure = pace.beginGivingUp()
         #expect(failure == Self.refused)
         #expect(pace.next == nil)
-        isPatient = pace.isPatient(since: after(.seconds(-50)), now: after(.seconds(10)))
-        #expect(!isPatient)
-        isPatient = pace.isPatient(since: after(.seconds(3)), now: after(.seconds(10)))
-        #expect(isPatient)
+        mayGoOn = pace.mayGoOn(since: after(.seconds(-50)), now: after(.seconds(10)))
+        #expect(!mayGoOn)
+        mayGoOn = pace.mayGoOn(since: after(.seconds(3)), now: after(.seconds(10)))
+        #expect(mayGoOn)
         #expect(pace.next == after(.seconds(13)), "What is due is told anew.")
     }
 }

@@ -7,7 +7,7 @@ struct SessionPoolTests {
     private static func pool(_ most: Int, shared: Int = 1, isFencing: Bool = false) -> SessionPool {
         var configuration = Engine.Configuration()
         configuration.maximumConnections = most
-        configuration.maximumCarriers = shared
+        configuration.maximumSharedSessions = shared
         configuration.isFencing = isFencing
         return SessionPool(configuration)
     }
@@ -24,79 +24,83 @@ struct SessionPoolTests {
     @Test("neither those that wait nor those that are checked out can take all of the places that they have together")
     func oneRole() {
         let pool = Self.pool(5)
-        let waiting = Self.sessions(.carrier, .waiter, .waiter, .waiter, idle: [2])
-        #expect(pool.place(for: .waiter, among: waiting) == .taken)
-        #expect(pool.place(for: .dedicated, among: waiting) == .free)
-        let checkedOut = Self.sessions(.carrier, .dedicated, .dedicated, .dedicated, idle: [2])
-        #expect(pool.place(for: .dedicated, among: checkedOut) == .taken)
-        #expect(pool.place(for: .waiter, among: checkedOut) == .free)
+        let waiting = Self.sessions(.shared, .waiting, .waiting, .waiting, idle: [2])
+        #expect(pool.slot(for: .waiting, among: waiting) == .taken)
+        #expect(pool.slot(for: .checkedOut, among: waiting) == .free)
+        let checkedOut = Self.sessions(.shared, .checkedOut, .checkedOut, .checkedOut, idle: [2])
+        #expect(pool.slot(for: .checkedOut, among: checkedOut) == .taken)
+        #expect(pool.slot(for: .waiting, among: checkedOut) == .free)
         for pool in [Self.pool(5, shared: 2), Self.pool(5, isFencing: true)] {
-            #expect(pool.place(for: .waiter, among: Self.sessions(.waiter, .waiter)) == .taken)
-            #expect(pool.place(for: .dedicated, among: Self.sessions(.waiter, .waiter)) == .free)
+            #expect(pool.slot(for: .waiting, among: Self.sessions(.waiting, .waiting)) == .taken)
+            #expect(pool.slot(for: .checkedOut, among: Self.sessions(.waiting, .waiting)) == .free)
         }
     }
 
     @Test("each of both can have the place if there is only one")
-    func onePlace() {
-        for role in [Engine.Role.waiter, .dedicated] {
-            #expect(Self.pool(2).place(for: role, among: Self.sessions(.carrier)) == .free)
-            #expect(Self.pool(2).place(for: role, among: Self.sessions(.carrier, .waiter)) == .taken)
-            #expect(Self.pool(2).place(for: role, among: Self.sessions(.carrier, .dedicated)) == .taken)
+    func oneSlot() {
+        for role in [Engine.Role.waiting, .checkedOut] {
+            #expect(Self.pool(2).slot(for: role, among: Self.sessions(.shared)) == .free)
+            #expect(Self.pool(2).slot(for: role, among: Self.sessions(.shared, .waiting)) == .taken)
+            #expect(Self.pool(2).slot(for: role, among: Self.sessions(.shared, .checkedOut)) == .taken)
         }
     }
 
     @Test("where the places are taken, the oldest idle session serves the other purpose, if no cancel request can strike it any more")
     func converting() {
         let pool = Self.pool(4)
-        #expect(pool.place(for: .dedicated, among: Self.sessions(.carrier, .waiter, .waiter, .dedicated, idle: [2, 3])) == .converting(2))
-        #expect(pool.place(for: .dedicated, among: Self.sessions(.carrier, .waiter, .waiter, .dedicated, idle: [3, 4])) == .converting(3))
-        #expect(pool.place(for: .waiter, among: Self.sessions(.carrier, .waiter, .dedicated, .dedicated, idle: [4])) == .converting(4))
-        #expect(pool.place(for: .waiter, among: Self.sessions(.carrier, .waiter, .dedicated, .dedicated, struck: [4])) == .replacing(4))
-        #expect(pool.place(for: .waiter, among: Self.sessions(.carrier, .waiter, .dedicated, .dedicated, idle: [2])) == .taken)
+        #expect(
+            pool.slot(for: .checkedOut, among: Self.sessions(.shared, .waiting, .waiting, .checkedOut, idle: [2, 3])) == .converting(2)
+        )
+        #expect(
+            pool.slot(for: .checkedOut, among: Self.sessions(.shared, .waiting, .waiting, .checkedOut, idle: [3, 4])) == .converting(3)
+        )
+        #expect(pool.slot(for: .waiting, among: Self.sessions(.shared, .waiting, .checkedOut, .checkedOut, idle: [4])) == .converting(4))
+        #expect(pool.slot(for: .waiting, among: Self.sessions(.shared, .waiting, .checkedOut, .checkedOut, struck: [4])) == .replacing(4))
+        #expect(pool.slot(for: .waiting, among: Self.sessions(.shared, .waiting, .checkedOut, .checkedOut, idle: [2])) == .taken)
     }
 
     @Test("shared sessions and the one that writes records have their places whether they are there or not, and more if there are more")
-    func ownPlaces() {
-        #expect(Self.pool(3).place(for: .waiter, among: Self.sessions(.dedicated)) == .free)
-        #expect(Self.pool(3, shared: 2).place(for: .waiter, among: Self.sessions(.dedicated)) == .taken)
-        #expect(Self.pool(3, isFencing: true).place(for: .waiter, among: Self.sessions(.dedicated)) == .taken)
-        #expect(Self.pool(3).place(for: .waiter, among: Self.sessions(.carrier, .carrier, .dedicated)) == .taken)
-        let full = Self.sessions(.waiter, .dedicated, .dedicated)
-        #expect(Self.pool(3, isFencing: true).place(for: .scribe, among: full) == .free)
-        #expect(Self.pool(3).place(for: .carrier, among: full) == .free)
-        #expect(Self.pool(3, isFencing: true).place(for: .waiter, among: Self.sessions()) == .free)
+    func ownSlots() {
+        #expect(Self.pool(3).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .free)
+        #expect(Self.pool(3, shared: 2).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .taken)
+        #expect(Self.pool(3, isFencing: true).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .taken)
+        #expect(Self.pool(3).slot(for: .waiting, among: Self.sessions(.shared, .shared, .checkedOut)) == .taken)
+        let full = Self.sessions(.waiting, .checkedOut, .checkedOut)
+        #expect(Self.pool(3, isFencing: true).slot(for: .fencing, among: full) == .free)
+        #expect(Self.pool(3).slot(for: .shared, among: full) == .free)
+        #expect(Self.pool(3, isFencing: true).slot(for: .waiting, among: Self.sessions()) == .free)
     }
 
     @Test("a shared session beyond those that have places takes one that is free, or that of an idle session")
     func beyond() {
         let pool = Self.pool(4)
-        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .waiter, .dedicated, idle: [2])) == .free)
-        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .dedicated, .dedicated, .waiter, idle: [3, 4])) == .replacing(4))
-        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .dedicated, .dedicated, .waiter, idle: [3])) == .replacing(3))
-        #expect(pool.place(for: .carrier, among: Self.sessions(.carrier, .dedicated, .dedicated, .waiter)) == .taken)
+        #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut, idle: [2])) == .free)
+        #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting, idle: [3, 4])) == .replacing(4))
+        #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting, idle: [3])) == .replacing(3))
+        #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting)) == .taken)
         let fencing = Self.pool(4, isFencing: true)
-        #expect(fencing.place(for: .carrier, among: Self.sessions(.carrier, .waiter, .dedicated)) == .taken, "One place is for records.")
-        #expect(fencing.place(for: .carrier, among: Self.sessions(.carrier, .waiter, .scribe)) == .free)
+        #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut)) == .taken, "One place is for records.")
+        #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .fencing)) == .free)
     }
 
     @Test("where waits and check-outs have one place together, the one that has no session gets that of the other when it is idle")
     func inTurn() {
         let pool = Self.pool(2)
-        let waiting = Self.sessions(.carrier, .waiter, idle: [2])
-        #expect(pool.hasOnlyPlace(among: waiting))
-        #expect(pool.onlyPlace(for: .dedicated, among: waiting) == .converting(2))
-        #expect(pool.onlyPlace(for: .waiter, among: waiting) == .taken)
-        #expect(pool.onlyPlace(for: .waiter, among: Self.sessions(.carrier, .dedicated, struck: [2])) == .replacing(2))
-        #expect(pool.onlyPlace(for: .waiter, among: Self.sessions(.carrier, .dedicated)) == .taken)
-        #expect(pool.onlyPlace(for: .waiter, among: Self.sessions(.carrier, .dedicated, .waiter, idle: [2])) == .taken)
+        let waiting = Self.sessions(.shared, .waiting, idle: [2])
+        #expect(pool.hasOnlySlot(among: waiting))
+        #expect(pool.onlySlot(for: .checkedOut, among: waiting) == .converting(2))
+        #expect(pool.onlySlot(for: .waiting, among: waiting) == .taken)
+        #expect(pool.onlySlot(for: .waiting, among: Self.sessions(.shared, .checkedOut, struck: [2])) == .replacing(2))
+        #expect(pool.onlySlot(for: .waiting, among: Self.sessions(.shared, .checkedOut)) == .taken)
+        #expect(pool.onlySlot(for: .waiting, among: Self.sessions(.shared, .checkedOut, .waiting, idle: [2])) == .taken)
 
         let larger = Self.pool(3)
-        #expect(!larger.hasOnlyPlace(among: waiting))
-        #expect(larger.onlyPlace(for: .dedicated, among: waiting) == .taken)
-        #expect(larger.onlyPlace(for: .dedicated, among: Self.sessions(.carrier, .waiter, .waiter, idle: [2])) == .taken)
-        let silent = Self.sessions(.carrier, .carrier, .waiter, idle: [3])
-        #expect(larger.hasOnlyPlace(among: silent))
-        #expect(larger.onlyPlace(for: .dedicated, among: silent) == .converting(3))
+        #expect(!larger.hasOnlySlot(among: waiting))
+        #expect(larger.onlySlot(for: .checkedOut, among: waiting) == .taken)
+        #expect(larger.onlySlot(for: .checkedOut, among: Self.sessions(.shared, .waiting, .waiting, idle: [2])) == .taken)
+        let silent = Self.sessions(.shared, .shared, .waiting, idle: [3])
+        #expect(larger.hasOnlySlot(among: silent))
+        #expect(larger.onlySlot(for: .checkedOut, among: silent) == .converting(3))
     }
 
     // MARK: Opening and closing
@@ -104,7 +108,7 @@ struct SessionPoolTests {
     /// The sessions 1 and 2 take both places, and 3 waits for one.
     private static func full() -> SessionPool {
         var pool = pool(2)
-        for id: ConnectionID in [1, 2, 3] { pool.append(id, .waiter) }
+        for id: ConnectionID in [1, 2, 3] { pool.append(id, .waiting) }
         for id: ConnectionID in [1, 2] { #expect(pool.popUnopened(of: 3)?.id == id) }
         #expect(pool.popUnopened(of: 3)?.id == nil)
         #expect(pool.sessionCount(of: 3) == 2)
@@ -114,7 +118,7 @@ struct SessionPoolTests {
     @Test("a closed session keeps its place until it has ended at the server, and then the first attempt that waits begins")
     func ending() {
         var pool = Self.full()
-        pool.append(4, .dedicated)
+        pool.append(4, .checkedOut)
         pool.close(1)
         #expect(pool.sessionCount(of: 3) == 2)
         #expect(pool.popUnopened(of: 3)?.id == nil)
@@ -122,7 +126,7 @@ struct SessionPoolTests {
         #expect(pool.sessionCount(of: 3) == 1)
         let next = pool.popUnopened(of: 3)
         #expect(next?.id == 3)
-        #expect(next?.role == .waiter)
+        #expect(next?.role == .waiting)
         #expect(pool.popUnopened(of: 3)?.id == nil)
     }
 
@@ -135,7 +139,7 @@ struct SessionPoolTests {
     @Test("an attempt that is given up before it has begun leaves nothing behind")
     func unopened() {
         var pool = Self.full()
-        pool.append(4, .dedicated)
+        pool.append(4, .checkedOut)
         pool.close(3)
         #expect(pool.sessionCount(of: 3) == 2)
         pool.close(1)

@@ -4,11 +4,11 @@
 extension ServerSession {
     static let start = Instant(nanoseconds: 0)
 
-    static func connecting(_ role: Engine.Role = .waiter) -> ServerSession { ServerSession(1, role) }
+    static func connecting(_ role: Engine.Role = .waiting) -> ServerSession { ServerSession(1, role) }
 
-    static func shared() -> ServerSession { after(connecting(.carrier)) { _ = $0.connected(now: start) } }
+    static func shared() -> ServerSession { after(connecting(.shared)) { _ = $0.connected(now: start) } }
 
-    static func idle(_ role: Engine.Role = .waiter) -> ServerSession { after(connecting(role)) { _ = $0.connected(now: start) } }
+    static func idle(_ role: Engine.Role = .waiting) -> ServerSession { after(connecting(role)) { _ = $0.connected(now: start) } }
 
     static func waiting() -> ServerSession {
         after(idle()) {
@@ -40,13 +40,13 @@ extension ServerSession {
     }
 
     static func recording() -> ServerSession {
-        after(idle(.scribe)) {
+        after(idle(.fencing)) {
             $0.record()
             _ = $0.submit(.position, now: start)
         }
     }
 
-    static func checkedOut() -> ServerSession { after(idle(.dedicated)) { $0.checkOut() } }
+    static func checkedOut() -> ServerSession { after(idle(.checkedOut)) { $0.checkOut() } }
 
     /// Checked out, and runs the statement of the call 7.
     static func running(answerBy: Instant? = nil, lockWait: AdvisoryKey? = nil, renewals: Int? = nil) -> ServerSession {

@@ -6,7 +6,7 @@ import Testing
 struct ServerSessionDueTests {
     private static let configuration = Engine.Configuration()
 
-    /// A lease of 6 s, with signs of life every 2 s.
+    /// A lease of 6 s, with heartbeats every 2 s.
     private static let leased = {
         var configuration = Engine.Configuration()
         configuration.lease = .seconds(6)
@@ -25,7 +25,7 @@ struct ServerSessionDueTests {
     }
 
     /// The tests below count on that.
-    @Test("by default an answer may take 30 seconds, a sign of life is due after 10, and an idle session is closed after 60")
+    @Test("by default an answer may take 30 seconds, a heartbeat is due after 10, and an idle session is closed after 60")
     func defaults() {
         #expect(Self.configuration.responseTimeout == .seconds(30))
         #expect(Self.configuration.heartbeatInterval == .seconds(10))
@@ -78,23 +78,23 @@ struct ServerSessionDueTests {
         #expect(session.deadline(Self.configuration) == .distantFuture)
     }
 
-    @Test("a statement with a limit has that, also behind a sign of life, until it is answered")
+    @Test("a statement with a limit has that, also behind a heartbeat, until it is answered")
     func explicitLimit() {
-        var session = ServerSession.idle(.dedicated).after { _ = $0.submit(.heartbeat, now: Self.at(1)) }
+        var session = ServerSession.idle(.checkedOut).after { _ = $0.submit(.heartbeat, now: Self.at(1)) }
         session.checkOut()
         _ = session.run(.init(call: 7, sentAt: Self.at(2), answerBy: Self.at(4), lockWait: nil, renewals: nil))
         _ = session.submit(.statement(7), now: Self.at(2))
         #expect(session.deadline(Self.configuration) == Self.at(4))
         #expect(Self.due(session) == Self.at(4))
         _ = session.answered(now: Self.at(3))
-        #expect(session.deadline(Self.configuration) == Self.at(4), "that was the answer to the sign of life")
+        #expect(session.deadline(Self.configuration) == Self.at(4), "that was the answer to the heartbeat")
         _ = session.answered(now: Self.at(3))
         #expect(session.deadline(Self.configuration) == .distantFuture)
     }
 
     @Test("a limit beyond the response timeout does not put off the deadline of what was sent before")
     func longLimit() {
-        var session = ServerSession.idle(.dedicated).after { _ = $0.submit(.heartbeat, now: Self.at(1)) }
+        var session = ServerSession.idle(.checkedOut).after { _ = $0.submit(.heartbeat, now: Self.at(1)) }
         session.checkOut()
         _ = session.run(.init(call: 7, sentAt: Self.at(2), answerBy: Self.at(100), lockWait: nil, renewals: nil))
         _ = session.submit(.statement(7), now: Self.at(2))
@@ -132,9 +132,9 @@ struct ServerSessionDueTests {
         for other in ServerSession.inEachState where !other.isIdle { #expect(other.idleEnd(Self.configuration) == nil) }
     }
 
-    // MARK: Signs of life
+    // MARK: Heartbeats
 
-    @Test("without a lease, a session gives signs of life only if it holds something and owes no answer, or is asked about if it waits")
+    @Test("without a lease, a session gives heartbeats only if it holds something and owes no answer, or is asked about if it waits")
     func heartbeats() {
         for session in ServerSession.inEachState {
             let isDue = ["waiting", "holding a lock"].contains(session.state.name)
@@ -143,7 +143,7 @@ struct ServerSessionDueTests {
         #expect(ServerSession.shared().after { $0.noteHeld(1) }.heartbeat(Self.configuration) == Self.at(10))
     }
 
-    @Test("with a lease, every session that the server would end for silence gives signs of life, and is asked about while it runs")
+    @Test("with a lease, every session that the server would end for silence gives heartbeats, and is asked about while it runs")
     func leasedHeartbeats() {
         let silent: Set = ["connecting", "releasing its lock", "proving that it holds nothing", "writing a record"]
         for session in ServerSession.inEachState {
@@ -151,7 +151,7 @@ struct ServerSessionDueTests {
         }
     }
 
-    @Test("a sign of life is due so long after the last thing that was sent, or the last question about the session")
+    @Test("a heartbeat is due so long after the last thing that was sent, or the last question about the session")
     func lastSent() {
         let session = ServerSession.waiting().after { $0.noteAsked(now: Self.at(3)) }
         #expect(session.heartbeat(Self.configuration) == Self.at(13))

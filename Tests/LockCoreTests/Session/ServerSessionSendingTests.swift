@@ -38,7 +38,7 @@ struct ServerSessionSendingTests {
         }
     }
 
-    @Test("nothing but signs of life is under way on a quiet session")
+    @Test("nothing but heartbeats is under way on a quiet session")
     func quiet() {
         #expect(ServerSession.idle().isQuiet)
         #expect(ServerSession.holding().after { _ = $0.submit(.heartbeat, now: Self.start) }.isQuiet)
@@ -112,9 +112,9 @@ struct ServerSessionSendingTests {
         #expect(session.runningStatement?.call == 7)
     }
 
-    @Test("an answer to a sign of life does not end the statement behind it")
+    @Test("an answer to a heartbeat does not end the statement behind it")
     func behindHeartbeat() {
-        var session = ServerSession.idle(.dedicated)
+        var session = ServerSession.idle(.checkedOut)
         _ = session.submit(.heartbeat, now: Self.start)
         session.checkOut()
         _ = session.run(.init(call: 7, sentAt: Self.start, answerBy: nil, lockWait: nil, renewals: nil))

@@ -33,7 +33,7 @@ struct ServerSessionStateTests {
 
         func happens(to session: inout ServerSession, key: AdvisoryKey = 1) {
             switch self {
-            case .convert: session.convert(to: .dedicated)
+            case .convert: session.convert(to: .checkedOut)
             case .beginWait: session.beginWait(for: key)
             case .hold: session.hold(key)
             case .verify: session.verify(key, reported: .full)
@@ -53,7 +53,7 @@ struct ServerSessionStateTests {
             let next = session.after { event.happens(to: &$0) }
             #expect(next.state == event.next)
             #expect(next.brokenInvariant == nil)
-            #expect(next.role == (event == .convert ? .dedicated : session.role))
+            #expect(next.role == (event == .convert ? .checkedOut : session.role))
         }
     }
 
@@ -94,7 +94,7 @@ struct ServerSessionStateTests {
 
     @Test("a session that has connected is shared, or idle, and is connected once")
     func connected() {
-        for (role, state) in [(.carrier, .shared), (.waiter, .idle(since: ServerSession.start))] as [(Engine.Role, ServerSession.State)] {
+        for (role, state) in [(.shared, .shared), (.waiting, .idle(since: ServerSession.start))] as [(Engine.Role, ServerSession.State)] {
             var session = ServerSession.connecting(role)
             #expect(session.isConnecting && !session.isShared && !session.isIdle)
             let isFirst = session.connected(now: ServerSession.start)

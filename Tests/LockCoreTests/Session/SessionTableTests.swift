@@ -12,7 +12,7 @@ struct SessionTableTests {
         var table = SessionTable()
         var expected: [ConnectionID] = []
         for number in 1...20 {
-            let id = table.open(number == 1 ? .carrier : .waiter)
+            let id = table.open(number == 1 ? .shared : .waiting)
             #expect(id == ConnectionID(number))
             expected.append(id)
             guard number % 3 == 0 else { continue }
@@ -27,19 +27,19 @@ struct SessionTableTests {
             #expect(table[id]?.id == (expected.contains(id) ? id : nil))
             #expect(table.read(id) { $0.id } == table[id]?.id)
         }
-        #expect(table.first { $0.role == .waiter } == expected[1])
-        #expect(table.count { $0.role == .waiter } == expected.count - 1)
-        #expect(table.contains { $0.role == .carrier })
-        #expect(!table.contains { $0.role == .scribe })
+        #expect(table.first { $0.role == .waiting } == expected[1])
+        #expect(table.count { $0.role == .waiting } == expected.count - 1)
+        #expect(table.contains { $0.role == .shared })
+        #expect(!table.contains { $0.role == .fencing })
         for id in expected { _ = table.remove(id) }
-        let next = table.open(.waiter)
+        let next = table.open(.waiting)
         #expect(next == 21)
     }
 
     @Test("what happens to a session that is gone changes nothing")
     func gone() {
         var table = SessionTable()
-        let id = table.open(.waiter)
+        let id = table.open(.waiting)
         _ = table.remove(id)
         let removed = table.remove(id)
         #expect(removed == nil)
@@ -51,13 +51,13 @@ struct SessionTableTests {
     @Test("the idle session of a role is the oldest")
     func idle() {
         var table = SessionTable()
-        for role: Engine.Role in [.waiter, .dedicated, .waiter, .waiter] { _ = table.open(role) }
-        #expect(table.idle(.waiter) == nil)
+        for role: Engine.Role in [.waiting, .checkedOut, .waiting, .waiting] { _ = table.open(role) }
+        #expect(table.idle(.waiting) == nil)
         for id: ConnectionID in [4, 3, 2] { table.update(id) { _ = $0.connected(now: ServerSession.start) } }
-        #expect(table.idle(.waiter) == 3)
+        #expect(table.idle(.waiting) == 3)
         table.update(3) { $0.beginWait(for: 1) }
-        #expect(table.idle(.waiter) == 4)
-        #expect(table.idle(.dedicated) == 2)
+        #expect(table.idle(.waiting) == 4)
+        #expect(table.idle(.checkedOut) == 2)
     }
 
     // MARK: When something is due
@@ -66,13 +66,13 @@ struct SessionTableTests {
     func due() {
         var table = SessionTable()
         #expect(table.due(Self.configuration) == .distantFuture)
-        let first = table.open(.waiter)
+        let first = table.open(.waiting)
         #expect(table.due(Self.configuration) == .distantFuture)
         table.update(first) { $0.connecting(.init(until: Self.at(5))) }
         #expect(table.due(Self.configuration) == Self.at(5))
         table.update(first) { _ = $0.connected(now: Self.at(1)) }
         #expect(table.due(Self.configuration) == Self.at(61))
-        let second = table.open(.carrier)
+        let second = table.open(.shared)
         table.update(second) { $0.connecting(.init(until: Self.at(8))) }
         #expect(table.due(Self.configuration) == Self.at(8), "of several sessions the first one counts")
         _ = table.remove(second)
@@ -84,7 +84,7 @@ struct SessionTableTests {
     @Test("what is heard of the server puts off the end of a wait of which nothing is heard")
     func heard() {
         var table = SessionTable()
-        let id = table.open(.waiter)
+        let id = table.open(.waiting)
         table.update(id) { session in
             session = ServerSession.waiting()
             session.noteAsked(now: Self.at(10))
@@ -101,7 +101,7 @@ struct SessionTableTests {
     @Test("a session of which something is true that can't be is reported after the change that made it so, and not without a change")
     func broken() {
         var table = SessionTable()
-        let ids = [table.open(.carrier), table.open(.waiter)]
+        let ids = [table.open(.shared), table.open(.waiting)]
         #expect(table.takeBroken().isEmpty)
         table.update(ids[1]) { $0.hold(1) }
         let broken = table.takeBroken()
@@ -116,7 +116,7 @@ struct SessionTableTests {
     @Test("an invariant that no event has noted is checked after every change")
     func checked() {
         var table = SessionTable()
-        let id = table.open(.waiter)
+        let id = table.open(.waiting)
         table.update(id) { session in
             _ = session.connected(now: ServerSession.start)
             session.beginWait(for: 1)

@@ -36,7 +36,7 @@ struct DemoTests {
         // On a busy machine this test may come to run minutes after what it waits for, and the signal is to be what ends the demonstration.
         [(["--seconds", "600"], "with the lock      2"), (["--rounds", "10", "--lease", "600"], "now it is frozen")]
     )
-    func interrupted(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
+    func waitCancelled(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let run = try LaunchedPglock(["--plain"] + moment.arguments, variables: ["TMPDIR": folder.path], program: "LockDemo")

@@ -17,9 +17,9 @@ struct ScoreboardTests {
     func kill() throws {
         var board = try running(length: .seconds(4))
         #expect(board.advance(to: 1_900_000_000).isEmpty)
-        #expect(board.advance(to: 2_100_000_000) == [.tell(1, .linger)])
+        #expect(board.advance(to: 2_100_000_000) == [.tell(1, .pause)])
         #expect(board.advance(to: 2_200_000_000).isEmpty)
-        let orders = try board.note(.lingering, of: 1, now: 2_300_000_000)
+        let orders = try board.note(.pausing, of: 1, now: 2_300_000_000)
         #expect(orders.first == .kill(1))
         let after = DemoClock.nanoseconds + 5_000_000
         #expect(try board.note(.working(since: after, waited: 7), of: 0, now: after).count == 1)
@@ -36,9 +36,9 @@ struct ScoreboardTests {
     func secondChoice() throws {
         var board = try running(length: .rounds(1))
         _ = try board.note(.added, of: 0, now: 1)
-        #expect(board.advance(to: 2) == [.tell(1, .linger)])
+        #expect(board.advance(to: 2) == [.tell(1, .pause)])
         _ = try board.noteEnd(of: 1, .exited(0))
-        #expect(board.advance(to: 3) == [.tell(0, .linger)])
+        #expect(board.advance(to: 3) == [.tell(0, .pause)])
     }
 
     @Test("fails if a worker does, or ends unexpectedly")
@@ -51,7 +51,7 @@ struct ScoreboardTests {
     @Test("reports read as they were written")
     func reports() {
         let reports: [WorkerReport] = [
-            .ready, .asking, .added, .lingering, .working(since: .max, waited: 0), .failed("it broke, twice"),
+            .ready, .asking, .added, .pausing, .working(since: .max, waited: 0), .failed("it broke, twice"),
         ]
         for report in reports { #expect(WorkerReport(line: report.line) == report) }
         #expect(WorkerReport(line: "working 1") == nil)

@@ -158,7 +158,7 @@ struct ConnectionLockOutcomeTests {
             // Of the wait as well as of the try.
             sql.contains("advisory_lock(") && !(isContended && sql.contains("try_")) ? .losesAnswer : nil
         }
-        async let release: Void? = held?.releaseWhenSomebodyWaits()
+        async let release: Void? = held?.releaseToWaiters()
         let error = await lockError { try await lock.acquire() }
         try await release
         #expect(error?.code == .statementFailed)
@@ -211,7 +211,7 @@ struct ConnectionLockOutcomeTests {
         for base in isFirst ? [] : [connection.base, other] {
             let held = try await HeldKey("b", database)
             let lock = ConnectionLock("b", on: base)
-            async let release: Void = held.releaseWhenSomebodyWaits()
+            async let release: Void = held.releaseToWaiters()
             try await lock.withLock {}
             try await release
         }
@@ -221,7 +221,7 @@ struct ConnectionLockOutcomeTests {
             return isStray ? .isRunElsewhere(other) : nil
         }
         let lock = ConnectionLock("a", on: connection)
-        async let release: Void = withRequest ? held.releaseWhenSomebodyWaits() : ()
+        async let release: Void = withRequest ? held.releaseToWaiters() : ()
         let error = await lockError { try await lock.acquire(timeout: .seconds(10)) }
         try await release
         try await held.release()
@@ -232,13 +232,13 @@ struct ConnectionLockOutcomeTests {
     }
 
     @Test("what ends a statement is not itself ended before the server has got it")
-    func canceller() async throws {
+    func cancelRequest() async throws {
         let database = try TestDatabase.get()
         let wasCancelled = Locked<[Bool]>([])
         let held = try await database.manager().acquire("a")
         let waiting = Task {
             let connection = try await ScriptedConnection(database)
-            connection.canceller = {
+            connection.cancelRequest = {
                 let waits =
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
                 _ = try? await database.query(waits)

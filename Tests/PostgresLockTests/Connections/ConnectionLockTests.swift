@@ -37,7 +37,7 @@ struct ConnectionLockTests {
         #expect(lock.holdCount == 0)
         let error = await lockError { try await lock.acquire(timeout: .zero) }
         #expect(error?.code == .timedOut)
-        let released = Task { try await holder.releaseWhenSomebodyWaits() }
+        let released = Task { try await holder.releaseToWaiters() }
         try await lock.acquire()
         try await released.value
         #expect(try await lock.isHeld())

@@ -70,7 +70,7 @@ struct ConnectionLockWaitTests {
     }
 
     /// On a server that holds very many locks, to look through them takes that long.
-    @Test("a cancelled wait whose clearing up is slow leaves nothing either", arguments: [Driver.libpq, .psqlWithCanceller])
+    @Test("a cancelled wait whose clearing up is slow leaves nothing either", arguments: [Driver.libpq, .psqlWithCancelRequest])
     func slowCancellation(driver: Driver) async throws {
         let database = try TestDatabase.get()
         try await database.query(
@@ -148,7 +148,7 @@ struct ConnectionLockWaitTests {
     /// Take what puts a lock back out of `ConnectionLockStatements.wait(atMost:)`, and this fails for sessions.
     @Test(
         "a grant that races the end of its wait leaves no lock behind",
-        arguments: [(.psql, false), (.psqlWithCanceller, false), (.psqlWithCanceller, true), (.libpq, false), (.libpq, true)]
+        arguments: [(.psql, false), (.psqlWithCancelRequest, false), (.psqlWithCancelRequest, true), (.libpq, false), (.libpq, true)]
             as [(Driver, Bool)],
         [LockScope.session, .transaction]
     )
@@ -163,11 +163,11 @@ struct ConnectionLockWaitTests {
             rounds += 1
             let held = try await holder.acquire("a", timeout: .seconds(10))
             let release = Int.random(in: 0...2_500)
-            let patience = Duration.microseconds(max(1_000, release + Int.random(in: -500...2_000)))
-            let waiting = Task { try await racer.takes("a", timeout: kind.isCancelled ? .seconds(10) : patience) }
-            let canceller = Task {
+            let timeout = Duration.microseconds(max(1_000, release + Int.random(in: -500...2_000)))
+            let waiting = Task { try await racer.takes("a", timeout: kind.isCancelled ? .seconds(10) : timeout) }
+            let cancelRequest = Task {
                 guard kind.isCancelled else { return }
-                try await Task.sleep(for: patience)
+                try await Task.sleep(for: timeout)
                 waiting.cancel()
             }
             // A cancel leaves the wait some time to begin.
@@ -175,7 +175,7 @@ struct ConnectionLockWaitTests {
             try await held.release()
             let isWon = try await waiting.value
             if isWon { tally.won += 1 } else { tally.lost += 1 }
-            try await canceller.value
+            try await cancelRequest.value
             // A transaction is still open.
             #expect(try await holder.isFree("a") != isWon)
             try await racer.letGo()

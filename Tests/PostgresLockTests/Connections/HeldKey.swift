@@ -15,7 +15,7 @@ actor HeldKey {
         try await handle.take()?.release()
     }
 
-    func releaseWhenSomebodyWaits() async throws {
+    func releaseToWaiters() async throws {
         try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
         try await release()
     }

@@ -41,7 +41,7 @@ final class PsqlConnection: LockConnection {
         process.closeInput()
     }
 
-    var statementCanceller: (@Sendable () async -> Void)? { cancelling }
+    var cancelRequest: (@Sendable () async -> Void)? { cancelling }
 
     func sqlState(of error: any Error) -> String? {
         (error as? Failure)?.sqlState

@@ -8,7 +8,7 @@ final class ScriptedConnection: LockConnection {
     /// Instead of the connection, for the statements that it takes; `nil` leaves them to the connection.
     var intercept: (_ sql: String) -> Mistake? = { _ in nil }
     var failsToRollBack = false
-    var canceller: (@Sendable () async -> Void)?
+    var cancelRequest: (@Sendable () async -> Void)?
 
     enum Mistake {
         /// The statement is run, and its answer lost.
@@ -41,8 +41,6 @@ final class ScriptedConnection: LockConnection {
         if failsToRollBack { throw Failure() }
         try await base.run("ROLLBACK")
     }
-
-    var statementCanceller: (@Sendable () async -> Void)? { canceller }
 
     func sqlState(of error: any Error) -> String? { nil }
 }

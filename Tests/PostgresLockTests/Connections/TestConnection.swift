@@ -6,7 +6,7 @@ struct TestConnection: LockConnection {
         /// Independent of libpq as we use it; its waits can't be cancelled.
         case psql
         /// Its waits are cancelled by somebody else.
-        case psqlWithCanceller
+        case psqlWithCancelRequest
         case libpq
     }
 
@@ -17,8 +17,8 @@ struct TestConnection: LockConnection {
 
     init(_ driver: Driver, _ database: TestDatabase) async throws {
         switch driver {
-        case .psql, .psqlWithCanceller:
-            let connection = try await PsqlConnection(database, cancelling: driver == .psqlWithCanceller)
+        case .psql, .psqlWithCancelRequest:
+            let connection = try await PsqlConnection(database, cancelling: driver == .psqlWithCancelRequest)
             (base, owner, psql) = (connection, connection, connection)
         case .libpq:
             let owned = try OwnedLibPQ(database.url)
@@ -41,7 +41,7 @@ struct TestConnection: LockConnection {
         _ = try await base.queryBoolean(sql)
     }
 
-    var statementCanceller: (@Sendable () async -> Void)? { base.statementCanceller }
+    var cancelRequest: (@Sendable () async -> Void)? { base.cancelRequest }
 
     func sqlState(of error: any Error) -> String? { base.sqlState(of: error) }
 

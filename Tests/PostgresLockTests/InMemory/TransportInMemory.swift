@@ -45,7 +45,7 @@ final class TransportInMemory: LockTransport, @unchecked Sendable {
             case .accepted(let session):
                 sessions.all[id] = session
                 session.onTermination = { [weak self] in self?.tell(.lost(id, .lost), of: id) }
-                self?.tell(.opened(id, SessionFacts(place: "a server in memory", lockTableSize: server.lockTableSize)), of: id)
+                self?.tell(.opened(id, SessionFacts(databaseName: "a server in memory", lockTableSize: server.lockTableSize)), of: id)
             }
         }
     }

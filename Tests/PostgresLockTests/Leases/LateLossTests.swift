@@ -40,7 +40,7 @@ struct LateLossTests {
         let locks = try TestDatabase.get().manager()
         let error = await lockError {
             try await scope.run(locks) {
-                await locks.expireProofs()
+                await locks.expireValidities()
                 throw BodyError()
             }
         }

@@ -19,7 +19,7 @@ struct RollbackLeaseTests {
             $0.lease = nil
             $0.timeouts.response = .seconds(3600)
         }
-        let seen = Locked<LockLease?>(nil)
+        let seen = Locked<HeldLock?>(nil)
         let transaction = Task {
             try await locks.withTransaction(locking: "a") { transaction in
                 #expect(transaction.lease?.isHeld == true)

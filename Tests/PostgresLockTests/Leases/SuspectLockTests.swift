@@ -65,7 +65,7 @@ struct SuspectLockTests {
             try await way.use(locks)
         }
         await executor.arrival()
-        await locks.expireProofs()
+        await locks.expireValidities()
         executor.letGo()
         let error = await lockError { try await task.value }
         #expect(error?.code == .lockLost)
@@ -113,7 +113,7 @@ struct SuspectLockTests {
     func releaseAfterExpiry() async throws {
         let locks = try TestDatabase.get().manager()
         let one = try await locks.acquire("a")
-        await locks.expireProofs()
+        await locks.expireValidities()
         do {
             try await one.release()
             Issue.record("The release says nothing of the loss.")
@@ -121,7 +121,7 @@ struct SuspectLockTests {
             #expect(error.code == .lockLost)
         }
         let several = try await locks.acquire(all: [.exclusive("b"), .exclusive("c")])
-        await locks.expireProofs()
+        await locks.expireValidities()
         do {
             try await several.release()
             Issue.record("The release says nothing of the loss.")
@@ -135,10 +135,10 @@ struct SuspectLockTests {
     func sessionAfterExpiry() async throws {
         let locks = try TestDatabase.get().manager()
         try await locks.withSession { session in
-            let scoped = await lockError { try await session.withLock("a") { _ in await locks.expireProofs() } }
+            let scoped = await lockError { try await session.withLock("a") { _ in await locks.expireValidities() } }
             #expect(scoped?.code == .lockLost)
             try await session.lock("b")
-            await locks.expireProofs()
+            await locks.expireValidities()
             let unlocked = await lockError { try await session.unlock("b") }
             #expect(unlocked?.code == .lockLost)
             try await expectFree("a", "b")
@@ -146,7 +146,7 @@ struct SuspectLockTests {
         let ended = await lockError {
             try await locks.withSession { session in
                 try await session.lock("c")
-                await locks.expireProofs()
+                await locks.expireValidities()
             }
         }
         #expect(ended?.code == .lockLost)

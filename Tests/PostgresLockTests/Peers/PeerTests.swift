@@ -74,7 +74,7 @@ struct PeerTests {
         let peer = try await Peer(driver, database)
         print("Counting against \(peer.versions).")
         // Not all of ours at a stretch.
-        let locks = try database.manager { $0.handOn.maximumCount = 2 }
+        let locks = try database.manager { $0.handoff.maximumCount = 2 }
         let (rounds, key) = (120, LockKey(Self.key))
         try await withThrowingTaskGroup { group in
             group.addTask {

@@ -16,7 +16,7 @@ extension LockManager {
     /// How many waits were ended and begun anew, because they held up others.
     var renewedWaits: Int { get async { await driver.renewedWaits } }
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
-    var provedAfterError: (held: Int, notHeld: Int) { get async { await driver.provedAfterError } }
+    var verifiedAfterError: (held: Int, notHeld: Int) { get async { await driver.verifiedAfterError } }
     /// How many calls have neither got what they asked for nor failed.
     var waitingCount: Int { get async { await driver.engine.waitingCount } }
     var connectionCount: Int { get async { await driver.engine.connectionCount } }

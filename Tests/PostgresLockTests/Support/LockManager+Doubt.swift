@@ -7,7 +7,7 @@ extension LockManager {
     func bringInDoubt() async { await driver.bringInDoubt() }
 
     /// By the clock nothing is certain any more, and the event loop has not noticed.
-    func expireProofs() async { await driver.expireProofs() }
+    func expireValidities() async { await driver.expireValidities() }
 }
 
 extension LockDriver {
@@ -16,7 +16,7 @@ extension LockDriver {
         drive { $0.advance(to: $1.advanced(by: lease)) }
     }
 
-    fileprivate func expireProofs() {
-        for proof in proofs.values { proof.renew(Instant(nanoseconds: .min)) }
+    fileprivate func expireValidities() {
+        for verification in verifications.values { verification.renew(Instant(nanoseconds: .min)) }
     }
 }

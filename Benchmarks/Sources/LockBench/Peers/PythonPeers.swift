@@ -20,7 +20,7 @@ struct PythonPeers: Sendable {
     private static let packages = ["postgresql-lock", "asyncpg", "psycopg[binary,pool]", "uvloop"]
 
     /// Prints what is installed, or fails.
-    private static let probe = """
+    private static let askActivity = """
         import platform, asyncpg, psycopg, psycopg_pool, uvloop, postgresql_lock
         from importlib.metadata import version
         names = ["postgresql-lock", "asyncpg", "psycopg", "uvloop"]
@@ -31,14 +31,14 @@ struct PythonPeers: Sendable {
     static func prepare(missing: inout [String]) async throws -> PythonPeers? {
         let folder = PeersFolder.package.appendingPathComponent(".build-python").path
         let program = "\(folder)/bin/python"
-        if let peers = await probe(program) { return peers }
+        if let peers = await askActivity(program) { return peers }
         do {
             guard let python = await findPython() else { throw BenchError("there is no python3 in PATH") }
             StandardError.print("Installing \(packages.joined(separator: ", ")) from PyPI into Benchmarks/.build-python …")
             try? FileManager.default.removeItem(atPath: folder)
             try await Child.run(python, ["-m", "venv", folder])
             try await Child.run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + packages)
-            if let peers = await probe(program) { return peers }
+            if let peers = await askActivity(program) { return peers }
             throw BenchError("they were installed, but can't be imported")
         } catch {
             try Task.checkCancellation()
@@ -47,8 +47,8 @@ struct PythonPeers: Sendable {
         }
     }
 
-    private static func probe(_ program: String) async -> PythonPeers? {
-        guard let output = try? await Child.run(program, ["-c", probe]) else { return nil }
+    private static func askActivity(_ program: String) async -> PythonPeers? {
+        guard let output = try? await Child.run(program, ["-c", askActivity]) else { return nil }
         return PythonPeers(
             program: program,
             version: .init(name: "Python", version: output.text.trimmingCharacters(in: .whitespacesAndNewlines))

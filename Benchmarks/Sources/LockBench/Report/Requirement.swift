@@ -30,7 +30,7 @@ struct Requirement: Sendable {
         }
     }
 
-    static let all: [Requirement] = distinct + single + handOn + fleet + crowd + held + loss
+    static let all: [Requirement] = distinct + single + handoff + fleet + crowd + held + loss
 
     private static let distinct: [Requirement] = [
         ratio("distinct", "of pgbench, 16 clients", "library", to: "pgbench-16", atLeast: 5),
@@ -46,7 +46,7 @@ struct Requirement: Sendable {
         ]
     }
 
-    private static let handOn: [Requirement] = [("library", "default limit"), ("unlimited", "no limit")].map { contender, title in
+    private static let handoff: [Requirement] = [("library", "default limit"), ("unlimited", "no limit")].map { contender, title in
         Requirement(
             workload: "handon",
             contenders: [contender, "mutex", "actor-mutex"],

@@ -7,7 +7,7 @@ struct Comparison {
 
     /// Others may use this much of one core, on average over a step, before its round is discarded.
     static let tolerance = 0.15
-    static let patience = Duration.seconds(5)
+    static let timeout = Duration.seconds(5)
 
     static let rule = """
         A round is discarded if processes other than the benchmark's own and its server used more than \
@@ -50,7 +50,7 @@ struct Comparison {
                 continue
             }
             progress.begin(round: step.round, "\(workload.name): \(step.contender.title)")
-            let isIdle = try await watch.waitForIdle(atMost: Self.patience, below: Self.tolerance)
+            let isIdle = try await watch.waitForIdle(atMost: Self.timeout, below: Self.tolerance)
             let mark = watch.mark()
             do {
                 let values = try await step.contender.measure()

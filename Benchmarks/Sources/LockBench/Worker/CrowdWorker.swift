@@ -10,7 +10,7 @@ struct CrowdWorker {
     let url: String
     let size: Int
 
-    private static let patience = Duration.seconds(60)
+    private static let timeout = Duration.seconds(60)
 
     /// Tasks that wait for a continuation and nothing else.
     func suspended() async throws -> [String: Double] {
@@ -98,7 +98,7 @@ struct CrowdWorker {
     }
 
     private func until(_ what: String, _ condition: () -> Bool) async throws {
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + Self.timeout
         while !condition() {
             guard ContinuousClock.now < deadline else { throw BenchError("In vain waited until \(what).") }
             try await Task.sleep(for: .milliseconds(5))

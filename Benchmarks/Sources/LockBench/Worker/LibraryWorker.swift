@@ -37,11 +37,11 @@ struct LibraryWorker {
     }
 
     /// All tasks want the same key.
-    func handOn(tasks: Int, isUnlimited: Bool) async throws -> [String: Double] {
+    func handoff(tasks: Int, isUnlimited: Bool) async throws -> [String: Double] {
         let locks = try Self.manager(url) { configuration in
             guard isUnlimited else { return }
-            configuration.handOn.maximumCount = .max
-            configuration.handOn.maximumDuration = .seconds(1_000_000)
+            configuration.handoff.maximumCount = .max
+            configuration.handoff.maximumDuration = .seconds(1_000_000)
         }
         let key = LockKey(number: 1)
         let values = try await measurement.run(tasks: tasks) { _ in

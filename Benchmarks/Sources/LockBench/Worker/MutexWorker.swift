@@ -1,8 +1,8 @@
-/// The hand-on without a server: what tasks can do at most.
+/// The handoff without a server: what tasks can do at most.
 struct MutexWorker {
     let measurement: Measurement
 
-    func handOn(_ mutex: some InMemoryMutex, tasks: Int) async throws -> [String: Double] {
+    func handoff(_ mutex: some InMemoryMutex, tasks: Int) async throws -> [String: Double] {
         try await measurement.run(tasks: tasks) { _ in
             await mutex.lock()
             await mutex.unlock()

@@ -6,8 +6,8 @@ enum WorkerKind: String, CaseIterable, ExpressibleByArgument, Sendable {
     case distinct
     case single
     case singleScoped = "single-scoped"
-    case handOn = "hand-on"
-    case handOnUnlimited = "hand-on-unlimited"
+    case handoff = "handoff"
+    case handoffUnlimited = "handoff-unlimited"
     case loss
     // What it is compared to.
     case arrays

@@ -12,7 +12,7 @@ enum Catalogue {
 
     static func workloads(_ stage: Stage) -> [Workload] {
         [
-            .distinct(stage), .single(stage), .handOn(stage), .fleet(stage), .crowd(stage), .held(stage), .loss(stage),
+            .distinct(stage), .single(stage), .handoff(stage), .fleet(stage), .crowd(stage), .held(stage), .loss(stage),
         ]
     }
 }

@@ -28,7 +28,7 @@ extension Workload {
         ]
         return try await withThrowingTaskGroup { group in
             for _ in 0..<processes {
-                group.addTask { try Contender.rate(try await Child.worker(.handOn, arguments))["rate"] ?? 0 }
+                group.addTask { try Contender.rate(try await Child.worker(.handoff, arguments))["rate"] ?? 0 }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }

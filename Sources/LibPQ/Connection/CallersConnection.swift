@@ -1,0 +1,166 @@
+import CLibPQ
+import Dispatch
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// A `PGconn` that is somebody else's, used for one statement at a time, in the isolation of whoever asks.
+///
+/// Not sendable, like the pointer: libpq allows one thread at a time.
+package struct CallersConnection {
+    private let pointer: OpaquePointer
+
+    package init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    /// Runs one statement to its end, without blocking the thread.
+    ///
+    /// - Returns: What it has returned; `nil` if it was empty.
+    /// - Throws: ``ServerError`` if the server has refused it; ``ConnectionFailure`` if the connection can't be used, or is gone.
+    package func run(_ sql: String, isolation: isolated (any Actor)?) async throws -> QueryResult? {
+        try requireIdle()
+        // Before anything is sent: a failure in the middle would leave open what the server does.
+        guard let socket = DuplicateSocket(of: PQsocket(pointer)) else {
+            throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
+        }
+        // By default libpq would block the thread until the server has taken all of the statement.
+        let wasBlocking = PQisnonblocking(pointer) == 0
+        if wasBlocking, PQsetnonblocking(pointer, 1) != 0 { throw lost() }
+        // Everything has been sent then, or nothing can be sent any more.
+        defer { if wasBlocking { PQsetnonblocking(pointer, 0) } }
+        guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
+        while true {
+            let left = PQflush(pointer)
+            guard left >= 0 else { throw lost() }
+            guard left > 0 else { break }
+            await wait(for: .write, socket, isolation)
+            guard PQconsumeInput(pointer) == 1 else { throw lost() }
+        }
+        var last: QueryResult?
+        var failure: ServerError?
+        while let result = try await nextResult(socket, isolation) {
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                last = QueryResult(adopting: result)
+            case PGRES_EMPTY_QUERY:
+                PQclear(result)
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+                // libpq would go on to report it for ever.
+                let status = PQresultStatus(result)
+                PQclear(result)
+                try await endCopy(status, socket, isolation)
+                failure =
+                    failure ?? ServerError(severity: "ERROR", sqlState: "0A000", message: "COPY from or to the client can't be run here.")
+            default:
+                failure = failure ?? ServerError(result: result)
+                PQclear(result)
+            }
+        }
+        if let failure {
+            // Without an SQLSTATE it is libpq's own, about the connection.
+            throw failure.sqlState.isEmpty ? ConnectionFailure(.lost, failure.text) as any Error : failure
+        }
+        return last
+    }
+
+    private func requireIdle() throws {
+        guard PQstatus(pointer) == CONNECTION_OK else { throw lost() }
+        guard PQpipelineStatus(pointer) == PQ_PIPELINE_OFF else {
+            throw ConnectionFailure(.lost, "it is in pipeline mode (PQenterPipelineMode), in which nothing can be waited for.")
+        }
+        guard PQtransactionStatus(pointer) != PQTRANS_ACTIVE else {
+            throw ConnectionFailure(.lost, "it still runs another statement. Take all its results (PQgetResult) first.")
+        }
+    }
+
+    private func nextResult(_ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
+        while PQisBusy(pointer) == 1 {
+            await wait(for: .read, socket, isolation)
+            guard PQconsumeInput(pointer) == 1 else { throw lost() }
+        }
+        return PQgetResult(pointer)
+    }
+
+    /// Sends nothing, or throws away what is sent.
+    private func endCopy(_ status: ExecStatusType, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async throws {
+        switch status {
+        case PGRES_COPY_IN:
+            while true {
+                let sent = PQputCopyEnd(pointer, "nothing is sent")
+                guard sent >= 0 else { throw lost() }
+                guard sent == 0 else { return }
+                await wait(for: .write, socket, isolation)
+            }
+        case PGRES_COPY_OUT:
+            while true {
+                var row: UnsafeMutablePointer<CChar>?
+                let length = PQgetCopyData(pointer, &row, 1)
+                if let row { PQfreemem(row) }
+                guard length >= 0 else { return }
+                guard length == 0 else { continue }
+                await wait(for: .read, socket, isolation)
+                guard PQconsumeInput(pointer) == 1 else { throw lost() }
+            }
+        default:
+            throw ConnectionFailure(.lost, "it is used for replication.")
+        }
+    }
+
+    private func lost() -> ConnectionFailure {
+        ConnectionFailure(.lost, String(cString: PQerrorMessage(pointer)).trimmingNewlines)
+    }
+
+    /// What ends the statement that runs, from anywhere. Made before it is sent: the connection has one user at a time.
+    package func cancelRequest() -> (@Sendable () async -> Void)? {
+        guard let cancelRequest = PQgetCancel(pointer).map(CancelRequestSender.init) else { return nil }
+        return {
+            await withCheckedContinuation { continuation in
+                // Makes a connection, and waits for it.
+                DispatchQueue.global().async {
+                    cancelRequest.cancel()
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
+    /// What makes the connection fail, from anywhere. Made before something is sent.
+    package func closer() -> (@Sendable () -> Void)? {
+        guard let socket = DuplicateSocket(of: PQsocket(pointer)) else { return nil }
+        return { socket.shutDown() }
+    }
+
+    // MARK: Waiting
+
+    private enum Direction {
+        case read
+        case write
+    }
+
+    /// Waits until the socket is ready, by a source of its own.
+    private func wait(for direction: Direction, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async {
+        await withCheckedContinuation { continuation in
+            let source: any DispatchSourceProtocol =
+                switch direction {
+                case .read: DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: .global())
+                case .write: DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: .global())
+                }
+            let watched = UncheckedTransfer(source)
+            let onReady: @Sendable () -> Void = { watched.value.cancel() }
+            // Until then Dispatch has something to do with the socket.
+            let onCancelled: @Sendable () -> Void = { [socket] in
+                _ = socket
+                continuation.resume()
+            }
+            source.setEventHandler(handler: onReady)
+            source.setCancelHandler(handler: onCancelled)
+            source.activate()
+        }
+    }
+}

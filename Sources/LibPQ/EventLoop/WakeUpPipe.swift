@@ -1,0 +1,74 @@
+import CLibPQ
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Lets one thread wait for a socket such that others can call it away.
+final class WakeUpPipe: Sendable {
+    private let reading: Int32
+    private let writing: Int32
+
+    init() {
+        var ends: [Int32] = [-1, -1]
+        #if os(Linux)
+            // Closed on exec from its first moment: another thread may start a program between two calls.
+            let isMade = pglock_pipe(&ends) == 0
+        #else
+            let isMade = pipe(&ends) == 0
+        #endif
+        guard isMade else {
+            (reading, writing) = (-1, -1)
+            return
+        }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        (reading, writing) = (ends[0], ends[1])
+    }
+
+    deinit {
+        guard isThere else { return }
+        close(reading)
+        close(writing)
+    }
+
+    /// Whether the process had descriptors left for it.
+    var isThere: Bool { reading >= 0 }
+
+    /// Waits until the socket can be read or the bell rings.
+    ///
+    /// - Returns: Whether the socket can be read.
+    func wait(for socket: Int32, atMost limit: Duration) -> Bool {
+        withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { descriptors in
+            descriptors.initializeElement(at: 0, to: pollfd(fd: socket, events: Int16(POLLIN), revents: 0))
+            descriptors.initializeElement(at: 1, to: pollfd(fd: reading, events: Int16(POLLIN), revents: 0))
+            #if os(Linux)
+                let count = pglock_poll(descriptors.baseAddress, 2, Int(limit.whole(.nanoseconds(1))))
+            #else
+                let count = poll(descriptors.baseAddress, 2, 1)
+            #endif
+            guard count > 0 else { return false }
+            // A ring can come late, when nobody waits any more; then it ends the next wait, but no other one.
+            if descriptors[1].revents != 0 { silence() }
+            return descriptors[0].revents != 0
+        }
+    }
+
+    func ring() {
+        var byte: UInt8 = 0
+        // If the pipe is full, it rings already.
+        _ = write(writing, &byte, 1)
+    }
+
+    private func silence() {
+        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { bytes in
+            _ = read(reading, bytes.baseAddress, bytes.count)
+        }
+    }
+}

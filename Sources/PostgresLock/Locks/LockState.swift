@@ -1,0 +1,176 @@
+import LibPQ
+import LockCore
+import Synchronization
+
+/// What has become of one granted lock; shared by its handle, its views and the driver. Before it is granted, it is the
+/// call that asks for it.
+///
+/// There may be a hundred thousand of these at a time: so there is no mutex in each, but a few for all, and what few of
+/// them need is kept aside.
+///
+/// Unchecked, because `aside` is only touched under the mutex of its stripe.
+final class LockState: PendingCall, @unchecked Sendable {
+    /// A class, so that those that have none pay for a pointer only.
+    private final class Aside {
+        var loss: LockError?
+        var token: FencingToken?
+        var nextObserver = 0
+        var observers: [Int: EndObserver] = [:]
+    }
+
+    /// An empty value would do; but having no size, it shares its address with the mutex, and the Thread Sanitizer takes the
+    /// one for the other.
+    private static let stripes = (0..<16).map { _ in Locked(false) }
+
+    let key: LockKey
+    /// Changes with the mode of the lock.
+    private let currentMode: Atomic<UInt8>
+    /// A `GrantState`. Changed under the mutex only.
+    private let phase = Atomic(GrantState.held.rawValue)
+    private var aside: Aside?
+    /// Written once, on the loop, before any task but that of the call knows of the lock. What reads it has read ``phase`` before, which is
+    /// written after it: the resumed task alone would be ordered by the runtime only.
+    private nonisolated(unsafe) var sessionValidity: SessionValidity?
+
+    /// Of the session that holds it; `nil` if the server keeps silent sessions.
+    var verification: SessionValidity? {
+        get { sessionValidity }
+        set {
+            sessionValidity = newValue
+            phase.bitwiseOr(0, ordering: .releasing)
+        }
+    }
+
+    init(key: LockKey, mode: LockMode) {
+        self.key = key
+        currentMode = Atomic(mode.core.rawValue)
+    }
+
+    var mode: LockMode {
+        get { currentMode.load(ordering: .acquiring) == Mode.shared.rawValue ? .shared : .exclusive }
+        set { currentMode.store(newValue.core.rawValue, ordering: .releasing) }
+    }
+
+    /// What remains to be done with it.
+    private var grant: GrantState { GrantState(rawValue: phase.load(ordering: .acquiring)) ?? .lost }
+
+    /// Whether it is held for certain.
+    var isHeld: Bool { grant == .held && sessionValidity?.isValid ?? true }
+
+    /// Whether it has neither been released nor been lost for certain: then it is still to be released.
+    var isOpen: Bool { grant.isToBeReleased }
+
+    /// Why it was lost, or is in doubt. That a lock has a loss does not say that there is nothing to release: see ``isOpen``.
+    var loss: LockError? {
+        let grant = grant
+        guard grant == .lost || grant == .suspect else { return nil }
+        return withAside { $0?.loss }
+    }
+
+    /// A loss that has come since the release began, or before.
+    var lateLoss: LockError? { withAside { $0?.loss } }
+
+    /// What tells this holder from those before and after; `nil` if there is none, or none yet.
+    var token: FencingToken? {
+        get { withAside { $0?.token } }
+        set {
+            withAside { aside in
+                aside = aside ?? Aside()
+                aside?.token = newValue
+            }
+        }
+    }
+
+    /// Ends the lease, once: by release without an error, by loss with one.
+    ///
+    /// - Returns: Whether it had been held until now.
+    @discardableResult
+    func end(_ loss: LockError?) -> Bool {
+        guard let observers = conclude(loss) else { return false }
+        if !observers.isEmpty { EndObserver.tell([(observers, loss)]) }
+        return true
+    }
+
+    /// Ends leases that are lost together: whoever learns of one loss finds all of them.
+    ///
+    /// - Parameter isSuspicion: Whether the locks may be held all the same, and have to be released.
+    static func end(_ losses: [(lease: LockState, error: LockError)], isSuspicion: Bool = false) {
+        EndObserver.tell(
+            losses.map { (observers: $0.lease.conclude($0.error, isSuspicion: isSuspicion) ?? [], loss: $0.error) }
+        )
+    }
+
+    /// Its holder lets go of it.
+    ///
+    /// - Returns: Whether there is something to release at the server. What was suspect is lost from now on.
+    func beginRelease() -> Bool {
+        if end(nil) { return true }
+        return withAside { _ in change { $0.beginRelease() } }
+    }
+
+    /// The caller that has asked for the lock comes to run. See `GrantState.claim`.
+    func claim() -> GrantState.Claim {
+        guard grant != .held else { return .held }
+        return withAside { _ in change { $0.claim() } }
+    }
+
+    /// Under the mutex.
+    private func change<Result>(_ body: (inout GrantState) -> Result) -> Result {
+        var grant = grant
+        defer { phase.store(grant.rawValue, ordering: .releasing) }
+        return body(&grant)
+    }
+
+    /// - Returns: Who is to be told; `nil` if the lease had ended before.
+    private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [EndObserver]? {
+        withAside { aside in
+            // Of a loss that was suspected everybody knows, and has the first reason.
+            guard grant == .held else {
+                if let loss {
+                    _ = change { $0.end(isSuspicion ? .suspected : .lost) }
+                    // It comes after a release has begun, which is told of it.
+                    aside = aside ?? Aside()
+                    aside?.loss = aside?.loss ?? loss
+                }
+                return nil
+            }
+            let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
+            aside?.observers = [:]
+            if let loss {
+                aside = aside ?? Aside()
+                aside?.loss = loss
+            }
+            _ = change { $0.end(isSuspicion ? .suspected : loss == nil ? .released : .lost) }
+            return observers
+        }
+    }
+
+    /// Tells `observer` once, when the lease ends; at once, on this thread, if it has ended.
+    ///
+    /// - Returns: A number by which to take the observer back.
+    @discardableResult
+    func observe(_ observer: EndObserver) -> Int {
+        let (number, ended) = withAside { aside -> (Int, LockError??) in
+            guard grant == .held else { return (0, .some(aside?.loss)) }
+            let changed = aside ?? Aside()
+            changed.nextObserver += 1
+            changed.observers[changed.nextObserver] = observer
+            aside = changed
+            return (changed.nextObserver, nil)
+        }
+        if let ended { observer.tell(ended) }
+        return number
+    }
+
+    /// Takes an observer back.
+    ///
+    /// - Returns: The observer, if it was not told and will not be.
+    func forget(_ number: Int) -> EndObserver? {
+        withAside { $0?.observers.removeValue(forKey: number) }
+    }
+
+    private func withAside<Result>(_ body: (inout Aside?) -> Result) -> Result {
+        let stripe = Self.stripes[Int(bitPattern: Unmanaged.passUnretained(self).toOpaque()) >> 5 & 15]
+        return stripe.withLock { _ in UncheckedTransfer(body(&aside)) }.value
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import LibPQ
+import PostgresLock
+
+// Without these, locks mean nothing.
+extension ServerUnderTest {
+    func reachable(after time: Duration) throws(ConnectionFailure) -> Finding {
+        let values = try values("SELECT pg_catalog.current_database(), session_user")
+        let names = values.map { "\"\($0 ?? "")\"" }
+        return Finding(.reachable, .ok, "database \(names[0]) on \(session.host), as \(names[1]), in \(time.text)")
+    }
+
+    var version: Finding {
+        let major = session.serverVersion / 10_000
+        let finding = "PostgreSQL \(session.versionText)"
+        return switch major {
+        case ..<12: Finding(.version, .failed, finding, advice: "The oldest version that is supported is 12. Upgrade the server.")
+        case ..<14:
+            Finding(
+                .version,
+                .warning,
+                finding,
+                advice: "A server before 14 leaves the locks of a client that has frozen locked until its connection breaks."
+            )
+        default: Finding(.version, .ok, finding)
+        }
+    }
+
+    func primary() throws(ConnectionFailure) -> Finding {
+        guard try values("SELECT pg_catalog.pg_is_in_recovery()") == ["f"] else {
+            return Finding(.primary, .failed, "The server is a standby.", advice: ConnectionFailure.Kind.standby.advice)
+        }
+        let identity = try ServerIdentity(of: session)
+        let system = identity.system.map { "system \($0)" } ?? "its system identifier is not for this role to see"
+        let timeline = identity.timeline.map { ", timeline \($0)" } ?? ""
+        return Finding(.primary, .ok, "a primary; \(system)\(timeline)")
+    }
+
+    func exclusion() throws(ConnectionFailure) -> Finding {
+        try ExclusionCheck(session, another().session).run()
+        return Finding(.exclusion, .ok, "what one session has locked another can't lock")
+    }
+}
+
+extension Duration {
+    var text: String {
+        String(format: "%.2f ms", self / .milliseconds(1))
+    }
+}

@@ -1,0 +1,31 @@
+import LibPQ
+
+/// The session that is examined. Every question has its own time limit.
+struct ServerUnderTest {
+    private let first: BlockingSession
+    private let parameters: ConnectionParameters
+    private let limit: Duration
+
+    init(_ parameters: ConnectionParameters, limit: Duration) throws(ConnectionFailure) {
+        first = try BlockingSession.open(parameters, within: limit)
+        self.parameters = parameters
+        self.limit = limit
+    }
+
+    var session: BlockingSession { first.waiting(for: limit) }
+
+    /// A session beside it, on the same server.
+    func another() throws(ConnectionFailure) -> ServerUnderTest {
+        try ServerUnderTest(parameters.pinned(to: first), limit: limit)
+    }
+
+    func ask(_ sql: String) throws(ConnectionFailure) -> QueryResult {
+        try session.ask(sql)
+    }
+
+    /// The values of the one row.
+    func values(_ sql: String) throws(ConnectionFailure) -> [String?] {
+        let result = try ask(sql)
+        return (0..<result.columnCount).map { result.rowCount > 0 ? result.text(row: 0, column: $0) : nil }
+    }
+}

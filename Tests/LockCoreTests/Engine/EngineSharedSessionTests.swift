@@ -1,0 +1,85 @@
+import LockCore
+import Testing
+
+@Suite("The engine's shared session")
+struct EngineSharedSessionTests {
+    @Test("takes many keys in one statement, one round at a time")
+    func batches() {
+        var script = EngineScript()
+        script.acquire(1)
+        script.acquire(2, .exclusive, 2)
+        script.acquire(3, .shared, 3)
+        #expect(script.connected(1) == [.submit(1, .tryLock(3, mode: .shared)), .submit(1, .tryLock(1, 2))])
+        #expect(script.acquire(4, .exclusive, 4) == [])
+        #expect(script.answered(1, true) == [.resolve(3, .granted)])
+        #expect(
+            script.answered(1, true, true)
+                == [.resolve(1, .granted), .resolve(2, .granted), .submit(1, .tryLock(4))]
+        )
+    }
+
+    @Test("finds out what a failed batch holds, and fails only what it could not try")
+    func failedBatch() {
+        var script = EngineScript()
+        // One key more than three rows.
+        let row = Engine.Batch.keysPerRow
+        let ids = (1...3 * UInt64(row) + 1).map { RequestID($0) }
+        for id in ids { script.acquire(id, .exclusive, AdvisoryKey(Int64(id.rawValue))) }
+        script.connected(1)
+        let unknown = ids[row..<2 * row]
+        let keys = unknown.map { AdvisoryKey(Int64($0.rawValue)) }
+        #expect(
+            script.answered(1, rows: Array(repeating: true, count: row), failure: .full)
+                == ids[..<row].map { .resolve($0, .granted) } + ids[(2 * row)...].map { .resolve($0, .failed(.full)) }
+                + [.submit(1, .batch(.init(.init(.unlock, .exclusive, .int8), keys)))]
+        )
+        // Some were held after all, and are now given back.
+        #expect(
+            script.answered(1, rows: (0..<row).map { $0 < 3 }) == unknown.map { .resolve($0, .failed(.full)) }
+        )
+    }
+
+    @Test("asks anew for all that was under way when it was lost")
+    func lost() {
+        var script = EngineScript()
+        script.acquire(1)
+        script.connected(1)
+        script.acquire(2, .exclusive, 2)
+        #expect(script.lost(1) == [.close(1)])
+        #expect(script.passToNextWake() == [.connect(2, .shared)])
+        #expect(script.connected(2).keys == [1, 2])
+    }
+
+    @Test("asks anew for the keys that an answer left out")
+    func shortAnswer() {
+        var script = EngineScript()
+        for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        script.connected(1)
+        let actions = script.answered(1, true)
+        #expect(actions.contains(.close(1)))
+        #expect(actions.contains { if case .lose(1, _) = $0 { true } else { false } })
+        #expect(script.passToNextWake() == [.connect(2, .shared)])
+        #expect(script.connected(2).keys == [2, 3])
+    }
+
+    @Test("is given up when it stays silent")
+    func silent() {
+        var script = EngineScript()
+        script.acquire(1, within: .seconds(60))
+        script.connected(1)
+        #expect(script.pass(.seconds(29)) == [])
+        #expect(script.pass(.seconds(1)) == [.close(1)])
+    }
+
+    @Test("is given up when a lock that it held was released by somebody else")
+    func foreignUnlock() {
+        var script = EngineScript.holding()
+        script.acquire(2, .exclusive, 2)
+        script.answered(1, true)
+        script.release(1)
+        let actions = script.answered(1, false)
+        #expect(actions.contains(.close(1)))
+        #expect(actions.contains { if case .lose(2, _) = $0 { true } else { false } })
+        #expect(actions.contains { if case .resolve(1, .failed) = $0 { true } else { false } })
+    }
+}

@@ -1,0 +1,91 @@
+import LockCore
+import Testing
+
+@Suite("The lock table's handoff")
+struct LockTableHandoffTests {
+    @Test(
+        "passes the lock on as often as the limit allows, then asks the server again, and waits there if that refuses it",
+        arguments: [0, 1, 16]
+    )
+    func count(limit: Int) {
+        var script = TableScript(limit: HandoffLimit(count: limit, duration: .seconds(60)))
+        for id in 0...UInt64(limit + 1) { _ = script.request(RequestID(id)) }
+        #expect(script.granted() == [.grant(0)])
+        for id in 0..<UInt64(limit) {
+            #expect(script.release(RequestID(id)) == [.grant(RequestID(id + 1)), .released(RequestID(id))])
+        }
+        let last = RequestID(UInt64(limit))
+        #expect(script.release(last) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.unlocked() == [.released(last), .tryLock(1, .exclusive)])
+        #expect(script.notGranted() == [.waitLock(1, .exclusive)])
+        // From the server's next grant on it is counted anew.
+        #expect(script.granted(on: 2) == [.grant(RequestID(UInt64(limit + 1)))])
+    }
+
+    @Test("passes the lock on no longer than the limit allows")
+    func duration() {
+        var script = TableScript(limit: HandoffLimit(count: 16, duration: .milliseconds(50)))
+        for id: RequestID in [1, 2, 3] { _ = script.request(id) }
+        _ = script.granted()
+        script.pass(.milliseconds(50))
+        #expect(script.release(1) == [.grant(2), .released(1)])
+        script.pass(.nanoseconds(1))
+        #expect(script.release(2) == [.unlock(1, .exclusive, on: 1)])
+    }
+
+    @Test("goes on without end if there is no limit")
+    func unlimited() {
+        var script = TableScript()
+        _ = script.request(0)
+        _ = script.granted()
+        for id: UInt64 in 1...1000 {
+            script.pass(.seconds(3600))
+            _ = script.request(RequestID(id))
+            #expect(script.release(RequestID(id - 1)) == [.grant(RequestID(id)), .released(RequestID(id - 1))])
+        }
+    }
+
+    @Test("does not count shared holders that join, but stops them when the time is over")
+    func joining() {
+        var script = TableScript(limit: HandoffLimit(count: 0, duration: .milliseconds(50)))
+        _ = script.request(1, .shared)
+        _ = script.granted()
+        #expect(script.request(2, .shared) == [.grant(2)])
+        script.pass(.milliseconds(51))
+        #expect(script.request(3, .shared) == [])
+        _ = script.release(1)
+        #expect(script.release(2) == [.unlock(1, .shared, on: 1)])
+        #expect(script.unlocked() == [.released(2), .tryLock(1, .shared)])
+    }
+
+    @Test("tries, and does not queue, for another mode than the one given back")
+    func otherMode() {
+        var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
+        _ = script.request(1, .exclusive)
+        _ = script.granted()
+        _ = script.request(2, .shared)
+        #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.unlocked() == [.released(1), .tryLock(1, .shared)])
+    }
+
+    @Test("asks at once when it is asked again after the release, since nobody was passed over")
+    func askedAgain() {
+        var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
+        _ = script.request(1)
+        _ = script.granted()
+        #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.request(2) == [])
+        #expect(script.unlocked() == [.released(1), .tryLock(1, .exclusive)])
+    }
+
+    @Test("tells the releaser what the server says")
+    func failedRelease() {
+        var script = TableScript()
+        _ = script.request(1)
+        _ = script.granted()
+        _ = script.release(1)
+        let failure = Failure(.notHeld, "Not held.")
+        #expect(script.unlocked(failure: failure) == [.releaseFailed(1, failure)])
+        #expect(script.table.isEmpty)
+    }
+}

@@ -1,0 +1,125 @@
+import LibPQ
+import Testing
+
+@testable import PostgresLock
+
+@Suite("What is remembered of servers")
+struct ServerChecksTests {
+    private static func identity(_ flushed: UInt64, timeline: UInt32 = 1) -> ServerIdentity {
+        ServerIdentity(system: "1", timeline: timeline, flushed: flushed)
+    }
+
+    @Test("a primary is not taken for one that is behind, because another connection was told of a later place meanwhile")
+    func overtaken() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(1))
+        try serverChecks.admit(Self.identity(100), seenBefore: serverChecks.flushed)
+        let seen = serverChecks.flushed
+        // Both ask, and the later answer is looked at first; or a token is given out before the earlier one is.
+        try serverChecks.admit(Self.identity(120), seenBefore: serverChecks.flushed)
+        serverChecks.note(timeline: 1, location: 130)
+        serverChecks.note(timeline: 1, location: 90)
+        try serverChecks.admit(Self.identity(110), seenBefore: seen)
+        #expect(serverChecks.flushed == [1: 130], "what was seen is not forgotten for it")
+        for behind in [99, 110, 129] as [UInt64] {
+            let error = #expect(throws: ConnectionFailure.self) {
+                try serverChecks.admit(Self.identity(behind), seenBefore: serverChecks.flushed)
+            }
+            #expect(error?.kind == .anotherServer)
+        }
+        try serverChecks.admit(Self.identity(130), seenBefore: serverChecks.flushed)
+    }
+
+    @Test("places are compared on the same timeline only")
+    func timelines() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(1))
+        try serverChecks.admit(Self.identity(100), seenBefore: serverChecks.flushed)
+        try serverChecks.admit(Self.identity(50, timeline: 2), seenBefore: serverChecks.flushed)
+        #expect(serverChecks.flushed == [1: 100, 2: 50])
+        #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.identity(200), seenBefore: serverChecks.flushed) }
+    }
+
+    // MARK: Other servers
+
+    private static func server(_ system: String?, _ timeline: UInt32) -> ServerIdentity {
+        ServerIdentity(system: system, timeline: timeline)
+    }
+
+    private static let another = ConnectionFailure(.anotherServer, "")
+    private static let standby = ConnectionFailure(.standby, "")
+
+    @Test("a server that was only seen is remembered if it is of the known cluster, and one from before it is refused from then on")
+    func seen() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(1))
+        #expect(!serverChecks.noteSeen(Self.server("1", 9)), "none is known to compare it with")
+        #expect(!serverChecks.isChecked)
+        try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
+        #expect(serverChecks.isChecked)
+        #expect(!serverChecks.noteSeen(Self.server("2", 9)))
+        #expect(!serverChecks.noteSeen(Self.server("1", 1)))
+        #expect(serverChecks.known?.timeline == 2)
+        #expect(serverChecks.noteSeen(Self.server("1", 3)))
+        #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", 2), seenBefore: [:]) }
+        try serverChecks.admit(Self.server("1", 3), seenBefore: [:])
+    }
+
+    @Test("a timeline that no server has any more is forgotten, once, for the highest of the primaries that there are")
+    func forgotten() throws {
+        let serverChecks = ServerChecks(forgetAfter: .zero)
+        try serverChecks.admit(Self.server("1", 5), seenBefore: [:])
+        for timeline in [2, 3, 1] as [UInt32] {
+            #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", timeline), seenBefore: [:]) }
+        }
+        serverChecks.noteExhausted([Self.another, Self.standby])
+        #expect(serverChecks.known == Self.server("1", 3))
+        #expect(serverChecks.takeForgotten() == 5)
+        #expect(serverChecks.takeForgotten() == nil, "it is told once")
+        #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", 2), seenBefore: [:]) }
+        #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("2", 3), seenBefore: [:]) }
+        try serverChecks.admit(Self.server("1", 3), seenBefore: [:])
+    }
+
+    @Test("a timeline is not forgotten before it has been away for long enough")
+    func tooSoon() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(3600))
+        try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
+        for _ in 0..<3 {
+            #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", 1), seenBefore: [:]) }
+            serverChecks.noteExhausted([Self.another])
+        }
+        #expect(serverChecks.known?.timeline == 2)
+        #expect(serverChecks.takeForgotten() == nil)
+    }
+
+    @Test("a timeline is not forgotten while a host is silent, or refuses, which may be the one that has it")
+    func silentHost() throws {
+        let serverChecks = ServerChecks(forgetAfter: .zero)
+        try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
+        for kind in [ConnectionFailure.Kind.unreachable, .tooManyConnections, .authentication] {
+            #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", 1), seenBefore: [:]) }
+            serverChecks.noteExhausted([Self.another, ConnectionFailure(kind, "")])
+            #expect(serverChecks.known?.timeline == 2)
+        }
+        // What was seen in an earlier round says nothing of this one.
+        serverChecks.noteExhausted([Self.standby, Self.standby])
+        #expect(serverChecks.known?.timeline == 2)
+    }
+
+    @Test("no timeline is forgotten for a server of another cluster")
+    func otherCluster() throws {
+        let serverChecks = ServerChecks(forgetAfter: .zero)
+        try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
+        #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("2", 1), seenBefore: [:]) }
+        serverChecks.noteExhausted([Self.another])
+        #expect(serverChecks.known == Self.server("1", 2))
+    }
+
+    @Test("a server that is admitted meanwhile ends the time for which a timeline has been away")
+    func backAgain() throws {
+        let serverChecks = ServerChecks(forgetAfter: .zero)
+        try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
+        #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", 1), seenBefore: [:]) }
+        try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
+        serverChecks.noteExhausted([Self.standby])
+        #expect(serverChecks.known?.timeline == 2)
+    }
+}
