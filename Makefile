@@ -28,8 +28,9 @@ chaos: deps ## Several processes on a real server while all goes wrong, for MINU
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
 
-lint: ## Check the formatting and the style rules
+lint: ## Check the formatting, the style rules, and the size of files and types
 	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)
+	.ci/check-sources
 
 format: ## Format the sources
 	$(SWIFT) format --in-place --recursive --parallel $(FORMATTED)

@@ -47,7 +47,7 @@ struct ChartSet {
 
     private static let description = [
         "pairs/s": "acquire + release, pairs per second",
-        "hand-ons/s": "hand-ons per second",
+        "handoffs/s": "handoffs per second",
         "grants/s": "grants per second",
         "B": "resident bytes per waiter, beyond a bare task",
         "s": "seconds until all are cancelled",

@@ -48,13 +48,13 @@ struct Requirement: Sendable {
 
     private static let handoff: [Requirement] = [("library", "default limit"), ("unlimited", "no limit")].map { contender, title in
         Requirement(
-            workload: "handon",
+            workload: "handoff",
             contenders: [contender, "mutex", "actor-mutex"],
             text: "of 500,000/s, or of half the faster mutex in memory if that is less (\(title))",
             goal: 1
         ) { report in
-            guard let ours = report.median("handon", contender) else { return nil }
-            let mutexes = ["mutex", "actor-mutex"].compactMap { report.median("handon", $0) }
+            guard let ours = report.median("handoff", contender) else { return nil }
+            let mutexes = ["mutex", "actor-mutex"].compactMap { report.median("handoff", $0) }
             return ours / min(500_000, mutexes.max().map { $0 / 2 } ?? .infinity)
         }
     }

@@ -3,7 +3,7 @@ enum Catalogue {
     static let names: [(name: String, summary: String)] = [
         ("distinct", "1,000 tasks, each with a key of its own"),
         ("single", "one task, over a Unix socket and over TCP"),
-        ("handon", "1,000 tasks of one process that want the same key"),
+        ("handoff", "1,000 tasks of one process that want the same key"),
         ("fleet", "2 processes of 100 tasks that want the same key"),
         ("crowd", "100,000 tasks that wait, and are cancelled"),
         ("held", "1,000 tasks, while up to 100,000 further locks are held"),

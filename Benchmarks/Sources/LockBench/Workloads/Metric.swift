@@ -6,7 +6,7 @@ struct Metric: Codable, Hashable, Sendable {
     let unit: String
 
     static let pairs = Metric(key: "rate", title: "", unit: "pairs/s")
-    static let handoffs = Metric(key: "rate", title: "", unit: "hand-ons/s")
+    static let handoffs = Metric(key: "rate", title: "", unit: "handoffs/s")
     static let grants = Metric(key: "rate", title: "grants", unit: "grants/s")
     static let smallerShare = Metric(key: "share", title: "smaller share", unit: "%")
     /// What any task costs. A unit of its own: it must not stand in one chart with what comes on top of it.

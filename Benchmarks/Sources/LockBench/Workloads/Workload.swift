@@ -1,12 +1,12 @@
-/// A thing to do, and those who do it.
+/// A task, and the contenders that perform it.
 struct Workload: Sendable {
     let name: String
     let title: String
-    /// What one has to know to read the numbers.
+    /// What a reader has to know about the numbers.
     let note: String
     let contenders: [Contender]
 
-    /// Those that take part in a round, each time beginning with another one, so that nobody always follows the same.
+    /// The contenders of a round, each time beginning with another one, so that no contender always follows the same one.
     func contenders(inRound round: Int) -> [Contender] {
         let taking = contenders.filter { round < $0.rounds }
         guard !taking.isEmpty else { return [] }
