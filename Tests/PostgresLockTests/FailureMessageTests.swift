@@ -36,11 +36,11 @@ struct FailureMessageTests {
         }
         #expect(
             message(3, isAll: false, .keys(3), of: 6)
-                == "This manager holds or asks for 3 locks already, which is the limit that is configured"
+                == "This manager holds or asks for 3 locks already, which is the configured limit"
         )
         let all = message(16, isAll: true, .fraction(0.5), of: 32)
         #expect(
-            all.hasPrefix("All sessions of the server together hold or ask for 16 locks already, which is no less than 0.5 of the 32 that ")
+            all.hasPrefix("All sessions of the server together hold or ask for 16 locks already, which is at least 0.5 of the 32 that ")
         )
         #expect(all.contains("max_locks_per_transaction"))
         #expect(message(3, isAll: false, .fraction(0.5), of: 6).contains("which is 0.5 of the 6 that "))

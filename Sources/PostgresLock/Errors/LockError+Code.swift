@@ -1,68 +1,140 @@
 extension LockError {
     /// The kind of an error. New codes may be added.
+    ///
+    /// A code is a pattern for `catch` and `switch`:
+    ///
+    /// ```swift
+    /// do {
+    ///     try await locks.withLock("nightly-report", timeout: .seconds(5)) { _ in try await buildReport() }
+    /// } catch LockError.Code.timedOut {
+    ///     // Another process builds the report.
+    /// }
+    /// ```
+    ///
+    /// ``isContention``, ``isOutage`` and ``isRetryable`` sort the codes by what a service does about them. <doc:HandlingErrors> lists
+    /// them all.
     public struct Code: Hashable, Sendable {
-        private let name: String
+        let name: Name
 
-        private init(_ name: String) {
-            self.name = name
+        /// An enumeration, so that a new code without its decisions does not compile.
+        enum Name: String, CaseIterable {
+            case cannotConnect, authenticationFailed, tooManyConnections
+            case serverTooOld, transactionPooling, locksDoNotExclude, notPrimary, anotherServer
+            case badConfiguration, invalidArgument
+            case timedOut, noAnswer, poolExhausted, alreadyHeld, deadlock
+            case connectionLost, lockLost, notReleased
+            case lockTableFull, capacity
+            case commitOutcomeUnknown, shutDown, statementFailed, decodingFailed
         }
 
         /// The server can't be reached, or refuses the connection for another reason than those below.
-        public static let cannotConnect = Code("cannotConnect")
-        /// The server refuses the user or the password. Not retried.
-        public static let authenticationFailed = Code("authenticationFailed")
+        public static let cannotConnect = Code(name: .cannotConnect)
+        /// The server refuses the user or the password. The manager does not try again.
+        public static let authenticationFailed = Code(name: .authenticationFailed)
         /// The server has no connection left (SQLSTATE 53300).
-        public static let tooManyConnections = Code("tooManyConnections")
+        public static let tooManyConnections = Code(name: .tooManyConnections)
         /// The server is older than version 12.
-        public static let serverTooOld = Code("serverTooOld")
-        /// A pooler gives every transaction another server session, with which no lock could stay.
-        public static let transactionPooling = Code("transactionPooling")
+        public static let serverTooOld = Code(name: .serverTooOld)
+        /// A pooler gives each transaction another server session, so a session can't keep a lock.
+        public static let transactionPooling = Code(name: .transactionPooling)
         /// The server grants the same lock twice.
-        public static let locksDoNotExclude = Code("locksDoNotExclude")
+        public static let locksDoNotExclude = Code(name: .locksDoNotExclude)
         /// The server is a standby. Its locks are not those of the primary.
-        public static let notPrimary = Code("notPrimary")
+        public static let notPrimary = Code(name: .notPrimary)
         /// The server is not the one that the manager has connected to before: another cluster, or one from before a promotion.
-        public static let anotherServer = Code("anotherServer")
-        /// The configuration makes no sense.
-        public static let badConfiguration = Code("badConfiguration")
-        /// An argument makes no sense, or something is used beyond its scope, or by two tasks where one is allowed.
-        public static let invalidArgument = Code("invalidArgument")
-        /// The lock is taken, and the deadline came, or is zero. The server has said that it is taken, or this process holds it or
-        /// has asked for it before. Never said of a server that is silent.
-        public static let timedOut = Code("timedOut")
-        /// The deadline came before the server had said whether the lock is free: it did not answer, it was still being connected
-        /// to, or it could not be asked yet. The lock may be free, and is not held by the caller.
-        public static let noAnswer = Code("noAnswer")
-        /// The deadline came, or is zero, while other tasks had all the connections that the pool may open for transactions and
-        /// sessions. Nothing is known of the lock, which the server was not asked for.
-        public static let poolExhausted = Code("poolExhausted")
-        /// The task, its session or its connection holds already what is asked for: the one would wait for ever, the others would get it
-        /// although it is held.
-        public static let alreadyHeld = Code("alreadyHeld")
+        public static let anotherServer = Code(name: .anotherServer)
+        /// The configuration is invalid.
+        public static let badConfiguration = Code(name: .badConfiguration)
+        /// An argument is invalid, or something is used outside its scope, or by two tasks where one is allowed.
+        public static let invalidArgument = Code(name: .invalidArgument)
+        /// The lock is taken, and the deadline has passed, or the timeout is zero. The server has said that the lock is taken, or this
+        /// process holds it or asked for it first. A server that does not answer leads to ``noAnswer`` instead.
+        public static let timedOut = Code(name: .timedOut)
+        /// The deadline passed before the server had said whether the lock is free: it did not answer, was still being connected to, or
+        /// could not be asked yet. The lock may be free. The caller does not hold it.
+        public static let noAnswer = Code(name: .noAnswer)
+        /// The deadline passed, or the timeout is zero, while other tasks had all connections that the pool may open for transactions and
+        /// sessions. The server was not asked for the lock.
+        public static let poolExhausted = Code(name: .poolExhausted)
+        /// The task, its session or its connection already holds what is asked for. A task would wait for itself; a session or connection
+        /// would get the lock although it is held.
+        public static let alreadyHeld = Code(name: .alreadyHeld)
         /// PostgreSQL has broken a deadlock by this error (SQLSTATE 40P01).
-        public static let deadlock = Code("deadlock")
-        /// The connection went away in the middle of something.
-        public static let connectionLost = Code("connectionLost")
-        /// The lock was held, and is not any more.
-        public static let lockLost = Code("lockLost")
-        /// A lock on the caller's own connection (``ConnectionLock``) could not be released; the message says what state it is in.
-        public static let notReleased = Code("notReleased")
+        public static let deadlock = Code(name: .deadlock)
+        /// The connection was lost during an operation, which may or may not have taken effect.
+        public static let connectionLost = Code(name: .connectionLost)
+        /// The lock was held, and is not held any more.
+        public static let lockLost = Code(name: .lockLost)
+        /// A lock on the caller's own connection (``ConnectionLock``) could not be released. The message says what state it is in.
+        public static let notReleased = Code(name: .notReleased)
         /// The server's lock table is full (SQLSTATE 53200).
-        public static let lockTableFull = Code("lockTableFull")
-        /// More is asked for than the configuration allows, above all more keys at a time than ``LockManager/Configuration/capacity``.
-        public static let capacity = Code("capacity")
-        /// The connection went away during COMMIT, or COMMIT was not answered in time: the transaction may or may not have been committed.
-        public static let commitOutcomeUnknown = Code("commitOutcomeUnknown")
+        public static let lockTableFull = Code(name: .lockTableFull)
+        /// The manager, or all sessions of the server together, have as many locks as ``LockManager/Configuration/capacity`` allows.
+        public static let capacity = Code(name: .capacity)
+        /// The connection was lost during COMMIT, or COMMIT was not answered in time. The transaction may or may not have been committed.
+        public static let commitOutcomeUnknown = Code(name: .commitOutcomeUnknown)
         /// The lock manager has been shut down.
-        public static let shutDown = Code("shutDown")
+        public static let shutDown = Code(name: .shutDown)
         /// The server refuses a statement.
-        public static let statementFailed = Code("statementFailed")
+        public static let statementFailed = Code(name: .statementFailed)
         /// A column does not hold what was asked for, or there is no such row or column.
-        public static let decodingFailed = Code("decodingFailed")
+        public static let decodingFailed = Code(name: .decodingFailed)
+    }
+}
+
+extension LockError.Code {
+    /// Whether another holder is the reason: the lock is taken, or two holders wait for each other. HTTP's 409 Conflict.
+    public var isContention: Bool {
+        switch name {
+        case .timedOut, .deadlock:
+            true
+        case .cannotConnect, .authenticationFailed, .tooManyConnections, .serverTooOld, .transactionPooling, .locksDoNotExclude,
+            .notPrimary, .anotherServer, .badConfiguration, .invalidArgument, .noAnswer, .poolExhausted, .alreadyHeld, .connectionLost,
+            .lockLost, .notReleased, .lockTableFull, .capacity, .commitOutcomeUnknown, .shutDown, .statementFailed, .decodingFailed:
+            false
+        }
+    }
+
+    /// Whether the server, a connection to it, or room in its lock table can't be had at present. HTTP's 503 Service Unavailable.
+    ///
+    /// What only a change of the configuration, of the server or of the program can repair is no outage.
+    public var isOutage: Bool {
+        switch name {
+        case .cannotConnect, .tooManyConnections, .notPrimary, .anotherServer, .noAnswer, .poolExhausted, .connectionLost,
+            .lockTableFull, .capacity, .commitOutcomeUnknown, .shutDown:
+            true
+        case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
+            .timedOut, .alreadyHeld, .deadlock, .lockLost, .notReleased, .statementFailed, .decodingFailed:
+            false
+        }
+    }
+
+    /// Whether the call that has thrown the error may succeed later, and can be repeated without doing anything twice.
+    ///
+    /// A body that has run, and has thrown the error itself or passed it on, is the caller's to judge.
+    public var isRetryable: Bool {
+        switch name {
+        case .cannotConnect, .tooManyConnections, .notPrimary, .anotherServer, .timedOut, .noAnswer, .poolExhausted, .deadlock,
+            .lockTableFull, .capacity:
+            true
+        case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
+            .alreadyHeld, .connectionLost, .lockLost, .notReleased, .commitOutcomeUnknown, .shutDown, .statementFailed, .decodingFailed:
+            false
+        }
+    }
+
+    /// Matches a ``LockError`` with this code, so that codes can be caught by pattern.
+    ///
+    /// - Parameters:
+    ///   - code: The pattern.
+    ///   - error: Any error. One of another type does not match, nor does a ``LockError/underlying`` error.
+    /// - Returns: Whether the error has the code.
+    public static func ~= (code: LockError.Code, error: any Error) -> Bool {
+        (error as? LockError)?.code == code
     }
 }
 
 extension LockError.Code: CustomStringConvertible {
     /// The code's name.
-    public var description: String { name }
+    public var description: String { name.rawValue }
 }

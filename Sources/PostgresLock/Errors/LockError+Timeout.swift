@@ -78,10 +78,3 @@ extension LockError {
             """
     }
 }
-
-extension [LockKey] {
-    /// For messages: "the lock …" or "the locks …".
-    var described: String {
-        count == 1 ? "the lock \(names)" : "the locks \(names)"
-    }
-}

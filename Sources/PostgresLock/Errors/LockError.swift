@@ -2,24 +2,32 @@
 ///
 /// Cancellation is not among the reasons: a cancelled task gets `CancellationError`.
 ///
-/// The message says what to do. Neither it nor anything else here holds a password.
+/// The message says what to do. No part of the error holds a password.
 public struct LockError: Error, Sendable {
-    /// What has gone wrong, in general.
+    /// The kind of failure, to decide upon.
     public let code: Code
 
-    /// What has gone wrong, in particular, and what to do.
+    /// What has happened, and what to do about it, for people. Not to be parsed.
     public let message: String
 
-    /// The server's own code for it (appendix A of PostgreSQL's documentation), if the server was involved.
+    /// The server's own code for it (appendix A of PostgreSQL's documentation), if the server has refused something.
     public let sqlState: String?
 
-    /// The keys that it is about, if it is about some.
+    /// The keys that the error is about; empty if it is about none.
     public let keys: [LockKey]
 
-    /// What led to it, for instance the error with which the body ended after its lock was lost.
+    /// The error that led to this one: that of the caller's driver, or the one that the body ended with after its lock was lost.
     public let underlying: (any Error)?
 
-    package init(
+    /// Makes an error, for instance for a test double that has to fail as a lock manager does.
+    ///
+    /// - Parameters:
+    ///   - code: The kind of failure.
+    ///   - message: For people.
+    ///   - sqlState: The server's own code.
+    ///   - keys: The keys that the error is about.
+    ///   - underlying: The error that led to this one.
+    public init(
         _ code: Code,
         _ message: String,
         sqlState: String? = nil,
@@ -32,6 +40,15 @@ public struct LockError: Error, Sendable {
         self.keys = keys
         self.underlying = underlying
     }
+
+    /// ``Code/isContention`` of the ``code``: whether another holder is the reason.
+    public var isContention: Bool { code.isContention }
+
+    /// ``Code/isOutage`` of the ``code``: whether the server, a connection to it, or room in its lock table can't be had at present.
+    public var isOutage: Bool { code.isOutage }
+
+    /// ``Code/isRetryable`` of the ``code``: whether the call may succeed later, and can be repeated without doing anything twice.
+    public var isRetryable: Bool { code.isRetryable }
 }
 
 extension LockError: CustomStringConvertible, CustomDebugStringConvertible {
@@ -40,20 +57,25 @@ extension LockError: CustomStringConvertible, CustomDebugStringConvertible {
         "\(code): \(message)"
     }
 
-    /// Everything that is known.
+    /// All properties, the underlying error included.
     public var debugDescription: String {
         var parts = ["LockError(\(code): \(message)"]
         if let sqlState { parts.append("SQLSTATE \(sqlState)") }
-        if !keys.isEmpty { parts.append("keys: \(keys.map(\.description).joined(separator: ", "))") }
+        if !keys.isEmpty { parts.append("keys: \(keys.listed)") }
         if let underlying { parts.append("underlying: \(String(reflecting: underlying))") }
         return parts.joined(separator: ", ") + ")"
     }
 }
 
 extension [LockKey] {
-    /// For messages: of very many only the first ones.
+    /// The keys for messages, only the first ten of them.
     var names: String {
-        let names = prefix(10).map(\.description).joined(separator: ", ")
+        let names = Array(prefix(10)).listed
         return count > 10 ? "\(names) and \(count - 10) more" : names
+    }
+
+    /// "the lock …" or "the locks …", for messages.
+    var described: String {
+        count == 1 ? "the lock \(names)" : "the locks \(names)"
     }
 }

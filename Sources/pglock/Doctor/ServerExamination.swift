@@ -1,4 +1,5 @@
 import LibPQ
+import PostgresLock
 
 /// Asks a server about one thing after the other. Blocks.
 struct ServerExamination {
@@ -26,7 +27,7 @@ struct ServerExamination {
             patient = try ServerUnderTest(parameters, limit: limit)
             _ = try patient.ask("SELECT 1")
         } catch {
-            return [Finding(.reachable, .failed, error.message, advice: error.kind.advice)]
+            return [Finding(.reachable, .failed, error.message, advice: error.advice)]
         }
         let time = ContinuousClock.now - began
         let pooling = find(.pooling, PoolingExamination(patient).finding)
@@ -50,13 +51,18 @@ struct ServerExamination {
         ]
     }
 
+    /// A server of these kinds is unfit for locks; of all other kinds, something could not be found out.
+    private static let unfit: Set<ConnectionFailure.Kind> = [
+        .transactionPooling, .locksDoNotExclude, .standby, .anotherServer, .serverTooOld,
+    ]
+
     private func find(_ check: Finding.Check, _ body: () throws(ConnectionFailure) -> Finding) -> Finding {
         do throws(ConnectionFailure) {
             return try body()
         } catch {
             // Of things that the library needs, it is a failure that they can't be found out.
-            let isNeeded = error.kind.isVerdict || [.primary, .pooling, .exclusion].contains(check)
-            return Finding(check, isNeeded ? .failed : .warning, error.message, advice: error.kind.advice)
+            let isNeeded = Self.unfit.contains(error.kind) || [.primary, .pooling, .exclusion].contains(check)
+            return Finding(check, isNeeded ? .failed : .warning, error.message, advice: error.advice)
         }
     }
 }

@@ -28,7 +28,8 @@ extension ServerUnderTest {
 
     func primary() throws(ConnectionFailure) -> Finding {
         guard try values("SELECT pg_catalog.pg_is_in_recovery()") == ["f"] else {
-            return Finding(.primary, .failed, "The server is a standby.", advice: ConnectionFailure.Kind.standby.advice)
+            let failure = ConnectionFailure(.standby, "The server is a standby.")
+            return Finding(.primary, .failed, failure.message, advice: failure.advice)
         }
         let identity = try ServerIdentity(of: session)
         let system = identity.system.map { "system \($0)" } ?? "its system identifier is not for this role to see"
