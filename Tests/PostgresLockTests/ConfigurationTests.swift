@@ -148,14 +148,17 @@ struct ConfigurationTests {
     }
 
     @Test("calls inside others, and those that wait for no others, have limits of their own")
-    func limits() async throws {
-        let driver = try LockManager(configuration: Self.configuration()).driver
-        #expect(await driver.tryLimit.duration == .seconds(12))
-        #expect(await driver.waitLimit(nil, isNested: true).duration == .seconds(14))
-        #expect(await driver.waitLimit(nil, isNested: false).duration == nil)
-        #expect(await driver.waitLimit(.seconds(1), isNested: true).duration == .seconds(1))
-        #expect(await driver.waitLimit(nil, isNested: true).isDefault)
-        #expect(await !driver.waitLimit(.seconds(1), isNested: true).isDefault)
+    func limits() {
+        func limit(_ timeout: Duration?, noWait: Bool = false, isNested: Bool) -> WaitLimit {
+            WaitLimit(timeout, noWait: noWait, isNested: isNested, Self.configuration().timeouts)
+        }
+        #expect(limit(nil, noWait: true, isNested: true).duration == .seconds(12))
+        #expect(limit(nil, isNested: true).duration == .seconds(14))
+        #expect(limit(nil, isNested: false).duration == nil)
+        #expect(limit(.seconds(1), isNested: true).duration == .seconds(1))
+        #expect(limit(nil, isNested: true).isDefault)
+        #expect(!limit(nil, noWait: true, isNested: true).isDefault)
+        #expect(!limit(.seconds(1), isNested: true).isDefault)
     }
 
     @Test("a duration of more than a century counts as one")

@@ -1,13 +1,15 @@
 import LockCore
 
-/// What somebody waits for, and the locks that are held, by their identifiers.
+/// The calls that have no outcome yet, and the locks that are held, by their identifiers.
 ///
-/// Not a ``RequestMap``, because generic code of another module is not specialized here, and costs several times as much.
+/// Not a ``RequestMap``: generic code of another module is not specialized here, and takes several times as long.
 struct CallTable {
     private var slots: [PendingCall?] = []
     private var ids = RequestIDs()
 
-    /// Names a call, and keeps it.
+    /// Keeps a call.
+    ///
+    /// - Returns: The call's identifier.
     mutating func insert(_ call: PendingCall) -> RequestID {
         let id = ids.make()
         if id.slot == slots.count {
@@ -23,10 +25,9 @@ struct CallTable {
         return call
     }
 
-    mutating func remove(_ id: RequestID) -> PendingCall? {
-        guard let call = self[id] else { return nil }
-        slots[id.slot] = nil
-        ids.recycle(id)
-        return call
+    /// - Parameter call: One that is in the table.
+    mutating func remove(_ call: PendingCall) {
+        slots[call.id.slot] = nil
+        ids.recycle(call.id)
     }
 }

@@ -1,6 +1,6 @@
 import LibPQ
 
-/// What a session holds, and how; to be looked up from anywhere.
+/// The modes in which a session holds keys. Can be read on any thread.
 final class HeldModes: Sendable {
     private let modes = Locked<[LockKey: LockMode]>([:])
 

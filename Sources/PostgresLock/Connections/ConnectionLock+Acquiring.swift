@@ -58,7 +58,7 @@ extension ConnectionLock {
             isGranted = try await wait(atMost: left, isolation)
         }
         state = .held(count: 1)
-        if let transaction = connection as? LockTransaction { await transaction.access.driver.noteLock(key, mode, of: transaction) }
+        if let transaction = connection as? LockTransaction { await transaction.driver.noteLock(key, mode) }
         logger.debug("acquired a lock on a connection", metadata: [LogKey.key: "\(key)"])
         return true
     }

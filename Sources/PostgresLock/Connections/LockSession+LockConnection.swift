@@ -3,12 +3,12 @@
 extension LockSession: LockConnection {
     /// Runs a statement in the session.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
-        try await access.driver.run(sql, [], on: access, mayLock: true).boolean()
+        try await driver.run(sql, [], mayLock: true).boolean()
     }
 
     /// Ends the statement that the session runs.
     public var cancelRequest: (@Sendable () async -> Void)? {
-        { await access.driver.cancelStatement(on: access) }
+        { await driver.cancelStatement() }
     }
 
     /// `.session`: each of its statements is a transaction of its own.

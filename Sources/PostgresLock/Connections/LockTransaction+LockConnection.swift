@@ -3,17 +3,17 @@
 extension LockTransaction: LockConnection {
     /// Runs a statement in the transaction.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
-        try await access.driver.run(sql, [], on: access, mayLock: true).boolean()
+        try await driver.run(sql, [], mayLock: true).boolean()
     }
 
     /// Ends the statement that the transaction runs.
     public var cancelRequest: (@Sendable () async -> Void)? {
-        { await access.driver.cancelStatement(on: access) }
+        { await driver.cancelStatement() }
     }
 
     /// Lets nothing more be done in the transaction, which its scope rolls back, even if the error does not leave it.
     public nonisolated(nonsending) func rollBackTransaction() async throws {
-        try await access.driver.markRollbackOnly(access)
+        try await driver.markRollbackOnly()
     }
 
     /// `.transaction`: a lock of the session's would have to end with the transaction, too.

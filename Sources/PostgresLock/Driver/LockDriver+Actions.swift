@@ -1,5 +1,6 @@
 import LibPQ
 import LockCore
+import Logging
 
 // The one place that carries out what the engine decides, and tells it of the transport's events.
 extension LockDriver {
@@ -10,9 +11,9 @@ extension LockDriver {
         case .lose(let id, let failure):
             lose(id, failure)
         case .endAccess(let id, let failure):
-            if let state = checkedOut.removeValue(forKey: id) { lose(state, failure) } else { lostAccesses[id] = failure }
+            if let session = checkedOut.removeValue(forKey: id) { lose(session, failure) } else { lostSessions[id] = failure }
         case .renew(let id, let until):
-            verifications[id]?.renew(until)
+            validities[id]?.renew(until)
         case .survey:
             transport.survey()
         case .giveToken(let id, let position, let index):
@@ -33,7 +34,7 @@ extension LockDriver {
         case .cancelOutOfBand(let id):
             transport.cancelOutOfBand(id)
         case .close(let id):
-            (sessions[id], verifications[id]) = (nil, nil)
+            (sessions[id], validities[id]) = (nil, nil)
             transport.close(id)
         case .terminated:
             noteTermination()
@@ -43,11 +44,45 @@ extension LockDriver {
     }
 
     private func lose(_ id: RequestID, _ failure: Failure) {
-        guard let lease = calls.remove(id) as? LockState else { return }
-        lease.end(lossError(failure, key: lease.key))
+        guard let call = calls[id] else { return }
+        calls.remove(call)
+        guard let lock = call as? LockState else { return }
+        lock.end(lossError(failure, key: lock.key))
     }
 
-    /// They are told, but the locks are still theirs to release: the session may live.
+    private func lose(_ session: SessionDriver, _ failure: Failure) {
+        if let first = session.first { engine.transactionReleased(first.id, now: now) }
+        session.assumeIsolated { $0.lose(failure) }
+    }
+
+    /// A checked-out session is used no more.
+    func takeBack(_ session: SessionDriver, isClean: Bool) {
+        guard checkedOut.removeValue(forKey: session.id) != nil else { return }
+        drive { $0.giveBack(session.id, isClean: isClean, now: $1) }
+    }
+
+    /// Looks after a checked-out session from now on.
+    ///
+    /// - Returns: Whether the session lives for certain.
+    func guardSession(_ id: ConnectionID) -> Bool {
+        var isCertain = false
+        drive { isCertain = $0.guardCheckedOut(id, now: $1) }
+        return isCertain
+    }
+
+    /// What a checked-out session holds is not known any more. Only the end of the session settles that.
+    func giveUp(_ session: SessionDriver, _ failure: Failure) {
+        guard checkedOut[session.id] === session else { return }
+        checkedOut[session.id] = nil
+        logger.error(
+            "the locks of a session are not what they should be; the connection is given up",
+            metadata: [LogKey.connection: "\(session.id.rawValue)", LogKey.reason: "\(failure.message)"]
+        )
+        lose(session, failure)
+        drive { $0.giveBack(session.id, isClean: false, now: $1) }
+    }
+
+    /// The holders are told, but still have to release their locks: the session may live.
     private func suspect(_ requests: [RequestID], _ failure: Failure) {
         LockState.end(
             requests.compactMap { id in (calls[id] as? LockState).map { ($0, lossError(failure, key: $0.key)) } },
@@ -78,7 +113,7 @@ extension LockDriver {
         case .opened(let id, let facts):
             sessions[id] = facts
             databaseName = facts.databaseName
-            if configuration.sessionLease != nil { verifications[id] = SessionValidity() }
+            if configuration.sessionLease != nil { validities[id] = SessionValidity() }
             drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
         case .notOpened(let id, let failure):
             drive { $0.connectFailed(id, failure, now: $1) }

@@ -19,11 +19,11 @@ extension LockDriver {
         noWait: Bool
     ) async throws -> LockState? {
         try Task.checkCancellation()
-        // Taken once: the scope that sets a limit may end while this waits.
-        let limit = limit(timeout, noWait: noWait)
-        let state = try prepare(key, mode, timeout: timeout, limit: limit, noWait: noWait)
+        // Once: the scope that is the reason for a limit may end during the wait.
+        let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts)
+        let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait)
         let outcome = await outcome(of: state)
-        return try settle(state, outcome, limit: limit, isNested: timeout == nil)
+        return try settle(state, outcome, limit)
     }
 
     /// Makes the call for a lock.
@@ -32,32 +32,22 @@ extension LockDriver {
         _ key: LockKey,
         _ mode: LockMode,
         timeout: Duration?,
-        limit: Duration?,
+        _ limit: WaitLimit,
         noWait: Bool
     ) throws -> LockState {
         try requireSessions()
         let enclosing = try check(key, mode, timeout: timeout)
-        let deadline = limit.map { now.advanced(by: $0) }
-        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: deadline)
+        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: limit.deadline)
         let state = LockState(key: key, mode: mode)
         state.ask { engine, id, now in
-            engine.acquire(id, request, deadline: deadline, enclosing: enclosing, now: now)
+            engine.acquire(id, request, deadline: limit.deadline, enclosing: enclosing, now: now)
         }
         return state
     }
 
-    private nonisolated func limit(_ timeout: Duration?, noWait: Bool) -> Duration? {
-        noWait ? configuration.timeouts.unreachable : timeout?.bounded ?? (EnclosingLock.isInside ? configuration.timeouts.nested : nil)
-    }
-
     /// - Returns: `nil` if a try found the lock taken.
     @inline(never)
-    private nonisolated func settle(
-        _ state: LockState,
-        _ outcome: Engine.Outcome,
-        limit: Duration?,
-        isNested: Bool
-    ) throws -> LockState? {
+    private nonisolated func settle(_ state: LockState, _ outcome: Engine.Outcome, _ limit: WaitLimit) throws -> LockState? {
         switch outcome {
         case .granted:
             if !state.isHeld { try claim([state]) }
@@ -65,7 +55,7 @@ extension LockDriver {
         case .refused:
             return nil
         default:
-            throw error(for: outcome, keys: [state.key], limit: limit, isNested: isNested)
+            throw error(for: outcome, keys: [state.key], limit: limit)
         }
     }
 
@@ -83,7 +73,7 @@ extension LockDriver {
 
     /// Refuses what makes no sense, and what could never end.
     ///
-    /// - Parameter session: Asks for itself; what it holds is its own business.
+    /// - Parameter session: What the session holds that asks, if one asks. It is checked by the session itself.
     /// - Returns: A shared lock on the same key around this code, which the request may join.
     nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?, session: HeldModes? = nil) throws -> RequestID? {
         KeyCollisions.shared.report { logger.warning($0, metadata: $1) }
@@ -108,7 +98,19 @@ extension LockDriver {
                 keys: [key]
             )
         }
-        try checkSessions(key, mode, except: session)
+        for lock in EnclosingLock.all where lock.owner == ObjectIdentifier(self) && lock.isHeldByThisTask {
+            guard case .session(let modes) = lock.kind, modes !== session, let held = modes[key],
+                held == .exclusive || mode == .exclusive
+            else { continue }
+            throw LockError(
+                .alreadyHeld,
+                """
+                A session of this task holds the lock \(key) already (\(held)), and the task would wait for itself for ever. \
+                Take the lock through the session, or use another key.
+                """,
+                keys: [key]
+            )
+        }
         return same.last { if case .lock = $0.kind { $0.state.mode == .shared } else { false } }?.state.id
     }
 
@@ -163,12 +165,87 @@ extension LockDriver {
         }
     }
 
-    /// The handle went away without a release.
-    nonisolated func giveBackDropped(_ state: LockState) {
+    /// A handle was dropped without a release.
+    nonisolated func giveBackDropped(_ states: [LockState]) {
+        let held = states.filter { $0.beginRelease() }
         logger.warning(
-            "a lock handle was dropped without release(); its lock is given back",
-            metadata: [LogKey.key: "\(state.key)"]
+            states.count == 1
+                ? "a lock handle was dropped without release(); its lock is given back"
+                : "a handle of several locks was dropped without release(); its locks are given back",
+            metadata: [LogKey.key: "\(held.map(\.key).names)"]
         )
-        if state.beginRelease() { giveBack([state]) }
+        giveBack(held)
+    }
+
+    // MARK: Modes
+
+    /// Changes the mode of a held lock, if no other holder is in the way.
+    ///
+    /// - Returns: Whether it is in that mode now.
+    nonisolated(nonsending) func change(_ state: LockState, to mode: LockMode) async throws -> Bool {
+        if let loss = state.loss { throw loss }
+        let change = ModeChange(state, to: mode)
+        change.ask { engine, id, now in
+            // The server lets other holders in before its answer is here, so from now on the lock counts as shared.
+            if mode == .shared { state.mode = .shared }
+            engine.change(id, of: state.id, to: mode.core, now: now)
+        }
+        let outcome = await finalOutcome(of: change)
+        // The change can have succeeded, and the lock can be lost again before this task comes to run.
+        if let loss = state.loss { throw loss }
+        switch outcome {
+        case .changed(let isChanged):
+            if isChanged, mode == .exclusive, configuration.fencingTokens { try await renewToken(of: state) }
+            return isChanged
+        case .failed where state.isOpen:
+            throw LockError(
+                .invalidArgument,
+                "The mode of the lock \(state.key) is being changed by another task. Let one change end before the next.",
+                keys: [state.key]
+            )
+        default:
+            throw error(for: outcome, keys: [state.key])
+        }
+    }
+
+    /// Other holders that shared the lock may have greater tokens than the one that it was granted with.
+    private nonisolated(nonsending) func renewToken(of state: LockState) async throws {
+        state.token = nil
+        let call = PendingCall()
+        call.ask { $0.requestToken($1, of: state.id, now: $2) }
+        let outcome = await finalOutcome(of: call)
+        if let loss = state.loss { throw loss }
+        guard case .changed = outcome else { throw error(for: outcome, keys: [state.key]) }
+    }
+
+    // MARK: Several locks together
+
+    nonisolated(nonsending) func waitForLocks(_ requests: [LockRequest], _ timeout: Duration?) async throws -> [LockState] {
+        var acquisition = try LockSetAcquisition(requests, timeout: timeout, driver: self)
+        switch try await acquisition.run() {
+        case .complete:
+            return acquisition.states
+        case .refused(let keys):
+            let error = taken(keys)
+            throw LockError(error.code, "\(error.message) None of the \(acquisition.count) locks is held now.", keys: keys)
+        }
+    }
+
+    /// Releases all of them in one turn.
+    ///
+    /// - Throws: What has happened to those that were lost, or could not be released.
+    nonisolated(nonsending) func release(_ states: [LockState]) async throws {
+        noteExpiry(of: states)
+        let held = states.filter { $0.beginRelease() }
+        var losses = states.compactMap(\.loss)
+        if !held.isEmpty {
+            let outcomes = await outcomes(of: held, isCancellable: false) { $0.release($2, now: $3) }
+            for (state, outcome) in zip(held, outcomes) {
+                guard case .failed(let failure) = outcome else { continue }
+                losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName))
+            }
+        }
+        guard let first = losses.first else { return }
+        throw LockError(first.code, first.message, sqlState: first.sqlState, keys: losses.flatMap(\.keys))
     }
 }

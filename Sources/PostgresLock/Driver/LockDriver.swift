@@ -17,16 +17,13 @@ actor LockDriver {
     var engine: Engine
     /// The sessions that are open.
     var sessions: [ConnectionID: SessionFacts] = [:]
-    /// Where the server ends sessions that are silent for the lease.
-    var verifications: [ConnectionID: SessionValidity] = [:]
+    /// Until when the sessions live for certain; empty unless the server ends sessions that are silent for the lease.
+    var validities: [ConnectionID: SessionValidity] = [:]
     var calls = CallTable()
-    /// Those calls that are waited for together with others.
-    var batchedCalls: [RequestID: CallBatch.Member] = [:]
-    var checkedOut: [ConnectionID: CheckedOutConnection] = [:]
-    /// Connections that were lost before the task came to run that they were lent to, and why.
-    var lostAccesses: [ConnectionID: Failure] = [:]
-    private var terminationWaiters: [CheckedContinuation<Void, Never>] = []
-    private var tickets = 0
+    var checkedOut: [ConnectionID: SessionDriver] = [:]
+    /// Why sessions were lost after they had been checked out, and before the task that checks them out came to run.
+    var lostSessions: [ConnectionID: Failure] = [:]
+    private var terminationContinuations: [CheckedContinuation<Void, Never>] = []
     private nonisolated let database = Locked("the server")
 
     private var timer: LoopTimer?
@@ -122,7 +119,7 @@ actor LockDriver {
                 if engine.isTerminated {
                     continuation.resume()
                 } else {
-                    terminationWaiters.append(continuation)
+                    terminationContinuations.append(continuation)
                 }
             }
         } onCancel: {
@@ -134,17 +131,11 @@ actor LockDriver {
 
     func noteTermination() {
         timer = nil
-        for waiter in terminationWaiters { waiter.resume() }
-        terminationWaiters = []
+        for continuation in terminationContinuations { continuation.resume() }
+        terminationContinuations = []
     }
 
     // MARK: What is counted
-
-    /// Identifies a call that waits for its turn on a checked-out session.
-    func makeTicket() -> Int {
-        tickets += 1
-        return tickets
-    }
 
     func noteVerification(held: Bool) {
         if held {

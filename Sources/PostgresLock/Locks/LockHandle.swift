@@ -97,6 +97,6 @@ private final class LeaseOwner: Sendable {
     }
 
     deinit {
-        if state.isOpen { driver.giveBackDropped(state) }
+        if state.isOpen { driver.giveBackDropped([state]) }
     }
 }

@@ -42,24 +42,24 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockSession) async throws -> Result
     ) async throws -> Result {
-        let access = try await driver.beginSession(timeout)
+        let session = try await SessionDriver.beginSession(timeout, on: driver)
         let result: Result
         do {
             result = try await ScopedBody.run(
-                view: LockSession(access: access),
-                leases: [access.ending],
+                view: LockSession(driver: session),
+                leases: [session.ending],
                 cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
                 enclosing: { [owner = ObjectIdentifier(driver)] in
-                    [EnclosingLock(owner: owner, state: access.ending, kind: .session(access.modes), task: .current)]
+                    [EnclosingLock(owner: owner, state: session.ending, kind: .session(session.modes), task: .current)]
                 },
                 body
             )
         } catch {
             // Looked at after the release, which may be what finds the loss.
-            throw await ScopedBody.failure { try await driver.endSession(access) }?.caused(by: error) ?? error
+            throw await ScopedBody.failure { try await session.endSession() }?.caused(by: error) ?? error
         }
-        try await driver.endSession(access)
+        try await session.endSession()
         return result
     }
 }

@@ -48,26 +48,26 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockTransaction) async throws -> Result
     ) async throws -> Result {
-        let transaction = try await driver.begin(key, mode, timeout)
+        let transaction = try await SessionDriver.beginTransaction(key, mode, timeout, on: driver)
         let result: Result
         do {
             result = try await ScopedBody.run(
-                view: transaction,
-                leases: [transaction.access.ending],
+                view: LockTransaction(driver: transaction),
+                leases: [transaction.ending],
                 cancelsOnLoss: configuration.cancelsBodyOnLoss,
                 isolation: isolation,
                 enclosing: { [owner = ObjectIdentifier(driver)] in
-                    [EnclosingLock(owner: owner, state: transaction.access.ending, kind: .transaction(key), task: .current)]
+                    [EnclosingLock(owner: owner, state: transaction.ending, kind: .transaction(key), task: .current)]
                 },
                 body
             )
         } catch {
-            let wasAborted = await driver.rollBack(transaction)
+            let wasAborted = await transaction.rollBack()
             // Of a statement that has failed the body was told by its error.
-            if !wasAborted, let loss = transaction.access.ending.lateLoss { throw loss.caused(by: error) }
+            if !wasAborted, let loss = transaction.ending.lateLoss { throw loss.caused(by: error) }
             throw error
         }
-        try await driver.commit(transaction)
+        try await transaction.commit()
         return result
     }
 }

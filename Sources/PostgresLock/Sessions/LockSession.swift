@@ -14,7 +14,7 @@ import LockCore
 /// Its locks go to the server directly, where they queue with those of other processes. They have no part in what tasks of
 /// one manager pass on to each other without the server.
 public struct LockSession: Sendable {
-    let access: SessionAccess
+    let driver: SessionDriver
 
     /// Takes a lock, waiting for it if need be, runs the body, and gives the lock back, also if the body throws.
     ///
@@ -41,15 +41,15 @@ public struct LockSession: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
-        let lease = try await access.driver.waitForLock(key, mode, timeout, isScoped: true, on: access)
+        let lease = try await driver.waitForLock(key, mode, timeout, isScoped: true)
         return try await ScopedBody.runAndRelease(
             view: HeldLock(state: lease),
             leases: [lease],
-            cancelsOnLoss: access.driver.configuration.cancelsBodyOnLoss,
+            cancelsOnLoss: driver.lockDriver.configuration.cancelsBodyOnLoss,
             isolation: isolation,
             // The session stands for all that it holds.
             enclosing: { [] },
-            release: { try await access.driver.release(lease, on: access) },
+            release: { try await driver.release(lease) },
             body
         )
     }
@@ -66,7 +66,7 @@ public struct LockSession: Sendable {
     ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        _ = try await access.driver.waitForLock(key, mode, timeout, isScoped: false, on: access)
+        _ = try await driver.waitForLock(key, mode, timeout, isScoped: false)
     }
 
     /// Takes a lock if it is free, until it is released by ``unlock(_:)`` or the session ends.
@@ -78,7 +78,7 @@ public struct LockSession: Sendable {
     /// - Throws: ``LockError`` if the server could not be asked, or with the code ``LockError/Code/alreadyHeld``;
     ///   `CancellationError`.
     public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await access.driver.obtain(key, mode, timeout: nil, noWait: true, isScoped: false, on: access) != nil
+        try await driver.obtain(key, mode, timeout: nil, noWait: true, isScoped: false) != nil
     }
 
     /// Releases a lock that ``lock(_:mode:timeout:)`` or ``tryLock(_:mode:)`` has taken.
@@ -92,7 +92,7 @@ public struct LockSession: Sendable {
     ///   ``LockError/Code/connectionLost`` if it was lost before or is lost thereby, with everything else that the session
     ///   held.
     public func unlock(_ key: LockKey) async throws {
-        try await access.driver.unlock(key, on: access)
+        try await driver.unlock(key)
     }
 
     /// Runs a statement whose rows, if it has any, don't matter.
@@ -112,7 +112,7 @@ public struct LockSession: Sendable {
     ///   `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
-        try await access.driver.run(sql, parameters, on: access).affectedRows
+        try await driver.run(sql, parameters).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -125,6 +125,6 @@ public struct LockSession: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await access.driver.run(sql, parameters, on: access))
+        PostgresRows(result: try await driver.run(sql, parameters))
     }
 }

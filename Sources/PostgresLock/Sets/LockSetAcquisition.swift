@@ -19,9 +19,7 @@ struct LockSetAcquisition {
     private let driver: LockDriver
     private var members: [Member]
     private var plan: LockSetPlan
-    private let isNested: Bool
-    private let limit: Duration?
-    private let deadline: Instant?
+    private let limit: WaitLimit
 
     /// Refuses what makes no sense, and what could never end.
     init(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws {
@@ -29,12 +27,7 @@ struct LockSetAcquisition {
         self.driver = driver
         members = try Self.checked(requests.inOrder, timeout: timeout, driver: driver)
         plan = LockSetPlan(count: members.count, mayWait: timeout != .zero)
-        isNested = timeout == nil
-        limit =
-            timeout == .zero
-            ? driver.configuration.timeouts.unreachable
-            : timeout?.bounded ?? (EnclosingLock.isInside ? driver.configuration.timeouts.nested : nil)
-        deadline = limit.map { driver.now.advanced(by: $0) }
+        limit = WaitLimit(timeout, noWait: timeout == .zero, isNested: EnclosingLock.isInside, driver.configuration.timeouts)
     }
 
     private static func checked(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws -> [Member] {
@@ -101,7 +94,8 @@ struct LockSetAcquisition {
         let asked = wanted.map { LockState(key: $0.request.key, mode: $0.request.mode) }
         let released = behind.compactMap { members[$0].state }.filter { $0.beginRelease() }
         for index in behind { members[index].state = nil }
-        let outcomes = await driver.callAll(released + asked) { [deadline, count = released.count] engine, index, id, now in
+        let outcomes = await driver.outcomes(of: released + asked) {
+            [deadline = limit.deadline, count = released.count] engine, index, id, now in
             guard index >= count else { return engine.release(id, now: now) }
             let member = wanted[index - count]
             let request = LockTable.Request(
@@ -120,13 +114,13 @@ struct LockSetAcquisition {
             )
         }
         var ends: [(key: LockKey, outcome: Engine.Outcome)] = []
-        for (databaseName, outcome) in outcomes.dropFirst(released.count).enumerated() {
+        for (offset, outcome) in outcomes.dropFirst(released.count).enumerated() {
             switch outcome {
-            case .granted: members[indices[databaseName]].state = asked[databaseName]
+            case .granted: members[indices[offset]].state = asked[offset]
             case .refused:
-                members[indices[databaseName]].state = nil
-                members[indices[databaseName]].isRefused = true
-            default: ends.append((wanted[databaseName].request.key, outcome))
+                members[indices[offset]].state = nil
+                members[indices[offset]].isRefused = true
+            default: ends.append((wanted[offset].request.key, outcome))
             }
         }
         try check(ends)
@@ -137,7 +131,7 @@ struct LockSetAcquisition {
         // That one of them is taken says more than that another one is not known.
         guard let first = ends.first(where: { $0.outcome == .ended(.timedOut(nil)) }) ?? ends.first else { return }
         let keys = ends.filter { $0.outcome == first.outcome }.map(\.key)
-        throw driver.error(for: first.outcome, keys: keys, limit: limit, isNested: isNested)
+        throw driver.error(for: first.outcome, keys: keys, limit: limit)
     }
 
     /// Nothing of it is held any more, whatever became of it.

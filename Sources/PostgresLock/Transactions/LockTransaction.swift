@@ -6,12 +6,11 @@ import LockCore
 /// It can be copied and used by child tasks; their statements run one after the other. After the scope of
 /// ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` it refuses to do anything.
 public struct LockTransaction: Sendable {
-    let access: SessionAccess
-    let lockedKey: LockKey?
+    let driver: SessionDriver
 
     /// A view of the lock that the transaction was begun with, if it was begun with one.
     public var lease: HeldLock? {
-        lockedKey == nil ? nil : HeldLock(state: access.ending)
+        driver.first.map { HeldLock(state: $0) }
     }
 
     /// Runs a statement whose rows, if it has any, don't matter.
@@ -30,7 +29,7 @@ public struct LockTransaction: Sendable {
     ///   ``LockError/Code/connectionLost``; `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
-        try await access.driver.run(sql, parameters, on: access).affectedRows
+        try await driver.run(sql, parameters).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -43,7 +42,7 @@ public struct LockTransaction: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await access.driver.run(sql, parameters, on: access))
+        PostgresRows(result: try await driver.run(sql, parameters))
     }
 
     /// Takes a further lock, until the end of the transaction.
@@ -63,8 +62,8 @@ public struct LockTransaction: Sendable {
     ///   ``LockError/Code/deadlock``;
     ///   `CancellationError`.
     public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        guard try await access.driver.lock(key, mode, timeout: timeout, noWait: timeout == .zero, in: self) else {
-            throw access.driver.taken([key])
+        guard try await driver.lock(key, mode, timeout: timeout, noWait: timeout == .zero) else {
+            throw driver.lockDriver.taken([key])
         }
     }
 
@@ -76,6 +75,6 @@ public struct LockTransaction: Sendable {
     /// - Returns: Whether the lock was taken.
     /// - Throws: ``LockError`` if the server could not be asked; `CancellationError`.
     public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await access.driver.lock(key, mode, timeout: nil, noWait: true, in: self)
+        try await driver.lock(key, mode, timeout: nil, noWait: true)
     }
 }

@@ -17,6 +17,6 @@ extension LockDriver {
     }
 
     fileprivate func expireValidities() {
-        for verification in verifications.values { verification.renew(Instant(nanoseconds: .min)) }
+        for validity in validities.values { validity.renew(Instant(nanoseconds: .min)) }
     }
 }

@@ -1,0 +1,157 @@
+import LibPQ
+import LockCore
+
+// Checking sessions out.
+extension SessionDriver {
+    /// Begins a transaction, with its first lock if there is a key.
+    static func beginTransaction(
+        _ key: LockKey?,
+        _ mode: LockMode,
+        _ timeout: Duration?,
+        on lockDriver: isolated LockDriver
+    ) async throws -> SessionDriver {
+        try Task.checkCancellation()
+        if let key { _ = try lockDriver.check(key, mode, timeout: timeout) }
+        try check(timeout, .transaction)
+        let noWait = timeout == .zero
+        let limit = WaitLimit(timeout, noWait: noWait, isNested: EnclosingLock.isInside, lockDriver.configuration.timeouts)
+        var keepingTime = Duration.seconds(1)
+        while true {
+            let first = try await enterQueue(of: key, mode, limit, noWait: noWait, on: lockDriver)
+            do {
+                if let driver = try await checkOut(for: .transaction, first, limit, noWait: noWait, keepingFor: keepingTime, on: lockDriver)
+                {
+                    try await driver.open(limit, noWait: noWait)
+                    return driver
+                }
+            } catch {
+                await leaveQueue(first, on: lockDriver)
+                throw error
+            }
+            // Other calls come first now. Next time this call keeps its queue position for longer.
+            await leaveQueue(first, on: lockDriver)
+            keepingTime = min(keepingTime * 2, .seconds(60))
+        }
+    }
+
+    /// Begins an explicit session.
+    static func beginSession(_ timeout: Duration?, on lockDriver: isolated LockDriver) async throws -> SessionDriver {
+        try Task.checkCancellation()
+        try lockDriver.requireSessions()
+        try check(timeout, .session)
+        let noWait = timeout == .zero
+        let limit = WaitLimit(timeout, noWait: noWait, isNested: EnclosingLock.isInside, lockDriver.configuration.timeouts)
+        guard let driver = try await checkOut(for: .session, nil, limit, noWait: noWait, on: lockDriver) else {
+            throw LockError.unfitting([])
+        }
+        return driver
+    }
+
+    private static func check(_ timeout: Duration?, _ scope: CheckedOutSession.Scope) throws {
+        guard let timeout, timeout < .zero else { return }
+        throw LockError(.invalidArgument, "The timeout of the \(scope.rawValue) is negative (\(timeout)).")
+    }
+
+    /// Waits for a session.
+    ///
+    /// - Parameters:
+    ///   - first: The lock that the transaction is begun with, whose queue position the call keeps meanwhile.
+    ///   - noWait: Waits only for the server, up to the limit, and not until another call gives a session back.
+    ///   - keepingTime: How long the queue position is kept if other calls of the process wait behind it.
+    /// - Returns: `nil` if the queue position is to be given up, and everything to be tried anew.
+    private static func checkOut(
+        for scope: CheckedOutSession.Scope,
+        _ first: LockState?,
+        _ limit: WaitLimit,
+        noWait: Bool,
+        keepingFor keepingTime: Duration = .zero,
+        on lockDriver: isolated LockDriver
+    ) async throws -> SessionDriver? {
+        let keys = first.map { [$0.key] } ?? []
+        let databaseName = lockDriver.databaseName
+        let outcome = await lockDriver.callOnLoop { engine, id, now in
+            let turn = noWait ? nil : first.map { (id: $0.id, until: now.advanced(by: keepingTime)) }
+            engine.checkOut(id, deadline: limit.deadline, noWait: noWait, turn: turn, now: now)
+        }
+        switch outcome {
+        case .checkedOut(let id):
+            // The session can have been lost before this task came to run.
+            if let loss = lockDriver.lostSessions.removeValue(forKey: id) { throw LockError(loss, keys: keys, databaseName: databaseName) }
+            guard let facts = lockDriver.sessions[id] else { throw LockError(.gone, keys: keys, databaseName: databaseName) }
+            let driver = SessionDriver(
+                id,
+                scope,
+                first: first,
+                lockDriver.configuration.checkedOut(for: scope, facts),
+                validity: lockDriver.validities[id],
+                lockDriver: lockDriver
+            )
+            lockDriver.checkedOut[id] = driver
+            return driver
+        case .ended(.yielded):
+            return nil
+        case .refused:
+            throw LockError(
+                .poolExhausted,
+                """
+                All connections to \(databaseName) that a \(scope.rawValue) can use are in use by other tasks, and a timeout of zero does not \
+                wait. Use them for shorter, or raise pool.maximumConnections.
+                """,
+                keys: keys
+            )
+        case .ended(.timedOut(nil)):
+            throw LockError(
+                .poolExhausted,
+                """
+                Waited \(limit.duration ?? .zero) for a connection to \(databaseName) for a \(scope.rawValue): all that can be used for one \
+                are in use by other tasks. Use them for shorter, or raise pool.maximumConnections.
+                """,
+                keys: keys
+            )
+        default:
+            throw lockDriver.error(for: outcome, keys: keys, limit: limit)
+        }
+    }
+
+    // MARK: The key's queue in the process
+
+    /// Waits in memory, without a session, until no other call of this process comes first.
+    private static func enterQueue(
+        of key: LockKey?,
+        _ mode: LockMode,
+        _ limit: WaitLimit,
+        noWait: Bool,
+        on lockDriver: isolated LockDriver
+    ) async throws -> LockState? {
+        guard let key else { return nil }
+        let first = LockState(key: key, mode: mode)
+        let request = LockTable.Request(key.advisory, mode.core, scope: .transaction, noWait: noWait)
+        let outcome = await lockDriver.callOnLoop(first) { $0.acquire($1, request, deadline: limit.deadline, now: $2) }
+        switch outcome {
+        case .granted: return first
+        case .refused: throw lockDriver.taken([key])
+        default: throw lockDriver.error(for: outcome, keys: [key], limit: limit)
+        }
+    }
+
+    static func leaveQueue(_ first: LockState?, on lockDriver: isolated LockDriver) async {
+        guard let first else { return }
+        first.end(nil)
+        _ = await lockDriver.callOnLoop(first, isCancellable: false) { $0.release($1, now: $2) }
+    }
+
+    // MARK: Opening
+
+    private func open(_ limit: WaitLimit, noWait: Bool) async throws {
+        let outcome = await perform { [waitsPlainly] in
+            $0.open(deadline: limit.deadline, noWait: noWait, waitsPlainly: waitsPlainly, now: $1)
+        }
+        switch outcome {
+        case .done, .locked:
+            return
+        default:
+            giveBack()
+            throw error(for: outcome, keys: first.map { [$0.key] } ?? [], limit: limit)
+        }
+    }
+}
