@@ -62,7 +62,7 @@ struct ConfigurationTests {
         #expect(engine.oldestSnapshot == 25)
         #expect(engine.answerLimit == .seconds(3))
         // A field that is new belongs above, or here.
-        let own: Set = ["asksOverOtherSessions", "batchSize", "burstThreshold", "pollSize", "longestWait", "mostDoublings"]
+        let own: Set = ["asksOverOtherSessions", "batchSize", "batchTransactionThreshold", "pollSize", "longestWait", "mostDoublings"]
         #expect(Self.defaults(of: engine, Engine.Configuration()) == own)
     }
 
@@ -85,13 +85,66 @@ struct ConfigurationTests {
         #expect(configuration.parameters().silenceLimit == nil)
     }
 
-    @Test("for transactions alone, sessions have no lease, and nothing is asked about them over other sessions")
-    func transactionsOnly() {
-        let configuration = Self.configuration { $0.transactionsOnly = true }
+    private static func transactionConfiguration() -> TransactionLockManager.Configuration {
+        var configuration = TransactionLockManager.Configuration(url: "host=db")
+        configuration.credentials = { .init(password: nil) }
+        configuration.applicationName = "test"
+        configuration.pool.maximumConnections = 21
+        configuration.pool.idleTimeout = .seconds(22)
+        configuration.timeouts = Self.configuration().timeouts
+        configuration.cancelsBodyOnLoss = false
+        return configuration
+    }
+
+    @Test("a manager of transactions passes each value of its configuration on to its driver, which has no shared sessions")
+    func transactionManager() throws {
+        let driver = Self.transactionConfiguration().driver
+        #expect(driver.url == "host=db")
+        #expect(driver.credentials != nil)
+        #expect(driver.applicationName == "test")
+        #expect(driver.pool.maximumConnections == 21)
+        #expect(driver.pool.maximumSharedSessions == 0)
+        #expect(driver.pool.idleTimeout == .seconds(22))
+        #expect(Self.fields(driver.timeouts) == Self.fields(Self.configuration().timeouts))
+        #expect(!driver.cancelsBodyOnLoss)
+        // A property that is new belongs above, and into the configuration of the driver.
+        let names: Set = ["url", "credentials", "applicationName", "pool", "timeouts", "cancelsBodyOnLoss"]
+        #expect(Set(Self.fields(Self.transactionConfiguration()).keys) == names)
+        #expect(Set(Self.fields(TransactionLockManager.Configuration.Pool()).keys) == ["maximumConnections", "idleTimeout"])
+    }
+
+    @Test("a lock manager is refused that is configured without shared sessions, as only managers of transactions are")
+    func sharedSessions() {
+        #expect(throws: LockError.self) { try Self.configuration { $0.pool.maximumSharedSessions = 0 }.validate() }
+    }
+
+    @Test("a manager of transactions refuses invalid values by their names, and needs one connection")
+    func invalidTransactionManager() throws {
+        func refuse(_ configure: (inout TransactionLockManager.Configuration) -> Void) -> LockError? {
+            var configuration = TransactionLockManager.Configuration(url: "host=db")
+            configure(&configuration)
+            do {
+                _ = try TransactionLockManager(configuration: configuration)
+                return nil
+            } catch {
+                return error as? LockError
+            }
+        }
+        #expect(refuse { $0.pool.maximumConnections = 1 } == nil)
+        #expect(refuse { $0.pool.maximumConnections = 0 }?.message.contains("pool.maximumConnections") == true)
+        #expect(refuse { $0.pool.maximumConnections = 10_001 }?.message.contains("pool.maximumConnections") == true)
+        #expect(refuse { $0.timeouts.connect = .zero }?.message.contains("timeouts.connect") == true)
+        #expect(refuse { $0.applicationName = "a\0b" }?.code == .badConfiguration)
+        #expect(refuse { $0.url = "nonsense" }?.message.contains("connection string") == true)
+    }
+
+    @Test("sessions of a manager of transactions have no lease, and nothing is asked about them over other sessions")
+    func sessionsOfTransactions() {
+        let configuration = Self.transactionConfiguration().driver
         #expect(configuration.engine.lease == nil)
         #expect(configuration.engine.heartbeatInterval == Engine.Configuration().heartbeatInterval)
         #expect(configuration.engine.overdueAfter == Engine.Configuration().overdueAfter)
-        #expect(configuration.engine.surveyInterval == .seconds(3))
+        #expect(configuration.engine.surveyInterval == .seconds(30))
         #expect(!configuration.engine.asksOverOtherSessions)
         #expect(configuration.engine.lookInterval == nil)
         let settings = configuration.checkedOut(for: .transaction, SessionFacts())
@@ -126,7 +179,7 @@ struct ConfigurationTests {
         #expect(settings.hasRoleSettings)
         #expect(settings.mayDefer)
         #expect(Self.defaults(of: settings, CheckedOutSession.Settings()) == ["hasSettings"])
-        let own = Self.configuration { $0.transactionsOnly = true }.checkedOut(for: .transaction, SessionFacts())
+        let own = Self.transactionConfiguration().driver.checkedOut(for: .transaction, SessionFacts())
         #expect(!own.hasRoleSettings)
         #expect(!own.mayDefer)
         #expect(!Self.configuration().checkedOut(for: .transaction, facts).isFencing, "a transaction's locks have no tokens")

@@ -113,14 +113,14 @@ struct PoolerTests {
         }
     }
 
-    @Test("transactions pass a pooler of transactions, if the manager is for them alone", .server(), arguments: [2, 20])
-    func transactionsOnly(poolSize: Int) async throws {
+    @Test("transactions of a manager of transactions pass a pooler of transactions, and exclude each other", .server(), arguments: [2, 20])
+    func transactions(poolSize: Int) async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE counter AS SELECT 0 AS n")
         let role = "ALTER DATABASE \(database.name) SET"
         try await database.query("\(role) statement_timeout = '300ms'; \(role) lock_timeout = '200ms'")
         try await Pgbouncer.with("transaction", poolSize: poolSize) { pooler in
-            let managers = try (0..<2).map { _ in try pooler.manager { $0.transactionsOnly = true } }
+            let managers = try (0..<2).map { _ in try pooler.transactionManager() }
             // Read and written apart: only the lock keeps them together.
             try await withThrowingTaskGroup { group in
                 for number in 0..<40 {
@@ -165,7 +165,7 @@ struct PoolerTests {
         let database = try TestDatabase.get()
         try await Pgbouncer.with("transaction") { pooler in
             let held = try await database.manager().acquire("k")
-            let locks = try pooler.manager { $0.transactionsOnly = true }
+            let locks = try pooler.transactionManager()
             let first = Task { try await locks.withTransaction(locking: "k", timeout: .seconds(600)) { _ in } }
             try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
             let error = await lockError { try await locks.withTransaction(locking: "k", timeout: .seconds(1)) { _ in } }
@@ -180,22 +180,41 @@ struct PoolerTests {
         }
     }
 
-    @Test("a manager for transactions alone refuses everything else, at once", .database)
-    func sessionScopesRefused() async throws {
-        let locks = try TestDatabase.get().manager { $0.transactionsOnly = true }
-        let errors = [
-            await lockError { try await locks.withLock("a") { _ in } },
-            await lockError { _ = try await locks.acquire("a") },
-            await lockError { _ = try await locks.tryAcquire("a") },
-            await lockError { try await locks.withLocks([.exclusive("a")]) { _ in } },
-            await lockError { try await locks.withSession { _ in } },
-        ]
-        for error in errors {
-            #expect(error?.code == .transactionPooling)
-            #expect(error?.message.contains("withTransaction(locking:)") == true)
+    @Test(
+        "a manager of transactions has as many transactions at a time as connections, and no connection besides",
+        .server(),
+        arguments: [1, 3]
+    )
+    func transactionConnections(count: Int) async throws {
+        try await Pgbouncer.with("transaction") { pooler in
+            let locks = try pooler.transactionManager { $0.pool.maximumConnections = count }
+            let counts = Locked((running: 0, peak: 0))
+            try await withThrowingTaskGroup { group in
+                for number in 0..<(4 * count) {
+                    group.addTask {
+                        try await locks.withTransaction(locking: LockKey(number: Int64(number))) { transaction in
+                            counts.withLock {
+                                $0.running += 1
+                                $0.peak = max($0.peak, $0.running)
+                            }
+                            defer { counts.withLock { $0.running -= 1 } }
+                            try await transaction.execute("SELECT pg_sleep(0.1)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(counts.withLock { $0.peak } == count)
+            #expect(await locks.connectionCount == count)
         }
-        #expect(try await TestDatabase.get().sessions() == 0)
-        try await locks.withTransaction(locking: "a") { _ in }
+    }
+
+    @Test("a pooler of transactions is refused by an error that names the manager that works there", .server())
+    func advice() async throws {
+        try await Pgbouncer.with("transaction") { pooler in
+            let error = await lockError { try await pooler.manager().withLock("a") { _ in } }
+            #expect(error?.message.contains("TransactionLockManager") == true, "\(String(describing: error))")
+        }
     }
 
     @Test("pglock doctor tells the poolers apart", .server())

@@ -21,6 +21,8 @@ struct SessionPool: Sendable {
     private let most: Int
     private let ownShared: Int
     private let ownRecording: Int
+    /// What check-outs leave to waits. Where no session is shared, there are none.
+    private let ownWaiting: Int
     /// Closed, and not at their end at the server.
     private var ending: Set<ConnectionID> = []
     /// To be opened when there is room.
@@ -30,6 +32,7 @@ struct SessionPool: Sendable {
         most = configuration.maximumConnections
         ownShared = configuration.maximumSharedSessions
         ownRecording = configuration.isFencing ? 1 : 0
+        ownWaiting = configuration.maximumSharedSessions > 0 ? 1 : 0
     }
 
     // MARK: Places
@@ -37,7 +40,7 @@ struct SessionPool: Sendable {
     func slot(for role: Role, among sessions: SessionTable) -> Slot {
         switch role {
         case .waiting, .checkedOut:
-            guard sessions.count(where: { $0.role == role }) < max(1, most - ownShared - ownRecording - 1) else { return .taken }
+            guard sessions.count(where: { $0.role == role }) < max(1, most - ownShared - ownRecording - ownWaiting) else { return .taken }
             return isFull(sessions) ? exchange(for: role, among: sessions) : .free
         case .shared:
             // One more than have places of their own, as another one is silent.

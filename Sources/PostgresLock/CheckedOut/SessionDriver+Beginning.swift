@@ -37,7 +37,6 @@ extension SessionDriver {
     /// Begins an explicit session.
     static func beginSession(_ timeout: Duration?, on lockDriver: isolated LockDriver) async throws -> SessionDriver {
         try Task.checkCancellation()
-        try lockDriver.requireSessions()
         try check(timeout, .session)
         let noWait = timeout == .zero
         let limit = WaitLimit(timeout, noWait: noWait, isNested: EnclosingLock.isInside, lockDriver.configuration.timeouts)

@@ -35,7 +35,6 @@ extension LockDriver {
         _ limit: WaitLimit,
         noWait: Bool
     ) throws -> LockState {
-        try requireSessions()
         let enclosing = try check(key, mode, timeout: timeout)
         let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: limit.deadline)
         let state = LockState(key: key, mode: mode)
@@ -57,18 +56,6 @@ extension LockDriver {
         default:
             throw error(for: outcome, keys: [state.key], limit: limit)
         }
-    }
-
-    /// Refuses what a manager for transactions alone can't do.
-    nonisolated func requireSessions() throws {
-        guard configuration.transactionsOnly else { return }
-        throw LockError(
-            .transactionPooling,
-            """
-            This manager is for transactions alone (configuration.transactionsOnly), since behind a pooler of transactions no other \
-            lock lasts. Use withTransaction(locking:), or a manager that connects to the server itself.
-            """
-        )
     }
 
     /// Refuses what makes no sense, and what could never end.

@@ -35,7 +35,7 @@ extension LockError {
         public static let tooManyConnections = Code(name: .tooManyConnections)
         /// The server is older than version 12.
         public static let serverTooOld = Code(name: .serverTooOld)
-        /// A pooler gives each transaction another server session, so a session can't keep a lock.
+        /// A pooler gives each transaction another server session, so a session can't keep a lock. ``TransactionLockManager`` works there.
         public static let transactionPooling = Code(name: .transactionPooling)
         /// The server grants the same lock twice.
         public static let locksDoNotExclude = Code(name: .locksDoNotExclude)

@@ -89,7 +89,7 @@ extension Failure.Kind {
         case .transactionPooling:
             """
             A lock would stay behind with a session of the pooler's. Connect to the server itself, or have the pooler pool sessions \
-            (pgbouncer: pool_mode = session). For locks of transactions alone there is configuration.transactionsOnly.
+            (pgbouncer: pool_mode = session). If all locks end with transactions, use a TransactionLockManager.
             """
         case .locksDoNotExclude: "Use PostgreSQL."
         case .standby: "Connect to the primary: with several hosts in the URL, target_session_attrs=read-write finds it."

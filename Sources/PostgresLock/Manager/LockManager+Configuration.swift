@@ -39,17 +39,6 @@ extension LockManager {
         /// stays locked until the process or its connection is gone. The process itself knows on any version.
         public var lease: Duration? = .seconds(30)
 
-        /// Whether the manager is used for ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` alone; false by
-        /// default.
-        ///
-        /// What a transaction locks passes poolers that pool transactions, such as pgbouncer's `pool_mode = transaction`, and
-        /// those are not refused then; nor is it checked whether the server's locks exclude, since that takes more than one
-        /// session of the pool. Everything else is: a lock that outlasts its transaction would be lost there, or left
-        /// behind. Nothing is set on a session but for the transaction's time, and there is no ``lease``: how long a
-        /// frozen process may keep its locks is up to the pooler (pgbouncer: `idle_transaction_timeout`). What the
-        /// transaction's own SQL sets for the session, others get to see; use `SET LOCAL`.
-        public var transactionsOnly = false
-
         /// Whether the loss of a lock cancels the body that runs under it; true by default. If not, the body runs on, and has to
         /// look at ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in any case.
         public var cancelsBodyOnLoss = true
@@ -163,14 +152,11 @@ extension LockManager.Configuration {
 
 extension LockManager.Configuration {
     package func validate() throws {
-        func require(_ isTrue: Bool, _ message: String) throws {
-            guard isTrue else { throw LockError(.badConfiguration, message) }
-        }
         try require(
             pool.maximumConnections >= 2,
             """
-            pool.maximumConnections is \(pool.maximumConnections), but a manager needs at least 2: one connection that \
-            carries locks, and one to wait or for a transaction.
+            pool.maximumConnections is \(pool.maximumConnections), but a manager needs at least 2: one shared session, and one for a wait \
+            or a transaction.
             """
         )
         if let lease {
@@ -182,7 +168,7 @@ extension LockManager.Configuration {
         try require(
             (1..<pool.maximumConnections).contains(pool.maximumSharedSessions),
             """
-            pool.maximumCarriers is \(pool.maximumSharedSessions), but must be at least 1, and less than pool.maximumConnections \
+            pool.maximumSharedSessions is \(pool.maximumSharedSessions), but must be at least 1, and less than pool.maximumConnections \
             (\(pool.maximumConnections)).
             """
         )
@@ -193,6 +179,14 @@ extension LockManager.Configuration {
             \(pool.maximumSharedSessions + 2): one more connection writes the records that tokens come from.
             """
         )
+        try capacity.validate()
+        try require(handoff.maximumCount >= 0, "handoff.maximumCount is \(handoff.maximumCount), but can't be negative.")
+        try require(handoff.maximumDuration >= .zero, "handoff.maximumDuration is \(handoff.maximumDuration), but can't be negative.")
+        try validateConnecting()
+    }
+
+    /// Refuses what is invalid for a ``TransactionLockManager``, too.
+    func validateConnecting() throws {
         try require(pool.maximumConnections <= 10_000, "pool.maximumConnections is \(pool.maximumConnections), over 10,000.")
         for (name, duration) in [
             ("pool.idleTimeout", pool.idleTimeout), ("timeouts.connect", timeouts.connect),
@@ -202,9 +196,6 @@ extension LockManager.Configuration {
             try require(duration > .zero, "\(name) is \(duration), but must be more than zero.")
         }
         try require(timeouts.shutdownGrace >= .zero, "timeouts.shutdownGrace is \(timeouts.shutdownGrace), but can't be negative.")
-        try capacity.validate()
-        try require(handoff.maximumCount >= 0, "handoff.maximumCount is \(handoff.maximumCount), but can't be negative.")
-        try require(handoff.maximumDuration >= .zero, "handoff.maximumDuration is \(handoff.maximumDuration), but can't be negative.")
         try require(!applicationName.utf8.contains(0), "applicationName has a zero byte (U+0000) in it.")
         do {
             try parameters().validate()
@@ -218,6 +209,10 @@ extension LockManager.Configuration {
                 """
             )
         }
+    }
+
+    private func require(_ isValid: Bool, _ message: String) throws {
+        guard isValid else { throw LockError(.badConfiguration, message) }
     }
 
     /// With durations that can be computed with.
@@ -242,8 +237,11 @@ extension LockManager.Configuration {
         return parameters
     }
 
-    /// That of sessions, as far as they are ours.
-    var sessionLease: Duration? { transactionsOnly ? nil : lease }
+    /// Whether a ``TransactionLockManager`` was configured, which has no shared sessions.
+    var isForTransactions: Bool { pool.maximumSharedSessions == 0 }
+
+    /// The lease of sessions. One that may be a pooler's has none.
+    var sessionLease: Duration? { isForTransactions ? nil : lease }
 
     /// How long an answer of a session is waited for.
     var answerLimit: Duration { min(timeouts.response, sessionLease ?? timeouts.response) }
@@ -267,8 +265,8 @@ extension LockManager.Configuration {
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
         // Behind a pooler of transactions a session of the server is one client's for no longer than a transaction.
-        engine.asksOverOtherSessions = !transactionsOnly
-        if !transactionsOnly { engine.lookInterval = lookInterval }
+        engine.asksOverOtherSessions = !isForTransactions
+        if !isForTransactions { engine.lookInterval = lookInterval }
         engine.longWait = longWait
         engine.oldestSnapshot = oldestSnapshot
         engine.seed = UInt64.random(in: .min ... .max)
@@ -282,7 +280,7 @@ extension LockManager.Configuration {
         settings.answerLimit = answerLimit
         settings.commitLimit = timeouts.commit
         settings.isFencing = fencingTokens && scope == .session
-        settings.hasSettings = !transactionsOnly
+        settings.hasSettings = !isForTransactions
         settings.hasRoleSettings = facts.hasRoleSettings
         settings.mayDefer = facts.mayDefer
         return settings

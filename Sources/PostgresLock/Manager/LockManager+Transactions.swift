@@ -1,6 +1,3 @@
-import LibPQ
-import LockCore
-
 extension LockManager {
     /// Runs the body in a transaction, which holds a lock from its beginning to its end.
     ///
@@ -48,26 +45,6 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockTransaction) async throws -> Result
     ) async throws -> Result {
-        let transaction = try await SessionDriver.beginTransaction(key, mode, timeout, on: driver)
-        let result: Result
-        do {
-            result = try await ScopedBody.run(
-                view: LockTransaction(driver: transaction),
-                leases: [transaction.ending],
-                cancelsOnLoss: configuration.cancelsBodyOnLoss,
-                isolation: isolation,
-                enclosing: { [owner = ObjectIdentifier(driver)] in
-                    [EnclosingLock(owner: owner, state: transaction.ending, kind: .transaction(key), task: .current)]
-                },
-                body
-            )
-        } catch {
-            let wasAborted = await transaction.rollBack()
-            // Of a statement that has failed the body was told by its error.
-            if !wasAborted, let loss = transaction.ending.lateLoss { throw loss.caused(by: error) }
-            throw error
-        }
-        try await transaction.commit()
-        return result
+        try await LockTransaction.run(over: driver, locking: key, mode: mode, timeout: timeout, isolation: isolation, body)
     }
 }

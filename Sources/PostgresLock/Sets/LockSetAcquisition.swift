@@ -23,7 +23,6 @@ struct LockSetAcquisition {
 
     /// Refuses what makes no sense, and what could never end.
     init(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws {
-        try driver.requireSessions()
         self.driver = driver
         members = try Self.checked(requests.inOrder, timeout: timeout, driver: driver)
         plan = LockSetPlan(count: members.count, mayWait: timeout != .zero)

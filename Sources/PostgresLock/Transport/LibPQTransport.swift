@@ -55,7 +55,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         isSeveralHosts = configuration.parameters().isSeveralHosts
         connector = Connector(
             oldestServer: 120_000,
-            settings: configuration.transactionsOnly ? nil : configuration.sessionSettings,
+            settings: configuration.isForTransactions ? nil : configuration.sessionSettings,
             forgetAfter: configuration.lease ?? .seconds(30)
         )
     }

@@ -93,8 +93,8 @@ enum TransportEvent {
     /// A part of the attempt to open a session has begun. When its limit has passed, the attempt counts as failed, and the session is closed.
     /// Without a limit, another part is about to begin; an attempt without any is waited for until it ends by itself.
     case opening(ConnectionID, within: Duration?, orElse: Failure?)
-    /// The session is open, and it is certain that its locks exclude those of all other sessions of the server; with `transactionsOnly`
-    /// that is not checked.
+    /// The session is open, and it is certain that its locks exclude those of all other sessions of the server. For a
+    /// ``TransactionLockManager`` that is not checked.
     case opened(ConnectionID, SessionFacts)
     case notOpened(ConnectionID, Failure)
     /// To the oldest work of the engine that is unanswered.

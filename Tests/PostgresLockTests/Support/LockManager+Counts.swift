@@ -22,6 +22,10 @@ extension LockManager {
     var connectionCount: Int { get async { await driver.engine.connectionCount } }
 }
 
+extension TransactionLockManager {
+    var connectionCount: Int { get async { await driver.engine.connectionCount } }
+}
+
 extension LockDriver {
     fileprivate var counts: LibPQTransport.Counts { (transport as? LibPQTransport)?.counts ?? .init() }
 }

@@ -117,6 +117,14 @@ final class Pgbouncer: Sendable {
         }
     }
 
+    /// A manager of transactions on the test's database by the pooler, shut down after the test.
+    func transactionManager(_ configure: (inout TransactionLockManager.Configuration) -> Void = { _ in }) throws -> TransactionLockManager {
+        try TestDatabase.get().transactionManager {
+            $0.url = url
+            configure(&$0)
+        }
+    }
+
     /// Runs SQL as another client of the pooler.
     ///
     /// - Returns: The last statement's rows, with tabs between the columns.

@@ -13,7 +13,7 @@ final class TestDatabase: Sendable {
     let name: String
     /// What stands between the test and the server, if all tests are to run so.
     private let pooler: Pgbouncer?
-    private let managers = Locked<[LockManager]>([])
+    private let shutdowns = Locked<[@Sendable () async -> Void]>([])
 
     init(server: EphemeralPostgres, name: String, pooler: Pgbouncer? = nil) {
         self.server = server
@@ -33,7 +33,16 @@ final class TestDatabase: Sendable {
         var configuration = LockManager.Configuration(url: url)
         configure(&configuration)
         let manager = try LockManager(configuration: configuration)
-        managers.withLock { $0.append(manager) }
+        shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }
+        return manager
+    }
+
+    /// A manager of transactions on this database, shut down after the test.
+    func transactionManager(_ configure: (inout TransactionLockManager.Configuration) -> Void = { _ in }) throws -> TransactionLockManager {
+        var configuration = TransactionLockManager.Configuration(url: url)
+        configure(&configuration)
+        let manager = try TransactionLockManager(configuration: configuration)
+        shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }
         return manager
     }
 
@@ -91,9 +100,7 @@ final class TestDatabase: Sendable {
     }
 
     func shutDownManagers() async {
-        for manager in managers.withLock({ $0 }) {
-            await manager.shutdown(gracePeriod: .seconds(5))
-        }
+        for shutDown in shutdowns.withLock({ $0 }) { await shutDown() }
     }
 
     /// After every test the server must hold no advisory lock and no session of ours.
