@@ -1,4 +1,4 @@
-# Everything that a change needs. `make` alone lists it.
+# The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix simulate chaos lint format docs build tsan bench bench-micro bench-test clean deps test-deps
 
@@ -12,19 +12,19 @@ FORMATTED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sou
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: deps ## Show the locks at work, on a throwaway server
+demo: deps ## Demonstrate the locks on a temporary server
 	$(SWIFT) run LockDemo
 
-test: test-deps ## Run all tests, on throwaway servers
+test: test-deps ## Run all tests, on temporary servers
 	$(SWIFT) test
 
-test-matrix: test-deps ## Run all tests on every PostgreSQL that is installed, and on 16 to 18, which are downloaded
+test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16 to 18, which are downloaded
 	@.ci/test-matrix
 
-simulate: deps ## Run the simulation at length: SEEDS=10000 runs (default 1), from SEED=1 on
+simulate: deps ## Run the simulation for SEEDS=10000 seeds (default 1), beginning with SEED=1
 	$(SWIFT) run -c release LockSimulator $(or $(SEEDS),1) $(or $(SEED),1)
 
-chaos: deps ## Several processes on a real server while all goes wrong, for MINUTES=10; SEED=17 repeats the faults
+chaos: deps ## Run several processes on a real server with injected faults, for MINUTES=10; SEED=17 repeats the faults
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
 
@@ -38,23 +38,24 @@ format: ## Format the sources
 docs: deps ## Build the documentation; warnings are errors
 	@.ci/build-documentation $(DOCS_OUTPUT) $(DOCS_TARGETS)
 
-build: deps ## Build everything, tests too; warnings in our code are errors (see Package.swift)
+build: deps ## Build everything including the tests; warnings in this package's code are errors (see Package.swift)
 	$(SWIFT) build --build-tests
 
-# What runs on one thread only is left out: there is nothing to find in it.
+# Suites that run on one thread are skipped: they can't have data races.
 tsan: test-deps ## Run all tests under the Thread Sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/thread-sanitizer-suppressions" \
 	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --skip SimulationTests --skip LockTableTraceTests
 
-bench: deps ## Compare with other ways to lock, draw charts; 12 minutes (QUICK=1: 2 minutes, no charts)
+bench: deps ## Compare with other lock clients and draw charts; 12 minutes (QUICK=1: 2 minutes, no charts)
 	$(SWIFT) run -c release --package-path Benchmarks lock-bench $(BENCH_OPTIONS)
 
-# Counting allocations slows down what is measured, and crashes in the progress display: see Docs/Performance.md.
-bench-micro: deps ## Measure the parts by themselves: lock table, engine, statements, executor
+# Allocations are counted in a second run, because counting slows down the code that is measured. The progress display crashes while
+# allocations are counted: see Docs/Performance.md.
+bench-micro: deps ## Measure single parts without a server: lock table, engine, statements, executor
 	cd Benchmarks && $(SWIFT) package benchmark --no-progress
 	cd Benchmarks && $(SWIFT) package benchmark --no-progress --metric objectAllocCount
 
-bench-test: deps ## Test the comparison's own arithmetic
+bench-test: deps ## Test the calculations and reports of the comparison
 	$(SWIFT) test --package-path Benchmarks
 
 clean: ## Delete everything that was built
