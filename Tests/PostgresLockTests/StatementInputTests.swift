@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Statements that can't be sent", .database)
 struct StatementInputTests {
-    private static let refused: [(sql: String, parameters: [PostgresValue], word: String)] = [
+    private static let refused: [(sql: String, parameters: [SQLParameter], word: String)] = [
         ("DELETE FROM t WHERE a = 'a'\0 AND b = 'b'", [], "SQL"), ("DELETE FROM t WHERE a = $1", ["a\0x"], "$1"),
         ("DELETE FROM t WHERE a = $1 AND b = $2", ["a", .string("\0")], "$2"),
         ("SELECT 1", Array(repeating: .int(1), count: 65_536), "65535"),
@@ -50,7 +50,7 @@ struct StatementInputTests {
     @Test("as many parameters as PostgreSQL takes arrive")
     func many() async throws {
         let locks = try TestDatabase.get().manager()
-        let parameters = (1...65_535).map { PostgresValue.int32($0) }
+        let parameters = (1...65_535).map { SQLParameter.int32($0) }
         let list = parameters.indices.map { "$\($0 + 1)" }.joined(separator: ",")
         try await locks.withTransaction { transaction in
             let sum = try await transaction.query("SELECT sum(x) FROM unnest(ARRAY[\(list)]) x", parameters)

@@ -8,7 +8,7 @@ extension SessionDriver {
     /// Runs the body's own SQL.
     ///
     /// - Parameter mayLock: Whether it may take locks, which are to be looked after.
-    func run(_ sql: String, _ parameters: [PostgresValue], mayLock: Bool = false) async throws -> any StatementRows {
+    func run(_ sql: String, _ parameters: [SQLParameter], mayLock: Bool = false) async throws -> any StatementRows {
         let body = BodyStatement(sql: sql, parameters: parameters)
         if let obstacle = body.obstacle { throw obstacle }
         try await beginAccess()

@@ -21,7 +21,7 @@ package struct SessionSettings: Sendable {
 
     /// Settings of the role, the database or the server must not end waits, nor sessions that hold something, unless they are
     /// silent for the lease: outside transactions, in them, and when the client does not take what it is sent (which the
-    /// server can tell over TCP only). Values come in the form that `PostgresDecodable` reads; only the style of dates is set, not
+    /// server can tell over TCP only). Values come in the form that `ColumnDecodable` reads; only the style of dates is set, not
     /// the order of day and month in what is sent. Warnings that announce a session's end come through.
     ///
     /// The condition leaves out what this server does not know, and in contrast to start-up options it passes poolers.

@@ -111,7 +111,7 @@ public struct LockSession: Sendable {
     ///   ``LockError/Code/invalidArgument`` if the statement begins a transaction, or ``LockError/Code/connectionLost``;
     ///   `CancellationError`.
     @discardableResult
-    public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
+    public func execute(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> Int {
         try await driver.run(sql, parameters).affectedRows
     }
 
@@ -124,7 +124,7 @@ public struct LockSession: Sendable {
     ///   - parameters: As for ``execute(_:_:)``.
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
-    public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await driver.run(sql, parameters))
+    public func query(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> QueryRows {
+        QueryRows(result: try await driver.run(sql, parameters))
     }
 }

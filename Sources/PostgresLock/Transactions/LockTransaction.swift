@@ -28,7 +28,7 @@ public struct LockTransaction: Sendable {
     /// - Throws: ``LockError`` with the code ``LockError/Code/statementFailed`` and the server's SQLSTATE, or
     ///   ``LockError/Code/connectionLost``; `CancellationError`.
     @discardableResult
-    public func execute(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> Int {
+    public func execute(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> Int {
         try await driver.run(sql, parameters).affectedRows
     }
 
@@ -41,8 +41,8 @@ public struct LockTransaction: Sendable {
     ///   - parameters: As for ``execute(_:_:)``.
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
-    public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
-        PostgresRows(result: try await driver.run(sql, parameters))
+    public func query(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> QueryRows {
+        QueryRows(result: try await driver.run(sql, parameters))
     }
 
     /// Takes a further lock, until the end of the transaction.

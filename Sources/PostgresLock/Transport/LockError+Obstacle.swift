@@ -10,7 +10,7 @@ extension LockError {
             case .zeroInParameter(let number):
                 """
                 The text for the parameter $\(number) has a zero byte (U+0000) in it, which PostgreSQL has in no text. The statement was \
-                not sent. What may hold any byte is a bytea: PostgresValue.bytes(_:).
+                not sent. What may hold any byte is a bytea: SQLParameter.bytes(_:).
                 """
             case .tooManyParameters(let count):
                 """

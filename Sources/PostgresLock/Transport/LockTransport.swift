@@ -85,7 +85,7 @@ protocol LockTransport: AnyObject {
 /// What the body of a transaction or a session runs itself.
 struct BodyStatement {
     let sql: String
-    var parameters: [PostgresValue] = []
+    var parameters: [SQLParameter] = []
 }
 
 /// What has become of what a ``LockTransport`` was asked for, in the order that is told there.

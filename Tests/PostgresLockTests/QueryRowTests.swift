@@ -2,7 +2,7 @@ import PostgresLock
 import Testing
 
 @Suite("The rows of a query", .database)
-struct PostgresRowTests {
+struct QueryRowTests {
     @Test("to read a row that is not there is an error that says so, and touches no connection")
     func missingRow() async throws {
         let logs = LogRecorder()

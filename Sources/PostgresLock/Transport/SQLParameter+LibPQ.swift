@@ -1,5 +1,5 @@
 import LibPQ
 
-extension PostgresValue {
+extension SQLParameter {
     var parameter: Statement.Parameter { Statement.Parameter(type: type, bytes: bytes, isBinary: isBinary) }
 }

@@ -1,5 +1,5 @@
 /// One row that a query has returned.
-public struct PostgresRow: Sendable {
+public struct QueryRow: Sendable {
     let result: any StatementRows
     let index: Int
 
@@ -10,11 +10,11 @@ public struct PostgresRow: Sendable {
     ///
     /// - Parameters:
     ///   - column: Its position.
-    ///   - type: What to make of it. For a column that can be NULL, an optional type.
+    ///   - type: The type to decode the value as. For a column that can be NULL, an optional type.
     /// - Returns: The value.
     /// - Throws: ``LockError`` with the code ``LockError/Code/decodingFailed`` if there is no such row or column, or its value is
     ///   not of this type.
-    public func decode<Value: PostgresDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value {
+    public func decode<Value: ColumnDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value {
         try requireRow()
         guard result.hasColumn(column) else {
             throw LockError(.decodingFailed, "There is no column \(column): the row has \(count), counted from 0.")
@@ -36,11 +36,11 @@ public struct PostgresRow: Sendable {
     /// Decodes a column by its name.
     ///
     /// - Parameters:
-    ///   - column: Its name, as the result has it; the first one of several.
-    ///   - type: What to make of it.
+    ///   - column: Its name in the result. Of several columns with this name, the first one is decoded.
+    ///   - type: The type to decode the value as.
     /// - Returns: The value.
     /// - Throws: As ``decode(_:as:)-(Int,_)``.
-    public func decode<Value: PostgresDecodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value {
+    public func decode<Value: ColumnDecodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value {
         try requireRow()
         guard let position = (0..<count).first(where: { result.columnName($0) == column }) else {
             let names = (0..<count).map { result.columnName($0) }.joined(separator: ", ")
@@ -57,7 +57,7 @@ public struct PostgresRow: Sendable {
 }
 
 /// The rows that a query has returned.
-public struct PostgresRows: RandomAccessCollection, Sendable {
+public struct QueryRows: RandomAccessCollection, Sendable {
     let result: any StatementRows
 
     /// Always 0.
@@ -65,8 +65,8 @@ public struct PostgresRows: RandomAccessCollection, Sendable {
     /// The number of rows.
     public var endIndex: Int { result.rowCount }
 
-    /// The row at a position. To decode something of one that does not exist throws ``LockError/Code/decodingFailed``.
-    public subscript(position: Int) -> PostgresRow {
-        PostgresRow(result: result, index: position)
+    /// The row at a position. Decoding a row that does not exist throws ``LockError/Code/decodingFailed``.
+    public subscript(position: Int) -> QueryRow {
+        QueryRow(result: result, index: position)
     }
 }

@@ -4,18 +4,18 @@
     public import Foundation
 #endif
 
-/// What a column's value can be read as.
+/// A type that a column's value can be decoded as.
 ///
-/// Values come in PostgreSQL's text format, which every type has.
-public protocol PostgresDecodable {
+/// The server sends values in its text format, which every type has.
+public protocol ColumnDecodable {
     /// Reads a value.
     ///
-    /// - Parameter postgresText: The value as PostgreSQL writes it, or `nil` for NULL. A text that this type can't be
-    ///   read from must fail, not be guessed at.
+    /// - Parameter postgresText: The value as PostgreSQL writes it, or `nil` for NULL. If the text has another form than this type
+    ///   expects, the initializer must fail.
     init?(postgresText: String?)
 }
 
-extension PostgresDecodable where Self: LosslessStringConvertible {
+extension ColumnDecodable where Self: LosslessStringConvertible {
     /// Reads the value by its `LosslessStringConvertible` initializer.
     public init?(postgresText: String?) {
         guard let postgresText else { return nil }
@@ -23,16 +23,16 @@ extension PostgresDecodable where Self: LosslessStringConvertible {
     }
 }
 
-extension String: PostgresDecodable {}
-extension Int: PostgresDecodable {}
-extension Int16: PostgresDecodable {}
-extension Int32: PostgresDecodable {}
-extension Int64: PostgresDecodable {}
-extension UInt32: PostgresDecodable {}
-extension Double: PostgresDecodable {}
-extension Float: PostgresDecodable {}
+extension String: ColumnDecodable {}
+extension Int: ColumnDecodable {}
+extension Int16: ColumnDecodable {}
+extension Int32: ColumnDecodable {}
+extension Int64: ColumnDecodable {}
+extension UInt32: ColumnDecodable {}
+extension Double: ColumnDecodable {}
+extension Float: ColumnDecodable {}
 
-extension Bool: PostgresDecodable {
+extension Bool: ColumnDecodable {
     /// Reads a `boolean`.
     public init?(postgresText: String?) {
         switch postgresText {
@@ -43,7 +43,7 @@ extension Bool: PostgresDecodable {
     }
 }
 
-extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
+extension Optional: ColumnDecodable where Wrapped: ColumnDecodable {
     /// Reads NULL as `nil`.
     public init?(postgresText: String?) {
         guard let postgresText else {
@@ -55,7 +55,7 @@ extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
     }
 }
 
-extension [UInt8]: PostgresDecodable {
+extension [UInt8]: ColumnDecodable {
     /// Reads a `bytea` in hexadecimal form, the server's default.
     public init?(postgresText: String?) {
         guard let digits = postgresText?.utf8, digits.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "x")]) else { return nil }
@@ -75,7 +75,7 @@ extension [UInt8]: PostgresDecodable {
     }
 }
 
-extension UUID: PostgresDecodable {
+extension UUID: ColumnDecodable {
     /// Reads a `uuid`.
     public init?(postgresText: String?) {
         guard let postgresText else { return nil }
@@ -83,8 +83,8 @@ extension UUID: PostgresDecodable {
     }
 }
 
-extension Date: PostgresDecodable {
-    /// Reads a `timestamp with time zone`. Other forms have no place on the time line, and fail.
+extension Date: ColumnDecodable {
+    /// Reads a `timestamp with time zone`. A `timestamp` without time zone, an infinity and a year before Christ fail.
     public init?(postgresText: String?) {
         let form = #/(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d{1,6})?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?/#
         guard let postgresText, let match = postgresText.wholeMatch(of: form)?.output,
