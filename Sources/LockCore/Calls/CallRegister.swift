@@ -77,10 +77,14 @@ struct CallRegister: Sendable {
 
     // MARK: Looks
 
-    mutating func planLook(for id: RequestID, at time: Instant) {
-        guard calls[id]?.isLookPlanned == false else { return }
+    /// How long before the deadline of a call the server is asked.
+    private static let lookLead = Duration.seconds(2)
+
+    /// Has no effect on a call that has ended, or has no deadline.
+    mutating func planLook(for id: RequestID, now: Instant) {
+        guard let call = calls[id], let deadline = call.deadline, !call.isLookPlanned else { return }
         calls.update(id) { $0.isLookPlanned = true }
-        looks.insert(id, at: time)
+        looks.insert(id, at: max(now, deadline.advanced(by: .zero - Self.lookLead)))
     }
 
     /// A call for which the server is to be asked from now on.

@@ -7,27 +7,28 @@ struct DeadlineLooks: Sendable {
         var until: Instant
     }
 
+    private static let pause = Duration.milliseconds(100)
+
     private var looks: [AdvisoryKey: Look] = [:]
     /// When it is asked about these again.
     private(set) var repeatAt: Instant?
 
     var isEmpty: Bool { looks.isEmpty }
-    var keys: some Sequence<AdvisoryKey> { looks.keys }
 
     mutating func add(_ key: AdvisoryKey, since: Instant, until: Instant) {
         let look = looks[key] ?? Look(since: since, until: until)
         looks[key] = Look(since: max(look.since, since), until: max(look.until, until))
     }
 
-    mutating func remove(_ key: AdvisoryKey) { looks[key] = nil }
-
-    /// - Returns: What is to be asked again now; `nil` if it is not time for that.
-    mutating func takeRepeated(now: Instant) -> [AdvisoryKey: Look]? {
-        guard let at = repeatAt, at <= now else { return nil }
+    /// - Parameter isWorthAsking: Whether the answer can still make a difference. If not, the key is dropped.
+    /// - Returns: The keys that are asked about again now.
+    mutating func takeRepeated(now: Instant, isWorthAsking: (AdvisoryKey, Look) -> Bool) -> [AdvisoryKey] {
+        guard let at = repeatAt, at <= now else { return [] }
         repeatAt = nil
-        return looks
+        looks = looks.filter { isWorthAsking($0.key, $0.value) }
+        return Array(looks.keys)
     }
 
     /// Has no effect if that is planned already.
-    mutating func planRepeat(at time: Instant) { repeatAt = repeatAt ?? time }
+    mutating func planRepeat(now: Instant) { repeatAt = repeatAt ?? now.advanced(by: Self.pause) }
 }

@@ -207,7 +207,7 @@ extension CheckedOutSession {
             return certain(purpose, now: now)
         case .lock(let target):
             guard !isLastTry, loss == nil else {
-                let failure = loss ?? Engine.suspect
+                let failure = loss ?? Failure.suspect
                 giveUp(failure)
                 return failed(target, .failed(.failed(failure)), now: now)
             }

@@ -9,23 +9,6 @@ import DequeModule
 /// What runs on the session is a call of the engine (``Engine/beginStatement(_:on:deadline:answerBy:lockWait:renewals:now:)``), whose outcome
 /// comes with the answers.
 package struct CheckedOutSession: Sendable {
-    package struct Settings: Sendable {
-        /// Whether locks are given out only if the session lives for certain.
-        package var isLeased = false
-        package var answerLimit = Duration.seconds(30)
-        package var commitLimit = Duration.seconds(30)
-        /// Whether a session's locks get fencing tokens.
-        package var isFencing = false
-        /// Whether the session has our settings, which a pooler of transactions would give to others.
-        package var hasSettings = true
-        /// Whether the role or the database has settings for others that our own statements don't run with.
-        package var hasRoleSettings = false
-        /// Whether they make transactions deferrable.
-        package var mayDefer = false
-
-        package init() {}
-    }
-
     package let scope: Scope
     /// What the transaction was begun with.
     package let first: (key: AdvisoryKey, mode: Mode)?
@@ -209,7 +192,7 @@ package struct CheckedOutSession: Sendable {
         events.append(.invariantBroken(what))
         giveUp(Failure(.connectionLost, .impossibleSession(what)))
         isClean = false
-        return end(.failed(.failed(loss ?? Engine.suspect)))
+        return end(.failed(.failed(loss ?? Failure.suspect)))
     }
 
     /// An operation was begun while one is under way.
@@ -265,89 +248,5 @@ package struct CheckedOutSession: Sendable {
         case .rollingBack(let outcome): return rolledBack(answer, outcome)
         case .ending(let keys, let batches): return ended(keys, batches, answer)
         }
-    }
-
-    /// What was answered, until the session was lost if it was.
-    struct Answer {
-        let replies: [Reply]
-        let outcome: Engine.Outcome
-        let loss: Failure?
-    }
-
-    /// The operation that is under way, and what it has sent.
-    enum Operation: Sendable {
-        /// A transaction that begins without a lock.
-        case opening(Submission)
-        case taking(LockAttempt, Target)
-        /// What an attempt has sent is taken back, and it is begun anew.
-        case undoing(LockAttempt, Target)
-        /// The savepoint around a further lock is given up.
-        case releasingStep(Target, isHeld: Bool)
-        /// Writes what a fencing token is made of.
-        case recording(Target, Submission)
-        /// Whether the session lives for certain is asked for.
-        case certifying(Purpose, isLastTry: Bool)
-        /// The session has to answer something before a lock is given out.
-        case checkingActivity(Target)
-        /// A further lock has failed, and is taken back.
-        case backingOut(Outcome, because: Engine.Outcome?)
-        /// Whether a lock is held that a session has asked for in vain.
-        case verifying(AdvisoryKey, Mode, then: Outcome)
-        /// Settings, before what they are for.
-        case preparing(Next)
-        /// A savepoint below the body's.
-        case settingBase(BaseFor)
-        case running(Body, Submission)
-        /// Which locks the body's rollback has taken along.
-        case looking(Body, [Lock])
-        case endingBegun
-        case unlocking(AdvisoryKey, [Engine.Batch])
-        case committing
-        case rollingBack(then: Outcome)
-        case ending([AdvisoryKey], [Engine.Batch])
-    }
-
-    /// What a lock is taken as.
-    struct Target: Sendable {
-        enum Kind: Sendable {
-            /// What the transaction is begun with.
-            case first
-            case further
-            case session
-        }
-
-        let kind: Kind
-        let key: AdvisoryKey
-        let mode: Mode
-        let deadline: Instant?
-        var position: WALPosition?
-    }
-
-    /// What the session has to live for.
-    enum Purpose: Sendable {
-        case lock(Target)
-        case body(Body)
-    }
-
-    /// What settings are made for.
-    enum Next: Sendable {
-        case lock(LockAttempt, Target)
-        case unlock(AdvisoryKey, [Engine.Batch])
-        case end([AdvisoryKey], [Engine.Batch])
-        case body(Body)
-    }
-
-    enum BaseFor: Sendable {
-        case statement(Body)
-        /// The statement has been run, and may have released the one before.
-        case following(Body)
-    }
-
-    /// A statement of the body.
-    struct Body: Sendable {
-        let sql: String
-        let mayLock: Bool
-        /// What the server calls it, once it has succeeded.
-        var tag = ""
     }
 }

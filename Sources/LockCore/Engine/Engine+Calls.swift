@@ -1,12 +1,14 @@
-// What users ask for. Each call ends by exactly one `resolve`, whatever happens.
+// What users ask for, and what they are told. Each call ends by exactly one `resolve`.
 extension Engine {
+    // MARK: Locks
+
     /// Asks for a lock.
     ///
     /// - Parameters:
     ///   - id: Names the call, and the lock if it is granted.
     ///   - deadline: When the caller stops waiting.
     ///   - enclosing: See ``LockTable/request(_:_:enclosing:now:)``.
-    ///   - isRefusedBefore: Whether the same caller has asked for it just before, and was refused.
+    ///   - isRefusedBefore: Whether the same caller has asked for the lock just before, and was refused.
     package mutating func acquire(
         _ id: RequestID,
         _ request: LockTable.Request,
@@ -20,7 +22,7 @@ extension Engine {
         table.request(id, request, enclosing: enclosing, now: now)
         settleTable(now: now)
         if checkOuts.isAnyTurnUnwanted, table.isQueued(id) { checkOuts.want(request.key, now: now) }
-        if let deadline { planLook(for: id, request.key, deadline: deadline, now: now) }
+        if deadline != nil { planLook(for: id, request.key, now: now) }
     }
 
     /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
@@ -29,7 +31,10 @@ extension Engine {
         let session = table.session(of: id)
         table.release(id, now: now)
         settleTable(now: now)
-        if let session { endReleaseInDoubt(id, on: session, now: now) }
+        // A caller that releases a lock whose session is in doubt is told so at once.
+        guard configuration.lease != nil, let session, calls[id] != nil else { return }
+        noteSuspect(session, now: now)
+        if sessions[session]?.liveness.isSuspect == true { resolve(id, .failed(.suspect)) }
     }
 
     /// Takes what the request `id` holds in the other mode. Can't be cancelled, and ends by `changed` or `failed`.
@@ -39,11 +44,35 @@ extension Engine {
         settleTable(now: now)
     }
 
-    /// Asks for a connection of the caller's own.
+    /// Asks for a token for the holder `id` that is greater than the tokens of all that have shared the lock with it. Can't be cancelled, and
+    /// ends by `changed` or `failed`.
+    package mutating func requestToken(_ call: RequestID, of id: RequestID, now: Instant) {
+        guard let session = table.session(of: id), let key = table.request(id)?.key else {
+            calls.begin(call, CallRegister.Call(.changing, since: now))
+            resolve(call, .failed(Failure(.notHeld, .notHeld)))
+            return
+        }
+        calls.begin(call, CallRegister.Call(.fencing(key), since: now))
+        dropRecord(key)
+        confirmations.insert(call, Confirmations.Grant(session: session, holder: id, key: key))
+        records.renew(key, for: call, on: session)
+        ensureFencingSession(now: now)
+    }
+
+    /// The server has granted a transaction the lock for which the table has granted the request its turn.
+    package mutating func transactionGranted(_ id: RequestID) { table.transactionGranted(id) }
+
+    /// The server has released that lock, since the transaction has failed. The transaction keeps its turn.
+    package mutating func transactionReleased(_ id: RequestID, now: Instant) { table.transactionReleased(id, now: now) }
+
+    // MARK: Checked-out sessions
+
+    /// Asks for a session of the caller's own.
     ///
-    /// - Parameter isTry: Ends by `refused` if all the places are taken. A connection that has to be made is waited for.
-    /// - Parameter turn: A key's turn that the caller has meanwhile, and until when it is kept although others want it: then
-    ///   the call ends by the cause `yielded`.
+    /// - Parameters:
+    ///   - noWait: Ends by `refused` if all slots are taken. A session that has to be opened is waited for.
+    ///   - turn: A key's turn that the caller has meanwhile, and until when it is kept although other requests want it. After that
+    ///     the call ends by the cause `yielded`.
     package mutating func checkOut(
         _ id: RequestID,
         deadline: Instant? = nil,
@@ -58,49 +87,48 @@ extension Engine {
         } else {
             checkOuts.append(id, noWait: noWait)
         }
-        assignConnections(now: now)
-        if noWait, pace.mayAttempt(at: now), connectingCount(.checkedOut) < checkOuts.count { resolve(id, .refused) }
+        assignSessions(now: now)
+        if noWait, pace.mayAttempt(at: now), sessions.connectingCount(.checkedOut) < checkOuts.count { resolve(id, .refused) }
     }
 
-    /// The way to the server is open again, so it is known which tries will have no session before another one is given back.
+    /// The pause between two attempts to connect is over, so it is known which calls have to wait until another session is given back.
     mutating func refuseTries(now: Instant) {
         guard pace.mayAttempt(at: now) else { return }
-        for id in checkOuts.tries(behind: connectingCount(.checkedOut)) { resolve(id, .refused) }
+        for id in checkOuts.tries(behind: sessions.connectingCount(.checkedOut)) { resolve(id, .refused) }
     }
 
     /// Takes a checked-out session back.
     ///
-    /// - Parameter isClean: Whether it is outside a transaction and holds nothing. If not, it is closed, which makes
-    ///   the server clean up.
-    package mutating func giveBack(_ connection: ConnectionID, isClean: Bool, now: Instant) {
-        guard let session = sessions[connection], session.isCheckedOut else { return }
-        // A cancel request that is not answered any more may still be carried out, and is not to strike what the next call that has it checked out runs.
+    /// - Parameter isClean: Whether the session is outside a transaction and holds nothing. If not, it is closed, and the server cleans up.
+    package mutating func giveBack(_ id: ConnectionID, isClean: Bool, now: Instant) {
+        guard let session = sessions[id], session.isCheckedOut else { return }
+        // A cancel request without an answer may still be carried out, and must not strike what the next call runs.
         guard isClean, lifecycle == .running, !session.mayBeStruck else {
-            drop(connection)
-            assignConnections(now: now)
+            drop(id)
+            assignSessions(now: now)
             checkDrained()
             return
         }
-        becomeIdle(connection, now: now)
+        becomeIdle(id, now: now)
     }
 
-    /// A statement begins on a checked-out session. Ends by `settled`, or by `failed` if the connection is lost.
+    /// A statement begins on a checked-out session. Ends by `settled`, or by `failed` if the session is lost.
     ///
     /// - Parameters:
-    ///   - deadline: When it is to be cancelled.
-    ///   - answerBy: When the connection counts as dead, if there is no answer until then.
-    ///   - lockWait: The key that it takes, and may wait for. It is cancelled only while it waits for a lock.
+    ///   - deadline: When the statement is cancelled.
+    ///   - answerBy: When the session counts as dead if there is no answer until then.
+    ///   - lockWait: The key that the statement takes, and may wait for. Then it is cancelled only while it waits for a lock.
     ///   - renewals: For a wait for a lock that may be ended, by the cause `renewed`, to be begun anew: how often it was already.
     package mutating func beginStatement(
         _ id: RequestID,
-        on connection: ConnectionID,
+        on session: ConnectionID,
         deadline: Instant? = nil,
         answerBy: Instant? = nil,
         lockWait: AdvisoryKey? = nil,
         renewals: Int? = nil,
         now: Instant
     ) {
-        calls.begin(id, CallRegister.Call(.statement(connection), since: now, deadline: deadline))
+        calls.begin(id, CallRegister.Call(.statement(session), since: now, deadline: deadline))
         let statement = ServerSession.CheckOut.Statement(
             call: id,
             sentAt: now,
@@ -108,12 +136,25 @@ extension Engine {
             lockWait: lockWait,
             renewals: renewals
         )
-        guard sessions.update(connection, { $0.run(statement) }) == true else {
+        guard sessions.update(session, { $0.run(statement) }) == true else {
             resolve(id, .failed(.gone))
             return
         }
-        submit(.statement(id), on: connection, now: now)
+        submit(.statement(id), on: session, now: now)
         if renewals != nil { looks.noteWait(now: now) }
+    }
+
+    // MARK: Beginning and ending
+
+    private mutating func begin(_ id: RequestID, _ call: CallRegister.Call, now: Instant) -> Bool {
+        calls.begin(id, call)
+        if call.deadline == nil { pace.noteCaller(since: now) }
+        guard lifecycle == .running else {
+            resolve(id, .failed(.shutDown))
+            return false
+        }
+        pace.hurry(deadline: call.deadline, using: &random, now: now)
+        return true
     }
 
     /// The caller's task was cancelled. Has no effect on a call that has ended.
@@ -131,27 +172,153 @@ extension Engine {
             settleTable(now: now)
         case .checkOut:
             resolve(id, .ended(cause))
-        case .statement(let connection):
-            cancelWork(of: connection, onlyLockWaits: sessions[connection]?.statement?.lockWait != nil, cause: cause, now: now)
+        case .statement(let session):
+            cancelWork(of: session, onlyLockWaits: sessions[session]?.statement?.lockWait != nil, cause: cause, now: now)
         case .releasing, .changing, .fencing:
             break
         }
     }
 
-    private mutating func begin(_ id: RequestID, _ call: CallRegister.Call, now: Instant) -> Bool {
-        calls.begin(id, call)
-        if call.deadline == nil { pace.noteCaller(since: now) }
-        guard lifecycle == .running else {
-            resolve(id, .failed(.shutDown))
-            return false
-        }
-        pace.hurry(deadline: call.deadline, using: &random, now: now)
-        return true
+    mutating func resolve(_ id: RequestID, _ outcome: Outcome) {
+        guard calls.end(id) else { return }
+        if !checkOuts.isEmpty { checkOuts.remove(id) }
+        if !confirmations.isEmpty { records.endRenewal(of: id, confirmations.takeEnded(id)) }
+        actions.append(.resolve(id, outcome))
     }
-}
 
-extension Failure {
-    /// Whoever was to be told why has been told.
-    package static let gone = Failure(.connectionLost, .gone)
-    static let shutDown = Failure(.shutDown, .shutDown)
+    // MARK: Deadlines
+
+    /// Why it is not known whether a call that has come to its deadline could have had what it asked for; `nil` if it is known that it could
+    /// not: the server has said since the call began that the lock was taken, or this process has held it.
+    mutating func uncertainty(of id: RequestID) -> Failure? {
+        guard let call = calls[id] else { return nil }
+        switch call.kind {
+        case .lock(let key):
+            if let failure = unreachable(call) { return failure }
+            // Granted, but the session or the token is not confirmed.
+            guard !confirmations.contains(id) else { return .unanswered }
+            return call.isRefusedBefore || table.isTaken(key, since: call.since) ? nil : .unanswered
+        case .fencing:
+            return unreachable(call) ?? .unanswered
+        case .checkOut:
+            let connecting = sessions.connectingCount(.checkedOut)
+            let isConnecting = connecting >= checkOuts.count || connecting > 0 && checkOuts.first == id
+            let isFull = pool.slot(for: .checkedOut, among: sessions) == .taken
+            return isConnecting || !isFull ? pace.failure ?? .stillConnecting : nil
+        case .releasing, .changing, .statement:
+            // The answer to a statement tells its sender.
+            return nil
+        }
+    }
+
+    /// Why a call that needs the server has not been served, if the reason is that the server can't be reached.
+    private func unreachable(_ call: CallRegister.Call) -> Failure? {
+        let isAffected =
+            switch call.kind {
+            case .lock(let key): isWaitingForFencingSession(key) || !sessions.isAnyShared && isAskedOnSharedSession(key)
+            case .checkOut: pace.isOutage
+            case .fencing(let key): isWaitingForFencingSession(key)
+            case .releasing, .changing, .statement: false
+            }
+        return isAffected ? pace.failure ?? .stillConnecting : nil
+    }
+
+    private func isAskedOnSharedSession(_ key: AdvisoryKey) -> Bool {
+        switch table.serverState(of: key) {
+        case .trying: true
+        case .waiting: contention.isQueued(key)
+        case .none, .ending, .held, .changing, .unlocking: false
+        }
+    }
+
+    /// Fails the callers without a deadline for which the server has been out of reach for long enough.
+    mutating func giveUpIfDue(now: Instant) {
+        guard let failure = pace.beginGivingUp() else { return }
+        var ids: [RequestID] = []
+        for (id, call) in calls.elements where call.deadline == nil {
+            guard !pace.mayGoOn(since: call.since, now: now), unreachable(call) != nil else { continue }
+            ids.append(id)
+        }
+        for id in ids { resolve(id, .failed(failure)) }
+        table.cancel(ids, now: now)
+        for key in quota.heldBackKeys { dropUnwanted(key, now: now) }
+        settleTable(now: now)
+    }
+
+    /// A session of this role can't be opened, and another attempt would not change that.
+    mutating func failWhatNeeds(_ role: Role, _ failure: Failure, now: Instant) {
+        switch role {
+        case .shared:
+            guard !sessions.isAnyShared else { return }
+            for key in takeUnsent() + contention.due {
+                contention.forget(key)
+                table.failed(key, failure, now: now)
+            }
+            contention.planPoll(using: &random, now: now)
+            settleTable(now: now)
+        case .checkedOut:
+            while let call = checkOuts.popFirst() { resolve(call, .failed(failure)) }
+        case .fencing:
+            failUnconfirmed(records.failAll(), failure)
+            settleTable(now: now)
+        case .waiting:
+            // The shared session goes on polling for these keys.
+            break
+        }
+    }
+
+    // MARK: Fencing tokens
+
+    /// Writes one record for all grants that wait for one.
+    ///
+    /// A record may have to wait for the disk, so it is written on a session of its own.
+    mutating func writeRecord(now: Instant) {
+        guard records.isAnyToWrite, let id = fencingSession, sessions[id]?.isIdle == true, records.beginWriting() else { return }
+        sessions.update(id) { $0.record() }
+        submit(.position, on: id, now: now)
+    }
+
+    mutating func recordWritten(_ position: WALPosition, on id: ConnectionID, now: Instant) {
+        becomeIdle(id, now: now)
+        for session in records.written(position, sentCount: { [sessions] in sessions[$0]?.sentCount }) {
+            settleUnconfirmed(on: session, now: now)
+        }
+    }
+
+    mutating func recordFailed(_ failure: Failure, on id: ConnectionID, now: Instant) {
+        becomeIdle(id, now: now)
+        failUnconfirmed(records.writingFailed(), failure)
+    }
+
+    /// There are no tokens of these keys for the calls that wait for one.
+    private mutating func failUnconfirmed(_ keys: Set<AdvisoryKey>, _ failure: Failure) {
+        guard !keys.isEmpty else { return }
+        for call in confirmations.calls(waitingFor: keys) { resolve(call, .failed(failure)) }
+    }
+
+    /// The lock is released.
+    mutating func dropRecord(_ key: AdvisoryKey) {
+        for call in records.drop(key) { resolve(call, .failed(Failure(.notHeld, .releasedWithoutToken))) }
+    }
+
+    mutating func dropRecords(on id: ConnectionID, because failure: Failure) {
+        guard !records.isEmpty else { return }
+        records.drop(on: id)
+        for call in confirmations.renewals(on: id) { resolve(call, .failed(failure)) }
+    }
+
+    private var fencingSession: ConnectionID? {
+        configuration.isFencing ? sessions.first { $0.role == .fencing } : nil
+    }
+
+    mutating func ensureFencingSession(now: Instant) {
+        guard records.isAnyToWrite, fencingSession == nil else { return }
+        open(.fencing, now: now)
+    }
+
+    /// Whether a lock is granted, and there is no session to write its record.
+    private func isWaitingForFencingSession(_ key: AdvisoryKey) -> Bool {
+        guard records.isUnwritten(key) else { return false }
+        return fencingSession.map { sessions[$0]?.isConnecting == true } ?? true
+    }
 }

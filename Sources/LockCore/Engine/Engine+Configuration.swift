@@ -49,5 +49,33 @@ extension Engine {
 
         /// How long an answer is waited for: by the end of the lease the server has ended a session that it hears nothing of.
         var answerLimit: Duration { lease.map { min($0, responseTimeout) } ?? responseTimeout }
+
+        /// How many transactions may have been begun since the snapshot of a wait: what they have replaced can't be removed.
+        ///
+        /// A wait that is begun anew is behind all the others. So each time it is let go on for longer: where it takes hours to come to
+        /// the front of the queue, the same limit again and again would keep it from getting there.
+        func oldestSnapshot(afterWaiting age: Duration, renewals: Int) -> Int32 {
+            let factor = 1 << min(renewals, mostDoublings)
+            if age >= longestWait * factor { return 1 }
+            return age >= longWait * factor ? Int32(clamping: Int(oldestSnapshot) * factor) : .max
+        }
+    }
+
+    /// How many keys may be held or asked for at a time.
+    ///
+    /// What transactions and sessions lock on their own connections is not limited.
+    package enum Capacity: Hashable, Sendable {
+        /// This part of the server's lock table, whose size is learned by connecting.
+        case fraction(Double)
+        case keys(Int)
+        case unlimited
+
+        package func limit(lockTableSize: Int?) -> Int? {
+            switch self {
+            case .unlimited: nil
+            case .keys(let count): count
+            case .fraction(let fraction): lockTableSize.map { max(1, Int(Double($0) * fraction)) }
+            }
+        }
     }
 }

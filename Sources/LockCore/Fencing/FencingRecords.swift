@@ -133,7 +133,9 @@ struct FencingRecords: Sendable {
         _ = begin(key, on: session)
     }
 
-    mutating func endRenewal(_ key: AdvisoryKey, of call: RequestID) {
+    /// The call has ended or got its grant, so it wants no further token.
+    mutating func endRenewal(of call: RequestID, _ grant: Confirmations.Grant?) {
+        guard let grant, grant.holder != call, let key = grant.key else { return }
         renewals[key]?.removeAll { $0 == call }
         if renewals[key]?.isEmpty == true { renewals[key] = nil }
     }

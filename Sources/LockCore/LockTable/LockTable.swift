@@ -299,6 +299,12 @@ package struct LockTable: Sendable {
         entries[index].takenAt = now
     }
 
+    /// Whether the lock was certainly not free at some time since then.
+    func isTaken(_ key: AdvisoryKey, since: Instant) -> Bool {
+        guard let entry = entries[key] else { return false }
+        return entry.isHeldHere || entry.takenAt.map { $0 >= since } ?? false
+    }
+
     func entry(of key: AdvisoryKey) -> Entry? { entries[key] }
 
     func latestDeadline(of key: AdvisoryKey) -> Instant {

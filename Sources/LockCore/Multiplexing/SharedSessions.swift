@@ -154,8 +154,23 @@ struct SharedSessions: Sendable {
         round.append(.commit)
     }
 
-    /// When the transaction of a session is ended if it is not used before.
-    func transactionEnd(at slot: Int) -> Instant? { members[slot].transaction?.idleEnd }
+    /// When the next transaction is ended if it is not used before.
+    func nextTransactionEnd(among sessions: SessionTable) -> Instant? {
+        var next: Instant?
+        for member in members {
+            guard let end = member.transaction?.idleEnd, sessions.isFree(member.id) else { continue }
+            next = min(next ?? end, end)
+        }
+        return next
+    }
+
+    /// The sessions whose transactions are not used any more.
+    func idleTransactions(among sessions: SessionTable, now: Instant) -> [ConnectionID] {
+        members.compactMap { member in
+            guard let end = member.transaction?.idleEnd, end <= now, sessions.isFree(member.id) else { return nil }
+            return member.id
+        }
+    }
 
     /// - Returns: Whether there was one.
     mutating func endTransaction(on id: ConnectionID) -> Bool {

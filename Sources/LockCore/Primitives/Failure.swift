@@ -51,6 +51,16 @@ package struct Failure: Hashable, Sendable {
         self.init(kind, .said(message), sqlState: sqlState)
     }
 
+    package static let stillConnecting = Failure(.stillConnecting, .stillConnecting)
+    package static let unanswered = Failure(.unanswered, .unanswered)
+    package static let unexpectedAnswer = Failure(.connectionLost, .unexpectedAnswer)
+    static let noAnswer = Failure(.noAnswer, .noAnswer)
+    /// The lock is no longer held for certain.
+    package static let suspect = Failure(.suspect, .silent)
+    /// The session is gone, and the reason was reported before.
+    package static let gone = Failure(.connectionLost, .gone)
+    static let shutDown = Failure(.shutDown, .shutDown)
+
     /// Whether trying to connect once more can end differently without anybody changing the configuration.
     package var isWorthRetrying: Bool {
         switch kind {

@@ -21,6 +21,9 @@ struct CancelRequest: Sendable {
     /// meanwhile, it could be struck where it reports its end, and that is an error in the server's log.
     private static let pauseAfterFound = Duration.milliseconds(500)
 
+    /// How long it waits for a shared session that is being opened, which may have to wait itself, for instance for its turn at a pooler.
+    static let connectingLimit = Duration.milliseconds(500)
+
     let onlyLockWaits: Bool
     private(set) var cause: Engine.EndCause?
     /// When the session is given up if it has not answered.

@@ -49,6 +49,14 @@ extension ServerSession {
         guard let since = liveness.askedSince, awaitedKey != nil else { return nil }
         return max(since, heardAt).advanced(by: configuration.answerLimit)
     }
+
+    /// How long the answer to what is cancelled is waited for. A caller whose deadline has come waits for it too: not for long, if no lock
+    /// would be lost with the session.
+    func cancelLimit(_ cause: Engine.EndCause?, _ configuration: Engine.Configuration) -> Duration {
+        guard case .timedOut = cause, !holdsSomething(hasLease: configuration.lease != nil) else { return configuration.answerLimit }
+        // Several round trips: what is under way on the shared session, the cancel, maybe once more, and the answer.
+        return min(configuration.responseTimeout, max(.seconds(2), configuration.overdueAfter * 5))
+    }
 }
 
 extension Engine.Work {

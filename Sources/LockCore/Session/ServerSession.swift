@@ -23,6 +23,9 @@ struct ServerSession: Sendable {
         let sentAt: Instant
     }
 
+    /// After how long a statement has certainly arrived, if what was sent over another connection has. They arrive in no order.
+    static let arrival = Duration.seconds(1)
+
     let id: ConnectionID
     private(set) var role: Engine.Role
     private(set) var state = State.connecting(Connecting())
@@ -330,6 +333,14 @@ extension ServerSession {
         switch state {
         case .shared, .idle, .holding, .checkedOut, .recording: true
         case .connecting, .waiting, .unlocking, .verifying: false
+        }
+    }
+
+    /// Whether it has a slot in the queue of a lock, or may hold a lock by that.
+    var isInServerQueue: Bool {
+        switch state {
+        case .waiting, .verifying: true
+        case .connecting, .shared, .idle, .holding, .unlocking, .checkedOut, .recording: false
         }
     }
 

@@ -58,6 +58,17 @@ struct SessionTable: Sendable {
         first { $0.role == role && $0.isIdle }
     }
 
+    func connectingCount(_ role: Engine.Role) -> Int { count { $0.role == role && $0.isConnecting } }
+
+    /// Whether it can be sent a round now.
+    func isFree(_ id: ConnectionID) -> Bool { read(id) { $0.isFree } ?? false }
+
+    /// Whether a shared session can be sent a round now.
+    var isAnySharedFree: Bool { contains { $0.isFree } }
+
+    /// Whether a shared session is connected, free or not.
+    var isAnyShared: Bool { contains { $0.isShared } }
+
     // MARK: Changing
 
     mutating func open(_ role: Engine.Role) -> ConnectionID {

@@ -137,7 +137,7 @@ extension LockDriver {
         guard !states.allSatisfy(\.isHeld) else { return }
         let expired = states.filter { $0.isOpen && !$0.isHeld }
         guard !expired.isEmpty else { return }
-        LockState.end(expired.map { ($0, lossError(Engine.suspect, key: $0.key)) }, isSuspicion: true)
+        LockState.end(expired.map { ($0, lossError(Failure.suspect, key: $0.key)) }, isSuspicion: true)
     }
 
     /// Releases what no caller has any more, without anyone waiting for it.

@@ -52,8 +52,8 @@ struct CertificationTests {
         script.certify(false)
         script.answer()
         script.certify(false)
-        #expect(script.outcome == .failed(Engine.suspect))
-        #expect(script.takeEvents() == [.givenUp(Engine.suspect)])
+        #expect(script.outcome == .failed(Failure.suspect))
+        #expect(script.takeEvents() == [.givenUp(Failure.suspect)])
         #expect(script.submission == nil)
         #expect(script.session.holdings.isEmpty)
     }

@@ -112,7 +112,7 @@ struct EngineCheckOutTests {
         script.on { engine, now in _ = engine.guardCheckedOut(1, now: now) }
         script.on { $0.beginStatement(12, on: 2, answerBy: Duration.seconds(1).instant, now: $1) }
         let actions = script.pass(.seconds(1))
-        #expect(actions.contains(.endAccess(1, Engine.suspect)))
+        #expect(actions.contains(.endAccess(1, Failure.suspect)))
         #expect(actions.contains { if case .endAccess(2, let failure) = $0 { failure.kind == .noAnswer } else { false } })
     }
 

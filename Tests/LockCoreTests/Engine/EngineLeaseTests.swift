@@ -117,6 +117,6 @@ struct EngineLeaseTests {
         script.acquire(2, .exclusive, 2)
         script.now = script.now.advanced(by: .seconds(28))
         let actions = script.answered(1, true)
-        #expect(actions.contains(.suspect(1, [1], Engine.suspect)), "\(actions)")
+        #expect(actions.contains(.suspect(1, [1], Failure.suspect)), "\(actions)")
     }
 }

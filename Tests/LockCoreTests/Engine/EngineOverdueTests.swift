@@ -78,7 +78,7 @@ struct EngineOverdueTests {
         script.answered(1, true)
         #expect(script.pass(.seconds(3)) == [.submit(1, .heartbeat)])
         let actions = script.pass(.seconds(6))
-        #expect(actions.contains(.suspect(1, [1], Engine.suspect)))
+        #expect(actions.contains(.suspect(1, [1], Failure.suspect)))
         #expect(actions.contains(.connect(2, .shared)))
     }
 

@@ -130,8 +130,9 @@ struct FencingRecordsTests {
         #expect(records.isUnwritten(1) && !records.isConfirmed(1))
         #expect(records.drop(1) == [7])
         records.renew(1, for: 8, on: 1)
-        records.endRenewal(1, of: 7)
-        records.endRenewal(1, of: 8)
+        let grant = Confirmations.Grant(session: 1, holder: 2, key: 1)
+        records.endRenewal(of: 7, grant)
+        records.endRenewal(of: 8, grant)
         #expect(records.drop(1) == [])
     }
 }

@@ -145,21 +145,35 @@ struct SharedSessionsTests {
 
     private static func at(milliseconds: Int) -> Instant { Duration.milliseconds(milliseconds).instant }
 
+    /// Session 1, which is shared and free.
+    private static func sessions() -> SessionTable {
+        var sessions = SessionTable()
+        let id = sessions.open(.shared)
+        sessions.update(id) { _ = $0.connected(now: at(milliseconds: 0)) }
+        return sessions
+    }
+
     @Test("only the rounds of a session that holds much share a transaction, and a session with an open one is not unused")
     func framing() {
         var shared = Self.with(1)
+        var sessions = Self.sessions()
         var round: [Work] = [.heartbeat]
         shared.frame(&round, at: 0, isLarge: false, now: Self.at(milliseconds: 0))
-        #expect(round == [.heartbeat] && shared.isUnused(1) && shared.transactionEnd(at: 0) == nil)
+        #expect(round == [.heartbeat] && shared.isUnused(1) && shared.nextTransactionEnd(among: sessions) == nil)
         shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 0))
         #expect(round == [.begin, .heartbeat] && !shared.isUnused(1))
         round = [.heartbeat]
         shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 40))
         #expect(round == [.heartbeat], "it goes on")
-        #expect(shared.transactionEnd(at: 0) == Self.at(milliseconds: 90))
+        #expect(shared.nextTransactionEnd(among: sessions) == Self.at(milliseconds: 90))
+        #expect(shared.idleTransactions(among: sessions, now: Self.at(milliseconds: 89)) == [])
+        #expect(shared.idleTransactions(among: sessions, now: Self.at(milliseconds: 90)) == [1])
+        sessions.update(1) { _ = $0.submit(.heartbeat, now: Self.at(milliseconds: 90)) }
+        #expect(shared.nextTransactionEnd(among: sessions) == nil, "the session owes an answer")
+        #expect(shared.idleTransactions(among: sessions, now: Self.at(milliseconds: 90)) == [])
         #expect(shared.endTransaction(on: 1) == true)
         #expect(shared.endTransaction(on: 1) == false)
-        #expect(shared.transactionEnd(at: 0) == nil)
+        #expect(shared.nextTransactionEnd(among: Self.sessions()) == nil)
     }
 
     @Test("a transaction ends with the first round that comes half a second after its beginning")

@@ -1,5 +1,21 @@
-// What the machine of a checked-out session has sent, what it is told, and what it tells.
 extension CheckedOutSession {
+    package struct Settings: Sendable {
+        /// Whether locks are given out only if the session lives for certain.
+        package var isLeased = false
+        package var answerLimit = Duration.seconds(30)
+        package var commitLimit = Duration.seconds(30)
+        /// Whether a session's locks get fencing tokens.
+        package var isFencing = false
+        /// Whether the session has our settings, which a pooler of transactions would give to others.
+        package var hasSettings = true
+        /// Whether the role or the database has settings for others that our own statements don't run with.
+        package var hasRoleSettings = false
+        /// Whether they make transactions deferrable.
+        package var mayDefer = false
+
+        package init() {}
+    }
+
     /// What a session is checked out for.
     package enum Scope: String, Hashable, Sendable {
         case transaction
@@ -124,66 +140,5 @@ extension CheckedOutSession {
         package var isCancellable = true
         /// Whether what they do is taken back if they fail: then a cancellation or a deadline counts also if they have outrun it.
         var isUndone = false
-    }
-
-    package enum Step: Hashable, Sendable {
-        /// The statements go out; ``answered(_:_:now:)`` says how they have ended.
-        case send(Submission)
-        /// Whether the session lives for certain, and its locks are to be looked after: ``Engine/guardCheckedOut(_:now:)``. The answer is for
-        /// ``certified(_:now:)``.
-        case certify
-        case end(Outcome)
-    }
-
-    /// How an operation has ended.
-    package enum Outcome: Hashable, Sendable {
-        case done
-        /// A lock was taken, with what a fencing token is made of.
-        case locked(WALPosition?)
-        /// A try has found the lock taken.
-        case refused
-        /// An error, a cancellation, a deadline, or the loss of the session.
-        case failed(Engine.Outcome)
-        /// The scope is at its end, and nothing more is sent for its body.
-        case atEnd
-        case unusable(Unusable)
-        /// The body's SQL has ended the transaction, by an error if there is one.
-        case endedBySQL(Failure?)
-        /// The body has begun a transaction in a session.
-        case begunBySQL
-        /// What the answer to a commit says.
-        case commitAnswered(tag: String)
-        /// The commit was not answered.
-        case commitUnknown(Failure)
-        /// Locks that the session did not hold, or may still hold.
-        case unverified([AdvisoryKey], Failure)
-    }
-
-    /// Why a transaction can only be rolled back.
-    package enum Unusable: Hashable, Sendable {
-        /// The manager has decided it.
-        case rollbackOnly
-        /// One of its statements has failed.
-        case aborted
-    }
-
-    /// What has happened to the locks meanwhile. To be carried out before the next step.
-    package enum Event: Hashable, Sendable {
-        /// The server has granted the lock that the transaction was begun with.
-        case granted
-        /// An error has released these: all that the transaction held, or what it has locked since the latest savepoint.
-        case released([AdvisoryKey], isAll: Bool, because: Engine.Outcome?)
-        /// The body has rolled back to before this lock; what it is held in now, if it was shared before.
-        case rolledBack(AdvisoryKey, to: Mode?)
-        /// Nothing is held any more that is to be looked after.
-        case unguarded
-        /// After an error, the lock was found to be held, or not.
-        case verified(held: Bool)
-        /// Waits that say what has ended them are not to be had on this server, for the role that has logged in.
-        case waitsPlainly
-        /// What the session holds is not known any more. Only its end settles that.
-        case givenUp(Failure)
-        /// Something has happened that can't happen. The session is given up.
-        case invariantBroken(String)
     }
 }

@@ -1,0 +1,139 @@
+extension Engine {
+    /// What a session is asked to do, answered by one ``Answer``.
+    package enum Work: Hashable, Sendable {
+        case batch(Batch)
+        /// `limit` is the server-side backstop (`lock_timeout`), should nobody be able to end the wait.
+        case wait(AdvisoryKey, Mode, limit: Duration?)
+        /// Lets go of all that a session holds: what proves of a failed wait that it has left nothing.
+        case releaseAll
+        /// Takes a key that the session holds in the other mode, then lets go of the one that it was held in.
+        case changeMode(AdvisoryKey, to: Mode)
+        /// Cancels the wait of another connection, if that is waiting for a lock right now.
+        case cancel(ConnectionID, onlyLockWaits: Bool)
+        /// Whether another connection's session runs a statement right now: see ``BackendActivity``.
+        ///
+        /// - Parameter forDeadline: Whether only a deadline is the reason to ask.
+        case askActivity(ConnectionID, forDeadline: Bool = false)
+        /// Which of these sessions harm others by waiting.
+        case look([Look])
+        /// How many locks there are in the server's lock table, of all sessions.
+        case countLocks
+        /// Begins a transaction, and ends it.
+        case begin
+        case commit
+        /// Asks for a heartbeat, which costs the server nothing, whatever the session holds.
+        case heartbeat
+        /// Writes a record to the server's log, and asks where it is.
+        case position
+        /// What the call asks for on the session that is checked out for it. The answer is the call's own.
+        case statement(RequestID)
+    }
+
+    /// Many keys in one statement; all of a kind.
+    package struct Batch: Hashable, Sendable {
+        package struct Kind: Hashable, Sendable {
+            package enum Verb: UInt8, Hashable, Sendable, CaseIterable {
+                case unlock
+                case tryLock
+            }
+
+            package let verb: Verb
+            package let mode: Mode
+            package let space: AdvisoryKey.Space
+
+            package init(_ verb: Verb, _ mode: Mode, _ space: AdvisoryKey.Space) {
+                self.verb = verb
+                self.mode = mode
+                self.space = space
+            }
+
+            /// Releases come first: what they free may be what a try of the same round asks for.
+            package static let all: [Kind] = Verb.allCases.flatMap { verb in
+                Mode.allCases.flatMap { mode in
+                    AdvisoryKey.Space.allCases.map { Kind(verb, mode, $0) }
+                }
+            }
+
+            /// Where it stands in ``all``.
+            package var index: Int {
+                Int(verb.rawValue) * 4 + Int(mode.rawValue) * 2 + Int(space.rawValue)
+            }
+        }
+
+        /// How many keys one row answers for. A row of its own for each key would cost the server, and libpq even more,
+        /// several times what the lock costs.
+        package static let keysPerRow = 16
+
+        package let kind: Kind
+        package let keys: [AdvisoryKey]
+
+        package init(_ kind: Kind, _ keys: [AdvisoryKey]) {
+            self.kind = kind
+            self.keys = keys
+        }
+    }
+
+    /// What a session has answered to its oldest work.
+    package enum Answer: Hashable, Sendable {
+        /// To a batch: for each key, in order, whether it was taken, or whether it was held until now. Where the statement has failed
+        /// half way, those that came before the error still stand for what was done.
+        case keys([Bool], failure: Failure?)
+        /// The wait was granted, all was let go of, a transaction has begun or ended, or there is a heartbeat.
+        case done
+        /// Whether the lock is held in the other mode now. If not, another session holds it, too.
+        case changed(Bool)
+        /// Whether there was something to cancel.
+        case cancelled(Bool)
+        case activity(BackendActivity)
+        /// One for each session that was asked about.
+        case looks([Harm])
+        case lockCount(Int)
+        case position(WALPosition)
+        /// It was not done, or what was answered does not say whether it was.
+        case failed(Failure)
+
+        package var failure: Failure? {
+            switch self {
+            case .keys(_, let failure): failure
+            case .failed(let failure): failure
+            case .done, .changed, .cancelled, .activity, .looks, .lockCount, .position: nil
+            }
+        }
+    }
+
+    /// What the server says of a session when it is asked over another one.
+    package enum BackendActivity: Hashable, Sendable {
+        /// Nothing: the role may not see the other's sessions, or no account is kept of what they do.
+        case hidden
+        /// It runs nothing, or is not there any more.
+        case quiet
+        /// - Parameter isHeard: Whether it waits for something else than that its client takes what it is sent. If not, the server
+        ///   may be about to end it.
+        case active(isHeard: Bool)
+    }
+
+    /// What the server is asked about a session that waits.
+    package struct Look: Hashable, Sendable {
+        package let connection: ConnectionID
+        /// A snapshot that so many transactions have been begun since is too old, if no other session of the database has an older one.
+        package let oldestAge: Int32
+
+        package init(connection: ConnectionID, oldestAge: Int32) {
+            self.connection = connection
+            self.oldestAge = oldestAge
+        }
+    }
+
+    /// What the server says of such a session.
+    package struct Harm: Hashable, Sendable {
+        /// Whether others wait for it, or for its snapshot.
+        package let isDone: Bool
+        /// Whether some index build waits for other sessions.
+        package let isBuildWaiting: Bool
+
+        package init(isDone: Bool, isBuildWaiting: Bool) {
+            self.isDone = isDone
+            self.isBuildWaiting = isBuildWaiting
+        }
+    }
+}
