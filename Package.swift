@@ -146,7 +146,11 @@ let package = Package(
             dependencies: ["Chaos", "ChaosRunner", "FaultTools", "PostgresLock"],
             swiftSettings: settings
         ),
-        .testTarget(name: "LockCoreTests", dependencies: ["LockCore", "LockSimulation"], swiftSettings: settings),
+        .testTarget(
+            name: "LockCoreTests",
+            dependencies: ["LockCore", "LockSimulation", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LibPQTests",
             dependencies: ["CLibPQ", "LibPQ", "PostgresLockTesting"],

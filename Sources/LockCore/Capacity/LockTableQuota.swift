@@ -37,7 +37,7 @@ struct LockTableQuota: Sendable {
     /// How many keys may be taken before the server is asked again, if that is more than ``free``.
     private var ceiling = 0
     /// The tries that go beyond it: they are not sent before the server has answered.
-    private var heldBack = WaitQueue()
+    private var heldBack = WaitQueue<AdvisoryKey>()
     private var count = Count.idle
     private var nextCountAt = Instant(nanoseconds: .min)
     /// How many locks there were, if the last answer leaves no room.
@@ -91,7 +91,7 @@ struct LockTableQuota: Sendable {
     // MARK: Holding back
 
     var isHoldingBack: Bool { !heldBack.isEmpty }
-    var heldBackKeys: [AdvisoryKey] { heldBack.keys }
+    var heldBackKeys: [AdvisoryKey] { heldBack.elements }
 
     /// Right before a round.
     mutating func beginRound(tries: Int, taken: Int, now: Instant) -> Round {

@@ -31,7 +31,7 @@ struct Contention: Sendable {
 
     private var waits: [AdvisoryKey: Wait] = [:]
     /// Those of them that are queued or polled.
-    private var queue = WaitQueue()
+    private var queue = WaitQueue<AdvisoryKey>()
     private(set) var polls = PollSchedule()
     private var broken: [(id: ConnectionID, what: String)] = []
 
@@ -42,7 +42,7 @@ struct Contention: Sendable {
     /// How many of them have no session.
     var queuedCount: Int { queue.count }
     /// The keys that have no session, if they are due to be tried.
-    var due: [AdvisoryKey] { polls.isDue ? queue.keys : [] }
+    var due: [AdvisoryKey] { polls.isDue ? queue.elements : [] }
 
     func stage(of key: AdvisoryKey) -> Stage? { waits[key]?.stage }
     func mode(of key: AdvisoryKey) -> Mode? { waits[key]?.mode }

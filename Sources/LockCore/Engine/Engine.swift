@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Decides everything for one lock manager: which call gets which lock, over which session, and when a call gives up.
 ///
 /// The engine is a value without clock, sockets or continuations. Events go in together with the time, and actions come out. The driver
@@ -19,7 +21,7 @@ package struct Engine: ~Copyable, Sendable {
 
     let configuration: Configuration
     var lifecycle = Lifecycle.running
-    var actions = ActionQueue<Action>()
+    var actions = Deque<Action>()
     var random: SplitMix64
 
     // Calls and keys.

@@ -1,3 +1,5 @@
+import DequeModule
+
 extension LockTable {
     /// What the process has, or has asked for, at the server, for one key and in session scope.
     package enum ServerState: Hashable, Sendable {
@@ -75,6 +77,7 @@ extension LockTable {
 
 extension LockTable.Entry {
     typealias Requests = RequestMap<LockTable.QueuedRequest>
+    typealias Actions = Deque<LockTable.Action>
 
     /// Nothing is left to remember.
     var isIdle: Bool {
@@ -276,7 +279,7 @@ extension LockTable.Entry {
         limit: HandoffLimit,
         now: Instant,
         requests: inout Requests,
-        actions: inout ActionQueue<LockTable.Action>
+        actions: inout Actions
     ) {
         while let request = requests[queue.first]?.request, isCompatible(request.mode) {
             guard request.scope == .transaction ? isFreeForTransaction : mayGrant(request.mode, limit: limit, now: now)
@@ -299,7 +302,7 @@ extension LockTable.Entry {
     }
 
     /// Moves the server's side towards what the front of the queue needs.
-    private mutating func askServer(_ request: LockTable.Request?, actions: inout ActionQueue<LockTable.Action>) {
+    private mutating func askServer(_ request: LockTable.Request?, actions: inout Actions) {
         let isNext = request.map { $0.scope == .session && isCompatible($0.mode) } ?? false
         let next = isNext ? request?.mode : nil
         switch server {
@@ -360,7 +363,7 @@ extension LockTable.Entry {
     }
 
     /// Who only tried is told that the lock is taken.
-    mutating func refuseTries(requests: inout Requests, actions: inout ActionQueue<LockTable.Action>) {
+    mutating func refuseTries(requests: inout Requests, actions: inout Actions) {
         var id = queue.first
         while let queued = requests[id] {
             if queued.request.noWait {

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Arbitrates inside the process before the server is asked.
 ///
 /// PostgreSQL gives a session again, at once, what it already holds; so two tasks that share a session must be kept
@@ -18,7 +20,7 @@ package struct LockTable: Sendable {
     private var broken: (key: AdvisoryKey, what: Entry.Impossible)?
 
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
-    private var actions = ActionQueue<Action>()
+    private var actions = Deque<Action>()
 
     package init(limit: HandoffLimit) {
         self.limit = limit

@@ -1,9 +1,4 @@
-import DequeModule
-
 /// The calls that wait for a session of their own, in order of arrival, and the turns for keys that some of them have meanwhile.
-///
-/// Any call may leave at any time. Its place in the deque stays until the front reaches it, or until such places are the majority; so
-/// leaving costs the same wherever the call stands.
 ///
 /// Every task of a process may have a turn. So a turn that no other task wants costs nothing while it lasts, and of the others only the
 /// first one is looked at.
@@ -26,7 +21,7 @@ struct CheckOutQueue: Sendable {
     /// How long a turn is kept that others begin to want.
     private static let timeout = Duration.seconds(1)
 
-    private var order = Deque<RequestID>()
+    private var queue = WaitQueue<RequestID>()
     private var calls = RequestMap<Call>()
     /// The calls whose turns no other task wants.
     private var unwanted: [AdvisoryKey: Set<RequestID>] = [:]
@@ -37,26 +32,17 @@ struct CheckOutQueue: Sendable {
 
     var count: Int { calls.count }
     var isEmpty: Bool { calls.isEmpty }
-
     /// The call that has waited longest.
-    var first: RequestID? {
-        mutating get {
-            while let id = order.first {
-                if calls[id] != nil { return id }
-                order.removeFirst()
-            }
-            return nil
-        }
-    }
+    var first: RequestID? { mutating get { queue.first } }
 
-    /// The tries behind the first so many calls.
+    /// The calls behind the first so many that do not wait for a session that others have.
     func tries(behind count: Int) -> [RequestID] {
-        order.filter { calls[$0] != nil }.dropFirst(count).filter { calls[$0]?.noWait == true }
+        queue.elements.dropFirst(count).filter { calls[$0]?.noWait == true }
     }
 
-    /// - Parameter isTry: Whether the call does not wait for a session that others have.
+    /// - Parameter noWait: Whether the call does not wait for a session that others have.
     mutating func append(_ id: RequestID, noWait: Bool = false, turn: Turn? = nil) {
-        order.append(id)
+        queue.append(id)
         calls[id] = Call(noWait: noWait, turn: turn)
         if let turn { unwanted[turn.key, default: []].insert(id) }
     }
@@ -70,7 +56,7 @@ struct CheckOutQueue: Sendable {
     /// Has no effect on other calls than those that wait here.
     mutating func remove(_ id: RequestID) {
         guard let call = calls.removeValue(id) else { return }
-        if order.count > 2 * calls.count + 32 { order.removeAll { [calls] in calls[$0] == nil } }
+        queue.remove(id)
         if call.isTurnWanted {
             turnEnds.noteEnded { [calls] in calls[$0]?.isTurnWanted == true }
         } else if let key = call.turn?.key {

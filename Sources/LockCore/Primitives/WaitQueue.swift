@@ -1,91 +1,88 @@
 import DequeModule
 
-/// Keys that wait for something, a connection or room in the server's lock table, in order of arrival.
+/// Keys or calls that wait for something, in order of arrival.
 ///
-/// Any of them may leave at any time. Who has left keeps its place in the deque until the front reaches it, or until such
-/// places are the majority; so leaving costs the same wherever one stands. Besides the order of arrival there is a
-/// rotation: who goes through the queue in parts begins where the last part ended.
-struct WaitQueue: Sendable {
+/// Any element may leave at any time, at the same cost wherever it stands: its slot in the deque stays until the front reaches it, or until
+/// such slots are the majority. Besides the order of arrival there is a rotation: each part of the queue begins where the last one ended.
+///
+/// The requests for one key are in a ``RequestQueue`` instead, which allocates nothing for a request that is granted at once.
+struct WaitQueue<Element: Hashable & Sendable>: Sendable {
     private struct Slot {
-        let key: AdvisoryKey
-        /// Grows with every arrival, so that a key that has come again is told from its earlier place.
+        let element: Element
+        /// Grows with every arrival, so an element that has come again differs from its earlier slot.
         let number: UInt64
     }
 
     private var order = Deque<Slot>()
-    private var numbers: [AdvisoryKey: UInt64] = [:]
+    private var numbers: [Element: UInt64] = [:]
     private var arrivals: UInt64 = 0
-    /// The last of the part that was gone through last.
+    /// The number of the last element of the latest part.
     private var turn: UInt64 = 0
 
     var count: Int { numbers.count }
     var isEmpty: Bool { numbers.isEmpty }
 
-    mutating func append(_ key: AdvisoryKey) {
+    mutating func append(_ element: Element) {
         arrivals += 1
-        numbers[key] = arrivals
-        order.append(Slot(key: key, number: arrivals))
+        numbers[element] = arrivals
+        order.append(Slot(element: element, number: arrivals))
     }
 
     /// - Returns: Whether it was there.
     @discardableResult
-    mutating func remove(_ key: AdvisoryKey) -> Bool {
-        guard numbers.removeValue(forKey: key) != nil else { return false }
+    mutating func remove(_ element: Element) -> Bool {
+        guard numbers.removeValue(forKey: element) != nil else { return false }
         if numbers.isEmpty {
             order.removeAll()
         } else if order.count > 2 * numbers.count + 32 {
-            order.removeAll { [numbers] in numbers[$0.key] != $0.number }
+            order.removeAll { [numbers] in numbers[$0.element] != $0.number }
         }
         return true
     }
 
-    mutating func popFirst() -> AdvisoryKey? {
-        guard let key = first else { return nil }
-        remove(key)
-        return key
+    mutating func popFirst() -> Element? {
+        guard let element = first else { return nil }
+        remove(element)
+        return element
     }
 
     /// Takes all out, the oldest first.
-    mutating func takeAll() -> [AdvisoryKey] {
+    mutating func takeAll() -> [Element] {
         defer { self = WaitQueue() }
-        return keys
+        return elements
     }
 
-    /// Who has waited longest.
-    var first: AdvisoryKey? {
+    /// The element that has waited longest.
+    var first: Element? {
         mutating get {
             while let slot = order.first {
-                if isTaken(slot) { return slot.key }
+                if isTaken(slot) { return slot.element }
                 order.removeFirst()
             }
             return nil
         }
     }
 
-    /// The next ones in rotation, each at most once.
-    mutating func nextPart(_ limit: Int) -> [AdvisoryKey] {
-        var keys: [AdvisoryKey] = []
-        guard limit > 0, !order.isEmpty else { return keys }
-        keys.reserveCapacity(min(limit, count))
+    /// The next elements in rotation, each at most once.
+    mutating func nextPart(_ limit: Int) -> [Element] {
+        var part: [Element] = []
+        guard limit > 0, !order.isEmpty else { return part }
+        part.reserveCapacity(min(limit, count))
         let start = firstIndex(after: turn)
         for offset in order.indices {
             let slot = order[(start + offset) % order.count]
             guard isTaken(slot) else { continue }
-            keys.append(slot.key)
+            part.append(slot.element)
             turn = slot.number
-            if keys.count == limit { break }
+            if part.count == limit { break }
         }
-        return keys
+        return part
     }
 
-    /// All, the oldest first.
-    var keys: [AdvisoryKey] {
-        order.filter(isTaken).map(\.key)
-    }
+    /// The oldest first.
+    var elements: [Element] { order.filter(isTaken).map(\.element) }
 
-    private func isTaken(_ slot: Slot) -> Bool {
-        numbers[slot.key] == slot.number
-    }
+    private func isTaken(_ slot: Slot) -> Bool { numbers[slot.element] == slot.number }
 
     /// The numbers in the deque are ascending.
     private func firstIndex(after number: UInt64) -> Int {

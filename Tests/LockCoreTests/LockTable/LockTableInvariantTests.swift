@@ -1,3 +1,4 @@
+import DequeModule
 import Testing
 
 @testable import LockCore
@@ -10,7 +11,7 @@ struct LockTableInvariantTests {
     private static func held(_ mode: Mode = .exclusive) -> (Entry, Entry.Requests) {
         var entry = Entry(1)
         var requests = Entry.Requests()
-        var actions = ActionQueue<LockTable.Action>()
+        var actions: Entry.Actions = []
         let request = LockTable.Request(1, mode)
         requests[1] = LockTable.QueuedRequest(request: request, entry: 0)
         entry.enqueue(1, request, in: &requests)

@@ -6,11 +6,11 @@ import Testing
 struct WaitQueueTests {
     @Test("keeps the order of arrival, also of a key that has left and come again")
     func order() {
-        var queue = WaitQueue()
+        var queue = WaitQueue<AdvisoryKey>()
         for key: AdvisoryKey in [1, 2, 3] { queue.append(key) }
         queue.remove(1)
         queue.append(1)
-        #expect(queue.keys == [2, 3, 1])
+        #expect(queue.elements == [2, 3, 1])
         #expect(queue.first == 2)
         queue.remove(2)
         #expect(queue.first == 3)
@@ -19,7 +19,7 @@ struct WaitQueueTests {
 
     @Test("goes round in parts, each key once per part, past those who have left")
     func rotation() {
-        var queue = WaitQueue()
+        var queue = WaitQueue<AdvisoryKey>()
         #expect(queue.nextPart(3) == [])
         for key: AdvisoryKey in [1, 2, 3, 4, 5] { queue.append(key) }
         #expect(queue.nextPart(0) == [])
@@ -34,7 +34,7 @@ struct WaitQueueTests {
     @Test("says the same as a plain array, whatever comes and goes", arguments: 1...20 as ClosedRange<UInt64>)
     func model(seed: UInt64) {
         var random = SplitMix64(seed: seed)
-        var queue = WaitQueue()
+        var queue = WaitQueue<AdvisoryKey>()
         var model: [AdvisoryKey] = []
         for _ in 0..<2000 {
             let key = AdvisoryKey(Int64.random(in: 0..<100, using: &random))
@@ -54,6 +54,6 @@ struct WaitQueueTests {
                 #expect(Set(part).count == part.count && Set(part).isSubset(of: model))
             }
         }
-        #expect(queue.keys == model)
+        #expect(queue.elements == model)
     }
 }
