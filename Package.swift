@@ -62,11 +62,13 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(name: "PostgresLockTesting", swiftSettings: settings),
-        .target(name: "CommandSupport", dependencies: ["LibPQ"], swiftSettings: settings),
+        .target(name: "ChildProcesses", swiftSettings: settings),
+        .target(name: "PostgresLockTesting", dependencies: ["ChildProcesses"], swiftSettings: settings),
+        .target(name: "CommandSupport", dependencies: ["ChildProcesses"], swiftSettings: settings),
         .executableTarget(
             name: "LockDemo",
             dependencies: [
+                "ChildProcesses",
                 "CommandSupport",
                 "LibPQ",
                 "PostgresLock",
@@ -79,6 +81,7 @@ let package = Package(
         .executableTarget(
             name: "pglock",
             dependencies: [
+                "ChildProcesses",
                 "CommandSupport",
                 "LibPQ",
                 "PostgresLock",
@@ -119,7 +122,7 @@ let package = Package(
         ),
         .target(
             name: "FaultTools",
-            dependencies: ["LibPQ"],
+            dependencies: ["ChildProcesses", "LibPQ"],
             path: "Tests/Helpers/FaultTools",
             swiftSettings: settings
         ),
@@ -137,13 +140,13 @@ let package = Package(
         ),
         .executableTarget(
             name: "ChaosRunner",
-            dependencies: ["Chaos", "ChaosWorker", "FaultTools", "PostgresLock", "PostgresLockTesting"],
+            dependencies: ["Chaos", "ChaosWorker", "ChildProcesses", "FaultTools", "PostgresLock", "PostgresLockTesting"],
             path: "Tests/Helpers/ChaosRunner",
             swiftSettings: settings
         ),
         .testTarget(
             name: "ChaosTests",
-            dependencies: ["Chaos", "ChaosRunner", "FaultTools", "PostgresLock"],
+            dependencies: ["Chaos", "ChaosRunner", "ChildProcesses", "FaultTools", "PostgresLock"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -158,17 +161,20 @@ let package = Package(
         ),
         .testTarget(
             name: "PglockTests",
-            dependencies: ["CommandSupport", "FaultTools", "LockDemo", "pglock", "PostgresLock", "PostgresLockTesting"],
+            dependencies: [
+                "ChildProcesses", "CommandSupport", "FaultTools", "LockDemo", "pglock", "PostgresLock", "PostgresLockTesting",
+            ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "PostgresLockTestingTests",
-            dependencies: ["EphemeralPostgresHolder", "PostgresLockTesting"],
+            dependencies: ["ChildProcesses", "EphemeralPostgresHolder", "PostgresLockTesting"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "PostgresLockTests",
             dependencies: [
+                "ChildProcesses",
                 "CLibPQ",
                 "FaultTools",
                 "LibPQ",

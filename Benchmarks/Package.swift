@@ -60,7 +60,13 @@ let library: [Target] = [
         path: "Library/PostgresLock",
         swiftSettings: settings
     ),
-    .target(name: "PostgresLockTesting", path: "Library/PostgresLockTesting", swiftSettings: settings),
+    .target(name: "ChildProcesses", path: "Library/ChildProcesses", swiftSettings: settings),
+    .target(
+        name: "PostgresLockTesting",
+        dependencies: ["ChildProcesses"],
+        path: "Library/PostgresLockTesting",
+        swiftSettings: settings
+    ),
 ]
 
 let package = Package(
@@ -73,21 +79,18 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         // Without its traits: they interpose malloc and the runtime, which not every system's linker takes.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
-        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: library + [
         .executableTarget(
             name: "lock-bench",
             dependencies: [
+                "ChildProcesses",
                 "CLibPQ",
                 "PostgresLock",
                 "PostgresLockTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "Subprocess", package: "swift-subprocess"),
-                .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Sources/LockBench",
             swiftSettings: settings

@@ -1,14 +1,12 @@
 import ArgumentParser
+import ChildProcesses
 import CommandSupport
 import Foundation
 import PostgresLock
 import PostgresLockTesting
 
 extension DemoCommand {
-    /// On the main actor, because only the main thread still has the signal mask that the process was started with.
-    @MainActor
     static func main() async {
-        SignalMask.remember()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
@@ -18,6 +16,8 @@ extension DemoCommand {
             }
         } catch let failure as CommandFailure {
             fail(failure.message, failure.status)
+        } catch let failure as SystemFailure {
+            fail(failure.description, ExitStatus.systemError)
         } catch let error as LockError {
             fail(error.message, ExitStatus.failure)
         } catch let error as EphemeralPostgresError {

@@ -1,4 +1,4 @@
-import CommandSupport
+import ChildProcesses
 import Foundation
 
 /// One run of the demonstration: several worker processes, with a lock or without.
@@ -11,7 +11,7 @@ struct DemoRun: Sendable {
 
     private enum Happening: Sendable {
         case report(worker: Int, WorkerReport)
-        case ended(worker: Int, Subprocess.Ending)
+        case ended(worker: Int, ChildProcess.Ending)
         case tick
     }
 
@@ -19,7 +19,7 @@ struct DemoRun: Sendable {
     func run(_ display: any DemoDisplay) async throws -> DemoResult {
         try await database.begin(run: number)
         let (happenings, post) = AsyncStream<Happening>.makeStream()
-        var processes: [WorkerProcess] = []
+        var processes: [ChildProcess] = []
         let ticker = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .milliseconds(100))
@@ -29,14 +29,14 @@ struct DemoRun: Sendable {
         defer { ticker.cancel() }
         do {
             for worker in 0..<workers {
-                processes.append(
-                    try WorkerProcess(
-                        assignment.arguments(worker: worker),
-                        url: database.url,
-                        onReport: { post.yield(.report(worker: worker, $0)) },
-                        onEnd: { post.yield(.ended(worker: worker, $0)) }
-                    )
-                )
+                let process = try ChildProcess.worker(assignment.arguments(worker: worker), url: database.url)
+                processes.append(process)
+                Task {
+                    for await line in process.lines {
+                        if let report = WorkerReport(line: line) { post.yield(.report(worker: worker, report)) }
+                    }
+                    post.yield(.ended(worker: worker, await process.waitForEnd()))
+                }
             }
             var board = Scoreboard(isLocked: isLocked, workers: workers, length: length)
             for await happening in happenings {
@@ -48,7 +48,7 @@ struct DemoRun: Sendable {
             display.update(board, isLast: true)
             return board.result
         } catch {
-            for process in processes { await process.kill() }
+            for process in processes { await process.end() }
             throw error
         }
     }
@@ -56,7 +56,7 @@ struct DemoRun: Sendable {
     private func handle(
         _ happening: Happening,
         _ board: inout Scoreboard,
-        _ processes: [WorkerProcess],
+        _ processes: [ChildProcess],
         _ display: any DemoDisplay
     ) async throws {
         let orders: [Scoreboard.Order]

@@ -1,3 +1,4 @@
+import ChildProcesses
 import CommandSupport
 
 /// What is known of a run, and what follows from it for the workers.
@@ -98,7 +99,7 @@ struct Scoreboard: Sendable {
         return []
     }
 
-    mutating func noteEnd(of worker: Int, _ ending: Subprocess.Ending) throws -> [Order] {
+    mutating func noteEnd(of worker: Int, _ ending: ChildProcess.Ending) throws -> [Order] {
         if worker == victim, killedAt != nil {
             workers[worker].phase = .killed
             return []

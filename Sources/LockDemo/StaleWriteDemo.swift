@@ -1,3 +1,4 @@
+import ChildProcesses
 import CommandSupport
 import Foundation
 import PostgresLock
@@ -8,11 +9,6 @@ struct StaleWriteDemo {
     let url: String
     /// In seconds.
     let lease: Double
-
-    private enum Happening: Sendable {
-        case report(WorkerReport)
-        case ended
-    }
 
     /// - Returns: Whether the late write was refused.
     func run(_ display: any DemoDisplay) async throws -> Bool {
@@ -35,16 +31,10 @@ struct StaleWriteDemo {
     }
 
     private func freeze(_ database: DemoDatabase, _ display: any DemoDisplay) async throws -> Bool {
-        let (happenings, post) = AsyncStream<Happening>.makeStream()
-        let holder = try WorkerProcess(
-            [StaleHolderCommand.name, "--lease-of-lock", "\(lease)"],
-            url: url,
-            onReport: { post.yield(.report($0)) },
-            onEnd: { _ in post.yield(.ended) }
-        )
+        let holder = try ChildProcess.worker([StaleHolderCommand.name, "--lease-of-lock", "\(lease)"], url: url)
         do {
-            var happening = happenings.makeAsyncIterator()
-            guard case .holding(let token) = try await report(&happening) else { throw unexpected }
+            var lines = holder.lines.makeAsyncIterator()
+            guard case .holding(let token) = try await report(&lines) else { throw unexpected }
             holder.signal(SIGSTOP)
             let frozenAt = DemoClock.nanoseconds
             display.note("The first process has the lock, with the token \(token); now it is frozen.")
@@ -57,12 +47,12 @@ struct StaleWriteDemo {
             }
             holder.signal(SIGCONT)
             holder.tell(.go)
-            guard case .wrote(let isHeld, let isAccepted) = try await report(&happening) else { throw unexpected }
+            guard case .wrote(let isHeld, let isAccepted) = try await report(&lines) else { throw unexpected }
             display.note(
                 "The first one wakes up: its isHeld is \(isHeld), it writes all the same, and is \(isAccepted ? "not refused" : "refused")."
             )
             let writer = try await database.lastWriter()
-            await holder.kill()
+            await holder.end()
             let isFine = !isHeld && !isAccepted && writer == "the second process"
             display.say(
                 isFine
@@ -71,22 +61,19 @@ struct StaleWriteDemo {
             )
             return isFine
         } catch {
-            await holder.kill()
+            await holder.end()
             throw error
         }
     }
 
-    private func report(_ happening: inout AsyncStream<Happening>.Iterator) async throws -> WorkerReport {
-        switch await happening.next() {
-        case .report(.failed(let message)):
+    private func report(_ lines: inout AsyncStream<String>.Iterator) async throws -> WorkerReport {
+        let line = await lines.next()
+        try Task.checkCancellation()
+        guard let report = line.flatMap({ WorkerReport(line: $0) }) else { throw unexpected }
+        if case .failed(let message) = report {
             throw CommandFailure(ExitStatus.failure, "The process that was to be frozen has failed: \(message)")
-        case .report(let report):
-            return report
-        case .ended:
-            throw unexpected
-        case nil:
-            throw CancellationError()
         }
+        return report
     }
 
     private var unexpected: CommandFailure {

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 extension EphemeralPostgres {
@@ -56,19 +57,19 @@ extension EphemeralPostgres {
         }
         let target = connectionString(database: database) + " connect_timeout='10'"
         let general = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose"]
-        let output = try await CommandRunner.run([psql] + general + ["--dbname=\(target)"] + arguments, input: input)
-        guard output.succeeded else { throw queryError(output) }
-        return output.standardOutput
+        let result = try await CommandRunner.run([psql] + general + ["--dbname=\(target)"] + arguments, input: input)
+        guard result.succeeded else { throw queryError(result) }
+        return result.output
     }
 
-    private func queryError(_ output: CommandRunner.Output) -> EphemeralPostgresError {
-        let lines = output.standardError.split(separator: "\n").filter { !$0.hasPrefix("LOCATION:") }
+    private func queryError(_ result: CapturedProcess.Result) -> EphemeralPostgresError {
+        let lines = result.error.split(separator: "\n").filter { !$0.hasPrefix("LOCATION:") }
         let text = process.log.masked(lines.joined(separator: "\n"))
         // "ERROR:  42P01: relation "x" does not exist"; a line number before it where psql reads a script.
         let state = text.firstMatch(of: #/(?:ERROR|FATAL|PANIC): +([0-9A-Z]{5}): /#).map { String($0.output.1) }
         return EphemeralPostgresError(
             .queryFailed,
-            text.isEmpty ? "psql failed: \(output.status)" : text,
+            text.isEmpty ? "psql failed: \(result.status)" : text,
             sqlState: state
         )
     }

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 /// What went wrong with a throwaway server, and what to do about it.
@@ -48,8 +49,7 @@ public struct EphemeralPostgresError: Error, Sendable {
 
     /// An error of the operating system's, from `errno` or what a function returned in its place.
     static func system(_ what: String, errno number: Int32) -> EphemeralPostgresError {
-        // For the numbers that exist, `strerror` returns constant text, from any thread.
-        EphemeralPostgresError(.system, "\(what): \(String(cString: strerror(number))).")
+        EphemeralPostgresError(.system, SystemFailure(what, number).description)
     }
 }
 

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 /// The folder with PostgreSQL's programs.
@@ -66,22 +67,22 @@ struct PostgresBinaries: Sendable {
 
     private static func version(in directory: String, account: ServerAccount) async throws -> String {
         // By a shell, because setpriv itself still has root's rights when it starts a program.
-        let output = try await CommandRunner.run(
+        let result = try await CommandRunner.run(
             account.launcher + ["/bin/sh", "-c", #"exec "$0" --version"#, "\(directory)/postgres"]
         )
-        guard output.succeeded else {
+        guard result.succeeded else {
             throw EphemeralPostgresError(
                 .binariesUnusable,
                 """
                 \(directory)/postgres can't be run by \(account.name)\
                 \(account.launcher.isEmpty ? "" : " (PostgreSQL refuses to run as root)"). Make the folder and all \
                 those above it accessible to that account (`chmod o+x`), or set \(variable) to another folder. The \
-                system says: \(output.standardError.trimmingCharacters(in: .whitespacesAndNewlines))
+                system says: \(result.error.trimmingCharacters(in: .whitespacesAndNewlines))
                 """
             )
         }
         // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-        let words = output.standardOutput.split(whereSeparator: \.isWhitespace)
+        let words = result.output.split(whereSeparator: \.isWhitespace)
         return words.count > 2 ? String(words[2]) : "unknown"
     }
 }

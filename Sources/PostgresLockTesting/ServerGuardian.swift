@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 /// A process that outlives us to clean up: it ends the server and deletes its folder as soon as we are gone, whatever
@@ -8,31 +9,25 @@ import Foundation
 /// arrive before our death: it looks for processes at work in the folder.
 final class ServerGuardian: Sendable {
     private let process: ChildProcess
-    private let lifeline: Lifeline
 
     /// Posts a guardian to a folder.
     init(folder: String) throws {
-        let pipe = try LifelinePipe()
-        defer { close(pipe.reading) }
-        lifeline = Lifeline(descriptor: pipe.writing)
-        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
-        guard null >= 0 else { throw EphemeralPostgresError.system("Opening /dev/null failed", errno: errno) }
-        defer { close(null) }
-        // The script goes by the environment, to keep what `ps` prints to a line.
-        process = try ChildProcess.spawn(
-            ["/bin/sh", "-c", #"eval "$PGLOCK_GUARDIAN""#, "pglock-guardian", folder],
-            environment: CommandRunner.environment.merging(["PGLOCK_GUARDIAN": Self.script]) { $1 },
-            directory: "/",
-            input: pipe.reading,
-            output: null,
-            error: null
-        )
+        process = try CommandRunner.start {
+            // The script goes by the environment, to keep what `ps` prints to a line.
+            try ChildProcess(
+                ["/bin/sh", "-c", #"eval "$PGLOCK_GUARDIAN""#, "pglock-guardian", folder],
+                environment: CommandRunner.environment.merging(["PGLOCK_GUARDIAN": Self.script]) { $1 },
+                directory: "/",
+                input: .pipe,
+                output: .null,
+                error: .null
+            )
+        }
     }
 
     deinit {
-        lifeline.cut()
-        let process = self.process
-        Task.detached { try? await process.waitForExit() }
+        process.closeInput()
+        Task.detached { [process] in await process.waitForEnd() }
     }
 
     /// The guardian's process.
@@ -40,10 +35,9 @@ final class ServerGuardian: Sendable {
 
     /// Has the guardian clean up now, and waits until it has.
     func dismiss() async {
-        lifeline.cut()
-        let process = self.process
+        process.closeInput()
         // A task of its own, because in a cancelled one no wait is possible.
-        _ = await Task { try await process.waitForExit(within: .seconds(30)) }.result
+        _ = await Task { [process] in try await process.waitForEnd(within: .seconds(30)) }.result
     }
 
     /// Takes the folder as its argument. Written for any POSIX shell and for systems without procps.

@@ -12,19 +12,6 @@ struct ServerLog: Sendable {
         return stat(path, &information) == 0 ? Int(information.st_size) : 0
     }
 
-    /// What the server may read (nothing) and where it writes. The caller closes both.
-    func openForServer() throws -> (null: Int32, output: Int32) {
-        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        guard null >= 0 else { throw EphemeralPostgresError.system("Opening /dev/null failed", errno: errno) }
-        let output = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard output >= 0 else {
-            let number = errno
-            close(null)
-            throw EphemeralPostgresError.system("Opening the server's log \(path) failed", errno: number)
-        }
-        return (null, output)
-    }
-
     /// Everything from a byte on.
     func text(from start: Int = 0) throws -> String {
         guard let data = FileManager.default.contents(atPath: path) else {

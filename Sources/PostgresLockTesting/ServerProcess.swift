@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 /// Starts and stops one server, over and over, on one data directory.
@@ -77,7 +78,7 @@ actor ServerProcess {
         child.signal(mode.signal)
         // A server that a test has frozen would sleep through its own end.
         if mode == .immediate { child.signal(SIGCONT) }
-        if try await child.waitForExit(within: mode.timeout) == nil {
+        if try await child.waitForEnd(within: mode.timeout) == nil {
             guard mode == .immediate else {
                 throw EphemeralPostgresError(
                     .stopTimedOut,
@@ -88,7 +89,7 @@ actor ServerProcess {
                 )
             }
             child.signal(SIGKILL)
-            _ = try await child.waitForExit()
+            _ = await child.waitForEnd()
         }
         markEnded(child)
     }
@@ -105,19 +106,15 @@ actor ServerProcess {
 
     private func launch() async throws {
         let start = log.size
-        let (null, output) = try log.openForServer()
-        defer {
-            close(null)
-            close(output)
+        let child = try CommandRunner.start {
+            try ChildProcess(
+                account.launcher + [binaries.postgres, "-D", folder.dataDirectory],
+                environment: CommandRunner.environment,
+                directory: folder.path,
+                output: .file(log.path),
+                error: .output
+            )
         }
-        let child = try ChildProcess.spawn(
-            account.launcher + [binaries.postgres, "-D", folder.dataDirectory],
-            environment: CommandRunner.environment,
-            directory: folder.path,
-            input: null,
-            output: output,
-            error: output
-        )
         state = .starting(child)
         do {
             try await waitUntilReady(child, logStart: start)

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 /// Freshly initialised data directories, to be copied.
@@ -19,14 +20,14 @@ actor TemplateCluster {
         let template = try await template(binaries: binaries, account: account)
         // cp keeps owners and permissions, and shares the blocks on file systems that can.
         guard let cp = Executable.find("cp") else { throw EphemeralPostgresError(.system, "There is no `cp` in PATH.") }
-        let output = try await CommandRunner.run(
+        let result = try await CommandRunner.run(
             [cp, "-Rp", template.dataDirectory, folder.dataDirectory],
             directory: folder.path
         )
-        guard output.succeeded else {
+        guard result.succeeded else {
             throw EphemeralPostgresError(
                 .startFailed,
-                "Copying the template data directory failed: \(output.standardError)"
+                "Copying the template data directory failed: \(result.error)"
             )
         }
     }
@@ -34,14 +35,14 @@ actor TemplateCluster {
     /// Makes a data directory of its own, with its own system identifier.
     static func initialise(_ folder: GuardedFolder, binaries: PostgresBinaries, account: ServerAccount) async throws {
         let options = ["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]
-        let output = try await CommandRunner.run(
+        let result = try await CommandRunner.run(
             account.launcher + [binaries.initdb] + options + ["-D", folder.dataDirectory],
             directory: folder.path
         )
-        guard output.succeeded else {
+        guard result.succeeded else {
             throw EphemeralPostgresError(
                 .startFailed,
-                "initdb failed: \(output.standardError)\n\(output.standardOutput)"
+                "initdb failed: \(result.error)\n\(result.output)"
             )
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChildProcesses
 import CommandSupport
 import Foundation
 import PostgresLock
@@ -50,6 +51,9 @@ struct Pglock: AsyncParsableCommand {
         case let error as CommandFailure:
             StandardError.print(error.message)
             Foundation.exit(error.status)
+        case let failure as SystemFailure:
+            StandardError.print(failure.description)
+            Foundation.exit(ExitStatus.systemError)
         case let error as LockError:
             StandardError.print(error.message)
             Foundation.exit(ExitStatus.of(error))

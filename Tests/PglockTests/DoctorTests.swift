@@ -1,7 +1,8 @@
+import ChildProcesses
 import Foundation
+import PostgresLockTesting
 import Testing
 
-@testable import PostgresLockTesting
 @testable import pglock
 
 @Suite("pglock doctor")

@@ -1,8 +1,8 @@
+import ChildProcesses
 import Foundation
 import PostgresLock
+import PostgresLockTesting
 import Testing
-
-@testable import PostgresLockTesting
 
 @Suite("pglock key")
 struct KeyTests {

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Testing
 
@@ -53,7 +54,7 @@ struct EphemeralPostgresRemovalTests {
             #expect(isRunning(process) && exists(folder))
             holder.process.signal(SIGKILL)
         }
-        _ = try await holder.process.waitForExit()
+        _ = await holder.process.waitForEnd()
         try await eventually { !isRunning(process) && temporary.isEmpty }
     }
 
@@ -65,7 +66,7 @@ struct EphemeralPostgresRemovalTests {
         let holder = try Holder(arguments: [], temporaryFolder: temporary.path)
         try await Task.sleep(for: .milliseconds(delay))
         holder.process.signal(SIGKILL)
-        _ = try await holder.process.waitForExit()
+        _ = await holder.process.waitForEnd()
         try await eventually { temporary.isEmpty }
         // A straggler would bring the folder back.
         try await Task.sleep(for: .milliseconds(300))
@@ -117,27 +118,22 @@ struct EphemeralPostgresRemovalTests {
 
 /// A process of its own that holds a server.
 private struct Holder {
-    let process: ChildProcess
-    private let output: TemporaryFile
+    private let captured: CapturedProcess
+
+    var process: ChildProcess { captured.process }
 
     init(arguments: [String], temporaryFolder: String) throws {
-        output = try TemporaryFile()
-        let input = try TemporaryFile()
         var environment = ProcessInfo.processInfo.environment
         environment["TMPDIR"] = temporaryFolder
-        process = try ChildProcess.spawn(
+        captured = try CapturedProcess(
             [buildFolder.appendingPathComponent("EphemeralPostgresHolder").path] + arguments,
-            environment: environment,
-            directory: "/",
-            input: input.descriptor,
-            output: output.descriptor,
-            error: output.descriptor
+            environment: environment
         )
     }
 
     /// The server's process and folder, once it runs.
     var report: (pid_t, String)? {
-        let text = output.contents()
+        let text = captured.output
         guard text.hasSuffix("\n") else { return nil }
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 2, let process = pid_t(words[0]) else { return nil }

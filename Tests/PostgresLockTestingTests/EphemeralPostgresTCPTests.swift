@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Testing
 
@@ -12,10 +13,10 @@ struct EphemeralPostgresTCPTests {
         try await EphemeralPostgres.withServer(.init(listensOnTCP: true, password: password)) { server in
             for target in [server.connectionString(overTCP: true), server.connectionURL(overTCP: true)] {
                 let output = try await psql(server, target)
-                #expect(output.standardOutput == "127.0.0.1\n")
+                #expect(output.output == "127.0.0.1\n")
             }
             for target in [server.connectionString(), server.connectionURL()] {
-                #expect(try await psql(server, target).standardOutput == "socket\n")
+                #expect(try await psql(server, target).output == "socket\n")
             }
         }
     }
@@ -26,9 +27,9 @@ struct EphemeralPostgresTCPTests {
             let target = "host=127.0.0.1 port=\(server.port) user=postgres dbname=postgres"
             #expect(try await psql(server, target, password: password).succeeded)
             let wrong = try await psql(server, target, password: "wrong")
-            #expect(wrong.standardError.contains("password authentication failed"))
+            #expect(wrong.error.contains("password authentication failed"))
             let none = try await psql(server, target)
-            #expect(none.standardError.contains("no password supplied"))
+            #expect(none.error.contains("no password supplied"))
         }
     }
 
@@ -69,7 +70,7 @@ struct EphemeralPostgresTCPTests {
         _ server: EphemeralPostgres,
         _ target: String,
         password: String? = nil
-    ) async throws -> CommandRunner.Output {
+    ) async throws -> CapturedProcess.Result {
         let sql = "SELECT coalesce(host(inet_server_addr()), 'socket')"
         let psql = ["\(server.binaryDirectory)/psql", "-XAtw", "-d", target, "-c", sql]
         let command = password.map { ["/usr/bin/env", "PGPASSWORD=\($0)"] + psql } ?? psql

@@ -1,3 +1,4 @@
+import ChildProcesses
 import FaultTools
 import Foundation
 import LibPQ
@@ -178,13 +179,13 @@ struct FencingTests {
         let data = database.server.dataDirectory
         try await database.server.stop()
         // What the standby has got so far.
-        try Self.run("cp", "-a", data, data + ".standby")
+        try await Self.run("cp", "-a", data, data + ".standby")
         try await database.server.resume()
         for _ in 0..<50 { try await database.query("SELECT pg_logical_emit_message(true, 'lost', repeat('x', 10000))") }
         let before = try await locks.withLock("a") { lock in lock.fencingToken }
         try await database.server.crash()
-        try Self.run("rm", "-r", data)
-        try Self.run("mv", data + ".standby", data)
+        try await Self.run("rm", "-r", data)
+        try await Self.run("mv", data + ".standby", data)
         try await database.server.resume()
         try await database.becomeStandby()
         try await database.query("SELECT pg_promote()")
@@ -268,13 +269,9 @@ struct FencingTests {
         try await database.query("DROP ROLE \(role)")
     }
 
-    private static func run(_ command: String...) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = command
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "\(command)")
+    private static func run(_ command: String...) async throws {
+        let result = try await CapturedProcess(["/usr/bin/env"] + command).finish()
+        try #require(result.succeeded, "\(command): \(result.error)")
     }
 }
 

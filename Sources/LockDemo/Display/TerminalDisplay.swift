@@ -1,4 +1,4 @@
-import CommandSupport
+import ChildProcesses
 import Foundation
 import LibPQ
 

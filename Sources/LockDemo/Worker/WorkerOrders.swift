@@ -1,3 +1,4 @@
+import ChildProcesses
 import CommandSupport
 import Dispatch
 import Foundation
@@ -18,7 +19,7 @@ final class WorkerOrders: Sendable {
 
     init() {
         DispatchQueue(label: "pglock.orders").async { [self] in
-            LineReader.read(STDIN_FILENO) { line in
+            Descriptor.readLines(STDIN_FILENO) { line in
                 if let order = WorkerOrder(rawValue: line) { take(order) }
             }
             exit(ExitStatus.failure)

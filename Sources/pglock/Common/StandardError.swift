@@ -1,4 +1,4 @@
-import CommandSupport
+import ChildProcesses
 import Foundation
 
 /// Where messages go, so that standard output is the command's alone.

@@ -1,4 +1,4 @@
-import CommandSupport
+import ChildProcesses
 import Foundation
 import PostgresLock
 
@@ -17,11 +17,21 @@ struct LockedCommand: Sendable {
         self.enclosing = enclosing
     }
 
-    func start() throws -> Subprocess {
+    /// Starts the command, which finds the blocked and ignored signals, and the descriptors, that pglock has found.
+    func start() throws -> ChildProcess {
         // A name from a pglock around us would be that of another lock.
         let changes = [
             "PGLOCK_KEY": KeyText.numbers(of: key), "PGLOCK_NAME": key.name, EnclosingRuns.variable: enclosing.adding(key),
         ]
-        return try Subprocess(program, arguments: arguments, environment: ChildEnvironment.bytes(changing: changes))
+        do {
+            return try ChildProcess(
+                program: program.path,
+                arguments: arguments,
+                environment: ChildEnvironment.bytes(changing: changes),
+                surroundings: .ours(blocked: SignalMask.inherited)
+            )
+        } catch {
+            throw program.failure(error)
+        }
     }
 }

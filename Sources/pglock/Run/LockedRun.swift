@@ -1,3 +1,4 @@
+import ChildProcesses
 import CommandSupport
 import Foundation
 import PostgresLock
@@ -16,7 +17,7 @@ final class LockedRun {
     private var tasks: [Task<Void, Never>] = []
     private var wait: Task<Void, Never>?
     private var lock: RunHold?
-    private var process: Subprocess?
+    private var process: ChildProcess?
 
     /// An event, and what the machine need not know about it.
     private enum Happening: Sendable {
@@ -24,7 +25,7 @@ final class LockedRun {
         case refused(any Error)
         case signal(ReceivedSignal)
         case lost(LockError)
-        case ended(Subprocess.Ending)
+        case ended(ChildProcess.Ending)
         case graceIsOver
     }
 
@@ -112,7 +113,7 @@ final class LockedRun {
         case .announceHold:
             StandardError.print("holding \(key), \(mode); Ctrl-C or SIGTERM lets it go")
         case .send(let signal):
-            process?.send(signal)
+            process?.signal(signal)
         case .announceLoss(let error):
             StandardError.print("\(error.message) The command is being ended.")
         case .beginGrace:

@@ -1,3 +1,4 @@
+import ChildProcesses
 import CommandSupport
 import PostgresLock
 
@@ -11,7 +12,7 @@ struct RunMachine {
         case notStarted(any Error)
         case lost(LockError)
         case graceIsOver
-        case ended(Subprocess.Ending)
+        case ended(ChildProcess.Ending)
     }
 
     enum Action {
@@ -126,7 +127,7 @@ struct RunMachine {
         if case .ending = state { [.send(RunSignals.kill)] } else { [] }
     }
 
-    private mutating func ended(_ ending: Subprocess.Ending) -> [Action] {
+    private mutating func ended(_ ending: ChildProcess.Ending) -> [Action] {
         if case .ending = state { return finish(.exit(ExitStatus.lockLost)) }
         return finish(.exit(ending.status))
     }

@@ -1,4 +1,5 @@
 import Chaos
+import ChildProcesses
 import FaultTools
 import Foundation
 import LibPQ

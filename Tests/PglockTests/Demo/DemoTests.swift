@@ -1,7 +1,6 @@
+import ChildProcesses
 import Foundation
 import Testing
-
-@testable import PostgresLockTesting
 
 @Suite("The demonstration")
 struct DemoTests {

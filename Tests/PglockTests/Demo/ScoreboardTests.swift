@@ -1,3 +1,4 @@
+import ChildProcesses
 import CommandSupport
 import Foundation
 import Testing

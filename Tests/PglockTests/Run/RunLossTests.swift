@@ -1,8 +1,7 @@
+import ChildProcesses
 import Foundation
 import PostgresLock
 import Testing
-
-@testable import PostgresLockTesting
 
 @Suite("When the lock of pglock run is lost")
 struct RunLossTests {

@@ -1,8 +1,7 @@
+import ChildProcesses
 import Foundation
 import PostgresLock
 import Testing
-
-@testable import PostgresLockTesting
 
 @Suite("A signal to pglock run")
 struct RunSignalTests {

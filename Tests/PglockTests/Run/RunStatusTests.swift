@@ -1,9 +1,9 @@
+import ChildProcesses
 import FaultTools
 import Foundation
 import PostgresLock
+import PostgresLockTesting
 import Testing
-
-@testable import PostgresLockTesting
 
 @Suite("pglock run")
 struct RunStatusTests {

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import Testing
 
@@ -5,15 +6,7 @@ import Testing
 
 /// A `pglock`, or another program of ours, that was started as it was built beside the tests.
 struct LaunchedPglock {
-    struct Result {
-        let status: ChildProcess.ExitStatus?
-        let output: String
-        let error: String
-    }
-
-    let process: ChildProcess
-    private let standardOutput: TemporaryFile
-    private let standardError: TemporaryFile
+    private let captured: CapturedProcess
 
     /// Starts it with this PGLOCK_URL, or none, and further variables; by a launcher, if there is one, which is a command
     /// that executes its arguments.
@@ -25,30 +18,30 @@ struct LaunchedPglock {
         launcher: [String] = [],
         program: String = "pglock"
     ) throws {
-        let standardInput = try TemporaryFile(containing: input)
-        standardOutput = try TemporaryFile()
-        standardError = try TemporaryFile()
         var environment = CommandRunner.environment.filter { !$0.key.hasPrefix("PGLOCK_") }
         environment["PGLOCK_POSTGRES_BIN"] = ProcessInfo.processInfo.environment["PGLOCK_POSTGRES_BIN"]
         environment["PGLOCK_URL"] = url
-        process = try ChildProcess.spawn(
+        captured = try CapturedProcess(
             launcher + [Self.path(of: program)] + arguments,
             environment: environment.merging(variables) { $1 },
             directory: "/",
-            input: standardInput.descriptor,
-            output: standardOutput.descriptor,
-            error: standardError.descriptor
+            input: input
         )
     }
 
+    var process: ChildProcess { captured.process }
     /// What it has printed so far.
-    var output: String { standardOutput.contents() }
-    var error: String { standardError.contents() }
+    var output: String { captured.output }
+    var error: String { captured.error }
 
-    func finish(within limit: Duration = .seconds(60)) async throws -> Result {
-        let status = try await process.waitForExit(within: limit)
-        if status == nil { process.signal(SIGKILL) }
-        return Result(status: status, output: output, error: error)
+    func finish(within limit: Duration = .seconds(60)) async throws -> CapturedProcess.Result {
+        let patience = Task { [process] in
+            try await Task.sleep(for: limit)
+            Issue.record("It still runs after \(limit).")
+            process.signal(SIGKILL)
+        }
+        defer { patience.cancel() }
+        return try await captured.finish()
     }
 
     /// Waits until it has printed this.
@@ -64,7 +57,7 @@ struct LaunchedPglock {
 }
 
 /// Runs `pglock` to its end.
-func pglock(_ arguments: String..., url: String? = nil, input: String = "") async throws -> LaunchedPglock.Result {
+func pglock(_ arguments: String..., url: String? = nil, input: String = "") async throws -> CapturedProcess.Result {
     try await LaunchedPglock(arguments, url: url, input: input).finish()
 }
 

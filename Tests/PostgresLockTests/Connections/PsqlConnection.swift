@@ -1,3 +1,4 @@
+import ChildProcesses
 import FaultTools
 import Foundation
 import PostgresLock
@@ -14,7 +15,7 @@ final class PsqlConnection: LockConnection {
 
     private static let marker = "-- that was all --"
 
-    private let process: FaultTools.ChildProcess
+    private let process: ChildProcess
     private let lines: LineReader
     private let cancelling: (@Sendable () async -> Void)?
     /// The SQLSTATEs of the warnings so far.
@@ -74,10 +75,10 @@ final class PsqlConnection: LockConnection {
 
     nonisolated(nonsending) private static func run(
         _ sql: String,
-        on process: FaultTools.ChildProcess,
+        on process: ChildProcess,
         _ lines: LineReader
     ) async throws -> [String] {
-        try process.write("\(sql);\n\\warn \(marker)")
+        process.write("\(sql);\n\\warn \(marker)")
         var answer: [String] = []
         while let line = await lines.next() {
             guard line != marker else { return answer }

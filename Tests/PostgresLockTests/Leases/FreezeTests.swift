@@ -1,3 +1,4 @@
+import ChildProcesses
 import FaultTools
 import Foundation
 import PostgresLock

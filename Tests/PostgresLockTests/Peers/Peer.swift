@@ -1,3 +1,4 @@
+import ChildProcesses
 import FaultTools
 import Foundation
 import PostgresLock
@@ -83,7 +84,7 @@ actor Peer {
 
     /// Nothing else is sent before the answer is there: a peer does one thing at a time.
     private func command(_ line: String) async throws -> Bool {
-        try process.write(line)
+        process.write(line)
         switch await lines.next() {
         case "true"?: return true
         case "false"?: return false

@@ -1,4 +1,5 @@
 import CLibPQ
+import ChildProcesses
 import Foundation
 import PostgresLock
 import Testing
@@ -11,8 +12,7 @@ final class Pgbouncer: Sendable {
 
     private let folder: String
     private let psql: String
-    private let process: PostgresLockTesting.ChildProcess
-    private let lifeline: Lifeline
+    private let process: ChildProcess
 
     /// Runs a body with a pooler in front of the test's database.
     ///
@@ -70,20 +70,13 @@ final class Pgbouncer: Sendable {
         try lines.joined(separator: "\n").write(toFile: file, atomically: false, encoding: .utf8)
         chmod(file, 0o644)
 
-        let pipe = try LifelinePipe()
-        lifeline = Lifeline(descriptor: pipe.writing)
-        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
-        defer {
-            close(pipe.reading)
-            close(null)
-        }
-        process = try .spawn(
+        process = try ChildProcess(
             ["/bin/sh", "-c", #""$@" & read -r _; kill -KILL $!; wait"#, "sh"] + account.launcher + [program, file],
             environment: CommandRunner.environment,
             directory: folder,
-            input: pipe.reading,
-            output: null,
-            error: null
+            input: .pipe,
+            output: .null,
+            error: .null
         )
         // Its socket is there before it listens. Its own console takes no session of the pool.
         let console = "host='\(folder)' port='\(Self.port)' dbname='pgbouncer' user='postgres' connect_timeout='5'"
@@ -102,8 +95,8 @@ final class Pgbouncer: Sendable {
     }
 
     func stop() async {
-        lifeline.cut()
-        _ = try? await process.waitForExit(within: .seconds(10))
+        process.closeInput()
+        _ = try? await process.waitForEnd(within: .seconds(10))
     }
 
     /// The test's database, by the pooler.
@@ -132,8 +125,8 @@ final class Pgbouncer: Sendable {
     func query(_ sql: String) async throws -> String {
         let options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]
         let statements = sql.split(separator: ";").map { "--command=\($0)" }
-        let output = try await CommandRunner.run([psql] + options + ["--dbname=\(url)"] + statements)
-        try #require(output.succeeded, "\(output.standardError)")
-        return output.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
+        let result = try await CommandRunner.run([psql] + options + ["--dbname=\(url)"] + statements)
+        try #require(result.succeeded, "\(result.error)")
+        return result.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

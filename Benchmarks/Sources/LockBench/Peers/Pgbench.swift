@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 import PostgresLockTesting
 
@@ -17,9 +18,9 @@ struct Pgbench: Sendable {
 
     static func find(server: EphemeralPostgres, missing: inout [String]) async -> Pgbench? {
         for program in ["\(server.binaryDirectory)/pgbench", "pgbench"] {
-            if let output = try? await Child.run(program, ["--version"]) {
+            if let result = try? await Child.run(program, ["--version"]) {
                 // "pgbench (PostgreSQL) 15.18 (Debian …)"
-                let words = output.text.split(whereSeparator: \.isWhitespace)
+                let words = result.output.split(whereSeparator: \.isWhitespace)
                 return Pgbench(program: program, version: .init(name: "pgbench", version: words.count > 2 ? String(words[2]) : "unknown"))
             }
         }
@@ -43,10 +44,11 @@ struct Pgbench: Sendable {
             "--file=\(PeersFolder.path(script.rawValue))", stage.string(transport),
         ]
         return Contender(id, title) {
-            let output = try await Child.run(program, arguments)
+            let result = try await Child.run(program, arguments)
             // "tps = 12345.678 (without initial connection time)"
-            guard let match = output.text.firstMatch(of: #/tps = ([0-9.]+) \(without/#), let rate = Double(match.output.1), rate > 0 else {
-                throw BenchError("pgbench did not say its rate: \(output.text.suffix(200)) \(output.errors.suffix(200))")
+            guard let match = result.output.firstMatch(of: #/tps = ([0-9.]+) \(without/#), let rate = Double(match.output.1), rate > 0
+            else {
+                throw BenchError("pgbench did not say its rate: \(result.output.suffix(200)) \(result.error.suffix(200))")
             }
             return ["rate": rate * Double(script.pairs)]
         }

@@ -1,3 +1,4 @@
+import ChildProcesses
 import Foundation
 
 /// What users of Python have: `postgresql-lock`, and the drivers below it, in a virtual environment of their own.
@@ -20,7 +21,7 @@ struct PythonPeers: Sendable {
     private static let packages = ["postgresql-lock", "asyncpg", "psycopg[binary,pool]", "uvloop"]
 
     /// Prints what is installed, or fails.
-    private static let askActivity = """
+    private static let askVersion = """
         import platform, asyncpg, psycopg, psycopg_pool, uvloop, postgresql_lock
         from importlib.metadata import version
         names = ["postgresql-lock", "asyncpg", "psycopg", "uvloop"]
@@ -31,14 +32,14 @@ struct PythonPeers: Sendable {
     static func prepare(missing: inout [String]) async throws -> PythonPeers? {
         let folder = PeersFolder.package.appendingPathComponent(".build-python").path
         let program = "\(folder)/bin/python"
-        if let peers = await askActivity(program) { return peers }
+        if let peers = await askVersion(program) { return peers }
         do {
             guard let python = await findPython() else { throw BenchError("there is no python3 in PATH") }
             StandardError.print("Installing \(packages.joined(separator: ", ")) from PyPI into Benchmarks/.build-python …")
             try? FileManager.default.removeItem(atPath: folder)
             try await Child.run(python, ["-m", "venv", folder])
             try await Child.run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + packages)
-            if let peers = await askActivity(program) { return peers }
+            if let peers = await askVersion(program) { return peers }
             throw BenchError("they were installed, but can't be imported")
         } catch {
             try Task.checkCancellation()
@@ -47,11 +48,11 @@ struct PythonPeers: Sendable {
         }
     }
 
-    private static func askActivity(_ program: String) async -> PythonPeers? {
-        guard let output = try? await Child.run(program, ["-c", askActivity]) else { return nil }
+    private static func askVersion(_ program: String) async -> PythonPeers? {
+        guard let result = try? await Child.run(program, ["-c", askVersion]) else { return nil }
         return PythonPeers(
             program: program,
-            version: .init(name: "Python", version: output.text.trimmingCharacters(in: .whitespacesAndNewlines))
+            version: .init(name: "Python", version: result.output.trimmingCharacters(in: .whitespacesAndNewlines))
         )
     }
 

@@ -1,56 +1,29 @@
+import ChildProcesses
 import Foundation
-import Subprocess
-import SystemPackage
 
 /// Runs a program to its end and reads what it prints.
 enum Child {
-    struct Output {
-        let text: String
-        let errors: String
-        let isSuccess: Bool
-    }
-
-    /// - Throws: When the program can't be started; when it fails and `mayFail` is not set. When the task is cancelled,
-    ///   after the program was ended.
+    /// - Throws: When the program can't be started, or fails; when the task is cancelled, after the program was ended.
     @discardableResult
     static func run(
         _ program: String,
         _ arguments: [String],
-        environment: [String: String] = [:],
-        mayFail: Bool = false
-    ) async throws -> Output {
-        var options = PlatformOptions()
-        options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: .seconds(1))]
+        environment: [String: String] = [:]
+    ) async throws -> CapturedProcess.Result {
         // What the caller has set for libpq would turn the contenders elsewhere.
-        var changes: [Environment.Key: String?] = [:]
-        for name in ProcessInfo.processInfo.environment.keys where name.hasPrefix("PG") {
-            changes[Environment.Key(rawValue: name) ?? "PG"] = .some(nil)
+        let ours = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") }
+        let command = ["/usr/bin/env", program] + arguments
+        let result = try await CapturedProcess(command, environment: ours.merging(environment) { $1 }).finish()
+        guard result.succeeded else {
+            let reason = result.error.split(separator: "\n").suffix(3).joined(separator: " / ")
+            throw BenchError("\(program) failed (\(result.status)): \(reason)")
         }
-        for (name, value) in environment { changes[Environment.Key(rawValue: name) ?? "PG"] = value }
-        let result = try await Subprocess.run(
-            program.contains("/") ? .path(FilePath(program)) : .name(program),
-            arguments: Arguments(arguments),
-            environment: .inherit.updating(changes),
-            platformOptions: options,
-            output: .string(limit: 1 << 20),
-            error: .string(limit: 1 << 20)
-        )
-        try Task.checkCancellation()
-        let output = Output(
-            text: result.standardOutput,
-            errors: result.standardError,
-            isSuccess: result.terminationStatus.isSuccess
-        )
-        guard output.isSuccess || mayFail else {
-            let reason = output.errors.split(separator: "\n").suffix(3).joined(separator: " / ")
-            throw BenchError("\(program) failed (\(result.terminationStatus)): \(reason)")
-        }
-        return output
+        return result
     }
 
     /// Reads the one JSON object that a worker prints, in its last line.
-    static func values(_ output: Output) throws -> [String: Double] {
-        guard let line = output.text.split(separator: "\n").last else { throw BenchError("The worker has printed nothing.") }
+    static func values(_ result: CapturedProcess.Result) throws -> [String: Double] {
+        guard let line = result.output.split(separator: "\n").last else { throw BenchError("The worker has printed nothing.") }
         return try JSONDecoder().decode([String: Double].self, from: Data(line.utf8))
     }
 

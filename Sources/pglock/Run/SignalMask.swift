@@ -4,7 +4,7 @@ import Foundation
 ///
 /// A command is to find the mask that we have found. Dispatch's threads, one of which will start the command, block
 /// nearly everything.
-package enum SignalMask {
+enum SignalMask {
     /// Read on first use, which is the first thing that `main` does.
     static let inherited: sigset_t = {
         var mask = sigset_t()
@@ -13,7 +13,7 @@ package enum SignalMask {
     }()
 
     @MainActor
-    package static func remember() {
+    static func remember() {
         _ = inherited
     }
 }

@@ -5,14 +5,13 @@ import Foundation
 final class TemporaryFile: Sendable {
     let descriptor: Int32
 
-    init(containing text: String = "") throws {
+    init(containing text: String = "") throws(SystemFailure) {
         // Not `mkstemp`, which can't open the file close-on-exec.
         let path = "/tmp/pglock-io-\(UInt64.random(in: .min ... .max))"
         descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw EphemeralPostgresError.system("Making a file in /tmp failed", errno: errno) }
+        guard descriptor >= 0 else { throw SystemFailure("Making a file in /tmp failed", errno) }
         unlink(path)
-        guard !text.isEmpty else { return }
-        try write(Array(text.utf8))
+        guard Descriptor.write(text, to: descriptor) else { throw SystemFailure("Writing a file in /tmp failed", errno) }
         lseek(descriptor, 0, SEEK_SET)
     }
 
@@ -30,14 +29,5 @@ final class TemporaryFile: Sendable {
             bytes += buffer[..<count]
         }
         return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private func write(_ bytes: [UInt8]) throws {
-        var remaining = bytes[...]
-        while !remaining.isEmpty {
-            let count = remaining.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 else { throw EphemeralPostgresError.system("Writing a file in /tmp failed", errno: errno) }
-            remaining = remaining.dropFirst(count)
-        }
     }
 }

@@ -27,28 +27,19 @@ package enum Descriptor {
             count = max(0, result)
         }
     }
-}
 
-/// A pipe of which no child inherits an end, unless it is handed to it.
-package struct PipeEnds {
-    package let reading: Int32
-    package let writing: Int32
-
-    package init() throws {
-        var ends: [Int32] = [-1, -1]
-        // Not `pipe2`, which Swift's Glibc module lacks. Between the two calls no other process is started: pipes are
-        // made before anything is started, or in the task that starts things.
-        guard pipe(&ends) == 0 else { throw CommandFailure(ExitStatus.systemError, SystemError.text("Can't make a pipe", errno)) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        reading = ends[0]
-        writing = ends[1]
-    }
-}
-
-/// Messages about errors of the operating system.
-package enum SystemError {
-    package static func text(_ what: String, _ number: Int32) -> String {
-        // For the numbers that exist, `strerror` returns constant text, from any thread.
-        "\(what): \(String(cString: strerror(number)))."
+    /// Reads lines until there are no more.
+    package static func readLines(_ descriptor: Int32, _ body: (String) -> Void) {
+        var line: [UInt8] = []
+        while case let bytes = read(descriptor), !bytes.isEmpty {
+            for byte in bytes {
+                if byte == UInt8(ascii: "\n") {
+                    body(String(decoding: line, as: UTF8.self))
+                    line = []
+                } else {
+                    line.append(byte)
+                }
+            }
+        }
     }
 }

@@ -2,9 +2,9 @@
 @preconcurrency import Foundation
 
 /// Our environment, byte for byte, with changes.
-package enum ChildEnvironment {
+enum ChildEnvironment {
     /// The variables, null-terminated. Those that change to `nil` are left out.
-    package static func bytes(changing changes: [String: String?]) -> [[CChar]] {
+    static func bytes(changing changes: [String: String?]) -> [[CChar]] {
         var variables: [[CChar]] = []
         var next = environ
         while let variable = next.pointee {

@@ -1,19 +1,16 @@
+import ChildProcesses
+import CommandSupport
 import Foundation
 
 /// Finds the program that a command names, as `execvp` does.
-package struct Program: Sendable {
+struct Program: Sendable {
     /// Null-terminated, as the system takes it.
-    package let path: [CChar]
-
-    /// - Parameter path: Of the program's file, null-terminated.
-    package init(path: [CChar]) {
-        self.path = path
-    }
+    let path: [CChar]
 
     /// Looks the name, null-terminated and as it was typed, up in the variable PATH, unless it is a path itself. If that
     /// fails, the error has the status that shells have for it.
-    package static func find(_ name: [CChar], searchPath: String?) throws -> Program {
-        let text = String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    static func find(_ name: [CChar], searchPath: String?) throws -> Program {
+        let text = text(name)
         guard name.count > 1 else { throw CommandFailure(ExitStatus.notFound, "The command's name is empty.") }
         if name.contains(CChar(47)) {
             switch check(name) {
@@ -34,6 +31,26 @@ package struct Program: Sendable {
         }
         if let unusable { throw CommandFailure(ExitStatus.notExecutable, "\(text): found in PATH, but \(unusable).") }
         throw CommandFailure(ExitStatus.notFound, "\(text): command not found. PATH is searched; a shell's own commands are not.")
+    }
+
+    /// What there is to say if it can't be started, with the status that shells have for it.
+    func failure(_ failure: SystemFailure) -> CommandFailure {
+        let text = Self.text(path)
+        return switch failure.number {
+        case ENOENT:
+            CommandFailure(ExitStatus.notFound, "\(text): it, or the interpreter that it names, does not exist.")
+        case ENOEXEC:
+            CommandFailure(
+                ExitStatus.notExecutable,
+                "\(text): the system can't execute it. A script has to begin with #! and its interpreter."
+            )
+        case EACCES: CommandFailure(ExitStatus.notExecutable, "\(text): it may not be executed.")
+        default: CommandFailure(ExitStatus.systemError, failure.description)
+        }
+    }
+
+    private static func text(_ bytes: [CChar]) -> String {
+        String(decoding: bytes.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     private enum Finding {

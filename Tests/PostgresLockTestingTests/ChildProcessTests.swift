@@ -1,0 +1,63 @@
+import ChildProcesses
+import Foundation
+import Testing
+
+@Suite("A child process")
+struct ChildProcessTests {
+    @Test("has our descriptors, and the signals that we ignore and block, only if it is told to share them")
+    func surroundings() async throws {
+        let handed = try TemporaryFolder()
+        defer { handed.remove() }
+        let path = "\(handed.path)/file"
+        let descriptor = dup(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
+        let handler = signal(SIGWINCH, SIG_IGN)
+        defer {
+            close(descriptor)
+            signal(SIGWINCH, handler)
+        }
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        sigaddset(&blocked, SIGUSR1)
+        let script =
+            "{ echo here >/dev/fd/\(descriptor); } 2>/dev/null; trap 'echo heard' WINCH; kill -WINCH $$; kill -USR1 $$; echo survived"
+        for surroundings in [.ownSession, .ownGroup, .ours(blocked: blocked)] as [ChildProcess.Surroundings] {
+            let child = try ChildProcess(["/bin/sh", "-c", script], output: .pipe, error: .null, surroundings: surroundings)
+            let group = getpgid(child.processIdentifier)
+            let isShared = if case .ours = surroundings { true } else { false }
+            #expect(await child.lines.reduce(into: []) { $0.append($1) } == [isShared ? "survived" : "heard"])
+            #expect(await child.waitForEnd() == (isShared ? .exited(0) : .signalled(SIGUSR1)))
+            #expect(group == (isShared ? getpgrp() : child.processIdentifier))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == (isShared ? "here\n" : ""))
+        }
+    }
+
+    @Test("is talked to by lines, and waited for by many, each with a limit and a cancellation of its own")
+    func conversation() async throws {
+        let child = try ChildProcess(["/bin/cat"], input: .pipe, output: .pipe)
+        var lines = child.lines.makeAsyncIterator()
+        child.write("one")
+        #expect(await lines.next() == "one")
+        #expect(try await child.waitForEnd(within: .milliseconds(20)) == nil)
+        let cancelled = Task { try await child.waitForEnd(within: nil) }
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+        async let (first, second) = (child.waitForEnd(), child.waitForEnd())
+        child.closeInput()
+        #expect(await lines.next() == nil)
+        #expect(await [first, second] == [.exited(0), .exited(0)])
+        child.signal(SIGKILL)
+        #expect(child.poll() == .exited(0))
+        #expect(throws: SystemFailure.self) { try ChildProcess(["/no/such/program"], input: .pipe, output: .pipe) }
+    }
+
+    @Test("that is stubborn is killed when the task that captures its output is cancelled")
+    func cancellation() async throws {
+        let captured = try CapturedProcess(["/bin/sh", "-c", "trap 'echo no' INT; echo up; while :; do sleep 0.02; done"])
+        let result = Task { try await captured.finish() }
+        try await eventually { captured.output == "up\n" }
+        result.cancel()
+        await #expect(throws: CancellationError.self) { try await result.value }
+        #expect(captured.process.poll() == .signalled(SIGKILL))
+        #expect(captured.output == "up\nno\n")
+    }
+}
