@@ -43,7 +43,7 @@ struct RaceTests {
                 let release = Int.random(in: 0...1_500)
                 let timeout = Duration.microseconds(max(1, release + Int.random(in: -300...1_500)))
                 let waiting = Task { try await session.lock("a", timeout: rival == .timeout ? timeout : .seconds(10)) }
-                let cancelRequest = Task {
+                let cancelling = Task {
                     guard rival == .cancellation else { return }
                     try await Task.sleep(for: timeout)
                     waiting.cancel()
@@ -56,7 +56,7 @@ struct RaceTests {
                 } else {
                     tally.lost += 1
                 }
-                try await cancelRequest.value
+                try await cancelling.value
                 #expect(try await holder.isFree("a"))
             }
             #expect(try await database.locks() == 1)
@@ -119,7 +119,7 @@ struct RaceTests {
             let lock = try await racer.acquire(key, timeout: rival == .timeout ? timeout : nil)
             try await lock.release()
         }
-        let cancelRequest = Task {
+        let cancelling = Task {
             guard rival == .cancellation else { return }
             try await Task.sleep(for: timeout)
             waiting.cancel()
@@ -136,7 +136,7 @@ struct RaceTests {
             // Some deadlines come before the server's first answer.
             isWon = false
         }
-        try await cancelRequest.value
+        try await cancelling.value
         // Whatever came of it, the next one in the same process gets the lock.
         let next = try await racer.acquire(key, timeout: .seconds(10))
         try await next.release()

@@ -85,6 +85,6 @@ package struct BlockingSession {
     }
 
     private func lost() -> ConnectionFailure {
-        ConnectionFailure(.unreachable, String(cString: PQerrorMessage(raw.pointer)).trimmingNewlines)
+        ConnectionFailure(.unreachable, raw.errorMessage)
     }
 }

@@ -45,7 +45,7 @@ extension ConnectionFailure {
         let telling = [Kind.anotherServer, .standby, .tooManyConnections].first { kinds.contains($0) }
         let kind = kinds.count == 1 ? first.failure.kind : telling ?? .unreachable
         let known = failures.prefix(5).map { name, failure in
-            let reason = failure.message.withoutFullStop
+            let reason = failure.message.clause
             return reason.hasPrefix("connection to server") ? reason : "\(name): \(reason)"
         }
         let rest = failures.count - known.count
@@ -55,11 +55,6 @@ extension ConnectionFailure {
             sqlState: failures.last { $0.failure.kind == kind }?.failure.sqlState
         )
     }
-}
-
-extension String {
-    /// As a part of a longer sentence.
-    package var withoutFullStop: String { hasSuffix(".") ? String(dropLast()) : self }
 }
 
 extension ConnectionFailure.Kind {

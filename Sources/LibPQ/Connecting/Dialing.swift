@@ -23,7 +23,7 @@ struct Dialing {
         var status = PQstatus(pointer) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while status != PGRES_POLLING_OK {
             guard status != PGRES_POLLING_FAILED else {
-                throw ConnectionFailure(connecting: String(cString: PQerrorMessage(pointer)))
+                throw ConnectionFailure(connecting: raw.errorMessage)
             }
             try deadline.wait(for: PQsocket(pointer), toWrite: status == PGRES_POLLING_WRITING)
             status = PQconnectPoll(pointer)

@@ -116,14 +116,15 @@ package struct CallersConnection {
         ConnectionFailure(.lost, String(cString: PQerrorMessage(pointer)).trimmingNewlines)
     }
 
-    /// What ends the statement that runs, from anywhere. Made before it is sent: the connection has one user at a time.
-    package func cancelRequest() -> (@Sendable () async -> Void)? {
-        guard let cancelRequest = PQgetCancel(pointer).map(CancelRequestSender.init) else { return nil }
+    /// What sends a cancel request for the statement that runs, from any thread. Made before the statement is sent: the connection has one
+    /// user at a time.
+    package func cancelRequestSender() -> (@Sendable () async -> Void)? {
+        guard let sender = CancelRequestSender(for: pointer) else { return nil }
         return {
             await withCheckedContinuation { continuation in
-                // Makes a connection, and waits for it.
+                // Blocks until the server has got it.
                 DispatchQueue.global().async {
-                    cancelRequest.cancel()
+                    sender.send()
                     continuation.resume()
                 }
             }

@@ -1,12 +1,14 @@
 import CLibPQ
 
-/// libpq's own way to cancel what a session runs: a second connection that only says so.
+/// Sends cancel requests for one session, over a connection of libpq's own for each.
 ///
-/// Unchecked, because a `PGcancel` is made to be used from another thread than its connection's.
+/// Unchecked, because a `PGcancel` may be used on another thread than its connection.
 package final class CancelRequestSender: @unchecked Sendable {
     private let pointer: OpaquePointer
 
-    init(_ pointer: OpaquePointer) {
+    /// - Returns: `nil` if the connection has failed.
+    init?(for connection: OpaquePointer) {
+        guard let pointer = PQgetCancel(connection) else { return nil }
         self.pointer = pointer
     }
 
@@ -15,7 +17,7 @@ package final class CancelRequestSender: @unchecked Sendable {
     }
 
     /// Blocks until the server has taken the request; the signal has been sent by then.
-    package func cancel() {
+    package func send() {
         var message = [CChar](repeating: 0, count: 256)
         PQcancel(pointer, &message, Int32(message.count))
     }

@@ -164,9 +164,9 @@ package final class Connection: @unchecked Sendable {
         PQflush(raw.pointer)
     }
 
-    /// Asks the server, over a connection of libpq's own, to cancel what runs. Blocks: to be called off the loop.
-    package func cancelRequest() -> CancelRequestSender? {
-        raw.flatMap { PQgetCancel($0.pointer) }.map(CancelRequestSender.init)
+    /// What sends cancel requests for the session. To be used off the loop, since it blocks.
+    package func cancelRequestSender() -> CancelRequestSender? {
+        raw.flatMap { CancelRequestSender(for: $0.pointer) }
     }
 
     // MARK: Sending

@@ -76,13 +76,12 @@ package final class RawConnection: @unchecked Sendable {
     func finishAndWait() {
         guard !isFinished else { return }
         let limit = SessionEnd.limit(isAnswering: PQtransactionStatus(pointer) == PQTRANS_IDLE)
-        let watched = fcntl(PQsocket(pointer), F_DUPFD_CLOEXEC, 0)
+        let socket = DuplicateSocket(of: PQsocket(pointer))
         finish()
-        guard watched >= 0 else { return }
-        defer { close(watched) }
+        guard let socket else { return }
         let deadline = ContinuousClock.now + limit
-        var descriptor = pollfd(fd: watched, events: Int16(POLLIN), revents: 0)
-        while !SessionEnd.isReached(watched), case let remaining = ContinuousClock.now.duration(to: deadline), remaining > .zero {
+        var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+        while !SessionEnd.isReached(socket), case let remaining = ContinuousClock.now.duration(to: deadline), remaining > .zero {
             poll(&descriptor, 1, remaining.whole(.milliseconds(1)))
         }
     }

@@ -37,10 +37,10 @@ final class SessionEnd {
     /// Reads what the socket has.
     ///
     /// - Returns: Whether nothing more will come.
-    static func isReached(_ descriptor: Int32) -> Bool {
+    static func isReached(_ socket: DuplicateSocket) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            let count = recv(socket.descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if count > 0 || count < 0 && errno == EINTR { continue }
             return count == 0 || errno != EAGAIN && errno != EWOULDBLOCK
         }

@@ -8,13 +8,10 @@ import Dispatch
     import Musl
 #endif
 
-/// Tells when a socket can be read, and on request when it can be written. Confined to its loop.
-///
-/// It watches a duplicate of the descriptor. libpq closes its socket by itself when the server has closed the connection;
-/// the number may then be in use again, by any thread, while Dispatch still watches it for what it was.
+/// Reports when a socket can be read, and on request when it can be written. Confined to its loop.
 final class SocketWatcher {
     private let loop: EventLoop
-    private let descriptor: Int32
+    private let socket: DuplicateSocket
     private let reading: any DispatchSourceRead
     private let writing: any DispatchSourceWrite
     private var isWatchingWrites = false
@@ -28,11 +25,11 @@ final class SocketWatcher {
         onReadable: @escaping @Sendable () -> Void,
         onWritable: @escaping @Sendable () -> Void
     ) {
+        guard let socket = DuplicateSocket(of: socket) else { return nil }
         self.loop = loop
-        descriptor = fcntl(socket, F_DUPFD_CLOEXEC, 0)
-        guard descriptor >= 0 else { return nil }
-        reading = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: loop.queue)
-        writing = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: loop.queue)
+        self.socket = socket
+        reading = DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: loop.queue)
+        writing = DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: loop.queue)
         let onRead: @Sendable () -> Void = { loop.enter(onReadable) }
         let onWrite: @Sendable () -> Void = { loop.enter(onWritable) }
         reading.setEventHandler(handler: onRead)
@@ -43,7 +40,7 @@ final class SocketWatcher {
     func watchWrites(_ isWanted: Bool) {
         guard isWanted != isWatchingWrites, !isClosed else { return }
         isWatchingWrites = isWanted
-        // A dispatch source begins its life suspended, and so do we leave it whenever there is nothing to write.
+        // While there is nothing to write, the source is suspended, as it is at first.
         if isWanted {
             writing.resume()
         } else {
@@ -51,7 +48,7 @@ final class SocketWatcher {
         }
     }
 
-    /// Leaves reading to somebody else for a while. The socket may be reported once more all the same.
+    /// Stops reporting that the socket can be read, until ``unpark()``. One report may still come.
     func park() {
         guard !isParked, !isClosed else { return }
         isParked = true
@@ -67,9 +64,9 @@ final class SocketWatcher {
     /// Reports nothing more. Waits until the other side has closed the connection as well, then stops watching.
     ///
     /// - Parameters:
-    ///   - limit: Not for longer than this.
-    ///   - goodbye: Called on the loop, soon: ends the session.
-    ///   - completion: Called on the loop, when it is over.
+    ///   - limit: The longest wait for the other side.
+    ///   - goodbye: Ends the session. Called on the loop, after this method has returned.
+    ///   - completion: Called on the loop, when nothing is watched any more.
     func close(
         atMost limit: Duration,
         goodbye: @escaping @Sendable () -> Void,
@@ -79,12 +76,11 @@ final class SocketWatcher {
         unpark()
         watchWrites(false)
         isClosed = true
-        let (descriptor, loop) = (descriptor, loop)
+        let (socket, loop) = (socket, loop)
         let (reading, writing) = (UncheckedTransfer(self.reading), UncheckedTransfer(self.writing))
-        // One after the other: the descriptor may be closed when both have let go of it.
+        // One after the other: the socket must not be closed before both sources are cancelled.
         let onWritingCancelled: @Sendable () -> Void = {
-            closeDescriptor(descriptor)
-            loop.enter(completion)
+            withExtendedLifetime(socket) { loop.enter(completion) }
         }
         let onReadingCancelled: @Sendable () -> Void = {
             // A suspended source never delivers its cancellation, and must not be released either.
@@ -92,25 +88,20 @@ final class SocketWatcher {
             writing.value.cancel()
         }
         let onReadable: @Sendable () -> Void = {
-            if SessionEnd.isReached(descriptor) { reading.value.cancel() }
+            if SessionEnd.isReached(socket) { reading.value.cancel() }
         }
         let onLimit: @Sendable () -> Void = { reading.value.cancel() }
         self.writing.setCancelHandler(handler: onWritingCancelled)
         self.reading.setCancelHandler(handler: onReadingCancelled)
         self.reading.setEventHandler(handler: onReadable)
-        // Not now: its caller may be in the middle of using it.
+        // After this method has returned, since its caller may still use the connection.
         loop.submit {
             goodbye()
-            // A server process that runs a statement may look whether its client has gone, and must not find it there.
-            shutdown(descriptor, Int32(SHUT_WR))
+            // So that a server process that runs a statement finds that its client has gone.
+            shutdown(socket.descriptor, Int32(SHUT_WR))
             // What can be read already is not reported again.
             loop.queue.async(execute: onReadable)
         }
         loop.queue.asyncAfter(deadline: .now() + .milliseconds(Int(limit.whole(.milliseconds(1)))), execute: onLimit)
     }
-}
-
-/// The C function, which inside the class is hidden by its method.
-private func closeDescriptor(_ descriptor: Int32) {
-    _ = close(descriptor)
 }

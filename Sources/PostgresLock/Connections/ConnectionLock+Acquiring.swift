@@ -5,7 +5,7 @@ import Logging
 extension ConnectionLock {
     /// Takes the lock, waiting for it if need be.
     ///
-    /// Cancelling the task ends the wait at once if the connection has a ``LockConnection/cancelRequest``, and within
+    /// Cancelling the task ends the wait at once if the connection has a ``LockConnection/cancelRequestSender``, and within
     /// ``cancellationLatency`` if not.
     ///
     /// - Parameters:
@@ -127,20 +127,20 @@ extension ConnectionLock {
     ///
     /// - Returns: Whether the lock was granted.
     private func wait(atMost limit: Duration?, _ isolation: isolated (any Actor)?) async throws -> Bool {
-        let cancelRequest = connection.cancelRequest
+        let sender = connection.cancelRequestSender
         let latency = cancellationLatency.bounded
-        let slice = cancelRequest == nil ? min(limit ?? latency, latency) : limit
+        let slice = sender == nil ? min(limit ?? latency, latency) : limit
         let wait = statements.wait(atMost: Self.milliseconds(slice))
         let ending = try await acquiring(isolation) {
             _ = try await self.answer(to: wait.request, isolation)
-            let cancelRequest = CancelRequestLoop(cancelRequest)
+            let cancellation = StatementCancellation(sender)
             do {
-                _ = try await self.shielded.ask(wait.sql, isolation, .waiting(slice)) { cancelRequest.begin() }
+                _ = try await self.shielded.ask(wait.sql, isolation, .waiting(slice)) { cancellation.begin() }
             } catch {
-                await cancelRequest.end(atMost: self.responseTimeout)
+                await cancellation.end(atMost: self.responseTimeout)
                 throw error
             }
-            await cancelRequest.end(atMost: self.responseTimeout)
+            await cancellation.end(atMost: self.responseTimeout)
             return try await self.ending(of: wait, isolation)
         }
         switch ending {

@@ -21,7 +21,35 @@ extension ConnectionLock {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) () async throws -> Result
     ) async throws -> Result {
-        try await enter(timeout, isolation)
+        _ = try await enter(isolation) {
+            try await self.acquire(timeout: timeout, isolation: isolation)
+            return true
+        }
+        return try await runAndLeave(isolation, body)
+    }
+
+    /// Takes the lock if it is free, runs the body, and releases it, also if the body throws.
+    ///
+    /// The body runs as that of ``withLock(timeout:isolation:_:)`` does.
+    ///
+    /// - Parameters:
+    ///   - isolation: The caller's, by default.
+    ///   - body: Its result is passed on.
+    /// - Returns: What the body returns; `nil` if the lock is taken. Then the body has not run.
+    /// - Throws: As ``withLock(timeout:isolation:_:)``, but for ``LockError/Code/timedOut`` and ``LockError/Code/deadlock``.
+    @discardableResult
+    public func withLockIfAvailable<Result>(
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) () async throws -> Result
+    ) async throws -> Result? {
+        guard try await enter(isolation, { try await self.tryAcquire(isolation: isolation) }) else { return nil }
+        return try await runAndLeave(isolation, body)
+    }
+
+    private func runAndLeave<Result>(
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) () async throws -> Result
+    ) async throws -> Result {
         let result: Result
         do {
             result = try await run(isolation, body)
@@ -33,14 +61,17 @@ extension ConnectionLock {
         return result
     }
 
-    private func enter(_ timeout: Duration?, _ isolation: isolated (any Actor)?) async throws {
-        // What was open before is the business of whoever left it so.
+    private func enter(
+        _ isolation: isolated (any Actor)?,
+        _ acquire: nonisolated(nonsending) () async throws -> Bool
+    ) async throws -> Bool {
+        // What was not known before is for the caller to settle.
         let wasUnknown = isUnknown
         do {
-            try await acquire(timeout: timeout, isolation: isolation)
+            return try await acquire()
         } catch {
             if isUnknown, !wasUnknown {
-                // As far as it goes: the error says already that it may not have gone well.
+                // If this fails, the error already says that the lock may be held.
                 if rollsBackOnError { try? await rollBack(isolation: isolation) }
                 _ = try? await release(isolation: isolation)
             }

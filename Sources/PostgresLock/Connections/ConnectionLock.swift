@@ -48,7 +48,7 @@ public final class ConnectionLock<Connection: LockConnection> {
     /// In a transaction that PostgreSQL has aborted, no lock can be released.
     public var rollsBackOnError: Bool
 
-    /// How long a cancelled wait may last on a connection that has no ``LockConnection/cancelRequest``; 1 s by default.
+    /// How long a cancelled wait may last on a connection that has no ``LockConnection/cancelRequestSender``; 1 s by default.
     ///
     /// The wait is then made of waits of this length, and goes to the end of the server's queue after each.
     public var cancellationLatency = Duration.seconds(1)

@@ -38,7 +38,7 @@ public struct LibPQConnection: LockConnection {
     }
 
     /// `PQcancel`, on a thread of Dispatch's.
-    public var cancelRequest: (@Sendable () async -> Void)? {
-        connection.cancelRequest()
+    public var cancelRequestSender: (@Sendable () async -> Void)? {
+        connection.cancelRequestSender()
     }
 }

@@ -15,7 +15,7 @@
 public protocol LockConnection {
     /// Runs one SQL statement without parameters, to its end, and returns the first column of its first row.
     ///
-    /// It is never called by a cancelled task: see ``cancelRequest`` for how waits are ended.
+    /// It is never called by a cancelled task: see ``cancelRequestSender`` for how waits are ended.
     ///
     /// - Parameter sql: The first column of its result, if it has one, is a `boolean`.
     /// - Returns: The value; `nil` if that is NULL, or there is no row.
@@ -28,7 +28,7 @@ public protocol LockConnection {
     /// Read before a wait, by whoever uses the connection; called from anywhere while it lasts, maybe several times, since a
     /// request that comes before the statement is without effect. It must return only when the server has got it: what
     /// arrives later could end another statement.
-    var cancelRequest: (@Sendable () async -> Void)? { get }
+    var cancelRequestSender: (@Sendable () async -> Void)? { get }
 
     /// A closure that ends the connection at once, whatever it does, so that the statement that it runs fails; `nil`, the default, if
     /// the driver can't, or has time limits of its own.
@@ -54,7 +54,7 @@ public protocol LockConnection {
 
 extension LockConnection {
     /// None.
-    public var cancelRequest: (@Sendable () async -> Void)? { nil }
+    public var cancelRequestSender: (@Sendable () async -> Void)? { nil }
 
     /// None.
     public var connectionCloser: (@Sendable () -> Void)? { nil }

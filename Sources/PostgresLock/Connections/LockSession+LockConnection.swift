@@ -7,7 +7,7 @@ extension LockSession: LockConnection {
     }
 
     /// Ends the statement that the session runs.
-    public var cancelRequest: (@Sendable () async -> Void)? {
+    public var cancelRequestSender: (@Sendable () async -> Void)? {
         { await driver.cancelStatement() }
     }
 

@@ -7,7 +7,7 @@ extension LockTransaction: LockConnection {
     }
 
     /// Ends the statement that the transaction runs.
-    public var cancelRequest: (@Sendable () async -> Void)? {
+    public var cancelRequestSender: (@Sendable () async -> Void)? {
         { await driver.cancelStatement() }
     }
 

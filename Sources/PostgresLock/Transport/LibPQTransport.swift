@@ -81,9 +81,9 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     }
 
     func cancelOutOfBand(_ id: ConnectionID) {
-        let cancelRequest = connections[id]?.cancelRequest()
+        let sender = connections[id]?.cancelRequestSender()
         connector.run { [weak self, loop] in
-            cancelRequest?.cancel()
+            sender?.send()
             loop.submit { [weak self] in self?.onEvent(.cancelledOutOfBand(id)) }
         }
     }

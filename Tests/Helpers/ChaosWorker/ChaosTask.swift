@@ -46,14 +46,14 @@ struct ChaosTask: Sendable {
         let call = numbers.next()
         log.note(.begun(call: call, what: "\(kind), timeout \(timeout.map { "\($0)" } ?? "none")"))
         let task = Task { try await perform(kind, call, timeout) }
-        let cancelRequest =
+        let cancelling =
             chance.happens(0.1)
             ? Task { [delay = Duration.milliseconds(chance.number(0...500))] in
                 try await Task.sleep(for: delay)
                 task.cancel()
             } : nil
         let result = await task.result
-        cancelRequest?.cancel()
+        cancelling?.cancel()
         log.note(.ended(call: call, outcome: outcome(result)))
         // A server that can't be reached is not asked again at once.
         if case .failure = result { try? await Task.sleep(for: .milliseconds(chance.number(0...50))) }

@@ -46,13 +46,13 @@ struct LockWorker {
             default: try await changeMode(timeout)
             }
         }
-        let cancelRequest =
+        let cancelling =
             Int.random(in: 0..<10) == 0
             ? Task { [delay = Duration.milliseconds(Int.random(in: 0...30))] in
                 try await Task.sleep(for: delay)
                 task.cancel()
             } : nil
-        defer { cancelRequest?.cancel() }
+        defer { cancelling?.cancel() }
         do {
             try await task.value
         } catch let error as LockError where [.timedOut, .noAnswer, .poolExhausted].contains(error.code) {

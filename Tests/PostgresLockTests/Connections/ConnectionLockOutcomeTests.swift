@@ -238,7 +238,7 @@ struct ConnectionLockOutcomeTests {
         let held = try await database.manager().acquire("a")
         let waiting = Task {
             let connection = try await ScriptedConnection(database)
-            connection.cancelRequest = {
+            connection.cancelRequestSender = {
                 let waits =
                     "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
                 _ = try? await database.query(waits)

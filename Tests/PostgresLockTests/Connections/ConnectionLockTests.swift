@@ -28,6 +28,35 @@ struct ConnectionLockTests {
         #expect(connection.warnings.isEmpty)
     }
 
+    @Test(
+        "withLockIfAvailable runs the body under a free lock and releases it, and returns nil without running the body if it is taken",
+        arguments: Driver.allCases
+    )
+    func available(driver: Driver) async throws {
+        let (database, connection) = try await TestConnection.connect(driver)
+        let others = try database.manager()
+        let lock = ConnectionLock("a", on: connection)
+        let result = try await lock.withLockIfAvailable {
+            try await Self.expectTaken("a", others)
+            return "done"
+        }
+        #expect(result == "done")
+        #expect(try await others.isFree("a"))
+        let error = await Self.bodyError { try await lock.withLockIfAvailable { throw BodyError() } }
+        #expect(error == BodyError())
+        #expect(try await others.isFree("a"))
+
+        let holder = try await others.acquire("a")
+        let none: String? = try await lock.withLockIfAvailable {
+            Issue.record("The body has run without the lock.")
+            return "ran"
+        }
+        #expect(none == nil)
+        #expect(lock.holdCount == 0)
+        try await holder.release()
+        #expect(connection.warnings.isEmpty)
+    }
+
     @Test("a taken lock is not had by trying, but by waiting", arguments: Driver.allCases, [LockMode.exclusive, .shared])
     func contention(driver: Driver, mode: LockMode) async throws {
         let (database, connection) = try await TestConnection.connect(driver)

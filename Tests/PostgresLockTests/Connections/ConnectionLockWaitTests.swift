@@ -165,7 +165,7 @@ struct ConnectionLockWaitTests {
             let release = Int.random(in: 0...2_500)
             let timeout = Duration.microseconds(max(1_000, release + Int.random(in: -500...2_000)))
             let waiting = Task { try await racer.takes("a", timeout: kind.isCancelled ? .seconds(10) : timeout) }
-            let cancelRequest = Task {
+            let cancelling = Task {
                 guard kind.isCancelled else { return }
                 try await Task.sleep(for: timeout)
                 waiting.cancel()
@@ -175,7 +175,7 @@ struct ConnectionLockWaitTests {
             try await held.release()
             let isWon = try await waiting.value
             if isWon { tally.won += 1 } else { tally.lost += 1 }
-            try await cancelRequest.value
+            try await cancelling.value
             // A transaction is still open.
             #expect(try await holder.isFree("a") != isWon)
             try await racer.letGo()

@@ -42,7 +42,7 @@ final class PsqlConnection: LockConnection {
         process.closeInput()
     }
 
-    var cancelRequest: (@Sendable () async -> Void)? { cancelling }
+    var cancelRequestSender: (@Sendable () async -> Void)? { cancelling }
 
     func sqlState(of error: any Error) -> String? {
         (error as? Failure)?.sqlState

@@ -8,7 +8,7 @@ final class ScriptedConnection: LockConnection {
     /// Instead of the connection, for the statements that it takes; `nil` leaves them to the connection.
     var intercept: (_ sql: String) -> Mistake? = { _ in nil }
     var failsToRollBack = false
-    var cancelRequest: (@Sendable () async -> Void)?
+    var cancelRequestSender: (@Sendable () async -> Void)?
 
     enum Mistake {
         /// The statement is run, and its answer lost.

@@ -41,7 +41,7 @@ struct TestConnection: LockConnection {
         _ = try await base.queryBoolean(sql)
     }
 
-    var cancelRequest: (@Sendable () async -> Void)? { base.cancelRequest }
+    var cancelRequestSender: (@Sendable () async -> Void)? { base.cancelRequestSender }
 
     func sqlState(of error: any Error) -> String? { base.sqlState(of: error) }
 

@@ -79,9 +79,9 @@ struct RunCommand: AsyncParsableCommand {
             cores: cores
         )
         let work = Task { try await Comparison(plan: plan).run() }
-        let cancelRequests = Interrupts { work.cancel() }
+        let interrupts = Interrupts { work.cancel() }
         let result = await work.result
-        if let signal = cancelRequests.received { throw ExitCode(128 + signal) }
+        if let signal = interrupts.received { throw ExitCode(128 + signal) }
         let report = try result.get()
         print(ReportText(report).text)
         if let json { try report.write(to: json) }
