@@ -6,7 +6,7 @@ enum WorkerKind: String, CaseIterable, ExpressibleByArgument, Sendable {
     case distinct
     case single
     case singleScoped = "single-scoped"
-    case handoff = "handoff"
+    case handoff
     case handoffUnlimited = "handoff-unlimited"
     case loss
     // What it is compared to.
