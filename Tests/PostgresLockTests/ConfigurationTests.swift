@@ -10,7 +10,6 @@ struct ConfigurationTests {
     private static func configuration(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) -> LockManager.Configuration {
         var configuration = LockManager.Configuration(url: "host=db")
         configuration.pool.maximumConnections = 21
-        configuration.pool.maximumSharedSessions = 4
         configuration.pool.idleTimeout = .seconds(22)
         configuration.timeouts.connect = .seconds(11)
         configuration.timeouts.unreachable = .seconds(12)
@@ -45,7 +44,6 @@ struct ConfigurationTests {
     func engine() {
         let engine = Self.configuration().engine
         #expect(engine.maximumConnections == 21)
-        #expect(engine.maximumSharedSessions == 4)
         #expect(engine.idleTimeout == .seconds(22))
         #expect(engine.connectTimeout == .seconds(12))
         #expect(engine.responseTimeout == .seconds(13))
@@ -56,13 +54,13 @@ struct ConfigurationTests {
         #expect(engine.surveyInterval == .seconds(3))
         #expect(engine.isFencing)
         #expect(engine.capacity == .keys(19))
-        #expect(engine.asksOverOtherSessions)
+        #expect(engine.hasSharedSession)
         #expect(engine.lookInterval == .seconds(23))
         #expect(engine.longWait == .seconds(24))
         #expect(engine.oldestSnapshot == 25)
         #expect(engine.answerLimit == .seconds(3))
         // A field that is new belongs above, or here.
-        let own: Set = ["asksOverOtherSessions", "batchSize", "batchTransactionThreshold", "pollSize", "longestWait", "mostDoublings"]
+        let own: Set = ["hasSharedSession", "batchSize", "batchTransactionThreshold", "pollSize", "longestWait", "mostDoublings"]
         #expect(Self.defaults(of: engine, Engine.Configuration()) == own)
     }
 
@@ -96,14 +94,14 @@ struct ConfigurationTests {
         return configuration
     }
 
-    @Test("a manager of transactions passes each value of its configuration on to its driver, which has no shared sessions")
+    @Test("a manager of transactions passes each value of its configuration on to its driver, which has no shared session")
     func transactionManager() throws {
         let driver = Self.transactionConfiguration().driver
         #expect(driver.url == "host=db")
         #expect(driver.credentials != nil)
         #expect(driver.applicationName == "test")
         #expect(driver.pool.maximumConnections == 21)
-        #expect(driver.pool.maximumSharedSessions == 0)
+        #expect(driver.isForTransactions)
         #expect(driver.pool.idleTimeout == .seconds(22))
         #expect(Self.fields(driver.timeouts) == Self.fields(Self.configuration().timeouts))
         #expect(!driver.cancelsBodyOnLoss)
@@ -111,11 +109,6 @@ struct ConfigurationTests {
         let names: Set = ["url", "credentials", "applicationName", "pool", "timeouts", "cancelsBodyOnLoss"]
         #expect(Set(Self.fields(Self.transactionConfiguration()).keys) == names)
         #expect(Set(Self.fields(TransactionLockManager.Configuration.Pool()).keys) == ["maximumConnections", "idleTimeout"])
-    }
-
-    @Test("a lock manager is refused that is configured without shared sessions, as only managers of transactions are")
-    func sharedSessions() {
-        #expect(throws: LockError.self) { try Self.configuration { $0.pool.maximumSharedSessions = 0 }.validate() }
     }
 
     @Test("a manager of transactions refuses invalid values by their names, and needs one connection")
@@ -145,7 +138,7 @@ struct ConfigurationTests {
         #expect(configuration.engine.heartbeatInterval == Engine.Configuration().heartbeatInterval)
         #expect(configuration.engine.overdueAfter == Engine.Configuration().overdueAfter)
         #expect(configuration.engine.surveyInterval == .seconds(30))
-        #expect(!configuration.engine.asksOverOtherSessions)
+        #expect(!configuration.engine.hasSharedSession)
         #expect(configuration.engine.lookInterval == nil)
         let settings = configuration.checkedOut(for: .transaction, SessionFacts())
         #expect(!settings.isLeased)

@@ -69,33 +69,6 @@ struct LargeHoldingTests {
         try await held.release()
         #expect(try await database.locks() == 0)
     }
-
-    @Test("are shared out among several shared sessions, and one that is lost takes only its own along", .server(roomy))
-    func sharedSessions() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager { $0.pool.maximumSharedSessions = 3 }
-        // The second shared session is asked for when the first is busy, and takes its time to come. What is asked for by then goes over the first.
-        var crowds: [Crowd] = []
-        var counts: [[String?]] = []
-        while counts.count < 2, crowds.count < 8 {
-            crowds.append(Crowd(locks, keys: Int64(crowds.count * 1500)..<Int64((crowds.count + 1) * 1500)))
-            let count = crowds.count * 1500
-            try await database.eventually("all are held") { try await database.locks() == count }
-            counts = try await database.query(
-                "SELECT pid, count(*) FROM pg_locks WHERE locktype = 'advisory' GROUP BY pid ORDER BY count(*) DESC"
-            )
-        }
-        #expect(counts.count > 1)
-        let count = crowds.count * 1500
-        let pid = try #require(counts[0][0].flatMap { Int($0) })
-        let lost = try #require(counts[0][1].flatMap { Int($0) })
-        try await database.query("SELECT pg_terminate_backend(\(pid))")
-        try await database.eventually("its locks are gone") { try await database.locks() == count - lost }
-        var outcomes: [LockError.Code?] = []
-        for crowd in crowds { outcomes += try await crowd.letGo() }
-        #expect(outcomes.count { $0 == .lockLost || $0 == .connectionLost } == lost)
-        #expect(outcomes.count { $0 == nil } == count - lost)
-    }
 }
 
 /// Numbers that lose updates unless whoever reads and writes one is alone with it.

@@ -2,8 +2,6 @@ extension Engine {
     package struct Configuration: Sendable {
         /// Never more connections than these, whatever they are for. At least 2.
         package var maximumConnections = 8
-        /// How many of them may be shared sessions. Several share large holdings among them.
-        package var maximumSharedSessions = 1
         package var handoff = HandoffLimit(count: 256, duration: .milliseconds(50))
         /// How long callers without a deadline put up with a server that can't be reached.
         package var connectTimeout = Duration.seconds(10)
@@ -16,9 +14,9 @@ extension Engine {
         package var lease: Duration?
         /// How often other hosts are asked for their timeline while something is held; `nil` for never.
         package var surveyInterval: Duration?
-        /// Whether what a session does can be asked and ended over another session. Not so behind a pooler of transactions, where
-        /// a session of the server serves one client after the other.
-        package var asksOverOtherSessions = true
+        /// Whether there is a shared session, over which the server can be asked what another session does, and what that runs can be cancelled.
+        /// Behind a pooler of transactions there is none, since a session of the server serves one client after the other there.
+        package var hasSharedSession = true
         /// Whether locks get fencing tokens.
         package var isFencing = false
         /// How long a connection that holds something stays silent before it is asked for a heartbeat.

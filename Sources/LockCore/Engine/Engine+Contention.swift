@@ -249,7 +249,7 @@ extension Engine {
 
     /// A call with a deadline may have joined a wait of which nothing will be heard.
     mutating func planLook(for id: RequestID, _ key: AdvisoryKey, now: Instant) {
-        guard configuration.asksOverOtherSessions, let entry = table.entry(of: key), !entry.isHeldHere else { return }
+        guard configuration.hasSharedSession, let entry = table.entry(of: key), !entry.isHeldHere else { return }
         switch entry.server {
         case .trying, .held, .changing: return
         case .none, .waiting, .ending, .unlocking: calls.planLook(for: id, now: now)
@@ -282,7 +282,7 @@ extension Engine {
     /// Asks the server over a shared session whether a session still runs its statement. A statement on a checked-out session, or a wait, may
     /// last for as long as it likes, and meanwhile the session is not idle.
     mutating func askActivity(_ id: ConnectionID, now: Instant) {
-        guard configuration.asksOverOtherSessions else { return }
+        guard configuration.hasSharedSession else { return }
         sessions.update(id) { $0.noteAsked(now: now) }
         shared.appendActivityQuestion(id)
         ensureSharedSession(now: now)

@@ -19,10 +19,8 @@ extension Engine {
         let id = shared[slot]
         var round = takeCancels() + shared.takeActivityQuestions()
         if let look = takeLooks(now: now) { round.append(look) }
-        // Where others may do a part of the tries, one does not take all.
-        let limit = configuration.maximumSharedSessions > 1 ? configuration.batchSize : .max
-        let tryLimit = shared.hasTries && id == leastHolding ? limit : 0
-        shared.takeBatches(into: &round, at: slot, tryLimit: tryLimit, size: configuration.batchSize)
+        let withTries = shared.hasTries && id == tryingSession
+        shared.takeBatches(into: &round, at: slot, withTries: withTries, size: configuration.batchSize)
         // Behind the tries, so that the keys that they take are counted.
         if quota.isCountDue, quota.takeCount(on: id, taken: keysTakenUnlessUnsent) { round.append(.countLocks) }
         guard !round.isEmpty else { return }
@@ -32,12 +30,9 @@ extension Engine {
         ensureSharedSession(now: now)
     }
 
-    /// The free shared session that gets what is to be tried.
-    private var leastHolding: ConnectionID? {
-        guard shared.count > 1 else { return shared.slots.first.map { shared[$0] } }
-        // The sessions beyond the limit are to lose what they hold.
-        guard shared.count <= configuration.maximumSharedSessions else { return sessions.first { $0.isFree } }
-        return sessions.all.filter(\.isFree).min { $0.heldCount < $1.heldCount }?.id
+    /// The shared session that gets what is to be tried: of two free ones the older one, so that the other one comes to hold nothing.
+    private var tryingSession: ConnectionID? {
+        shared.count > 1 ? sessions.first { $0.isFree } : shared.slots.first.map { shared[$0] }
     }
 
     /// Sends it now, or as soon as no cancel request can strike it.
@@ -73,7 +68,7 @@ extension Engine {
     }
 
     /// The same behind the unlocks of the next round, which go ahead of its tries.
-    private var keysTakenByRound: Int { keysTaken - (leastHolding.map { shared.unlockCount(on: $0) } ?? 0) }
+    private var keysTakenByRound: Int { keysTaken - (tryingSession.map { shared.unlockCount(on: $0) } ?? 0) }
 
     private var keysTakenUnlessUnsent: Int { keysTaken - shared.tryCount }
 
@@ -161,7 +156,7 @@ extension Engine {
         take(answer, to: work, on: id, sentAt: sentAt, now: now)
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
-        retireSharedSessions(now: now)
+        retireSharedSession(now: now)
         if contention.queuedCount > 0 { assignSessions(now: now) }
     }
 

@@ -69,23 +69,19 @@ extension Engine {
         }
     }
 
-    /// Opens a shared session, unless one is free or about to be, or there are as many as there may be. A session that the server does not
-    /// answer counts only for the limit of all sessions.
+    /// Opens a shared session if there is none, or if the only one is silent.
     mutating func openSharedSession(now: Instant) {
-        guard configuration.asksOverOtherSessions,
-            !sessions.contains(where: { $0.role == .shared && ($0.isFree || $0.isConnecting) }),
-            sessions.count(where: { $0.role == .shared && !$0.liveness.isOverdue }) < configuration.maximumSharedSessions,
-            shared.count < 2 * configuration.maximumSharedSessions,
+        guard configuration.hasSharedSession, shared.count < 2,
+            !sessions.contains(where: { $0.role == .shared && !$0.liveness.isOverdue }),
             let id = open(.shared, now: now)
         else { return }
         shared.insert(id)
     }
 
-    /// Closes the shared sessions beyond the limit that hold nothing, once others answer again.
-    mutating func retireSharedSessions(now: Instant) {
-        guard shared.count > configuration.maximumSharedSessions else { return }
-        while shared.count > configuration.maximumSharedSessions,
-            let unused = sessions.last(where: { $0.isFree && $0.heldCount == 0 && shared.isUnused($0.id) }),
+    /// Of two shared sessions, closes the one that holds nothing if the other one answers.
+    mutating func retireSharedSession(now: Instant) {
+        guard shared.count > 1 else { return }
+        if let unused = sessions.last(where: { $0.isFree && $0.heldCount == 0 && shared.isUnused($0.id) }),
             sessions.contains(where: { $0.id != unused && $0.isShared && !$0.liveness.isOverdue })
         {
             drop(unused)

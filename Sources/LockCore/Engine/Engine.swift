@@ -8,7 +8,7 @@ import DequeModule
 ///
 /// The engine is not copyable: it is large, and each closure or getter that reads it would copy all of it.
 ///
-/// Each session has a role. A shared session runs everything that can't block, many keys in one statement; one is enough for most. A waiting
+/// Each session has a role. A shared session runs everything that can't block, many keys in one statement; there is a second one only while the first is silent. A waiting
 /// session runs one blocking lock statement, so that PostgreSQL's own queue decides between processes. Contended keys for which there is no
 /// waiting session are tried again from time to time on the shared session. A checked-out session runs the statements of one transaction or
 /// explicit session. The fencing session writes the records that fencing tokens are made of.
@@ -111,7 +111,7 @@ package struct Engine: ~Copyable, Sendable {
         if pace.isGivingUpDue(at: now) { giveUpIfDue(now: now) }
         settleTable(now: now)
         noteOverdue(now: now)
-        retireSharedSessions(now: now)
+        retireSharedSession(now: now)
     }
 
     /// When ``advance(to:)`` is due if nothing happens before.

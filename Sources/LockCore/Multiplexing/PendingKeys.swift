@@ -33,29 +33,22 @@ struct PendingKeys: Sendable {
         takeBatches(size: .max).flatMap(\.keys)
     }
 
-    /// Takes everything out, or the oldest of each kind up to a limit, in statements of at most `size` keys.
-    mutating func takeBatches(size: Int, limit: Int = .max) -> [Engine.Batch] {
-        guard count > 0, limit > 0 else { return [] }
+    /// Takes everything out, in statements of at most `size` keys.
+    mutating func takeBatches(size: Int) -> [Engine.Batch] {
+        guard count > 0 else { return [] }
         var batches: [Engine.Batch] = []
-        var left = min(count, limit)
         for mode in Mode.allCases {
             for space in AdvisoryKey.Space.allCases {
                 let index = Self.index(mode, space)
-                let taken = min(keys[index].count, left)
-                var rest = keys[index].prefix(taken)
+                var rest = keys[index][...]
                 while !rest.isEmpty {
                     batches.append(Engine.Batch(Engine.Batch.Kind(verb, mode, space), Array(rest.prefix(size))))
                     rest = rest.dropFirst(size)
                 }
-                if taken == keys[index].count {
-                    keys[index].removeAll(keepingCapacity: true)
-                } else {
-                    keys[index].removeFirst(taken)
-                }
-                left -= taken
-                count -= taken
+                keys[index].removeAll(keepingCapacity: true)
             }
         }
+        count = 0
         return batches
     }
 

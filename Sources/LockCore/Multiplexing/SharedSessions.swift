@@ -124,11 +124,12 @@ struct SharedSessions: Sendable {
     /// Adds to the next round of a session what it releases, and then what it tries: what is released may be what others ask for.
     ///
     /// - Parameters:
-    ///   - tryLimit: How many keys it may try, the oldest of each kind first.
+    ///   - withTries: Whether it tries what is to be tried.
     ///   - size: How many keys a statement may have.
-    mutating func takeBatches(into round: inout [Work], at slot: Int, tryLimit: Int, size: Int) {
+    mutating func takeBatches(into round: inout [Work], at slot: Int, withTries: Bool, size: Int) {
         for batch in members[slot].unlocks.takeBatches(size: size) { round.append(.batch(batch)) }
-        for batch in tries.takeBatches(size: size, limit: tryLimit) { round.append(.batch(batch)) }
+        guard withTries else { return }
+        for batch in tries.takeBatches(size: size) { round.append(.batch(batch)) }
     }
 
     /// Why a try of the key has failed, if the unlock of the key proves what it has come to. It is asked once.

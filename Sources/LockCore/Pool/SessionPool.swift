@@ -2,7 +2,7 @@ import DequeModule
 
 /// How many sessions there may be, and of which role.
 ///
-/// Shared sessions, and the one that writes records, have places of their own. Those that wait and those that are checked out have the
+/// The shared session, and the one that writes records, have places of their own. Those that wait and those that are checked out have the
 /// other places together, and neither can take all of them, where there is more than one. A session that was closed counts at the server
 /// until its process has come to its end, and roles, databases and the server have limits of connections: so it keeps its place until then.
 struct SessionPool: Sendable {
@@ -21,7 +21,7 @@ struct SessionPool: Sendable {
     private let most: Int
     private let ownShared: Int
     private let ownRecording: Int
-    /// What check-outs leave to waits. Where no session is shared, there are none.
+    /// What check-outs leave to waits. Without a shared session there are none.
     private let ownWaiting: Int
     /// Closed, and not at their end at the server.
     private var ending: Set<ConnectionID> = []
@@ -30,9 +30,9 @@ struct SessionPool: Sendable {
 
     init(_ configuration: Engine.Configuration) {
         most = configuration.maximumConnections
-        ownShared = configuration.maximumSharedSessions
         ownRecording = configuration.isFencing ? 1 : 0
-        ownWaiting = configuration.maximumSharedSessions > 0 ? 1 : 0
+        ownShared = configuration.hasSharedSession ? 1 : 0
+        ownWaiting = ownShared
     }
 
     // MARK: Places
@@ -43,8 +43,8 @@ struct SessionPool: Sendable {
             guard sessions.count(where: { $0.role == role }) < max(1, most - ownShared - ownRecording - ownWaiting) else { return .taken }
             return isFull(sessions) ? exchange(for: role, among: sessions) : .free
         case .shared:
-            // One more than have places of their own, as another one is silent.
-            let isBeyond = sessions.count(where: { $0.role == .shared }) >= ownShared
+            // A second one replaces one that is silent, and has no slot of its own.
+            let isBeyond = sessions.contains { $0.role == .shared }
             let unusedRecording = sessions.contains { $0.role == .fencing } ? 0 : ownRecording
             guard isBeyond, sessions.count + unusedRecording >= most else { return .free }
             return (sessions.idle(.waiting) ?? sessions.idle(.checkedOut)).map { .replacing($0) } ?? .taken

@@ -60,6 +60,9 @@ extension LockManager {
         package var longWait = Duration.seconds(900)
         package var oldestSnapshot: Int32 = 1_000_000
 
+        /// Whether a ``TransactionLockManager`` was configured, which has no shared session.
+        var isForTransactions = false
+
         /// - Parameter url: See ``url``.
         public init(url: String? = nil) {
             self.url = url
@@ -89,15 +92,11 @@ extension LockManager.Configuration {
     /// One connection carries every lock that nobody else wants. Each lock that had to be waited for has a connection of
     /// its own, and so has each transaction, up to the limit; what goes beyond it waits without one.
     public struct Pool: Sendable {
-        /// Never more connections than these; 8 by default, at most 10,000, at least one more than ``maximumSharedSessions``, and two
-        /// more with ``LockManager/Configuration/fencingTokens``. Of the rest, where it is two or more, waits leave one
+        /// Never more connections than these; 8 by default, at most 10,000, at least 2, and at least 3 with
+        /// ``LockManager/Configuration/fencingTokens``. Of the rest, where it is two or more, waits leave one
         /// place to transactions and sessions, and these leave one to waits: by default there are up to 6 of the latter at a time.
         /// Behind a pooler of sessions a manager makes up to nine for a moment, once, to find out whether the pooler resets them.
         public var maximumConnections = 8
-        /// How many of them may carry locks that nobody else waits for; 1 by default, and at least one less than
-        /// ``maximumConnections``. One is enough, and fastest, unless tens of thousands of locks are held at a time, or the
-        /// server has cores to spare.
-        public var maximumSharedSessions = 1
         /// How long a connection that nobody uses stays open; 60 s by default.
         public var idleTimeout = Duration.seconds(60)
 
@@ -166,17 +165,10 @@ extension LockManager.Configuration {
             )
         }
         try require(
-            (1..<pool.maximumConnections).contains(pool.maximumSharedSessions),
+            !fencingTokens || pool.maximumConnections >= 3,
             """
-            pool.maximumSharedSessions is \(pool.maximumSharedSessions), but must be at least 1, and less than pool.maximumConnections \
-            (\(pool.maximumConnections)).
-            """
-        )
-        try require(
-            !fencingTokens || pool.maximumConnections - pool.maximumSharedSessions >= 2,
-            """
-            pool.maximumConnections is \(pool.maximumConnections), but with fencingTokens it must be at least \
-            \(pool.maximumSharedSessions + 2): one more connection writes the records that tokens come from.
+            pool.maximumConnections is \(pool.maximumConnections), but with fencingTokens it must be at least 3: one more \
+            connection writes the records that tokens come from.
             """
         )
         try capacity.validate()
@@ -237,9 +229,6 @@ extension LockManager.Configuration {
         return parameters
     }
 
-    /// Whether a ``TransactionLockManager`` was configured, which has no shared sessions.
-    var isForTransactions: Bool { pool.maximumSharedSessions == 0 }
-
     /// The lease of sessions. One that may be a pooler's has none.
     var sessionLease: Duration? { isForTransactions ? nil : lease }
 
@@ -251,7 +240,6 @@ extension LockManager.Configuration {
     var engine: Engine.Configuration {
         var engine = Engine.Configuration()
         engine.maximumConnections = pool.maximumConnections
-        engine.maximumSharedSessions = pool.maximumSharedSessions
         engine.idleTimeout = pool.idleTimeout
         engine.connectTimeout = timeouts.unreachable
         engine.responseTimeout = timeouts.response
@@ -265,7 +253,7 @@ extension LockManager.Configuration {
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
         // Behind a pooler of transactions a session of the server is one client's for no longer than a transaction.
-        engine.asksOverOtherSessions = !isForTransactions
+        engine.hasSharedSession = !isForTransactions
         if !isForTransactions { engine.lookInterval = lookInterval }
         engine.longWait = longWait
         engine.oldestSnapshot = oldestSnapshot

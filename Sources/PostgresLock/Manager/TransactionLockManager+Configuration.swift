@@ -51,7 +51,7 @@ extension TransactionLockManager.Configuration {
         configuration.credentials = credentials
         configuration.applicationName = applicationName
         configuration.pool.maximumConnections = pool.maximumConnections
-        configuration.pool.maximumSharedSessions = 0
+        configuration.isForTransactions = true
         configuration.pool.idleTimeout = pool.idleTimeout
         configuration.timeouts = timeouts
         configuration.cancelsBodyOnLoss = cancelsBodyOnLoss

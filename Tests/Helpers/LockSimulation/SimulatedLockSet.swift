@@ -29,8 +29,7 @@ final class SimulatedLockSet {
         let isEndless = limits.0 == nil && limits.1 == nil
         let engine = task.profile.engine
         let isCramped =
-            engine.maximumConnections - engine.maximumSharedSessions == 1
-            && engine.capacity.limit(lockTableSize: task.profile.lockTableSize) != nil
+            engine.maximumConnections == 2 && engine.capacity.limit(lockTableSize: task.profile.lockTableSize) != nil
         let limit = isEndless && task.profile.transactions && isCramped ? .seconds(20) : limits.0
         deadline = limit.map { now.advanced(by: $0) }
     }

@@ -79,7 +79,7 @@ package final class Simulation {
         guard ledger.violations.isEmpty else { return }
         for process in processes where !process.isCrashed && !process.isTerminated {
             if !process.engine.isQuiet { ledger.report("process \(process.id) is not quiet: \(process.engine.summary)") }
-            if process.engine.connectionCount > profile.engine.maximumSharedSessions {
+            if process.engine.connectionCount > 1 {
                 ledger.report("process \(process.id) keeps idle connections")
             }
         }

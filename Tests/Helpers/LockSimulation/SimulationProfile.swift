@@ -138,7 +138,6 @@ struct SimulationProfile {
         engine.idleTimeout = .seconds(chance.one(of: [1, 60]))
         engine.batchSize = chance.one(of: [1, 2, 1000])
         engine.batchTransactionThreshold = chance.one(of: [1, 5, 500])
-        engine.maximumSharedSessions = chance.number(1...min(3, engine.maximumConnections - 1))
         latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
         // One that is no longer than a few round trips can't be kept up.
         engine.lease = chance.one(of: [nil, latency.upperBound * 10 < .seconds(1) ? .seconds(1) : .seconds(5), .seconds(5)])
@@ -156,7 +155,7 @@ struct SimulationProfile {
         engine.pollSize = chance.one(of: [1, 5, 10_000])
         // A crowd, whose statements have several rows.
         if chance.happens(0.1) { (keys, tasks, rounds, engine.batchSize) = (100, 100, 3, 1000) }
-        engine.isFencing = engine.maximumConnections - engine.maximumSharedSessions >= 2 && chance.happens(0.4)
+        engine.isFencing = engine.maximumConnections >= 3 && chance.happens(0.4)
         engine.lookInterval = chance.one(of: [nil, .milliseconds(5), .milliseconds(100), .seconds(1)])
         harms = chance.one(of: [0, 0.1, 0.5])
         hasSettings = !chance.happens(0.1)
@@ -184,7 +183,5 @@ struct SimulationProfile {
         engine.capacity = chance.one(of: [.fraction(0.5), .fraction(1)])
         // What the engine does not hold back: polls, and waits for a turn behind other processes.
         engine.handoff = .unlimited
-        // What another session takes while the server counts may not be counted.
-        engine.maximumSharedSessions = 1
     }
 }

@@ -179,21 +179,35 @@ struct EngineCapacityTests {
         #expect(script.answered(1, false).failures == [3: .capacity])
     }
 
-    @Test("polls that don't fit into the round go on when there is no room for them any more")
+    @Test("keys of a poll that is sent again go on being polled when there is no room for them any more")
     func pollWithoutRoom() {
         var script = EngineScript(maximumConnections: 3) {
             $0.capacity = .fraction(1)
-            $0.maximumSharedSessions = 2
             $0.batchSize = 1
+            $0.batchTransactionThreshold = 1
         }
-        for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        script.acquire(9, .exclusive, 9)
         script.on { $0.connected(1, lockTableSize: 60, now: $1) }
+        script.answered(1, true)
+        for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
+        script.answered(1)
         for _ in 1...3 { script.answered(1, false) }
-        #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
+        #expect(script.passToNextWake().keys == [1, 2, 3])
+        script.answered(1, failure: .full)
+        for _ in 1...2 { script.answered(1, failure: Failure(.transactionAborted, "It is aborted.")) }
         // Meanwhile the server was restarted with a smaller table.
         #expect(script.on { $0.connected(2, lockTableSize: 1, now: $1) } == [])
+        // The end of the transaction is answered, the beginning of the next one, and the unlock that verifies that the key 1 is not held.
+        script.answered(1)
+        script.answered(1)
         script.answered(1, false)
-        #expect(script.passToNextWake().keys == [1])
+        var polled: Set<AdvisoryKey> = []
+        for _ in 1...5 {
+            let actions = script.passToNextWake()
+            polled.formUnion(actions.keys)
+            for case .submit(1, _) in actions { script.answered(1, false) }
+        }
+        #expect(polled.contains(3))
     }
 
     @Test("who has waited already for a key that is asked for anew goes on waiting")

@@ -76,7 +76,7 @@ struct EngineCheckOutTests {
 
     @Test("a statement that is cancelled has the time looked after in which its connection is to answer")
     func cancelled() {
-        var script = EngineScript { $0.asksOverOtherSessions = false }
+        var script = EngineScript { $0.hasSharedSession = false }
         script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
         script.on { $0.beginStatement(2, on: 1, now: $1) }

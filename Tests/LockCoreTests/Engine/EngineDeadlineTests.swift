@@ -234,7 +234,7 @@ struct EngineDeadlineTests {
 
     @Test("where sessions can't be asked over others, none is opened for that, and waits are ended out of band")
     func noOtherSessions() {
-        var script = EngineScript { $0.asksOverOtherSessions = false }
+        var script = EngineScript { $0.hasSharedSession = false }
         script.on { $0.checkOut(9, now: $1) }
         script.connected(1)
         script.acquire(10, .exclusive, 7, scope: .transaction)

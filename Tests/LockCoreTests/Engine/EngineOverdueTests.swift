@@ -28,18 +28,39 @@ struct EngineOverdueTests {
 
     @Test("that nothing waited for is replaced in the turn in which something does")
     func laterNeed() {
-        var script = EngineScript { $0.maximumSharedSessions = 2 }
-        script.acquire(1)
-        script.connected(1)
-        script.answered(1, true)
+        var script = EngineScript.holding()
         script.acquire(2, .exclusive, 2)
+        #expect(script.pass(.seconds(3)) == [], "nothing waits for it")
         #expect(script.acquire(3, .exclusive, 3) == [.connect(2, .shared)])
+        #expect(script.wake.map { $0 > script.now } == true)
+    }
+
+    @Test("is closed when it answers again and holds nothing any more, while its replacement holds something")
+    func retirement() {
+        var script = Self.silent()
+        script.passToNextWake()
         script.connected(2)
         script.answered(2, true)
-        #expect(script.pass(.seconds(3)) == [], "The second one is free.")
+        script.answered(1, true)
+        for (id, key): (RequestID, AdvisoryKey) in [(1, 1), (2, 2)] {
+            #expect(script.release(id) == [.submit(1, .unlock(key))])
+            #expect(script.answered(1, true).contains(.close(1)) == (id == 2))
+        }
+        #expect(script.heldKeys == [3])
         #expect(script.acquire(4, .exclusive, 4) == [.submit(2, .tryLock(4))])
-        #expect(script.acquire(5, .exclusive, 5) == [.connect(3, .shared)])
-        #expect(script.wake.map { $0 > script.now } == true)
+    }
+
+    @Test("takes only its own locks along when it is lost, and its replacement asks for what it has not answered")
+    func lossOfReplaced() {
+        var script = Self.silent()
+        script.passToNextWake()
+        script.connected(2)
+        script.answered(2, true)
+        let actions = script.lost(1)
+        #expect(actions.contains(.lose(1, .lost)) && !actions.contains(.lose(3, .lost)))
+        #expect(actions.contains(.submit(2, .tryLock(2))))
+        #expect(script.answered(2, true) == [.resolve(2, .granted)])
+        #expect(script.heldKeys.sorted() == [2, 3])
     }
 
     @Test("is not replaced beyond the pool's limit, and an idle connection makes room")

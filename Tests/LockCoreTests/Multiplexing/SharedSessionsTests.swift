@@ -15,9 +15,9 @@ struct SharedSessionsTests {
         return shared
     }
 
-    private static func nextRound(_ shared: inout SharedSessions, at slot: Int = 0, tryLimit: Int = .max, size: Int = .max) -> [Work] {
+    private static func nextRound(_ shared: inout SharedSessions, at slot: Int = 0, withTries: Bool = true, size: Int = .max) -> [Work] {
         var round: [Work] = []
-        shared.takeBatches(into: &round, at: slot, tryLimit: tryLimit, size: size)
+        shared.takeBatches(into: &round, at: slot, withTries: withTries, size: size)
         return round
     }
 
@@ -56,20 +56,19 @@ struct SharedSessionsTests {
         var shared = Self.with(1)
         shared.appendTry(1, .exclusive)
         _ = shared.appendUnlock(2, .exclusive, on: 1)
-        #expect(Self.nextRound(&shared, tryLimit: 0) == [Self.batch(.unlock, .exclusive, 2)])
+        #expect(Self.nextRound(&shared, withTries: false) == [Self.batch(.unlock, .exclusive, 2)])
         #expect(shared.tryCount == 1 && !shared.isQuiet)
         #expect(Self.nextRound(&shared) == [Self.batch(.tryLock, .exclusive, 1)])
     }
 
-    @Test("statements have no more keys than allowed, and a round tries no more than allowed, the oldest first")
+    @Test("a statement has no more keys than allowed, and the newest tries are taken out first")
     func limits() {
         var shared = Self.with(1)
         for key in 1...5 as ClosedRange<Int64> { shared.appendTry(AdvisoryKey(key), .exclusive) }
-        #expect(
-            Self.nextRound(&shared, tryLimit: 3, size: 2) == [Self.batch(.tryLock, .exclusive, 1, 2), Self.batch(.tryLock, .exclusive, 3)]
-        )
         #expect(shared.takeNewestTries(1) == [5])
-        #expect(shared.takeTries() == [4])
+        #expect(Self.nextRound(&shared, size: 3) == [Self.batch(.tryLock, .exclusive, 1, 2, 3), Self.batch(.tryLock, .exclusive, 4)])
+        shared.appendTry(6, .exclusive)
+        #expect(shared.takeTries() == [6] && !shared.hasTries)
     }
 
     @Test("a lock is released on the session that holds it, and on no other")

@@ -4,10 +4,9 @@ import Testing
 
 @Suite("The places for sessions")
 struct SessionPoolTests {
-    private static func pool(_ most: Int, shared: Int = 1, isFencing: Bool = false) -> SessionPool {
+    private static func pool(_ most: Int, isFencing: Bool = false) -> SessionPool {
         var configuration = Engine.Configuration()
         configuration.maximumConnections = most
-        configuration.maximumSharedSessions = shared
         configuration.isFencing = isFencing
         return SessionPool(configuration)
     }
@@ -30,10 +29,9 @@ struct SessionPoolTests {
         let checkedOut = Self.sessions(.shared, .checkedOut, .checkedOut, .checkedOut, idle: [2])
         #expect(pool.slot(for: .checkedOut, among: checkedOut) == .taken)
         #expect(pool.slot(for: .waiting, among: checkedOut) == .free)
-        for pool in [Self.pool(5, shared: 2), Self.pool(5, isFencing: true)] {
-            #expect(pool.slot(for: .waiting, among: Self.sessions(.waiting, .waiting)) == .taken)
-            #expect(pool.slot(for: .checkedOut, among: Self.sessions(.waiting, .waiting)) == .free)
-        }
+        let fencing = Self.pool(5, isFencing: true)
+        #expect(fencing.slot(for: .waiting, among: Self.sessions(.waiting, .waiting)) == .taken)
+        #expect(fencing.slot(for: .checkedOut, among: Self.sessions(.waiting, .waiting)) == .free)
     }
 
     @Test("each of both can have the place if there is only one")
@@ -62,7 +60,6 @@ struct SessionPoolTests {
     @Test("shared sessions and the one that writes records have their places whether they are there or not, and more if there are more")
     func ownSlots() {
         #expect(Self.pool(3).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .free)
-        #expect(Self.pool(3, shared: 2).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .taken)
         #expect(Self.pool(3, isFencing: true).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .taken)
         #expect(Self.pool(3).slot(for: .waiting, among: Self.sessions(.shared, .shared, .checkedOut)) == .taken)
         let full = Self.sessions(.waiting, .checkedOut, .checkedOut)
