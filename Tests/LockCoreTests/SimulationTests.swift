@@ -1,16 +1,16 @@
 import LockSimulation
 import Testing
 
-/// A few hundred runs. `make simulate SEEDS=10000` makes more, and repeats one.
-@Suite("In simulated time, in good weather and bad")
+/// 200 runs. `make simulate SEEDS=10000` makes more, and `make simulate SEED=…` repeats one.
+@Suite("The simulation")
 struct SimulationTests {
-    @Test("the engines keep their promises, whatever the seed")
+    @Test("the engines keep their promises in simulated time, with and without faults")
     func promises() async {
         let seeds = 1...200 as ClosedRange<UInt64>
         var tally = SimulationTally()
         for seed in seeds {
             let report = Simulation(seed: seed).run()
-            // Other tests wait for processes, and need the thread now and then.
+            // Other tests wait for processes, and need the thread from time to time.
             await Task.yield()
             tally += report.tally
             guard report.violations.isEmpty else {
@@ -19,7 +19,7 @@ struct SimulationTests {
             }
         }
         print("simulated \(seeds.count) runs: \(tally)")
-        // What is rare must have happened, or nothing was proved by its absence.
+        // Rare events must have occurred, or the runs have not tested them.
         for count in SimulationTally.Count.allCases {
             #expect(tally[count] > 0, "\(count) never happened")
         }

@@ -1,12 +1,11 @@
-/// The calls that have not ended, and what is due for them: their deadlines, and the times from which on the server is asked whether what
-/// they wait for is taken.
+/// The calls that have not ended, their deadlines, and the times at which the server is asked whether the locks that they want are taken.
 struct CallRegister: Sendable {
     struct Call: Sendable {
         enum Kind: Hashable, Sendable {
             case lock(AdvisoryKey)
             case releasing
             case changing
-            /// Waits for a token of the key, which is held.
+            /// Waits for a further token of a key that is held.
             case fencing(AdvisoryKey)
             case checkOut
             case statement(ConnectionID)
@@ -26,7 +25,7 @@ struct CallRegister: Sendable {
             self.isRefusedBefore = isRefusedBefore
         }
 
-        /// Whether it waits for something that is not there yet.
+        /// Whether it waits for a lock or a session.
         var isWaiting: Bool {
             switch kind {
             case .lock, .checkOut: true
@@ -44,7 +43,7 @@ struct CallRegister: Sendable {
     /// In an order that does not differ from run to run.
     var elements: some Sequence<(id: RequestID, value: Call)> { calls.elements }
 
-    /// How many deadlines and looks are remembered, also of calls that have ended.
+    /// How many deadlines and looks are stored, including those of calls that have ended.
     var entryCount: Int { deadlines.count + looks.count }
 
     subscript(id: RequestID) -> Call? { calls[id] }
@@ -64,13 +63,13 @@ struct CallRegister: Sendable {
 
     // MARK: Deadlines
 
-    /// A call whose deadline has come. It has not ended by that.
+    /// A call whose deadline has come. The call itself has not ended.
     mutating func popDue(now: Instant) -> RequestID? {
         deadlines.popDue(now: now) { [calls] in calls[$0] != nil }
     }
 
     mutating func nextDeadline() -> Instant? {
-        // Asked at the end of each turn.
+        // Read at the end of each turn.
         guard deadlines.count > 0 else { return nil }
         return deadlines.earliest { [calls] in calls[$0] != nil }?.deadline
     }
@@ -87,7 +86,7 @@ struct CallRegister: Sendable {
         looks.insert(id, at: max(now, deadline.advanced(by: .zero - Self.lookLead)))
     }
 
-    /// A call for which the server is to be asked from now on.
+    /// A call for which the server is asked from now on.
     mutating func popLook(now: Instant) -> Call? {
         looks.popDue(now: now) { [calls] in calls[$0] != nil }.flatMap { calls[$0] }
     }

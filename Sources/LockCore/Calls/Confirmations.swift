@@ -1,15 +1,15 @@
-/// Grants that are not given out yet: the session has still to prove that it lives, or there is no fencing token yet.
+/// Grants that are not given out yet: the session has not answered recently enough, or there is no fencing token yet.
 struct Confirmations: Sendable {
     struct Grant: Sendable {
         let session: ConnectionID
-        /// The request that has the lock: that of the call itself, or the one that the call wants a further token for.
+        /// The request that has the lock: the call itself, or the holder for which the call wants a further token.
         let holder: RequestID
-        /// Needs a token, if there is a key.
+        /// The key of which the grant needs a token; `nil` if it needs none.
         let key: AdvisoryKey?
     }
 
     private var grants: [RequestID: Grant] = [:]
-    /// Requests whose calls have ended without the lock that they were granted.
+    /// Requests that were granted a lock, and whose calls have ended otherwise.
     private var unclaimed: [RequestID] = []
 
     var isEmpty: Bool { grants.isEmpty }
@@ -22,7 +22,7 @@ struct Confirmations: Sendable {
     /// - Returns: `nil` if the call does not wait for one.
     mutating func take(_ call: RequestID) -> Grant? { grants.removeValue(forKey: call) }
 
-    /// The call has ended in another way.
+    /// The call has ended otherwise.
     mutating func takeEnded(_ call: RequestID) -> Grant? {
         guard let grant = take(call) else { return nil }
         if grant.holder == call { unclaimed.append(call) }
@@ -34,7 +34,7 @@ struct Confirmations: Sendable {
         return unclaimed
     }
 
-    /// Those that wait for this session, in order of their calls.
+    /// The grants that wait for this session, in order of their calls.
     func waiting(on session: ConnectionID) -> [(call: RequestID, grant: Grant)] {
         grants.filter { $0.value.session == session }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }

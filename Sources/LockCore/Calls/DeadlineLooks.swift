@@ -1,16 +1,16 @@
-/// The keys that the server is asked about before deadlines, again and again, until it has said that they are taken.
+/// The keys about which the server is asked before deadlines, repeatedly, until it has said that they are taken.
 struct DeadlineLooks: Sendable {
     struct Look: Sendable {
-        /// The server has to say of the time since then that the lock is taken.
+        /// The lock has to be taken at some time since then.
         var since: Instant
-        /// The last deadline of the calls that want to know.
+        /// The last deadline of the calls that want the key.
         var until: Instant
     }
 
     private static let pause = Duration.milliseconds(100)
 
     private var looks: [AdvisoryKey: Look] = [:]
-    /// When it is asked about these again.
+    /// When the server is asked again.
     private(set) var repeatAt: Instant?
 
     var isEmpty: Bool { looks.isEmpty }

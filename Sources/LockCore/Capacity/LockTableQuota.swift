@@ -1,15 +1,15 @@
 /// How much of the server's lock table the manager takes, and when the server is asked how much of it is taken.
 ///
 /// Each manager keeps to a part of the table, but several managers together can fill it. So a manager that has more than a few keys grows
-/// in steps, and before each step the server is asked how many locks there are, of all sessions: see "The bound" in Docs/Architecture.md.
-/// Keys that are *taken* are those that have a place in the server's table, or may get one by what was sent or is to be tried.
+/// in steps, and before each step it asks the server how many locks all sessions have: see "The bound" in Docs/Architecture.md.
+/// A key is *taken* if it has a slot in the server's table, or may get one by what was sent or is to be tried.
 struct LockTableQuota: Sendable {
     /// What a round does with the keys that are to be tried.
     enum Round: Hashable, Sendable {
-        /// Sends them, and those that were held back before.
+        /// Sends them, and the keys that were held back before.
         case sendAll
         case holdBack(newest: Int)
-        /// Holds them back behind those that were before, and sends so many of all.
+        /// Holds them back behind the keys that were held back before, and sends so many of all.
         case sendHeldBack(Int)
     }
 
@@ -22,35 +22,35 @@ struct LockTableQuota: Sendable {
     }
 
     private static let freePart = 16
-    /// Several managers may be asking at the same time.
+    /// Several managers may ask at the same time.
     private static let partOfRoom = 8
     private static let peakLasts = Duration.seconds(1)
     private static let pauseAfterFailure = Duration.seconds(60)
 
     private let capacity: Engine.Capacity
-    /// By how many those who wait may go beyond the limit.
+    /// By how many waits the limit may be exceeded.
     private let waitsBeyond: Int
     private var tableSize: Int?
-    /// The lesser of ``limit`` and ``free``.
+    /// The smaller of ``limit`` and ``free``.
     private var unchecked = 0
 
     /// How many keys may be taken before the server is asked again, if that is more than ``free``.
     private var ceiling = 0
-    /// The tries that go beyond it: they are not sent before the server has answered.
+    /// The tries beyond it, which are not sent before the server has answered.
     private var heldBack = WaitQueue<AdvisoryKey>()
     private var count = Count.idle
     private var nextCountAt = Instant(nanoseconds: .min)
-    /// How many locks there were, if the last answer leaves no room.
+    /// How many locks there were, if the last answer left no room.
     private var foundFull: Int?
     /// The most keys that were taken in the second that ends then, and that may be taken again.
     private var peak = 0
     private var peakEnds = Instant(nanoseconds: .min)
-    /// The server has not answered. Until then only the manager's own keys count.
+    /// Until when only the manager's own keys count, because the server has not answered.
     private var blindUntil = Instant(nanoseconds: .min)
     private var lossCount = 0
 
-    /// - Parameter waitsBeyond: By how many those who wait may go beyond the limit: they may be waiting with the very locks that take up
-    ///   the room, and would wait for themselves.
+    /// - Parameter waitsBeyond: By how many waits the limit may be exceeded: the tasks that wait may hold the very locks that take up the
+    ///   room, and would wait for themselves.
     init(_ capacity: Engine.Capacity, waitsBeyond: Int) {
         self.capacity = capacity
         self.waitsBeyond = waitsBeyond
@@ -67,13 +67,13 @@ struct LockTableQuota: Sendable {
     /// How many keys may be taken at a time; `nil` for as many as there are, or if the table's size is not known yet.
     private var limit: Int? { capacity.limit(lockTableSize: tableSize) }
 
-    /// How many of them without asking; `nil` if the table's size is unknown, or no part of it is kept to.
+    /// How many of them without asking; `nil` if the table's size is unknown, or the limit does not depend on it.
     private var free: Int? {
         guard case .fraction = capacity else { return nil }
         return tableSize.map { max(1, $0 / Self.freePart) }
     }
 
-    /// Whether a round has to be looked at before it is sent, if no more than so many keys are taken.
+    /// Whether a round has to be checked before it is sent, if at most so many keys are taken.
     func mustLook(atMost taken: Int) -> Bool { taken > unchecked || isHoldingBack }
 
     /// How many further keys may be asked for; `nil` for any number.
@@ -82,7 +82,7 @@ struct LockTableQuota: Sendable {
     /// Whether another wait may begin.
     func hasRoomToWait(taken: Int) -> Bool { limit.map { taken < $0 + waitsBeyond } ?? true }
 
-    /// How many of the newest tries are to be refused, and why.
+    /// How many of the newest tries have to be refused, and why.
     func excess(taken: Int) -> (count: Int, failure: Failure)? {
         guard let limit, taken > limit else { return nil }
         return (taken - limit, failure(limit))
@@ -103,7 +103,7 @@ struct LockTableQuota: Sendable {
         return isHoldingBack ? .sendHeldBack(allowed) : .holdBack(newest: tries - allowed)
     }
 
-    /// - Returns: Why all that is held back is to be refused; `nil` if it is kept until the server has answered.
+    /// - Returns: Why all keys that are held back have to be refused; `nil` if they are kept until the server has answered.
     mutating func endRound(taken: Int, now: Instant) -> Failure? {
         guard blindUntil <= now else { return nil }
         peak = max(peak, taken - heldBack.count)
@@ -115,7 +115,7 @@ struct LockTableQuota: Sendable {
         return foundFull.map { failure($0, isAll: true) }
     }
 
-    /// What is allowed and has not been used for a while counts no more, since others may have taken it.
+    /// An allowance that was not used for a while ends, since other managers may have taken the room.
     private mutating func lowerCeiling(sent: Int, free: Int, now: Instant) {
         ceiling = max(ceiling, free)
         guard peakEnds <= now else { return }
@@ -127,7 +127,7 @@ struct LockTableQuota: Sendable {
 
     mutating func holdBack(_ key: AdvisoryKey) { heldBack.append(key) }
 
-    /// Takes those out that were held back first.
+    /// Takes out the keys that were held back first.
     mutating func takeHeldBack(_ limit: Int = .max) -> [AdvisoryKey] {
         if limit >= heldBack.count { return heldBack.takeAll() }
         return (0..<limit).compactMap { _ in heldBack.popFirst() }
@@ -141,14 +141,14 @@ struct LockTableQuota: Sendable {
     /// Whether the next round of a shared session asks how many locks there are.
     var isCountDue: Bool { count == .due }
 
-    /// When the server is to be asked again.
+    /// When the server is asked again.
     var nextCount: Instant? { count == .idle && isHoldingBack ? nextCountAt : nil }
 
     mutating func countIfPlanned(now: Instant) {
         if let at = nextCount, at <= now { count = .due }
     }
 
-    /// Behind the tries of a round, which count.
+    /// Called behind the tries of a round, which count.
     ///
     /// - Parameter taken: Without what is still to be tried by a later round.
     /// - Returns: Whether the server is asked.
@@ -159,7 +159,7 @@ struct LockTableQuota: Sendable {
     }
 
     /// - Parameters:
-    ///   - locks: How many there are, of all sessions; `nil` if it could not say.
+    ///   - locks: How many there are, of all sessions; `nil` if the server could not say.
     ///   - taken: Without what is still to be tried by a later round.
     mutating func counted(_ locks: Int?, on id: ConnectionID, taken: Int, now: Instant) {
         guard case .asked(on: id, let takenWhenAsked) = count else { return }
@@ -172,18 +172,18 @@ struct LockTableQuota: Sendable {
         lossCount = 0
         guard let free, let limit else { return }
         let room = max(0, limit - locks)
-        // The last of the room is not to take a hundred steps.
+        // Without a least step the last of the room would take a hundred steps.
         let step = min(room, free, max(1, room / Self.partOfRoom, free / Self.partOfRoom))
-        // What has been released since then is not to be taken again in addition.
+        // What has been released since then must not be taken again in addition.
         ceiling = min(takenWhenAsked, taken - heldBack.count) + step
         if room == 0 { foundFull = locks }
         // The server takes 0.6 to 1 µs for each lock, so it is busy with that for no more than a twentieth of the time.
         nextCountAt = now.advanced(by: .milliseconds(5) + .microseconds(20) * locks)
     }
 
-    /// The question was refused for an error that was not its own, or is not answered.
+    /// The question was refused because of another statement's error, or is not answered.
     ///
-    /// - Parameter isLost: It may be what the connection was lost by, so that is not tried often.
+    /// - Parameter isLost: Whether it is not answered. The question may be the reason for that, so it is not repeated often.
     mutating func countAbandoned(on id: ConnectionID, isLost: Bool, now: Instant) {
         guard case .asked(on: id, _) = count else { return }
         count = .due

@@ -1,10 +1,10 @@
-// What the body runs itself, and what that does to the locks.
+// The body's own statements, and what they do to the locks.
 extension CheckedOutSession {
     /// Runs a statement of the body.
     ///
     /// - Parameters:
-    ///   - sql: What ``Statement/body`` stands for.
-    ///   - mayLock: Whether it may take locks, which are to be looked after.
+    ///   - sql: The text of the statement that ``Statement/body`` stands for.
+    ///   - mayLock: Whether it may take locks, of whose loss the holders have to be told.
     package mutating func run(_ sql: String, mayLock: Bool, now: Instant) -> Step {
         guard operation == nil else { return brokenBySecond }
         if let unusable { return end(.unusable(unusable)) }
@@ -33,9 +33,9 @@ extension CheckedOutSession {
 
     private mutating func bodySucceeded(_ body: Body, now: Instant) -> Step {
         guard scope == .transaction, loss == nil else { return bodySettled(body, now: now) }
-        // Chained to another transaction or not.
+        // The transaction has ended, also if another one was chained to it.
         if transaction == .none || body.tag == "COMMIT" { return endBySQL(nil) }
-        // A rollback is one to a savepoint, or the transaction is chained to another one.
+        // A rollback with an open transaction is one to a savepoint, or one with a chained transaction.
         guard body.tag == "ROLLBACK", !heldKeys.isEmpty else { return noteSavepoints(of: body, now: now) }
         return look(body, now: now)
     }
@@ -45,7 +45,7 @@ extension CheckedOutSession {
         return settle([.areHeld(locks)], for: .looking(body, locks), now: now)
     }
 
-    /// The lock that the transaction was begun with, then the others: those that are below an exclusive one at last.
+    /// The lock that the transaction was begun with, then the others, and at last the shared locks below exclusive ones.
     private var heldLocks: [Lock] {
         (first.map { [Lock(key: $0.key, mode: $0.mode)] } ?? [])
             + holdings.map { Lock(key: $0.key, mode: $0.value) }.sorted { $0.key < $1.key }
@@ -54,7 +54,7 @@ extension CheckedOutSession {
 
     mutating func looked(_ body: Body, _ locks: [Lock], _ answer: Answer, now: Instant) -> Step {
         if let failure = answer.failure {
-            // It has aborted the transaction, behind what the body has rolled back to.
+            // The error has aborted the transaction after the body's rollback.
             _ = savepoints.note(body.sql, tag: body.tag)
             noteAbort(because: .failed(failure))
             return end(.failed(.failed(failure)))
@@ -67,7 +67,7 @@ extension CheckedOutSession {
         }
         guard first == nil || answers[0] else { return endBySQL(nil) }
         for (lock, isHeld) in zip(locks, answers).dropFirst(first == nil ? 0 : 1) where !isHeld { rollBack(lock.key) }
-        // One that was told of meanwhile may have been taken before the rollback.
+        // A lock that was reported meanwhile may have been taken before the rollback.
         guard Set(locks).isSuperset(of: heldLocks) else { return look(body, now: now) }
         return noteSavepoints(of: body, now: now)
     }
@@ -77,9 +77,9 @@ extension CheckedOutSession {
         return setBase(for: .following(body), now: now)
     }
 
-    // MARK: A savepoint of ours
+    // MARK: The library's savepoint
 
-    /// So that a statement that fails behind it leaves alone what was locked before.
+    /// Sets a savepoint, so that a later error does not release the locks that were taken before.
     private mutating func setBase(for next: BaseFor, now: Instant) -> Step {
         settle([.setSavepoint(.base)], for: .settingBase(next), now: now)
     }
@@ -98,7 +98,7 @@ extension CheckedOutSession {
 
     // MARK: Ends by SQL
 
-    /// The transaction is over, and its locks with it.
+    /// The transaction has ended, and its locks are released.
     private mutating func endBySQL(_ failure: Failure?) -> Step {
         giveUp(Failure(.connectionLost, .endedBySQL))
         return end(.endedBySQL(failure))
@@ -110,7 +110,7 @@ extension CheckedOutSession {
 
     mutating func bodyGuarded(_ body: Body, now: Instant) -> Step {
         guard scope == .session, body.tag == "BEGIN" || body.tag == "START TRANSACTION" else { return end(.done) }
-        // In a transaction that fails no lock could be released, or proved not to be held.
+        // In a failed transaction no lock could be released or verified.
         return settle([.rollBack], for: .endingBegun, now: now)
     }
 }

@@ -1,11 +1,11 @@
 // Taking a lock, in a transaction or a session.
 extension CheckedOutSession {
-    /// Takes a further lock of the transaction, or a lock of the session that it does not hold.
+    /// Takes a further lock of the transaction, or a lock that the session does not hold.
     ///
     /// - Parameters:
     ///   - deadline: When the caller stops waiting.
-    ///   - isTry: Waits for no other holder.
-    ///   - waitsPlainly: Whether waits that say what has ended them are not to be had.
+    ///   - noWait: Whether the caller does not wait for other holders.
+    ///   - waitsPlainly: Whether the server can't run waits that report what has ended them.
     package mutating func lock(
         _ key: AdvisoryKey,
         _ mode: Mode,
@@ -76,7 +76,7 @@ extension CheckedOutSession {
 
     // MARK: Beginning anew
 
-    /// What a role may not use that the body has set, or that `ALTER ROLE` has, the role that has logged in may.
+    /// The wait may be refused only to the role that the body or `ALTER ROLE` has set, and not to the role that has logged in.
     private mutating func noteWaits(of attempt: LockAttempt) {
         guard attempt.waitsPlainly, !waitsPlainly else { return }
         waitsPlainly = true
@@ -130,7 +130,7 @@ extension CheckedOutSession {
         }
     }
 
-    /// - Parameter isToBeUndone: Whether something was sent that is to be taken back. The lock may be held.
+    /// - Parameter isToBeUndone: Whether statements were sent that have to be undone. The lock may be held.
     mutating func failed(
         _ target: Target,
         _ outcome: Outcome,
@@ -144,8 +144,8 @@ extension CheckedOutSession {
             return rollBack(then: outcome, now: now)
         case .further:
             guard isToBeUndone else { return end(outcome) }
-            // Gives back the lock, too, if the server had granted it in the moment of the cancellation. If this fails, the transaction
-            // had failed before, and can only be rolled back as a whole.
+            // This also releases the lock if the server has granted it in the moment of the cancellation. If it fails, the transaction had
+            // failed before, and can only be rolled back as a whole.
             return settle(Self.undoingStep, for: .backingOut(outcome, because: cause), now: now)
         case .session:
             guard isToBeUndone else { return end(outcome) }
@@ -168,7 +168,7 @@ extension CheckedOutSession {
 
     static let undoingStep: [Statement] = [.rollBackToSavepoint(.step), .releaseSavepoint(.step)]
 
-    /// Sent on its own: nothing may be sent behind a wait that can be cancelled.
+    /// Sent separately: nothing may be sent behind a wait that can be cancelled.
     private mutating func releaseStep(_ target: Target, isHeld: Bool, now: Instant) -> Step {
         settle([.releaseSavepoint(.step)], for: .releasingStep(target, isHeld: isHeld), now: now)
     }
@@ -187,8 +187,8 @@ extension CheckedOutSession {
 
     // MARK: Certainty
 
-    /// A lock that has just been taken, maybe after a long wait, counts only if the session lives for certain. From then on it is looked
-    /// after.
+    /// A lock that was just taken, maybe after a long wait, is given out only if the session certainly lives. From then on its holder is told
+    /// of a loss.
     mutating func certify(_ purpose: Purpose, isLastTry: Bool = false, now: Instant) -> Step {
         guard settings.isLeased else { return certain(purpose, now: now) }
         operation = .certifying(purpose, isLastTry: isLastTry)
@@ -203,7 +203,7 @@ extension CheckedOutSession {
         guard !isCertain else { return certain(purpose, now: now) }
         switch purpose {
         case .body:
-            // A lock of a `ConnectionLock`, which makes sure itself that it has it.
+            // A lock of a `ConnectionLock`, which verifies itself that it has the lock.
             return certain(purpose, now: now)
         case .lock(let target):
             guard !isLastTry, loss == nil else {
@@ -216,7 +216,7 @@ extension CheckedOutSession {
     }
 
     mutating func activityChecked(_ target: Target, _ answer: Answer, now: Instant) -> Step {
-        // In a transaction, an error releases what it was sent for. In a session it proves that the session lives.
+        // In a transaction, an error releases the lock. In a session it shows that the session lives.
         let failure = answer.loss ?? (scope == .transaction ? answer.failure : nil)
         guard let failure else { return certify(.lock(target), isLastTry: true, now: now) }
         return failed(target, .failed(.failed(failure)), because: .failed(failure), now: now)
@@ -239,6 +239,6 @@ extension CheckedOutSession.Answer {
     /// The first one of a statement.
     var failure: Failure? { replies.lazy.compactMap(\.failure).first }
 
-    /// Whether the lock that was asked for is certainly not held.
+    /// Whether the requested lock is certainly not held.
     var isRefused: Bool { replies.last?.isRefusal ?? false }
 }

@@ -1,5 +1,5 @@
 extension CheckedOutSession {
-    /// What was answered, until the session was lost if it was.
+    /// The replies to a submission; if the session was lost, those until then.
     struct Answer {
         let replies: [Reply]
         let outcome: Engine.Outcome
@@ -11,26 +11,26 @@ extension CheckedOutSession {
         /// A transaction that begins without a lock.
         case opening(Submission)
         case taking(LockAttempt, Target)
-        /// What an attempt has sent is taken back, and it is begun anew.
+        /// The statements of an attempt are undone, and the attempt is begun anew.
         case undoing(LockAttempt, Target)
-        /// The savepoint around a further lock is given up.
+        /// The savepoint around a further lock is released.
         case releasingStep(Target, isHeld: Bool)
-        /// Writes what a fencing token is made of.
+        /// The record for a fencing token is written.
         case recording(Target, Submission)
-        /// Whether the session lives for certain is asked for.
+        /// The engine is asked whether the session certainly lives.
         case certifying(Purpose, isLastTry: Bool)
         /// The session has to answer something before a lock is given out.
         case checkingActivity(Target)
-        /// A further lock has failed, and is taken back.
+        /// A further lock has failed, and is undone.
         case backingOut(Outcome, because: Engine.Outcome?)
-        /// Whether a lock is held that a session has asked for in vain.
+        /// It is verified that a session does not hold the lock that it failed to take.
         case verifying(AdvisoryKey, Mode, then: Outcome)
-        /// Settings, before what they are for.
+        /// Settings are made for the next statement.
         case preparing(Next)
-        /// A savepoint below the body's.
+        /// A savepoint below the body's is set.
         case settingBase(BaseFor)
         case running(Body, Submission)
-        /// Which locks the body's rollback has taken along.
+        /// The server is asked which locks the body's rollback has released.
         case looking(Body, [Lock])
         case endingBegun
         case unlocking(AdvisoryKey, [Engine.Batch])
@@ -39,10 +39,10 @@ extension CheckedOutSession {
         case ending([AdvisoryKey], [Engine.Batch])
     }
 
-    /// What a lock is taken as.
+    /// The lock that an operation takes.
     struct Target: Sendable {
         enum Kind: Sendable {
-            /// What the transaction is begun with.
+            /// The lock with which the transaction begins.
             case first
             case further
             case session
@@ -55,13 +55,13 @@ extension CheckedOutSession {
         var position: WALPosition?
     }
 
-    /// What the session has to live for.
+    /// What is given out once the session certainly lives.
     enum Purpose: Sendable {
         case lock(Target)
         case body(Body)
     }
 
-    /// What settings are made for.
+    /// What follows after settings were made.
     enum Next: Sendable {
         case lock(LockAttempt, Target)
         case unlock(AdvisoryKey, [Engine.Batch])
@@ -71,7 +71,7 @@ extension CheckedOutSession {
 
     enum BaseFor: Sendable {
         case statement(Body)
-        /// The statement has been run, and may have released the one before.
+        /// The statement was run, and may have released the base before.
         case following(Body)
     }
 
@@ -79,7 +79,7 @@ extension CheckedOutSession {
     struct Body: Sendable {
         let sql: String
         let mayLock: Bool
-        /// What the server calls it, once it has succeeded.
+        /// The server's command tag, once it has succeeded.
         var tag = ""
     }
 }

@@ -1,10 +1,10 @@
-// The beginning and the end of a transaction, and what a session releases.
+// The beginning and the end of transactions and explicit sessions, their settings, and the release of session locks.
 extension CheckedOutSession {
     // MARK: Transactions
 
     /// Begins the transaction, and takes its lock if it has one.
     ///
-    /// If it fails, the session is rolled back, and ``isClean`` says whether it can be given to others.
+    /// If it fails, the session is rolled back, and ``isClean`` says whether the session can be used for other calls.
     package mutating func open(deadline: Instant?, noWait: Bool, waitsPlainly: Bool, now: Instant) -> Step {
         guard operation == nil else { return brokenBySecond }
         var beginning = roleStatements()
@@ -26,7 +26,7 @@ extension CheckedOutSession {
         failure.map { rollBack(then: .failed($0), now: now) } ?? end(.done)
     }
 
-    /// Commits. ``isClean`` says afterwards whether the session can be given to others.
+    /// Commits. ``isClean`` says afterwards whether the session can be used for other calls.
     package mutating func commit(now: Instant) -> Step {
         guard operation == nil else { return brokenBySecond }
         if let unusable { return rollBack(then: .unusable(unusable), now: now) }
@@ -34,17 +34,17 @@ extension CheckedOutSession {
     }
 
     mutating func committed(_ answer: Answer) -> Step {
-        // A commit that is cancelled before it begins leaves the transaction open. Then a reset fails; but there may be none.
+        // A commit that is cancelled before it begins leaves the transaction open. Then the reset fails, if there is one.
         let isOver = !resetting.isEmpty || transaction == .none
         isClean = answer.loss == nil && isOver && isReset(answer.replies.dropFirst())
         guard let reply = answer.replies.first else {
             return end(.commitUnknown(answer.loss ?? Failure(.connectionLost, .noAnswerToCommit)))
         }
-        // What was confirmed is so, whatever has become of the session afterwards.
+        // A confirmed commit is valid also if the session was lost afterwards.
         return end(reply.failure.map { .failed(.failed($0)) } ?? .commitAnswered(tag: reply.tag ?? ""))
     }
 
-    /// Rolls back. ``isClean`` says afterwards whether the session can be given to others.
+    /// Rolls back. ``isClean`` says afterwards whether the session can be used for other calls.
     package mutating func rollBack(now: Instant) -> Step {
         guard operation == nil else { return brokenBySecond }
         return rollBack(then: .done, now: now)
@@ -62,7 +62,7 @@ extension CheckedOutSession {
 
     // MARK: Settings
 
-    /// Gives the body's statements the settings that the role or the database has, and our own have not.
+    /// Gives the body's statements the settings of the role and the database, with which the library's own statements don't run.
     mutating func roleStatements() -> [Statement] {
         guard settings.hasRoleSettings, !hasRoleSettings else { return [] }
         hasRunSQL = true
@@ -70,13 +70,13 @@ extension CheckedOutSession {
         return [.roleSettings]
     }
 
-    /// Lets our own statements in a session wait for no other transactions, whatever the body's do.
+    /// Keeps the library's own statements in a session from waiting for other transactions, as the body's statements may.
     mutating func prepareForOwn(_ next: Next, now: Instant) -> Step {
         guard mayDefer, deferrable == nil else { return proceed(next, now: now) }
         return settle([.showDeferrable, .doNotDefer], for: .preparing(next), now: now)
     }
 
-    /// Gives a session what its body's statement is to run with.
+    /// Gives a session the settings for a statement of its body.
     mutating func prepareForBody(_ body: Body, now: Instant) -> Step {
         let statements = scope == .session ? roleStatements() + (deferrable.map { [.setDeferrable($0)] } ?? []) : []
         guard !statements.isEmpty else { return proceed(.body(body), now: now) }
@@ -111,7 +111,7 @@ extension CheckedOutSession {
 
     /// Grant and error race inside the server, so after an error the lock may be held all the same.
     ///
-    /// Of a session that holds nothing else, letting go of all proves the same, and writes no warning to the server's log.
+    /// If the session holds nothing else, all is released instead of the key, which writes no warning to the server's log.
     func verification(_ key: AdvisoryKey, _ mode: Mode) -> [Statement] {
         holdings.isEmpty && !hasRunSQL ? [.unlockAll] : [.unlock(Engine.Batch(.init(.unlock, mode, key.space), [key]))]
     }
@@ -153,11 +153,11 @@ extension CheckedOutSession {
         return end(.unverified(keys, failure))
     }
 
-    /// Ends a session: all that it holds is released. ``isClean`` says afterwards whether it can be given to others.
+    /// Ends a session: all that it holds is released. ``isClean`` says afterwards whether it can be used for other calls.
     package mutating func end(now: Instant) -> Step {
         let (keys, batches) = (heldKeys, Self.batches(holdings.map { ($0.key, $0.value) }))
         for key in keys { letGo(key) }
-        // What runs may still have to hear of the loss.
+        // An operation may still be under way, which ends by the loss.
         if let loss { return .end(keys.isEmpty ? .done : .failed(.failed(loss))) }
         guard operation == nil else { return brokenBySecond }
         let next = Next.end(keys, batches)
@@ -176,8 +176,8 @@ extension CheckedOutSession {
         var batches: [(kind: Engine.Batch.Kind, keys: [AdvisoryKey])] = []
         for (key, mode) in keys.sorted(by: { $0.key < $1.key }) {
             let kind = Engine.Batch.Kind(.unlock, mode, key.space)
-            if let slot = batches.firstIndex(where: { $0.kind == kind }) {
-                batches[slot].keys.append(key)
+            if let index = batches.firstIndex(where: { $0.kind == kind }) {
+                batches[index].keys.append(key)
             } else {
                 batches.append((kind, [key]))
             }
@@ -185,7 +185,7 @@ extension CheckedOutSession {
         return batches.map { Engine.Batch($0.kind, $0.keys) }
     }
 
-    /// What the unlocks leave open: the keys that the session did not hold, or may still hold.
+    /// The keys that the session did not hold, or may still hold, after the unlocks.
     private static func unverified(_ batches: [Engine.Batch], _ replies: [Reply]) -> (keys: [AdvisoryKey], failure: Failure)? {
         var unverified: (keys: [AdvisoryKey], failure: Failure)?
         for (batch, reply) in zip(batches, replies) {

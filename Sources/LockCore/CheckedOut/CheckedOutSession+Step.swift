@@ -2,8 +2,7 @@ extension CheckedOutSession {
     package enum Step: Hashable, Sendable {
         /// The statements go out; ``answered(_:_:now:)`` says how they have ended.
         case send(Submission)
-        /// Whether the session lives for certain, and its locks are to be looked after: ``Engine/guardCheckedOut(_:now:)``. The answer is for
-        /// ``certified(_:now:)``.
+        /// Call ``Engine/guardCheckedOut(_:now:)``, and pass the result to ``certified(_:now:)``.
         case certify
         case end(Outcome)
     }
@@ -11,24 +10,24 @@ extension CheckedOutSession {
     /// How an operation has ended.
     package enum Outcome: Hashable, Sendable {
         case done
-        /// A lock was taken, with what a fencing token is made of.
+        /// A lock was taken, with the position for its fencing token.
         case locked(WALPosition?)
-        /// A try has found the lock taken.
+        /// A try has found the lock taken, and the caller does not wait.
         case refused
         /// An error, a cancellation, a deadline, or the loss of the session.
         case failed(Engine.Outcome)
-        /// The scope is at its end, and nothing more is sent for its body.
+        /// The body has ended, and nothing more is sent for it.
         case atEnd
         case unusable(Unusable)
         /// The body's SQL has ended the transaction, by an error if there is one.
         case endedBySQL(Failure?)
         /// The body has begun a transaction in a session.
         case begunBySQL
-        /// What the answer to a commit says.
+        /// The commit was answered by this command tag.
         case commitAnswered(tag: String)
         /// The commit was not answered.
         case commitUnknown(Failure)
-        /// Locks that the session did not hold, or may still hold.
+        /// The session did not hold these locks, or may still hold them.
         case unverified([AdvisoryKey], Failure)
     }
 
@@ -40,23 +39,23 @@ extension CheckedOutSession {
         case aborted
     }
 
-    /// What has happened to the locks meanwhile. To be carried out before the next step.
+    /// What has happened to the locks meanwhile. The driver handles events before the next step.
     package enum Event: Hashable, Sendable {
         /// The server has granted the lock that the transaction was begun with.
         case granted
-        /// An error has released these: all that the transaction held, or what it has locked since the latest savepoint.
+        /// An error has released these locks: all of the transaction, or those since the latest savepoint.
         case released([AdvisoryKey], isAll: Bool, because: Engine.Outcome?)
-        /// The body has rolled back to before this lock; what it is held in now, if it was shared before.
+        /// The body has rolled back to before this lock; the mode in which it is held now, if it was shared before.
         case rolledBack(AdvisoryKey, to: Mode?)
-        /// Nothing is held any more that is to be looked after.
+        /// The session has no locks any more, so its loss concerns no holder.
         case unguarded
-        /// After an error, the lock was found to be held, or not.
+        /// After an error, the lock was verified to be held, or not to be.
         case verified(held: Bool)
-        /// Waits that say what has ended them are not to be had on this server, for the role that has logged in.
+        /// Waits that report what has ended them can't be run on this server by the role that has logged in.
         case waitsPlainly
-        /// What the session holds is not known any more. Only its end settles that.
+        /// It is not known any more what the session holds. Only its end settles that.
         case givenUp(Failure)
-        /// Something has happened that can't happen. The session is given up.
+        /// An event contradicts an invariant. The session is given up.
         case invariantBroken(String)
     }
 }

@@ -1,32 +1,32 @@
 import DequeModule
 
-/// What a transaction or an explicit session does on the session that is checked out for it, and what that does to its locks.
+/// Decides the statements of a transaction or an explicit session on the session that is checked out for it, and what they do to its locks.
 ///
-/// A value without I/O. An operation (a lock, a statement of the body, the end) begins with its first step; the driver carries it out, says what came
-/// of it, and gets the next step, until the operation has ended. One operation runs after the other. What happens to locks meanwhile is told by
-/// ``nextEvent()``, before the next step.
+/// It is a value without I/O. An operation (a lock, a statement of the body, the end) begins with its first step. The driver carries the
+/// step out, reports the result, and gets the next step, until the operation has ended. One operation runs after the other. ``nextEvent()`` tells before the
+/// next step what has happened to locks meanwhile.
 ///
-/// What runs on the session is a call of the engine (``Engine/beginStatement(_:on:deadline:answerBy:lockWait:renewals:now:)``), whose outcome
-/// comes with the answers.
+/// Each submission is a call of the engine (``Engine/beginStatement(_:on:deadline:answerBy:lockWait:renewals:now:)``), whose outcome comes
+/// with the answers.
 package struct CheckedOutSession: Sendable {
     package let scope: Scope
     /// What the transaction was begun with.
     package let first: (key: AdvisoryKey, mode: Mode)?
     let settings: Settings
 
-    /// What was locked since.
+    /// The further locks.
     package private(set) var holdings: [AdvisoryKey: Mode] = [:]
-    /// Once the last operation has ended: whether the session is certainly as good as new.
+    /// After the last operation: whether the session is certainly in the state of a new one.
     package var isClean = false
-    /// Those that were locked shared before they were locked exclusively, and are so still, below that.
+    /// The keys that were locked shared before they were locked exclusively. The session holds both locks.
     private(set) var sharedBelow: Set<AdvisoryKey> = []
-    /// Why the session is gone, if it is.
+    /// Why the session is gone; `nil` if it is not.
     package private(set) var loss: Failure?
-    /// Whether the body is over: nothing more is sent for it.
+    /// Whether the body has ended: nothing more is sent for it.
     package private(set) var isAtEnd = false
-    /// Whether the transaction can only be rolled back, by our own decision.
+    /// Whether the transaction can only be rolled back because the manager has decided it.
     private var isRollbackOnly = false
-    /// Whether an error has taken locks along.
+    /// Whether an error has released locks.
     package private(set) var isAborted = false
 
     /// After the last answer.
@@ -34,16 +34,16 @@ package struct CheckedOutSession: Sendable {
     var savepoints = Savepoints()
     /// Whether the session may differ from a new one in more than its locks.
     package var hasRunSQL = false
-    /// Whether its body has run a statement that may have taken locks. What that has taken is not in ``holdings``, and is to be looked
-    /// after to the end.
+    /// Whether its body has run a statement that may have taken locks. They are not in ``holdings``, and the session stays guarded to its end
+    /// because of them.
     private(set) var mayHoldOthers = false
-    /// Whether it has the settings of the role.
+    /// Whether the session has the settings of the role.
     var hasRoleSettings = false
-    /// Whether its transactions may be deferrable, in which our own statements would wait for others' transactions.
+    /// Whether its transactions may be deferrable: then the library's own statements would wait for transactions of other sessions.
     var mayDefer = false
-    /// Whether waits that say what has ended them are not to be had on it.
+    /// Whether the session can't run waits that report what has ended them.
     var waitsPlainly = false
-    /// What the body has for `default_transaction_deferrable`, while our own statements have it off.
+    /// The body's value of `default_transaction_deferrable`, while it is off for the library's own statements.
     var deferrable: String?
 
     var operation: Operation?
@@ -58,7 +58,7 @@ package struct CheckedOutSession: Sendable {
 
     // MARK: Looking in
 
-    /// All that it holds: what it was begun with, then the others in their order.
+    /// The keys of all its locks: the one that it was begun with, then the others in their order.
     package var heldKeys: [AdvisoryKey] {
         let further = holdings.keys.filter { $0 != first?.key }.sorted()
         return (first.map { [$0.key] } ?? []) + further
@@ -69,28 +69,28 @@ package struct CheckedOutSession: Sendable {
 
     // MARK: What happens beside the operations
 
-    /// The session is gone, and all that was held on it.
+    /// The session is gone, with all its locks.
     package mutating func noteLost(_ failure: Failure) {
         if loss == nil { loss = failure }
     }
 
-    /// The body is over. What it has begun is cancelled by the driver.
+    /// The body has ended. The driver cancels what it has begun.
     package mutating func beginEnd() { isAtEnd = true }
 
-    /// The transaction is rolled back at its end, whatever its body makes of the error that was the reason for it.
+    /// The transaction is rolled back at its end, also if its body catches the error that is the reason.
     package mutating func markRollbackOnly() { isRollbackOnly = true }
 
-    /// The body has taken a lock by SQL of its own.
+    /// The body has taken a lock by its own SQL.
     package mutating func noteLock(_ key: AdvisoryKey, _ mode: Mode) {
         hold(key, mode)
-        // Another task's statement may have failed since.
+        // A statement of another task may have failed since.
         noteAbort(because: nil)
     }
 
     /// A statement of the body that may take locks has been run.
     mutating func noteMayHoldOthers() { mayHoldOthers = true }
 
-    /// The keys of ``holdings`` that have changed since they were asked for last; some maybe several times.
+    /// The keys whose ``holdings`` have changed since the last call. A key may occur several times.
     package mutating func takeChangedKeys() -> [AdvisoryKey] {
         defer { changedKeys = [] }
         return changedKeys
@@ -104,7 +104,7 @@ package struct CheckedOutSession: Sendable {
 
     mutating func note(_ event: Event) { events.append(event) }
 
-    /// Has no effect on a key that is held already, in that mode or alone.
+    /// Has no effect on a key that is held in that mode or exclusively.
     mutating func hold(_ key: AdvisoryKey, _ mode: Mode) {
         let held = holdings[key] ?? (first?.key == key ? first?.mode : nil)
         guard held == nil || (held == .shared && mode == .exclusive) else { return }
@@ -121,7 +121,7 @@ package struct CheckedOutSession: Sendable {
         savepoints.forget(key)
     }
 
-    /// The body has rolled back to before this lock. One that was shared before is so again.
+    /// The body has rolled back to before this lock. A lock that was shared before is shared again.
     mutating func rollBack(_ key: AdvisoryKey) {
         if sharedBelow.remove(key) != nil {
             holdings[key] = .shared
@@ -134,7 +134,7 @@ package struct CheckedOutSession: Sendable {
         }
     }
 
-    /// An error has released what the transaction had locked since the latest savepoint that is certain, long before the rollback.
+    /// An error has released the locks that the transaction has taken since the latest certain savepoint, long before the rollback.
     mutating func noteAbort(because cause: Engine.Outcome?) {
         guard scope == .transaction, transaction == .aborted, loss == nil else { return }
         let isAll = !savepoints.isBaseSet
@@ -145,7 +145,7 @@ package struct CheckedOutSession: Sendable {
         if !isAll { for key in keys { letGo(key) } }
     }
 
-    /// What the session holds is not known any more.
+    /// It is not known any more what the session holds.
     mutating func giveUp(_ failure: Failure) {
         guard loss == nil else { return }
         loss = failure
@@ -154,14 +154,14 @@ package struct CheckedOutSession: Sendable {
 
     // MARK: Steps
 
-    /// What may be cancelled is not begun any more when the body is over.
+    /// Statements that can be cancelled. After the end of the body they are not sent.
     mutating func send(_ submission: Submission, for operation: Operation, orElse: (inout CheckedOutSession) -> Step) -> Step {
         guard !isAtEnd || loss != nil else { return orElse(&self) }
         self.operation = operation
         return .send(submission)
     }
 
-    /// Statements whose outcome has to be known; nothing cancels them, but a session that does not answer in time counts as gone.
+    /// Statements whose outcome has to be known. They are not cancelled, but a session that does not answer in time counts as gone.
     ///
     /// - Parameter limit: For all the answers together.
     mutating func settle(
@@ -185,8 +185,8 @@ package struct CheckedOutSession: Sendable {
 
     // MARK: Invariants
 
-    /// Something has happened that can't happen. The session is given up, and its locks are lost: that is loud, and gives out no wrong
-    /// grant. In a build for debugging it is a trap.
+    /// An event contradicts an invariant. The session is given up and its locks are lost, so the fault shows and causes no wrong grant. A debug
+    /// build traps.
     mutating func broken(_ what: String) -> Step {
         assertionFailure(what)
         events.append(.invariantBroken(what))
@@ -195,7 +195,7 @@ package struct CheckedOutSession: Sendable {
         return end(.failed(.failed(loss ?? Failure.suspect)))
     }
 
-    /// An operation was begun while one is under way.
+    /// A second operation was begun.
     var brokenBySecond: Step {
         mutating get { broken("an operation was begun while another one was under way") }
     }
@@ -206,14 +206,15 @@ package struct CheckedOutSession: Sendable {
         settings.hasSettings ? [.reset(isThorough: hasRunSQL, mayDefer: mayDefer)] : []
     }
 
-    /// Whether the answers to ``resetting`` are there, and say that it is done.
+    /// Whether the statements of ``resetting`` were answered without an error.
     func isReset(_ replies: some Collection<Reply>) -> Bool {
         replies.count == resetting.count && replies.allSatisfy { $0.failure == nil }
     }
 
     // MARK: Answers
 
-    /// What was sent is answered, as far as it is, and nothing that was sent to cancel it can strike any more; or the session is gone.
+    /// The submission is answered, and no cancel request for it can have an effect any more; or the session is gone, and there may be fewer
+    /// replies.
     package mutating func answered(_ replies: [Reply], _ outcome: Engine.Outcome, now: Instant) -> Step {
         if let last = replies.last { transaction = last.transaction }
         var (outcome, lost) = (outcome, Failure?.none)

@@ -1,18 +1,18 @@
-/// Takes one lock on a checked-out session: by a try, and if that is refused by a wait that leaves no line in the server's log when it
-/// is ended. So a lock that is free costs no more than a plain statement, and one that is taken a round trip more.
+/// Takes one lock on a checked-out session: by a try, and if that is refused by a wait that leaves no line in the server's log when it is
+/// cancelled. So a free lock costs no more than a plain statement, and a taken one costs one more round trip.
 struct LockAttempt: Sendable {
     typealias Statement = CheckedOutSession.Statement
     typealias Submission = CheckedOutSession.Submission
 
     enum Decision: Hashable {
         case send(Submission)
-        /// What was sent so far is to be taken back, and then ``begin(now:)`` is due again.
+        /// What was sent so far has to be undone, and then ``begin(now:)`` is due again.
         case undo
         case held
-        /// By a try.
+        /// The try was refused, and the caller does not wait.
         case refused
         case failed(Engine.Outcome)
-        /// Which lock was waited for is not known.
+        /// It is not known which lock was waited for.
         case confused(Submission.Verdict)
     }
 
@@ -26,16 +26,16 @@ struct LockAttempt: Sendable {
     let scope: CheckedOutSession.Scope
     let deadline: Instant?
     let noWait: Bool
-    /// Sent ahead, in the same round trip.
+    /// Statements that are sent ahead, in the same round trip.
     var beginning: [Statement] = []
-    /// Whether a wait that holds up others is begun anew.
+    /// Whether a wait that harms other sessions is begun anew.
     var isRenewable = true
-    /// Whether a try may wait, too: for the snapshot of a deferrable transaction.
+    /// Whether a try may wait too, for the snapshot of a deferrable transaction.
     var mayDefer = false
     let answerLimit: Duration
-    /// Whether waits that say what has ended them are not to be had.
+    /// Whether the session can't run waits that report what has ended them.
     private(set) var waitsPlainly: Bool
-    /// Whether they were refused to the role that the session has, and other sessions may have them.
+    /// Whether they were refused to the session's present role, so that other sessions may be able to run them.
     private(set) var isRefusedToRole = false
     private var renewals = 0
     private var stage: Stage?
@@ -60,7 +60,7 @@ struct LockAttempt: Sendable {
 
     // MARK: Events
 
-    /// At first, and after all was taken back.
+    /// Called first, and again after all was undone.
     mutating func begin(now: Instant) -> Submission {
         guard noWait || !waitsPlainly && !mayDefer else { return wait(after: beginning) }
         var submission = Submission(statements: beginning + [.tryLock(key, mode)])
@@ -88,12 +88,12 @@ struct LockAttempt: Sendable {
         if reply?.rows.first == true { return .held }
         if noWait { return .refused }
         if let deadline, deadline <= now { return .failed(.settled(cause: .timedOut(nil))) }
-        // What was sent ahead is done.
+        // The statements that were sent ahead are done.
         return .send(wait(after: []))
     }
 
     private mutating func waited(_ verdict: Submission.Verdict, _ replies: [CheckedOutSession.Reply], isPlain: Bool) -> Decision {
-        // The wait may have been for a key that was set before, and have taken that.
+        // The wait may have taken a key that was set before.
         if scope == .session, replies.dropLast().contains(where: { $0.failure != nil }) { return .confused(verdict) }
         switch verdict {
         case .toBeginAnew:
@@ -122,7 +122,7 @@ struct LockAttempt: Sendable {
 }
 
 extension Failure {
-    /// PL/pgSQL is not there, or not for the role.
+    /// PL/pgSQL is not installed, or the role may not use it.
     package var isOfMissingLanguage: Bool { sqlState == "42704" || isOfMissingPrivilege }
 
     fileprivate var isOfMissingPrivilege: Bool { sqlState == "42501" }
@@ -134,26 +134,26 @@ extension Failure {
 extension CheckedOutSession.Submission {
     enum Verdict: Hashable {
         case succeeded
-        /// The wait was ended because it held up others.
+        /// The wait was ended because it harmed other sessions.
         case toBeginAnew
         case failed(Engine.Outcome)
     }
 
-    /// Which of several reasons has struck is known only here: a deadline may come while something else fails.
+    /// Only here it is known which of several reasons was the cause: a deadline may come while something else fails.
     func verdict(_ replies: [CheckedOutSession.Reply], _ outcome: Engine.Outcome) -> Verdict {
         guard case .settled(let cause) = outcome else { return .failed(outcome) }
         let failure = replies.lazy.compactMap(\.failure).first
         if cause == .renewed {
             if failure?.isCancellation == true { return .toBeginAnew }
         } else if let cause, failure?.isCancellation ?? (isUndone && !(replies.last?.isRefusal == true && cause != .cancelled)) {
-            // Only then it is known at the deadline that the lock was taken: the server has ended a wait for it.
+            // Only if the server has ended a wait for the lock, it is known at the deadline that the lock was taken.
             let isTaken = lockWait != nil && replies.last?.failure?.isCancellation == true
             return .failed(.settled(cause: cause == .cancelled || isTaken ? cause : .timedOut(.unanswered)))
         }
         return failure.map { .failed(.failed($0)) } ?? .succeeded
     }
 
-    /// How they have failed, if they have, where they are not begun anew.
+    /// How they have failed, if they have. For statements that are not begun anew.
     func failure(_ replies: [CheckedOutSession.Reply], _ outcome: Engine.Outcome) -> Engine.Outcome? {
         switch verdict(replies, outcome) {
         case .succeeded: nil
@@ -164,6 +164,6 @@ extension CheckedOutSession.Submission {
 }
 
 extension CheckedOutSession.Reply {
-    /// Whether what was asked for is certainly not held: a try was refused, or the wait has said how it was ended.
+    /// Whether the lock is certainly not held: a try was refused, or the wait has reported what has ended it.
     var isRefusal: Bool { failure == nil ? rows == [false] : hasSaidOutcome }
 }

@@ -1,29 +1,28 @@
-/// Which of a transaction's locks an error leaves alone.
+/// Which of a transaction's locks an error does not release.
 ///
-/// An error releases what was locked since the latest savepoint, or, where there is none, all that the transaction has locked. Which
-/// of its savepoints a body has released can't always be told from the outside: the names may be escaped or written in comments.
-/// So before the body's first savepoint there is one of ours (the base), which the body does not name, and which stays to the
-/// transaction's end. Where the body takes further locks, there is another one of ours before its next savepoint; those can go
-/// together with an older one of the body's.
+/// An error releases the locks since the latest savepoint, or, if there is none, all locks of the transaction. It is not always known which
+/// of its savepoints a body has released: the names may be escaped or written in comments. So the library sets a savepoint of its own (the
+/// base) before the body's first one. The body does not name the base, which stays to the transaction's end. If the body has taken further
+/// locks, the library sets another savepoint before the body's next one. The body can release that one together with an older one of its own.
 struct Savepoints {
-    /// Whether ours is there for certain, below all of the body's.
+    /// Whether the base certainly exists, below all savepoints of the body.
     private(set) var isBaseSet = false
-    /// What was locked since our latest savepoint: the next error may release it.
+    /// The locks since the library's latest savepoint: the next error may release them.
     private(set) var exposed: Set<AdvisoryKey> = []
-    /// What was locked after the base, but before our latest savepoint.
+    /// The locks after the base and before the library's latest savepoint.
     private var sheltered: Set<AdvisoryKey> = []
-    /// The names of the body's savepoints since our latest one, as far as they are certain. There may be more.
+    /// The names of the body's savepoints since the library's latest one, as far as they are certain. There may be more.
     private var names: [String] = []
 
     // MARK: Events
 
-    /// Whether one of ours is to be set before a statement of the body.
+    /// Whether the library has to set a savepoint before a statement of the body.
     func isWanted(before sql: String) -> Bool {
         // No other spelling of the keyword begins one.
         (!isBaseSet || !exposed.isEmpty) && sql.contains(lowercased: "savepoint")
     }
 
-    /// One of ours has been set. Where the base may be gone, it takes its place: then the body's savepoints have gone with the base.
+    /// The library has set a savepoint. If the base may be gone, it becomes the base: then the body's savepoints have gone with the old base.
     mutating func noteSet() {
         isBaseSet = true
         sheltered.formUnion(exposed)
@@ -36,12 +35,12 @@ struct Savepoints {
         if isBaseSet { exposed.insert(key) }
     }
 
-    /// A lock is held again as it was before our latest savepoint, if it was held then.
+    /// A lock is held again as it was before the library's latest savepoint, if it was held then.
     mutating func noteRolledBack(_ key: AdvisoryKey) {
         if sheltered.contains(key) { exposed.remove(key) }
     }
 
-    /// A lock is not there any more.
+    /// A lock is not held any more.
     mutating func forget(_ key: AdvisoryKey) {
         exposed.remove(key)
         sheltered.remove(key)
@@ -49,8 +48,8 @@ struct Savepoints {
 
     /// A statement of the body has succeeded.
     ///
-    /// - Parameter tag: The server's, which unlike the SQL can't be misunderstood.
-    /// - Returns: Whether ours may be gone, and is to be set again at once. Until then an error may release all.
+    /// - Parameter tag: The server's command tag, which unlike the SQL can't be misunderstood.
+    /// - Returns: Whether the library's savepoint may be gone, and has to be set again at once. Until then an error may release all locks.
     mutating func note(_ sql: String, tag: String) -> Bool {
         let name = Self.name(in: sql)
         switch tag {
@@ -58,7 +57,7 @@ struct Savepoints {
             if let name { names.append(name) }
             return false
         case "RELEASE", "ROLLBACK":
-            // The server takes the latest one of that name. It is ours to know if it is later than our latest one.
+            // The server takes the latest one of that name. It is known if it is later than the library's latest savepoint.
             if let name, let index = names.lastIndex(of: name) {
                 names.removeSubrange((tag == "RELEASE" ? index : index + 1)...)
                 return false
@@ -76,7 +75,7 @@ struct Savepoints {
 
     private func mayBeBase(_ name: String?, _ sql: String, tag: String) -> Bool {
         if let name { return name == CheckedOutSession.Savepoint.base.rawValue }
-        // A chained transaction has no savepoints; and an escaped name may be ours.
+        // A chained transaction has no savepoints, and an escaped name may be that of the base.
         return sql.contains(lowercased: "swift_postgres_lock") || sql.contains(lowercased: "u&")
             || (tag == "ROLLBACK" && sql.contains(lowercased: "chain"))
     }
@@ -88,7 +87,7 @@ struct Savepoints {
         "rollback work to savepoint", "rollback transaction to", "rollback transaction to savepoint",
     ]
 
-    /// The savepoint that a successful statement is about, if it is written so plainly that there is no doubt.
+    /// The savepoint that a successful statement names, if the text leaves no doubt.
     private static func name(in sql: String) -> String? {
         guard sql.utf8.count < 200, sql.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         var text = Substring(sql)
@@ -116,11 +115,11 @@ extension String {
     func contains(lowercased word: String) -> Bool {
         let (text, word) = (utf8, word.utf8)
         guard let first = word.first else { return true }
-        var slot = text.startIndex
-        while slot != text.endIndex {
-            defer { text.formIndex(after: &slot) }
-            guard Self.lowercased(text[slot]) == first else { continue }
-            if text[slot...].lazy.map(Self.lowercased).starts(with: word) { return true }
+        var index = text.startIndex
+        while index != text.endIndex {
+            defer { text.formIndex(after: &index) }
+            guard Self.lowercased(text[index]) == first else { continue }
+            if text[index...].lazy.map(Self.lowercased).starts(with: word) { return true }
         }
         return false
     }

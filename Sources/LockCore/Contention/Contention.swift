@@ -1,14 +1,14 @@
-/// The keys that the server has refused, or that have to queue, and where each of them stands.
+/// The keys that the server has refused, or that have to queue, with the stage of each.
 ///
 /// As far as there are sessions for it, a key is waited for in the server's queue, by a statement on a session of its own. The others
-/// queue here, and are tried again on a shared session from time to time, many at once.
+/// queue here, and are tried again on a shared session at intervals, many at once.
 struct Contention: Sendable {
     enum Stage: Hashable, Sendable {
         case queued
-        /// It is tried again, and keeps its place in the queue meanwhile.
+        /// It is being tried again, and keeps its position in the queue meanwhile.
         case polled(isWanted: Bool)
         case waiting(on: ConnectionID)
-        /// Its statement is being ended, or has ended, and has still to be proved to have left no lock behind.
+        /// Its statement is being ended, or has ended and is not verified yet to have left no lock.
         case ending(on: ConnectionID, End)
     }
 
@@ -16,7 +16,7 @@ struct Contention: Sendable {
     enum End: Hashable, Sendable {
         /// No call wants the key any more, or not in this mode.
         case unwanted
-        /// It harms others, and is begun anew with a new snapshot.
+        /// It harms other sessions, and is begun anew with a new snapshot.
         case renewed
         /// Its session is wanted for something else, and the key queues again.
         case yielding
@@ -25,19 +25,19 @@ struct Contention: Sendable {
     private struct Wait: Sendable {
         let mode: Mode
         var stage = Stage.queued
-        /// How often it was begun anew because it harmed others.
+        /// How often it was begun anew because it harmed other sessions.
         var renewals = 0
     }
 
     private var waits: [AdvisoryKey: Wait] = [:]
-    /// Those of them that are queued or polled.
+    /// The keys that are queued or polled.
     private var queue = WaitQueue<AdvisoryKey>()
     private(set) var polls = PollSchedule()
     private var broken: [(id: ConnectionID, what: String)] = []
 
     // MARK: Looking in
 
-    /// How many keys there are, wherever they stand.
+    /// How many keys there are in all stages.
     var count: Int { waits.count }
     /// How many of them have no session.
     var queuedCount: Int { queue.count }
@@ -49,7 +49,7 @@ struct Contention: Sendable {
     func renewals(of key: AdvisoryKey) -> Int { waits[key]?.renewals ?? 0 }
     func isPolled(_ key: AdvisoryKey) -> Bool { if case .polled = stage(of: key) { true } else { false } }
 
-    /// Whether what is heard of the key comes over shared sessions.
+    /// Whether the next answer about the key comes over a shared session.
     func isQueued(_ key: AdvisoryKey) -> Bool { stage(of: key) == .queued || isPolled(key) }
 
     // MARK: Coming and going
@@ -69,7 +69,7 @@ struct Contention: Sendable {
 
     /// No call wants the key any more, or not in this mode. If it was queued it is forgotten.
     ///
-    /// - Returns: Where it stood.
+    /// - Returns: The stage in which it was.
     mutating func withdraw(_ key: AdvisoryKey) -> Stage? {
         let stage = stage(of: key)
         switch stage {
@@ -112,9 +112,9 @@ struct Contention: Sendable {
         }
     }
 
-    /// The session holds nothing now, its wait having failed or been ended.
+    /// The session certainly holds nothing, after its wait has failed or was ended.
     ///
-    /// - Returns: Why the wait was ended, if it was begun again, on the same session or in the queue.
+    /// - Returns: Why the wait was ended, if it is begun again, on the same session or in the queue.
     mutating func verified(_ key: AdvisoryKey, on id: ConnectionID) -> End? {
         guard case .ending(id, let end) = stage(of: key) else { return nil }
         switch end {
@@ -132,7 +132,7 @@ struct Contention: Sendable {
 
     // MARK: Polling
 
-    /// Plans the next poll if there is something to try, and no poll under way.
+    /// Plans the next poll if there is something to try, and no poll is under way.
     mutating func planPoll(using random: inout SplitMix64, now: Instant) {
         if queuedCount > 0 { polls.plan(using: &random, now: now) }
     }
@@ -168,7 +168,7 @@ struct Contention: Sendable {
         return goesOn
     }
 
-    /// A key could not be tried, and those who want it are told.
+    /// A key could not be tried, and the calls that want it are told.
     mutating func tryFailed(_ key: AdvisoryKey, using random: inout SplitMix64, now: Instant) {
         guard isPolled(key) else { return }
         forget(key)
@@ -177,7 +177,7 @@ struct Contention: Sendable {
 
     // MARK: Invariants
 
-    /// The sessions that an event has come from which does not fit. It has changed nothing else.
+    /// The sessions of which an event did not fit the stage. The event has changed nothing else.
     mutating func takeBroken() -> [(id: ConnectionID, what: String)] {
         defer { broken = [] }
         return broken

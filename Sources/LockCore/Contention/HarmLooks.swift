@@ -1,4 +1,4 @@
-/// When the server is asked which waits harm others.
+/// When the server is asked which waits harm other sessions.
 struct HarmLooks: Sendable {
     private enum State: Sendable {
         /// There is no wait to ask about.
@@ -27,7 +27,7 @@ struct HarmLooks: Sendable {
     var plannedAt: Instant? { if case .planned(let at) = state { at } else { nil } }
     var isDue: Bool { if case .due = state { true } else { false } }
 
-    /// A wait begins that can be begun anew.
+    /// A wait begins that can be renewed.
     mutating func noteWait(now: Instant) {
         guard let interval, case .off = state else { return }
         state = .planned(now.advanced(by: interval))
@@ -49,7 +49,7 @@ struct HarmLooks: Sendable {
     /// Plans the next look.
     ///
     /// - Parameters:
-    ///   - oldest: Since when the oldest wait lasts that can be begun anew; `nil` if there is none.
+    ///   - oldest: Since when the oldest renewable wait lasts; `nil` if there is none.
     ///   - hasFailed: The server could not answer the last one.
     mutating func planNext(oldest: Instant?, hasFailed: Bool = false, using random: inout SplitMix64, now: Instant) {
         guard let interval, let oldest else {
@@ -58,7 +58,7 @@ struct HarmLooks: Sendable {
         }
         let isHurried = buildWaitsSince.map { $0.duration(to: now) < Self.longestHurry } ?? false
         var pause = min(max(interval, oldest.duration(to: now) / 4), max(interval, Self.longestPause))
-        // Those of a fleet are not to come in step.
+        // The looks of many processes must not come in step.
         pause = pause * Double.random(in: 1...1.25, using: &random)
         if isHurried { pause = min(pause, Self.pauseWhileBuilding) }
         if hasFailed { pause = Self.pauseAfterFailure }

@@ -1,7 +1,7 @@
-/// When the keys that queue are tried again together.
+/// When the keys in the queue are tried again together.
 ///
-/// The pause runs from the last answer to the next poll, so that a slow server is not asked faster than it answers. It is doubled from
-/// poll to poll, until a poll is granted something.
+/// The pause runs from the last answer to the next poll, so that a slow server is not asked faster than it answers. It doubles from poll to
+/// poll, until a poll is granted something.
 struct PollSchedule: Sendable {
     private enum State: Sendable {
         case off

@@ -1,25 +1,25 @@
 extension Engine {
-    /// What the driver must do. Actions are carried out in order, once the event that caused them is over.
+    /// What the driver has to do. It carries actions out in order, after the event that caused them.
     package enum Action: Hashable, Sendable {
-        /// The call ends like this.
+        /// The call ends by this outcome.
         case resolve(RequestID, Outcome)
         /// The lock that this request was granted is gone.
         case lose(RequestID, Failure)
-        /// A connection is gone that was lent, and all that was held on it.
+        /// A checked-out session is gone, with all the locks on it.
         case endAccess(ConnectionID, Failure)
-        /// Locks on this connection are held for certain until then.
+        /// Locks on this session are held for certain until then.
         case renew(ConnectionID, until: Instant)
-        /// These locks, all that there are on the connection, are no longer held for certain. They are still to be released.
+        /// These locks, which are all on the session, are no longer held for certain. They are still to be released.
         case suspect(ConnectionID, [RequestID], Failure)
-        /// The lock's fencing token. Comes before the call that waits for it is resolved.
+        /// The lock's fencing token. It comes before the call that waits for it is resolved.
         case giveToken(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)
         /// Ask all hosts whether another server was promoted.
         case survey
         case submit(ConnectionID, Work)
-        /// An idle connection serves another purpose from now on; for those who watch what sessions are for.
+        /// An idle session serves another purpose from now on. Only metrics depend on this.
         case convert(ConnectionID, to: Role)
-        /// Cancel what the connection runs by other means than the shared session.
+        /// Cancel what the session runs by other means than a shared session.
         case cancelOutOfBand(ConnectionID)
         /// Close it, whatever it does.
         case close(ConnectionID)
@@ -28,17 +28,17 @@ extension Engine {
         case log(Event)
     }
 
-    /// A word or two, with failures kept aside: it has a place on the stack of every task that waits, several times over.
+    /// One or two words long, with failures stored indirectly: each waiting task has several copies on its stack.
     package enum Outcome: Hashable, Sendable {
         case granted
-        /// A try found the lock taken.
+        /// A request that does not wait has found the lock taken.
         case refused
         case released
         /// Whether the held lock is in the wanted mode now.
         case changed(Bool)
-        /// A connection is lent until it is given back.
+        /// The session is the caller's until the caller gives it back.
         case checkedOut(ConnectionID)
-        /// A statement on a checked-out session is answered, and nothing that was sent to cancel it can strike any more.
+        /// A statement on a checked-out session is answered, and no cancel request for it can have an effect any more.
         case settled(cause: EndCause?)
         case ended(EndCause)
         indirect case failed(Failure)
@@ -47,11 +47,11 @@ extension Engine {
     /// Why a call ended before it got what it wanted.
     package enum EndCause: Hashable, Sendable {
         case cancelled
-        /// The wait did harm to others, and is to be begun anew.
+        /// The wait harmed other sessions, and is to be begun anew.
         case renewed
-        /// The call had the turn of a key, which others want, while it waited for a connection. It is to be made anew.
+        /// The call had the turn of a key, which other requests want, while it waited for a session. It is to be made anew.
         case yielded
-        /// With the reason why the server could not be reached, where that was what took so long.
+        /// With the reason why the server could not be reached, if the call has waited for that.
         indirect case timedOut(Failure?)
     }
 
@@ -60,7 +60,7 @@ extension Engine {
         case shared
         /// Runs one blocking lock statement, then holds that key.
         case waiting
-        /// Lent to a transaction.
+        /// Belongs to one transaction or explicit session.
         case checkedOut
         /// Writes the records that fencing tokens come from.
         case fencing
@@ -70,18 +70,18 @@ extension Engine {
     package enum Event: Hashable, Sendable {
         case connectFailed(Role, Failure, nextAttemptIn: Duration)
         case connectionLost(ConnectionID, Role, Failure)
-        /// A shared connection has not answered for some time; what is to be tried next goes over another one.
+        /// A shared session has not answered for some time. The next tries go over another one.
         case overdue(ConnectionID)
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same, as far as that is known.
         case verifiedAfterError(held: Bool?)
         case unexpectedAnswer(ConnectionID)
-        /// Something is true of the session that can't be. It is given up.
+        /// The session's state contradicts an invariant. It is closed.
         case invariantBroken(ConnectionID, String)
-        /// Something is true of the key that can't be. Its holders lose it.
+        /// The key's state contradicts an invariant. Its holders lose it.
         case keyBroken(AdvisoryKey, String)
-        /// A wait that does harm to others is ended, and begun anew.
+        /// A wait that harms other sessions is ended, and begun anew.
         case waitRenewed(ConnectionID)
-        /// The server does not show what the session does, so that a statement that runs for long proves nothing.
+        /// The server does not show what the session does, so a long statement does not show that the session lives.
         case hiddenActivity(ConnectionID)
     }
 }

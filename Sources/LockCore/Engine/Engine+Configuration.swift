@@ -1,42 +1,41 @@
 extension Engine {
     package struct Configuration: Sendable {
-        /// Never more connections than these, whatever they are for. At least 2.
+        /// The most sessions of all roles together. At least 2.
         package var maximumConnections = 8
         package var handoff = HandoffLimit(count: 256, duration: .milliseconds(50))
-        /// How long callers without a deadline put up with a server that can't be reached.
+        /// How long callers without a deadline wait for a server that can't be reached.
         package var connectTimeout = Duration.seconds(10)
-        /// How long a statement that can't block may stay unanswered before its connection counts as dead.
+        /// How long a statement that can't block may stay unanswered before its session counts as dead.
         package var responseTimeout = Duration.seconds(30)
-        /// After how long of silence a shared connection is sent nothing more, and another one is opened for what is to be
-        /// tried.
+        /// After how long of silence a shared session is sent nothing more, and another one is opened for what is to be tried.
         package var overdueAfter = Duration.seconds(2)
         /// After how long the server ends a session that it hears nothing of; `nil` if it does not.
         package var lease: Duration?
-        /// How often other hosts are asked for their timeline while something is held; `nil` for never.
+        /// How often the other hosts are asked for their timeline while something is held; `nil` for never.
         package var surveyInterval: Duration?
         /// Whether there is a shared session, over which the server can be asked what another session does, and what that runs can be cancelled.
         /// Behind a pooler of transactions there is none, since a session of the server serves one client after the other there.
         package var hasSharedSession = true
         /// Whether locks get fencing tokens.
         package var isFencing = false
-        /// How long a connection that holds something stays silent before it is asked for a heartbeat.
+        /// How long a session that holds something stays silent before it is asked for a heartbeat.
         package var heartbeatInterval = Duration.seconds(10)
-        /// How long a connection that nobody uses stays open.
+        /// How long an unused session stays open.
         package var idleTimeout = Duration.seconds(60)
         /// The most keys in one array statement.
         package var batchSize = 1000
-        /// How many locks a session must have held for its rounds to be put into one transaction. Below, what `BEGIN` and
-        /// `COMMIT` cost is not worth it.
+        /// How many locks a session must have held for its rounds to be put into one transaction. Below, `BEGIN` and `COMMIT` cost more than
+        /// they save.
         package var batchTransactionThreshold = 500
         /// The most contended keys that are tried again at a time.
         package var pollSize = 4000
-        /// How long a wait lasts before the server is asked whether it harms others, and how often that is asked again; `nil` for
-        /// never.
+        /// How long a wait lasts before the server is asked whether it harms other sessions, and the pause before that is asked again; `nil`
+        /// for never.
         package var lookInterval: Duration?
         /// After waiting for ``longWait``, a snapshot is too old when so many transactions have been begun since.
         package var oldestSnapshot: Int32 = 1_000_000
         package var longWait = Duration.seconds(900)
-        /// After that, when any has.
+        /// After that, when any transaction has been begun since.
         package var longestWait = Duration.seconds(4 * 3600)
         /// How often all three are doubled at most: once for each time that the wait was begun anew.
         package var mostDoublings = 4
@@ -50,8 +49,8 @@ extension Engine {
 
         /// How many transactions may have been begun since the snapshot of a wait: what they have replaced can't be removed.
         ///
-        /// A wait that is begun anew is behind all the others. So each time it is let go on for longer: where it takes hours to come to
-        /// the front of the queue, the same limit again and again would keep it from getting there.
+        /// A wait that is begun anew is at the end of the queue, so it goes on for longer each time: with a constant limit it would never reach
+        /// the front of a queue that takes hours.
         func oldestSnapshot(afterWaiting age: Duration, renewals: Int) -> Int32 {
             let factor = 1 << min(renewals, mostDoublings)
             if age >= longestWait * factor { return 1 }
@@ -61,7 +60,7 @@ extension Engine {
 
     /// How many keys may be held or asked for at a time.
     ///
-    /// What transactions and sessions lock on their own connections is not limited.
+    /// The locks of transactions and explicit sessions are not limited.
     package enum Capacity: Hashable, Sendable {
         /// This part of the server's lock table, whose size is learned by connecting.
         case fraction(Double)

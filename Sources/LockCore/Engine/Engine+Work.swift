@@ -2,30 +2,32 @@ extension Engine {
     /// What a session is asked to do, answered by one ``Answer``.
     package enum Work: Hashable, Sendable {
         case batch(Batch)
-        /// `limit` is the server-side backstop (`lock_timeout`), should nobody be able to end the wait.
+        /// - Parameter limit: The server's own limit (`lock_timeout`), in case no cancel request can end the wait.
         case wait(AdvisoryKey, Mode, limit: Duration?)
-        /// Lets go of all that a session holds: what proves of a failed wait that it has left nothing.
+        /// Releases all that a session holds. After a failed wait this verifies that the wait has left no lock.
         case releaseAll
-        /// Takes a key that the session holds in the other mode, then lets go of the one that it was held in.
+        /// Takes a key in the mode in which the session does not hold it, then releases it in the other mode.
         case changeMode(AdvisoryKey, to: Mode)
-        /// Cancels the wait of another connection, if that is waiting for a lock right now.
+        /// Cancels what another session runs.
+        ///
+        /// - Parameter onlyLockWaits: Whether that is done only if the session is waiting for a lock right now.
         case cancel(ConnectionID, onlyLockWaits: Bool)
         /// Whether another connection's session runs a statement right now: see ``BackendActivity``.
         ///
         /// - Parameter forDeadline: Whether only a deadline is the reason to ask.
         case askActivity(ConnectionID, forDeadline: Bool = false)
-        /// Which of these sessions harm others by waiting.
+        /// Which of these sessions harm other sessions by waiting.
         case look([Look])
         /// How many locks there are in the server's lock table, of all sessions.
         case countLocks
         /// Begins a transaction, and ends it.
         case begin
         case commit
-        /// Asks for a heartbeat, which costs the server nothing, whatever the session holds.
+        /// Asks for a heartbeat, which costs the server the same whatever the session holds.
         case heartbeat
         /// Writes a record to the server's log, and asks where it is.
         case position
-        /// What the call asks for on the session that is checked out for it. The answer is the call's own.
+        /// What a call runs on the session that is checked out for it. The engine does not read the answer.
         case statement(RequestID)
     }
 

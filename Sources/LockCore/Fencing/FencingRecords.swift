@@ -1,16 +1,16 @@
-/// The records that fencing tokens come from, one for each key that is held.
+/// The records that fencing tokens come from, one for each held key.
 ///
-/// A record is written to the server's write-ahead log once the key was granted; its position, when it is on the disk, is the
-/// token, and the index tells those apart that the key is passed on to in memory. The session of the lock may have ended between the grant
+/// A record is written to the server's write-ahead log after the grant of the key. When the record is on the disk, its position is the token, and an index
+/// distinguishes the holders to which the key is passed on in memory. The session of the lock may have ended between the grant
 /// and the record, and another process may have had the lock, and a token, in between. So the record counts only when the session has
 /// answered something that it was sent after the position was known.
 ///
 /// Keys come out in an order that does not differ from run to run.
 struct FencingRecords: Sendable {
     private struct Record: Sendable {
-        /// Tells it from others for the same key.
+        /// Distinguishes it from other records for the same key.
         let number: Int
-        /// The one that the lock is held on.
+        /// The session that holds the lock.
         let session: ConnectionID
         var position: WALPosition?
         /// How much the session had been sent when the position was known.
@@ -33,7 +33,7 @@ struct FencingRecords: Sendable {
 
     /// A key was granted, or a holder wants another token.
     ///
-    /// - Returns: Whether a record is to be written: not if the key has one that more holders can have tokens of.
+    /// - Returns: Whether a record is to be written: not if the key has one from which further holders can get tokens.
     mutating func begin(_ key: AdvisoryKey, on session: ConnectionID) -> Bool {
         guard records[key] == nil else { return false }
         lastNumber += 1
@@ -68,7 +68,7 @@ struct FencingRecords: Sendable {
 
     /// The record could not be written.
     ///
-    /// - Returns: The keys that have none for that.
+    /// - Returns: The keys that have no record because of that.
     mutating func writingFailed() -> Set<AdvisoryKey> {
         drop(takeWritten())
     }
@@ -85,7 +85,7 @@ struct FencingRecords: Sendable {
         drop(records.filter { $0.value.position == nil }.map(\.key))
     }
 
-    /// What was being written, as far as it is still wanted. The answer may come on another tenure of the key.
+    /// The keys whose records were being written and are still wanted: a key may have been released and granted again meanwhile.
     private mutating func takeWritten() -> [AdvisoryKey] {
         defer { beingWritten = [] }
         return beingWritten.filter { records[$0.key]?.number == $0.number }.map(\.key)
@@ -126,7 +126,7 @@ struct FencingRecords: Sendable {
 
     // MARK: New tokens for what is held
 
-    /// The call waits for a token that is greater than those of all who have shared the lock.
+    /// The call waits for a token that is greater than the tokens of all holders that have shared the lock.
     mutating func renew(_ key: AdvisoryKey, for call: RequestID, on session: ConnectionID) {
         _ = drop(key)
         renewals[key, default: []].append(call)
@@ -140,9 +140,9 @@ struct FencingRecords: Sendable {
         if renewals[key]?.isEmpty == true { renewals[key] = nil }
     }
 
-    // MARK: Letting go
+    // MARK: Releasing
 
-    /// The lock is let go of: what was known of its tokens does not hold for the next one.
+    /// The lock is released: its record is not valid for the next grant.
     ///
     /// - Returns: The calls that wait for a new token of it.
     mutating func drop(_ key: AdvisoryKey) -> [RequestID] {
@@ -150,7 +150,7 @@ struct FencingRecords: Sendable {
         return renewals[key] ?? []
     }
 
-    /// The session is gone, and the locks on it.
+    /// The session is gone, with the locks on it.
     mutating func drop(on session: ConnectionID) {
         guard !records.isEmpty else { return }
         records = records.filter { $0.value.session != session }

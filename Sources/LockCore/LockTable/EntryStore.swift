@@ -1,5 +1,5 @@
-/// The entries of all keys that are in use. An entry keeps its index for as long as it lives, so that who knows the index
-/// need not look the key up again.
+/// The entries of all keys that are in use. An entry keeps its index for as long as it is in use, so a request that has the index needs no
+/// second look-up of the key.
 struct EntryStore: Sendable {
     private var indices: [AdvisoryKey: Int] = [:]
     private var entries: [LockTable.Entry] = []

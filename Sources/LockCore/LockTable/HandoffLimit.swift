@@ -1,6 +1,6 @@
-/// How long this process may keep a server lock for its own tasks before other processes get their turn.
+/// How long this process may keep a server lock for its own tasks before other processes have a chance to get it.
 package struct HandoffLimit: Hashable, Sendable {
-    /// How many times a release may pass the lock on inside the process; 0 gives the server's lock back each time.
+    /// How many times a release may pass the lock on inside the process; with 0, each release goes to the server.
     package var count: Int
     /// How long after the server's grant the lock may still be passed on, or joined by further shared holders.
     package var duration: Duration

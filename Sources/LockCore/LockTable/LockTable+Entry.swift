@@ -1,21 +1,21 @@
 import DequeModule
 
 extension LockTable {
-    /// What the process has, or has asked for, at the server, for one key and in session scope.
+    /// What the process has at the server, or has asked for, for one key in session scope.
     package enum ServerState: Hashable, Sendable {
         case none
         case trying(Mode)
         case waiting(Mode)
-        /// The wait is being ended; the lock may yet be granted.
+        /// The wait is being ended; the lock may still be granted.
         case ending(Mode)
         case held(Mode, on: ConnectionID)
-        /// Held all the while, in the one mode or the other.
+        /// Held throughout, in one mode or the other.
         case changing(to: Mode, on: ConnectionID)
         case unlocking(Mode, on: ConnectionID)
     }
 
     struct Entry: Sendable {
-        /// A holder whose lock is being taken in the other mode.
+        /// A holder whose lock is being changed to the other mode.
         struct Change: Sendable {
             let call: RequestID
             let holder: RequestID
@@ -24,7 +24,7 @@ extension LockTable {
 
         enum ChangeOutcome {
             case asked(on: ConnectionID)
-            /// Somebody else in the process holds it too.
+            /// The process has a second holder.
             case refused
             case busy
         }
@@ -41,22 +41,22 @@ extension LockTable {
         var transactionHolders = 0
         private var isHeldExclusively = false
 
-        /// No request that has come so far has a later one.
+        /// The latest deadline of all requests so far.
         private(set) var latestDeadline = Instant(nanoseconds: .min)
 
-        /// Who waits for the server's unlock.
+        /// The request that waits for the server's unlock.
         private var releaser = RequestID.none
         private var change: Change?
         private var handoffs = 0
         private var heldSince = Instant(nanoseconds: 0)
-        /// The server has refused a try, so what is asked for next is waited for in its queue.
+        /// The server has refused a try, so the next request waits in the server's queue.
         private var mustQueue = false
         private var isCounted = false
-        /// The server has been asked for it before, for somebody who may still wait.
+        /// The server was asked for it before, for a request that may still wait.
         private(set) var isAskedAnew = false
         private var isAsked = false
 
-        /// When the lock was last known to be held, here or by others.
+        /// When the lock was last known to be held, by this process or another one.
         var takenAt: Instant?
         /// How many transactions of this process the server has granted it to.
         private var transactionsGranted = 0
@@ -65,7 +65,7 @@ extension LockTable {
             self.key = key
         }
 
-        /// Where it is held.
+        /// The session that holds it.
         var session: ConnectionID? {
             switch server {
             case .held(_, on: let session), .changing(_, on: let session): session
@@ -79,7 +79,7 @@ extension LockTable.Entry {
     typealias Requests = RequestMap<LockTable.QueuedRequest>
     typealias Actions = Deque<LockTable.Action>
 
-    /// Nothing is left to remember.
+    /// Whether the entry can be removed.
     var isIdle: Bool {
         guard case .none = server else { return false }
         return queuedCount == 0 && sessionHolders == 0 && transactionHolders == 0
@@ -95,7 +95,7 @@ extension LockTable.Entry {
     /// Whether any request waits for it.
     var isWanted: Bool { queuedCount > 0 }
 
-    /// Whether somebody is there who does not only try.
+    /// Whether any queued request waits for holders to release.
     var hasWaits: Bool { queuedCount > queuedTries }
 
     private mutating func noteCounted() -> Int {
@@ -107,14 +107,14 @@ extension LockTable.Entry {
         return (isCounted ? 1 : 0) - (had ? 1 : 0)
     }
 
-    /// Whether the outcome of a try can still be open. A try never queues behind a request that it conflicts with.
+    /// Whether a request that does not wait may be granted. It never queues behind a request that it conflicts with.
     func mayAdmitTry(_ mode: Mode) -> Bool {
         if queuedCount > 0 {
             guard mode == .shared, queuedExclusive == 0 else { return false }
         }
         guard isCompatible(mode) else { return false }
         switch server {
-        // A wait that is being ended is this process's own: whether the lock is free, nobody knows before its end.
+        // A wait that is being ended is this process's own: whether the lock is free is not known before its end.
         case .none, .trying, .ending, .unlocking: return true
         case .held: return queuedCount == 0
         case .waiting, .changing: return false
@@ -137,8 +137,8 @@ extension LockTable.Entry {
         if request.noWait { queuedTries -= 1 }
     }
 
-    /// - Returns: Whether it was the last session holder, which is answered when the server has let go, or when the lock has
-    ///   been passed on.
+    /// - Returns: Whether it was the last session holder. Its release is answered when the server has released the lock, or when the lock was
+    ///   passed on.
     mutating func release(_ id: RequestID, _ request: LockTable.Request, now: Instant) -> Bool {
         if isHeldHere { takenAt = now }
         defer {
@@ -172,7 +172,7 @@ extension LockTable.Entry {
         }
     }
 
-    /// A try found the lock taken: from now on it has to be waited for.
+    /// A try has found the lock taken: the next request has to wait for it.
     mutating func serverRefused() {
         server = .none
         mustQueue = true
@@ -196,7 +196,7 @@ extension LockTable.Entry {
         takenAt = now
     }
 
-    /// Whether the server has granted it to this process.
+    /// Whether the server has granted it to this process, in session scope or to a transaction.
     var isHeldHere: Bool {
         switch server {
         case .held, .changing: true
@@ -206,7 +206,7 @@ extension LockTable.Entry {
 
     // MARK: Changing the mode
 
-    /// The one holder that there is wants the other mode.
+    /// A holder wants the other mode.
     mutating func change(_ call: RequestID, of holder: RequestID, to mode: Mode) -> ChangeOutcome {
         guard change == nil, case .held(_, on: let connection) = server else { return .busy }
         guard sessionHolders == 1, transactionHolders == 0 else { return .refused }
@@ -222,33 +222,33 @@ extension LockTable.Entry {
         self.change = nil
         server = .held(isChanged ? mode : mode.other, on: connection)
         if isChanged, sessionHolders > 0 { isHeldExclusively = mode == .exclusive }
-        // Nobody has shared it so far, however long it was held.
+        // The limit for sharing runs from now on, however long the lock was held.
         if isChanged, mode == .shared { heldSince = now }
         return change
     }
 
     // MARK: Invariants
 
-    /// Something that can't be true between two events.
+    /// A state that contradicts an invariant between two events.
     enum Impossible: String {
-        case queue = "its queue does not fit the number of those who wait"
+        case queue = "its queue and the number of its queued requests differ"
         case holders = "it had holders, and no lock at the server"
-        case mode = "it was held exclusively by several, or by a shared lock"
+        case mode = "it was held exclusively by several holders, or by a shared lock"
         case transactions = "the server had granted it to more transactions than had their turn"
     }
 
     /// What an event has left.
     struct Rest {
-        /// By how much the number of keys that have a place in the server's lock table has changed.
+        /// By how much the number of keys with a slot in the server's lock table has changed.
         let countChange: Int
         let isIdle: Bool
         let impossible: Impossible?
     }
 
-    /// An event is over. (One call for all, since each look from outside copies the entry.)
+    /// Called at the end of an event. (One call for all, since each look from outside copies the entry.)
     mutating func endEvent() -> Rest { Rest(countChange: noteCounted(), isIdle: isIdle, impossible: impossible) }
 
-    /// What is true of it and can't be.
+    /// The invariant that its state contradicts.
     var impossible: Impossible? {
         if (queue.first == .none) != (queuedCount == 0) || queuedExclusive < 0 || queuedExclusive > queuedCount
             || queuedTries < 0 || queuedTries > queuedCount
@@ -264,7 +264,7 @@ extension LockTable.Entry {
         if case .held(.shared, _) = server { sessionHolders > 0 } else { false }
     }
 
-    /// Has no holders any more, and none that wait. What the server was asked for is answered yet, and let go of then.
+    /// Removes the holders and the queued requests. What the server was asked for is still answered, and released then.
     mutating func clear() {
         queue = RequestQueue()
         (queuedCount, queuedExclusive, queuedTries) = (0, 0, 0)
@@ -331,7 +331,7 @@ extension LockTable.Entry {
         mode == .shared ? !isHeldExclusively : sessionHolders == 0 && transactionHolders == 0
     }
 
-    /// A session lock that nobody holds any more would stand in the transaction's way.
+    /// Whether the process keeps no session lock without a holder, which the transaction would have to wait for.
     private var isFreeForTransaction: Bool {
         switch server {
         case .held: sessionHolders > 0
@@ -342,10 +342,10 @@ extension LockTable.Entry {
 
     private func mayGrant(_ mode: Mode, limit: HandoffLimit, now: Instant) -> Bool {
         guard case .held(mode, _) = server else { return false }
-        // Nobody has had it yet since the server's grant.
+        // No request has had it since the server's grant.
         if handoffs == 0 { return true }
         guard heldSince.duration(to: now) <= limit.duration else { return false }
-        // Joining other shared holders is no handoff, but it prolongs the hold all the same: hence the duration above.
+        // To join other shared holders is no handoff, but it prolongs the hold all the same: hence the duration above.
         return sessionHolders > 0 || handoffs <= limit.count
     }
 
@@ -362,7 +362,7 @@ extension LockTable.Entry {
         }
     }
 
-    /// Who only tried is told that the lock is taken.
+    /// Tells the requests that do not wait that the lock is taken.
     mutating func refuseTries(requests: inout Requests, actions: inout Actions) {
         var id = queue.first
         while let queued = requests[id] {

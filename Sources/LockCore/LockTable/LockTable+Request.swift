@@ -1,5 +1,5 @@
 extension LockTable {
-    /// Where the server's lock lives.
+    /// Which session holds the lock at the server.
     package enum Scope: Hashable, Sendable {
         /// On one of the manager's sessions, shared by all of the process.
         case session
@@ -12,10 +12,10 @@ extension LockTable {
         package internal(set) var mode: Mode
         package let scope: Scope
         package let noWait: Bool
-        /// Only to tell the server when nobody can want the lock any more; the table itself keeps no time.
+        /// Tells the server when no request can want the lock any more; the table itself keeps no time.
         package let deadline: Instant
         package internal(set) var isGranted = false
-        /// Of transactions, whose turn comes before the server has been asked.
+        /// Whether the server has granted it to the transaction, which has its turn before it asks the server.
         var isServerGranted = false
 
         package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, noWait: Bool = false, deadline: Instant? = nil) {

@@ -1,22 +1,21 @@
 import DequeModule
 
-/// Arbitrates inside the process before the server is asked.
+/// Decides between the requests of the process before the server is asked.
 ///
-/// PostgreSQL gives a session again, at once, what it already holds; so two tasks that share a session must be kept
-/// apart here. Per key there is one FIFO queue, one server request at most, and one server lock at most, which serves
-/// one exclusive holder or any number of shared ones.
+/// PostgreSQL grants a session at once what the session already holds, so the table has to exclude two tasks that share a session from each
+/// other. Each key has one FIFO queue, at most one server request, and at most one server lock, which serves one exclusive holder or any
+/// number of shared holders.
 ///
-/// A value without clock, sessions or continuations: events go in, `actions` come out.
+/// The table is a value without clock, sessions or continuations: events go in, actions come out.
 package struct LockTable: Sendable {
     private var entries = EntryStore()
     private var requests = RequestMap<QueuedRequest>()
     private let limit: HandoffLimit
 
-    /// How many keys have a place in the server's lock table, or are about to get one by a try. Those that are waited for
-    /// are not among them.
+    /// How many keys have a slot in the server's lock table, or are about to get one by a try. Keys that are waited for do not count.
     package private(set) var serverKeyCount = 0
 
-    /// The first key of which something is true that can't be.
+    /// The first key whose state contradicts an invariant.
     private var broken: (key: AdvisoryKey, what: Entry.Impossible)?
 
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
@@ -34,8 +33,8 @@ package struct LockTable: Sendable {
 
     /// A new request.
     ///
-    /// - Parameter enclosing: A shared holder of the same key that can't end before this request does. Joining it is
-    ///   always safe, while queueing behind an exclusive request that waits for it would be a deadlock.
+    /// - Parameter enclosing: A shared holder of the same key that can't end before this request does. To join it is always safe, while
+    ///   to queue behind an exclusive request that waits for it would be a deadlock.
     package mutating func request(_ id: RequestID, _ request: Request, enclosing: RequestID? = nil, now: Instant) {
         if let enclosing, let holder = requests[enclosing], holder.request.canBeJoined(by: request),
             !entries[holder.entry].isChanging
@@ -58,14 +57,14 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
-    /// The request's task has gone away. Granted requests are not affected.
+    /// The request is not wanted any more. A granted request is not affected.
     package mutating func cancel(_ id: RequestID, now: Instant) {
         guard let queued = requests[id], !queued.request.isGranted else { return }
         leaveQueue(id, queued)
         advance(queued.entry, now: now)
     }
 
-    /// Several tasks have gone away at once. None of them is served because another one has left before it.
+    /// Several requests are not wanted any more. None of them is granted because another one has left the queue before it.
     package mutating func cancel(_ ids: some Sequence<RequestID>, now: Instant) {
         var indices: [Int] = []
         var seen: Set<Int> = []
@@ -84,7 +83,7 @@ package struct LockTable: Sendable {
         requests[id] = nil
     }
 
-    /// A holder is done. Answered by `released` or `releaseFailed`; unknown or lost holders by `releaseFailed`.
+    /// A holder releases its lock. Answered by `released`, or by `releaseFailed` if the holder is unknown or has lost the lock.
     package mutating func release(_ id: RequestID, now: Instant) {
         guard let held = requests[id], held.request.isGranted else {
             actions.append(.releaseFailed(id, Failure(.notHeld, .notHeld)))
@@ -129,9 +128,9 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
-    /// `tryLock` found the lock taken, or an ended wait proved to hold nothing.
+    /// `tryLock` has found the lock taken, or an ended wait is verified to hold nothing.
     ///
-    /// - Parameter isTaken: Whether the server has said that it is taken.
+    /// - Parameter isTaken: Whether the server has said that the lock is taken.
     package mutating func notGranted(_ key: AdvisoryKey, isTaken: Bool = true, now: Instant) {
         guard let index = entries.index(of: key) else { return }
         switch entries[index].server {
@@ -147,7 +146,7 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
-    /// The server can't be asked for this key; whoever wants it is told.
+    /// The server can't be asked for this key. The requests for it fail.
     package mutating func failed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key), entries[index].isAsking else { return }
         for id in entries[index].queue.ids(in: requests) {
@@ -159,7 +158,7 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
-    /// There is no room for the key that is being tried. Who asks for a new key is told; who has waited for it before goes on
+    /// There is no room for the key that is being tried. A request for a new key fails; a request that has waited for the key before goes on
     /// waiting.
     package mutating func noRoom(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key) else { return }
@@ -170,7 +169,7 @@ package struct LockTable: Sendable {
         }
     }
 
-    /// What was asked of the server went down with its connection; it is asked anew if somebody still wants it.
+    /// What the server was asked is not answered any more. It is asked anew if a request still wants the key.
     package mutating func waitCancelled(_ key: AdvisoryKey, now: Instant) {
         guard let index = entries.index(of: key), entries[index].isAsking else { return }
         entries[index].server = .none
@@ -247,7 +246,7 @@ package struct LockTable: Sendable {
         requests[id].map { entries[$0.entry].isWanted } ?? false
     }
 
-    /// Who waits for a lock on this session to be released. They are to be answered by the caller: the table does not.
+    /// The releases that wait for the server's unlock on this session. The caller answers them: the table does not.
     mutating func releasers(on connection: ConnectionID) -> [RequestID] {
         var releasers: [RequestID] = []
         for entry in entries.living {
@@ -319,13 +318,13 @@ package struct LockTable: Sendable {
 
     // MARK: Invariants
 
-    /// A key of which something is true that can't be: see ``Entry/impossible``.
+    /// A key whose state contradicts an invariant: see ``Entry/impossible``.
     mutating func takeBroken() -> (key: AdvisoryKey, what: Entry.Impossible)? {
         defer { broken = nil }
         return broken
     }
 
-    /// Who holds the key loses it, and who waits for it is told: nothing that is known of it can be relied on.
+    /// The holders of the key lose it, and the requests for it fail, since the state of the key can't be relied on.
     mutating func giveUp(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key) else { return }
         for (id, request) in Array(requests.elements) where request.entry == index {

@@ -1,5 +1,5 @@
-/// Requests in order of arrival, linked through the requests themselves: joining and leaving cost the same everywhere,
-/// and an empty queue costs nothing.
+/// Requests in order of arrival, linked through the requests themselves: to join and to leave cost the same everywhere, and neither
+/// allocates memory.
 struct RequestQueue: Sendable {
     typealias Requests = RequestMap<LockTable.QueuedRequest>
 
@@ -35,7 +35,7 @@ struct RequestQueue: Sendable {
 }
 
 extension LockTable {
-    /// A request, its place in its key's queue while it waits, and its key's entry.
+    /// A request, its links in its key's queue while it waits, and its key's entry.
     struct QueuedRequest: Sendable {
         var request: Request
         let entry: Int

@@ -1,9 +1,9 @@
 /// One transaction around several rounds of statements.
 ///
-/// Each end of a transaction goes through all that the session holds, which with tens of thousands of locks takes the server longer than all
-/// the rest. Session locks don't depend on transactions: what is taken or released is so at once, and stays so if the transaction fails.
+/// At each end of a transaction the server goes through all that the session holds, which with tens of thousands of locks takes longer than
+/// everything else. Session locks don't depend on transactions: a lock is taken or released at once, also if the transaction fails.
 struct BatchTransaction: Sendable {
-    /// For how long it is kept open without use: it keeps the server from cleaning up, and stands in pg_stat_activity.
+    /// For how long it is kept open without use: it keeps the server from cleaning up, and shows in pg_stat_activity.
     private static let longestPause = Duration.milliseconds(50)
     /// For how long it is kept open in any case.
     private static let longest = Duration.milliseconds(500)

@@ -15,8 +15,7 @@ struct PendingKeys: Sendable {
         count += 1
     }
 
-    /// Takes the keys out that came last. Which mode or key space they are of makes no difference: the statement that has
-    /// most keys gives one, then the next.
+    /// Takes out the keys that came last. Their mode and key space make no difference: each time, the statement with the most keys gives one.
     mutating func takeNewest(_ excess: Int) -> [AdvisoryKey] {
         var taken: [AdvisoryKey] = []
         while taken.count < excess, let index = keys.indices.max(by: { keys[$0].count < keys[$1].count }),

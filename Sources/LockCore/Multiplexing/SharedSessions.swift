@@ -1,8 +1,7 @@
-/// What is still to be sent on the sessions that run what can't block, for all calls: many keys in one statement, and one round of
-/// statements in flight while the next one fills.
+/// What is still to be sent on the shared sessions, for all calls: many keys in one statement, and one round of statements in flight while
+/// the next one fills.
 ///
-/// What is to be tried, to be cancelled or to be asked can go over any shared session. What is to be released belongs to the session that
-/// holds it.
+/// Tries, cancel requests and questions can go over any shared session. A lock is released on the session that holds it.
 struct SharedSessions: Sendable {
     typealias Work = Engine.Work
 
@@ -10,7 +9,7 @@ struct SharedSessions: Sendable {
         let id: ConnectionID
         /// What is to be released there.
         var unlocks = PendingKeys(.unlock)
-        /// Keys whose try has failed with an error, until the unlock that proves what they hold is answered.
+        /// Keys whose try has failed with an error, until the unlock that verifies them is answered.
         var verifications: [AdvisoryKey: Failure] = [:]
         var transaction: BatchTransaction?
 
@@ -24,7 +23,7 @@ struct SharedSessions: Sendable {
     private var cancels: [ConnectionID] = []
     /// The sessions that are to be asked about.
     private var activityQuestions: [ConnectionID] = []
-    /// Those that are asked about for the sake of deadlines only.
+    /// The sessions that are to be asked about only because of deadlines.
     private var deadlineActivityQuestions: [ConnectionID] = []
 
     // MARK: The sessions
@@ -38,21 +37,21 @@ struct SharedSessions: Sendable {
 
     mutating func insert(_ id: ConnectionID) { members.append(Member(id: id)) }
 
-    /// - Returns: The keys whose proof is missing, and why: they have gone with the session.
+    /// - Returns: The keys that were not verified, with the failures of their tries. They are lost with the session.
     @discardableResult
     mutating func remove(_ id: ConnectionID) -> [(key: AdvisoryKey, failure: Failure)] {
         guard let index = index(of: id) else { return [] }
         return members.remove(at: index).verifications.map { ($0.key, $0.value) }.sorted { $0.key < $1.key }
     }
 
-    /// Whether nothing is to be released or proved there, and no transaction is open.
+    /// Whether nothing is to be released or verified there, and no transaction is open.
     func isUnused(_ id: ConnectionID) -> Bool {
         index(of: id).map { members[$0].isQuiet && members[$0].transaction == nil } ?? false
     }
 
     // MARK: What is to be sent
 
-    /// Nothing is to be tried, released or proved.
+    /// Nothing is to be tried, released or verified.
     var isQuiet: Bool { tries.isEmpty && members.allSatisfy(\.isQuiet) }
     /// Whether there is something that any session can do.
     var hasWork: Bool { hasTries || hasCancels || hasActivityQuestions }
@@ -84,7 +83,7 @@ struct SharedSessions: Sendable {
         }
     }
 
-    /// A try of these keys has failed before it came to an answer. Whether they are held is proved by their unlock.
+    /// A try of these keys has failed before it came to an answer. Their unlock verifies that they are not held.
     mutating func verify(_ keys: some Sequence<AdvisoryKey>, _ mode: Mode, because failure: Failure, on id: ConnectionID) {
         guard let index = index(of: id) else { return }
         for key in keys {
@@ -121,7 +120,7 @@ struct SharedSessions: Sendable {
             + deadlineActivityQuestions.filter { !activityQuestions.contains($0) }.map { .askActivity($0, forDeadline: true) }
     }
 
-    /// Adds to the next round of a session what it releases, and then what it tries: what is released may be what others ask for.
+    /// Adds to the next round of a session what it releases, and then what it tries: a try may be for a key that is released.
     ///
     /// - Parameters:
     ///   - withTries: Whether it tries what is to be tried.
@@ -132,7 +131,7 @@ struct SharedSessions: Sendable {
         for batch in tries.takeBatches(size: size) { round.append(.batch(batch)) }
     }
 
-    /// Why a try of the key has failed, if the unlock of the key proves what it has come to. It is asked once.
+    /// Why a try of the key has failed, if the unlock of the key verifies it. The failure is returned once.
     mutating func takeVerification(_ key: AdvisoryKey, on id: ConnectionID) -> Failure? {
         guard let index = index(of: id), !members[index].verifications.isEmpty else { return nil }
         return members[index].verifications.removeValue(forKey: key)

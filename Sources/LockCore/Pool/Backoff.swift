@@ -1,4 +1,4 @@
-/// Growing pauses with jitter, so that many processes that lost the same server don't come back in step.
+/// Growing pauses with jitter, so that many processes that have lost the same server don't return in step.
 package struct Backoff: Sendable {
     private let first: Duration
     private let most: Duration

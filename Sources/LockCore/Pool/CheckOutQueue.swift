@@ -1,7 +1,7 @@
 /// The calls that wait for a session of their own, in order of arrival, and the turns for keys that some of them have meanwhile.
 ///
-/// Every task of a process may have a turn. So a turn that no other task wants costs nothing while it lasts, and of the others only the
-/// first one is looked at.
+/// Every task of a process may have a turn. So a turn that no other task wants costs nothing while it lasts, and of the wanted turns only
+/// the one that ends first is looked at.
 struct CheckOutQueue: Sendable {
     /// A transaction's turn for a key.
     struct Turn: Sendable {
@@ -18,7 +18,7 @@ struct CheckOutQueue: Sendable {
         var isTurnWanted = false
     }
 
-    /// How long a turn is kept that others begin to want.
+    /// How long a turn is kept after other tasks begin to want it.
     private static let timeout = Duration.seconds(1)
 
     private var queue = WaitQueue<RequestID>()
@@ -35,12 +35,12 @@ struct CheckOutQueue: Sendable {
     /// The call that has waited longest.
     var first: RequestID? { mutating get { queue.first } }
 
-    /// The calls behind the first so many that do not wait for a session that others have.
+    /// The calls behind the first so many that do not wait for a session to be given back.
     func tries(behind count: Int) -> [RequestID] {
         queue.elements.dropFirst(count).filter { calls[$0]?.noWait == true }
     }
 
-    /// - Parameter noWait: Whether the call does not wait for a session that others have.
+    /// - Parameter noWait: Whether the call does not wait for a session to be given back.
     mutating func append(_ id: RequestID, noWait: Bool = false, turn: Turn? = nil) {
         queue.append(id)
         calls[id] = Call(noWait: noWait, turn: turn)
@@ -53,7 +53,7 @@ struct CheckOutQueue: Sendable {
         return id
     }
 
-    /// Has no effect on other calls than those that wait here.
+    /// Has no effect on a call that is not in the queue.
     mutating func remove(_ id: RequestID) {
         guard let call = calls.removeValue(id) else { return }
         queue.remove(id)
@@ -73,7 +73,7 @@ struct CheckOutQueue: Sendable {
     /// Another task begins to wait for the key.
     mutating func want(_ key: AdvisoryKey, now: Instant) { want(key, keptUntil: now.advanced(by: Self.timeout)) }
 
-    /// The same, where the turns are kept until then at least.
+    /// The same, with the turns kept at least until then.
     mutating func want(_ key: AdvisoryKey, keptUntil: Instant) {
         for id in unwanted.removeValue(forKey: key) ?? [] {
             guard let turn = calls[id]?.turn else { continue }
@@ -82,18 +82,18 @@ struct CheckOutQueue: Sendable {
         }
     }
 
-    /// When the first turn is to be given up.
+    /// When the first turn ends.
     var nextTurnEnd: Instant? {
         mutating get { turnEnds.earliest { [calls] in calls[$0]?.isTurnWanted == true }?.deadline }
     }
 
-    /// A turn whose time has come, if others still want it. It is not told of again before the key is wanted anew.
+    /// A turn whose end has come. It is not returned again before the key is wanted anew.
     mutating func popDueTurn(now: Instant) -> (call: RequestID, request: RequestID)? {
         guard let id = turnEnds.popDue(now: now, isAlive: { [calls] in calls[$0]?.isTurnWanted == true }), let turn = calls[id]?.turn
         else { return nil }
         calls.update(id) { $0.isTurnWanted = false }
         unwanted[turn.key, default: []].insert(id)
-        // As it counts those whose entries are gone already, too.
+        // The queue of ends also counts the entries that were taken out.
         turnEnds.noteEnded { [calls] in calls[$0]?.isTurnWanted == true }
         return (id, turn.request)
     }

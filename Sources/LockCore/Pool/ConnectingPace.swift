@@ -1,11 +1,11 @@
-/// When the next attempt to connect may be made, and for how long callers without a deadline put up with there being no connection.
+/// When the next attempt to connect may be made, and how long callers without a deadline wait while there is no connection.
 ///
 /// The pauses between attempts grow by a backoff with jitter. While calls wait, they are a second at most, and shorter if a caller's
 /// deadline would come before the next attempt.
 struct ConnectingPace: Sendable {
     /// The pause at most, while no call waits.
     private static let idlePause = Duration.seconds(5)
-    /// Calls with very short deadlines don't make it a flood of attempts.
+    /// Bounds the attempts if calls have very short deadlines.
     private static let shortestPause = Duration.milliseconds(100)
 
     /// How long a caller without a deadline waits from the beginning of an outage on.
@@ -33,7 +33,7 @@ struct ConnectingPace: Sendable {
     /// Why the last attempt of the outage has failed, if one has.
     var failure: Failure? { outage?.failure }
 
-    /// When something is due: the next attempt, or the end of a caller's patience.
+    /// When something is due: the next attempt, or a caller without a deadline gives up.
     var next: Instant? {
         guard let nextAttemptAt, let giveUpAt else { return nextAttemptAt ?? giveUpAt }
         return min(nextAttemptAt, giveUpAt)
@@ -63,7 +63,7 @@ struct ConnectingPace: Sendable {
         return pause
     }
 
-    /// A connection was lost. What was lost together is not to come back in step.
+    /// A connection was lost. Connections that were lost together must not return in step.
     mutating func noteLost(using random: inout SplitMix64, now: Instant) {
         if nextAttemptAt == nil { nextAttemptAt = now.advanced(by: backoff.next(using: &random)) }
     }
@@ -75,7 +75,7 @@ struct ConnectingPace: Sendable {
         return true
     }
 
-    /// A call begins in the pause before the next attempt: it is to have that attempt in time.
+    /// A call begins in the pause before the next attempt, which is moved forward so that it comes in time for the call.
     mutating func hurry(deadline: Instant?, using random: inout SplitMix64, now: Instant) {
         guard let planned = nextAttemptAt, planned > now else { return }
         let end = deadline ?? now.advanced(by: timeout)
@@ -89,7 +89,7 @@ struct ConnectingPace: Sendable {
         .seconds(1) * Double.random(in: 0.5...1, using: &random)
     }
 
-    // MARK: Patience
+    // MARK: Giving up
 
     /// A caller without a deadline has begun to wait. If an attempt has failed already, the time at which it gives up is due from now on.
     mutating func noteCaller(since: Instant) {
@@ -97,9 +97,9 @@ struct ConnectingPace: Sendable {
         noteGivingUp(endingAt: max(since, outage.since).advanced(by: timeout))
     }
 
-    /// Looks for callers whose patience is over. What is due is to be told anew by ``mayGoOn(since:now:)``.
+    /// Begins to look for callers that give up. ``mayGoOn(since:now:)`` for each caller finds the next time.
     ///
-    /// - Returns: What they are to be told; `nil` if no attempt has failed.
+    /// - Returns: Why they give up; `nil` if no attempt has failed.
     mutating func beginGivingUp() -> Failure? {
         giveUpAt = nil
         return outage?.failure

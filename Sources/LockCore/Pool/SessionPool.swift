@@ -2,19 +2,19 @@ import DequeModule
 
 /// How many sessions there may be, and of which role.
 ///
-/// The shared session, and the one that writes records, have places of their own. Those that wait and those that are checked out have the
-/// other places together, and neither can take all of them, where there is more than one. A session that was closed counts at the server
-/// until its process has come to its end, and roles, databases and the server have limits of connections: so it keeps its place until then.
+/// The shared session and the fencing session have slots of their own. Waiting and checked-out sessions have the other slots together, and
+/// neither role can take all of them, where there is more than one. A closed session counts at the server until its process has ended, and
+/// roles, databases and the server have limits of connections: so it keeps its slot until then.
 struct SessionPool: Sendable {
     typealias Role = Engine.Role
 
-    /// Where another session of a role can be had.
+    /// How another session of a role can be opened.
     enum Slot: Hashable, Sendable {
         case taken
         case free
-        /// An idle session is to serve the other purpose, which is cheaper than another connection, and never needs two places at the server.
+        /// An idle session changes its role, which is cheaper than another connection, and never needs two slots at the server.
         case converting(ConnectionID)
-        /// An idle session is to be closed for it.
+        /// An idle session has to be closed for it.
         case replacing(ConnectionID)
     }
 
@@ -23,9 +23,9 @@ struct SessionPool: Sendable {
     private let ownRecording: Int
     /// What check-outs leave to waits. Without a shared session there are none.
     private let ownWaiting: Int
-    /// Closed, and not at their end at the server.
+    /// Closed, and not ended at the server.
     private var ending: Set<ConnectionID> = []
-    /// To be opened when there is room.
+    /// Opened when there is room.
     private var unopened = Deque<(id: ConnectionID, role: Role)>()
 
     init(_ configuration: Engine.Configuration) {
@@ -35,7 +35,7 @@ struct SessionPool: Sendable {
         ownWaiting = ownShared
     }
 
-    // MARK: Places
+    // MARK: Slots
 
     func slot(for role: Role, among sessions: SessionTable) -> Slot {
         switch role {
@@ -53,16 +53,16 @@ struct SessionPool: Sendable {
         }
     }
 
-    /// Whether waits and check-outs have no more than one place together.
+    /// Whether waits and check-outs have no more than one slot together.
     func hasOnlySlot(among sessions: SessionTable) -> Bool { otherSlots(sessions) <= 1 }
 
-    /// Where waits and check-outs have one place together, they have it in turn.
+    /// Where waits and check-outs have one slot together, they have it in turn.
     func onlySlot(for role: Role, among sessions: SessionTable) -> Slot {
         guard hasOnlySlot(among: sessions), !sessions.contains(where: { $0.role == role }) else { return .taken }
         return exchange(for: role, among: sessions)
     }
 
-    /// Those that have no places of their own take what is left, whether all the others are there or not.
+    /// The slots of the roles that have none of their own. The slots of the other roles are kept free for them.
     private func otherSlots(_ sessions: SessionTable) -> Int {
         most - max(ownShared, sessions.count { $0.role == .shared }) - ownRecording
     }
@@ -73,13 +73,13 @@ struct SessionPool: Sendable {
 
     private func exchange(for role: Role, among sessions: SessionTable) -> Slot {
         guard let idle = sessions.idle(role == .waiting ? .checkedOut : .waiting) else { return .taken }
-        // A cancel request that is answered no more can still strike what it runs.
+        // A cancel request without an answer can still strike what it runs.
         return sessions.read(idle) { $0.mayBeStruck } == true ? .replacing(idle) : .converting(idle)
     }
 
     // MARK: Opening and closing
 
-    /// - Parameter count: How many sessions there are, those included that are to be opened.
+    /// - Parameter count: How many sessions there are, including those that are still to be opened.
     /// - Returns: How many the server may count at present.
     func sessionCount(of count: Int) -> Int { count - unopened.count + ending.count }
 
@@ -98,6 +98,6 @@ struct SessionPool: Sendable {
         }
     }
 
-    /// A closed session has come to its end at the server, or is not waited for any longer.
+    /// A closed session has ended at the server, or is not waited for any longer.
     mutating func ended(_ id: ConnectionID) { ending.remove(id) }
 }

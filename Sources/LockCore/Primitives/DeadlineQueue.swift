@@ -2,8 +2,8 @@ import HeapModule
 
 /// The deadlines of many requests, earliest first.
 ///
-/// Most deadlines never come: their requests end before. So an ended request leaves its entry behind, and when the
-/// dead outnumber the living the heap is rebuilt, which makes removal free on average and keeps memory bounded.
+/// Most deadlines never come, because their requests end before. So an ended request leaves its entry behind, and when such entries are the
+/// majority the heap is rebuilt. That makes removal free on average, and keeps memory bounded.
 package struct DeadlineQueue: Sendable {
     package struct Entry: Comparable, Sendable {
         package let deadline: Instant
@@ -23,7 +23,7 @@ package struct DeadlineQueue: Sendable {
         heap.insert(Entry(deadline: deadline, id: id))
     }
 
-    /// Says that one inserted request has ended; `isAlive` must already answer false for it.
+    /// One of the inserted requests has ended; `isAlive` must already return `false` for it.
     package mutating func noteEnded(isAlive: (RequestID) -> Bool) {
         dead += 1
         guard dead > 64, dead > heap.count / 2 else { return }
@@ -31,7 +31,7 @@ package struct DeadlineQueue: Sendable {
         dead = 0
     }
 
-    /// The earliest deadline of a request that is still alive.
+    /// The earliest deadline of a request that has not ended.
     package mutating func earliest(isAlive: (RequestID) -> Bool) -> Entry? {
         while let first = heap.min {
             if isAlive(first.id) { return first }
@@ -41,11 +41,11 @@ package struct DeadlineQueue: Sendable {
         return nil
     }
 
-    /// Takes the earliest living request out if its deadline has come.
+    /// Takes the earliest request that has not ended out if its deadline has come.
     package mutating func popDue(now: Instant, isAlive: (RequestID) -> Bool) -> RequestID? {
         guard let first = earliest(isAlive: isAlive), first.deadline <= now else { return nil }
         heap.removeMin()
-        // Its end is still to be noted, but it leaves nothing behind.
+        // Its end is noted later, and it leaves no entry behind.
         dead -= 1
         return first.id
     }

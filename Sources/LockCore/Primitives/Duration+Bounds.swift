@@ -1,8 +1,8 @@
-// A duration can be longer than its own components can say, than 64 bits of nanoseconds hold, and than a task can sleep: each of
-// these traps (Swift 6.3: `Duration.components`, `Task.sleep(for: .seconds(Int64.max))`). So what a caller names is bounded before
+// A duration can be longer than its own components can express, than 64 bits of nanoseconds hold, and than a task can sleep: each of
+// these traps (Swift 6.3: `Duration.components`, `Task.sleep(for: .seconds(Int64.max))`). So a caller's duration is bounded before
 // anything is computed from it.
 extension Duration {
-    /// Longer than anything is waited for, and short enough for every clock, sum and sleep.
+    /// Longer than any wait, and short enough for every clock, sum and sleep.
     package static let century = Duration.seconds(36_525 * 86_400)
 
     /// At most a century, in either direction.

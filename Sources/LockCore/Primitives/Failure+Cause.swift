@@ -1,7 +1,7 @@
 extension Failure {
-    /// Why something has failed, as far as more is known than the kind of the failure says. The sentences are made where people are told.
+    /// Why something has failed, as far as more is known than the failure's kind. PostgresLock makes the sentences for people.
     package enum Cause: Hashable, Sendable {
-        /// In the words of the server, of libpq, or of what makes sure of servers.
+        /// In the words of the server, of libpq, or of the server checks.
         case said(String)
 
         // The server, or the way to it.
@@ -15,11 +15,11 @@ extension Failure {
         case gone
         case shutDown
 
-        // What a session's answers don't say.
+        // What a session's answers leave open.
         case unexpectedAnswer
         case unexpectedToken
         case noAnswerToCommit
-        /// Whether the key, or any, is held.
+        /// Whether the key is held, or any key if there is none.
         indirect case unknownHold(AdvisoryKey?, Cause)
         case unknownRollback
         case unknownWait

@@ -1,11 +1,11 @@
-/// Why something could not be done, as far as decisions depend on it.
+/// Why something could not be done.
 ///
-/// Only `kind` is decided upon; the rest is carried along for people.
+/// Decisions depend only on `kind`; the rest is for people.
 package struct Failure: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         // Making a connection.
         case unreachable
-        /// No attempt has failed so far, but none has succeeded either.
+        /// No attempt has failed so far, and none has succeeded.
         case stillConnecting
         /// The deadline came before the server has said whether the lock is free.
         case unanswered
@@ -15,11 +15,11 @@ package struct Failure: Hashable, Sendable {
         case serverTooOld
         case transactionPooling
         case locksDoNotExclude
-        /// It may be promoted yet.
+        /// It may be promoted later.
         case standby
-        /// The right one may answer the next time.
+        /// The right server may answer the next time.
         case anotherServer
-        // A connection that was there.
+        // An existing connection.
         case connectionLost
         case noAnswer
         // A statement.
@@ -31,7 +31,7 @@ package struct Failure: Hashable, Sendable {
         case transactionAborted
         case notHeld
         case statement
-        // Ourselves.
+        // This library.
         case suspect
         case capacity
         case shutDown
@@ -61,7 +61,7 @@ package struct Failure: Hashable, Sendable {
     package static let gone = Failure(.connectionLost, .gone)
     static let shutDown = Failure(.shutDown, .shutDown)
 
-    /// Whether trying to connect once more can end differently without anybody changing the configuration.
+    /// Whether another attempt to connect can end differently without a change of the configuration.
     package var isWorthRetrying: Bool {
         switch kind {
         case .refusedByConfiguration, .authentication, .serverTooOld, .transactionPooling, .locksDoNotExclude: false

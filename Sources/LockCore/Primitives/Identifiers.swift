@@ -1,4 +1,4 @@
-/// Names one call of a user: an acquire until it is answered, then the lock that it holds.
+/// Names one call: an acquire until it is answered, then the lock that it holds.
 package struct RequestID: Hashable, Comparable, Sendable {
     package let rawValue: UInt64
 
@@ -13,10 +13,10 @@ package struct RequestID: Hashable, Comparable, Sendable {
         left.rawValue < right.rawValue
     }
 
-    /// Where a ``RequestMap`` keeps what belongs to the request.
+    /// The slot of a ``RequestMap`` for the request's value.
     package var slot: Int { Int(truncatingIfNeeded: rawValue & 0xFFFF_FFFF) }
 
-    /// Another request at the same place.
+    /// The next request in the same slot.
     var successor: RequestID { RequestID(rawValue &+ 1 << 32) }
 }
 

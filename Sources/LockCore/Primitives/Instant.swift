@@ -1,6 +1,6 @@
-/// A point in time on whatever monotonic clock drives the decisions, in nanoseconds.
+/// A point in time on the monotonic clock that the decisions go by, in nanoseconds.
 ///
-/// A plain integer, because it is compared on every decision and because a simulator makes its own.
+/// It is a plain integer, because each decision compares it, and because the simulation has its own clock.
 package struct Instant: Hashable, Comparable, Sendable {
     package let nanoseconds: Int64
 

@@ -1,4 +1,4 @@
-/// How an advisory lock is held: by many at once, or by one alone.
+/// How an advisory lock is held: by many holders at once, or by one.
 package enum Mode: UInt8, Hashable, Sendable, CaseIterable {
     case shared
     case exclusive

@@ -1,4 +1,4 @@
-/// Names requests, such that few places serve many requests one after the other. See ``RequestMap``.
+/// Names requests, and uses the slots of ended requests again. See ``RequestMap``.
 package struct RequestIDs: Sendable {
     private var free: [RequestID] = []
     private var slots: UInt64 = 0
@@ -11,7 +11,7 @@ package struct RequestIDs: Sendable {
         return RequestID(slots)
     }
 
-    /// The request is over, and nobody will ask for it except in error.
+    /// The request has ended. From then on its identifier finds nothing.
     package mutating func recycle(_ id: RequestID) {
         free.append(id.successor)
     }

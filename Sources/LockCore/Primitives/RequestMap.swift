@@ -1,7 +1,7 @@
-/// Values by request, without hashing: a request's number says where its value is.
+/// Values by request, without hashing: a request's identifier contains the slot of its value.
 ///
-/// An identifier's lower half is a place, its upper half counts how often the place has been in use; so an identifier
-/// that has outlived its request finds nothing, although its place may be taken again. See ``RequestIDs``.
+/// The lower half of an identifier is a slot, the upper half counts the uses of the slot. So the identifier of an ended request finds
+/// nothing, although its slot may be in use again. See ``RequestIDs``.
 struct RequestMap<Value: Sendable>: Sendable {
     private struct Slot: Sendable {
         var id: RequestID
@@ -45,13 +45,13 @@ struct RequestMap<Value: Sendable>: Sendable {
         return value
     }
 
-    /// Changes a value where it is, if it is there.
+    /// Changes a value in place; has no effect if there is none.
     mutating func update(_ id: RequestID, _ change: (inout Value) -> Void) {
         guard id.slot < slots.count, slots[id.slot]?.id == id else { return }
         slots[id.slot]?.apply(change)
     }
 
-    /// All that there is, in the order of the places, which does not differ from run to run.
+    /// In the order of the slots, which does not differ from run to run.
     var elements: some Sequence<(id: RequestID, value: Value)> {
         slots.lazy.compactMap { $0.map { ($0.id, $0.value) } }
     }

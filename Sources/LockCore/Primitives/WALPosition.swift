@@ -1,5 +1,5 @@
-/// A place in a server's write-ahead log. Places are ordered as they were written: the log only grows, and whoever takes over
-/// from a primary, with a log that may be shorter, begins a timeline with a higher number.
+/// A position in a server's write-ahead log. Positions are ordered as they were written: the log only grows, and a promoted standby, whose
+/// log may be shorter than that of the primary, begins a timeline with a higher number.
 package struct WALPosition: Hashable, Sendable, Comparable {
     package let timeline: UInt32
     package let location: UInt64

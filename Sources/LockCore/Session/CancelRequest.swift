@@ -1,24 +1,24 @@
-/// The end that is made of what a session runs, over another session, repeated until the answer is there: a cancel that comes too early is
-/// swallowed.
+/// The request to cancel what a session runs, sent over another session, and repeated until the answer is there: the server ignores a cancel
+/// that comes too early.
 struct CancelRequest: Sendable {
-    /// After so many rounds without an effect the shared session is not asked any more: it may not be allowed to see the other one,
-    /// for instance because roles were changed between the two. While the statement has not reached the server, some are normal.
+    /// After so many rounds without an effect the shared session is not asked any more: its role may not be allowed to see the other session, for
+    /// instance because roles were changed between the two. While the statement has not reached the server, some rounds have no effect.
     static let mostRounds = 12
 
-    /// What has become of one round.
+    /// The outcome of one round.
     enum Answer: Hashable, Sendable {
-        /// The session was told to end what it ran.
+        /// The server has signalled the session.
         case found
-        /// It ran nothing that could be cancelled, or the session that was to tell it is gone.
+        /// The session ran nothing that could be cancelled, or the session that was asked is gone.
         case notFound
-        /// It was sent by other means than a session, which do not look what they strike and do not tell.
+        /// The request was sent out of band, which has no answer.
         case unknown
-        /// The server has refused it, for instance with 42501: this role may not cancel the other session.
+        /// The server has refused the request, for instance with 42501: the role may not cancel the other session.
         case refused
     }
 
-    /// A session that was told ends its wait within moments; on a busy machine it does not come to do so for some time. Told again
-    /// meanwhile, it could be struck where it reports its end, and that is an error in the server's log.
+    /// A signalled session ends its wait within moments, or later on a busy machine. A second signal could strike it while it reports the end,
+    /// which is an error in the server's log.
     private static let pauseAfterFound = Duration.milliseconds(500)
 
     /// How long it waits for a shared session that is being opened, which may have to wait itself, for instance for its turn at a pooler.
@@ -26,7 +26,7 @@ struct CancelRequest: Sendable {
 
     let onlyLockWaits: Bool
     private(set) var cause: Engine.EndCause?
-    /// When the session is given up if it has not answered.
+    /// When the session is closed if it has not answered.
     private(set) var giveUpAt: Instant
     /// When it is sent again.
     private(set) var nextAt: Instant?
@@ -40,27 +40,27 @@ struct CancelRequest: Sendable {
         self.giveUpAt = giveUpAt
     }
 
-    /// Whether the shared session may be asked to carry it out.
+    /// Whether a shared session may be asked to carry it out.
     var mayGoOverSharedSession: Bool { rounds < Self.mostRounds }
 
-    /// The answer to the statement is there, and those to all cancels.
+    /// The statement and all rounds are answered.
     var isSettled: Bool { isStatementAnswered && unanswered == 0 }
 
-    /// Another reason has come. What is being ended to begin anew is not to begin anew any more.
+    /// There is another reason to cancel. A wait that was to begin anew does not any more.
     mutating func supersede(_ other: CancelRequest) {
         guard cause == .renewed else { return }
         cause = other.cause
         giveUpAt = min(giveUpAt, other.giveUpAt)
     }
 
-    /// - Parameter other: When it goes by other means, if it is not taken over a shared session until then.
+    /// - Parameter other: When it goes out of band, if no shared session has carried it out until then.
     mutating func noteSent(orElseAt other: Instant? = nil) {
         rounds += 1
         unanswered += 1
         nextAt = other
     }
 
-    /// A shared session, or something else, carries it out.
+    /// It is being carried out, over a shared session or out of band.
     mutating func noteTaken() { nextAt = nil }
 
     mutating func answered(_ answer: Answer, now: Instant) {

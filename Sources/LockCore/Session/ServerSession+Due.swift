@@ -1,6 +1,6 @@
 // When a session has something to do if nothing happens to it before.
 extension ServerSession {
-    /// The earliest of all that is below.
+    /// The earliest of the times below.
     func due(_ configuration: Engine.Configuration, heardAt: Instant) -> Instant {
         var due = deadline(configuration)
         if let cancelRequest { due = min(due, cancelRequest.giveUpAt, cancelRequest.nextAt ?? .distantFuture) }
@@ -21,15 +21,15 @@ extension ServerSession {
         return deadline
     }
 
-    /// When it has been of no use for so long that it is closed.
+    /// When it is closed because it was not used.
     func idleEnd(_ configuration: Engine.Configuration) -> Instant? {
         guard case .idle(let since) = state else { return nil }
         return since.advanced(by: configuration.idleTimeout)
     }
 
-    /// When it is to give a heartbeat, or is asked about over another session.
+    /// When it is asked for a heartbeat, or another session is asked about it.
     func heartbeat(_ configuration: Engine.Configuration) -> Instant? {
-        // One whose wait is being cancelled is given up if it does not answer.
+        // A session whose wait is being cancelled is closed if it does not answer.
         if isWaiting { return cancelRequest == nil ? liveness.lastSent.advanced(by: configuration.heartbeatInterval) : nil }
         // What runs on a checked-out session may have been sent behind a heartbeat that the server does not answer.
         guard isAnswered || statement != nil, cancelRequest == nil || statement != nil,
@@ -44,7 +44,7 @@ extension ServerSession {
         return liveness.validUntil
     }
 
-    /// When a wait is given up because the server says nothing of it, nor anything else.
+    /// When a wait is given up because nothing was heard of it, nor of the server.
     func unseenWaitEnd(_ configuration: Engine.Configuration, heardAt: Instant) -> Instant? {
         guard let since = liveness.askedSince, awaitedKey != nil else { return nil }
         return max(since, heardAt).advanced(by: configuration.answerLimit)
@@ -60,7 +60,7 @@ extension ServerSession {
 }
 
 extension Engine.Work {
-    /// Whether there is no limit for its answer but that which its caller has set.
+    /// Whether its answer has no limit but that of its caller.
     fileprivate var mayLast: Bool {
         switch self {
         case .wait, .statement: true

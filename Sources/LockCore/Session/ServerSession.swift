@@ -1,17 +1,17 @@
 import DequeModule
 
-/// One connection of the pool, from the attempt to make it to its end: what it is there for, what it runs, and what that proves.
+/// One session of the pool, from the attempt to connect to its end: its role, its state, and what it has been sent.
 ///
 /// ```
-/// connecting → shared                               an array statement after the other
+/// connecting → shared                               one array statement after the other
 /// connecting → idle → waiting → holding → unlocking → idle
 ///                     waiting → verifying → idle, or → waiting anew
-///              idle → recording → idle              writes what fencing tokens come from
+///              idle → recording → idle              writes the record of fencing tokens
 ///              idle → checkedOut → idle             a transaction's, or an explicit session's
 /// ```
 ///
-/// What is sent is answered in order, so there is one queue of what is in flight, whatever it is. While a cancel request for
-/// the session is unanswered nothing is sent, since it could strike that: it is held back.
+/// The server answers in order, so there is one queue of all that is in flight. While a cancel request for the session is unanswered,
+/// everything else is held back, since the request could strike it.
 ///
 /// An event that does not fit the state changes nothing but ``brokenInvariant``.
 struct ServerSession: Sendable {
@@ -31,7 +31,7 @@ struct ServerSession: Sendable {
     private(set) var state = State.connecting(Connecting())
     private(set) var liveness = SessionLiveness()
     private(set) var cancelRequest: CancelRequest?
-    /// A cancel request for it went down with the session that it was sent over, and may still be carried out.
+    /// A cancel request for it was lost with the session that it was sent over, and may still be carried out.
     private(set) var mayBeStruck = false
     /// How many locks a shared session holds.
     private(set) var heldCount = 0
@@ -41,7 +41,7 @@ struct ServerSession: Sendable {
     private(set) var sentCount = 0
     private var inFlight = Deque<Submission>()
     private var heldBack: [Work] = []
-    /// What has happened that can't happen. The session is given up for it.
+    /// The invariant that an event contradicts. The session is closed because of it.
     private(set) var brokenInvariant: String?
 
     init(_ id: ConnectionID, _ role: Engine.Role) {
@@ -87,9 +87,9 @@ struct ServerSession: Sendable {
         state = .holding(key)
     }
 
-    /// The wait has failed. Whether it has taken the lock all the same is to be found out.
+    /// The wait has failed. It may have taken the lock all the same, which is verified next.
     ///
-    /// - Parameter reported: What the lock table is to be told, if it is more than "not granted".
+    /// - Parameter reported: The failure for the lock table; `nil` if the key is only not granted.
     mutating func verify(_ key: AdvisoryKey, reported: Failure?) {
         guard state == .waiting(key) else { return broken("a wait has failed") }
         state = .verifying(key, reported: reported)
@@ -120,7 +120,7 @@ struct ServerSession: Sendable {
 
     // MARK: Checked out
 
-    /// - Returns: Whether it is checked out, and runs nothing else; if so, it runs this from now on.
+    /// - Returns: Whether it is checked out and runs nothing else. If so, it runs the statement from now on.
     mutating func run(_ statement: CheckOut.Statement) -> Bool {
         guard case .checkedOut(var checkOut) = state else { return false }
         guard checkOut.statement == nil else {
@@ -133,7 +133,7 @@ struct ServerSession: Sendable {
         return true
     }
 
-    /// - Parameter isGuarding: Whether there are locks on it that are to be looked after.
+    /// - Parameter isGuarding: See ``CheckOut/isGuarding``.
     mutating func setGuarding(_ isGuarding: Bool) {
         guard case .checkedOut(var checkOut) = state else { return }
         checkOut.isGuarding = isGuarding
@@ -142,7 +142,7 @@ struct ServerSession: Sendable {
 
     // MARK: Sending and being answered
 
-    /// - Returns: Whether it goes out now, and not only when no cancel request can strike it any more.
+    /// - Returns: Whether it goes out now. If not, it is held back until no cancel request can strike it.
     mutating func submit(_ work: Work, now: Instant) -> Bool {
         guard cancelRequest == nil else {
             heldBack.append(work)
@@ -158,7 +158,7 @@ struct ServerSession: Sendable {
         liveness.noteSent(now, owes: true)
     }
 
-    /// The oldest of what is in flight is answered.
+    /// The oldest submission in flight is answered.
     mutating func answered(now: Instant) -> Submission? {
         guard let submission = inFlight.popFirst() else {
             broken("an answer came")
@@ -182,7 +182,7 @@ struct ServerSession: Sendable {
     /// What can go on when no cancel request can strike it any more.
     struct Settled {
         var submitted: [Work] = []
-        /// A statement of the checked-out session, and why it was cancelled, if it was.
+        /// The statement of a checked-out session, and why it was cancelled, if it was.
         var statement: (call: RequestID, cause: Engine.EndCause?)?
     }
 
@@ -228,7 +228,7 @@ struct ServerSession: Sendable {
         return true
     }
 
-    /// - Parameter other: When it goes by other means, if it is not taken over a shared session until then.
+    /// - Parameter other: See ``CancelRequest/noteSent(orElseAt:)``.
     mutating func noteCancelSent(orElseAt other: Instant? = nil) { cancelRequest?.noteSent(orElseAt: other) }
 
     mutating func noteCancelTaken() { cancelRequest?.noteTaken() }
@@ -245,7 +245,7 @@ struct ServerSession: Sendable {
         mostHeld = max(mostHeld, heldCount)
     }
 
-    // MARK: Whether it lives
+    // MARK: Liveness
 
     mutating func noteOverdue() { liveness.noteOverdue() }
     mutating func noteAsked(now: Instant) { liveness.noteAsked(now) }
@@ -254,7 +254,7 @@ struct ServerSession: Sendable {
     mutating func noteActive() { liveness.noteActive() }
     mutating func noteSuspect() { liveness.noteSuspect() }
 
-    /// - Returns: Whether it lives for longer than was known.
+    /// - Returns: Whether it lives for longer than was known before.
     mutating func renew(until: Instant) -> Bool { liveness.renew(until: until) }
 
     // MARK: Invariants
@@ -311,24 +311,24 @@ extension ServerSession {
     /// The same while it is not answered.
     var runningStatement: CheckOut.Statement? { statement.flatMap { $0.isAnswered ? nil : $0 } }
 
-    /// Since when it runs a statement or wait that may last, of which the server can be asked.
+    /// Since when it runs a statement or wait that may last, about which the server can be asked.
     var runsSince: Instant? {
         if isWaiting { return inFlight.count == 1 && cancelRequest == nil ? inFlight.first?.sentAt : nil }
         return runningStatement?.sentAt
     }
 
-    /// Since when it waits for a lock, as far as the wait can be begun anew.
+    /// Since when it waits for a lock, if the wait can be begun anew.
     var renewableWaitSince: Instant? {
         if isWaiting { return inFlight.last?.sentAt }
         return runningStatement.flatMap { $0.renewals == nil ? nil : $0.sentAt }
     }
 
-    /// The key that it waits for at the server, or will in a moment.
+    /// The key that it waits for at the server, or is about to.
     var awaitedKey: AdvisoryKey? {
         if case .waiting(let key) = state { key } else { runningStatement?.lockWait }
     }
 
-    /// Whether the server would end the session if it heard nothing, whatever it holds.
+    /// Whether the server would end the session after the lease without a heartbeat, whatever it holds.
     var isKeptAlive: Bool {
         switch state {
         case .shared, .idle, .holding, .checkedOut, .recording: true

@@ -1,18 +1,18 @@
-/// What is known of whether a session lives: what it owes, since when, and until when its locks are held for certain.
+/// Whether a session lives, as far as is known: since when it owes an answer, and until when its locks are held for certain.
 struct SessionLiveness: Sendable {
     /// Since when it owes an answer and has given none.
     private(set) var silentSince: Instant?
-    /// It has been silent for so long that other sessions do its work.
+    /// Whether it has been silent for so long that another session does its work.
     private(set) var isOverdue = false
-    /// Since when the server is asked what the session does, and has not said.
+    /// Since when the server is asked about the session and has not answered.
     private(set) var askedSince: Instant?
-    /// Since when the server says that it has answered what is not answered here.
+    /// Since when the server says that it has answered, while the answer has not arrived.
     private(set) var answerMissedSince: Instant?
     /// Until when the session lives for certain; `nil` before its first answer.
     private(set) var validUntil: Instant?
-    /// That time has passed, and the holders of its locks know it.
+    /// Whether that time has passed, and the holders of its locks were told.
     private(set) var isSuspect = false
-    /// When it was last sent something, or asked about.
+    /// When it was last sent something, or the server was last asked about it.
     private(set) var lastSent = Instant(nanoseconds: 0)
 
     mutating func noteSent(_ now: Instant, owes: Bool = false) {
@@ -20,7 +20,7 @@ struct SessionLiveness: Sendable {
         if owes, silentSince == nil { silentSince = now }
     }
 
-    /// - Parameter owingSince: If there is more that it owes: now.
+    /// - Parameter owingSince: Now, if it owes further answers.
     mutating func noteHeard(owingSince: Instant?) {
         silentSince = owingSince
         isOverdue = false
@@ -28,7 +28,7 @@ struct SessionLiveness: Sendable {
         answerMissedSince = nil
     }
 
-    /// A statement was begun that may last.
+    /// A statement that may last was begun.
     mutating func noteStatement() {
         askedSince = nil
         answerMissedSince = nil
@@ -47,7 +47,7 @@ struct SessionLiveness: Sendable {
         if answerMissedSince == nil { answerMissedSince = now }
     }
 
-    /// It runs what it was sent.
+    /// The server says that it runs what it was sent.
     mutating func noteActive() { answerMissedSince = nil }
 
     mutating func noteSuspect() { isSuspect = true }

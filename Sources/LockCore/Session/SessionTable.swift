@@ -1,13 +1,13 @@
 /// The sessions of the pool, in the order in which they were opened.
 ///
-/// Everything that changes one goes through here. So whether the invariants are to be checked, and whether something may be due at
-/// another time than before, follows from that, and no caller has to say so.
+/// Every change of a session goes through the table. So the table knows when invariants have to be checked and due times computed anew, and no
+/// caller has to say so.
 struct SessionTable: Sendable {
     private var sessions: [ServerSession] = []
     private var lastID = 0
-    /// When the server was last heard of, over any session.
+    /// When the server has last answered, over any session.
     private(set) var heardAt = Instant(nanoseconds: .min)
-    /// When the first session has something to do, as far as that is known since the last change.
+    /// When the first session has something to do; `nil` if that was not computed since the last change.
     private(set) var knownDue: Instant?
     /// Whether any has changed since the invariants were checked.
     private(set) var isChanged = false
@@ -23,7 +23,7 @@ struct SessionTable: Sendable {
         index(of: id).map { sessions[$0] }
     }
 
-    /// What is true of a session, without a copy of it.
+    /// Reads from a session without a copy of it.
     func read<Result>(_ id: ConnectionID, _ look: (ServerSession) -> Result) -> Result? {
         index(of: id).map { look(sessions[$0]) }
     }
@@ -53,7 +53,7 @@ struct SessionTable: Sendable {
         return nil
     }
 
-    /// An idle one, the oldest: so those beyond the need become old, and are closed.
+    /// The oldest idle one, so that sessions beyond the need become old, and are closed.
     func idle(_ role: Engine.Role) -> ConnectionID? {
         first { $0.role == role && $0.isIdle }
     }
@@ -85,7 +85,7 @@ struct SessionTable: Sendable {
         return sessions.remove(at: index)
     }
 
-    /// - Returns: `nil` if there is no such session any more.
+    /// - Returns: `nil` if the session is gone.
     @discardableResult
     mutating func update<Result>(_ id: ConnectionID, _ change: (inout ServerSession) -> Result) -> Result? {
         guard let index = index(of: id) else { return nil }
@@ -103,9 +103,9 @@ struct SessionTable: Sendable {
         isChanged = true
     }
 
-    // MARK: What follows
+    // MARK: Due times and invariants
 
-    /// When the first session has something to do; also in ``knownDue`` from then on, until a session changes.
+    /// When the first session has something to do. The result is kept in ``knownDue`` until a session changes.
     mutating func due(_ configuration: Engine.Configuration) -> Instant {
         var due = Instant.distantFuture
         for index in sessions.indices { due = min(due, sessions[index].due(configuration, heardAt: heardAt)) }
@@ -113,7 +113,7 @@ struct SessionTable: Sendable {
         return due
     }
 
-    /// The sessions of which something is true that can't be, and what it is.
+    /// The sessions whose state contradicts an invariant, with a description.
     mutating func takeBroken() -> [(id: ConnectionID, what: String)] {
         guard isChanged else { return [] }
         isChanged = false

@@ -1,6 +1,6 @@
 import LockCore
 
-/// Who believes to hold what, over all processes, and every promise that was found broken.
+/// The locks that holders of all processes count as held, and the broken promises.
 final class Ledger {
     struct Lease {
         let process: Int
@@ -50,9 +50,9 @@ final class Ledger {
     var freezes = 0
     /// How often it held something then that the server took away meanwhile.
     var outlived = 0
-    /// Whether who holds a lock believes so.
+    /// Whether the holder of a lock counts it as held.
     var isBelieved: (Lease) -> Bool = { _ in false }
-    /// How long somebody may believe in a lock whose session was ended in another way.
+    /// How long a holder may count a lock as held whose session was ended otherwise.
     var lease: Duration?
 
     private var tokenLedger = TokenLedger()
@@ -133,7 +133,7 @@ final class Ledger {
         }
     }
 
-    /// Before anybody else gets what it holds.
+    /// Called before another session gets what it holds.
     func sessionExpires(_ session: SimulatedSession) {
         expired += 1
         for lease in leases.values.joined() where lease.session === session && isBelieved(lease) {
@@ -141,7 +141,7 @@ final class Ledger {
         }
     }
 
-    /// Whether somebody else may have the lock, and its holder has had the time to know that.
+    /// Whether another session may have the lock, and the holder has had the time to learn that.
     func isOver(_ lease: Lease) -> Bool {
         guard lease.isOrphan, let limit = self.lease, let endedAt = lease.session.endedAt else { return false }
         return lease.session.isExpired || endedAt.advanced(by: limit) <= agenda.now
@@ -165,7 +165,7 @@ final class Ledger {
 
     func unlocks(_ key: AdvisoryKey, _ session: SimulatedSession) {
         for lease in leases[key, default: []] where lease.session === session && !lease.isOrphan {
-            report("key \(key) is unlocked on session \(session.id) under process \(lease.process), \(lease.id), who still holds it")
+            report("key \(key) is unlocked on session \(session.id) under process \(lease.process), \(lease.id), which still holds it")
         }
     }
 }

@@ -75,7 +75,7 @@ final class SimulatedCheckOut {
         _ begin: (inout CheckedOutSession, Instant) -> CheckedOutSession.Step,
         completion: @escaping (CheckedOutSession.Outcome) -> Void
     ) {
-        // As a loan that has ended is found out before anything is sent.
+        // The end of the access is found out before anything is sent.
         if isGone, let loss = machine.loss { return completion(.failed(.failed(loss))) }
         let step = begin(&machine, process.now)
         proceed(step, body, cancelAt, completion)

@@ -4,7 +4,7 @@ import LockCore
 final class SimulatedLink {
     let session: SimulatedSession
     var role: Engine.Role { didSet { useCount += 1 } }
-    /// How often it was given another role, or lent.
+    /// How often it has changed its role or was checked out.
     var useCount = 0
     private unowned let process: SimulatedProcess
     private let agenda: Agenda
@@ -16,7 +16,7 @@ final class SimulatedLink {
     private(set) var isClosed = false
     /// It is gone, though the client may not have noticed.
     private var isCut = false
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing passes any more, and neither side is told.
     private(set) var isDark = false
     private(set) var submittedCount = 0
     private var answeredCount = 0

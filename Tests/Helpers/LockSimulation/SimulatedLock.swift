@@ -19,7 +19,7 @@ struct SimulatedLock {
         holders.contains { $0.session == session }
     }
 
-    /// A session gets again what it holds, whoever waits.
+    /// A session gets a lock that it holds again, past all waiting sessions.
     private func isGrantable(_ claim: Claim, behind earlier: some Sequence<Claim>) -> Bool {
         guard !holders.contains(where: { conflict($0, claim) }) else { return false }
         return isHeld(by: claim.session) || !earlier.contains { conflict($0, claim) }

@@ -25,7 +25,7 @@ final class SimulatedLockSet {
         let now = process.now
         cancelAt = limits.1.map { now.advanced(by: $0) }
         // They never wait in a ring, and need no limit. But where there is next to no room in the lock table, and transactions take
-        // the only place in the pool, what is to be polled may wait for room that those who wait take up.
+        // the only slot in the pool, keys that are to be polled may wait for room that waiting sessions take up.
         let isEndless = limits.0 == nil && limits.1 == nil
         let engine = task.profile.engine
         let isCramped =

@@ -15,36 +15,36 @@ extension SimulatedProcess {
     func audit() {
         guard !isCrashed, !isFrozen else { return }
         checkOwners()
-        checkWaiters()
+        checkWaits()
     }
 
-    /// A lock at the server that nobody in the process holds is on its way to somebody, or back to the server, or its session
-    /// is being ended.
+    /// A lock at the server without a holder in the process is on its way to a request, or back to the server, or its session is being
+    /// closed.
     private func checkOwners() {
         var found: [Unowned: Instant] = [:]
         let limit = clock.duration(of: profile.releaseLimit)
-        // Of a grant that the network has swallowed nobody can know.
+        // A grant that the network has lost is not known to the process.
         for (connection, link) in links where link.role != .checkedOut && link.session.isAlive && !link.isDark {
             for key in link.session.heldKeys.keys where !held.values.contains(key) && !isGranted(key) {
                 let unowned = Unowned(connection: connection, key: key)
                 let since = max(unownedSince[unowned] ?? agenda.now, lastHeld[key] ?? agenda.now)
                 found[unowned] = since
                 if since.duration(to: agenda.now) > limit {
-                    ledger.report("process \(id) has had key \(key) on \(connection) for \(limit), and nobody holds it")
+                    ledger.report("process \(id) has had key \(key) on \(connection) for \(limit) without a holder")
                 }
             }
         }
         unownedSince = found
     }
 
-    /// Who will hear of it when there is a token.
+    /// The calls that are answered when there is a token.
     private func isGranted(_ key: AdvisoryKey) -> Bool {
         wanted.contains { $0.value.key == key && !engine.isWaiting($0.key) }
     }
 
     /// A lock that is free is not waited for much longer than it takes to find out.
-    private func checkWaiters() {
-        // Where there is no room, who waits may be left to wait; and a transaction that has its turn lets nobody else ask.
+    private func checkWaits() {
+        // Where there is no room, waiting requests may stay so, and while a transaction has its turn no other request asks the server.
         guard !server.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }
         let limit = clock.duration(of: profile.engine.heartbeatInterval + profile.releaseLimit + .seconds(10))
         for (call, lock) in wanted {

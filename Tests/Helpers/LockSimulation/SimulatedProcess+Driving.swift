@@ -48,9 +48,9 @@ extension SimulatedProcess {
         if let lease = ledger.lease(process: self.id, id, key) { ledger.note(token, of: lease) }
     }
 
-    /// Nobody of the process is overtaken: neither by who came later and wants the same, nor, if alone, by who would share.
+    /// No request of the process is overtaken: neither by a later one of the same mode, nor, if it is exclusive, by a shared one.
     ///
-    /// Who is told of a deadline or a cancellation in this very moment counts as gone.
+    /// A call that ends by a deadline or a cancellation in this moment counts as gone.
     private func checkTurn(_ id: RequestID, _ lock: Wanted) {
         guard !lock.isEnclosed else { return }
         for (other, earlier) in wanted where earlier.key == lock.key && earlier.order < lock.order && engine.isWaiting(other) {
@@ -84,7 +84,7 @@ extension SimulatedProcess {
         }
     }
 
-    /// Nobody holds it any more.
+    /// It has no holder any more.
     func letGo(of id: RequestID) -> AdvisoryKey? {
         guard let key = held.removeValue(forKey: id) else { return nil }
         lastHeld[key] = agenda.now
@@ -96,12 +96,12 @@ extension SimulatedProcess {
         ledger.suspected += requests.count
         for id in requests {
             // Its holder may be about to release it.
-            if !known.contains(id) { ledger.report("process \(self.id) is told to suspect \(id), who holds nothing") }
+            if !known.contains(id) { ledger.report("process \(self.id) is told to suspect \(id), which holds nothing") }
             _ = grants[id]?.end(.suspected)
         }
     }
 
-    /// Whether who holds the lock believes so, by the clock.
+    /// Whether the holder counts the lock as held, by the clock.
     func believes(in lease: Ledger.Lease) -> Bool {
         guard !isCrashed, held[lease.id] != nil, grants[lease.id] == .held,
             let connection = links.first(where: { $0.value.session === lease.session })?.key
@@ -174,7 +174,7 @@ extension SimulatedProcess {
     }
 
     /// One that goes down with the session that it was sent over may be carried out at any later time. The engine must not let that
-    /// strike what a call that has it checked out runs, unless it strikes nothing but waits, and in no case what the next call that has it checked out runs.
+    /// strike what a checked-out session runs, unless it strikes nothing but waits, and never what the next call runs there.
     private func aim(at target: ConnectionID, over link: SimulatedLink, _ onlyLockWaits: Bool) -> SimulatedCancelAim {
         let target = links[target]
         return SimulatedCancelAim(at: target) { [useCount = target?.useCount] in
@@ -205,7 +205,7 @@ extension SimulatedProcess {
         case .unexpectedAnswer(let connection): ledger.report("process \(id) did not expect what \(connection) answered")
         case .verifiedAfterError(held: true): ledger.verifiedHeld += 1
         case .hiddenActivity: if !profile.hidesActivity { ledger.report("process \(id) was not shown what is to be seen") }
-        case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), in good weather: \(event)") }
+        case .connectFailed, .connectionLost: if profile.isCalm { ledger.report("process \(id), without faults: \(event)") }
         case .waitRenewed: ledger.renewed += 1
         case .keyBroken(let key, let what): ledger.report("process \(id): \(key), \(what)")
         case .invariantBroken(let connection, let what): ledger.report("process \(id): \(connection), \(what)")

@@ -27,7 +27,7 @@ final class SimulatedProcess {
     struct Wanted {
         let key: AdvisoryKey
         let mode: Mode
-        /// Whether it may join who shares the lock around it, past everyone.
+        /// Whether it may join the shared lock that encloses it, past all waiting requests.
         let isEnclosed: Bool
         let order: Int
         let since: Instant
@@ -44,13 +44,13 @@ final class SimulatedProcess {
     var known: Set<RequestID> = []
     /// The calls that change the mode of a lock.
     var changes: [RequestID: (lock: RequestID, mode: Mode)] = [:]
-    /// When somebody held that key last.
+    /// When the key was last held.
     var lastHeld: [AdvisoryKey: Instant] = [:]
-    /// Locks at the server that nobody holds, and since when.
+    /// Locks at the server without a holder in the process, and since when.
     var unownedSince: [Unowned: Instant] = [:]
-    /// Tells who has a session checked out that it is lost.
+    /// What to call when a checked-out session is lost.
     var onLoss: [ConnectionID: (Failure) -> Void] = [:]
-    /// Whether PL/pgSQL is not to be had, as far as is known.
+    /// Whether PL/pgSQL is known to be missing.
     var waitsPlainly = false
 
     private var nextID: UInt64 = 1
@@ -65,7 +65,7 @@ final class SimulatedProcess {
     /// What has happened to it while it was frozen.
     var missed: [() -> Void] = []
     var timeFrozen = Duration.zero
-    /// Since when nothing keeps those waiting who wait for a lock that is free.
+    /// Since when calls wait for a free lock without a reason.
     var quietSince = Instant(nanoseconds: 0)
     var isTerminated = false
 
@@ -232,13 +232,13 @@ final class SimulatedProcess {
         guard profile.statementErrors == 0, profile.troubleEvery == nil else { return }
         guard let limit = profile.engine.capacity.limit(lockTableSize: profile.lockTableSize) else { return }
         let count = links.values.reduce(0) { $0 + ($1.role == .checkedOut ? 0 : $1.session.lockCount) }
-        // Those who wait may take a few more.
+        // Waits may take a few more.
         if count > limit + profile.engine.maximumConnections {
             ledger.report("process \(id) has \(count) locks at the server, of \(limit) that it may have")
         }
     }
 
-    /// Nobody believes in a lock that the server may have given to somebody else.
+    /// No holder counts a lock as held that the server may have granted to another session.
     func checkBeliefs() {
         for (lock, key) in held {
             guard let lease = ledger.lease(process: id, lock, key), ledger.isOver(lease), believes(in: lease) else { continue }

@@ -32,7 +32,7 @@ final class SimulatedServer {
     private var rolledBack: Set<Int> = []
     /// Until then it does not accept connections.
     private var downUntil = Instant(nanoseconds: 0)
-    /// From the end of the bad weather on, nothing fails any more.
+    /// From the end of the faults on, nothing fails any more.
     var isFaulty = true
 
     init(agenda: Agenda, chance: Chance, profile: SimulationProfile, ledger: Ledger) {
@@ -65,7 +65,7 @@ final class SimulatedServer {
         for (_, session) in sessions.sorted(by: { $0.key < $1.key }) { session.terminate() }
     }
 
-    /// Another server takes its place. What was written last may not have reached that.
+    /// Another server is promoted. What was written last may not have reached it.
     func promote(after pause: Duration) {
         ledger.promotions += 1
         timeline += 1
@@ -129,7 +129,7 @@ final class SimulatedServer {
 
     var lockedKeys: [AdvisoryKey] { locks.keys.sorted() }
 
-    /// Since when nobody has it or waits for it.
+    /// Since when no session has it or waits for it.
     func freeSince(_ key: AdvisoryKey) -> Instant? {
         locks[key] == nil ? freed[key] ?? Instant(nanoseconds: 0) : nil
     }
@@ -148,13 +148,13 @@ final class SimulatedServer {
         return locks.count
     }
 
-    /// Those who were told of room may have taken it by now, and the others what they may have unasked.
+    /// Processes that were told of room may have taken it by now, and the others what they may take without asking.
     private func checkFleet() {
         guard profile.isFleet, let limit = fleetLimit ?? profile.fleetLimit, locks.count > limit else { return }
         ledger.report("\(locks.count) locks are held, of \(limit) that the processes together may have")
     }
 
-    /// Whether there is no room for a key that nobody has or wants so far.
+    /// Whether there is no room for a key that no session has or wants so far.
     func isFull(for key: AdvisoryKey) -> Bool {
         guard let size = profile.lockTableSize, !profile.isFleet, locks[key] == nil, locks.count >= size else { return false }
         ledger.refusedForRoom += 1

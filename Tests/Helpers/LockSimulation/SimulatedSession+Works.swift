@@ -50,7 +50,7 @@ extension SimulatedSession {
         return [true, target.isActive, target.isActive]
     }
 
-    /// Which of them harm somebody by waiting. That is drawn, since the model knows no index builds.
+    /// Which of them harm other sessions by waiting. That is drawn at random, since the model has no index builds.
     private func look(at targets: [SimulatedSession?]) -> [Bool] {
         let isBuilding = server.chance.happens(0.5)
         return targets.flatMap { target in

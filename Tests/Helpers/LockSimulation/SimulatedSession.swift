@@ -56,7 +56,7 @@ final class SimulatedSession {
         }
     }
 
-    /// How many places in the lock table are due to it.
+    /// How many slots of the lock table it takes.
     var lockCount: Int {
         guard isAlive else { return 0 }
         if case .blocked = activity { return heldKeys.count + 1 }
@@ -245,7 +245,7 @@ extension SimulatedSession {
         tenures[key] = server.nextTenure()
     }
 
-    /// - Parameter other: Held still, so that nobody is left without a lock.
+    /// - Parameter other: A lock that is still held.
     func give(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim, keeping other: SimulatedLock.Claim? = nil) -> Bool {
         guard let index = heldKeys[key]?.lastIndex(of: claim) else { return false }
         heldKeys[key]?.remove(at: index)

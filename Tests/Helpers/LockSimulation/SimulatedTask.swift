@@ -102,7 +102,7 @@ final class SimulatedTask {
         if chance.happens(0.1) { cancel(id, after: chance.skewedDuration(profile.latency)) }
     }
 
-    /// Those who shared the lock may have greater ones.
+    /// Other holders of the shared lock may have greater ones.
     private func renewToken(of lock: RequestID, _ key: AdvisoryKey, then goOn: @escaping () -> Void) {
         process.call(within: nil, { $0.requestToken($1, of: lock, now: $2) }) { [self] id, outcome in
             switch outcome {
@@ -159,7 +159,7 @@ final class SimulatedTask {
             + (profile.engine.isFencing ? .seconds(2) : .zero)
     }
 
-    /// That a lock is taken is said only if it was, and in good weather it is known in time.
+    /// A lock is reported as taken only if it was, and without faults that is known in time.
     private func check(_ uncertainty: Failure?, _ key: AdvisoryKey, since: Instant, limit: Duration) {
         switch uncertainty?.kind {
         case nil:

@@ -43,7 +43,7 @@ package final class Simulation {
         planTrouble()
         planFreezes()
         if profile.departures { planDepartures() }
-        // Bad weather for a while, then good weather until all tasks are through.
+        // A time with faults, then one without until all tasks have ended.
         proceed(for: .seconds(chance.number(1...60))) { [self] in isDone }
         server.isFaulty = false
         for process in processes { process.quietSince = agenda.now }
@@ -83,7 +83,7 @@ package final class Simulation {
                 ledger.report("process \(process.id) keeps idle connections")
             }
         }
-        if !ledger.isEmpty { ledger.report("leases are left over") }
+        if !ledger.isEmpty { ledger.report("locks are left over") }
         for key in server.lockedKeys { ledger.report("key \(key) is still held by \(server.holders(of: key))") }
     }
 
@@ -104,7 +104,7 @@ package final class Simulation {
         case 0 where profile.promotions: server.promote(after: chance.skewedDuration(.zero ... .seconds(15)))
         case 0: server.restart(after: chance.skewedDuration(.zero ... .seconds(15)))
         case 1, 2: server.randomSession()?.terminate()
-        // An administrator cancels whatever somebody runs.
+        // An administrator cancels what some session runs.
         case 3, 4, 5: server.randomSession()?.signal(.cancelledByServer)
         case 6: if !links.isEmpty { chance.one(of: links).goDark() }
         default: if !links.isEmpty { chance.one(of: links).cut() }

@@ -1,6 +1,6 @@
 import LockCore
 
-/// What one run is like: how many take part, how contended it is, how bad the weather.
+/// The parameters of one run: how many processes and tasks there are, how contended the keys are, and which faults there are.
 struct SimulationProfile {
     var processes: Int
     var keys: Int
@@ -14,11 +14,11 @@ struct SimulationProfile {
 
     var latency: ClosedRange<Duration>
     var hold: ClosedRange<Duration>
-    /// How long callers wait who don't wait for ever.
+    /// How long the callers with a limit wait.
     var timeout: ClosedRange<Duration>
     /// How long a backend takes to notice that it was granted a lock: the time in which a cancel wins all the same.
     var waking: ClosedRange<Duration>
-    /// PostgreSQL 16 and 18 differ in whether a try passes those who wait.
+    /// Whether a try passes waiting sessions: PostgreSQL 16 and 18 differ in that.
     var triesPassTheQueue: Bool
 
     /// Whether sessions keep our settings: not those behind a pooler of transactions.
@@ -26,10 +26,10 @@ struct SimulationProfile {
     /// Whether the role has settings of its own, and whether its transactions are deferrable.
     var hasRoleSettings = false
     var roleDefers = false
-    /// PL/pgSQL is not to be had.
+    /// PL/pgSQL is missing.
     var waitsPlainly = false
 
-    /// Whether the server shows nobody what sessions do.
+    /// Whether the server hides what sessions do.
     var hidesActivity = false
 
     /// How many keys the server's lock table has room for; `nil` for any number.
@@ -66,7 +66,7 @@ struct SimulationProfile {
     /// Whether nothing but the network's pace keeps the server from saying whether a lock is taken.
     var tellsWhatIsTaken: Bool { isCalm && lockTableSize == nil && engine.capacity == .unlimited }
 
-    /// Whether a call may fail like this. In good weather only what has no room does.
+    /// Whether a call may fail like this. Without faults, only by a lack of room.
     func mayFail(by kind: Failure.Kind) -> Bool {
         switch kind {
         case .capacity: engine.capacity != .unlimited
@@ -79,7 +79,7 @@ struct SimulationProfile {
     private var mayFillLockTable: Bool {
         guard let lockTableSize else { return false }
         guard let limit = engine.capacity.limit(lockTableSize: lockTableSize) else { return true }
-        // Those who wait may go beyond the limit by as many as there are connections, and transactions are not counted.
+        // Waits may exceed the limit by the number of connections, and transactions are not counted.
         return processes * (limit + engine.maximumConnections * (transactions ? 2 : 1)) > lockTableSize
     }
 
@@ -145,7 +145,7 @@ struct SimulationProfile {
         engine.overdueAfter = chance.one(of: [max(.milliseconds(100), latency.upperBound * 10), .seconds(2)])
         engine.seed = chance.seed()
         hold = .zero...chance.one(of: [.microseconds(100), .milliseconds(20), .seconds(1)])
-        // Long enough for the server to give a lock to somebody else under its holder, if nobody looked after that.
+        // Long enough for the server to grant a lock to another session, if the engine missed the loss.
         if tasks <= 3, let lease = engine.lease, chance.happens(0.5) { hold = .zero...lease * 3 }
         timeout = .zero...chance.one(of: [.milliseconds(20), .milliseconds(500), .seconds(20)])
         waking = .zero...chance.one(of: [.microseconds(10), .milliseconds(2), .milliseconds(50)])

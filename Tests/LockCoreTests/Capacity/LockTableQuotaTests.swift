@@ -58,7 +58,7 @@ struct LockTableQuotaTests {
         #expect(quota.beginRound(tries: 1, taken: 1, now: Self.start) == .sendAll)
     }
 
-    @Test("those who wait may go beyond the limit by a few")
+    @Test("waits may exceed the limit by a given number")
     func waits() {
         let quota = Self.quota(.keys(3))
         #expect(quota.hasRoomToWait(taken: 4))
@@ -66,7 +66,7 @@ struct LockTableQuotaTests {
         #expect(Self.quota(.unlimited).hasRoomToWait(taken: .max))
     }
 
-    @Test("a round is looked at where it may reach the limit or what is free, or where something is held back")
+    @Test("a round is checked where it may reach the limit or the free part, or where something is held back")
     func look() {
         #expect(!Self.quota(.keys(3)).mustLook(atMost: 3))
         #expect(Self.quota(.keys(3)).mustLook(atMost: 4))
@@ -202,7 +202,7 @@ struct LockTableQuotaTests {
         #expect(quota.beginRound(tries: 0, taken: 5, now: Self.start) == .sendHeldBack(1))
     }
 
-    @Test("what was released or taken between question and answer is not to be taken in addition", arguments: [true, false])
+    @Test("what was released or taken between question and answer is not allowed in addition", arguments: [true, false])
     func changedMeanwhile(isReleased: Bool) {
         var quota = Self.quota()
         #expect(quota.beginRound(tries: 3, taken: 3, now: Self.start) == .holdBack(newest: 1))
@@ -254,7 +254,7 @@ struct LockTableQuotaTests {
 
     // MARK: No answer
 
-    @Test("if the server can't say it, only the manager's own keys count for a minute")
+    @Test("if the server can't say how many locks there are, only the manager's own keys count for a minute")
     func fails() {
         var quota = Self.asking()
         quota.counted(nil, on: 1, taken: 5, now: Self.start)
@@ -265,7 +265,7 @@ struct LockTableQuotaTests {
         #expect(quota.beginRound(tries: 0, taken: 5, now: Self.after(.seconds(60))) == .sendHeldBack(0))
     }
 
-    @Test("a question that is lost is asked again once, one that was refused for another's error as often as that happens")
+    @Test("a lost question is asked again once, and one that was refused because of another statement's error each time")
     func lost() {
         var quota = Self.asking()
         quota.countAbandoned(on: 2, isLost: true, now: Self.start)

@@ -21,7 +21,7 @@ struct CertificationTests {
 
     static let kinds: [(CheckedOutSession.Scope, Bool)] = [(.transaction, true), (.transaction, false), (.session, false)]
 
-    @Test("is given out if the session lives for certain, and not before that is known", arguments: kinds)
+    @Test("a leased lock is given out if the session certainly lives, and not before that is known", arguments: kinds)
     func certain(scope: CheckedOutSession.Scope, isFirst: Bool) {
         var script = Self.granted(scope, isFirst: isFirst)
         #expect(script.isToCertify)
@@ -33,7 +33,7 @@ struct CertificationTests {
         #expect(script.takeEvents() == (isFirst ? [.granted] : []))
     }
 
-    @Test("is given out after the session has answered something, if that makes it certain", arguments: kinds)
+    @Test("a leased lock is given out after the session has answered, if that makes it certain", arguments: kinds)
     func certainThen(scope: CheckedOutSession.Scope, isFirst: Bool) {
         var script = Self.granted(scope, isFirst: isFirst)
         script.certify(false)
@@ -45,7 +45,7 @@ struct CertificationTests {
         #expect(script.outcome == .locked(nil))
     }
 
-    @Test("is not given out if that does not make it certain, and the session is given up", arguments: kinds)
+    @Test("a leased lock is not given out if the answer does not make it certain, and the session is given up", arguments: kinds)
     func suspect(scope: CheckedOutSession.Scope, isFirst: Bool) {
         var script = Self.granted(scope, isFirst: isFirst)
         _ = script.takeEvents()
@@ -58,7 +58,7 @@ struct CertificationTests {
         #expect(script.session.holdings.isEmpty)
     }
 
-    @Test("of a transaction is not given out if the statement that was to prove it has failed, which has released the lock")
+    @Test("a leased lock of a transaction is not given out if the statement that checks the session fails, since the error has released the lock")
     func failed() {
         var script = Self.granted(.transaction, isFirst: true)
         script.certify(false)
@@ -75,7 +75,7 @@ struct CertificationTests {
         #expect(script.session.holdings.isEmpty)
     }
 
-    @Test("of a session is given out also if that statement has failed, since that has come from a session that lives")
+    @Test("a leased lock of a session is given out also if the statement that checks the session fails, since the error shows that it lives")
     func failedInSession() {
         var script = Self.granted(.session)
         script.certify(false)
@@ -84,7 +84,7 @@ struct CertificationTests {
         #expect(script.outcome == .locked(nil))
     }
 
-    @Test("is not given out if the session is lost while it is asked, or before", arguments: kinds)
+    @Test("a leased lock is not given out if the session is lost while it is asked, or before", arguments: kinds)
     func lost(scope: CheckedOutSession.Scope, isFirst: Bool) {
         var script = Self.granted(scope, isFirst: isFirst)
         _ = script.takeEvents()
@@ -104,7 +104,7 @@ struct CertificationTests {
         }
     }
 
-    @Test("is certified behind its record, whose position is kept meanwhile")
+    @Test("a leased lock is certified behind its record, whose position is kept meanwhile")
     func fenced() {
         var script = CheckedOutScript.session {
             $0.isLeased = true
@@ -119,7 +119,7 @@ struct CertificationTests {
         #expect(script.outcome == .locked(.at(7)))
     }
 
-    @Test("that the body has taken by SQL is looked after, whether the session lives for certain or not", arguments: [true, false])
+    @Test("a leased lock that the body has taken by SQL is guarded, whether the session certainly lives or not", arguments: [true, false])
     func body(isCertain: Bool) {
         var script = CheckedOutScript.transaction { $0.isLeased = true }
         script.run("SELECT pg_advisory_xact_lock(1)", mayLock: true)
@@ -133,7 +133,7 @@ struct CertificationTests {
         #expect(script.outcome == .done)
     }
 
-    @Test("is not asked about without a lease")
+    @Test("a lock without a lease needs no check of its session")
     func noLease() {
         var script = CheckedOutScript.transaction()
         script.run("SELECT pg_advisory_xact_lock(1)", mayLock: true)

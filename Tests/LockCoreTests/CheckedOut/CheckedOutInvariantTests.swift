@@ -2,7 +2,7 @@ import Testing
 
 @testable import LockCore
 
-@Suite("A checked-out session to which something happens that can't happen")
+@Suite("A checked-out session with a broken invariant")
 struct CheckedOutInvariantTests {
     enum Fault: CaseIterable {
         case answerToNothing, answerInsteadOfCertainty, certaintyForNothing, otherOutcome
@@ -37,7 +37,7 @@ struct CheckedOutInvariantTests {
     }
 
     #if DEBUG
-        @Test("is a trap in a build for debugging")
+        @Test("a broken invariant of a checked-out session traps in a debug build")
         func trap() async {
             for fault in Fault.allCases {
                 await #expect(processExitsWith: .failure) { [index = fault.rawIndex as Int] in
@@ -46,7 +46,7 @@ struct CheckedOutInvariantTests {
             }
         }
     #else
-        @Test("is given up in a service, and what was wrong is told", arguments: Fault.allCases)
+        @Test("a checked-out session with a broken invariant is given up in a release build, and the invariant is reported", arguments: Fault.allCases)
         func givenUp(fault: Fault) throws {
             var script = fault.happen()
             let events = script.takeEvents()

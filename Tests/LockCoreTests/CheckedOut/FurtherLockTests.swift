@@ -6,7 +6,7 @@ import Testing
 struct FurtherLockTests {
     private static let undoing: [CheckedOutSession.Statement] = [.rollBackToSavepoint(.step), .releaseSavepoint(.step)]
 
-    @Test("is taken behind a savepoint, which is released once it is there, on its own", arguments: Mode.allCases)
+    @Test("a further lock is taken behind a savepoint, which is released separately after the grant", arguments: Mode.allCases)
     func taken(mode: Mode) {
         var script = CheckedOutScript.transaction(1)
         script.lock(2, mode, within: .seconds(3))
@@ -23,13 +23,13 @@ struct FurtherLockTests {
         #expect(script.takeEvents() == [])
     }
 
-    @Test("keeps the order of keys behind the lock that the transaction was begun with")
+    @Test("a further lock keeps the order of keys behind the lock that the transaction was begun with")
     func order() {
         let script = CheckedOutScript.transaction(5, further: [9, 2, AdvisoryKey(0, 1)])
         #expect(script.heldKeys == [5, 2, 9, AdvisoryKey(0, 1)])
     }
 
-    @Test("is waited for behind the same savepoint, and never begun anew for the sake of others")
+    @Test("the wait for a further lock comes behind its savepoint, and is never begun anew because it harms other sessions")
     func waits() {
         var script = CheckedOutScript.transaction()
         script.lock(2)
@@ -42,7 +42,7 @@ struct FurtherLockTests {
         #expect(script.outcome == .locked(nil))
     }
 
-    @Test("is waited for at once where the transaction may be deferrable")
+    @Test("a further lock is waited for without a try where the transaction may be deferrable")
     func deferrable() {
         var script = CheckedOutScript.transaction()
         script.pass("SET TRANSACTION Deferrable")
@@ -50,7 +50,7 @@ struct FurtherLockTests {
         #expect(script.sent == [.setSavepoint(.step), .setAwaited(2), .wait(.int8, .exclusive)])
     }
 
-    @Test("that is refused undoes nothing but its savepoint")
+    @Test("a further lock that is refused undoes nothing but its savepoint")
     func refused() {
         var script = CheckedOutScript.transaction(1)
         script.lock(2, noWait: true)
@@ -61,7 +61,7 @@ struct FurtherLockTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("that fails, is cancelled, or comes to its deadline is undone, also if it was granted all the same")
+    @Test("a further lock that fails, is cancelled, or comes to its deadline is undone, also if it was granted all the same")
     func fails() {
         for (reply, cause, outcome) in TransactionOpeningTests.ends {
             var script = CheckedOutScript.transaction(1)
@@ -77,7 +77,7 @@ struct FurtherLockTests {
         }
     }
 
-    @Test("whose wait was cancelled is undone, also if the server had granted it in that moment")
+    @Test("a further lock whose wait was cancelled is undone, also if the server had granted it in that moment")
     func cancelledWait() {
         for reply in [CheckedOutSession.Reply.granted, .endedWait, .failed(.cancelledByServer)] {
             var script = CheckedOutScript.transaction(1)
@@ -91,7 +91,7 @@ struct FurtherLockTests {
     }
 
     @Test(
-        "that may not use PL/pgSQL under a role of the body's waits plainly, and so do the next, but that is said of no other session",
+        "a further lock for which the role of the body may not use PL/pgSQL waits plainly, as do the next ones, but not those of other sessions",
         arguments: [true, false]
     )
     func roleOfBody(isOfRoleSettings: Bool) {
@@ -111,7 +111,7 @@ struct FurtherLockTests {
         #expect(script.sent == [.setSavepoint(.step), .lock(3, .exclusive)])
     }
 
-    @Test("without PL/pgSQL is told of also where the body has run SQL, and once")
+    @Test("a missing PL/pgSQL is reported once, also if the body has run SQL")
     func missing() {
         var script = CheckedOutScript.transaction(1)
         script.pass("SET LOCAL ROLE tenant", .tag("SET"))
@@ -129,7 +129,7 @@ struct FurtherLockTests {
         #expect(script.takeEvents() == [])
     }
 
-    @Test("without PL/pgSQL is undone, and begun anew behind another savepoint")
+    @Test("a further lock without PL/pgSQL is undone, and begun anew behind another savepoint")
     func waitsPlainly() {
         var script = CheckedOutScript.transaction(1)
         script.lock(2)
@@ -144,7 +144,7 @@ struct FurtherLockTests {
         #expect(script.outcome == .locked(nil))
     }
 
-    @Test("that could not be undone before it was begun anew fails by that")
+    @Test("a further lock that can't be undone before it is begun anew fails by the error of the undoing")
     func undoingFails() {
         var script = CheckedOutScript.transaction(1)
         script.lock(2)
@@ -158,7 +158,7 @@ struct FurtherLockTests {
         #expect(script.takeEvents() == [.released([1], isAll: true, because: .failed(.divided))])
     }
 
-    @Test("whose undoing fails has found the transaction aborted, and says which locks that has taken along, and by what")
+    @Test("a further lock whose undoing fails finds the transaction aborted, and reports the released locks and the cause")
     func aborted() {
         var script = CheckedOutScript.transaction(1, further: [2])
         script.lock(3)
@@ -184,7 +184,7 @@ struct FurtherLockTests {
         #expect(script.session.unusable == nil)
     }
 
-    @Test("whose savepoint can't be released is undone, whether it was granted or refused", arguments: [true, false])
+    @Test("a further lock whose savepoint can't be released is undone, whether it was granted or refused", arguments: [true, false])
     func releaseFails(isGranted: Bool) {
         var script = CheckedOutScript.transaction(1)
         script.lock(2, noWait: true)
@@ -196,7 +196,7 @@ struct FurtherLockTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("ends by the loss of the session at any point, and nothing more is sent")
+    @Test("a further lock ends by the loss of the session at any point, and nothing more is sent")
     func lost() {
         // At the try.
         var script = CheckedOutScript.transaction(1)
@@ -235,7 +235,7 @@ struct FurtherLockTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("is not given out, nor refused, if the session was lost in the moment of the answer", arguments: [true, false])
+    @Test("a further lock is not given out, nor refused, if the session was lost in the moment of the answer", arguments: [true, false])
     func lostMeanwhile(isGranted: Bool) {
         var script = CheckedOutScript.transaction(1)
         script.lock(2, noWait: true)
@@ -246,7 +246,7 @@ struct FurtherLockTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("whose loss the answer tells first ends by it, too")
+    @Test("a further lock whose answer is the first to report the loss of the session ends by the loss")
     func lostByAnswer() {
         var script = CheckedOutScript.transaction(1)
         script.lock(2)
@@ -257,7 +257,7 @@ struct FurtherLockTests {
         #expect(script.outcome == .failed(.lost))
     }
 
-    @Test("is not begun when the body is over, and there is nothing to undo then")
+    @Test("a further lock is not begun after the end of the body, and needs no undoing")
     func atEnd() {
         var script = CheckedOutScript.transaction(1)
         script.session.beginEnd()
@@ -266,7 +266,7 @@ struct FurtherLockTests {
         #expect(script.submission == nil)
     }
 
-    @Test("is asked for by a body that is over and whose session is lost, and ends by the loss")
+    @Test("a further lock that is asked for after the end of the body and the loss of the session ends by the loss")
     func atEndAndLost() {
         var script = CheckedOutScript.transaction(1)
         script.session.beginEnd()
@@ -276,7 +276,7 @@ struct FurtherLockTests {
         #expect(script.outcome == .failed(.lost))
     }
 
-    @Test("is not waited for when the body is over, and its try is undone")
+    @Test("a further lock is not waited for after the end of the body, and its try is undone")
     func atEndOfTry() {
         var script = CheckedOutScript.transaction(1)
         script.lock(2)
@@ -287,7 +287,7 @@ struct FurtherLockTests {
         #expect(script.outcome == .atEnd)
     }
 
-    @Test("is not begun anew when the body is over")
+    @Test("a further lock is not begun anew after the end of the body")
     func atEndOfWait() {
         var script = CheckedOutScript.transaction(1)
         script.lock(2)
@@ -300,7 +300,7 @@ struct FurtherLockTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("of a key that is held already is held in the stronger mode")
+    @Test("a further lock of a held key leaves the key held in the stronger mode")
     func again() {
         var script = CheckedOutScript.transaction(1, .shared)
         script.take(1, .shared)
@@ -318,7 +318,7 @@ struct FurtherLockTests {
         #expect(script.session.holdings.isEmpty)
     }
 
-    @Test("that the body has taken by SQL of its own is held, and released if another statement has failed meanwhile")
+    @Test("a further lock that the body has taken by SQL of its own is held, and released if another statement has failed meanwhile")
     func noted() {
         var script = CheckedOutScript.transaction(1)
         script.noteLock(2, .shared)

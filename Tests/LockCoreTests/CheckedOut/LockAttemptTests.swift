@@ -117,7 +117,7 @@ struct LockAttemptTests {
     // MARK: Beginning anew
 
     @Test(
-        "a wait that is to be begun anew is taken back, and tried and counted again",
+        "a wait that is to be begun anew is undone, and tried and counted again",
         arguments: [Reply.endedWait, .failed(.cancelledByServer)]
     )
     func renewed(reply: Reply) throws {
@@ -132,7 +132,7 @@ struct LockAttemptTests {
         #expect(!attempt.waitsPlainly)
     }
 
-    @Test("a wait that must not be begun anew says so")
+    @Test("a wait that must not be begun anew is submitted as not renewable")
     func notRenewable() throws {
         var attempt = Self.attempt()
         attempt.isRenewable = false
@@ -153,7 +153,7 @@ struct LockAttemptTests {
     // MARK: Waiting plainly
 
     @Test(
-        "without PL/pgSQL, or the right to it, the wait is taken back, and begun anew as a plain one",
+        "without PL/pgSQL, or the right to it, the wait is undone, and begun anew as a plain one",
         arguments: [Failure.noLanguage, .noPrivilege]
     )
     func noLanguage(failure: Failure) {
@@ -164,7 +164,7 @@ struct LockAttemptTests {
         #expect(attempt.answered([.ok, .ok], .settled(cause: nil), now: .zero) == .held)
     }
 
-    @Test("a wait that does not say what has ended it is not believed in")
+    @Test("a wait that does not report what has ended it does not count as granted")
     func silent() {
         var attempt = Self.waiting()
         #expect(attempt.answered([.ok, .ok], .settled(cause: nil), now: .zero) == .undo)
@@ -236,7 +236,7 @@ struct LockAttemptTests {
     }
 
     @Test(
-        "which of several reasons for the end of a try counts",
+        "of several reasons for the end of a try, the right one is reported",
         arguments: [
             Reason([.ok, .row(true)], .cancelled, .failed(.cancelled)),
             Reason([.ok, .row(false)], .cancelled, .failed(.cancelled)),
@@ -258,7 +258,7 @@ struct LockAttemptTests {
     }
 
     @Test(
-        "which of several reasons for the end of a wait counts, and that only a wait that the server has ended was for a lock that is taken",
+        "of several reasons for the end of a wait, the right one is reported, and only a wait that the server has ended was for a taken lock",
         arguments: [
             Reason([.ok, .granted], .cancelled, .failed(.cancelled)),
             Reason([.ok, .endedWait], .cancelled, .failed(.cancelled)),
@@ -287,7 +287,7 @@ struct LockAttemptTests {
     }
 
     @Test(
-        "a statement that is not taken back counts where it has outrun its end",
+        "a statement that is not undone counts if it has ended before its cancellation",
         arguments: [
             (Reply.ok, .cancelled, nil), (.ok, .timedOut(nil), nil), (.row(false), .cancelled, nil),
             (.failed(.cancelledByServer), .cancelled, .cancelled),
@@ -300,7 +300,7 @@ struct LockAttemptTests {
         #expect(submission.failure([reply], .settled(cause: cause)) == failure)
     }
 
-    @Test("a try was refused for certain, and a wait that says how it was ended has taken nothing")
+    @Test("a refused try, and a wait that reports its end, have certainly taken nothing")
     func refusal() {
         let refusals: [(Reply, Bool)] = [
             (.row(false), true), (.row(true), false), (.ok, false), (.granted, false), (.endedWait, true), (.failed(.divided), false),

@@ -133,7 +133,7 @@ private struct SavepointTrace {
 
 @Suite("Savepoints against a model of the server")
 struct SavepointTraceTests {
-    @Test("a transaction believes in no lock that an error or a rollback has released, however savepoints are written")
+    @Test("a transaction reports no lock as held that an error or a rollback has released, however savepoints are written")
     func traces() {
         for seed in 0..<1000 as Range<UInt64> {
             var trace = SavepointTrace(seed: seed)

@@ -27,7 +27,7 @@ struct SavepointsTests {
         #expect(Savepoints().isWanted(before: sql) == isWanted)
     }
 
-    @Test("another one is wanted only where a lock was taken since the last one of ours")
+    @Test("another savepoint of the library is wanted only if a lock was taken since the last one")
     func another() {
         var savepoints = Savepoints()
         savepoints.noteLock(1)
@@ -64,7 +64,7 @@ struct SavepointsTests {
     }
 
     @Test(
-        "to go back or release behind ours shelters on",
+        "a rollback or release behind the library's savepoint leaves the earlier locks sheltered",
         arguments: [
             ("RELEASE t", "RELEASE"), ("release savepoint T ;", "RELEASE"), ("ROLLBACK TO t", "ROLLBACK"),
             ("Rollback Work To Savepoint \"t\"", "ROLLBACK"), ("RELEASE\"t\"", "RELEASE"), ("rollback transaction\tto\nt;;", "ROLLBACK"),
@@ -79,7 +79,7 @@ struct SavepointsTests {
     }
 
     @Test(
-        "to go back or release before ours exposes what it has sheltered",
+        "a rollback or release before the library's savepoint exposes the locks that it has sheltered",
         arguments: [
             ("RELEASE s", "RELEASE"), ("ROLLBACK TO s", "ROLLBACK"), ("RELEASE \"T\"", "RELEASE"), ("RELEASE never_seen", "RELEASE"),
         ]
@@ -93,7 +93,7 @@ struct SavepointsTests {
     }
 
     @Test(
-        "what can't be told exposes what ours has sheltered, and ours is set again",
+        "an unclear release exposes the sheltered locks, and the library's savepoint is set again",
         arguments: [
             "RELEASE t /**/", "RELEASE t -- t", "RELEASE\u{A0}t", #"RELEASE "a""t""#, "/**/ RELEASE t", "RELEASE t$", "RELEASE tä",
             "RELEASE /* \"t\"", "SAVEPOINT_RELEASE t", "RELEASE/**/t", "x\"t\"",
@@ -109,7 +109,7 @@ struct SavepointsTests {
         #expect(savepoints.exposed.isEmpty)
     }
 
-    @Test("without anything sheltered, what can't be told has no need of ours again")
+    @Test("with no lock before the latest savepoint of the library, an unclear release of savepoints needs no new one")
     func uncertainForNothing() {
         var savepoints = Savepoints()
         savepoints.noteSet()
@@ -131,7 +131,7 @@ struct SavepointsTests {
     }
 
     @Test(
-        "where the base itself may be gone it is set again, and until then an error counts as one that takes all along",
+        "a base that may be gone is set again, and until then an error counts as one that has released all locks",
         arguments: [
             ("RELEASE swift_postgres_lock_base", "RELEASE"), ("RELEASE SWIFT_POSTGRES_LOCK_BASE /**/", "RELEASE"),
             (#"RELEASE U&"swift\005fpostgres_lock_base""#, "RELEASE"), (#"release u&"d@0061t" UESCAPE '@'"#, "RELEASE"),
@@ -153,7 +153,7 @@ struct SavepointsTests {
     }
 
     @Test(
-        "a savepoint may have any name without ours being set again",
+        "a savepoint of any name is no reason to set the library's savepoint again",
         arguments: [
             ("RELEASE supply_chain", "RELEASE"), ("ROLLBACK TO SAVEPOINT supply_chain", "ROLLBACK"), ("RELEASE a -- chain", "RELEASE"),
             (#"RELEASE "u&""#, "RELEASE"), ("RELEASE swift_postgres_lock", "RELEASE"),
@@ -166,7 +166,7 @@ struct SavepointsTests {
         #expect(savepoints.isBaseSet)
     }
 
-    @Test("the body's own savepoint of our base's name is its own, as long as it is there")
+    @Test("a savepoint of the body with the name of the base is the body's own while it exists")
     func namesake() {
         var savepoints = Savepoints()
         savepoints.noteSet()
@@ -183,7 +183,7 @@ struct SavepointsTests {
         #expect(savepoints.note("RELEASE swift_postgres_lock_base", tag: "RELEASE") == true, "its own went with the rollback")
     }
 
-    @Test("the latest savepoint of a name is meant, and a release takes those after it along, but a rollback not itself")
+    @Test("a name means its latest savepoint; a release removes it and the later ones, a rollback only the later ones")
     func latest() {
         var savepoints = Self.sheltering
         for name in ["a", "b", "a", "c"] { _ = savepoints.note("SAVEPOINT \(name)", tag: "SAVEPOINT") }

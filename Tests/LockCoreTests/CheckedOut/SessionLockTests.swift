@@ -6,7 +6,7 @@ import Testing
 struct SessionLockTests {
     typealias Reply = CheckedOutSession.Reply
 
-    @Test("is tried, then held", arguments: Mode.allCases)
+    @Test("a session lock is tried, and held if it was free", arguments: Mode.allCases)
     func taken(mode: Mode) {
         var script = CheckedOutScript(.session)
         script.lock(1, mode, within: .seconds(3))
@@ -18,7 +18,7 @@ struct SessionLockTests {
         #expect(script.takeEvents() == [])
     }
 
-    @Test("is waited for if it is taken, and what was tried needs no undoing")
+    @Test("a session lock is waited for if it is taken, and what was tried needs no undoing")
     func waits() {
         var script = CheckedOutScript(.session)
         script.lock(1)
@@ -28,7 +28,7 @@ struct SessionLockTests {
         #expect(script.outcome == .locked(nil))
     }
 
-    @Test("that is refused leaves nothing to prove")
+    @Test("a refused session lock needs no verification")
     func refused() {
         var script = CheckedOutScript(.session)
         script.lock(1, noWait: true)
@@ -37,7 +37,7 @@ struct SessionLockTests {
         #expect(script.heldKeys == [])
     }
 
-    @Test("whose wait holds up others is begun anew: at once if it has taken nothing, else once that is proved")
+    @Test("a wait for a session lock that harms other sessions is begun anew: at once if it has reported its end, else after a verification")
     func renewed() {
         var script = CheckedOutScript(.session)
         script.lock(1)
@@ -54,7 +54,7 @@ struct SessionLockTests {
         #expect(script.submission?.renewals == 2)
     }
 
-    @Test("whose renewal finds that it was held all the same is let go of first")
+    @Test("a session lock that is found held before its wait is begun anew is released first")
     func renewedHeld() {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1)
@@ -66,7 +66,7 @@ struct SessionLockTests {
         #expect(script.sent == [.tryLock(1, .exclusive)])
     }
 
-    @Test("without PL/pgSQL is waited for plainly, behind a proof")
+    @Test("a session lock without PL/pgSQL is waited for plainly, after a verification")
     func waitsPlainly() {
         var script = CheckedOutScript(.session)
         script.lock(1)
@@ -80,9 +80,9 @@ struct SessionLockTests {
         #expect(script.outcome == .locked(nil))
     }
 
-    // MARK: Proof
+    // MARK: Verification
 
-    @Test("is proved not to be held after a failure, by letting go of all in a session that holds nothing, and has run no SQL")
+    @Test("after a failure a session that holds nothing and has run no SQL releases all to verify that the lock is not held")
     func verifiedByAll() {
         for (reply, cause, outcome) in TransactionOpeningTests.ends {
             var script = CheckedOutScript(.session)
@@ -97,7 +97,7 @@ struct SessionLockTests {
         }
     }
 
-    @Test("is proved not to be held by its own unlock where the session holds others", arguments: [true, false])
+    @Test("after a failure a session that holds other locks verifies by an unlock of the key that the lock is not held", arguments: [true, false])
     func verifiedByUnlock(isHeld: Bool) {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1, .shared)
@@ -110,7 +110,7 @@ struct SessionLockTests {
         #expect(!script.isLost)
     }
 
-    @Test("is proved by its own unlock also where the body may have taken locks by SQL")
+    @Test("after a failure a session whose body may have taken locks by SQL verifies the lock by an unlock of the key")
     func verifiedAfterSQL() {
         var script = CheckedOutScript.session()
         script.pass("SELECT pg_advisory_lock(3)")
@@ -121,7 +121,7 @@ struct SessionLockTests {
         #expect(script.takeEvents() == [.verified(held: false)])
     }
 
-    @Test("needs no proof where a wait has said that it was ended, or a try was refused at its deadline")
+    @Test("a session lock needs no verification if its wait has reported its end, or its try was refused at the deadline")
     func noVerification() {
         var script = CheckedOutScript(.session)
         script.lock(1)
@@ -140,7 +140,7 @@ struct SessionLockTests {
         #expect(script.submission == nil)
     }
 
-    @Test("that a cancelled wait had taken all the same is let go of")
+    @Test("a session lock that a cancelled wait has taken all the same is released")
     func cancelledGrant() {
         var script = CheckedOutScript(.session)
         script.lock(1)
@@ -152,7 +152,7 @@ struct SessionLockTests {
         #expect(script.heldKeys == [])
     }
 
-    @Test("that can't be proved not to be held ends the session", arguments: [[AdvisoryKey](), [2]])
+    @Test("a session lock that can't be verified not to be held ends the session", arguments: [[AdvisoryKey](), [2]])
     func unverified(holding: [AdvisoryKey]) throws {
         var script = CheckedOutScript.session(holding: holding)
         script.lock(1)
@@ -165,7 +165,7 @@ struct SessionLockTests {
         #expect(failure.cause == .unknownHold(holding.isEmpty ? nil : 1, Failure.divided.cause))
     }
 
-    @Test("whose unlock is answered by nothing can't be proved not to be held")
+    @Test("a session lock whose unlock has no answer can't be verified not to be held")
     func unanswered() {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1)
@@ -175,7 +175,7 @@ struct SessionLockTests {
     }
 
     @Test(
-        "whose setting has failed may be another one, so the session is given up",
+        "a session lock whose key could not be set may be another one, so the session is given up",
         arguments: [nil, .cancelled, .renewed] as [Engine.EndCause?]
     )
     func confused(cause: Engine.EndCause?) throws {
@@ -196,7 +196,7 @@ struct SessionLockTests {
 
     // MARK: Fencing
 
-    @Test("gets a record for its token, written by the session that holds it, before it is given out")
+    @Test("a session lock gets a record for its token, written by the session that holds it, before it is given out")
     func fenced() {
         var script = CheckedOutScript(.session) { $0.isFencing = true }
         script.lock(1, within: .seconds(3))
@@ -211,7 +211,7 @@ struct SessionLockTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("gets its token also if a deadline or a cancellation comes while the record is written, but too late")
+    @Test("a session lock gets its token also if a deadline or a cancellation comes while the record is written, but too late")
     func fencedLate() {
         for cause in [Engine.EndCause.cancelled, .timedOut(nil)] {
             var script = CheckedOutScript(.session) { $0.isFencing = true }
@@ -222,7 +222,7 @@ struct SessionLockTests {
         }
     }
 
-    @Test("whose record fails is let go of")
+    @Test("a session lock whose record fails is released")
     func recordFails() {
         let cases: [(Reply, Engine.EndCause?, CheckedOutSession.Outcome)] = [
             (.failed(.full), nil, .failed(.full)), (.failed(.cancelledByServer), .cancelled, .ended(.cancelled)),
@@ -240,7 +240,7 @@ struct SessionLockTests {
         }
     }
 
-    @Test("whose record says no position is let go of")
+    @Test("a session lock whose record has no position is released")
     func noPosition() throws {
         var script = CheckedOutScript(.session) { $0.isFencing = true }
         script.lock(1)
@@ -254,7 +254,7 @@ struct SessionLockTests {
 
     // MARK: Loss and end
 
-    @Test("ends by the loss of the session at any point, and nothing more is sent")
+    @Test("a session lock ends by the loss of the session at any point, and nothing more is sent")
     func lost() {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1)
@@ -286,7 +286,7 @@ struct SessionLockTests {
         #expect(script.heldKeys == [2])
     }
 
-    @Test("ends by the reason that the session was lost for first, whatever ends its call")
+    @Test("a session lock ends by the first reason for the loss of the session, whatever ends its call")
     func firstReason() {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1)
@@ -300,7 +300,7 @@ struct SessionLockTests {
         #expect(script.outcome == .failed(.full))
     }
 
-    @Test("that was to be begun anew when the session was lost ends by the loss")
+    @Test("a session lock that was to be begun anew when the session was lost ends by the loss")
     func lostBetween() {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1)
@@ -312,7 +312,7 @@ struct SessionLockTests {
         #expect(script.outcome == .failed(.lost))
     }
 
-    @Test("is not asked for when the body is over, and what was refused leaves nothing to undo")
+    @Test("a session lock is not asked for after the end of the body, and a refused one needs no undoing")
     func atEnd() {
         var script = CheckedOutScript(.session)
         script.session.beginEnd()
@@ -326,7 +326,7 @@ struct SessionLockTests {
         #expect(script.submission == nil)
     }
 
-    @Test("that is held when the body is over, but has no token yet, is let go of")
+    @Test("a session lock that has no token yet at the end of the body is released")
     func atEndWithoutToken() {
         var script = CheckedOutScript(.session) { $0.isFencing = true }
         script.lock(1)

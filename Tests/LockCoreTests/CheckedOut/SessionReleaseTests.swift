@@ -11,7 +11,7 @@ struct SessionReleaseTests {
     // MARK: Unlocking
 
     @Test(
-        "an unlock is not cancelled, in the mode of the lock, and the last one says that nothing is to be looked after",
+        "an unlock has the mode of the lock and can't be cancelled, and after the last one the session is not guarded",
         arguments: Mode.allCases
     )
     func unlock(mode: Mode) {
@@ -28,7 +28,7 @@ struct SessionReleaseTests {
         #expect(script.takeEvents() == [.unguarded])
     }
 
-    @Test("a session whose body may have taken locks by SQL is looked after to its end, whatever it releases", arguments: [true, false])
+    @Test("a session whose body may have taken locks by SQL is guarded to its end, whatever it releases", arguments: [true, false])
     func unlockBesideOthers(isCertain: Bool) {
         var script = CheckedOutScript.session { $0.isLeased = true }
         script.run("SELECT pg_advisory_lock(9)", mayLock: true)
@@ -43,7 +43,7 @@ struct SessionReleaseTests {
         }
     }
 
-    @Test("a session whose body has run other SQL is not looked after when it has released all")
+    @Test("a session whose body has run other SQL is not guarded any more when it has released all")
     func unlockBesideSQL() {
         var script = CheckedOutScript.session { $0.isLeased = true }
         script.pass("SELECT 1")
@@ -61,7 +61,7 @@ struct SessionReleaseTests {
         #expect(script.submission == nil)
     }
 
-    @Test("a session that did not hold the lock, or does not say, is given up, since it may hold others neither")
+    @Test("a session that did not hold the lock, or does not say, is given up, since it may not hold its other locks either")
     func unverified() throws {
         let answers: [(Reply, Failure.Kind)] = [(.row(false), .notHeld), (.failed(.divided), .statement), (.ok, .notHeld)]
         for (reply, kind) in answers {
@@ -103,7 +103,7 @@ struct SessionReleaseTests {
         #expect(script.takeEvents() == [])
     }
 
-    @Test("the end of one that holds nothing only resets it, thoroughly if its body has run SQL")
+    @Test("the end of a session that holds nothing only resets it, thoroughly if its body has run SQL")
     func endEmpty() {
         var script = CheckedOutScript.session()
         script.end()
@@ -117,7 +117,7 @@ struct SessionReleaseTests {
         #expect(script.sent == [.thoroughReset])
     }
 
-    @Test("a lock that was not held, or may be held still, is told, and the session is not given to others")
+    @Test("a lock that was not held, or may still be held, is reported, and the session is not used for other calls")
     func endUnverified() throws {
         var script = CheckedOutScript.session(holding: [1, 2, Self.pair])
         script.end()
@@ -133,7 +133,7 @@ struct SessionReleaseTests {
         #expect(!script.isClean)
     }
 
-    @Test("a session whose reset has failed, or is not complete, is not given to others")
+    @Test("a session whose reset has failed, or is not complete, is not used for other calls")
     func resetFailed() {
         for replies in [[Reply.row(true), .failed(.divided)], [.row(true)]] {
             var script = CheckedOutScript.session(holding: [1])
@@ -145,7 +145,7 @@ struct SessionReleaseTests {
     }
 
     @Test(
-        "a loss at the end is told only where something was held, and the session is not given to others",
+        "a loss at the end is reported only if something was held, and the session is not used for other calls",
         arguments: [[AdvisoryKey](), [1]]
     )
     func lost(holding: [AdvisoryKey]) {
@@ -172,7 +172,7 @@ struct SessionReleaseTests {
         #expect(!script.isClean)
     }
 
-    @Test("a session that is lost can end before what runs on it has heard of the loss, which then ends by it")
+    @Test("a lost session can end before its running operation, which then ends by the loss")
     func endBesides() {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1)

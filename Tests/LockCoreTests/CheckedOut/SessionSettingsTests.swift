@@ -11,7 +11,7 @@ struct SessionSettingsTests {
         }
     }
 
-    @Test("the body's first statement gets those of the role, and the session is reset thoroughly from then on")
+    @Test("the body's first statement gets the settings of the role, and the session is reset thoroughly from then on")
     func role() {
         var script = Self.script()
         script.run("SELECT 1")
@@ -28,7 +28,7 @@ struct SessionSettingsTests {
         #expect(script.sent == [.thoroughReset])
     }
 
-    @Test("a session without such settings is not given any")
+    @Test("a session whose role has no settings is given none")
     func noRole() {
         var script = CheckedOutScript.session()
         script.run("SELECT 1")
@@ -50,7 +50,7 @@ struct SessionSettingsTests {
     }
 
     @Test(
-        "our own statements of a session that may be deferrable are not, from its body's first one on",
+        "the library's own statements in a session that may be deferrable are not, from its body's first statement on",
         arguments: ["on", "off", nil]
     )
     func deferrable(value: String?) {
@@ -79,7 +79,7 @@ struct SessionSettingsTests {
         #expect(script.sent == [.unlock(1)])
     }
 
-    @Test("SQL that may make a session deferrable is looked after, too, also at the session's end")
+    @Test("SQL that may make a session deferrable is taken into account, also at the session's end")
     func byBody() {
         var script = CheckedOutScript.session(holding: [1])
         script.pass("SET default_transaction_DEFERRABLE = on")
@@ -91,7 +91,7 @@ struct SessionSettingsTests {
         #expect(script.isClean)
     }
 
-    @Test("the end of a session that holds nothing needs no such care")
+    @Test("the end of a session that holds nothing does not depend on whether it may be deferrable")
     func endEmpty() {
         var script = CheckedOutScript.session()
         script.pass("SET default_transaction_deferrable = on")
@@ -99,7 +99,7 @@ struct SessionSettingsTests {
         #expect(script.sent == [.reset(isThorough: true, mayDefer: true)])
     }
 
-    @Test("a session that is lost while our own statements are prepared ends them by the loss", arguments: [true, false])
+    @Test("a session that is lost while the library's own statements are prepared ends them by the loss", arguments: [true, false])
     func lost(isNoted: Bool) {
         var script = CheckedOutScript.session(holding: [1])
         script.pass("SET default_transaction_deferrable = on")
@@ -161,7 +161,7 @@ struct SessionSettingsTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("nothing of the body's is sent when it is over, also behind its settings")
+    @Test("no statement of a body is sent after its end, also behind its settings")
     func atEnd() {
         var script = Self.script()
         script.run("SELECT 1")

@@ -6,7 +6,7 @@ import Testing
 struct TransactionBodyTests {
     typealias Reply = CheckedOutSession.Reply
 
-    @Test("a statement is sent as it is, without a deadline, and can be cancelled")
+    @Test("a statement of the body is sent unchanged, without a deadline, and can be cancelled")
     func plain() {
         var script = CheckedOutScript.transaction(1) { $0.hasRoleSettings = true }
         script.run("SELECT 1")
@@ -18,7 +18,7 @@ struct TransactionBodyTests {
         #expect(script.takeEvents() == [])
     }
 
-    @Test("one that succeeded counts, also if a cancellation has struck meanwhile", arguments: [Engine.EndCause.cancelled, .timedOut(nil)])
+    @Test("a statement of the body that has succeeded counts, also if it was cancelled meanwhile", arguments: [Engine.EndCause.cancelled, .timedOut(nil)])
     func outrun(cause: Engine.EndCause) {
         var script = CheckedOutScript.transaction(1)
         script.run("SELECT 1")
@@ -26,7 +26,7 @@ struct TransactionBodyTests {
         #expect(script.outcome == .done)
     }
 
-    @Test("one that was cancelled has failed by that, and has taken the locks along")
+    @Test("a cancelled statement of the body fails by its cancellation, and the error has released the locks")
     func cancelled() {
         var script = CheckedOutScript.transaction(1, further: [3, 2])
         script.run("SELECT pg_sleep(1)")
@@ -36,7 +36,7 @@ struct TransactionBodyTests {
         #expect(script.session.isAborted)
     }
 
-    @Test("one that fails without a savepoint before takes all locks along, also of a transaction that has none")
+    @Test("a failed statement of the body without a savepoint before has released all locks of the transaction")
     func fails() {
         var script = CheckedOutScript.transaction(1)
         script.fail()
@@ -48,7 +48,7 @@ struct TransactionBodyTests {
         #expect(script.session.unusable == .aborted)
     }
 
-    @Test("one that fails and does not abort the transaction leaves the locks alone")
+    @Test("a failed statement of the body that does not abort the transaction releases no lock")
     func failsAlone() {
         var script = CheckedOutScript.transaction(1)
         script.run("SELECT 1/0")
@@ -60,7 +60,7 @@ struct TransactionBodyTests {
 
     // MARK: Savepoints
 
-    @Test("before its first savepoint there is one of ours, and an error behind that leaves alone what was locked before")
+    @Test("the base comes before the body's first savepoint, and an error behind it does not release the locks from before")
     func base() {
         var script = CheckedOutScript.transaction(1, further: [2])
         script.run("savepoint a")
@@ -82,7 +82,7 @@ struct TransactionBodyTests {
         #expect(script.heldKeys == [1, 2])
     }
 
-    @Test("what was locked behind the latest savepoint of ours is released by an error, and nothing else")
+    @Test("an error releases the locks since the library's latest savepoint, and no others")
     func exposed() {
         var script = CheckedOutScript.transaction(1)
         script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
@@ -94,7 +94,7 @@ struct TransactionBodyTests {
         #expect(script.session.unusable == .aborted)
     }
 
-    @Test("before its next savepoint there is another one of ours if something was locked since")
+    @Test("the library sets another savepoint before the body's next one if a lock was taken since")
     func sheltered() {
         var script = CheckedOutScript.transaction(1)
         script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
@@ -132,7 +132,7 @@ struct TransactionBodyTests {
         }
     }
 
-    @Test("a base that could not be set again, where only one of ours above it may be gone, still shelters what is below it")
+    @Test("a base still shelters the locks below it if only a later savepoint of the library may be gone and could not be set again")
     func upperGone() {
         var script = CheckedOutScript.transaction(1)
         script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
@@ -176,7 +176,7 @@ struct TransactionBodyTests {
 
     // MARK: Rollbacks
 
-    @Test("a rollback to a savepoint takes along what was locked since, and that is told")
+    @Test("a rollback to a savepoint releases the locks since, and reports them")
     func rollback() {
         var script = CheckedOutScript.transaction(1, .shared)
         script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
@@ -245,7 +245,7 @@ struct TransactionBodyTests {
         #expect(script.heldKeys == [1])
     }
 
-    @Test("a lock that is told of during the look is looked for, too, and no answer is taken for that about another one")
+    @Test("a lock that is reported during the look is looked for too, and answers are not mistaken for those about other locks")
     func toldMeanwhile() {
         var script = CheckedOutScript.transaction(5, further: [2])
         script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
@@ -305,7 +305,7 @@ struct TransactionBodyTests {
         #expect(script.heldKeys == [1, 2])
     }
 
-    @Test("a look after a rollback that fails aborts the transaction, and what that has released is told")
+    @Test("a failed look after a rollback aborts the transaction, and the released locks are reported")
     func lookFails() {
         var script = CheckedOutScript.transaction(1)
         script.pass("SAVEPOINT a", .tag("SAVEPOINT"))
@@ -389,7 +389,7 @@ struct TransactionBodyTests {
         }
     }
 
-    @Test("nothing of the body's is sent when it is over, also behind a base that was being set")
+    @Test("no statement of a body is sent after its end, also behind the base")
     func atEnd() {
         var script = CheckedOutScript.transaction(1)
         script.run("SAVEPOINT a")

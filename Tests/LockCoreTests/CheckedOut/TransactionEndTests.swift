@@ -46,7 +46,7 @@ struct TransactionEndTests {
         #expect(script.outcome == .commitAnswered(tag: ""))
     }
 
-    @Test("a commit that fails is no commit, and its session is as good as new")
+    @Test("a failed commit is no commit, and its session is clean")
     func failed() {
         var script = CheckedOutScript.transaction(1)
         script.commit()
@@ -66,7 +66,7 @@ struct TransactionEndTests {
         }
     }
 
-    @Test("the outcome of a commit that was not answered is unknown, and it says by what", arguments: [true, false])
+    @Test("the outcome of an unanswered commit is unknown, with the reason", arguments: [true, false])
     func unknown(isNoted: Bool) {
         var script = CheckedOutScript.transaction(1)
         script.commit()
@@ -75,7 +75,7 @@ struct TransactionEndTests {
         #expect(!script.isClean)
     }
 
-    @Test("of a loss that was told before, it is the reason that counts")
+    @Test("a transaction ends by the loss that was reported before, not by that of the answer")
     func firstReason() {
         var script = CheckedOutScript.transaction(1)
         script.session.noteLost(.full)
@@ -95,7 +95,7 @@ struct TransactionEndTests {
         #expect(!script.isClean)
     }
 
-    @Test("a session whose reset has failed, or is not complete, is not given to others", arguments: [[Reply.failed(.divided)], []])
+    @Test("a transaction's session whose reset has failed, or is not complete, is not used for other calls", arguments: [[Reply.failed(.divided)], []])
     func resetFailed(resets: [Reply]) {
         var script = CheckedOutScript.transaction(1)
         script.commit()
@@ -104,7 +104,7 @@ struct TransactionEndTests {
         #expect(!script.isClean)
     }
 
-    @Test("where nothing is to be reset, a session whose commit has failed is given to others only if its transaction is over")
+    @Test("with nothing to reset, a session whose commit has failed is used for other calls only if its transaction has ended")
     func nothingToReset() {
         for (reply, isClean) in [(Reply.failed(.cancelledByServer), false), (.failed(.divided, .none), true)] {
             var script = CheckedOutScript.transaction(1) { $0.hasSettings = false }
@@ -127,7 +127,7 @@ struct TransactionEndTests {
         #expect(script.isClean)
     }
 
-    @Test("one that an error has aborted is rolled back, too, and the manager's own decision is the reason if there are both")
+    @Test("a transaction that an error has aborted is rolled back, and the manager's decision is the reason if there are both")
     func aborted() {
         var script = CheckedOutScript.transaction(1)
         script.fail()
@@ -143,7 +143,7 @@ struct TransactionEndTests {
         #expect(script.outcome == .unusable(.rollbackOnly))
     }
 
-    @Test("what can only be rolled back takes no more locks, and runs no more SQL")
+    @Test("a transaction that can only be rolled back takes no more locks, and runs no more SQL")
     func refuses() {
         var script = CheckedOutScript.transaction(1)
         script.session.markRollbackOnly()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Opening a transaction")
 struct TransactionOpeningTests {
-    @Test("without a lock it only begins, with a limit for the answer, and what it has begun is taken back if it fails")
+    @Test("a transaction without a lock only begins, with a limit for the answer, and is undone if that fails")
     func unlocked() {
         var script = CheckedOutScript(.transaction)
         script.now = .zero.advanced(by: .seconds(1))
@@ -19,7 +19,7 @@ struct TransactionOpeningTests {
         #expect(script.heldKeys == [])
     }
 
-    @Test("with a lock it takes it in the same round trip, and its grant is told", arguments: Mode.allCases)
+    @Test("a transaction with a lock takes the lock in the same round trip, and reports the grant", arguments: Mode.allCases)
     func locked(mode: Mode) {
         var script = CheckedOutScript(.transaction, first: 1, mode)
         script.open(within: .seconds(3))
@@ -32,7 +32,7 @@ struct TransactionOpeningTests {
         #expect(script.session.holdings.isEmpty, "what it was begun with is no further lock")
     }
 
-    @Test("the role's settings go ahead of it, and our own behind its beginning where the session is a pooler's")
+    @Test("the role's settings go ahead of a transaction, and behind a pooler the library's own come after its beginning")
     func settings() {
         var script = CheckedOutScript(.transaction, first: 1) {
             $0.hasRoleSettings = true
@@ -57,7 +57,7 @@ struct TransactionOpeningTests {
         #expect(script.submission?.further == [.thoroughReset])
     }
 
-    @Test("where the role's settings make it deferrable, its lock is not tried first, and it is reset for that")
+    @Test("a transaction that the role's settings make deferrable waits for its lock without a try, and its session is reset accordingly")
     func deferrable() {
         var script = CheckedOutScript(.transaction, first: 1) {
             $0.hasRoleSettings = true
@@ -70,14 +70,14 @@ struct TransactionOpeningTests {
         #expect(script.submission?.further == [.reset(isThorough: true, mayDefer: true)])
     }
 
-    @Test("a role that would make it deferrable, whose settings are not given to it, does not")
+    @Test("a role whose settings the session does not get makes no transaction deferrable")
     func notDeferrable() {
         var script = CheckedOutScript(.transaction, first: 1) { $0.mayDefer = true }
         script.open()
         #expect(script.sent == [.begin, .tryLock(1, .exclusive)])
     }
 
-    @Test("a lock that is taken is waited for, and a wait that holds up others is begun anew with its transaction")
+    @Test("a taken lock is waited for, and a wait that harms other sessions is begun anew with its transaction")
     func waits() {
         var script = CheckedOutScript(.transaction, first: 1)
         script.open()
@@ -95,7 +95,7 @@ struct TransactionOpeningTests {
         #expect(script.takeEvents() == [.granted])
     }
 
-    @Test("where a renewed transaction can't be rolled back it fails, and its session is not given to others")
+    @Test("a renewed transaction that can't be rolled back fails, and its session is not used for other calls")
     func renewalFails() {
         var script = CheckedOutScript(.transaction, first: 1)
         script.open()
@@ -108,7 +108,7 @@ struct TransactionOpeningTests {
         #expect(!script.isClean)
     }
 
-    @Test("without PL/pgSQL it is begun anew with a plain wait, which is told")
+    @Test("without PL/pgSQL a transaction is begun anew with a plain wait, which is reported")
     func waitsPlainly() {
         var script = CheckedOutScript(.transaction, first: 1)
         script.open()
@@ -129,7 +129,7 @@ struct TransactionOpeningTests {
         #expect(script.sent == [.begin, .lock(1, .exclusive)])
     }
 
-    @Test("a try that is refused is rolled back, and its session is as good as new")
+    @Test("a transaction whose try is refused is rolled back, and its session is clean")
     func refused() {
         var script = CheckedOutScript(.transaction, first: 1)
         script.open(noWait: true)
@@ -148,7 +148,7 @@ struct TransactionOpeningTests {
     ]
 
     @Test(
-        "one that fails, is cancelled, or comes to its deadline is rolled back, also if it has outrun that",
+        "an opening that fails, is cancelled, or comes to its deadline is rolled back, also if it has ended before that",
         arguments: [nil, 1] as [AdvisoryKey?]
     )
     func fails(first: AdvisoryKey?) {
@@ -165,7 +165,7 @@ struct TransactionOpeningTests {
         }
     }
 
-    @Test("one that was cancelled while it waited is rolled back")
+    @Test("a transaction that was cancelled while it waited for its lock is rolled back")
     func cancelledWait() {
         var script = CheckedOutScript(.transaction, first: 1)
         script.open()
@@ -176,7 +176,7 @@ struct TransactionOpeningTests {
         #expect(script.outcome == .ended(.cancelled))
     }
 
-    @Test("a session is given to others only if the rollback and all of the reset were answered without a failure")
+    @Test("a session is used for other calls only if the rollback and the whole reset were answered without a failure")
     func clean() {
         let answers: [([CheckedOutSession.Reply], Bool)] = [
             ([.ok, .ok], true), ([.failed(.divided), .ok], false), ([.ok, .failed(.divided)], false), ([.ok], false), ([], false),
@@ -191,7 +191,7 @@ struct TransactionOpeningTests {
         }
     }
 
-    @Test("a session that is lost at any point ends it, and nothing more is sent", arguments: [nil, 1] as [AdvisoryKey?])
+    @Test("the loss of the session ends the opening at any point, and nothing more is sent", arguments: [nil, 1] as [AdvisoryKey?])
     func lost(first: AdvisoryKey?) {
         var script = CheckedOutScript(.transaction, first: first)
         script.open()
@@ -221,7 +221,7 @@ struct TransactionOpeningTests {
         #expect(!script.isClean)
     }
 
-    @Test("a loss that the answer tells first ends it too")
+    @Test("an answer that is the first to report the loss of the session ends the opening")
     func lostByAnswer() {
         var script = CheckedOutScript(.transaction, first: 1)
         script.open()
@@ -241,7 +241,7 @@ struct TransactionOpeningTests {
         #expect(script.outcome == .failed(.lost))
     }
 
-    @Test("a body that is over takes no locks for its transaction")
+    @Test("a transaction whose body has ended takes no locks")
     func atEnd() {
         var script = CheckedOutScript(.transaction)
         script.session.beginEnd()

@@ -58,7 +58,7 @@ struct ContentionTests {
         #expect(next == 1)
     }
 
-    @Test("a key that is asked for a second time keeps its place, and its mode")
+    @Test("a key that is asked for a second time keeps its position and its mode")
     mutating func twice() {
         queue(1, 2)
         contention.queue(1, .shared)
@@ -107,7 +107,7 @@ struct ContentionTests {
         #expect(verified == nil)
     }
 
-    @Test("a wait that becomes unwanted between its end and the proof is forgotten with the proof")
+    @Test("a wait that becomes unwanted between its end and the verification is forgotten with the verification")
     mutating func lateWithdrawal() {
         begin(1)
         contention.end(1, on: 1, .renewed)
@@ -120,7 +120,7 @@ struct ContentionTests {
 
     // MARK: Begun again
 
-    @Test("a wait that harms others is begun again on its session once it is proved to hold nothing, and it is counted how often")
+    @Test("a harmful wait is begun again on its session once that is verified to hold nothing, and the renewals are counted")
     mutating func renewed() {
         begin(1)
         for count in 1...3 {
@@ -135,7 +135,7 @@ struct ContentionTests {
         #expect(contention.queuedCount == 0)
     }
 
-    @Test("a wait that yields its session queues behind the others once it is proved to hold nothing, and what is counted of it is kept")
+    @Test("a wait that yields its session queues last once the session is verified to hold nothing, and keeps its count of renewals")
     mutating func yielding() {
         begin(1)
         queue(2)
@@ -208,7 +208,7 @@ struct ContentionTests {
         #expect(Self.start.duration(to: planned) <= .milliseconds(10))
     }
 
-    @Test("a key that could not be tried is forgotten, and the others are tried again")
+    @Test("a key that could not be tried is forgotten, and the other keys are tried again")
     mutating func failedPoll() {
         queue(1, 2)
         #expect(poll(1) == [1])
@@ -236,7 +236,7 @@ struct ContentionTests {
 
     // MARK: What does not fit
 
-    @Test("an answer to a wait that the session does not have is told of the session, and changes nothing")
+    @Test("an answer to a wait that the session does not have breaks an invariant of the session, and changes nothing")
     mutating func foreignAnswer() {
         begin(1)
         queue(2)
@@ -252,7 +252,7 @@ struct ContentionTests {
         #expect(verified == nil && contention.stage(of: 1) == .ending(on: 1, .renewed))
     }
 
-    @Test("the end of a wait that the session does not have is told of the session, and changes nothing")
+    @Test("the end of a wait that the session does not have breaks an invariant of the session, and changes nothing")
     mutating func foreignEnd() {
         begin(1)
         queue(2)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LockCore
 
-@Suite("When the server is asked whether waits harm others")
+@Suite("When the server is asked whether waits harm other sessions")
 struct HarmLooksTests {
     private let start = Duration.seconds(100_000).instant
     private var random = SplitMix64(seed: 1)
@@ -29,7 +29,7 @@ struct HarmLooksTests {
         return looks
     }
 
-    @Test("without an interval it is never asked")
+    @Test("without an interval the server is never asked about waits")
     mutating func never() {
         var looks = HarmLooks(interval: nil)
         looks.noteWait(now: start)
@@ -38,7 +38,7 @@ struct HarmLooksTests {
         #expect(looks.plannedAt == nil)
     }
 
-    @Test("it is asked an interval after the first wait began, which a further wait does not put off")
+    @Test("the server is asked an interval after the first wait began, which a further wait does not put off")
     func first() {
         var looks = HarmLooks(interval: .seconds(1))
         looks.noteWait(now: start)
@@ -67,7 +67,7 @@ struct HarmLooksTests {
         #expect(rare.allSatisfy { $0 >= .seconds(20) && $0 <= .seconds(25) })
     }
 
-    @Test("while an index build waits for others the pause is a tenth of a second, for half a minute")
+    @Test("while an index build waits for other sessions the pause is a tenth of a second, for half a minute")
     mutating func hurried() {
         var looks = asked()
         looks.noteAnswered(isBuildWaiting: true, now: after(.seconds(-29)))

@@ -28,7 +28,7 @@ struct PollScheduleTests {
         #expect(try pause() <= .milliseconds(10))
     }
 
-    @Test("a poll is due at the end of the pause, which is told once")
+    @Test("a poll is due at the end of the pause, which is reported once")
     mutating func due() throws {
         polls.plan(using: &random, now: start)
         let planned = try #require(polls.plannedAt)
@@ -61,7 +61,7 @@ struct PollScheduleTests {
         #expect(polls.plannedAt != nil)
     }
 
-    @Test("a poll that has nothing to try is over at once")
+    @Test("a poll with nothing to try ends at once")
     mutating func empty() {
         polls.plan(using: &random, now: start)
         _ = polls.takePlanned(now: .distantFuture)

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("What the server says of a session when it is asked over another one")
 struct EngineBackendActivityTests {
-    @Test("that a session is seen to run something says nothing of a statement that was sent after the question")
+    @Test("an active session says nothing about a statement that was sent after the question")
     func laterStatement() {
         var script = EngineScript { $0.lease = .seconds(30) }
         script.acquire(1)
@@ -28,7 +28,7 @@ struct EngineBackendActivityTests {
         #expect(outcome == .ended(.timedOut(.unanswered)), "The server has not said that the key 7 is taken.")
     }
 
-    @Test("that the wait of a session holds up others is no reason to end a wait of that session that began after the question")
+    @Test("a harmful wait is no reason to end a later wait of the session, which began after the question")
     func laterWait() {
         for isLater in [true, false] {
             var script = EngineScript { $0.lookInterval = .seconds(1) }

@@ -1,7 +1,7 @@
 import LockCore
 import Testing
 
-@Suite("Rounds of a session that holds much")
+@Suite("Batch transactions of a session that holds much")
 struct EngineBatchTransactionTests {
     /// Holds the keys 1 and 2 on the shared session, which is connection 1, and has sent nothing for long.
     private static func swollen() -> EngineScript {
@@ -17,7 +17,7 @@ struct EngineBatchTransactionTests {
 
     private static let aborted = Failure(.transactionAborted, "Aborted.", sqlState: "25P02")
 
-    @Test("share one transaction, which ends when nothing comes any more")
+    @Test("the rounds of a session that holds much share one transaction, which ends when no round comes any more")
     func pause() {
         var script = Self.swollen()
         #expect(script.acquire(3, .exclusive, 3) == [.submit(1, .begin), .submit(1, .tryLock(3))])
@@ -33,7 +33,7 @@ struct EngineBatchTransactionTests {
         #expect(script.acquire(4, .exclusive, 3) == [.submit(1, .begin), .submit(1, .tryLock(3))])
     }
 
-    @Test("share it for a limited time")
+    @Test("rounds share a transaction for a limited time")
     func limit() {
         var script = Self.swollen()
         script.acquire(3, .exclusive, 3)
@@ -53,7 +53,7 @@ struct EngineBatchTransactionTests {
         #expect(script.answered(1) == [.submit(1, .begin), .submit(1, .tryLock(3))])
     }
 
-    @Test("are one transaction each while little is held, and share one also after much has been released")
+    @Test("rounds are one transaction each while little is held, and share one also after much was released")
     func threshold() {
         var script = Self.swollen()
         script.release(1)
@@ -68,7 +68,7 @@ struct EngineBatchTransactionTests {
         #expect(other.acquire(2, .exclusive, 2) == [.submit(1, .tryLock(2))])
     }
 
-    @Test("end the transaction at once upon an error, and send again what the server refused for it")
+    @Test("an error ends the shared transaction at once, and what the server refused because of it is sent again")
     func error() {
         var script = Self.swollen()
         script.acquire(3, .exclusive, 3)
@@ -87,7 +87,7 @@ struct EngineBatchTransactionTests {
         #expect(script.answered(1, true) == [.resolve(5, .granted)])
     }
 
-    @Test("lose no lock to an error, though a release was refused for it")
+    @Test("an error in a shared transaction loses no lock, though a release was refused because of it")
     func refusedRelease() {
         var script = Self.swollen()
         script.acquire(3, .exclusive, 3)
@@ -105,7 +105,7 @@ struct EngineBatchTransactionTests {
         #expect(script.answered(1, true) == [.resolve(1, .released)])
     }
 
-    @Test("are one each if the transaction did not even begin")
+    @Test("rounds are one transaction each if the shared one did not begin")
     func noBeginning() {
         var script = Self.swollen()
         script.acquire(3, .exclusive, 3)

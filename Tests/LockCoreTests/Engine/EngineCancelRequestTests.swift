@@ -1,9 +1,9 @@
 import LockCore
 import Testing
 
-@Suite("Ending a wait at the server")
+@Suite("Cancel requests for waits at the server")
 struct EngineCancelRequestTests {
-    @Test("is repeated until the waiter answers, then what it holds is found out")
+    @Test("a cancel request is repeated until the waiting session answers, and then it is verified that the session holds nothing")
     func repeated() {
         var script = EngineScript.waiting()
         #expect(
@@ -11,14 +11,14 @@ struct EngineCancelRequestTests {
         )
         #expect(script.answered(1) == [])
         #expect(script.passToNextWake() == [.submit(1, .cancel(2, onlyLockWaits: true))])
-        // The waiter gets nothing while a cancel for it is under way, because that could strike it.
+        // The waiting session is sent nothing while a cancel request for it is under way, since that could strike it.
         #expect(script.answered(2, failure: .cancelledByServer) == [])
         #expect(script.answered(1, true) == [.submit(2, .releaseAll)])
         #expect(script.answered(2, true) == [])
         #expect(script.isQuiet)
     }
 
-    @Test("gives back what was granted in that very moment")
+    @Test("a lock that is granted in the moment of its cancel request is released")
     func grantedAllTheSame() {
         var script = EngineScript.waiting()
         script.cancel(1)
@@ -26,7 +26,7 @@ struct EngineCancelRequestTests {
         #expect(script.answered(1, false) == [.submit(2, .unlock(1))])
     }
 
-    @Test("goes by another way when the shared session is not allowed to")
+    @Test("a cancel request goes out of band when the shared session may not send it")
     func forbidden() {
         var script = EngineScript.waiting()
         script.cancel(1)
@@ -34,7 +34,7 @@ struct EngineCancelRequestTests {
         #expect(script.passToNextWake() == [.cancelOutOfBand(2)])
     }
 
-    @Test("goes by another way when the shared session is lost")
+    @Test("a cancel request goes out of band when the shared session is lost")
     func sharedSessionLost() {
         var script = EngineScript.waiting()
         script.cancel(1)
@@ -44,7 +44,7 @@ struct EngineCancelRequestTests {
         #expect(script.on { $0.cancelledOutOfBand(2, now: $1) } == [.submit(2, .releaseAll)])
     }
 
-    @Test("says so when it gives the connection up")
+    @Test("a session that does not answer a cancel request is closed, which is logged")
     func logged() {
         var script = EngineScript.waiting()
         script.cancel(1)
@@ -55,7 +55,7 @@ struct EngineCancelRequestTests {
         #expect(actions.contains { if case .log(.connectionLost(2, .waiting, _)) = $0 { true } else { false } })
     }
 
-    @Test("never becomes a flood of cancels, and in the end gives the connection up")
+    @Test("cancel requests never become a flood, and in the end the session is closed")
     func pauses() {
         var script = EngineScript.waiting()
         script.cancel(1)

@@ -7,7 +7,7 @@ struct EngineCapacityTests {
         EngineScript(maximumConnections: maximumConnections) { $0.capacity = capacity }
     }
 
-    @Test("the newest requests beyond it are refused, the others are asked for")
+    @Test("the newest requests beyond the capacity are refused, and the others are asked for")
     func refusesNewest() {
         var script = script(.keys(3))
         for number: Int64 in 1...5 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
@@ -67,7 +67,7 @@ struct EngineCapacityTests {
         script.connected(1)
         #expect(script.answered(1, false) == [.resolve(1, .refused)])
         script.acquire(2)
-        // Until it is proved what the failed one holds, it counts.
+        // Until the failed try is verified to hold nothing, it counts.
         #expect(script.answered(1, failure: .full) == [.submit(1, .unlock(1))])
         #expect(script.acquire(3, .exclusive, 3) == [])
         let actions = script.answered(1, false)
@@ -92,7 +92,7 @@ struct EngineCapacityTests {
         script.acquire(1)
         script.acquire(2, .exclusive, 2)
         script.connected(1)
-        // Key 2 is taken: its waiter, once connected, takes the second place.
+        // Key 2 is taken: its waiting session, once connected, takes the second slot.
         #expect(script.answered(1, true, false).connecting == 2)
         #expect(script.connected(2) == [.submit(2, .wait(2, .exclusive, limit: nil))])
         #expect(script.acquire(3, .exclusive, 3).failures == [3: .capacity])
@@ -102,7 +102,7 @@ struct EngineCapacityTests {
         #expect(script.acquire(4, .exclusive, 4) == [.submit(1, .tryLock(4))])
     }
 
-    @Test("contended keys are not refused for want of room; a few may go beyond it, the others wait for it")
+    @Test("contended keys are not refused because there is no room; a few may exceed it, and the others wait for it")
     func contendedKeysWait() {
         var script = script(.keys(1), maximumConnections: 2)
         for number: Int64 in 1...4 {
@@ -110,7 +110,7 @@ struct EngineCapacityTests {
             script.connected(1)
             script.answered(1, false)
         }
-        // The place goes to another key before the waiter is there.
+        // Another key gets the slot before the waiting session is connected.
         #expect(script.acquire(5, .exclusive, 5) == [.submit(1, .tryLock(5))])
         script.answered(1, true)
         #expect(script.connected(2) == [.submit(2, .wait(1, .exclusive, limit: nil))])
@@ -155,7 +155,7 @@ struct EngineCapacityTests {
         script.connected(1)
         script.answered(1, rows: Array(repeating: false, count: 5))
         script.connected(2)
-        // One place is the waiter's, half of the rest is polled.
+        // One slot is the waiting session's, half of the rest is polled.
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
         script.acquire(6, .exclusive, 6)
         script.acquire(7, .exclusive, 7)
@@ -210,14 +210,14 @@ struct EngineCapacityTests {
         #expect(polled.contains(3))
     }
 
-    @Test("who has waited already for a key that is asked for anew goes on waiting")
+    @Test("a request that has waited for a key that is asked for anew goes on waiting")
     func askedAnew() {
         var script = script(.keys(1), maximumConnections: 2)
         script.acquire(1)
         script.connected(1)
         script.answered(1, true)
         script.acquire(2, .shared)
-        // The place goes to another key, since the other mode needs a try of its own.
+        // Another key gets the slot, since the other mode needs a try of its own.
         script.on {
             $0.release(1, now: $1)
             $0.acquire(3, .init(3, .exclusive), now: $1)

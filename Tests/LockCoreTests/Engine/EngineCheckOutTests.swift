@@ -1,9 +1,9 @@
 import LockCore
 import Testing
 
-@Suite("Lending connections")
+@Suite("Check-outs of sessions")
 struct EngineCheckOutTests {
-    @Test("serves in order of arrival, within the limit")
+    @Test("calls get sessions in order of arrival, within the limit")
     func order() {
         var script = EngineScript(maximumConnections: 3)
         #expect(script.on { $0.checkOut(1, now: $1) } == [.connect(1, .checkedOut)])
@@ -25,7 +25,7 @@ struct EngineCheckOutTests {
         #expect(script.on { $0.checkOut(4, noWait: true, now: $1) } == [.resolve(4, .checkedOut(1))])
     }
 
-    @Test("a try that came while the way was closed is refused when it is open, and others have the places")
+    @Test("a check-out without waiting that came in an outage is refused after it if other calls have the slots")
     func tryingLater() {
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(1, now: $1) }
@@ -36,7 +36,7 @@ struct EngineCheckOutTests {
         #expect(script.connected(2) == [.resolve(1, .checkedOut(2))])
     }
 
-    @Test("ends a statement after its deadline, once no cancel can strike the next one")
+    @Test("a statement ends after its deadline, once no cancel request can strike the next one")
     func statement() {
         var script = EngineScript()
         script.on { $0.checkOut(1, now: $1) }
@@ -49,7 +49,7 @@ struct EngineCheckOutTests {
         #expect(script.answered(2, true) == [.resolve(2, .settled(cause: .timedOut(nil)))])
     }
 
-    @Test("a cancel goes out of band where no shared session can be had, or not soon", arguments: [true, false])
+    @Test("a cancel request goes out of band if no shared session can be opened, or not soon", arguments: [true, false])
     func outOfBand(isRefused: Bool) {
         var script = EngineScript()
         script.on { $0.checkOut(1, now: $1) }
@@ -74,7 +74,7 @@ struct EngineCheckOutTests {
         #expect(script.pass(.seconds(1)) == [])
     }
 
-    @Test("a statement that is cancelled has the time looked after in which its connection is to answer")
+    @Test("a session whose statement is cancelled has a limit for its answer")
     func cancelled() {
         var script = EngineScript { $0.hasSharedSession = false }
         script.on { $0.checkOut(1, now: $1) }
@@ -86,7 +86,7 @@ struct EngineCheckOutTests {
         #expect(end.wake == Duration.seconds(30).instant)
     }
 
-    @Test("gives up a connection that does not answer in time, without cancelling what runs, but not one that has answered")
+    @Test("a session that does not answer in time is closed without a cancel request, and one that has answered is not")
     func unanswered() {
         var script = EngineScript()
         script.on { $0.checkOut(1, now: $1) }
@@ -100,7 +100,7 @@ struct EngineCheckOutTests {
         #expect(actions.contains { if case .resolve(3, .failed(let failure)) = $0 { failure.kind == .noAnswer } else { false } })
     }
 
-    @Test("of connections that are given up in one turn, each has its own reason")
+    @Test("each of several sessions that are closed in one turn has its own reason")
     func ownReasons() {
         var script = EngineScript { $0.lease = .seconds(1) }
         script.on { $0.checkOut(1, now: $1) }
@@ -116,7 +116,7 @@ struct EngineCheckOutTests {
         #expect(actions.contains { if case .endAccess(2, let failure) = $0 { failure.kind == .noAnswer } else { false } })
     }
 
-    @Test("100,000 callers whose deadlines come while a connection is being made cost no more than their number")
+    @Test("100,000 callers whose deadlines come while a session is being opened take time that grows only with their number")
     func manyTimedOut() {
         var script = EngineScript(maximumConnections: 3)
         let deadline = Duration.seconds(1).instant
@@ -127,7 +127,7 @@ struct EngineCheckOutTests {
         #expect(outcomes.first == .resolve(1, .ended(.timedOut(.stillConnecting))))
     }
 
-    @Test("100,000 waiting callers who all go away costs no more than their number")
+    @Test("100,000 waiting callers that are cancelled take time that grows only with their number")
     func manyCancelled() {
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(0, now: $1) }

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Sessions that have not come to their end")
 struct EngineClosingTests {
-    @Test("a connection that was closed keeps its place in a full pool until its session has ended at the server")
+    @Test("a closed session keeps its slot in a full pool until it has ended at the server")
     func full() {
         var script = EngineScript.holding(maximumConnections: 2)
         script.endsAtOnce = false
@@ -17,7 +17,7 @@ struct EngineClosingTests {
         #expect(script.connected(3) == [.resolve(3, .checkedOut(3))])
     }
 
-    @Test("a connection that was lost keeps its place in a full pool, too")
+    @Test("a lost session keeps its slot in a full pool until it has ended at the server")
     func lost() {
         var script = EngineScript.holding(maximumConnections: 2)
         script.endsAtOnce = false

@@ -24,7 +24,7 @@ struct EngineCrowdTests {
         Array(repeating: false, count: actions.keys.count)
     }
 
-    @Test("are all polled in a bounded number of rounds")
+    @Test("forty thousand contended keys are all polled in a bounded number of rounds")
     func pollRounds() {
         var script = crowd()
         var polled: Set<AdvisoryKey> = []
@@ -34,11 +34,11 @@ struct EngineCrowdTests {
             polled.formUnion(actions.keys)
             script.answered(1, rows: refusals(actions))
         }
-        // All but those that have a waiter, of which there are at most six.
+        // All but the keys that have a waiting session, of which there are at most six.
         #expect(polled.count >= Self.count - 6)
     }
 
-    @Test("are all cancelled in time that grows with their number only", arguments: ["first", "last", "mixed", "all together"])
+    @Test("forty thousand contended keys are cancelled in time that grows only with their number", arguments: ["first", "last", "mixed", "all together"])
     func cancelled(order: String) {
         var script = crowd()
         var ids = (0..<UInt64(Self.count)).map { RequestID($0) }

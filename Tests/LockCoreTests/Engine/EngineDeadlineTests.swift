@@ -34,7 +34,7 @@ struct EngineDeadlineTests {
         #expect(Self.end(of: 1, &first, answering: false) == Self.taken)
     }
 
-    @Test("a lock of which a silent server has said nothing is not called taken, not even by those behind the first call")
+    @Test("a lock of which a silent server has said nothing is not reported as taken, also not to the calls behind the first one")
     func silent() {
         var script = EngineScript()
         script.acquire(1, within: .seconds(5))
@@ -47,7 +47,7 @@ struct EngineDeadlineTests {
     }
 
     @Test(
-        "a call that joins a long wait is told that the lock is taken only if the server has said since that the wait lasts",
+        "a call that joins a long wait learns that the lock is taken only if the server has said since then that the wait lasts",
         arguments: [true, false]
     )
     func joining(isAlive: Bool) {
@@ -151,7 +151,7 @@ struct EngineDeadlineTests {
         return (nil, questions)
     }
 
-    @Test("a call is told that a lock is taken for which a transaction has begun to wait only after the call")
+    @Test("a call learns that a lock is taken also from a transaction that has begun to wait for it after the call")
     func joiningBeforeTheWait() {
         var script = Self.turn()
         script.acquire(11, within: .seconds(1), key: 7, scope: .transaction)
@@ -164,7 +164,7 @@ struct EngineDeadlineTests {
         #expect(questions.count == 1, "That was enough: \(questions)")
     }
 
-    @Test("a call that comes while the lock is released, and queues behind others, is told that it is taken once they wait for it")
+    @Test("a call that comes while the lock is released, and queues behind other calls, learns that it is taken once those wait for it")
     func joiningAnUnlock() {
         var script = EngineScript { $0.handoff = HandoffLimit(count: 0, duration: .zero) }
         script.acquire(1)
@@ -196,7 +196,7 @@ struct EngineDeadlineTests {
         #expect(more.count <= 3, "Heartbeats, and one question: \(more)")
     }
 
-    @Test("that a cancel has found the wait is the server's word too, if the wait is to begin anew")
+    @Test("a cancel request that finds the wait says that the lock is taken, also if the wait is to begin anew")
     func foundByCancel() {
         var script = EngineScript { $0.lookInterval = .seconds(1) }
         script.acquire(1)
@@ -232,7 +232,7 @@ struct EngineDeadlineTests {
         }
     }
 
-    @Test("where sessions can't be asked over others, none is opened for that, and waits are ended out of band")
+    @Test("where one session can't ask about another one, none is opened for that, and waits are cancelled out of band")
     func noOtherSessions() {
         var script = EngineScript { $0.hasSharedSession = false }
         script.on { $0.checkOut(9, now: $1) }
@@ -269,11 +269,11 @@ struct EngineDeadlineTests {
         #expect(Self.end(of: 11, &script, answering: true) == Self.taken, "It was, when the call came.")
     }
 
-    // MARK: Places
+    // MARK: Slots
 
-    @Test("a call for a connection is told of a full pool only if the pool is full, and of connecting only if that was what it waited for")
+    @Test("a check-out fails by a full pool only if the pool is full, and by connecting only if it has waited for that")
     func slots() {
-        // Of three places the shared session has one, and waits may have one.
+        // Of three slots the shared session has one, and waits may have one.
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(1, now: $1) }
         script.on { $0.checkOut(2, deadline: Duration.milliseconds(100).instant, now: $1) }

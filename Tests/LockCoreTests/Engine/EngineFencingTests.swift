@@ -21,7 +21,7 @@ struct EngineFencingTests {
         return script
     }
 
-    @Test("what was being written when its session was lost is asked for again, over a new one")
+    @Test("a record whose session is lost while it is written is written again, on a new session")
     func lostWhileWriting() {
         var script = Self.writing(1...2)
         #expect(script.connected(2).contains(.submit(2, .position)))

@@ -1,7 +1,7 @@
 import LockCore
 import Testing
 
-@Suite("The engine's growth in a lock table that others fill, too")
+@Suite("The engine's growth in a lock table that other clients fill too")
 struct EngineGrowthTests {
     /// Of 32 locks managers keep to 16. This one holds 2, as many as it may have without asking.
     private func scriptAtThreshold(_ configure: (inout Engine.Configuration) -> Void = { _ in }) -> EngineScript {
@@ -52,7 +52,7 @@ struct EngineGrowthTests {
         #expect(script.counted(100 + others).keys.count == min(100, room / 8))
     }
 
-    @Test("where others have taken the room, a new key is refused, until the server says that there is room again")
+    @Test("where other clients have taken the room, a new key is refused until the server says that there is room again")
     func othersTakeTheRoom() throws {
         var script = scriptAtThreshold()
         #expect(script.acquire(3, .exclusive, 3) == [.submit(1, .countLocks)])
@@ -85,7 +85,7 @@ struct EngineGrowthTests {
     }
 
     @Test(
-        "what was released can be taken again without asking only for a second or two, since others may take it",
+        "what was released can be taken again without asking only for a second or two, since other clients may take it",
         arguments: [Duration.milliseconds(100), .milliseconds(1100), .seconds(3)]
     )
     func lapses(pause: Duration) {
@@ -111,7 +111,7 @@ struct EngineGrowthTests {
         #expect(script.release(1).last == .submit(1, .tryLock(4)))
     }
 
-    @Test("a call whose deadline comes while it is held back is not told that the lock is taken, and its key is not tried any more")
+    @Test("a call whose deadline comes while its key is held back does not learn that the lock is taken, and the key is not tried any more")
     func deadline() {
         var script = scriptAtThreshold()
         script.acquire(3, .exclusive, 3, within: .milliseconds(1))

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Heartbeats")
 struct EngineHeartbeatTests {
-    @Test("are asked of a shared session that holds something and is silent, again and again")
+    @Test("a silent shared session that holds something is asked for heartbeats repeatedly")
     func sharedSession() {
         var script = EngineScript.holding()
         #expect(script.pass(.seconds(9)) == [])
@@ -17,7 +17,7 @@ struct EngineHeartbeatTests {
         #expect(script.pass(.seconds(30)) == [], "nothing is held any more")
     }
 
-    @Test("are asked of a holder; about who waits, the server is asked on the shared session")
+    @Test("a holding session is asked for heartbeats, and about a waiting session the server is asked over the shared session")
     func holder() {
         var script = EngineScript.waiting()
         #expect(script.pass(.seconds(10)) == [.submit(1, .askActivity(2))])
@@ -26,7 +26,7 @@ struct EngineHeartbeatTests {
         #expect(script.pass(.seconds(10)) == [.submit(2, .heartbeat)])
     }
 
-    @Test("a wait that is over for the server, and is not answered, is given up and begins anew")
+    @Test("a wait that has ended at the server without an answer is given up and begins anew")
     func swallowedAnswer() {
         var script = EngineScript.waiting()
         script.pass(.seconds(10))
@@ -38,7 +38,7 @@ struct EngineHeartbeatTests {
         script.sighted(.quiet)
         let actions = script.pass(.seconds(1))
         #expect(actions.contains(.close(2)))
-        #expect(actions.failures.isEmpty, "whoever waits is not told")
+        #expect(actions.failures.isEmpty, "waiting calls are not told")
         script.answered(1, false)
         #expect(script.pass(.seconds(1)).connecting == 3)
         script.connected(3)
@@ -46,7 +46,7 @@ struct EngineHeartbeatTests {
         #expect(script.answered(1, false) == [.submit(3, .wait(1, .exclusive, limit: nil))])
     }
 
-    @Test("a wait that the server was slow to hear of, or that nobody may see, is left alone")
+    @Test("a wait that reaches the server late, or that the server hides, is not given up")
     func invisibleWait() {
         var script = EngineScript.waiting()
         for _ in 0..<20 {
@@ -61,7 +61,7 @@ struct EngineHeartbeatTests {
         #expect(slow.pass(.seconds(1)) == [])
     }
 
-    @Test("that don't come end the connection and its locks")
+    @Test("a missing heartbeat ends the session and its locks")
     func silence() {
         var script = EngineScript.holding()
         script.pass(.seconds(10))
@@ -71,7 +71,7 @@ struct EngineHeartbeatTests {
         #expect(failure.kind == .noAnswer)
     }
 
-    @Test("don't get in the way of a release")
+    @Test("heartbeats don't delay a release")
     func release() {
         var script = EngineScript.holding()
         script.pass(.seconds(10))
@@ -79,7 +79,7 @@ struct EngineHeartbeatTests {
         #expect(script.answered(1) == [.submit(1, .unlock(1))])
     }
 
-    @Test("don't limit a wait that is sent behind them")
+    @Test("heartbeats don't limit a wait that is sent behind them")
     func waitBehindHeartbeat() {
         var script = EngineScript {
             $0.lease = .seconds(10)

@@ -6,7 +6,7 @@ struct EngineLeaseTests {
     private static let lease = Duration.seconds(30)
     private static let statement: RequestID = 90
 
-    /// A shared session, and a connection that is lent, both just there.
+    /// A shared session and a checked-out session, both just connected.
     private static func checkedOut() -> EngineScript {
         var script = EngineScript { $0.lease = lease }
         script.acquire(1)
@@ -76,7 +76,7 @@ struct EngineLeaseTests {
         }
     }
 
-    @Test("a connection on which nothing is locked is not given up for what nobody can see")
+    @Test("a session without locks is not closed because the server hides what it does")
     func nothingLocked() {
         var script = Self.checkedOut()
         Self.begin(&script)
@@ -97,7 +97,7 @@ struct EngineLeaseTests {
         #expect(Self.isClosed(&script, seeing: .quiet))
     }
 
-    @Test("a statement that was sent behind a heartbeat which nobody answers is asked about, too")
+    @Test("a statement behind an unanswered heartbeat is asked about too")
     func behindHeartbeat() {
         var script = Self.checkedOut()
         script.on { $0.giveBack(2, isClean: true, now: $1) }

@@ -13,13 +13,13 @@ struct EngineModeTests {
         script.acquire(1)
         script.connected(1)
         script.answered(1, true)
-        // Held for so long that nobody could join any more who should have come before.
+        // Held for so long that no request could join any more.
         script.pass(.seconds(1))
         script.acquire(2, .shared)
         script.acquire(3, .shared)
         script.acquire(4, .exclusive)
         #expect(script.change(9, of: 1, to: .shared) == [.submit(1, .changeMode(1, to: .shared))])
-        #expect(script.acquire(5, .shared) == [], "nobody gets in before the server has answered")
+        #expect(script.acquire(5, .shared) == [], "no request is granted before the server has answered")
         #expect(script.answered(1, true) == [.resolve(9, .changed(true)), .resolve(2, .granted), .resolve(3, .granted)])
         script.release(1)
         script.release(2)
@@ -34,7 +34,7 @@ struct EngineModeTests {
         #expect(script.change(9, of: 1, to: .exclusive) == [.resolve(9, .changed(true))])
     }
 
-    @Test("an upgrade is tried once, and keeps the others out if it works")
+    @Test("an upgrade is tried once, and excludes other holders if it works")
     func upgrade() {
         var script = EngineScript.holding(.shared)
         #expect(script.change(9, of: 1, to: .exclusive) == [.submit(1, .changeMode(1, to: .exclusive))])
@@ -57,7 +57,7 @@ struct EngineModeTests {
         #expect(script.change(10, of: 1, to: .exclusive) == [.submit(1, .changeMode(1, to: .exclusive))])
     }
 
-    @Test("nobody joins a lock while it is being upgraded, not even from inside a scope that shares it")
+    @Test("no request joins a lock while it is being upgraded, not even from inside a scope that shares it")
     func joining() {
         var script = EngineScript.holding(.shared)
         script.change(9, of: 1, to: .exclusive)
@@ -75,7 +75,7 @@ struct EngineModeTests {
     }
 
     @Test("a holder that waited for its lock changes the mode on its own connection")
-    func onWaiter() {
+    func onWaitingSession() {
         var script = EngineScript.waiting()
         script.answered(2, true)
         #expect(script.change(9, of: 1, to: .shared) == [.submit(2, .changeMode(1, to: .shared))])
@@ -102,7 +102,7 @@ struct EngineModeTests {
         #expect(actions == [.close(1), .lose(1, .cancelledByServer), .resolve(9, .failed(.cancelledByServer))])
     }
 
-    @Test("an unlock that does not find the old mode means that somebody else has let go of it")
+    @Test("an unlock that does not find the old mode means that other SQL has released it")
     func foreign() {
         var script = EngineScript.holding()
         script.change(9, of: 1, to: .shared)

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("A server out of reach")
 struct EngineOutageTests {
-    @Test("fails callers without a deadline once their patience has ended, and keeps no lock for them")
+    @Test("a server out of reach fails callers without a deadline after the connect timeout, and no lock is kept for them")
     func timeout() {
         var script = EngineScript()
         script.acquire(1, .exclusive)
@@ -27,7 +27,7 @@ struct EngineOutageTests {
         #expect(script.heldKeys.isEmpty)
     }
 
-    @Test("ends callers with a deadline in time, and says why")
+    @Test("callers with a deadline end in time while the server is out of reach, and are told why")
     func deadline() {
         var script = EngineScript()
         script.acquire(1, within: .seconds(1))
@@ -43,7 +43,7 @@ struct EngineOutageTests {
         #expect(outcome == .ended(.timedOut(.unreachable)))
     }
 
-    @Test("fails at once what no further attempt can cure")
+    @Test("calls fail at once when no further attempt to connect can succeed")
     func fatal() {
         var script = EngineScript()
         script.acquire(1)
@@ -57,7 +57,7 @@ struct EngineOutageTests {
         }
     }
 
-    @Test("an attempt to connect that is stuck counts as failed when its time is over, and a late success is closed")
+    @Test("an attempt to connect that is stuck counts as failed at its limit, and a late success is closed")
     func stuckAttempt() {
         var script = EngineScript { $0.connectTimeout = .seconds(1) }
         script.acquire(1)
@@ -82,8 +82,8 @@ struct EngineOutageTests {
         #expect(script.pass(.seconds(1)).failures == [1: .unreachable])
     }
 
-    @Test("a caller without a deadline that comes during an outage is failed when its patience ends, whatever attempts are on their way")
-    func laterPatience() {
+    @Test("a caller without a deadline that comes during an outage fails after the connect timeout, whatever attempts are under way")
+    func laterTimeout() {
         var script = EngineScript { $0.connectTimeout = .seconds(10) }
         // Has a deadline, so it says nothing of how long the others wait.
         script.acquire(1, within: .seconds(4))
@@ -101,7 +101,7 @@ struct EngineOutageTests {
         #expect(script.now == asked.advanced(by: .seconds(10)))
     }
 
-    @Test("is tried again within a second while calls wait")
+    @Test("a server out of reach is tried again within a second while calls wait")
     func pauses() {
         var script = EngineScript { $0.connectTimeout = .seconds(1000) }
         script.acquire(1)
@@ -116,7 +116,7 @@ struct EngineOutageTests {
         #expect(id != nil, "a further attempt is made")
     }
 
-    @Test("is tried once more for each caller before its deadline")
+    @Test("a server out of reach is tried once more for each caller before its deadline")
     func lateCaller() {
         var script = EngineScript()
         script.acquire(1)
@@ -130,7 +130,7 @@ struct EngineOutageTests {
                 }
             }
         }
-        // With nobody there to wait, the next attempt is far off.
+        // With no waiting call, the next attempt is far off.
         script.cancel(1)
         script.connectFailed(id)
         script.pass(.milliseconds(200))

@@ -11,7 +11,7 @@ struct EngineOverdueTests {
         return script
     }
 
-    @Test("is kept, and new locks are asked for over another one, which is closed when it is not needed any more")
+    @Test("a silent shared session is kept, and new locks are asked for over another one, which is closed when it is not needed any more")
     func replacement() {
         var script = Self.silent()
         #expect(script.passToNextWake() == [.connect(2, .shared)])
@@ -26,7 +26,7 @@ struct EngineOverdueTests {
         #expect(script.heldKeys.sorted() == [1, 2, 4])
     }
 
-    @Test("that nothing waited for is replaced in the turn in which something does")
+    @Test("a silent shared session that no work waits for is replaced in the turn in which work does")
     func laterNeed() {
         var script = EngineScript.holding()
         script.acquire(2, .exclusive, 2)
@@ -35,7 +35,7 @@ struct EngineOverdueTests {
         #expect(script.wake.map { $0 > script.now } == true)
     }
 
-    @Test("is closed when it answers again and holds nothing any more, while its replacement holds something")
+    @Test("a replaced shared session is closed when it answers again and holds nothing any more")
     func retirement() {
         var script = Self.silent()
         script.passToNextWake()
@@ -50,7 +50,7 @@ struct EngineOverdueTests {
         #expect(script.acquire(4, .exclusive, 4) == [.submit(2, .tryLock(4))])
     }
 
-    @Test("takes only its own locks along when it is lost, and its replacement asks for what it has not answered")
+    @Test("a replaced shared session takes only its own locks along when it is lost, and its replacement asks for what it has not answered")
     func lossOfReplaced() {
         var script = Self.silent()
         script.passToNextWake()
@@ -63,7 +63,7 @@ struct EngineOverdueTests {
         #expect(script.heldKeys.sorted() == [2, 3])
     }
 
-    @Test("is not replaced beyond the pool's limit, and an idle connection makes room")
+    @Test("a silent shared session is not replaced beyond the pool's limit, and an idle session makes room for the replacement")
     func limit() {
         var script = Self.silent(maximumConnections: 2)
         script.on { $0.checkOut(80, now: $1) }
@@ -73,7 +73,7 @@ struct EngineOverdueTests {
         #expect(script.connected(3) == [.submit(3, .tryLock(3))])
     }
 
-    @Test("is not replaced while it answers, however much there is to do")
+    @Test("a shared session that answers is not replaced, however much there is to do")
     func busy() {
         var script = EngineScript { $0.batchSize = 1 }
         script.acquire(1)
@@ -88,7 +88,7 @@ struct EngineOverdueTests {
         #expect(script.heldKeys.count == 19)
     }
 
-    @Test("whose lease has run out is replaced at once, before anything is asked for")
+    @Test("a shared session whose lease has run out is replaced at once, before anything is asked for")
     func doubt() {
         var script = EngineScript {
             $0.lease = .seconds(10)
@@ -103,7 +103,7 @@ struct EngineOverdueTests {
         #expect(actions.contains(.connect(2, .shared)))
     }
 
-    @Test("fails releases when its lease has run out, before and while it is asked")
+    @Test("releases fail when the lease of their session has run out before or meanwhile")
     func releases() {
         for isAskedBefore in [true, false] {
             var script = EngineScript { $0.lease = .seconds(10) }
@@ -119,7 +119,7 @@ struct EngineOverdueTests {
         }
     }
 
-    @Test("is given up soon after the deadline of the statement that it runs, if nothing is held there")
+    @Test("a silent session that holds nothing is closed soon after the deadline of its statement")
     func deadline() {
         var script = EngineScript.holding()
         script.on { $0.checkOut(80, now: $1) }
@@ -132,7 +132,7 @@ struct EngineOverdueTests {
         #expect(script.now == Duration.seconds(15).instant)
     }
 
-    @Test("counts as lost by the end of the lease, also if answers may take longer")
+    @Test("a silent session counts as lost by the end of the lease, also if answers may take longer")
     func answerLimit() {
         var script = EngineScript { $0.lease = .seconds(5) }
         script.acquire(1)
@@ -142,7 +142,7 @@ struct EngineOverdueTests {
         #expect(script.now == Duration.seconds(5).instant)
     }
 
-    @Test("gives up a wait of which nothing is heard, when nothing is heard of the server at all")
+    @Test("a wait of which nothing is heard is given up when nothing is heard of the server at all")
     func unseenWait() {
         for isHeard in [true, false] {
             var script = EngineScript {

@@ -1,9 +1,9 @@
 import LockCore
 import Testing
 
-@Suite("Contended keys beyond the waiters")
+@Suite("Contended keys beyond the waiting sessions")
 struct EnginePollingTests {
-    /// The only waiter waits for key 1; key 2 waits its turn.
+    /// The only waiting session waits for key 1; key 2 queues.
     private func crowded() -> EngineScript {
         var script = EngineScript.waiting(maximumConnections: 2)
         script.acquire(2, .exclusive, 2)
@@ -11,7 +11,7 @@ struct EnginePollingTests {
         return script
     }
 
-    @Test("are tried again on the shared session")
+    @Test("contended keys beyond the waiting sessions are tried again on the shared session")
     func polled() {
         var script = crowded()
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2))])
@@ -21,7 +21,7 @@ struct EnginePollingTests {
         #expect(script.release(2) == [.submit(1, .unlock(2))])
     }
 
-    @Test("move up as soon as a waiter is free")
+    @Test("a contended key gets the next free waiting session")
     func movesUp() {
         var script = crowded()
         script.answered(2, true)
@@ -30,8 +30,8 @@ struct EnginePollingTests {
         #expect(actions == [.submit(2, .wait(2, .exclusive, limit: nil)), .resolve(1, .released)])
     }
 
-    @Test("don't have a second waiter opened when the first is there in the middle of a poll")
-    func waiterDuringPoll() {
+    @Test("no second waiting session is opened for polled keys when the first one connects in the middle of a poll")
+    func waitingSessionDuringPoll() {
         var script = EngineScript()
         script.acquire(1)
         script.connected(1)
@@ -41,7 +41,7 @@ struct EnginePollingTests {
         #expect(script.answered(1, false) == [.submit(2, .wait(1, .exclusive, limit: nil))])
     }
 
-    @Test("are not given back to a caller who has gone, but to the server")
+    @Test("a polled key that is granted after its caller has gone is released")
     func cancelledPoll() {
         var script = crowded()
         script.passToNextWake()
@@ -49,7 +49,7 @@ struct EnginePollingTests {
         #expect(script.answered(1, true) == [.submit(1, .unlock(2))])
     }
 
-    @Test("are forgotten at once when the caller goes, as long as they are not being tried")
+    @Test("a queued key is forgotten at once when its caller goes, as long as it is not being tried")
     func cancelledInQueue() {
         var script = crowded()
         #expect(script.cancel(2) == [.resolve(2, .ended(.cancelled))])
@@ -59,7 +59,7 @@ struct EnginePollingTests {
         #expect(script.isQuiet)
     }
 
-    @Test("fail when no shared session can be opened to try them, but not those that are waited for on sessions of their own")
+    @Test("polled keys fail when no shared session can be opened, and keys with waiting sessions do not")
     func notOpened() throws {
         var script = crowded()
         script.lost(1)
@@ -72,7 +72,7 @@ struct EnginePollingTests {
         #expect(script.isQuiet)
     }
 
-    @Test("are forgotten when the shared session is lost while a failed poll is being cleared up")
+    @Test("polled keys are forgotten when the shared session is lost while a failed poll is being verified")
     func lostVerification() {
         var script = crowded()
         script.passToNextWake()
@@ -85,7 +85,7 @@ struct EnginePollingTests {
         #expect(script.isQuiet)
     }
 
-    @Test("are polled on the next shared session when the one that polled is lost")
+    @Test("keys are polled on the next shared session when the one that polled is lost")
     func lostPoll() {
         var script = crowded()
         script.passToNextWake()
@@ -96,10 +96,10 @@ struct EnginePollingTests {
                 return
             }
         }
-        Issue.record("Nobody asked for the key any more.")
+        Issue.record("The key was not asked for any more.")
     }
 
-    /// Key 1 has the waiter, the keys up to `count` are beyond it.
+    /// Key 1 has the waiting session, the keys up to `count` are beyond it.
     private func crowd(_ count: Int, pollSize: Int) -> EngineScript {
         var script = EngineScript(maximumConnections: 2) { $0.pollSize = pollSize }
         for number in 1...count { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(Int64(number))) }
@@ -109,7 +109,7 @@ struct EnginePollingTests {
         return script
     }
 
-    @Test("are polled in parts, in turn")
+    @Test("contended keys are polled in parts, in turn")
     func parts() {
         var script = crowd(6, pollSize: 2)
         var parts: [Set<AdvisoryKey>] = []
@@ -120,7 +120,7 @@ struct EnginePollingTests {
         #expect(parts == [[2, 3], [4, 5], [6, 2], [3, 4], [5, 6]])
     }
 
-    @Test("are not polled again before the last poll is answered")
+    @Test("contended keys are not polled again before the last poll is answered")
     func oneAtATime() {
         var script = crowd(3, pollSize: 10)
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
@@ -129,7 +129,7 @@ struct EnginePollingTests {
         #expect(script.passToNextWake() == [.submit(1, .tryLock(2, 3))])
     }
 
-    @Test("are polled less and less often, until one of them is granted")
+    @Test("contended keys are polled less and less often, until one of them is granted")
     func pauses() {
         var script = crowd(3, pollSize: 10)
         func pause() -> Duration {
@@ -173,7 +173,7 @@ struct EnginePollingTests {
         return script
     }
 
-    @Test("that were part of a poll which could not be sent are forgotten when the manager is shut down")
+    @Test("keys of a poll that could not be sent are forgotten when the manager is shut down")
     func shutdown() {
         var script = unsentPoll()
         #expect(script.on { $0.shutdown(now: $1) }.failures.count == 4)
@@ -181,7 +181,7 @@ struct EnginePollingTests {
         #expect(script.isQuiet)
     }
 
-    @Test("fail when the server is out of reach for ten seconds, but not those that are waited for on sessions of their own")
+    @Test("polled keys fail when the server is out of reach for ten seconds, and keys with waiting sessions do not")
     func outage() {
         var script = crowded()
         script.lost(1)
@@ -194,7 +194,7 @@ struct EnginePollingTests {
         #expect(failures == [2: .unreachable])
     }
 
-    @Test("that were not part of a poll which could not be sent are tried again, when a shared session can be had again")
+    @Test("keys that were not part of an unsent poll are tried again once there is a shared session again")
     func restOfUnsentPoll() {
         var script = unsentPoll()
         #expect(script.connectFailed(3, .wrongPassword).failures == [3: .authentication, 4: .authentication])
@@ -208,12 +208,12 @@ struct EnginePollingTests {
         #expect(script.connected(id).keys == [5])
     }
 
-    @Test("of which a poll fails are not asked for again, so that a full server is not asked in a loop")
+    @Test("keys whose poll fails are not asked for again, so that a full server is not asked in a loop")
     func failedPoll() {
         var script = crowd(100, pollSize: 1000)
         script.passToNextWake()
         let row = Engine.Batch.keysPerRow
-        // The row at which it failed has to prove that it holds nothing, the others were never reached.
+        // The row at which it failed is verified to hold nothing, the other rows were never reached.
         let actions = script.answered(1, rows: Array(repeating: false, count: row), failure: .full)
         #expect(actions.keys.count == row)
         #expect(actions.failures.count == 99 - 2 * row)

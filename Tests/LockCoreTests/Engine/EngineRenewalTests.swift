@@ -2,7 +2,7 @@ import Testing
 
 @testable import LockCore
 
-@Suite("Waits that are renewed on need")
+@Suite("Waits that are renewed because they harm other sessions")
 struct EngineRenewalTests {
     /// Request 1 waits on connection 2 for so long that the server is asked about it over connection 1.
     private static func asked() -> EngineScript {
@@ -23,7 +23,7 @@ struct EngineRenewalTests {
         return script
     }
 
-    @Test("a wait that holds up nobody goes on, and is asked about again")
+    @Test("a wait that harms no session goes on, and is asked about again")
     func harmless() {
         var script = Self.asked()
         #expect(script.answered(1, false, false) == [])
@@ -39,7 +39,7 @@ struct EngineRenewalTests {
         }
     }
 
-    @Test("a wait that holds up others is ended, proved to have left nothing behind, and begun anew on its session")
+    @Test("a harmful wait is ended, verified to have left no lock, and begun anew on its session")
     func renewed() {
         var script = Self.cancelled()
         #expect(script.answered(2, failure: .cancelledByServer) == [.submit(2, .releaseAll)])
@@ -77,7 +77,7 @@ struct EngineRenewalTests {
         #expect(script.isQuiet)
     }
 
-    @Test("while an index build waits for others, the server is asked again soon")
+    @Test("while an index build waits for other sessions, the server is asked again soon")
     func hurried() {
         var script = Self.asked()
         script.answered(1, false, true)
@@ -95,7 +95,7 @@ struct EngineRenewalTests {
         #expect(script.answered(1, true, true) == [])
     }
 
-    @Test("when the connection that was asked is lost, another one is asked")
+    @Test("when the shared session that was asked about waits is lost, another one is asked")
     func lost() {
         var script = Self.asked()
         script.lost(1)
@@ -106,7 +106,7 @@ struct EngineRenewalTests {
                 return
             }
         }
-        Issue.record("nobody is asked")
+        Issue.record("no session is asked")
     }
 
     @Test("the age of a snapshot counts after a long wait, and more so after a very long one")
@@ -128,7 +128,7 @@ struct EngineRenewalTests {
         #expect(ages == [.max, 1_000_000, 1])
     }
 
-    @Test("the wait of a call that has it checked out is ended with the cause that it is to be begun anew, unless its time has come")
+    @Test("a harmful wait on a checked-out session is ended with the cause that it is to be begun anew, unless its deadline has come")
     func borrowed() {
         for isCancelled in [false, true] {
             var script = EngineScript { $0.lookInterval = .seconds(1) }
@@ -149,7 +149,7 @@ struct EngineRenewalTests {
     }
 
     @Test(
-        "when the connection that was to end a call that has it checked out's wait is lost, the call that has it checked out's stays, and is not lent again"
+        "a checked-out session whose wait is renewed stays when the shared session is lost, and is not checked out again"
     )
     func cancelLost() {
         var script = EngineScript { $0.lookInterval = .seconds(1) }
@@ -167,7 +167,7 @@ struct EngineRenewalTests {
 
 extension EngineRenewalTests {
     /// Twenty processes ask for the lock again as soon as they have had it, on a server where 5,000 transactions begin per second. Only
-    /// one of them can be told that its snapshot is too old; the others never give up their places.
+    /// one of them can have too old a snapshot; the others never give up their positions.
     @Test("a wait that is renewed by age gets its lock in a closed loop of 20 processes", arguments: [5, 60, 600])
     func closedLoop(hold: Int) {
         var script = Self.asked()
@@ -196,7 +196,7 @@ extension EngineRenewalTests {
     }
 
     @Test(
-        "a call that has it checked out's wait that has been answered, but not the cancel that was to renew it, ends by a cancel that comes then"
+        "an answered wait on a checked-out session whose renewal is unanswered ends by a cancellation that comes then"
     )
     func cancelledLate() {
         var script = EngineScript { $0.lookInterval = .seconds(1) }

@@ -2,10 +2,9 @@ import LockSimulation
 
 @testable import LockCore
 
-/// An engine with a clock that the test sets; each event returns the actions that it caused, without what is only for
-/// the log.
+/// An engine with a clock that the test sets. Each event returns the actions that it has caused, without those for the log.
 struct EngineScript {
-    /// The engine can't be copied, and what `#expect` looks into has to be.
+    /// The engine can't be copied, as operands of `#expect` have to be.
     private final class Holder {
         var engine: Engine
 
@@ -101,7 +100,7 @@ struct EngineScript {
         answered(id, rows: rows, failure: failure)
     }
 
-    /// What the first connection, a shared session, is told of another one.
+    /// The first connection, a shared session, answers what another session does.
     @discardableResult
     mutating func sighted(_ activity: Engine.BackendActivity) -> [Engine.Action] {
         switch activity {
@@ -140,7 +139,7 @@ struct EngineScript {
         return script
     }
 
-    /// Request 1 waits for the key 1 on the waiter, which is connection 2; the shared session is connection 1.
+    /// Request 1 waits for the key 1 on the waiting session, which is connection 2; the shared session is connection 1.
     static func waiting(_ mode: Mode = .exclusive, maximumConnections: Int = 8) -> EngineScript {
         var script = EngineScript(maximumConnections: maximumConnections)
         script.acquire(1, mode)

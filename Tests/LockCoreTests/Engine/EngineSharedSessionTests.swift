@@ -3,7 +3,7 @@ import Testing
 
 @Suite("The engine's shared session")
 struct EngineSharedSessionTests {
-    @Test("takes many keys in one statement, one round at a time")
+    @Test("a shared session takes many keys in one statement, one round at a time")
     func batches() {
         var script = EngineScript()
         script.acquire(1)
@@ -18,7 +18,7 @@ struct EngineSharedSessionTests {
         )
     }
 
-    @Test("finds out what a failed batch holds, and fails only what it could not try")
+    @Test("a shared session verifies what a failed batch holds, and fails only the keys that could not be tried")
     func failedBatch() {
         var script = EngineScript()
         // One key more than three rows.
@@ -39,7 +39,7 @@ struct EngineSharedSessionTests {
         )
     }
 
-    @Test("asks anew for all that was under way when it was lost")
+    @Test("the next shared session asks anew for all that was under way when the last one was lost")
     func lost() {
         var script = EngineScript()
         script.acquire(1)
@@ -50,7 +50,7 @@ struct EngineSharedSessionTests {
         #expect(script.connected(2).keys == [1, 2])
     }
 
-    @Test("asks anew for the keys that an answer left out")
+    @Test("the keys that an answer left out are asked for anew")
     func shortAnswer() {
         var script = EngineScript()
         for number: Int64 in 1...3 { script.acquire(RequestID(UInt64(number)), .exclusive, AdvisoryKey(number)) }
@@ -62,7 +62,7 @@ struct EngineSharedSessionTests {
         #expect(script.connected(2).keys == [2, 3])
     }
 
-    @Test("is given up when it stays silent")
+    @Test("a shared session is closed when it stays silent")
     func silent() {
         var script = EngineScript()
         script.acquire(1, within: .seconds(60))
@@ -71,7 +71,7 @@ struct EngineSharedSessionTests {
         #expect(script.pass(.seconds(1)) == [.close(1)])
     }
 
-    @Test("is given up when a lock that it held was released by somebody else")
+    @Test("a shared session is closed when other SQL has released one of its locks")
     func foreignUnlock() {
         var script = EngineScript.holding()
         script.acquire(2, .exclusive, 2)

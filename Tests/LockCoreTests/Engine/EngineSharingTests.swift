@@ -1,9 +1,9 @@
 import LockCore
 import Testing
 
-@Suite("Waits and borrowers that share the pool")
+@Suite("Waits and check-outs that share the pool")
 struct EngineSharingTests {
-    /// A pool of two, whose one place beside the shared session waits for the key 1, and then the key 2, while a call that has it checked out wants it.
+    /// A pool of two, whose only slot waits for the key 1 and then the key 2, while a check-out wants it.
     private static func shared() -> EngineScript {
         var script = EngineScript.waiting(maximumConnections: 2)
         script.acquire(2, .exclusive, 2)
@@ -13,7 +13,7 @@ struct EngineSharingTests {
     }
 
     @Test(
-        "where there is one place, a call that has it checked out gets it before the next wait, over the same connection, and a wait before the next call that has it checked out"
+        "waits and check-outs have the only slot in turn, over the same session"
     )
     func inTurn() {
         var script = Self.shared()
@@ -30,7 +30,7 @@ struct EngineSharingTests {
         #expect(script.answered(2, true) == [.convert(2, to: .checkedOut), .resolve(4, .checkedOut(2)), .resolve(2, .released)])
     }
 
-    @Test("a wait that lasts gives the only place to a call that has it checked out, and goes on by polling")
+    @Test("a long wait gives the only slot to a check-out, and its key is polled")
     func yields() {
         var script = Self.shared()
         var actions: [Engine.Action] = []
@@ -47,7 +47,7 @@ struct EngineSharingTests {
         #expect(polled == [1, 2])
     }
 
-    @Test("a wait that gives up the only place is polled, also if no other key is")
+    @Test("the key of a wait that gives up the only slot is polled, also if no other key is")
     func yieldsAlone() {
         var script = EngineScript.waiting(maximumConnections: 2)
         script.on { $0.checkOut(3, now: $1) }
@@ -58,7 +58,7 @@ struct EngineSharingTests {
         #expect(script.passToNextWake() == [.submit(1, .tryLock(1))])
     }
 
-    @Test("a wait keeps the place if no call that has it checked out wants it any more")
+    @Test("a wait keeps the only slot if no check-out wants it any more")
     func callGone() {
         var script = Self.shared()
         script.cancel(3)
@@ -78,7 +78,7 @@ struct EngineSharingTests {
         #expect(actions.contains(.close(2)))
     }
 
-    @Test("in a full pool, the idle session of a wait that is over is checked out at once")
+    @Test("in a full pool, the idle session of an ended wait is checked out at once")
     func convertedAtOnce() {
         var script = EngineScript.waiting(maximumConnections: 4)
         script.acquire(2, .exclusive, 2)
@@ -103,7 +103,7 @@ struct EngineSharingTests {
         #expect(script.wake == nil)
     }
 
-    @Test("a transaction that waits for a connection gives up the turn of a key that others want, and keeps one that none wants")
+    @Test("a transaction that waits for a session gives up the turn of a key that other requests want, and keeps an unwanted turn")
     func turns() {
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(1, now: $1) }
@@ -116,7 +116,7 @@ struct EngineSharingTests {
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [])
     }
 
-    @Test("of many turns for keys that transactions have without a connection, only those are looked at that others want")
+    @Test("of many turns that transactions have without a session, only the wanted ones are looked at")
     func manyTurns() {
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(1, now: $1) }
@@ -137,7 +137,7 @@ struct EngineSharingTests {
         #expect(script.wake == nil)
     }
 
-    @Test("a turn that others have wanted, and do not want any more, is kept, until others want it again")
+    @Test("a turn that other requests do not want any more is kept until other requests want it again")
     func wantedAgain() {
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(1, now: $1) }

@@ -3,8 +3,8 @@ import Testing
 
 @Suite("The engine's end")
 struct EngineShutdownTests {
-    @Test("fails who waits, without serving any of them on the way", arguments: 0..<20)
-    func failsWaiters(run: Int) {
+    @Test("a shutdown fails the waiting calls, and grants none of them meanwhile", arguments: 0..<20)
+    func failsWaitingCalls(run: Int) {
         var script = EngineScript.holding(.shared)
         script.acquire(2, .exclusive)
         for id: RequestID in [3, 4, 5] { script.acquire(id, .shared) }
@@ -14,7 +14,7 @@ struct EngineShutdownTests {
         #expect(script.answered(1, true) == [.resolve(1, .released), .close(1), .terminated])
     }
 
-    @Test("is there at once when nothing was ever asked for")
+    @Test("a shutdown ends at once if nothing was ever asked for")
     func atOnce() {
         var script = EngineScript()
         #expect(script.on { $0.shutdown(now: $1) } == [.terminated])
@@ -24,7 +24,7 @@ struct EngineShutdownTests {
         #expect(script.on { $0.checkOut(2, now: $1) } == [.resolve(2, .failed(.closing))])
     }
 
-    @Test("does not wait for connections that are being made")
+    @Test("a shutdown does not wait for sessions that are being opened")
     func whileConnecting() {
         var script = EngineScript()
         script.acquire(1)
@@ -32,7 +32,7 @@ struct EngineShutdownTests {
         #expect(script.connected(1) == [.close(1)])
     }
 
-    @Test("waits until it is known that an ended wait holds nothing")
+    @Test("a shutdown waits until an ended wait is verified to hold nothing")
     func whileWaiting() {
         var script = EngineScript.waiting()
         #expect(
@@ -44,7 +44,7 @@ struct EngineShutdownTests {
         #expect(script.answered(2, true) == [.close(2), .close(1), .terminated])
     }
 
-    @Test("after the grace period takes held locks away")
+    @Test("a shutdown takes held locks away after the grace period")
     func terminates() {
         var script = EngineScript.holding()
         #expect(script.on { $0.shutdown(now: $1) } == [])
@@ -56,7 +56,7 @@ struct EngineShutdownTests {
         #expect(script.release(1).failures == [1: .notHeld])
     }
 
-    @Test("leaves a checked-out session to its transaction until it is given back")
+    @Test("a shutdown leaves a checked-out session to its transaction until it is given back")
     func checkedOut() {
         var script = EngineScript()
         script.on { $0.checkOut(1, now: $1) }

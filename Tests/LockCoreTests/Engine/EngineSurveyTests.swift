@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Other hosts")
 struct EngineSurveyTests {
-    @Test("are asked for their timeline at intervals while something is held, and only then")
+    @Test("other hosts are asked for their timeline at intervals while something is held, and only then")
     func interval() {
         var script = EngineScript { $0.surveyInterval = .seconds(20) }
         script.acquire(1)

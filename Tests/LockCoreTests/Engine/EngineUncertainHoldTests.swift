@@ -1,9 +1,9 @@
 import LockCore
 import Testing
 
-@Suite("A session of which it is not known what it holds")
+@Suite("A session whose locks are not known")
 struct EngineUncertainHoldTests {
-    @Test("is ended when an unlock has failed, whether it is shared or had waited for the lock", arguments: [true, false])
+    @Test("a session is closed when an unlock has failed, whether it is shared or has waited for the lock", arguments: [true, false])
     func failedUnlock(isShared: Bool) {
         var script = isShared ? EngineScript.holding() : .waiting()
         let session: ConnectionID = isShared ? 1 : 2
@@ -14,7 +14,7 @@ struct EngineUncertainHoldTests {
         #expect(actions.failures == [1: .cancelled])
     }
 
-    @Test("is ended when a failed wait could not be followed by the release of all that it holds")
+    @Test("a session is closed when the release of all its locks after a failed wait fails")
     func failedReleaseOfAll() {
         let outOfMemory = Failure(.statement, "Out of memory.", sqlState: "53200")
         for answer in [Engine.Answer.failed(outOfMemory), .failed(.unexpectedAnswer), .lockCount(1)] {

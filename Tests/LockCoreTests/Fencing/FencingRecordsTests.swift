@@ -64,7 +64,7 @@ struct FencingRecordsTests {
         }
     }
 
-    @Test("what was being written when its session was lost is written again, ahead of the rest")
+    @Test("records whose session was lost while they were written are written again, ahead of the rest")
     func abandoned() {
         var records = FencingRecords()
         #expect(records.begin(1, on: 1) == true)
@@ -77,7 +77,7 @@ struct FencingRecordsTests {
         #expect(records.isWritten(1) && records.isWritten(2))
     }
 
-    @Test("the position of an earlier tenure of a key is not that of the next one")
+    @Test("the position of an earlier grant of a key is not that of the next one")
     func tenures() {
         var records = FencingRecords()
         #expect(records.begin(1, on: 1) == true)
@@ -122,7 +122,7 @@ struct FencingRecordsTests {
         #expect(!records.isWritten(1) && records.isUnwritten(2))
     }
 
-    @Test("a new token of a held lock has a record of its own, and a release tells those who wait for one")
+    @Test("a new token of a held lock has a record of its own, and a release returns the calls that wait for one")
     func renewal() {
         var records = Self.written()
         #expect(records.confirm(1, answeredCount: 6) == false)

@@ -10,7 +10,7 @@ struct LockSetPlanTests {
         #expect(plan.next { _ in true } == .complete)
     }
 
-    @Test("the first that can't be had is waited for, holding what comes before and nothing that comes behind")
+    @Test("the first taken lock is waited for, with the locks before it held and those behind it released")
     func wait() {
         var plan = LockSetPlan(count: 5, mayWait: true)
         #expect(plan.next { _ in false } == .tryAll([0, 1, 2, 3, 4]))
@@ -22,14 +22,14 @@ struct LockSetPlanTests {
         #expect(plan.next { _ in true } == .complete)
     }
 
-    @Test("without waiting, what can't be had is told after one step")
+    @Test("without waiting, the taken locks are reported after one step")
     func refused() {
         var plan = LockSetPlan(count: 3, mayWait: false)
         #expect(plan.next { _ in false } == .tryAll([0, 1, 2]))
         #expect(plan.next { $0 == 1 } == .refused([0, 2]))
     }
 
-    @Test("what is lost on the way is asked for again, and what was had behind it is let go of meanwhile")
+    @Test("a lock that is lost meanwhile is asked for again, and the locks behind it are released meanwhile")
     func lost() {
         var plan = LockSetPlan(count: 4, mayWait: true)
         _ = plan.next { _ in false }
@@ -38,7 +38,7 @@ struct LockSetPlanTests {
         #expect(plan.next { $0 > 1 } == .wait(0, releasing: [2, 3]))
     }
 
-    @Test("one lock is waited for at once; none at all are held at once")
+    @Test("a single lock is waited for at once, and an empty set is held at once")
     func few() {
         var plan = LockSetPlan(count: 1, mayWait: true)
         #expect(plan.next { _ in false } == .wait(0, releasing: []))

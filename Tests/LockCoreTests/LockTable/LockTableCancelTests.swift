@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Cancelling in the lock table")
 struct LockTableCancelTests {
-    @Test("gives back what the server grants to nobody")
+    @Test("a lock that the server grants after its request was cancelled is released")
     func whileTrying() {
         var script = TableScript()
         _ = script.request(1)
@@ -13,7 +13,7 @@ struct LockTableCancelTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("leaves nothing behind when the server refuses")
+    @Test("a cancelled request leaves nothing behind when the server refuses")
     func whileTryingInVain() {
         var script = TableScript()
         _ = script.request(1)
@@ -22,7 +22,7 @@ struct LockTableCancelTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("ends the server's wait only when nobody wants the key any more")
+    @Test("the wait at the server ends only when no request wants the key any more")
     func whileWaiting() {
         var script = TableScript()
         _ = script.request(1)
@@ -35,7 +35,7 @@ struct LockTableCancelTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("gives back what was granted while the wait was being ended")
+    @Test("a lock that is granted while its wait is being ended is released")
     func grantedWhileEnding() {
         var script = TableScript()
         _ = script.request(1)
@@ -44,7 +44,7 @@ struct LockTableCancelTests {
         #expect(script.granted() == [.unlock(1, .exclusive, on: 1)])
     }
 
-    @Test("lets whoever comes while the wait is being ended have what it yet brings")
+    @Test("a request that comes while the wait is being ended gets the lock if it is granted yet")
     func comesWhileEnding() {
         var script = TableScript()
         _ = script.request(1)
@@ -54,7 +54,7 @@ struct LockTableCancelTests {
         #expect(script.granted() == [.grant(2)])
     }
 
-    @Test("asks anew for whoever comes while the wait is being ended in vain")
+    @Test("a request that comes while the wait is being ended is asked for anew if the wait brings no grant")
     func comesWhileEndingInVain() {
         var script = TableScript()
         _ = script.request(1)
@@ -64,7 +64,7 @@ struct LockTableCancelTests {
         #expect(script.notGranted() == [.tryLock(1, .shared)])
     }
 
-    @Test("ends a wait when the front needs another mode")
+    @Test("a wait ends when the front of the queue needs another mode")
     func otherMode() {
         var script = TableScript()
         _ = script.request(1, .exclusive)
@@ -75,7 +75,7 @@ struct LockTableCancelTests {
         #expect(script.unlocked() == [.tryLock(1, .shared)])
     }
 
-    @Test("has no effect on what is held")
+    @Test("a cancellation has no effect on a held lock")
     func whileHeld() {
         var script = TableScript()
         _ = script.request(1)
@@ -84,7 +84,7 @@ struct LockTableCancelTests {
         #expect(script.release(1) == [.unlock(1, .exclusive, on: 1)])
     }
 
-    @Test("several at once never serves one of them in between", arguments: [[2, 3], [3, 2]] as [[RequestID]])
+    @Test("of several requests that are cancelled at once, none is granted in between", arguments: [[2, 3], [3, 2]] as [[RequestID]])
     func severalAtOnce(ids: [RequestID]) {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -97,7 +97,7 @@ struct LockTableCancelTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("100,000 waiters, from the last to the first, leaves the queue as short as it was")
+    @Test("100,000 waiting requests that are cancelled, from the last to the first, leave an empty queue")
     func many() {
         var script = TableScript()
         _ = script.request(0)

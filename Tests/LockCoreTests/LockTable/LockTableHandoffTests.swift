@@ -4,7 +4,7 @@ import Testing
 @Suite("The lock table's handoff")
 struct LockTableHandoffTests {
     @Test(
-        "passes the lock on as often as the limit allows, then asks the server again, and waits there if that refuses it",
+        "a lock is handed off as often as the limit allows, then asked for at the server again, and waited for if that refuses it",
         arguments: [0, 1, 16]
     )
     func count(limit: Int) {
@@ -22,7 +22,7 @@ struct LockTableHandoffTests {
         #expect(script.granted(on: 2) == [.grant(RequestID(UInt64(limit + 1)))])
     }
 
-    @Test("passes the lock on no longer than the limit allows")
+    @Test("a lock is handed off no longer than the limit allows")
     func duration() {
         var script = TableScript(limit: HandoffLimit(count: 16, duration: .milliseconds(50)))
         for id: RequestID in [1, 2, 3] { _ = script.request(id) }
@@ -33,7 +33,7 @@ struct LockTableHandoffTests {
         #expect(script.release(2) == [.unlock(1, .exclusive, on: 1)])
     }
 
-    @Test("goes on without end if there is no limit")
+    @Test("handoffs go on without end if there is no limit")
     func unlimited() {
         var script = TableScript()
         _ = script.request(0)
@@ -45,7 +45,7 @@ struct LockTableHandoffTests {
         }
     }
 
-    @Test("does not count shared holders that join, but stops them when the time is over")
+    @Test("shared holders that join do not count as handoffs, but can't join after the time limit")
     func joining() {
         var script = TableScript(limit: HandoffLimit(count: 0, duration: .milliseconds(50)))
         _ = script.request(1, .shared)
@@ -58,7 +58,7 @@ struct LockTableHandoffTests {
         #expect(script.unlocked() == [.released(2), .tryLock(1, .shared)])
     }
 
-    @Test("tries, and does not queue, for another mode than the one given back")
+    @Test("a request for another mode than the released one is tried first, and does not wait at once")
     func otherMode() {
         var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
         _ = script.request(1, .exclusive)
@@ -68,7 +68,7 @@ struct LockTableHandoffTests {
         #expect(script.unlocked() == [.released(1), .tryLock(1, .shared)])
     }
 
-    @Test("asks at once when it is asked again after the release, since nobody was passed over")
+    @Test("a request after the release is asked for at once, since no other request was passed over")
     func askedAgain() {
         var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
         _ = script.request(1)
@@ -78,7 +78,7 @@ struct LockTableHandoffTests {
         #expect(script.unlocked() == [.released(1), .tryLock(1, .exclusive)])
     }
 
-    @Test("tells the releaser what the server says")
+    @Test("a release is answered by what the server says")
     func failedRelease() {
         var script = TableScript()
         _ = script.request(1)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LockCore
 
-@Suite("A key of which something is true that can't be")
+@Suite("A key with a broken invariant")
 struct LockTableInvariantTests {
     private typealias Entry = LockTable.Entry
 
@@ -22,7 +22,7 @@ struct LockTableInvariantTests {
         return (entry, requests)
     }
 
-    @Test("a held key and a new one are as they should be", arguments: Mode.allCases)
+    @Test("a held key and a new key break no invariant", arguments: Mode.allCases)
     func sound(mode: Mode) {
         #expect(Entry(1).impossible == nil)
         #expect(Self.held(mode).0.impossible == nil)
@@ -59,7 +59,7 @@ struct LockTableInvariantTests {
         #expect(entry.impossible == nil)
     }
 
-    @Test("a queue that does not fit the number of those who wait is found")
+    @Test("a queue that differs from the number of queued requests is found")
     func queue() {
         var (entry, requests) = Self.held()
         let request = LockTable.Request(1, .exclusive, noWait: true)
@@ -88,7 +88,7 @@ struct LockTableInvariantTests {
         #expect(entry.impossible == .transactions)
     }
 
-    @Test("its holders lose it with the session that holds it, those who wait are told, and other keys are as before")
+    @Test("the holders of a key with a broken invariant lose it with its session, its requests fail, and other keys are as before")
     func givenUp() {
         var script = EngineScript.holding()
         script.acquire(2)
@@ -99,7 +99,7 @@ struct LockTableInvariantTests {
         #expect(script.heldKeys.isEmpty && script.waitingCount == 0)
     }
 
-    @Test("what the server was asked for is let go of when it is granted")
+    @Test("a lock that the server was asked for before the fault is released when it is granted")
     func askedFor() {
         var script = EngineScript.waiting()
         #expect(script.on { $0.giveUp(1, because: "it was so", now: $1) }.failures == [1: .connectionLost])

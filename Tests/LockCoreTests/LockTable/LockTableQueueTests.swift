@@ -3,7 +3,7 @@ import Testing
 
 @Suite("The lock table's queue")
 struct LockTableQueueTests {
-    @Test("asks the server once for a key, however many want it")
+    @Test("the server is asked once for a key, however many requests want it")
     func oneServerRequest() {
         var script = TableScript()
         #expect(script.request(1) == [.tryLock(1, .exclusive)])
@@ -14,7 +14,7 @@ struct LockTableQueueTests {
         #expect(script.request(5) == [])
     }
 
-    @Test("serves in order of arrival")
+    @Test("requests for a key are granted in order of arrival")
     func inOrder() {
         var script = TableScript()
         for id: RequestID in [1, 2, 3] { _ = script.request(id) }
@@ -26,7 +26,7 @@ struct LockTableQueueTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("serves adjacent shared requests together")
+    @Test("adjacent shared requests are granted together")
     func sharedTogether() {
         var script = TableScript()
         #expect(script.request(1, .shared) == [.tryLock(1, .shared)])
@@ -38,7 +38,7 @@ struct LockTableQueueTests {
         #expect(script.release(2) == [.unlock(1, .shared, on: 1)])
     }
 
-    @Test("lets a shared request wait behind a waiting exclusive one")
+    @Test("a shared request waits behind a waiting exclusive one")
     func sharedBehindExclusive() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -53,7 +53,7 @@ struct LockTableQueueTests {
         #expect(script.granted() == [.grant(3)])
     }
 
-    @Test("lets shared requests go on when the exclusive one between them goes away")
+    @Test("shared requests are granted when the exclusive one between them is cancelled")
     func exclusiveGoesAway() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -63,7 +63,7 @@ struct LockTableQueueTests {
         #expect(script.cancel(2) == [.grant(3)])
     }
 
-    @Test("lets a shared request join the shared lock that encloses it, past a waiting exclusive one")
+    @Test("a shared request joins the shared lock that encloses it, past a waiting exclusive one")
     func enclosing() {
         var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
         _ = script.request(1, .shared)
@@ -75,7 +75,7 @@ struct LockTableQueueTests {
         #expect(script.release(3) == [.unlock(1, .shared, on: 1)])
     }
 
-    @Test("queues what only claims to be enclosed", arguments: [Mode.shared, .exclusive])
+    @Test("a request that is enclosed by no such lock is queued", arguments: [Mode.shared, .exclusive])
     func notEnclosing(mode: Mode) {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -88,7 +88,7 @@ struct LockTableQueueTests {
         #expect(script.request(6, mode, enclosing: 99) == [])
     }
 
-    @Test("tells a lost holder that its release found nothing")
+    @Test("the release of a lost holder fails")
     func loss() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -101,7 +101,7 @@ struct LockTableQueueTests {
         #expect(script.granted() == [.grant(3)])
     }
 
-    @Test("ends a release with the loss of its session, and asks again for who waits")
+    @Test("the loss of a session ends the releases on it, and waiting requests are asked for again")
     func lossWhileReleasing() {
         var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))
         _ = script.request(1)
@@ -111,7 +111,7 @@ struct LockTableQueueTests {
         #expect(script.lost() == [.releaseFailed(1, .lost), .tryLock(1, .exclusive)])
     }
 
-    @Test("fails whoever wants a key that the server can't be asked for")
+    @Test("requests for a key that the server can't be asked for fail")
     func failure() {
         var script = TableScript()
         _ = script.request(1)
@@ -121,7 +121,7 @@ struct LockTableQueueTests {
         #expect(script.failed(1, .full) == [])
     }
 
-    @Test("asks anew for what went down with its connection")
+    @Test("a key whose session was lost before the answer is asked for anew")
     func cancellation() {
         var script = TableScript()
         _ = script.request(1)
@@ -132,7 +132,7 @@ struct LockTableQueueTests {
         #expect(script.waitCancelled() == [])
     }
 
-    @Test("keeps the two key spaces apart")
+    @Test("equal numbers in the two key spaces are different keys")
     func keySpaces() {
         var script = TableScript()
         #expect(script.request(1, .exclusive, AdvisoryKey(1)) == [.tryLock(AdvisoryKey(1), .exclusive)])

@@ -9,7 +9,7 @@ struct LockTableTraceTests {
         ProcessInfo.processInfo.environment[name].flatMap(UInt64.init)
     }
 
-    @Test("excludes, keeps the order, ends every call once, and forgets nobody")
+    @Test("in random traces the lock table excludes, keeps the order, and ends every call exactly once")
     func traces() async {
         let wanted = Int(Self.number("PGLOCK_TABLE_EVENTS") ?? 500_000)
         var seed = Self.number("PGLOCK_TABLE_SEED") ?? 1

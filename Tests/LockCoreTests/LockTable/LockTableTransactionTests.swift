@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Transactions in the lock table")
 struct LockTableTransactionTests {
-    @Test("get their turn without asking the server")
+    @Test("transactions get their turn without a request to the server")
     func turn() {
         var script = TableScript()
         #expect(script.request(1, scope: .transaction) == [.grant(1)])
@@ -13,7 +13,7 @@ struct LockTableTransactionTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("wait until the process has given its own lock back")
+    @Test("a transaction waits until the process has released its own session lock")
     func afterSession() {
         var script = TableScript()
         _ = script.request(1)
@@ -25,7 +25,7 @@ struct LockTableTransactionTests {
         #expect(script.release(2) == [.tryLock(1, .exclusive), .released(2)])
     }
 
-    @Test("keep sessions waiting, and are not lost with a session")
+    @Test("a transaction's turn keeps session requests waiting, and is not lost with a session")
     func beforeSession() {
         var script = TableScript()
         _ = script.request(1, scope: .transaction)
@@ -35,7 +35,7 @@ struct LockTableTransactionTests {
         #expect(script.release(1) == [.tryLock(1, .exclusive), .released(1)])
     }
 
-    @Test("share with sessions")
+    @Test("transactions and session requests share a key")
     func shared() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -47,7 +47,7 @@ struct LockTableTransactionTests {
         #expect(script.release(2) == [.tryLock(1, .exclusive), .released(2)])
     }
 
-    @Test("let a lost shared session lock be asked for again beside them")
+    @Test("a lost shared session lock is asked for again beside transactions")
     func sharedLoss() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -59,7 +59,7 @@ struct LockTableTransactionTests {
         #expect(script.request(4, .shared) == [.tryLock(1, .shared)])
     }
 
-    @Test("are not failed by what the session scope can't have")
+    @Test("transactions do not fail when the key can't be asked for in session scope")
     func failure() {
         var script = TableScript()
         _ = script.request(1)
@@ -67,7 +67,7 @@ struct LockTableTransactionTests {
         #expect(script.failed(1, .full) == [.fail(1, .full), .grant(2)])
     }
 
-    @Test("have what a wait brings too late given back")
+    @Test("a lock that a wait is granted when only transactions want it is released")
     func lateGrant() {
         var script = TableScript()
         _ = script.request(1)

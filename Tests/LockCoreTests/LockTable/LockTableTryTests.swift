@@ -1,16 +1,16 @@
 import LockCore
 import Testing
 
-@Suite("Tries in the lock table")
+@Suite("Requests that do not wait, in the lock table")
 struct LockTableTryTests {
-    @Test("get the lock when it is free", arguments: Mode.allCases)
+    @Test("requests that do not wait get the lock when it is free", arguments: Mode.allCases)
     func free(mode: Mode) {
         var script = TableScript()
         #expect(script.request(1, mode, noWait: true) == [.tryLock(1, mode)])
         #expect(script.granted() == [.grant(1)])
     }
 
-    @Test("are refused when the server refuses", arguments: Mode.allCases)
+    @Test("requests that do not wait are refused when the server refuses", arguments: Mode.allCases)
     func refused(mode: Mode) {
         var script = TableScript()
         _ = script.request(1, mode, noWait: true)
@@ -18,8 +18,8 @@ struct LockTableTryTests {
         #expect(script.table.isEmpty)
     }
 
-    @Test("are refused together, while who waits goes on waiting")
-    func refusedAmongWaiters() {
+    @Test("requests that do not wait are refused together, while a waiting request goes on waiting")
+    func refusedAmongWaits() {
         var script = TableScript()
         _ = script.request(1, .shared)
         _ = script.request(2, .shared, noWait: true)
@@ -27,7 +27,7 @@ struct LockTableTryTests {
         #expect(script.notGranted() == [.refuse(2), .refuse(3), .waitLock(1, .shared)])
     }
 
-    @Test("never queue behind what conflicts", arguments: Mode.allCases)
+    @Test("a request that does not wait never queues behind a conflicting one", arguments: Mode.allCases)
     func conflicting(mode: Mode) {
         var script = TableScript()
         _ = script.request(1, .exclusive)
@@ -38,7 +38,7 @@ struct LockTableTryTests {
         #expect(script.request(5, mode, noWait: true) == [.refuse(5)])
     }
 
-    @Test("join shared holders, unless an exclusive request waits")
+    @Test("a request that does not wait joins shared holders, unless an exclusive request waits")
     func joining() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -49,7 +49,7 @@ struct LockTableTryTests {
         #expect(script.request(5, .shared, noWait: true) == [.refuse(5)])
     }
 
-    @Test("are refused while the process waits for the lock at the server")
+    @Test("requests that do not wait are refused while the process waits for the lock at the server")
     func whileWaiting() {
         var script = TableScript()
         _ = script.request(1, .shared)
@@ -57,7 +57,7 @@ struct LockTableTryTests {
         #expect(script.request(2, .shared, noWait: true) == [.refuse(2)])
     }
 
-    @Test("wait for the end of a wait that nobody needs any more, since the lock may be free by now", arguments: Mode.allCases)
+    @Test("a request that does not wait is kept until an unwanted wait has ended, since the lock may be free by now", arguments: Mode.allCases)
     func whileEnding(mode: Mode) {
         var script = TableScript()
         _ = script.request(1)
@@ -68,7 +68,7 @@ struct LockTableTryTests {
         #expect(script.granted() == [.grant(2)])
     }
 
-    @Test("get what the ended wait was granted after all")
+    @Test("a request that does not wait gets the lock if an unwanted wait was granted after all")
     func grantedWhileEnding() {
         var script = TableScript()
         _ = script.request(1)
@@ -78,7 +78,7 @@ struct LockTableTryTests {
         #expect(script.granted() == [.grant(2)])
     }
 
-    @Test("wait for an unlock that is under way, since the lock is about to be free")
+    @Test("a request that does not wait is kept until an unlock has ended, since the lock is about to be free")
     func whileUnlocking() {
         var script = TableScript()
         _ = script.request(1)
@@ -89,7 +89,7 @@ struct LockTableTryTests {
         #expect(script.granted() == [.grant(2)])
     }
 
-    @Test("are asked anew when the connection was lost before the answer")
+    @Test("requests that do not wait are asked anew when the connection was lost before the answer")
     func waitCancelled() {
         var script = TableScript()
         _ = script.request(1, noWait: true)

@@ -115,24 +115,24 @@ struct TableModel {
         case .grant(let id):
             checkGrant(id, now: now)
         case .refuse(let id):
-            guard let request = take(id) else { return report("\(action), who does not wait") }
-            if !request.noWait { report("\(action), who did not only try") }
+            guard let request = take(id) else { return report("\(action), which does not wait") }
+            if !request.noWait { report("\(action), which may wait") }
         case .fail(let id, _):
-            guard let request = take(id) else { return report("\(action), who does not wait") }
-            if request.scope != .session { report("\(action), who does not need the server") }
+            guard let request = take(id) else { return report("\(action), which does not wait") }
+            if request.scope != .session { report("\(action), which does not need the server") }
         case .lose(let id, _):
             guard let request = requests.removeValue(forKey: id), let key = keys[request.key], key.holders.contains(id),
                 key.held == nil, request.scope == .session
-            else { return report("\(action), who has lost nothing") }
+            else { return report("\(action), which has lost nothing") }
             keys[request.key]?.holders.removeAll { $0 == id }
         case .released(let id), .releaseFailed(let id, _):
-            if releasing.removeValue(forKey: id) == nil { report("\(action), who does not release") }
+            if releasing.removeValue(forKey: id) == nil { report("\(action), which is not releasing") }
         case .changed(let id, _), .changeFailed(let id, _):
-            if changing.removeValue(forKey: id) == nil { report("\(action), who does not change") }
+            if changing.removeValue(forKey: id) == nil { report("\(action), which is not changing") }
         case .changeMode(let key, to: let mode, on: let connection):
             guard let change = keys[key]?.change, change.mode == mode, keys[key]?.held?.connection == connection,
                 keys[key]?.isUnlocking == false
-            else { return report("\(action), which nobody may ask for") }
+            else { return report("\(action), which must not be asked for") }
         case .tryLock(let key, let mode):
             checkAsk(key, mode, .trying(mode))
         case .waitLock(let key, let mode):
@@ -158,7 +158,7 @@ struct TableModel {
 
     private mutating func checkGrant(_ id: RequestID, now: Instant) {
         guard let request = requests[id], var key = keys[request.key], key.queue.contains(id) else {
-            return report("grant \(id), who does not wait")
+            return report("grant \(id), which does not wait")
         }
         if key.queue.first != id { report("grant \(id) before \(key.queue)") }
         if !isFree(key, for: request.mode) { report("grant \(id) beside \(key.holders)") }
@@ -182,7 +182,7 @@ struct TableModel {
 
     private mutating func checkAsk(_ key: AdvisoryKey, _ mode: Mode, _ state: LockTable.ServerState) {
         guard let known = keys[key], known.asked == nil, known.held == nil else { return report("ask for \(key) twice") }
-        guard let front = known.queue.first.flatMap({ requests[$0] }) else { return report("ask for \(key), for nobody") }
+        guard let front = known.queue.first.flatMap({ requests[$0] }) else { return report("ask for \(key), which no request wants") }
         if front.mode != mode || front.scope != .session { report("ask for \(key) \(mode), where \(front) is next") }
         if case .waiting = state, front.noWait { report("wait for \(key), where the next only tries") }
         if !isFree(known, for: mode) { report("ask for \(key) beside \(known.holders)") }
@@ -194,7 +194,7 @@ struct TableModel {
     /// After an event everything must be done that can be done.
     mutating func checkNothingForgotten(_ key: AdvisoryKey, now: Instant) {
         guard let state = keys[key], state.change == nil else { return }
-        if state.held != nil, !state.isUnlocking, sessionHolders(state) == 0 { report("\(key) is kept for nobody") }
+        if state.held != nil, !state.isUnlocking, sessionHolders(state) == 0 { report("\(key) is kept without a holder") }
         let front = state.queue.first.flatMap { requests[$0] }
         if case .waiting(let mode) = state.asked, front?.mode != mode || front?.scope != .session {
             report("\(key) is waited for in vain")
@@ -210,15 +210,15 @@ struct TableModel {
         guard let front, isFree(state, for: front.mode) else { return }
         switch front.scope {
         case .session:
-            if state.asked == nil, state.held == nil { report("nobody asks for \(key)") }
+            if state.asked == nil, state.held == nil { report("\(key) is wanted and not asked for") }
             // Joining is refused only when the time is over.
             if let held = state.held, !state.isUnlocking, held.mode == front.mode,
                 held.since.duration(to: now) <= limit.duration
             {
-                report("\(key) is held, but not passed to who is next")
+                report("\(key) is held, but not passed to the next request")
             }
         case .transaction:
-            if !state.isUnlocking { report("a transaction waits for \(key), which nobody has") }
+            if !state.isUnlocking { report("a transaction waits for \(key), which is not held") }
         }
     }
 }

@@ -98,7 +98,7 @@ struct TableTrace {
         table.request(id, request, enclosing: enclosing, now: now)
         let isIdle = state.queue.isEmpty && state.holders.isEmpty && state.asked == nil && state.held == nil
         let actions = table.takeActions()
-        if isIdle, actions.contains(.refuse(id)) { model.report("\(id) is refused, though nobody has or wants \(key)") }
+        if isIdle, actions.contains(.refuse(id)) { model.report("\(id) is refused, though \(key) is neither held nor wanted") }
         model.check(actions, now: now)
     }
 
@@ -141,7 +141,7 @@ struct TableTrace {
             happens(50) ? grant(key, mode) : refuse(key)
         case .waiting(let mode):
             if happens(4) { return fail(key) }
-            // A wait that nobody has ended is granted in the end.
+            // A wait that was not ended is granted in the end.
             grant(key, mode)
         case .ending(let mode):
             happens(30) ? grant(key, mode) : refuse(key)
@@ -179,7 +179,7 @@ struct TableTrace {
 
     // MARK: The end
 
-    /// Nobody comes or goes any more, holders release, and the server answers everything.
+    /// There are no new requests, holders release, and the server answers everything.
     private mutating func drain() {
         var rounds = 0
         while !table.isEmpty, model.violations.isEmpty {

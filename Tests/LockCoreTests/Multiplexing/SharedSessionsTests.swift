@@ -51,7 +51,7 @@ struct SharedSessionsTests {
         return one.kind.index < other.kind.index
     }
 
-    @Test("a round without leave to try releases only, and leaves what is to be tried")
+    @Test("a round without tries only releases, and the tries stay")
     func noTries() {
         var shared = Self.with(1)
         shared.appendTry(1, .exclusive)
@@ -108,9 +108,9 @@ struct SharedSessionsTests {
         #expect(shared.dropCancel(of: 6) == false)
     }
 
-    // MARK: Proofs
+    // MARK: Verifications
 
-    @Test("keys whose try has failed are released for proof, which says once why the try has failed")
+    @Test("keys whose try has failed are verified by a release, which returns the failure once")
     func verifications() {
         var shared = Self.with(1)
         shared.verify([1, 2], .exclusive, because: Self.failure, on: 1)
@@ -125,7 +125,7 @@ struct SharedSessionsTests {
         #expect(shared.isQuiet && shared.isUnused(1))
     }
 
-    @Test("a session that is gone leaves its missing proofs, ordered by key, and takes along what was to be released on it")
+    @Test("a shared session that is gone leaves its missing verifications, ordered by key, and drops its releases")
     func removal() {
         var shared = Self.with(1, 2)
         for key in [9, 3, 6] as [AdvisoryKey] { shared.verify([key], .exclusive, because: Self.failure, on: 1) }

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Pauses that grow")
 struct BackoffTests {
-    @Test("double up to the limit, and are shortened by half at most")
+    @Test("pauses double up to the limit, and are shortened by half at most")
     func doubles() {
         var random = SplitMix64(seed: 1)
         var backoff = Backoff(first: .milliseconds(50), most: .seconds(5))
@@ -16,7 +16,7 @@ struct BackoffTests {
         #expect(backoff.next(using: &random) <= .milliseconds(50))
     }
 
-    @Test("repeat with the seed")
+    @Test("pauses repeat with the seed")
     func repeats() {
         func pauses(seed: UInt64) -> [Duration] {
             var random = SplitMix64(seed: seed)

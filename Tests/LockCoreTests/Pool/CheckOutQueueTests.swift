@@ -30,7 +30,7 @@ struct CheckOutQueueTests {
         #expect(queue.isEmpty)
     }
 
-    @Test("the tries are told that come behind so many other calls")
+    @Test("the calls that do not wait are found behind a number of other calls")
     func tries() {
         var queue = CheckOutQueue()
         for id: UInt64 in 1...6 { queue.append(RequestID(id), noWait: id % 2 == 0) }
@@ -41,7 +41,7 @@ struct CheckOutQueueTests {
         #expect(queue.tries(behind: 5) == [])
     }
 
-    @Test("the queue says the same as a plain array, whatever comes and goes", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test("the queue of check-outs equals a plain array, whatever comes and goes", arguments: 1...20 as ClosedRange<UInt64>)
     func model(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var queue = CheckOutQueue()
@@ -73,7 +73,7 @@ struct CheckOutQueueTests {
         #expect(queue.popDueTurn(now: Self.after(.seconds(100)))?.call == nil)
     }
 
-    @Test("a turn that others want ends a second later, but not before it was to be kept until", arguments: [0, 300])
+    @Test("a turn that other tasks want ends a second later, but not before the time until which it is kept", arguments: [0, 300])
     func wanted(milliseconds: Int) {
         var queue = Self.withTurn()
         let end = Self.after(.milliseconds(1000 + milliseconds))
@@ -87,7 +87,7 @@ struct CheckOutQueueTests {
         #expect(queue.popFirst() == 1, "It goes on waiting until it is told.")
     }
 
-    @Test("a turn that others have wanted before is kept for as long as was agreed")
+    @Test("a turn that other tasks have wanted before is kept until the given time")
     func keptUntil() {
         var queue = Self.withTurn()
         queue.want(1, keptUntil: Self.start)
@@ -99,7 +99,7 @@ struct CheckOutQueueTests {
         #expect(queue.nextTurnEnd == Self.after(.seconds(5)), "It is wanted already.")
     }
 
-    @Test("a turn that was due is not told of again before others want it anew")
+    @Test("a turn that was due is not due again before other tasks want it anew")
     func wantedAnew() {
         var queue = Self.withTurn()
         queue.want(1, now: Self.start)
@@ -110,7 +110,7 @@ struct CheckOutQueueTests {
         #expect(queue.popDueTurn(now: Self.after(.seconds(3)))?.call == 1)
     }
 
-    @Test("of several turns the one that ends first is due first, and each for its own key")
+    @Test("of several turns the one that ends first is due first")
     func several() {
         var queue = Self.withTurn()
         queue.append(2, turn: CheckOutQueue.Turn(request: 12, key: 1, until: Self.after(.seconds(9))))

@@ -39,7 +39,7 @@ struct ConnectingPaceTests {
         }
     }
 
-    @Test("the end of a pause is told once")
+    @Test("the end of a pause is reported once")
     mutating func once() {
         let pause = pace.noteFailed(Self.refused, isWaitedFor: true, using: &random, now: start)
         #expect(pace.next == after(pause))
@@ -77,7 +77,7 @@ struct ConnectingPaceTests {
         #expect(pace.next == after(.milliseconds(100)), "A call with more time does not put it off.")
     }
 
-    @Test("callers without a deadline are patient from their own beginning, or that of the outage, whichever is later")
+    @Test("callers without a deadline give up a timeout after their own beginning, or that of the outage, whichever is later")
     mutating func deadline() {
         var mayGoOn = pace.mayGoOn(since: start, now: after(.seconds(1000)))
         #expect(mayGoOn, "There is no outage.")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LockCore
 
-@Suite("The places for sessions")
+@Suite("Slots for sessions")
 struct SessionPoolTests {
     private static func pool(_ most: Int, isFencing: Bool = false) -> SessionPool {
         var configuration = Engine.Configuration()
@@ -20,7 +20,7 @@ struct SessionPoolTests {
         return sessions
     }
 
-    @Test("neither those that wait nor those that are checked out can take all of the places that they have together")
+    @Test("neither waiting nor checked-out sessions can take all the slots that they have together")
     func oneRole() {
         let pool = Self.pool(5)
         let waiting = Self.sessions(.shared, .waiting, .waiting, .waiting, idle: [2])
@@ -34,7 +34,7 @@ struct SessionPoolTests {
         #expect(fencing.slot(for: .checkedOut, among: Self.sessions(.waiting, .waiting)) == .free)
     }
 
-    @Test("each of both can have the place if there is only one")
+    @Test("a waiting or a checked-out session can have the slot if there is only one")
     func oneSlot() {
         for role in [Engine.Role.waiting, .checkedOut] {
             #expect(Self.pool(2).slot(for: role, among: Self.sessions(.shared)) == .free)
@@ -43,7 +43,7 @@ struct SessionPoolTests {
         }
     }
 
-    @Test("where the places are taken, the oldest idle session serves the other purpose, if no cancel request can strike it any more")
+    @Test("where all slots are taken, the oldest idle session changes its role, if no cancel request can strike it any more")
     func converting() {
         let pool = Self.pool(4)
         #expect(
@@ -57,7 +57,7 @@ struct SessionPoolTests {
         #expect(pool.slot(for: .waiting, among: Self.sessions(.shared, .waiting, .checkedOut, .checkedOut, idle: [2])) == .taken)
     }
 
-    @Test("shared sessions and the one that writes records have their places whether they are there or not, and more if there are more")
+    @Test("slots are kept for the shared and the fencing session, whether they are there or not, and a second shared session takes another one")
     func ownSlots() {
         #expect(Self.pool(3).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .free)
         #expect(Self.pool(3, isFencing: true).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .taken)
@@ -68,7 +68,7 @@ struct SessionPoolTests {
         #expect(Self.pool(3, isFencing: true).slot(for: .waiting, among: Self.sessions()) == .free)
     }
 
-    @Test("a shared session beyond those that have places takes one that is free, or that of an idle session")
+    @Test("a second shared session takes a free slot, or that of an idle session")
     func beyond() {
         let pool = Self.pool(4)
         #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut, idle: [2])) == .free)
@@ -76,11 +76,11 @@ struct SessionPoolTests {
         #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting, idle: [3])) == .replacing(3))
         #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting)) == .taken)
         let fencing = Self.pool(4, isFencing: true)
-        #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut)) == .taken, "One place is for records.")
+        #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut)) == .taken, "one slot is for the fencing session")
         #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .fencing)) == .free)
     }
 
-    @Test("where waits and check-outs have one place together, the one that has no session gets that of the other when it is idle")
+    @Test("where waits and check-outs have one slot together, the role without a session gets that of the other when it is idle")
     func inTurn() {
         let pool = Self.pool(2)
         let waiting = Self.sessions(.shared, .waiting, idle: [2])
@@ -102,7 +102,7 @@ struct SessionPoolTests {
 
     // MARK: Opening and closing
 
-    /// The sessions 1 and 2 take both places, and 3 waits for one.
+    /// The sessions 1 and 2 take both slots, and 3 waits for one.
     private static func full() -> SessionPool {
         var pool = pool(2)
         for id: ConnectionID in [1, 2, 3] { pool.append(id, .waiting) }
@@ -112,7 +112,7 @@ struct SessionPoolTests {
         return pool
     }
 
-    @Test("a closed session keeps its place until it has ended at the server, and then the first attempt that waits begins")
+    @Test("a closed session keeps its slot until it has ended at the server, and then the first waiting attempt begins")
     func ending() {
         var pool = Self.full()
         pool.append(4, .checkedOut)
@@ -127,7 +127,7 @@ struct SessionPoolTests {
         #expect(pool.popUnopened(of: 3)?.id == nil)
     }
 
-    @Test("an attempt that has failed gives its place to the next one at once")
+    @Test("a failed attempt leaves its slot to the next one at once")
     func failed() {
         var pool = Self.full()
         #expect(pool.popUnopened(of: 2)?.id == 3)

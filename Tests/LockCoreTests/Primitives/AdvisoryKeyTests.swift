@@ -4,7 +4,7 @@ import Testing
 @Suite("An advisory key")
 struct AdvisoryKeyTests {
     @Test(
-        "of two numbers gives both back",
+        "an advisory key of two numbers gives both back",
         arguments: [Int32.min, -1, 0, 1, Int32.max],
         [Int32.min, -1, 0, 1, Int32.max]
     )
@@ -15,7 +15,7 @@ struct AdvisoryKeyTests {
         #expect(key != AdvisoryKey(key.bits))
     }
 
-    @Test("of one number is that number", arguments: [Int64.min, -1, 0, 1, Int64.max])
+    @Test("an advisory key of one number is that number", arguments: [Int64.min, -1, 0, 1, Int64.max])
     func number(number: Int64) {
         #expect(AdvisoryKey(number).bits == number)
         #expect(AdvisoryKey(number).description == "\(number)")

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("The deadlines")
 struct DeadlineQueueTests {
-    @Test("come in order, and not before their time")
+    @Test("deadlines come in order, and not before their time")
     func inOrder() {
         var queue = DeadlineQueue()
         for (id, at) in [(1, 30), (2, 10), (3, 20), (4, 10)] as [(UInt64, Int64)] {
@@ -16,7 +16,7 @@ struct DeadlineQueueTests {
         #expect(queue.earliest { _ in true }?.deadline == Instant(nanoseconds: 30))
     }
 
-    @Test("of who has ended are passed over, and don't pile up")
+    @Test("deadlines of ended requests are passed over, and do not pile up")
     func ended() {
         var queue = DeadlineQueue()
         var living: Set<RequestID> = []
@@ -34,7 +34,7 @@ struct DeadlineQueueTests {
         #expect(queue.earliest { living.contains($0) }?.id == 9990)
     }
 
-    @Test("never pile up, whatever the order of events", arguments: 0..<20 as Range<UInt64>)
+    @Test("deadlines never pile up, whatever the order of events", arguments: 0..<20 as Range<UInt64>)
     func random(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var queue = DeadlineQueue()

@@ -12,7 +12,7 @@ struct DurationBoundsTests {
         ]
     }()
 
-    @Test("become nanoseconds that are clamped", arguments: extremes)
+    @Test("durations of any length become nanoseconds that are clamped", arguments: extremes)
     func nanoseconds(duration: Duration) {
         let nanoseconds = duration.clampedNanoseconds
         if duration > .nanoseconds(Int64.max) { #expect(nanoseconds == .max) }
@@ -20,7 +20,7 @@ struct DurationBoundsTests {
         #expect(abs(duration.bounded - .nanoseconds(duration.bounded.clampedNanoseconds)) < .nanoseconds(1))
     }
 
-    @Test("lead from one instant to another without overflow", arguments: extremes)
+    @Test("durations of any length lead from one instant to another without overflow", arguments: extremes)
     func instants(duration: Duration) {
         for nanoseconds: Int64 in [-1, 0, 1, .max] {
             let end = Instant(nanoseconds: nanoseconds).advanced(by: duration)
@@ -28,7 +28,7 @@ struct DurationBoundsTests {
         }
     }
 
-    @Test("are bounded so that sums of them have components", arguments: extremes, extremes)
+    @Test("durations of any length are bounded so that sums of them have components", arguments: extremes, extremes)
     func bounded(one: Duration, other: Duration) {
         let sum = one.bounded * 3 + other.bounded
         #expect(sum.components.seconds.magnitude <= 4 * 36_525 * 86_400)

@@ -26,7 +26,7 @@ struct GrantStateTests {
         }
     }
 
-    @Test("a holder is told of the end once; a doubt that becomes a loss leaves nothing to release")
+    @Test("the end of a lock is news for its holder once, and a doubt that becomes a loss leaves nothing to release")
     func doubtThenLoss() {
         var state = GrantState.held
         _ = state.end(.suspected)
@@ -35,7 +35,7 @@ struct GrantStateTests {
         #expect(!state.isToBeReleased)
     }
 
-    @Test("who asks for a lock that has come in doubt meanwhile has to see to its release, and is not given it")
+    @Test("a caller whose lock has come in doubt meanwhile does not get it, and the lock has to be released")
     func claim() {
         var (held, suspect, lost) = (GrantState.held, GrantState.suspect, GrantState.lost)
         let claims = [held.claim(), suspect.claim(), lost.claim()]

@@ -3,14 +3,14 @@ import Testing
 
 @Suite("An instant")
 struct InstantTests {
-    @Test("moves by what it is told")
+    @Test("an instant advances by a duration")
     func advances() {
         #expect(Instant(nanoseconds: 5).advanced(by: .microseconds(1)) == Instant(nanoseconds: 1005))
         #expect(Instant(nanoseconds: 5).advanced(by: .nanoseconds(-7)) == Instant(nanoseconds: -2))
         #expect(Instant(nanoseconds: 5).duration(to: Instant(nanoseconds: 3)) == .nanoseconds(-2))
     }
 
-    @Test("stops at the end of time, in either direction")
+    @Test("an instant stops at the end of time, in either direction")
     func saturates() {
         #expect(Instant(nanoseconds: 5).advanced(by: .seconds(Int64.max)) == .distantFuture)
         #expect(Instant.distantFuture.advanced(by: .nanoseconds(1)) == .distantFuture)
@@ -19,7 +19,7 @@ struct InstantTests {
         #expect(Instant(nanoseconds: 5).duration(to: Instant(nanoseconds: .min)) == .nanoseconds(Int64.min))
     }
 
-    @Test("counts a duration in whole nanoseconds, as far as 64 bits reach")
+    @Test("an instant counts a duration in whole nanoseconds, as far as 64 bits reach")
     func nanoseconds() {
         #expect(Duration.milliseconds(-1500).clampedNanoseconds == -1_500_000_000)
         #expect(Duration(secondsComponent: 0, attosecondsComponent: 1_999_999_999).clampedNanoseconds == 1)

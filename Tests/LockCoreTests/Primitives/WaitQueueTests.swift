@@ -2,9 +2,9 @@ import Testing
 
 @testable import LockCore
 
-@Suite("The queue of contended keys")
+@Suite("The queue of waiting keys and calls")
 struct WaitQueueTests {
-    @Test("keeps the order of arrival, also of a key that has left and come again")
+    @Test("the wait queue keeps the order of arrival, also of a key that has left and come again")
     func order() {
         var queue = WaitQueue<AdvisoryKey>()
         for key: AdvisoryKey in [1, 2, 3] { queue.append(key) }
@@ -17,7 +17,7 @@ struct WaitQueueTests {
         #expect(queue.count == 2)
     }
 
-    @Test("goes round in parts, each key once per part, past those who have left")
+    @Test("the wait queue goes round in parts, with each key once per part, past keys that have left")
     func rotation() {
         var queue = WaitQueue<AdvisoryKey>()
         #expect(queue.nextPart(3) == [])
@@ -31,7 +31,7 @@ struct WaitQueueTests {
         #expect(queue.nextPart(10) == [2, 4, 5, 6, 1])
     }
 
-    @Test("says the same as a plain array, whatever comes and goes", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test("the wait queue equals a plain array, whatever comes and goes", arguments: 1...20 as ClosedRange<UInt64>)
     func model(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var queue = WaitQueue<AdvisoryKey>()

@@ -2,10 +2,10 @@ import Testing
 
 @testable import LockCore
 
-@Suite("A session of which something is true that can't be")
+@Suite("A session with a broken invariant")
 struct BrokenInvariantTests {
     #if DEBUG
-        @Test("is a trap in a build for debugging, at the end of the event and at the end of the turn", arguments: [true, false])
+        @Test("a broken invariant of a session traps in a debug build, at the end of the event and at the end of the turn", arguments: [true, false])
         func trap(isEvent: Bool) async {
             if isEvent {
                 await #expect(processExitsWith: .failure) {
@@ -21,7 +21,7 @@ struct BrokenInvariantTests {
             }
         }
 
-        @Test("is a trap in a build for debugging, too, if it is told of a wait that it does not have")
+        @Test("an answer to a wait that a session does not have traps in a debug build")
         func foreignWait() async {
             await #expect(processExitsWith: .failure) {
                 var script = EngineScript.holding()
@@ -32,7 +32,7 @@ struct BrokenInvariantTests {
             }
         }
     #else
-        @Test("is ended in a service, with its locks lost, and what was wrong is logged")
+        @Test("a session with a broken invariant is closed in a release build, its locks are lost, and the invariant is logged")
         func ended() {
             var script = EngineScript.holding()
             script.engine.handle(now: script.now) { engine, _ in engine.sessions.update(1) { $0.noteHeld(-2) } }
@@ -43,7 +43,7 @@ struct BrokenInvariantTests {
             #expect(script.connectionCount == 0)
         }
 
-        @Test("is ended, too, if it is told of a wait that it does not have")
+        @Test("a session with an answer to a wait that it does not have is closed in a release build")
         func foreignWait() {
             var script = EngineScript.holding()
             script.engine.handle(now: script.now) { engine, _ in

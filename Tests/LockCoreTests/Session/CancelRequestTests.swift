@@ -39,7 +39,7 @@ struct CancelRequestTests {
         #expect(pauses == [2, 4, 8, 16, 32, 64, 100, 100, 100].map { .milliseconds($0) })
     }
 
-    @Test("a session that was told to end what it runs has half a second to do so before it is told again")
+    @Test("a signalled session has half a second to end what it runs before the cancel request is repeated")
     func found() {
         var request = CancelRequest.request()
         request.noteSent()
@@ -48,7 +48,7 @@ struct CancelRequestTests {
         #expect(request.mayGoOverSharedSession)
     }
 
-    @Test("a cancel that does not look what it strikes is not repeated at once")
+    @Test("a cancel request that went out of band is not repeated at once")
     func blind() {
         var request = CancelRequest.request()
         request.noteSent()

@@ -62,7 +62,7 @@ struct ServerSessionDueTests {
         #expect(session.deadline(Self.leased) == Self.at(7))
     }
 
-    @Test("a wait, and a statement without a limit, may last as long as they like")
+    @Test("a wait, and a statement without a limit, have no response deadline")
     func lasting() {
         #expect(ServerSession.waiting().deadline(Self.configuration) == .distantFuture)
         #expect(ServerSession.running().deadline(Self.configuration) == .distantFuture)
@@ -112,7 +112,7 @@ struct ServerSessionDueTests {
 
     // MARK: Cancel requests
 
-    @Test("a session whose cancel request is unanswered is given up at its time, and the request repeated before")
+    @Test("a session that does not answer is closed at the limit of its cancel request, and the request is repeated before")
     func cancelRequest() {
         var session = ServerSession.waiting()
         _ = session.requestCancel(.request(giveUpAt: .seconds(20)))
@@ -145,7 +145,7 @@ struct ServerSessionDueTests {
 
     @Test("with a lease, every session that the server would end for silence gives heartbeats, and is asked about while it runs")
     func leasedHeartbeats() {
-        let silent: Set = ["connecting", "releasing its lock", "proving that it holds nothing", "writing a record"]
+        let silent: Set = ["connecting", "releasing its lock", "verifying that it holds nothing", "writing a record"]
         for session in ServerSession.inEachState {
             #expect(session.heartbeat(Self.leased) == (silent.contains(session.state.name) ? nil : Self.at(2)), "\(session.state.name)")
         }
@@ -170,7 +170,7 @@ struct ServerSessionDueTests {
 
     // MARK: Doubt
 
-    @Test("locks come in doubt at the end of what was proved, once, and only where there is a lease and something is held")
+    @Test("locks come in doubt at the end of their validity, once, and only where there is a lease and something is held")
     func validity() {
         let session = ServerSession.holding().after { _ = $0.renew(until: Self.at(1)) }
         #expect(session.validityEnd(Self.leased) == Self.at(1))

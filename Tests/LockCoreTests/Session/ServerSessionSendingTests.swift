@@ -104,7 +104,7 @@ struct ServerSessionSendingTests {
         #expect(session.state == .checkedOut(.init()))
     }
 
-    @Test("a statement that runs is not ended by what settles before it is answered")
+    @Test("a running statement does not end before it is answered, whatever is settled before")
     func running() {
         var session = ServerSession.running()
         let settled = session.settle(now: Self.later)
@@ -129,7 +129,7 @@ struct ServerSessionSendingTests {
 
     // MARK: Cancelling
 
-    @Test("what runs is cancelled: a wait, or a statement that is not answered")
+    @Test("only a wait or an unanswered statement is cancelled")
     func cancellable() {
         for session in [ServerSession.waiting(), .running()] {
             #expect(Self.cancelled(session).cancelRequest != nil)

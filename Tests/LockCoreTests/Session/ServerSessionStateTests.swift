@@ -12,10 +12,10 @@ struct ServerSessionStateTests {
         var fits: Set<String> {
             switch self {
             case .convert, .record, .checkOut: ["idle"]
-            case .beginWait: ["idle", "proving that it holds nothing"]
+            case .beginWait: ["idle", "verifying that it holds nothing"]
             case .hold, .verify: ["waiting"]
             case .unlock: ["holding a lock"]
-            case .becomeIdle: ["proving that it holds nothing", "releasing its lock", "writing a record", "checked out"]
+            case .becomeIdle: ["verifying that it holds nothing", "releasing its lock", "writing a record", "checked out"]
             }
         }
 
@@ -107,7 +107,7 @@ struct ServerSessionStateTests {
         }
     }
 
-    @Test("what is heard late of the attempt to connect does not change a session that has connected")
+    @Test("a late report of the attempt to connect does not change a connected session")
     func lateAttempt() {
         let attempt = ServerSession.Connecting(until: Duration.seconds(1).instant)
         #expect(ServerSession.connecting().after { $0.connecting(attempt) }.state == .connecting(attempt))
@@ -129,7 +129,7 @@ struct ServerSessionStateTests {
         }
     }
 
-    @Test("only a checked-out session has locks that are looked after, and they count as held where there is a lease")
+    @Test("only a checked-out session is guarded, and with a lease its locks count as held")
     func guarding() {
         for session in ServerSession.inEachState {
             let guarding = session.after { $0.setGuarding(true) }

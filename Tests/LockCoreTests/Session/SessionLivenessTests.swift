@@ -2,7 +2,7 @@ import Testing
 
 @testable import LockCore
 
-@Suite("What is known of whether a session lives")
+@Suite("The liveness of a session")
 struct SessionLivenessTests {
     private static func at(_ seconds: Int) -> Instant { Duration.seconds(seconds).instant }
 
@@ -61,7 +61,7 @@ struct SessionLivenessTests {
         }
     }
 
-    @Test("a session lives for certain until the latest time that was proved, and is not in doubt after a proof of a later one")
+    @Test("a session certainly lives until the latest time that its answers show, and a later one ends the doubt")
     func renewed() {
         var liveness = SessionLiveness()
         #expect(liveness.validUntil == nil)

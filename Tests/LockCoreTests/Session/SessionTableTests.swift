@@ -36,7 +36,7 @@ struct SessionTableTests {
         #expect(next == 21)
     }
 
-    @Test("what happens to a session that is gone changes nothing")
+    @Test("an event of a session that is gone changes nothing")
     func gone() {
         var table = SessionTable()
         let id = table.open(.waiting)
@@ -62,7 +62,7 @@ struct SessionTableTests {
 
     // MARK: When something is due
 
-    @Test("after each change of a session it is looked anew when the first one has something to do")
+    @Test("after each change of a session the first due time is computed anew")
     func due() {
         var table = SessionTable()
         #expect(table.due(Self.configuration) == .distantFuture)
@@ -81,7 +81,7 @@ struct SessionTableTests {
         #expect(table.due(Self.configuration) == .distantFuture)
     }
 
-    @Test("what is heard of the server puts off the end of a wait of which nothing is heard")
+    @Test("an answer of the server puts off the end of a wait of which nothing is heard")
     func heard() {
         var table = SessionTable()
         let id = table.open(.waiting)
@@ -98,7 +98,7 @@ struct SessionTableTests {
 
     // MARK: Invariants
 
-    @Test("a session of which something is true that can't be is reported after the change that made it so, and not without a change")
+    @Test("a session with a broken invariant is reported after the change that broke it, and not without a change")
     func broken() {
         var table = SessionTable()
         let ids = [table.open(.shared), table.open(.waiting)]
