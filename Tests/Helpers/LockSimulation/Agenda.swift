@@ -1,6 +1,6 @@
 import LockCore
 
-/// Simulated time: what is to happen, earliest first; at the same instant, in the order in which it was planned.
+/// Simulated time: the planned events, earliest first; at the same instant, in the order in which they were planned.
 final class Agenda {
     private struct Entry {
         let at: Instant
@@ -15,10 +15,10 @@ final class Agenda {
     private var heap: [Entry] = []
     private var nextNumber: UInt64 = 0
     private(set) var now = Instant(nanoseconds: 0)
-    /// How much has happened.
+    /// How many events have happened.
     private(set) var steps = 0
 
-    /// When the next thing is to happen.
+    /// When the next event happens.
     var next: Instant? { heap.first?.at }
 
     func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
@@ -31,7 +31,7 @@ final class Agenda {
         rise(from: heap.count - 1)
     }
 
-    /// Lets the next thing happen, unless that is later than `end`; then the time is `end`.
+    /// Runs the next event, unless it is later than `end`; then the time is `end`.
     func step(until end: Instant) -> Bool {
         guard let first = heap.first, first.at <= end else {
             now = max(now, end)

@@ -1,6 +1,6 @@
 import LockCore
 
-/// The transaction that a session is in, with what was locked since each of its savepoints, as PostgreSQL keeps it.
+/// The open transaction of a session, with the locks since each of its savepoints, as PostgreSQL keeps them.
 struct SimulatedBlock {
     typealias Locked = (key: AdvisoryKey, claim: SimulatedLock.Claim)
 
@@ -43,7 +43,7 @@ struct SimulatedBlock {
         levels[levels.count - 1].locks.append((key, claim))
     }
 
-    /// A lock was let go of again by what has taken it.
+    /// A lock was released again by the statement that has taken it.
     mutating func forget(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim) {
         guard let index = levels.last?.locks.lastIndex(where: { $0.key == key && $0.claim == claim }) else { return }
         levels[levels.count - 1].locks.remove(at: index)

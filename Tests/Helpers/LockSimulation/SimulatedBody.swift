@@ -1,6 +1,6 @@
 import LockCore
 
-/// What the body of a scope asks its session for: SQL that only the server understands.
+/// The SQL of a scope's body, which only the server understands.
 enum SimulatedBody {
     case work(Duration)
     case mistake
@@ -13,7 +13,7 @@ enum SimulatedBody {
     /// Sets `default_transaction_deferrable`.
     case setDeferrable(Bool)
 
-    /// In one of several ways to write it.
+    /// The SQL text, in one of several ways to write it.
     func sql(_ chance: Chance) -> String {
         switch self {
         case .work: "SELECT 1"
@@ -32,7 +32,7 @@ enum SimulatedBody {
         chance.one(of: [name, "\"\(name)\"", "\(name);", "U&\"\(name)\"", "/* savepoint one */ \(name)", "\(name) -- savepoint two"])
     }
 
-    /// What the server calls it.
+    /// The server's command tag.
     var tag: String {
         switch self {
         case .work, .mistake: "SELECT 1"
@@ -45,7 +45,7 @@ enum SimulatedBody {
         }
     }
 
-    /// Whether a transaction that has failed runs it all the same.
+    /// Whether a failed transaction runs it all the same.
     var endsFailure: Bool {
         switch self {
         case .rollBackToSavepoint, .commit, .rollBack: true

@@ -1,9 +1,9 @@
 import LockCore
 
-/// A session that is checked out for a transaction or an explicit session: carries out what its machine decides, as `LockManager` does,
-/// and checks what that is worth.
+/// A session that is checked out for a transaction or an explicit session: carries out what ``CheckedOutSession`` decides, as
+/// `LockManager` does, and checks the promises.
 final class SimulatedCheckOut {
-    /// A lock that the body was told it holds.
+    /// A lock that the body counts as held.
     private struct Lock {
         let id: RequestID
         var mode: Mode
@@ -52,10 +52,10 @@ final class SimulatedCheckOut {
 
     // MARK: Looking in
 
-    /// What the body believes that it holds, with the latest key last.
+    /// The locks that the body counts as held, with the latest key last.
     var heldKeys: [AdvisoryKey] { locks.sorted { $0.value.id < $1.value.id }.map(\.key) }
 
-    /// Whether the body is over.
+    /// Whether the body has ended.
     var isAtEnd: Bool { machine.isAtEnd }
 
     /// The transaction as the server numbers it.
@@ -110,7 +110,7 @@ final class SimulatedCheckOut {
     ) {
         let now = process.now
         let timeout = process.profile.engine.responseTimeout
-        // Only the caller ends a statement that the server never answers.
+        // Only the caller can end a statement that the server never answers.
         let isEndless = submission.deadline == nil && submission.answerBy == nil
         let isLost = isEndless && !process.profile.isCalm
         let cancelDelay = cancelAt.map { max(now.duration(to: $0), .zero) } ?? (isLost ? .seconds(30) : nil)
@@ -148,7 +148,7 @@ final class SimulatedCheckOut {
         cancel(id, after: cancelAfter)
     }
 
-    /// What is sent now may arrive, and its answer may not.
+    /// Statements that are sent now may arrive without their answers arriving.
     private func mayLoseAnswer() {
         guard process.server.isFaulty, process.profile.troubleEvery != nil, process.chance.happens(0.05) else { return }
         process.plan(after: process.chance.skewedDuration(process.profile.latency) * 2) { [process, connection] in
@@ -163,7 +163,7 @@ final class SimulatedCheckOut {
         }
     }
 
-    /// The body is over, whatever still runs for it.
+    /// The body has ended, while its statements may still run.
     func beginEnd() {
         machine.beginEnd()
         if let running { process.drive { $0.cancel(running, now: $1) } }
@@ -197,7 +197,7 @@ final class SimulatedCheckOut {
         return lock.id
     }
 
-    /// The body does not count on the lock any more.
+    /// The body does not count the lock as held any more.
     func letGo(_ key: AdvisoryKey) {
         guard let lock = locks.removeValue(forKey: key) else { return }
         guard process.grants[lock.id]?.beginRelease() == true || isGone || isReleased else {
@@ -236,7 +236,7 @@ final class SimulatedCheckOut {
             hasLostLocks = true
             if isAll, let turn { process.drive { $0.transactionReleased(turn, now: $1) } }
             isReleased = isReleased || isAll
-            // Where no statement of ours fails, no more is called lost than is.
+            // If no statement of the library fails, only lost locks are reported as lost.
             if isAll, process.profile.isCalm, session.isAlive, !session.heldKeys.isEmpty {
                 ledger.report("process \(process.id): \(keys) are called lost, and session \(session.id) holds them")
             }
@@ -267,7 +267,7 @@ final class SimulatedCheckOut {
     private func release(_ keys: [AdvisoryKey]) {
         for key in keys {
             loseLock(key)
-            // What the transaction was begun with, it may have taken again in the other mode.
+            // The transaction may have taken its first key again in the other mode.
             guard let first, first.key == key, !isReleased, !isGone else { continue }
             _ = begin(key, first.mode, isOrphan: session.mode(of: key) == nil)
         }
@@ -311,7 +311,7 @@ final class SimulatedCheckOut {
 
     // MARK: Ending
 
-    /// The connection goes back to the pool, as it is.
+    /// The session goes back to the pool as it is.
     func giveBack() {
         letGoOfAll()
         guard !isGone else { return }

@@ -14,7 +14,7 @@ final class SimulatedLink {
     private var lastDown: Instant
     /// The client has closed it, or knows that it is gone.
     private(set) var isClosed = false
-    /// It is gone, though the client may not have noticed.
+    /// It is gone, and the client may not have noticed.
     private var isCut = false
     /// Nothing passes any more, and neither side is told.
     private(set) var isDark = false
@@ -50,7 +50,7 @@ final class SimulatedLink {
     private func answered(_ answer: SimulatedReply, _ reply: (SimulatedReply) -> Void) {
         answeredCount += 1
         var answer = answer
-        // As libpq says it.
+        // The error of libpq.
         if answeredCount < submittedCount { answer.transaction = .unknown }
         reply(answer)
     }
@@ -58,7 +58,7 @@ final class SimulatedLink {
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        // Also when nothing passes: the server's own checks find out in the end.
+        // Also when nothing passes: the server finds out by its own checks.
         agenda.plan(at: max(lastUp, agenda.now.advanced(by: chance.skewedDuration(latency)))) { [session] in
             session.receiveClose()
         }
@@ -67,7 +67,7 @@ final class SimulatedLink {
     /// Whether the client may have been told that it is gone.
     var isLost: Bool { isClosed || isCut }
 
-    // MARK: Trouble
+    // MARK: Faults
 
     /// The client is told at once, the server learns of it some time later.
     func cut() {
@@ -76,7 +76,7 @@ final class SimulatedLink {
         lose(Failure(.connectionLost, "Connection reset by peer."))
     }
 
-    /// The client is never told; the server gives the client up some time later, or ends the session for another reason.
+    /// The client is never told. The server ends the session some time later.
     func goDark() {
         guard !isClosed, !isDark else { return }
         isDark = true

@@ -24,7 +24,7 @@ final class SimulatedLockSet {
         let limits = mayWait ? task.limits() : (nil, nil)
         let now = process.now
         cancelAt = limits.1.map { now.advanced(by: $0) }
-        // They never wait in a ring, and need no limit. But where there is next to no room in the lock table, and transactions take
+        // Lock sets never wait in a ring, and need no limit. But where there is next to no room in the lock table, and transactions take
         // the only slot in the pool, keys that are to be polled may wait for room that waiting sessions take up.
         let isEndless = limits.0 == nil && limits.1 == nil
         let engine = task.profile.engine

@@ -1,6 +1,6 @@
 import LockCore
 
-// What is wrong only if it stays so. Looked at now and then.
+// Conditions that are wrong only if they last. They are checked at intervals.
 extension SimulatedProcess {
     /// Whether one of its sessions has waited for the key at the server since then.
     func waits(for key: AdvisoryKey, since: Instant) -> Bool {
@@ -42,7 +42,7 @@ extension SimulatedProcess {
         wanted.contains { $0.value.key == key && !engine.isWaiting($0.key) }
     }
 
-    /// A lock that is free is not waited for much longer than it takes to find out.
+    /// No request waits for a free lock for much longer than it takes to find out that it is free.
     private func checkWaits() {
         // Where there is no room, waiting requests may stay so, and while a transaction has its turn no other request asks the server.
         guard !server.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }

@@ -73,7 +73,7 @@ extension SimulatedProcess {
         held[id] = key
         grants[id] = .held
         known.insert(id)
-        // A transaction's lock is its own, and no one else's in the process.
+        // No other request of the process holds a transaction's lock.
         let sessions = links.sorted { $0.key < $1.key }.map(\.value).filter { $0.role != .checkedOut }.map(\.session)
         if let session = sessions.first(where: { $0.isAlive && $0.heldKeys[key] != nil }) {
             ledger.begin(.init(process: self.id, id: id, key: key, mode: mode, session: session, isOrphan: false))
@@ -173,7 +173,7 @@ extension SimulatedProcess {
         }
     }
 
-    /// One that goes down with the session that it was sent over may be carried out at any later time. The engine must not let that
+    /// A cancel request that is lost with the session that it was sent over may be carried out at any later time. It must not
     /// strike what a checked-out session runs, unless it strikes nothing but waits, and never what the next call runs there.
     private func aim(at target: ConnectionID, over link: SimulatedLink, _ onlyLockWaits: Bool) -> SimulatedCancelAim {
         let target = links[target]

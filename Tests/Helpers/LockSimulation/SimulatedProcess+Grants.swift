@@ -3,9 +3,9 @@ import LockCore
 // What the driver does with locks that were granted: `settle`, `claim`, `noteExpiry` and `release` of `LockManager`. What is
 // decided there is `GrantState`'s, as in production.
 extension SimulatedProcess {
-    /// The caller that has asked for locks comes to run.
+    /// The task of the caller that has asked for locks runs again.
     ///
-    /// - Returns: Whether it gets them. If not, none of them is left to anyone.
+    /// - Returns: Whether the caller gets them. If not, all of them are released.
     func claim(_ ids: [RequestID]) -> Bool {
         noteExpiry(of: ids)
         guard ids.contains(where: { grants[$0] != .held }) else {
@@ -43,7 +43,7 @@ extension SimulatedProcess {
         finishRelease(id, completion: completion)
     }
 
-    /// Between its decision and the engine there is a way to go, on which the lock may be lost.
+    /// The engine hears of the decision later, and the lock may be lost meanwhile.
     private func finishRelease(_ id: RequestID, completion: @escaping (Engine.Outcome?) -> Void) {
         _ = letGo(of: id)
         plan(after: chance.happens(0.5) ? .zero : chance.skewedDuration(.zero ... .microseconds(50))) { [self] in

@@ -1,6 +1,6 @@
 import LockCore
 
-/// A process with an engine of its own: what `LockManager` is in earnest, with a model of the server instead of libpq.
+/// A process with an engine of its own, which does what `LockManager` does, with a model of the server instead of libpq.
 final class SimulatedProcess {
     let id: Int
     let agenda: Agenda
@@ -12,7 +12,7 @@ final class SimulatedProcess {
 
     var engine: Engine
     var calls: [RequestID: (number: Int, completion: (Engine.Outcome) -> Void)] = [:]
-    /// What the calls run that have a session checked out.
+    /// The statements that calls run on checked-out sessions.
     var submissions: [RequestID: OwnSubmission] = [:]
     struct OwnSubmission {
         /// Each is answered as a whole, or not at all.
@@ -22,7 +22,7 @@ final class SimulatedProcess {
 
     var links: [ConnectionID: SimulatedLink] = [:]
     var attempts: Set<ConnectionID> = []
-    /// What the calls that ask for a session lock will hold.
+    /// The locks that calls ask for in session scope.
     var wanted: [RequestID: Wanted] = [:]
     struct Wanted {
         let key: AdvisoryKey
@@ -35,7 +35,7 @@ final class SimulatedProcess {
 
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
-    /// Until when which session lives for certain.
+    /// Until when each session certainly lives.
     var verifications: [ConnectionID: Instant] = [:]
     var tokens: [RequestID: SimulatedToken] = [:]
     /// What remains to be done with each lock that was granted, as `LockState` keeps it.
@@ -62,7 +62,7 @@ final class SimulatedProcess {
     private var lastBusy: Instant
     private(set) var isCrashed = false
     var isFrozen = false
-    /// What has happened to it while it was frozen.
+    /// The events that have come while it was frozen.
     var missed: [() -> Void] = []
     var timeFrozen = Duration.zero
     /// Since when calls wait for a free lock without a reason.
@@ -83,7 +83,7 @@ final class SimulatedProcess {
         engine = Engine(configuration: configuration)
     }
 
-    /// By its own clock.
+    /// The time by its own clock.
     var now: Instant { clock.time(at: agenda.now) }
 
     /// Tells the engine of an event, then does what it decides.
@@ -95,7 +95,7 @@ final class SimulatedProcess {
         check()
         guard !isTurnEndPlanned else { return }
         isTurnEndPlanned = true
-        // What comes together in one turn of the loop goes out together.
+        // Events that arrive in one turn of the loop are sent together.
         plan(after: chance.happens(0.5) ? .zero : .microseconds(20)) { [self] in endTurn() }
     }
 
@@ -133,7 +133,7 @@ final class SimulatedProcess {
 
     // MARK: Calls
 
-    /// Makes a call, and sees to it that it ends once and in time.
+    /// Makes a call, and checks that it ends once and in time.
     ///
     /// - Parameters:
     ///   - limit: After how long it must have ended; `nil` if it may take as long as it likes.
@@ -179,8 +179,8 @@ final class SimulatedProcess {
         drive(event)
     }
 
-    /// How long it takes until the task runs that has waited: mostly no time, but its executor may be busy, and then its lock can
-    /// come in doubt before.
+    /// How long it takes until the waiting task runs: mostly no time, but its executor may be busy, and then its lock can come in
+    /// doubt before.
     private func resumption(after outcome: Engine.Outcome) -> Duration {
         guard outcome == .granted, chance.happens(0.1) else { return chance.skewedDuration(.zero ... .microseconds(100)) }
         return chance.duration(.zero...(profile.engine.lease ?? .seconds(1)))
@@ -190,13 +190,13 @@ final class SimulatedProcess {
     private func expectEnd(of id: RequestID, number: Int, within limit: Duration) {
         plan(after: clock.duration(of: limit) + .milliseconds(2)) { [self, timeFrozen] in
             guard calls[id]?.number == number else { return }
-            // What it has slept through does not count.
+            // The time in which the process was frozen does not count.
             if self.timeFrozen > timeFrozen { return expectEnd(of: id, number: number, within: self.timeFrozen - timeFrozen) }
             ledger.report("process \(self.id), \(id) has not ended within \(limit)")
         }
     }
 
-    /// Whatever takes time begins anew.
+    /// All limits begin anew.
     func noteThawed() {
         lastBusy = now
         quietSince = agenda.now
@@ -228,7 +228,7 @@ final class SimulatedProcess {
     // MARK: Promises
 
     private func checkBudget() {
-        // A session whose unlock has failed may take what comes next in the round, before it is given up.
+        // A session whose unlock has failed may take the keys behind it in the round, before it is closed.
         guard profile.statementErrors == 0, profile.troubleEvery == nil else { return }
         guard let limit = profile.engine.capacity.limit(lockTableSize: profile.lockTableSize) else { return }
         let count = links.values.reduce(0) { $0 + ($1.role == .checkedOut ? 0 : $1.session.lockCount) }
@@ -260,7 +260,7 @@ final class SimulatedProcess {
             guard let lease = ledger.lease(process: id, lock, key), links.values.contains(where: { $0.session === lease.session })
             else { return ledger.report("process \(id), \(lock) still holds key \(key), on a connection that is gone") }
         }
-        // Of what a scope holds on a session of its own the engine knows nothing.
+        // The engine knows nothing of the locks that a scope holds on its own session.
         guard engine.isQuiet, onLoss.isEmpty else { return }
         if !held.isEmpty { ledger.report("process \(id) is quiet, but holds \(held)") }
         if !calls.isEmpty { ledger.report("process \(id) is quiet, but \(calls.keys.sorted()) have not ended") }

@@ -51,7 +51,7 @@ extension SimulatedSession {
         if isBlocked, isFaulty(server.profile.statementErrors) { plan(.seconds(1)) { [unowned self] in signal(.deadlock) } }
     }
 
-    /// It fails. An unlock may have released what comes before the error, and a lock may be taken all the same.
+    /// The statement fails. An unlock may have released the keys before the error, and a lock may be taken all the same.
     private func strike(_ own: SimulatedStatement.Own, _ failure: Failure) {
         switch own.statement {
         case .unlock(let batch):
@@ -177,9 +177,9 @@ extension SimulatedSession {
         return SimulatedReply()
     }
 
-    /// Whether our own statements wait for transactions of others, or the body's run with other settings than it has asked for.
+    /// Whether the library's own statements wait for other transactions, or the body's statements run with other settings than its own.
     private func check(_ own: SimulatedStatement.Own) {
-        // Where statements fail, settings may stay as they are.
+        // If statements fail, settings may stay as they are.
         guard server.profile.statementErrors == 0, server.profile.troubleEvery == nil, server.profile.hasSettings else { return }
         switch own.statement {
         case .body:
@@ -195,7 +195,7 @@ extension SimulatedSession {
 }
 
 extension SimulatedStatement.Own {
-    /// Whether a transaction that has failed runs it all the same.
+    /// Whether a failed transaction runs it all the same.
     fileprivate var endsFailure: Bool {
         switch statement {
         case .rollBackToSavepoint, .rollBack, .commit: true

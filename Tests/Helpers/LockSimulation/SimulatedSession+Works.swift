@@ -1,6 +1,6 @@
 import LockCore
 
-// What the engine asks for.
+// The statements of the engine.
 extension SimulatedSession {
     func run(_ statement: SimulatedStatement) {
         guard case .running(let strike) = activity else { return }
@@ -58,7 +58,7 @@ extension SimulatedSession {
         }
     }
 
-    /// Others may hold the lock meanwhile, and write records of theirs. Twice that is less than any response timeout.
+    /// Other sessions may hold the lock meanwhile, and write their records. Twice that is less than any response timeout.
     /// A record waits twice, and is answered within the lease all the same.
     func waitForDisk() -> Duration {
         let limit = min(.milliseconds(500), (server.profile.engine.lease ?? .seconds(2)) / 4)

@@ -1,14 +1,14 @@
 import LockCore
 
-/// One backend of the server: runs what it is sent, one after the other.
+/// One backend of the server: it runs what it is sent, one statement after the other.
 final class SimulatedSession {
     enum Activity {
         case idle
-        /// Runs, and does not wait. `strike` is how it will fail.
+        /// Runs a statement that does not wait. `strike` is how it will fail.
         case running(strike: Failure?)
-        /// Stands in the queue of a lock.
+        /// Waits in the queue of a lock.
         case blocked(AdvisoryKey, SimulatedLock.Claim)
-        /// The lock is granted, but the backend has not come to say so.
+        /// The lock is granted, and the backend has not answered yet.
         case granted(AdvisoryKey, SimulatedLock.Claim)
     }
 
@@ -17,7 +17,7 @@ final class SimulatedSession {
     unowned let server: SimulatedServer
     private var inbox: [(SimulatedStatement, (SimulatedReply) -> Void)] = []
     private(set) var activity = Activity.idle
-    /// Makes what was planned for an earlier statement void.
+    /// Distinguishes a statement from earlier ones, whose planned events have no effect any more.
     private(set) var epoch = 0
     private var isClosing = false
     var block = SimulatedBlock()
@@ -28,7 +28,7 @@ final class SimulatedSession {
 
     private var blockedSince = Instant(nanoseconds: 0)
     private(set) var isAlive = true
-    /// It was ended for its silence.
+    /// It was ended because of its silence.
     private(set) var isExpired = false
     private(set) var endedAt: Instant?
     private(set) var heldKeys: [AdvisoryKey: [SimulatedLock.Claim]] = [:]
@@ -63,7 +63,7 @@ final class SimulatedSession {
         return heldKeys.count
     }
 
-    /// A session that hears nothing for the lease is ended.
+    /// A session that hears nothing of its client for the lease is ended.
     func beginIdling() {
         idleEpoch += 1
         guard let lease = server.profile.engine.lease else { return }
@@ -95,7 +95,7 @@ final class SimulatedSession {
         }
     }
 
-    /// The session ends, for whatever reason, and the server releases all that it holds.
+    /// The session ends, and the server releases all that it holds.
     func terminate() {
         guard isAlive else { return }
         isAlive = false
@@ -161,7 +161,7 @@ final class SimulatedSession {
         }
     }
 
-    /// The key whose queue it stands in, and since when.
+    /// The key in whose queue it waits, and since when.
     var wait: (key: AdvisoryKey, since: Instant)? {
         guard isAlive, case .blocked(let key, _) = activity else { return nil }
         return (key, blockedSince)
@@ -170,9 +170,9 @@ final class SimulatedSession {
     var isBlocked: Bool { if case .blocked = activity { true } else { false } }
     var isActive: Bool { if case .idle = activity { false } else { true } }
 
-    /// A cancel request arrives. It strikes whatever runs, and is swallowed if nothing does.
+    /// A cancel request arrives. It cancels what runs, and has no effect if nothing does.
     ///
-    /// - Parameter aim: What it was sent for, if a process of ours has sent it.
+    /// - Parameter aim: The target of the request, if a simulated process has sent it.
     func signal(_ failure: Failure, _ aim: SimulatedCancelAim? = nil) {
         guard isAlive else { return }
         if let aim, aim.isMissed { server.ledger.report("session \(id) could have a later statement struck by a cancel request") }
@@ -199,7 +199,7 @@ final class SimulatedSession {
         }
     }
 
-    /// Whether what runs says itself what has ended it. An error may strike it before it comes to that, or after.
+    /// Whether the running statement reports what has ended it. An error may come before that, or after.
     private func catches(_ failure: Failure) -> Bool {
         isOwnWait && [.cancelled, .lockTimeout].contains(failure.kind) && !server.chance.happens(0.1)
     }
@@ -240,7 +240,7 @@ extension SimulatedSession {
         if claim.isOfTransaction { block.note(key, claim) }
     }
 
-    /// A new number for what it holds, which others may have held before.
+    /// A new number for the grant of a lock that other sessions may have held before.
     func noteTenure(of key: AdvisoryKey) {
         tenures[key] = server.nextTenure()
     }

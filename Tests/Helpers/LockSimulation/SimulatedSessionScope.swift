@@ -1,6 +1,6 @@
 import LockCore
 
-/// A user of `withSession`: takes locks inside locks on one session, gives some of them back, runs SQL, and ends it all.
+/// A user of `withSession`: takes locks inside locks on one session, releases some of them, runs SQL, and ends the session.
 final class SimulatedSessionScope {
     private let task: SimulatedTask
     private let process: SimulatedProcess
@@ -17,7 +17,7 @@ final class SimulatedSessionScope {
     // MARK: Beginning
 
     func begin() {
-        // What holds connections while it waits for locks, and the other way round, may form a ring. So every wait has a limit.
+        // Tasks that hold sessions and wait for locks, and tasks that hold locks and wait for sessions, may form a ring. So every wait has a limit.
         let limit = chance.skewedDuration(process.profile.timeout)
         let deadline = process.now.advanced(by: limit)
         process.call(
@@ -45,7 +45,7 @@ final class SimulatedSessionScope {
 
     private func lock(_ session: SimulatedCheckOut) {
         let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
-        // What is held is not asked for again.
+        // A held lock is not asked for again.
         guard !session.heldKeys.contains(key) else { return run(session) }
         let noWait = chance.happens(0.3)
         let deadline = process.now.advanced(by: noWait ? .seconds(30) : chance.skewedDuration(process.profile.timeout))

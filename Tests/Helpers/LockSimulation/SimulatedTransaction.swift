@@ -1,6 +1,6 @@
 import LockCore
 
-/// A user of `withTransaction`: asks for a turn, a connection and a transaction, does something in it, and commits it or not.
+/// A user of `withTransaction`: asks for a turn, a session and a transaction, does something in it, and commits or rolls back.
 final class SimulatedTransaction {
     private let task: SimulatedTask
     private let process: SimulatedProcess
@@ -12,9 +12,9 @@ final class SimulatedTransaction {
     private var turn: RequestID?
     /// For how long the turn is kept.
     private var turnTimeout = Duration.seconds(1)
-    /// How much the body does.
+    /// How many steps the body has.
     private var rounds: Int
-    /// Whether a statement of the body has failed, and it has not done anything about that.
+    /// Whether a statement of the body has failed, and the body has not reacted.
     private var hasFailed = false
     /// Whether the body has sent a COMMIT of its own, which may be carried out although its answer is lost.
     private var mayBeCommitted = false
@@ -34,12 +34,12 @@ final class SimulatedTransaction {
 
     // MARK: Beginning
 
-    /// What is left of the time in which the call that is made now must end.
+    /// How long the call that is made now may last.
     private var limit: Duration? {
         [deadline, cancelAt].compactMap(\.self).min().map { max(process.now.duration(to: $0), .zero) }
     }
 
-    /// Whether the caller's time is up. (A call that is cancelled before it begins would not be cancelled at all.)
+    /// Whether the caller's limit has passed. (A call that is cancelled before it begins would not be cancelled at all.)
     private var isOver: Bool { limit.map { $0 == .zero } ?? false }
 
     private func cancel(_ id: RequestID) {
@@ -79,7 +79,7 @@ final class SimulatedTransaction {
         cancel(id)
     }
 
-    /// Others have wanted the turn.
+    /// Other requests have wanted the turn.
     private func takeTurnAnew() {
         process.ledger.yielded += 1
         turnTimeout = min(turnTimeout * 2, .seconds(60))
@@ -137,7 +137,7 @@ final class SimulatedTransaction {
         let sql = statement.sql(chance)
         if case .commit = statement { mayBeCommitted = true }
         let mayLock = chance.happens(0.1)
-        // What runs may outlive the body, whose end ends it.
+        // A running statement may outlast the body, whose end cancels it.
         if chance.happens(0.05) { process.plan(after: chance.skewedDuration(process.profile.hold)) { session.beginEnd() } }
         session.perform(body: statement, cancelAt: limit, { $0.run(sql, mayLock: mayLock, now: $1) }) { [self] outcome in
             if case .done = outcome { hasFailed = false } else { hasFailed = true }
@@ -151,7 +151,7 @@ final class SimulatedTransaction {
     private func lock(_ session: SimulatedCheckOut) {
         let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
         let noWait = chance.happens(0.3)
-        // What holds locks while it waits for others may form a ring. So every wait has a limit.
+        // Tasks that hold locks and wait for other locks may form a ring. So every wait has a limit.
         let deadline = process.now.advanced(by: noWait ? .seconds(30) : chance.skewedDuration(process.profile.timeout))
         let cancelAt = chance.happens(0.2) ? process.now.advanced(by: chance.skewedDuration(process.profile.timeout)) : nil
         session.perform(
@@ -165,7 +165,7 @@ final class SimulatedTransaction {
                 case .unusable, .atEnd:
                     hasFailed = true
                 default:
-                    // What has failed before fails again.
+                    // A statement that has failed before fails again.
                     if !hasFailed { session.check(outcome, deadline: deadline, cancelAt: cancelAt, noWait: noWait) }
                     if case .failed = outcome { hasFailed = true }
                 }
@@ -178,7 +178,7 @@ final class SimulatedTransaction {
 
     private func end(_ session: SimulatedCheckOut) {
         session.beginEnd()
-        // Nothing of the body counts on its locks from now on.
+        // The body does not count its locks as held any more.
         session.letGoOfAll()
         if chance.happens(hasFailed ? 0.3 : 0.7) { commit(session) } else { rollBack(session) }
     }

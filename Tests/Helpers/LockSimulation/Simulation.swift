@@ -1,6 +1,6 @@
 import LockCore
 
-/// Some processes and one server, in simulated time. The same seed gives the same run, to the last event.
+/// Several processes and one server in simulated time. The same seed gives the same run, to the last event.
 package final class Simulation {
     let seed: UInt64
     let profile: SimulationProfile
@@ -49,7 +49,7 @@ package final class Simulation {
         for process in processes { process.quietSince = agenda.now }
         proceed(for: .seconds(3600)) { [self] in isDone }
         if !isDone, ledger.violations.isEmpty { ledger.report("tasks have not ended: \(running)") }
-        // Long enough for connections to become idle and be closed, and for the server to notice what went dark.
+        // Long enough for connections to become idle and be closed, and for the server to notice silent clients.
         proceed(for: .seconds(180)) { false }
         checkQuiet()
         for process in processes { process.shutDown(grace: .seconds(60)) }
@@ -87,7 +87,7 @@ package final class Simulation {
         for key in server.lockedKeys { ledger.report("key \(key) is still held by \(server.holders(of: key))") }
     }
 
-    // MARK: Trouble
+    // MARK: Faults
 
     private func planTrouble() {
         guard let every = profile.troubleEvery else { return }
@@ -111,7 +111,7 @@ package final class Simulation {
         }
     }
 
-    /// Mostly for a moment, now and then for longer than a lease.
+    /// Mostly for a moment, sometimes for longer than a lease.
     private func planFreezes() {
         guard let every = profile.freezeEvery else { return }
         agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in

@@ -21,7 +21,7 @@ struct SimulationProfile {
     /// Whether a try passes waiting sessions: PostgreSQL 16 and 18 differ in that.
     var triesPassTheQueue: Bool
 
-    /// Whether sessions keep our settings: not those behind a pooler of transactions.
+    /// Whether sessions keep the library's settings. Sessions behind a pooler of transactions do not.
     var hasSettings = true
     /// Whether the role has settings of its own, and whether its transactions are deferrable.
     var hasRoleSettings = false
@@ -39,8 +39,8 @@ struct SimulationProfile {
     /// promises, as in PostgreSQL, so what the processes hold together is up to the engines.
     var isFleet = false
 
-    // How likely each of them is, per occasion.
-    /// A wait does harm, when the server is asked.
+    // The probability of each fault, per occasion.
+    /// A wait harms other sessions, when the server is asked.
     var harms = 0.0
     /// The body has set a limit of its own for waits.
     var bodyLimits = 0.03
@@ -49,13 +49,13 @@ struct SimulationProfile {
     var connectFailures = 0.0
     var fatalConnectFailures = 0.0
 
-    /// Something bad happens to some connection or to the server about this often.
+    /// About how often there is a fault of a connection or of the server.
     var troubleEvery: Duration?
-    /// A process stands still about this often.
+    /// About how often a process is frozen.
     var freezeEvery: Duration?
-    /// Now and then another server is promoted.
+    /// Another server is promoted from time to time.
     var promotions = false
-    /// One process shuts down, and one crashes, in the middle of it all.
+    /// One process shuts down, and one crashes, during the run.
     var departures = false
 
     var isCalm: Bool {
@@ -63,7 +63,7 @@ struct SimulationProfile {
             && !departures && !hidesActivity
     }
 
-    /// Whether nothing but the network's pace keeps the server from saying whether a lock is taken.
+    /// Whether only the network's latency keeps the server from saying whether a lock is taken.
     var tellsWhatIsTaken: Bool { isCalm && lockTableSize == nil && engine.capacity == .unlimited }
 
     /// Whether a call may fail like this. Without faults, only by a lack of room.
@@ -92,11 +92,10 @@ struct SimulationProfile {
 
     var keyLimit: Int? { engine.capacity.limit(lockTableSize: lockTableSize) }
 
-    /// How long a release may take: a round that is under way, the interruption of a wait, and the unlock itself, each as
-    /// slow as is allowed.
+    /// How long a release may take: a round that is under way, the cancellation of a wait, and the unlock itself, each up to its limit.
     var releaseLimit: Duration { engine.responseTimeout * 3 + .seconds(1) }
 
-    /// What the machines of checked-out sessions go by.
+    /// The settings of checked-out sessions.
     var settings: CheckedOutSession.Settings {
         var settings = CheckedOutSession.Settings()
         settings.isLeased = engine.lease != nil
@@ -139,7 +138,7 @@ struct SimulationProfile {
         engine.batchSize = chance.one(of: [1, 2, 1000])
         engine.batchTransactionThreshold = chance.one(of: [1, 5, 500])
         latency = .microseconds(50)...chance.one(of: [.microseconds(200), .milliseconds(5), .milliseconds(200)])
-        // One that is no longer than a few round trips can't be kept up.
+        // A lease of only a few round trips can't be kept.
         engine.lease = chance.one(of: [nil, latency.upperBound * 10 < .seconds(1) ? .seconds(1) : .seconds(5), .seconds(5)])
         engine.heartbeatInterval = engine.lease.map { $0 / 3 } ?? chance.one(of: [.milliseconds(20), .seconds(10)])
         engine.overdueAfter = chance.one(of: [max(.milliseconds(100), latency.upperBound * 10), .seconds(2)])
@@ -181,7 +180,7 @@ struct SimulationProfile {
         hold = .zero...chance.one(of: [.milliseconds(20), .seconds(1), .seconds(20)])
         lockTableSize = chance.one(of: [60, 200])
         engine.capacity = chance.one(of: [.fraction(0.5), .fraction(1)])
-        // What the engine does not hold back: polls, and waits for a turn behind other processes.
+        // Without handoff limits there are no polls and no waits behind other processes, which the engine does not hold back.
         engine.handoff = .unlimited
     }
 }

@@ -1,4 +1,4 @@
-/// What has happened how often.
+/// How often events have happened.
 package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
     package enum Count: String, Sendable, CaseIterable {
         case steps
@@ -10,14 +10,14 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case refusedUpgrades
         /// An error came with a lock that was taken all the same.
         case verifiedHeld
-        /// Waits that were ended and begun anew, because they held up others.
+        /// Waits that were ended and begun anew because they harmed other sessions.
         case renewed
-        /// Transactions that gave their turn up, because they had no connection.
+        /// Transactions that gave their turn up because they had no session.
         case yielded
         case lost
         /// Locks that were no longer certain.
         case suspected
-        /// Those of them that had come in doubt before their callers went on.
+        /// Locks that had come in doubt before their callers went on.
         case claimedInDoubt
         /// Locks of explicit sessions.
         case sessionLocks

@@ -1,6 +1,6 @@
 import LockCore
 
-/// Which tokens were given out for which of the server's grants, to whom.
+/// Which tokens were given out for which of the server's grants, and to which holders.
 struct TokenLedger {
     private struct Entry {
         let token: SimulatedToken
@@ -11,12 +11,12 @@ struct TokenLedger {
 
     private var entries: [AdvisoryKey: [Entry]] = [:]
 
-    /// - Returns: What is wrong with it, if something is.
+    /// - Returns: The violation; `nil` if there is none.
     mutating func add(_ token: SimulatedToken, for key: AdvisoryKey, tenure: Int, _ mode: Mode) -> String? {
         let entry = Entry(token: token, tenure: tenure, mode: mode)
         let wrong = entries[key, default: []].first { !isInOrder($0, entry) }
         entries[key, default: []].append(entry)
-        // What is long ago is in order with what came after it.
+        // An older token was compared with those after it.
         if entries[key, default: []].count > 100 { entries[key]?.removeFirst(50) }
         return wrong.map { "grant \(tenure) of key \(key) got the token \(token), after grant \($0.tenure) had got \($0.token)" }
     }

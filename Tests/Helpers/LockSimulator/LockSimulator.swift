@@ -1,7 +1,7 @@
 import Foundation
 import LockSimulation
 
-/// Many runs of the simulation, on all processor cores, with their progress.
+/// Runs the simulation many times on all processor cores, and shows the progress.
 ///
 /// Arguments: how many runs, and the first one's seed. Ends with status 1 if a promise was broken.
 @main

@@ -1,7 +1,7 @@
 import Foundation
 import LockSimulation
 
-/// Says how far it is: on a terminal in one line that is written over, elsewhere in a line now and then.
+/// Reports the progress: on a terminal in one line that is overwritten, elsewhere in a line at intervals.
 struct SimulationProgress {
     private let runs: Int
     private let isTerminal = isatty(STDOUT_FILENO) == 1
