@@ -187,8 +187,8 @@ extension CheckedOutSession {
 
     // MARK: Certainty
 
-    /// A lock that was just taken, maybe after a long wait, is given out only if the session certainly lives. From then on its holder is told
-    /// of a loss.
+    /// A lock that was just taken, maybe after a long wait, is given out only if the session certainly lives. From then on its holder is
+    /// told of a loss.
     mutating func certify(_ purpose: Purpose, isLastTry: Bool = false, now: Instant) -> Step {
         guard settings.isLeased else { return certain(purpose, now: now) }
         operation = .certifying(purpose, isLastTry: isLastTry)

@@ -3,8 +3,8 @@ import DequeModule
 /// Decides the statements of a transaction or an explicit session on the session that is checked out for it, and what they do to its locks.
 ///
 /// It is a value without I/O. An operation (a lock, a statement of the body, the end) begins with its first step. The driver carries the
-/// step out, reports the result, and gets the next step, until the operation has ended. One operation runs after the other. ``nextEvent()`` tells before the
-/// next step what has happened to locks meanwhile.
+/// step out, reports the result, and gets the next step, until the operation has ended. One operation runs after the other. ``nextEvent()``
+/// tells before the next step what has happened to locks meanwhile.
 ///
 /// Each submission is a call of the engine (``Engine/beginStatement(_:on:deadline:answerBy:lockWait:renewals:now:)``), whose outcome comes
 /// with the answers.
@@ -34,8 +34,8 @@ package struct CheckedOutSession: Sendable {
     var savepoints = Savepoints()
     /// Whether the session may differ from a new one in more than its locks.
     package var hasRunSQL = false
-    /// Whether its body has run a statement that may have taken locks. They are not in ``holdings``, and the session stays guarded to its end
-    /// because of them.
+    /// Whether its body has run a statement that may have taken locks. They are not in ``holdings``, and the session stays guarded to its
+    /// end because of them.
     private(set) var mayHoldOthers = false
     /// Whether the session has the settings of the role.
     var hasRoleSettings = false
@@ -185,8 +185,8 @@ package struct CheckedOutSession: Sendable {
 
     // MARK: Invariants
 
-    /// An event contradicts an invariant. The session is given up and its locks are lost, so the fault shows and causes no wrong grant. A debug
-    /// build traps.
+    /// An event contradicts an invariant. The session is given up and its locks are lost, so the fault shows and causes no wrong grant. A
+    /// debug build traps.
     mutating func broken(_ what: String) -> Step {
         assertionFailure(what)
         events.append(.invariantBroken(what))

@@ -3,7 +3,8 @@
 /// An error releases the locks since the latest savepoint, or, if there is none, all locks of the transaction. It is not always known which
 /// of its savepoints a body has released: the names may be escaped or written in comments. So the library sets a savepoint of its own (the
 /// base) before the body's first one. The body does not name the base, which stays to the transaction's end. If the body has taken further
-/// locks, the library sets another savepoint before the body's next one. The body can release that one together with an older one of its own.
+/// locks, the library sets another savepoint before the body's next one. The body can release that one together with an older one of its
+/// own.
 struct Savepoints {
     /// Whether the base certainly exists, below all savepoints of the body.
     private(set) var isBaseSet = false
@@ -22,7 +23,8 @@ struct Savepoints {
         (!isBaseSet || !exposed.isEmpty) && sql.contains(lowercased: "savepoint")
     }
 
-    /// The library has set a savepoint. If the base may be gone, it becomes the base: then the body's savepoints have gone with the old base.
+    /// The library has set a savepoint. If the base may be gone, it becomes the base: then the body's savepoints have gone with the old
+    /// base.
     mutating func noteSet() {
         isBaseSet = true
         sheltered.formUnion(exposed)

@@ -44,8 +44,8 @@ extension Engine {
         settleTable(now: now)
     }
 
-    /// Asks for a token for the holder `id` that is greater than the tokens of all that have shared the lock with it. Can't be cancelled, and
-    /// ends by `changed` or `failed`.
+    /// Asks for a token for the holder `id` that is greater than the tokens of all that have shared the lock with it. Can't be cancelled,
+    /// and ends by `changed` or `failed`.
     package mutating func requestToken(_ call: RequestID, of id: RequestID, now: Instant) {
         guard let session = table.session(of: id), let key = table.request(id)?.key else {
             calls.begin(call, CallRegister.Call(.changing, since: now))
@@ -188,8 +188,8 @@ extension Engine {
 
     // MARK: Deadlines
 
-    /// Why it is not known whether a call that has come to its deadline could have had what it asked for; `nil` if it is known that it could
-    /// not: the server has said since the call began that the lock was taken, or this process has held it.
+    /// Why it is not known whether a call that has come to its deadline could have had what it asked for; `nil` if it is known that it
+    /// could not: the server has said since the call began that the lock was taken, or this process has held it.
     mutating func uncertainty(of id: RequestID) -> Failure? {
         guard let call = calls[id] else { return nil }
         switch call.kind {

@@ -13,8 +13,8 @@ extension Engine {
         package var lease: Duration?
         /// How often the other hosts are asked for their timeline while something is held; `nil` for never.
         package var surveyInterval: Duration?
-        /// Whether there is a shared session, over which the server can be asked what another session does, and what that runs can be cancelled.
-        /// Behind a pooler of transactions there is none, since a session of the server serves one client after the other there.
+        /// Whether there is a shared session, over which the server can be asked what another session does, and what that runs can be
+        /// cancelled. Behind a pooler of transactions there is none, since a session of the server serves one client after the other there.
         package var hasSharedSession = true
         /// Whether locks get fencing tokens.
         package var isFencing = false
@@ -24,13 +24,13 @@ extension Engine {
         package var idleTimeout = Duration.seconds(60)
         /// The most keys in one array statement.
         package var batchSize = 1000
-        /// How many locks a session must have held for its rounds to be put into one transaction. Below, `BEGIN` and `COMMIT` cost more than
-        /// they save.
+        /// How many locks a session must have held for its rounds to be put into one transaction. Below, `BEGIN` and `COMMIT` cost more
+        /// than they save.
         package var batchTransactionThreshold = 500
         /// The most contended keys that are tried again at a time.
         package var pollSize = 4000
-        /// How long a wait lasts before the server is asked whether it harms other sessions, and the pause before that is asked again; `nil`
-        /// for never.
+        /// How long a wait lasts before the server is asked whether it harms other sessions, and the pause before that is asked again;
+        /// `nil` for never.
         package var lookInterval: Duration?
         /// After waiting for ``longWait``, a snapshot is too old when so many transactions have been begun since.
         package var oldestSnapshot: Int32 = 1_000_000
@@ -49,8 +49,8 @@ extension Engine {
 
         /// How many transactions may have been begun since the snapshot of a wait: what they have replaced can't be removed.
         ///
-        /// A wait that is begun anew is at the end of the queue, so it goes on for longer each time: with a constant limit it would never reach
-        /// the front of a queue that takes hours.
+        /// A wait that is begun anew is at the end of the queue, so it goes on for longer each time: with a constant limit it would never
+        /// reach the front of a queue that takes hours.
         func oldestSnapshot(afterWaiting age: Duration, renewals: Int) -> Int32 {
             let factor = 1 << min(renewals, mostDoublings)
             if age >= longestWait * factor { return 1 }

@@ -81,7 +81,8 @@ extension Engine {
     /// Adds the next part of the queue to the round that is about to be sent.
     ///
     /// The part has a limit, so that a round does not grow without bound: everything that is sent on the shared session waits for its end.
-    /// And the poll leaves half of the room in the lock table to the new requests that come meanwhile, which are refused where there is none.
+    /// And the poll leaves half of the room in the lock table to the new requests that come meanwhile, which are refused where there is
+    /// none.
     mutating func sendPoll(now: Instant) {
         guard contention.polls.isDue else { return }
         let limit = room.map { max(hasRoomToWait ? 1 : 0, $0 / 2) } ?? .max
@@ -167,9 +168,9 @@ extension Engine {
         settleUnconfirmed(on: id, now: now)
     }
 
-    /// A cancel request was lost with the shared session, but the server may still carry it out, at any later time. On a waiting session it can
-    /// only strike an unlock, whose failure closes the session. In a transaction it could strike anything, so the session is closed. The
-    /// request to begin a wait anew is no reason for that: it strikes nothing but another wait.
+    /// A cancel request was lost with the shared session, but the server may still carry it out, at any later time. On a waiting session it
+    /// can only strike an unlock, whose failure closes the session. In a transaction it could strike anything, so the session is closed.
+    /// The request to begin a wait anew is no reason for that: it strikes nothing but another wait.
     mutating func abandonCancel(of id: ConnectionID, _ failure: Failure, now: Instant) {
         let isRenewal = sessions[id]?.cancelRequest.map { $0.cause == .renewed && $0.onlyLockWaits } ?? false
         if sessions[id]?.role == .checkedOut, !isRenewal {
@@ -183,8 +184,8 @@ extension Engine {
     // MARK: Waits that harm others
 
     // A wait in the server's queue holds a snapshot and a virtual transaction: an index build waits for it, and VACUUM keeps what it could
-    // see. Such a wait is ended and begun anew, with a new snapshot. That loses its position in the queue, so it is done only where the wait
-    // does harm, which the server is asked at intervals.
+    // see. Such a wait is ended and begun anew, with a new snapshot. That loses its position in the queue, so it is done only where the
+    // wait does harm, which the server is asked at intervals.
 
     /// The pause between two looks is over.
     mutating func lookSoon(now: Instant) {
@@ -242,10 +243,10 @@ extension Engine {
 
     // MARK: Whether sessions still wait
 
-    // At its deadline a call is told that a lock is taken only if the server has said so since the call began, or has granted the lock to this
-    // process. A refused try says so, and a cancel that has found a wait; a wait in the server's queue says nothing while it lasts. So where a call has
-    // joined an older wait, the server is asked before the deadline, over a shared session, whether the waiting session still runs its
-    // statement; again and again, until it has said so.
+    // At its deadline a call is told that a lock is taken only if the server has said so since the call began, or has granted the lock to
+    // this process. A refused try says so, and a cancel that has found a wait; a wait in the server's queue says nothing while it lasts. So
+    // where a call has joined an older wait, the server is asked before the deadline, over a shared session, whether the waiting session
+    // still runs its statement; again and again, until it has said so.
 
     /// A call with a deadline may have joined a wait of which nothing will be heard.
     mutating func planLook(for id: RequestID, _ key: AdvisoryKey, now: Instant) {
@@ -279,8 +280,8 @@ extension Engine {
         ensureSharedSession(now: now)
     }
 
-    /// Asks the server over a shared session whether a session still runs its statement. A statement on a checked-out session, or a wait, may
-    /// last for as long as it likes, and meanwhile the session is not idle.
+    /// Asks the server over a shared session whether a session still runs its statement. A statement on a checked-out session, or a wait,
+    /// may last for as long as it likes, and meanwhile the session is not idle.
     mutating func askActivity(_ id: ConnectionID, now: Instant) {
         guard configuration.hasSharedSession else { return }
         sessions.update(id) { $0.noteAsked(now: now) }

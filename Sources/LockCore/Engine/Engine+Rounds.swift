@@ -59,8 +59,8 @@ extension Engine {
 
     // MARK: The quota of the lock table
 
-    // When the server's lock table is full, statements and new connections of all its clients fail. So the engine keeps to a part of the table,
-    // and refuses what goes beyond before the server would.
+    // When the server's lock table is full, statements and new connections of all its clients fail. So the engine keeps to a part of the
+    // table, and refuses what goes beyond before the server would.
 
     /// How many keys have a slot in the server's lock table, or may get one by what is under way.
     private var keysTaken: Int {
@@ -210,8 +210,8 @@ extension Engine {
         }
     }
 
-    /// The rows before an error are exactly the keys that were tried until then. Of the row at which the statement failed, any number of keys
-    /// may have been taken, so an unlock has to verify each of them. The keys behind that row were never reached.
+    /// The rows before an error are exactly the keys that were tried until then. Of the row at which the statement failed, any number of
+    /// keys may have been taken, so an unlock has to verify each of them. The keys behind that row were never reached.
     private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ rows: [Bool], _ failure: Failure?, now: Instant) {
         sessions.update(id) { $0.noteHeld(rows.count(where: \.self)) }
         for (key, isGranted) in zip(batch.keys, rows) {

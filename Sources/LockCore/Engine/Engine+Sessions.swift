@@ -228,8 +228,8 @@ extension Engine {
         }
     }
 
-    /// Gives up the waits of which the server says nothing when it is asked, while nothing else is heard of it either. A wait begins anew; a
-    /// transaction fails.
+    /// Gives up the waits of which the server says nothing when it is asked, while nothing else is heard of it either. A wait begins anew;
+    /// a transaction fails.
     mutating func giveUpUnseenWaits(now: Instant) {
         for id in sessions.ids {
             guard let end = sessions[id]?.unseenWaitEnd(configuration, heardAt: sessions.heardAt), end <= now else { continue }
@@ -272,8 +272,8 @@ extension Engine {
 
     // MARK: Leases
 
-    // The server ends a session that it has heard nothing of for the lease. So each answer shows that the session lives for that long, counted
-    // from when the question was sent, less a margin for clocks that run at different speeds.
+    // The server ends a session that it has heard nothing of for the lease. So each answer shows that the session lives for that long,
+    // counted from when the question was sent, less a margin for clocks that run at different speeds.
 
     /// The server has answered what was sent at that time.
     mutating func renew(_ id: ConnectionID, sentAt: Instant, now: Instant) {
@@ -299,8 +299,8 @@ extension Engine {
         sessions.update(id) { $0.setGuarding(false) }
     }
 
-    /// Asks the silent sessions that hold something for a heartbeat, so that a broken connection is noticed. The question is a protocol message
-    /// that runs no statement: it costs the same whatever the session holds.
+    /// Asks the silent sessions that hold something for a heartbeat, so that a broken connection is noticed. The question is a protocol
+    /// message that runs no statement: it costs the same whatever the session holds.
     mutating func sendHeartbeats(now: Instant) {
         for session in sessions.all {
             guard let due = session.heartbeat(configuration), due <= now else { continue }

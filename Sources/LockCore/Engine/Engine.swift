@@ -8,10 +8,10 @@ import DequeModule
 ///
 /// The engine is not copyable: it is large, and each closure or getter that reads it would copy all of it.
 ///
-/// Each session has a role. A shared session runs everything that can't block, many keys in one statement; there is a second one only while the first is silent. A waiting
-/// session runs one blocking lock statement, so that PostgreSQL's own queue decides between processes. Contended keys for which there is no
-/// waiting session are tried again from time to time on the shared session. A checked-out session runs the statements of one transaction or
-/// explicit session. The fencing session writes the records that fencing tokens are made of.
+/// Each session has a role. A shared session runs everything that can't block, many keys in one statement; there is a second one only while
+/// the first is silent. A waiting session runs one blocking lock statement, so that PostgreSQL's own queue decides between processes.
+/// Contended keys for which there is no waiting session are tried again from time to time on the shared session. A checked-out session runs
+/// the statements of one transaction or explicit session. The fencing session writes the records that fencing tokens are made of.
 package struct Engine: ~Copyable, Sendable {
     enum Lifecycle: Hashable, Sendable {
         case running
@@ -163,7 +163,9 @@ package struct Engine: ~Copyable, Sendable {
     /// Carries out what the lock table has decided, until it asks for nothing more.
     mutating func settleTable(now: Instant) {
         repeat {
-            for request in confirmations.takeUnclaimed() { table.release(request, now: now) }
+            if confirmations.isAnyUnclaimed {
+                for request in confirmations.takeUnclaimed() { table.release(request, now: now) }
+            }
             while let action = table.nextAction() { perform(action, now: now) }
         } while confirmations.isAnyUnclaimed
         checkDrained()
@@ -254,8 +256,8 @@ package struct Engine: ~Copyable, Sendable {
 
     // MARK: Invariants
 
-    /// Closes the sessions whose state contradicts an invariant. Their locks are lost, so the fault shows and causes no wrong grant. A debug
-    /// build traps.
+    /// Closes the sessions whose state contradicts an invariant. Their locks are lost, so the fault shows and causes no wrong grant. A
+    /// debug build traps.
     private mutating func endBroken(now: Instant) {
         if let (key, what) = table.takeBroken() {
             assertionFailure("\(key): \(what.rawValue)")

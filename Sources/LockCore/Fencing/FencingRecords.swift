@@ -1,9 +1,9 @@
 /// The records that fencing tokens come from, one for each held key.
 ///
-/// A record is written to the server's write-ahead log after the grant of the key. When the record is on the disk, its position is the token, and an index
-/// distinguishes the holders to which the key is passed on in memory. The session of the lock may have ended between the grant
-/// and the record, and another process may have had the lock, and a token, in between. So the record counts only when the session has
-/// answered something that it was sent after the position was known.
+/// A record is written to the server's write-ahead log after the grant of the key. When the record is on the disk, its position is the
+/// token, and an index distinguishes the holders to which the key is passed on in memory. The session of the lock may have ended between
+/// the grant and the record, and another process may have had the lock, and a token, in between. So the record counts only when the session
+/// has answered something that it was sent after the position was known.
 ///
 /// Keys come out in an order that does not differ from run to run.
 struct FencingRecords: Sendable {

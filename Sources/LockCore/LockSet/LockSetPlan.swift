@@ -1,7 +1,7 @@
 /// Decides in which steps several locks are taken together.
 ///
-/// They are numbered in an order that is the same in all processes. All are tried at once, which is one round trip if they are free. If not,
-/// the caller waits for the first one that is taken, and holds nothing that comes behind it meanwhile: so a waiting caller holds only
+/// They are numbered in an order that is the same in all processes. All are tried at once, which is one round trip if they are free. If
+/// not, the caller waits for the first one that is taken, and holds nothing that comes behind it meanwhile: so a waiting caller holds only
 /// earlier locks, and no ring of waits can close. Then the rest is tried again. Each wait that ends with a grant makes the part that is
 /// kept longer; so, unless a lock is lost meanwhile, there are never more waits than locks.
 package struct LockSetPlan: Sendable {

@@ -137,8 +137,8 @@ extension LockTable.Entry {
         if request.noWait { queuedTries -= 1 }
     }
 
-    /// - Returns: Whether it was the last session holder. Its release is answered when the server has released the lock, or when the lock was
-    ///   passed on.
+    /// - Returns: Whether it was the last session holder. Its release is answered when the server has released the lock, or when the lock
+    ///   was passed on.
     mutating func release(_ id: RequestID, _ request: LockTable.Request, now: Instant) -> Bool {
         if isHeldHere { takenAt = now }
         defer {
@@ -308,7 +308,8 @@ extension LockTable.Entry {
         switch server {
         case .held(let mode, on: let connection) where sessionHolders == 0:
             // If the handoff limit was reached, the lock is asked for again behind the unlock, by a try: the server gives it to a session
-            // that waits in its queue in the moment of the unlock, and refuses the try then. Where none waits, a try costs less than a wait.
+            // that waits in its queue in the moment of the unlock, and refuses the try then. Where none waits, a try costs less than a
+            // wait.
             server = .unlocking(mode, on: connection)
             actions.append(.unlock(key, mode, on: connection))
         case .none:

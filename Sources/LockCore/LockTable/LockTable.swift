@@ -158,8 +158,8 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
-    /// There is no room for the key that is being tried. A request for a new key fails; a request that has waited for the key before goes on
-    /// waiting.
+    /// There is no room for the key that is being tried. A request for a new key fails; a request that has waited for the key before goes
+    /// on waiting.
     package mutating func noRoom(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key) else { return }
         if entries[index].isAskedAnew, entries[index].hasWaits {

@@ -15,7 +15,8 @@ struct PendingKeys: Sendable {
         count += 1
     }
 
-    /// Takes out the keys that came last. Their mode and key space make no difference: each time, the statement with the most keys gives one.
+    /// Takes out the keys that came last. Their mode and key space make no difference: each time, the statement with the most keys gives
+    /// one.
     mutating func takeNewest(_ excess: Int) -> [AdvisoryKey] {
         var taken: [AdvisoryKey] = []
         while taken.count < excess, let index = keys.indices.max(by: { keys[$0].count < keys[$1].count }),

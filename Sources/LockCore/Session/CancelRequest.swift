@@ -1,8 +1,9 @@
-/// The request to cancel what a session runs, sent over another session, and repeated until the answer is there: the server ignores a cancel
-/// that comes too early.
+/// The request to cancel what a session runs, sent over another session, and repeated until the answer is there: the server ignores a
+/// cancel that comes too early.
 struct CancelRequest: Sendable {
-    /// After so many rounds without an effect the shared session is not asked any more: its role may not be allowed to see the other session, for
-    /// instance because roles were changed between the two. While the statement has not reached the server, some rounds have no effect.
+    /// After so many rounds without an effect the shared session is not asked any more: its role may not be allowed to see the other
+    /// session, for instance because roles were changed between the two. While the statement has not reached the server, some rounds have
+    /// no effect.
     static let mostRounds = 12
 
     /// The outcome of one round.
@@ -17,8 +18,8 @@ struct CancelRequest: Sendable {
         case refused
     }
 
-    /// A signalled session ends its wait within moments, or later on a busy machine. A second signal could strike it while it reports the end,
-    /// which is an error in the server's log.
+    /// A signalled session ends its wait within moments, or later on a busy machine. A second signal could strike it while it reports the
+    /// end, which is an error in the server's log.
     private static let pauseAfterFound = Duration.milliseconds(500)
 
     /// How long it waits for a shared session that is being opened, which may have to wait itself, for instance for its turn at a pooler.

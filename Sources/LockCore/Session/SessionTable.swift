@@ -1,7 +1,7 @@
 /// The sessions of the pool, in the order in which they were opened.
 ///
-/// Every change of a session goes through the table. So the table knows when invariants have to be checked and due times computed anew, and no
-/// caller has to say so.
+/// Every change of a session goes through the table. So the table knows when invariants have to be checked and due times computed anew, and
+/// no caller has to say so.
 struct SessionTable: Sendable {
     private var sessions: [ServerSession] = []
     private var lastID = 0

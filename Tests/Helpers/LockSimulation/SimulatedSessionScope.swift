@@ -17,7 +17,8 @@ final class SimulatedSessionScope {
     // MARK: Beginning
 
     func begin() {
-        // Tasks that hold sessions and wait for locks, and tasks that hold locks and wait for sessions, may form a ring. So every wait has a limit.
+        // Tasks that hold sessions and wait for locks, and tasks that hold locks and wait for sessions, may form a ring. So every wait has
+        // a limit.
         let limit = chance.skewedDuration(process.profile.timeout)
         let deadline = process.now.advanced(by: limit)
         process.call(

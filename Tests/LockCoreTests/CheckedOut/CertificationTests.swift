@@ -58,7 +58,9 @@ struct CertificationTests {
         #expect(script.session.holdings.isEmpty)
     }
 
-    @Test("a leased lock of a transaction is not given out if the statement that checks the session fails, since the error has released the lock")
+    @Test(
+        "a leased lock of a transaction is not given out if the statement that checks the session fails, since the error has released the lock"
+    )
     func failed() {
         var script = Self.granted(.transaction, isFirst: true)
         script.certify(false)
@@ -75,7 +77,9 @@ struct CertificationTests {
         #expect(script.session.holdings.isEmpty)
     }
 
-    @Test("a leased lock of a session is given out also if the statement that checks the session fails, since the error shows that it lives")
+    @Test(
+        "a leased lock of a session is given out also if the statement that checks the session fails, since the error shows that it lives"
+    )
     func failedInSession() {
         var script = Self.granted(.session)
         script.certify(false)

@@ -46,7 +46,10 @@ struct CheckedOutInvariantTests {
             }
         }
     #else
-        @Test("a checked-out session with a broken invariant is given up in a release build, and the invariant is reported", arguments: Fault.allCases)
+        @Test(
+            "a checked-out session with a broken invariant is given up in a release build, and the invariant is reported",
+            arguments: Fault.allCases
+        )
         func givenUp(fault: Fault) throws {
             var script = fault.happen()
             let events = script.takeEvents()

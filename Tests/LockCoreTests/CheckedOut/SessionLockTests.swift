@@ -37,7 +37,9 @@ struct SessionLockTests {
         #expect(script.heldKeys == [])
     }
 
-    @Test("a wait for a session lock that harms other sessions is begun anew: at once if it has reported its end, else after a verification")
+    @Test(
+        "a wait for a session lock that harms other sessions is begun anew: at once if it has reported its end, else after a verification"
+    )
     func renewed() {
         var script = CheckedOutScript(.session)
         script.lock(1)
@@ -97,7 +99,10 @@ struct SessionLockTests {
         }
     }
 
-    @Test("after a failure a session that holds other locks verifies by an unlock of the key that the lock is not held", arguments: [true, false])
+    @Test(
+        "after a failure a session that holds other locks verifies by an unlock of the key that the lock is not held",
+        arguments: [true, false]
+    )
     func verifiedByUnlock(isHeld: Bool) {
         var script = CheckedOutScript.session(holding: [2])
         script.lock(1, .shared)

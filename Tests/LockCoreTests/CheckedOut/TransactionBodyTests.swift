@@ -18,7 +18,10 @@ struct TransactionBodyTests {
         #expect(script.takeEvents() == [])
     }
 
-    @Test("a statement of the body that has succeeded counts, also if it was cancelled meanwhile", arguments: [Engine.EndCause.cancelled, .timedOut(nil)])
+    @Test(
+        "a statement of the body that has succeeded counts, also if it was cancelled meanwhile",
+        arguments: [Engine.EndCause.cancelled, .timedOut(nil)]
+    )
     func outrun(cause: Engine.EndCause) {
         var script = CheckedOutScript.transaction(1)
         script.run("SELECT 1")

@@ -95,7 +95,10 @@ struct TransactionEndTests {
         #expect(!script.isClean)
     }
 
-    @Test("a transaction's session whose reset has failed, or is not complete, is not used for other calls", arguments: [[Reply.failed(.divided)], []])
+    @Test(
+        "a transaction's session whose reset has failed, or is not complete, is not used for other calls",
+        arguments: [[Reply.failed(.divided)], []]
+    )
     func resetFailed(resets: [Reply]) {
         var script = CheckedOutScript.transaction(1)
         script.commit()

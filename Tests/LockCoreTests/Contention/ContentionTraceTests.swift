@@ -4,7 +4,10 @@ import Testing
 
 @Suite("Contended keys, in random traces")
 struct ContentionTraceTests {
-    @Test("the stages and the order of contended keys are those of a plain list, whatever happens", arguments: 1...20 as ClosedRange<UInt64>)
+    @Test(
+        "the stages and the order of contended keys are those of a plain list, whatever happens",
+        arguments: 1...20 as ClosedRange<UInt64>
+    )
     func model(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var now = Instant(nanoseconds: 0)

@@ -38,7 +38,10 @@ struct EngineCrowdTests {
         #expect(polled.count >= Self.count - 6)
     }
 
-    @Test("forty thousand contended keys are cancelled in time that grows only with their number", arguments: ["first", "last", "mixed", "all together"])
+    @Test(
+        "forty thousand contended keys are cancelled in time that grows only with their number",
+        arguments: ["first", "last", "mixed", "all together"]
+    )
     func cancelled(order: String) {
         var script = crowd()
         var ids = (0..<UInt64(Self.count)).map { RequestID($0) }

@@ -148,8 +148,9 @@ struct EnginePollingTests {
         #expect(pause() >= .milliseconds(10))
     }
 
-    /// Key 1 is waited for on the session 2. Of a poll of the keys 2, 3 and 4, which the session 1 has run in a batch transaction, the first
-    /// has failed, and the others are to be sent again on the session 3, which is to replace the session 1. The key 5 is not part of it.
+    /// Key 1 is waited for on the session 2. Of a poll of the keys 2, 3 and 4, which the session 1 has run in a batch transaction, the
+    /// first has failed, and the others are to be sent again on the session 3, which is to replace the session 1. The key 5 is not part of
+    /// it.
     private func unsentPoll() -> EngineScript {
         var script = EngineScript(maximumConnections: 3) {
             $0.batchSize = 1

@@ -57,7 +57,10 @@ struct LockTableTryTests {
         #expect(script.request(2, .shared, noWait: true) == [.refuse(2)])
     }
 
-    @Test("a request that does not wait is kept until an unwanted wait has ended, since the lock may be free by now", arguments: Mode.allCases)
+    @Test(
+        "a request that does not wait is kept until an unwanted wait has ended, since the lock may be free by now",
+        arguments: Mode.allCases
+    )
     func whileEnding(mode: Mode) {
         var script = TableScript()
         _ = script.request(1)

@@ -57,7 +57,9 @@ struct SessionPoolTests {
         #expect(pool.slot(for: .waiting, among: Self.sessions(.shared, .waiting, .checkedOut, .checkedOut, idle: [2])) == .taken)
     }
 
-    @Test("slots are kept for the shared and the fencing session, whether they are there or not, and a second shared session takes another one")
+    @Test(
+        "slots are kept for the shared and the fencing session, whether they are there or not, and a second shared session takes another one"
+    )
     func ownSlots() {
         #expect(Self.pool(3).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .free)
         #expect(Self.pool(3, isFencing: true).slot(for: .waiting, among: Self.sessions(.checkedOut)) == .taken)
@@ -76,7 +78,10 @@ struct SessionPoolTests {
         #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting, idle: [3])) == .replacing(3))
         #expect(pool.slot(for: .shared, among: Self.sessions(.shared, .checkedOut, .checkedOut, .waiting)) == .taken)
         let fencing = Self.pool(4, isFencing: true)
-        #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut)) == .taken, "one slot is for the fencing session")
+        #expect(
+            fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .checkedOut)) == .taken,
+            "one slot is for the fencing session"
+        )
         #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .fencing)) == .free)
     }
 

@@ -5,7 +5,10 @@ import Testing
 @Suite("A session with a broken invariant")
 struct BrokenInvariantTests {
     #if DEBUG
-        @Test("a broken invariant of a session traps in a debug build, at the end of the event and at the end of the turn", arguments: [true, false])
+        @Test(
+            "a broken invariant of a session traps in a debug build, at the end of the event and at the end of the turn",
+            arguments: [true, false]
+        )
         func trap(isEvent: Bool) async {
             if isEvent {
                 await #expect(processExitsWith: .failure) {
