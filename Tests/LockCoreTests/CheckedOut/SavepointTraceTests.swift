@@ -23,7 +23,7 @@ private struct SavepointTrace {
         if let first { server.lock(first) }
     }
 
-    /// The locks that the machine believes in.
+    /// The locks that the session counts as held.
     private var believed: Set<AdvisoryKey> { script.isLost || isReleased ? [] : Set(script.heldKeys) }
 
     mutating func run() {
@@ -33,7 +33,7 @@ private struct SavepointTrace {
                 if case .released(_, isAll: true, _) = event { isReleased = true }
             }
             let truth = server.locks
-            #expect(believed.isSubset(of: truth), "the machine believes in \(believed), and the server in \(truth): \(told)")
+            #expect(believed.isSubset(of: truth), "counted as held: \(believed), held at the server: \(truth): \(told)")
             if isPlain, let first, !script.isLost { #expect(believed.contains(first) == truth.contains(first), "\(told)") }
             if script.session.unusable != nil { break }
         }

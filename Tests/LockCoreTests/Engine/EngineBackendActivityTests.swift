@@ -20,7 +20,7 @@ struct EngineBackendActivityTests {
         #expect(script.on { $0.answered(2, .done, now: $1) }.contains(.resolve(20, .settled(cause: nil))))
         script.on { $0.beginStatement(21, on: 2, lockWait: 7, now: $1) }
         script.acquire(11, .exclusive, 7, within: .milliseconds(500))
-        script.sighted(.active(isHeard: true))
+        script.answeredActivity(.active(isHeard: true))
         var outcome: Engine.Outcome?
         for _ in 0..<100 where outcome == nil {
             for case .resolve(11, let end) in script.passToNextWake() { outcome = end }

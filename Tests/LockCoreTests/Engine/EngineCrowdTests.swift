@@ -1,7 +1,7 @@
 import LockCore
 import Testing
 
-/// What grows with the square of the number takes minutes here, and is seen.
+/// Quadratic work would take minutes here.
 @Suite("Forty thousand contended keys")
 struct EngineCrowdTests {
     private static let count = 40_000

@@ -11,7 +11,7 @@ struct EngineDeadlineTests {
             var actions = script.passToNextWake()
             if answering, actions.contains(.submit(1, .heartbeat)) { actions += script.answered(1) }
             if answering, actions.contains(where: { if case .submit(1, .askActivity) = $0 { true } else { false } }) {
-                actions += script.sighted(.active(isHeard: true))
+                actions += script.answeredActivity(.active(isHeard: true))
             }
             for case .resolve(id, let outcome) in actions { return outcome }
         }
@@ -63,7 +63,7 @@ struct EngineDeadlineTests {
         script.pass(.seconds(5))
         script.acquire(2, within: .milliseconds(50))
         #expect(script.passToNextWake() == [.submit(1, .askActivity(2, forDeadline: true))])
-        script.sighted(.active(isHeard: true))
+        script.answeredActivity(.active(isHeard: true))
         #expect(script.pass(.milliseconds(50)) == [.resolve(2, Self.taken)])
     }
 
@@ -159,7 +159,7 @@ struct EngineDeadlineTests {
         script.pass(.milliseconds(50))
         script.connected(2)
         script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
-        let (outcome, questions) = Self.end(of: 11, &script) { $0.sighted(.active(isHeard: true)) }
+        let (outcome, questions) = Self.end(of: 11, &script) { $0.answeredActivity(.active(isHeard: true)) }
         #expect(outcome == Self.taken)
         #expect(questions.count == 1, "That was enough: \(questions)")
     }
@@ -178,7 +178,7 @@ struct EngineDeadlineTests {
         script.answered(1, true)
         script.answered(1, false)
         script.connected(2)
-        let (outcome, _) = Self.end(of: 3, &script) { $0.sighted(.active(isHeard: true)) }
+        let (outcome, _) = Self.end(of: 3, &script) { $0.answeredActivity(.active(isHeard: true)) }
         #expect(outcome == Self.taken)
     }
 
@@ -191,7 +191,7 @@ struct EngineDeadlineTests {
         let (early, questions) = Self.end(of: 2, &script) { $0.answered(1, failure: Failure(.statement, "Out of memory.")) }
         #expect(early == Self.unknown)
         #expect(questions.count == 4, "\(questions)")
-        let (late, more) = Self.end(of: 3, &script) { $0.sighted(.hidden) }
+        let (late, more) = Self.end(of: 3, &script) { $0.answeredActivity(.hidden) }
         #expect(late == Self.taken)
         #expect(more.count <= 3, "Heartbeats, and one question: \(more)")
     }
@@ -222,13 +222,13 @@ struct EngineDeadlineTests {
         script.connected(2)
         script.pass(.milliseconds(1))
         script.acquire(2, within: .milliseconds(1500))
-        let (outcome, questions) = Self.end(of: 2, &script) { $0.sighted(.quiet) }
+        let (outcome, questions) = Self.end(of: 2, &script) { $0.answeredActivity(.quiet) }
         #expect(outcome == Self.unknown)
         #expect(questions.count > 10, "It is asked again.")
         for _ in 0..<20 {
             let actions = script.pass(.seconds(1))
             #expect(!actions.contains(.close(2)))
-            if actions.contains(.submit(1, .askActivity(2))) { script.sighted(.active(isHeard: true)) }
+            if actions.contains(.submit(1, .askActivity(2))) { script.answeredActivity(.active(isHeard: true)) }
         }
     }
 

@@ -21,7 +21,7 @@ struct EngineHeartbeatTests {
     func holder() {
         var script = EngineScript.waiting()
         #expect(script.pass(.seconds(10)) == [.submit(1, .askActivity(2))])
-        script.sighted(.active(isHeard: true))
+        script.answeredActivity(.active(isHeard: true))
         script.answered(2, true)
         #expect(script.pass(.seconds(10)) == [.submit(2, .heartbeat)])
     }
@@ -30,12 +30,12 @@ struct EngineHeartbeatTests {
     func swallowedAnswer() {
         var script = EngineScript.waiting()
         script.pass(.seconds(10))
-        script.sighted(.active(isHeard: true))
+        script.answeredActivity(.active(isHeard: true))
         script.pass(.seconds(10))
-        script.sighted(.quiet)
+        script.answeredActivity(.quiet)
         // It may be on its way still.
         #expect(!script.pass(.seconds(29)).contains(.close(2)))
-        script.sighted(.quiet)
+        script.answeredActivity(.quiet)
         let actions = script.pass(.seconds(1))
         #expect(actions.contains(.close(2)))
         #expect(actions.failures.isEmpty, "waiting calls are not told")
@@ -51,12 +51,12 @@ struct EngineHeartbeatTests {
         var script = EngineScript.waiting()
         for _ in 0..<20 {
             #expect(script.pass(.seconds(10)) == [.submit(1, .askActivity(2))])
-            #expect(script.sighted(.hidden) == [])
+            #expect(script.answeredActivity(.hidden) == [])
         }
         var slow = EngineScript.waiting()
         for isSeen in [true, false, true, true, true, true, true] {
             slow.pass(.seconds(10))
-            slow.sighted(isSeen ? .active(isHeard: true) : .quiet)
+            slow.answeredActivity(isSeen ? .active(isHeard: true) : .quiet)
         }
         #expect(slow.pass(.seconds(1)) == [])
     }

@@ -23,11 +23,11 @@ struct EngineLeaseTests {
 
     /// Lets time pass; the shared session answers what it is asked.
     ///
-    /// - Parameter sighting: What it says of the checked-out session; `nil` leaves that unanswered.
+    /// - Parameter activity: What it says of the checked-out session; `nil` leaves that unanswered.
     private static func pass(_ script: inout EngineScript, _ activity: Engine.BackendActivity?) -> [Engine.Action] {
         var actions = script.passToNextWake()
         if actions.contains(.submit(1, .heartbeat)) { actions += script.answered(1) }
-        if let activity, actions.contains(.submit(1, .askActivity(2))) { actions += script.sighted(activity) }
+        if let activity, actions.contains(.submit(1, .askActivity(2))) { actions += script.answeredActivity(activity) }
         return actions
     }
 
@@ -58,7 +58,7 @@ struct EngineLeaseTests {
         var late = Self.checkedOut()
         Self.begin(&late)
         Self.askActivity(&late)
-        late.sighted(.hidden)
+        late.answeredActivity(.hidden)
         late.pass(.seconds(10))
         late.on { $0.answered(2, .done, now: $1) }
         #expect(!Self.guards(&late), "the answer is to what was sent long ago")
@@ -88,9 +88,9 @@ struct EngineLeaseTests {
         var script = Self.checkedOut()
         Self.begin(&script)
         Self.askActivity(&script)
-        script.sighted(.quiet)
+        script.answeredActivity(.quiet)
         Self.askActivity(&script)
-        script.sighted(.active(isHeard: false))
+        script.answeredActivity(.active(isHeard: false))
         for _ in 0..<10 {
             #expect(!Self.pass(&script, .active(isHeard: false)).contains(.close(2)), "it was slow to arrive")
         }

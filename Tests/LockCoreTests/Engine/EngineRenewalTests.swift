@@ -120,7 +120,7 @@ struct EngineRenewalTests {
                 case .submit(1, .look(let looks)):
                     if ages.last != looks[0].oldestAge { ages.append(looks[0].oldestAge) }
                     script.answered(1, false, false)
-                case .submit(1, .askActivity): script.sighted(.active(isHeard: true))
+                case .submit(1, .askActivity): script.answeredActivity(.active(isHeard: true))
                 default: Issue.record("\(action)")
                 }
             }
@@ -185,7 +185,7 @@ extension EngineRenewalTests {
                     #expect(script.answered(2, true) == [.submit(2, .wait(1, .exclusive, limit: nil))])
                     since = script.now
                     turn = since.advanced(by: .seconds(20 * hold))
-                case .submit(1, .askActivity): script.sighted(.active(isHeard: true))
+                case .submit(1, .askActivity): script.answeredActivity(.active(isHeard: true))
                 default: Issue.record("\(action)")
                 }
             }

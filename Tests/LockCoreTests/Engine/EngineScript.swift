@@ -102,7 +102,7 @@ struct EngineScript {
 
     /// The first connection, a shared session, answers what another session does.
     @discardableResult
-    mutating func sighted(_ activity: Engine.BackendActivity) -> [Engine.Action] {
+    mutating func answeredActivity(_ activity: Engine.BackendActivity) -> [Engine.Action] {
         switch activity {
         case .hidden: answered(1, false, false, false)
         case .quiet: answered(1, true, false, false)

@@ -121,7 +121,7 @@ struct EngineSharingTests {
         var script = EngineScript(maximumConnections: 3)
         script.on { $0.checkOut(1, now: $1) }
         script.connected(1)
-        // What grows with the square of the number takes minutes here, and is seen.
+        // Quadratic work would take minutes here.
         for number in 1...UInt64(40_000) {
             let (turn, call) = (RequestID(3 * number), RequestID(3 * number + 1))
             let request = LockTable.Request(AdvisoryKey(Int64(number)), .exclusive, scope: .transaction)

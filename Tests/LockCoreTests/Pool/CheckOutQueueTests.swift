@@ -143,7 +143,7 @@ struct CheckOutQueueTests {
             queue.append(RequestID(number), turn: turn)
             queue.want(1, now: Self.start)
         }
-        // What grows with the square of the number takes minutes here, and is seen.
+        // Quadratic work would take minutes here.
         for number: UInt64 in (2...100_000).reversed() { queue.remove(RequestID(number)) }
         #expect(queue.popDueTurn(now: Self.after(.seconds(1)))?.call == 1)
     }
