@@ -145,15 +145,9 @@ extension Engine {
         settleCancelRequest(of: id, now: now)
     }
 
-    mutating func continueCancelRequests(now: Instant) {
-        for id in sessions.ids {
-            guard let request = sessions[id]?.cancelRequest else { continue }
-            if request.giveUpAt <= now {
-                close(id, because: .noAnswer, now: now)
-            } else if let nextAt = request.nextAt, nextAt <= now {
-                if shared.dropCancel(of: id) { sendOutOfBand(id) } else { sendCancel(to: id, now: now) }
-            }
-        }
+    mutating func continueCancelRequest(of id: ConnectionID, now: Instant) {
+        guard let nextAt = sessions[id]?.cancelRequest?.nextAt, nextAt <= now else { return }
+        if shared.dropCancel(of: id) { sendOutOfBand(id) } else { sendCancel(to: id, now: now) }
     }
 
     /// Once the session has answered, and every cancel request for it too, it goes on.

@@ -210,12 +210,13 @@ extension Engine {
 
     // MARK: Silence
 
-    /// Gives up the sessions and attempts to connect that have not answered in time, and closes the sessions that are not used.
-    mutating func endLateSessions(now: Instant) {
+    /// Closes the sessions that have not answered in time and those that are not used, sends cancel requests again, and tells holders whose
+    /// lock is no longer certain.
+    mutating func advanceSessions(to now: Instant) {
         for id in sessions.ids {
             // Looked up anew, since the end of one session can put another to use.
             guard let session = sessions[id] else { continue }
-            if session.deadline(configuration) <= now {
+            if session.giveUpAt(configuration, heardAt: sessions.heardAt) <= now {
                 if case .connecting(let attempt) = session.state {
                     closeConnection(id)
                     connectFailed(id, attempt.lateFailure, now: now)
@@ -224,16 +225,10 @@ extension Engine {
                 }
             } else if let end = session.idleEnd(configuration), end <= now {
                 drop(id)
+            } else {
+                continueCancelRequest(of: id, now: now)
+                noteSuspect(id, now: now)
             }
-        }
-    }
-
-    /// Gives up the waits of which the server says nothing when it is asked, while nothing else is heard of it either. A wait begins anew;
-    /// a transaction fails.
-    mutating func giveUpUnseenWaits(now: Instant) {
-        for id in sessions.ids {
-            guard let end = sessions[id]?.unseenWaitEnd(configuration, heardAt: sessions.heardAt), end <= now else { continue }
-            close(id, because: .noAnswer, now: now)
         }
     }
 
@@ -310,11 +305,6 @@ extension Engine {
                 submit(.heartbeat, on: session.id, now: now)
             }
         }
-    }
-
-    mutating func noteSuspects(now: Instant) {
-        guard configuration.lease != nil else { return }
-        for id in sessions.ids { noteSuspect(id, now: now) }
     }
 
     /// Tells the holders on a session that has been silent for too long. The session is kept, since it may answer yet.

@@ -91,12 +91,11 @@ package struct Engine: ~Copyable, Sendable {
     package mutating func advance(to now: Instant) {
         while let id = calls.popDue(now: now) { end(id, cause: .timedOut(uncertainty(of: id)), now: now) }
         askBeforeDeadlines(now: now)
-        continueCancelRequests(now: now)
         if looks.takePlanned(now: now) { lookSoon(now: now) }
         quota.countIfPlanned(now: now)
         yieldOnlySlot(now: now)
         yieldTurns(now: now)
-        endLateSessions(now: now)
+        advanceSessions(to: now)
         if pace.takeAttempt(now: now) {
             ensureSharedSession(now: now)
             assignSessions(now: now)
@@ -105,8 +104,6 @@ package struct Engine: ~Copyable, Sendable {
         for id in shared.idleTransactions(among: sessions, now: now) { endTransaction(on: id, isOpen: true, now: now) }
         sendHeartbeats(now: now)
         survey(now: now)
-        noteSuspects(now: now)
-        giveUpUnseenWaits(now: now)
         if contention.takePlannedPoll(now: now) { ensureSharedSession(now: now) }
         if pace.isGivingUpDue(at: now) { giveUpIfDue(now: now) }
         settleTable(now: now)

@@ -2,12 +2,17 @@
 extension ServerSession {
     /// The earliest of the times below.
     func due(_ configuration: Engine.Configuration, heardAt: Instant) -> Instant {
-        var due = deadline(configuration)
-        if let cancelRequest { due = min(due, cancelRequest.giveUpAt, cancelRequest.nextAt ?? .distantFuture) }
+        var due = giveUpAt(configuration, heardAt: heardAt)
+        due = min(due, cancelRequest?.nextAt ?? .distantFuture)
         due = min(due, idleEnd(configuration) ?? .distantFuture)
         due = min(due, heartbeat(configuration) ?? .distantFuture)
-        due = min(due, validityEnd(configuration) ?? .distantFuture)
-        return min(due, unseenWaitEnd(configuration, heardAt: heardAt) ?? .distantFuture)
+        return min(due, validityEnd(configuration) ?? .distantFuture)
+    }
+
+    /// When it is closed because it has not answered.
+    func giveUpAt(_ configuration: Engine.Configuration, heardAt: Instant) -> Instant {
+        let end = min(deadline(configuration), cancelRequest?.giveUpAt ?? .distantFuture)
+        return min(end, unseenWaitEnd(configuration, heardAt: heardAt) ?? .distantFuture)
     }
 
     /// When it counts as dead, or the attempt to connect as failed.
