@@ -103,9 +103,9 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
-            name: "LeaseHolder",
+            name: "LockHolder",
             dependencies: ["PostgresLock"],
-            path: "Tests/Helpers/LeaseHolder",
+            path: "Tests/Helpers/LockHolder",
             swiftSettings: settings
         ),
         .target(
@@ -181,7 +181,7 @@ let package = Package(
                 "LockCore",
                 "LockSimulation",
                 "LockWorker",
-                "LeaseHolder",
+                "LockHolder",
                 "PostgresLock",
                 "PostgresLockTesting",
                 "pglock",

@@ -4,9 +4,9 @@ import FaultTools
 import Foundation
 import Testing
 
-@Suite("Chaos")
+@Suite("The chaos run")
 struct ChaosTests {
-    @Test("has at least 100 faults in ten minutes, of every kind, from any seed", arguments: UInt64(1)...20)
+    @Test("every seed plans more than 200 faults in ten minutes, of every kind and for every worker", arguments: UInt64(1)...20)
     func faults(seed: UInt64) {
         var time = Duration.zero
         let faults = FaultPlan(seed: seed, workers: 3).prefix { fault in
@@ -18,14 +18,14 @@ struct ChaosTests {
         #expect(Set(faults.map(\.worker)) == [0, 1, 2])
     }
 
-    @Test("is the same for the same seed, and another for another")
+    @Test("the same seed plans the same faults, another seed plans others")
     func seeds() {
         let faults = { (seed: UInt64) in Array(FaultPlan(seed: seed, workers: 3).prefix(100)) }
         #expect(faults(1) == faults(1))
         #expect(faults(1) != faults(2))
     }
 
-    @Test("breaks no promise in a few seconds")
+    @Test("several processes under faults for nine seconds violate no guarantee of the locks")
     func run() async throws {
         let runner = try ChildProcess.helper("ChaosRunner", ["0.15", "1"])
         var lines: [String] = []
@@ -34,7 +34,7 @@ struct ChaosTests {
         #expect(await runner.status() == 0, "\(output)")
     }
 
-    @Test("is noted line by line; what was not finished is left for later")
+    @Test("reading a worker's log returns its complete lines and leaves an unfinished last line unread")
     func notes() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "chaos-\(UInt64.random(in: .min ... .max)).log")
         defer { try? FileManager.default.removeItem(at: file) }

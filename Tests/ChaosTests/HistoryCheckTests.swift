@@ -5,52 +5,52 @@ import Testing
 
 @Suite("The check of a history")
 struct HistoryCheckTests {
-    @Test("finds nothing in a good one")
+    @Test("the history check finds no violation in a correct history")
     func good() throws {
         #expect(try HistoryScript().violations == [])
     }
 
-    @Test("finds an empty one suspicious")
+    @Test("the history check reports a history without locks and writes, because it checks nothing")
     func empty() {
         let violations = HistoryCheck(History()).violations
         #expect(violations.contains("there were no exclusive locks"))
         #expect(violations.contains("there were no guarded writes"))
     }
 
-    @Test("finds two who exclude each other, but not two who share", arguments: [true, false])
+    @Test("the history check reports an overlap of conflicting locks, but not one of two shared locks", arguments: [true, false])
     func overlap(isExclusive: Bool) throws {
         var script = try HistoryScript()
         try script.hold(worker: "a", claim: 2, isExclusive: isExclusive, from: 250, until: 260, token: 9)
-        // Against the shared one, and the exclusive one after it, which has the lower token.
-        expect(script, ["two hold what excludes each other", "the later one has the lower token"], if: isExclusive)
-        if !isExclusive { #expect(script.violations.allSatisfy { $0.hasPrefix("the later one has the lower token") }) }
+        // It conflicts with the shared lock, and with the exclusive lock after it, whose token is lower.
+        expect(script, ["conflicting locks overlap", "the later lock has the lower token"], if: isExclusive)
+        if !isExclusive { #expect(script.violations.allSatisfy { $0.hasPrefix("the later lock has the lower token") }) }
     }
 
-    @Test("finds a transaction that overlaps with another one, or with a lock, before and after it", arguments: [true, false])
+    @Test("the history check reports a transaction's lock that overlaps an earlier or later lock", arguments: [true, false])
     func transactions(isExclusive: Bool) throws {
         for (from, until) in [(350, 360), (300, 320), (390, 405), (305, 405)] as [(Int64, Int64)] {
             var script = try HistoryScript()
             script.transact(worker: "a", claim: 3, isExclusive: isExclusive, from: from, until: until)
-            expect(script, ["two hold what excludes each other"])
+            expect(script, ["conflicting locks overlap"])
             var announced = script
             announced.history.endings = [.init(worker: nil, from: from - 20, to: from)]
             #expect(announced.violations == [])
         }
         var script = try HistoryScript()
         script.transact(worker: "b", claim: 3, isExclusive: isExclusive, from: 415, until: 430)
-        expect(script, ["two hold what excludes each other"])
+        expect(script, ["conflicting locks overlap"])
     }
 
-    @Test("forgives an overlap within the lease of a session that was ended, for its worker alone, and not for longer")
+    @Test("the history check allows an overlap only with the lock of an ended session, and only until its lease ends")
     func announced() throws {
         var script = try HistoryScript()
         try script.hold(worker: "b", claim: 3, from: 2000, until: 3000, token: 4)
         try script.hold(worker: "a", claim: 2, from: 2500, until: 2600, token: 5)
-        expect(script, ["two hold what excludes each other"])
+        expect(script, ["conflicting locks overlap"])
         for ending in [("a", 2400), ("b", 2550), ("b", 1900)] as [(String, Int64)] {
             var other = script
             other.history.endings = [.init(worker: ending.0, from: ending.1 - 10, to: ending.1)]
-            expect(other, ["two hold what excludes each other"])
+            expect(other, ["conflicting locks overlap"])
         }
         for worker in ["b", nil] {
             var announced = script
@@ -59,16 +59,16 @@ struct HistoryCheckTests {
         }
     }
 
-    @Test("finds an overlap that begins in the same process, whatever was announced")
+    @Test("the history check reports an overlap of two locks of one process even if sessions were ended")
     func sameProcess() throws {
         var script = try HistoryScript()
         try script.hold(worker: "b", claim: 3, from: 2000, until: 3000, token: 4)
         try script.hold(worker: "b", claim: 4, from: 2500, until: 2600, token: 5)
         script.history.endings = [.init(worker: nil, from: 2390, to: 2400)]
-        expect(script, ["two hold what excludes each other"])
+        expect(script, ["conflicting locks overlap"])
     }
 
-    @Test("finds an overlap with a long claim that others came after")
+    @Test("the history check reports an overlap with a long lock also after several other locks")
     func longClaim() throws {
         var script = try HistoryScript()
         try script.hold(worker: "a", claim: 2, isExclusive: false, from: 2000, until: 3000, token: 4)
@@ -78,60 +78,60 @@ struct HistoryCheckTests {
         }
         #expect(script.violations == [])
         try script.hold(worker: "b", claim: 9, from: 2900, until: 2910, token: 9)
-        expect(script, ["two hold what excludes each other"])
+        expect(script, ["conflicting locks overlap"])
     }
 
-    @Test("finds tokens that go back, are there twice, or not at all")
+    @Test("the history check reports fencing tokens that decrease, are given twice, or are missing")
     func tokens() throws {
         var back = try HistoryScript()
         try back.hold(worker: "a", claim: 2, from: 500, until: 600, token: 0)
-        expect(back, ["the later one has the lower token"])
+        expect(back, ["the later lock has the lower token"])
         var twice = try HistoryScript()
         try twice.hold(worker: "a", claim: 2, from: 500, until: 600, token: 3)
-        expect(twice, ["two have one token"])
+        expect(twice, ["two locks have the same token"])
         var none = try HistoryScript()
         try none.hold(worker: "a", claim: 2, from: 500, until: 600, token: nil)
-        expect(none, ["there is no token"])
+        expect(none, ["a lock has no token"])
     }
 
-    @Test("finds a stale write that got through, one of nobody, and one that is missing")
+    @Test("the history check reports a stale write that was accepted, a write without a lock, and a missing write")
     func writes() throws {
         var stale = try HistoryScript()
         stale.history.writes.append(.init(key: 7, number: 4, token: try HistoryScript.token(1), worker: "a", claim: 1))
-        expect(stale, ["a stale holder's write got through"])
-        var nobody = try HistoryScript()
-        nobody.history.writes.append(.init(key: 7, number: 4, token: try HistoryScript.token(4), worker: "a", claim: 1))
-        expect(nobody, ["write 4 is nobody's"])
+        expect(stale, ["a stale holder's write was accepted"])
+        var unknown = try HistoryScript()
+        unknown.history.writes.append(.init(key: 7, number: 4, token: try HistoryScript.token(4), worker: "a", claim: 1))
+        expect(unknown, ["write 4 belongs to no exclusive lock"])
         var missing = try HistoryScript()
         missing.history.writes.removeLast()
-        expect(missing, ["a write that was confirmed is not in the table"])
+        expect(missing, ["a confirmed write is not in the table"])
         var gap = try HistoryScript()
         gap.history.writes.remove(at: 1)
-        expect(gap, ["write 2 has the number 3", "a write that was confirmed is not in the table"])
+        expect(gap, ["write 2 has the number 3", "a confirmed write is not in the table"])
     }
 
-    @Test("finds a holder who was refused, but not one whose lock was lost before, or may have been")
+    @Test("the history check reports a refused write of a holder, unless its lock was lost or may have been lost before")
     func refusal() throws {
         var script = try HistoryScript()
         try script.hold(worker: "b", claim: 3, from: 2000, until: 2100, token: 4)
         var refused = script
         refused.note(2050, "b", .refused(claim: 3))
-        expect(refused, ["a holder's write was refused"])
+        expect(refused, ["the write of a lock's holder was refused"])
         refused.history.endings = [.init(worker: "b", from: 2010, to: 2020)]
         #expect(refused.violations == [])
         script.note(2150, "b", .refused(claim: 3))
         #expect(script.violations == [])
     }
 
-    @Test("finds a write that came in under a shared lock")
+    @Test("the history check reports a write of another worker during a shared lock")
     func read() throws {
         var script = try HistoryScript()
         try script.hold(worker: "b", claim: 3, isExclusive: false, from: 2000, until: 2100, token: 4)
-        script.note(2050, "b", .read(claim: 3, fence: try HistoryScript.token(5)))
-        expect(script, ["under a shared lock"])
+        script.note(2050, "b", .read(claim: 3, token: try HistoryScript.token(5)))
+        expect(script, ["during a shared lock"])
     }
 
-    @Test("finds calls that have not ended, unless their process was killed")
+    @Test("the history check reports calls that have not ended, unless their process was killed")
     func calls() throws {
         var script = try HistoryScript()
         script.note(500, "a", .begun(call: 2, what: "acquire"))
@@ -140,7 +140,7 @@ struct HistoryCheckTests {
         #expect(script.violations == [])
     }
 
-    @Test("finds workers that did not shut down, and locks that are left")
+    @Test("the history check reports workers that did not shut down, and locks that are left at the server")
     func ends() throws {
         var status = try HistoryScript()
         status.history.workers["a"]?.fate = .exited(133)
@@ -155,7 +155,7 @@ struct HistoryCheckTests {
         expect(left, ["locks are left at the server"])
     }
 
-    /// Each violation is one of these, and each of these is there.
+    /// Expects that each violation contains one of these texts, and each text is in one of the violations.
     private func expect(_ script: HistoryScript, _ expected: [String], if isExpected: Bool = true) {
         guard isExpected else { return }
         let violations = script.violations

@@ -1,7 +1,7 @@
 import Chaos
 import PostgresLock
 
-/// A history made by hand, in which nothing is wrong: two workers, one after the other, and one who shared the lock in between.
+/// A hand-written history without a violation: two workers hold an exclusive lock one after the other, and a shared lock in between.
 struct HistoryScript {
     /// The lease of all workers.
     static let lease: Int64 = 1000
@@ -43,7 +43,7 @@ struct HistoryScript {
         note(until + 10, worker, .ended(call: claim, outcome: "done"))
     }
 
-    /// A call for one lock, from 10 before the grant on.
+    /// Adds a call for one lock, which begins 10 ns before the grant.
     mutating func hold(
         worker: String,
         claim: Int,
@@ -61,7 +61,7 @@ struct HistoryScript {
             guard let token else { continue }
             history.writes.append(.init(key: 7, number: write, token: token, worker: worker, claim: claim))
         }
-        if !isExclusive { note(from + 1, worker, .read(claim: claim, fence: try Self.token(1))) }
+        if !isExclusive { note(from + 1, worker, .read(claim: claim, token: try Self.token(1))) }
         note(until, worker, .stillHeld(claim: claim))
         note(until + 10, worker, .ended(call: claim, outcome: "done"))
     }

@@ -3,9 +3,9 @@ import Testing
 
 @testable import PostgresLockTesting
 
-@Suite("A throwaway server that can't be had")
+@Suite("Failures to start a temporary server")
 struct EphemeralPostgresFailureTests {
-    @Test("says where the programs were looked for and how to get them")
+    @Test("an error about missing server programs names the folder that was searched and how to install them")
     func missingBinaries() async throws {
         let error = await #expect(throws: EphemeralPostgresError.self) {
             try await EphemeralPostgres.start(.init(binaryDirectory: "/nonexistent/bin"))
@@ -17,7 +17,7 @@ struct EphemeralPostgresFailureTests {
         }
     }
 
-    @Test("says that the account which must run the programs can't reach them")
+    @Test("an error about inaccessible server programs names the account that has to run them")
     func unreachableBinaries() async throws {
         let account = try ServerAccount.current()
         guard !account.launcher.isEmpty else { return }
@@ -37,7 +37,7 @@ struct EphemeralPostgresFailureTests {
         #expect(error?.message.contains(account.name) == true)
     }
 
-    @Test("shows the end of the server's log")
+    @Test("an error of a server that fails to start shows the end of the server's log")
     func badSetting() async throws {
         let error = await #expect(throws: EphemeralPostgresError.self) {
             try await EphemeralPostgres.start(.init(settings: ["max_connections": "none at all"]))
@@ -47,7 +47,7 @@ struct EphemeralPostgresFailureTests {
         #expect(error.map { "\($0)".contains("none at all") } == true)
     }
 
-    @Test("refuses settings that are not the user's to make", arguments: ["port", "Listen_Addresses", "", "a = b\nfsync"])
+    @Test("settings with a reserved or invalid name are refused", arguments: ["port", "Listen_Addresses", "", "a = b\nfsync"])
     func reservedSettings(name: String) async throws {
         let error = await #expect(throws: EphemeralPostgresError.self) {
             try await EphemeralPostgres.start(.init(settings: [name: "1"]))
@@ -55,13 +55,13 @@ struct EphemeralPostgresFailureTests {
         #expect(error?.code == .invalidOption)
     }
 
-    @Test("leaves nothing behind when its start is cancelled")
+    @Test("cancelling the start of a server throws a CancellationError or comes too late")
     func cancelledStart() async throws {
         for delay in [0, 5, 50, 150] {
             let start = Task { try await EphemeralPostgres.start() }
             try await Task.sleep(for: .milliseconds(delay))
             start.cancel()
-            // Whichever was first: what was started is removed, what was not has removed itself.
+            // If the cancellation came too late, the server is running and has to be removed.
             switch await start.result {
             case .success(let server): await server.remove()
             case .failure(let error): #expect(error is CancellationError, "\(error)")

@@ -1,9 +1,9 @@
 import PostgresLockTesting
 import Testing
 
-@Suite("A query through psql")
+@Suite("Queries through psql")
 struct EphemeralPostgresQueryTests {
-    @Test("tells NULL from empty text, and values from what separates them")
+    @Test("a query through psql returns NULL, empty text, separators and quotes unchanged")
     func values() async throws {
         try await EphemeralPostgres.withServer { server in
             let row = try await server.query(
@@ -19,7 +19,7 @@ struct EphemeralPostgresQueryTests {
         }
     }
 
-    @Test("returns the rows of the last statement, and none where it has none")
+    @Test("a query of several statements returns the rows of the last one, or none if it has none")
     func severalStatements() async throws {
         try await EphemeralPostgres.withServer { server async throws in
             #expect(try await server.query("SELECT 1; SELECT 2, 3") == [["2", "3"]])
@@ -28,7 +28,7 @@ struct EphemeralPostgresQueryTests {
         }
     }
 
-    @Test("fails with the server's code and words")
+    @Test("a failed query throws an error with the server's SQLSTATE and message")
     func failure() async throws {
         try await EphemeralPostgres.withServer { server in
             let error = await #expect(throws: EphemeralPostgresError.self) { try await server.query("SELECT * FROM nowhere") }
@@ -38,7 +38,7 @@ struct EphemeralPostgresQueryTests {
         }
     }
 
-    @Test("reaches the database that it names, however that is named")
+    @Test("a query reaches a database whose name has quotes, backslashes and spaces")
     func databases() async throws {
         try await EphemeralPostgres.withServer { server in
             let name = #"it's "a" \ d=b"#
@@ -47,7 +47,7 @@ struct EphemeralPostgresQueryTests {
         }
     }
 
-    @Test("is cancelled in the server when its task is")
+    @Test("cancelling the task of a query cancels its statement in the server")
     func cancellation() async throws {
         try await EphemeralPostgres.withServer { server in
             let sleeper = Task { try await server.query("SELECT pg_sleep(600)") }

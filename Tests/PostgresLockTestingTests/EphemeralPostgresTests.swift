@@ -2,9 +2,9 @@ import Foundation
 import PostgresLockTesting
 import Testing
 
-@Suite("A throwaway server")
+@Suite("A temporary server")
 struct EphemeralPostgresTests {
-    @Test("starts, answers and says where it is")
+    @Test("a temporary server starts, answers queries and has the version, folders and socket that it reports")
     func answers() async throws {
         try await EphemeralPostgres.withServer { server async throws in
             #expect(try await server.query("SELECT 1, 'one'") == [["1", "one"]])
@@ -17,7 +17,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("lets its body use what belongs to the caller")
+    @Test("the body of withServer runs on the caller's actor and can use its values")
     @MainActor
     func isolation() async throws {
         let counter = Counter()
@@ -29,7 +29,7 @@ struct EphemeralPostgresTests {
         #expect(result.value == 1)
     }
 
-    @Test("has the settings that it was given, on top of fast defaults")
+    @Test("a temporary server has the given settings, and fast defaults for the others")
     func settings() async throws {
         let settings = ["max_locks_per_transaction": "10", "max_connections": "21", "application.note": #"it's a \ test"#]
         try await EphemeralPostgres.withServer(.init(settings: settings)) { server async throws in
@@ -40,7 +40,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("lets ALTER SYSTEM win over its settings")
+    @Test("ALTER SYSTEM overrides the settings of a temporary server")
     func alterSystem() async throws {
         try await EphemeralPostgres.withServer(.init(settings: ["work_mem": "1MB"])) { server in
             try await server.query("ALTER SYSTEM SET work_mem = '2MB'")
@@ -49,7 +49,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("keeps what was committed over a crash")
+    @Test("a temporary server keeps committed data over a crash")
     func crash() async throws {
         try await EphemeralPostgres.withServer { server in
             try await server.query("CREATE TABLE kept (value int)")
@@ -63,7 +63,10 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("starts again after somebody else has killed it, and stops even when frozen", .timeLimit(.minutes(10)))
+    @Test(
+        "a temporary server starts again after a SIGKILL from outside, and can crash while it is stopped by SIGSTOP",
+        .timeLimit(.minutes(10))
+    )
     func killedFromOutside() async throws {
         try await EphemeralPostgres.withServer { server in
             let first = try #require(await server.processIdentifier)
@@ -79,7 +82,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("stops in each mode, twice without harm, and is the same server afterwards")
+    @Test("a temporary server can be stopped in each mode, also twice, and answers after it is resumed")
     func stop() async throws {
         try await EphemeralPostgres.withServer { server in
             for mode in [EphemeralPostgres.StopMode.smart, .fast, .immediate] {
@@ -93,7 +96,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("waits for its clients in a smart stop, and a crash ends that wait")
+    @Test("a smart stop waits for the clients of a temporary server, and a crash ends that wait")
     func smartStopWaits() async throws {
         try await EphemeralPostgres.withServer { server in
             async let sleeper = try? server.query("SELECT pg_sleep(600)")
@@ -108,7 +111,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("restarts with further settings and keeps the earlier ones")
+    @Test("a restart of a temporary server adds settings and keeps the earlier ones")
     func restart() async throws {
         try await EphemeralPostgres.withServer(.init(settings: ["work_mem": "1MB"])) { server in
             try await server.restart(settings: ["max_connections": "17"])
@@ -117,7 +120,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("runs beside others of the same process")
+    @Test("several temporary servers of one process run at the same time")
     func several() async throws {
         try await withThrowingTaskGroup(of: String.self) { group in
             for index in 0..<4 {
@@ -134,7 +137,7 @@ struct EphemeralPostgresTests {
         }
     }
 
-    @Test("has a system identifier of its own where asked for")
+    @Test("a temporary server has its own system identifier if the options ask for it")
     func systemIdentifier() async throws {
         let sql = "SELECT system_identifier FROM pg_control_system()"
         let first = try await EphemeralPostgres.withServer { try await $0.query(sql) }
@@ -143,7 +146,7 @@ struct EphemeralPostgresTests {
     }
 }
 
-/// Belongs to whoever made it.
+/// A value that is not Sendable, so only the actor that created it can use it.
 private final class Counter {
     var value = 0
 }

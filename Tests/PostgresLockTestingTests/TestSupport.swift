@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Waits until a condition holds, and fails the test if it doesn't within some seconds.
+/// Waits until a condition holds, and records an issue if it does not within the limit.
 func eventually(
     within limit: Duration = .seconds(30),
     sourceLocation: SourceLocation = #_sourceLocation,
@@ -10,37 +10,37 @@ func eventually(
     let deadline = ContinuousClock.now + limit
     while try await !condition() {
         guard ContinuousClock.now < deadline else {
-            Issue.record("This did not come true within \(limit).", sourceLocation: sourceLocation)
+            Issue.record("The condition did not hold within \(limit).", sourceLocation: sourceLocation)
             return
         }
         try await Task.sleep(for: .milliseconds(20))
     }
 }
 
-/// Whether a process runs. One that has ended and that nobody has asked about yet does not.
+/// Whether a process runs. A zombie, whose parent has not collected its status yet, does not.
 func isRunning(_ process: pid_t) -> Bool {
     guard kill(process, 0) == 0 else { return false }
     guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return true }
     return !stat.contains(") Z ")
 }
 
-/// Whether there is anything at this path.
+/// Whether a file or folder exists at this path.
 func exists(_ path: String) -> Bool {
     FileManager.default.fileExists(atPath: path)
 }
 
-/// Where the package's programs are built: beside the test bundle.
+/// The folder with the package's built programs: the folder of the test bundle.
 var buildFolder: URL {
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
     return (bundle?.bundleURL ?? URL(fileURLWithPath: CommandLine.arguments[0]).absoluteURL).deletingLastPathComponent()
 }
 
-/// A folder that only we can look into, for a test. Its path is short, as the path of a socket must be.
+/// A folder for a test that only the current account can read. Its path is short, because the path of a socket has to be.
 struct TemporaryFolder {
     let path: String
 
     init() throws {
-        // In memory, where the server's folders would be too without TMPDIR.
+        // In memory if possible, like the server's folders when TMPDIR is not set.
         let parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
         path = "\(parent)/t-\(UInt32.random(in: .min ... .max))"
         try FileManager.default.createDirectory(

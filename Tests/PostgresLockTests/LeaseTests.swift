@@ -97,7 +97,7 @@ struct LeaseTests {
     @Test("a process that was frozen for longer finds its lock lost, and another one has got it meanwhile", .database)
     func frozen() async throws {
         let database = try TestDatabase.get()
-        let holder = try ChildProcess.helper("LeaseHolder", [database.url, "1"])
+        let holder = try ChildProcess.helper("LockHolder", [database.url, "1"])
         defer { holder.signal(SIGKILL) }
         for await line in holder.lines {
             #expect(line == "held")
@@ -132,7 +132,7 @@ struct LeaseTests {
     func frozenInFlood() async throws {
         let database = try TestDatabase.get()
         let url = database.server.connectionString(database: database.name, overTCP: true)
-        let holder = try ChildProcess.helper("LeaseHolder", [url, "1", "flood"])
+        let holder = try ChildProcess.helper("LockHolder", [url, "1", "flood"])
         defer { holder.signal(SIGKILL) }
         for await line in holder.lines {
             #expect(line == "held")

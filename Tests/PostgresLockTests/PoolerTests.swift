@@ -389,7 +389,7 @@ struct PoolerTests {
     @Test("a process that is killed leaves nothing in a pool's session that ends, or changes, what its next client does", .server())
     func killed() async throws {
         try await Pgbouncer.with("session", poolSize: 4, settings: ["server_reset_query": ""]) { pooler in
-            let holder = try ChildProcess.helper("LeaseHolder", [pooler.url, "1"])
+            let holder = try ChildProcess.helper("LockHolder", [pooler.url, "1"])
             for await line in holder.lines where line == "held" { break }
             holder.signal(SIGKILL)
             _ = await holder.status()

@@ -6,7 +6,7 @@
     import Musl
 #endif
 
-/// Nanoseconds of the clock that all processes of this machine share, and that runs through suspension.
+/// The clock that all processes of this machine share, in nanoseconds. It goes on while the machine is suspended.
 package enum ChaosClock {
     package static var now: Int64 {
         var time = timespec()

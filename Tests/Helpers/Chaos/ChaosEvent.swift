@@ -1,29 +1,29 @@
 package import PostgresLock
 
-/// What a worker writes down, one line each, before anything can come of it.
+/// An event that a worker writes to its log, as one line, before it continues.
 package struct ChaosEvent: Codable, Equatable, Sendable {
     package enum Kind: Codable, Equatable, Sendable {
         case started(leaseNanoseconds: Int64)
         case begun(call: Int, what: String)
         case held(claim: Int, call: Int, key: Int, isExclusive: Bool, token: FencingToken?)
-        /// A lock of a transaction's, for which there are no tokens.
+        /// A lock of a transaction. Transactions have no fencing tokens.
         case heldByTransaction(claim: Int, call: Int, key: Int, isExclusive: Bool)
-        /// The lock's `isHeld` was true after the event's time, or its transaction was committed after that.
+        /// The lock's `isHeld` was true after the event's time, or its transaction was committed after it.
         case stillHeld(claim: Int)
         case notHeld(claim: Int)
-        /// A guarded write got through, as the table's write of that number.
+        /// The guarded table accepted a write, and gave it this number.
         case accepted(claim: Int, number: Int)
         case refused(claim: Int)
-        /// Nobody knows whether the write got through.
+        /// The outcome of the write is unknown.
         case writeFailed(claim: Int)
-        /// The token of the last write, as it was found there.
-        case read(claim: Int, fence: FencingToken?)
+        /// A read of the guarded table found this token of the last write.
+        case read(claim: Int, token: FencingToken?)
         case ended(call: Int, outcome: String)
         /// The worker has done all that it was to do, and shut down.
         case finished
     }
 
-    /// See ``ChaosClock``.
+    /// In nanoseconds of ``ChaosClock``.
     package let time: Int64
     package let kind: Kind
 

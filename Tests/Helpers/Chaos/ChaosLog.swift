@@ -1,6 +1,6 @@
 package import Foundation
 
-/// A worker's own record. Each line is written at once and as one piece: the process may be killed at any moment.
+/// The log file of one worker. Each line is written immediately and by one call, because the process may be killed at any moment.
 package final class ChaosLog: Sendable {
     private let file: FileHandle
 
@@ -13,11 +13,13 @@ package final class ChaosLog: Sendable {
     package func note(_ kind: ChaosEvent.Kind, at time: Int64 = ChaosClock.now) {
         guard var line = try? JSONEncoder().encode(ChaosEvent(time: time, kind)) else { return }
         line.append(10)
-        // One `write` to a file opened for appending: lines of several threads don't mix.
+        // The file is opened for appending and each line is one `write`, so lines of several threads don't mix.
         try? file.write(contentsOf: line)
     }
 
-    /// The whole lines in `data`, from `offset` on, which is moved behind them. What a killed process left unfinished is no line.
+    /// Decodes the complete lines in `data`. A killed process may have left an unfinished last line, which is not read.
+    ///
+    /// - Returns: The events, and the size of the complete lines in bytes.
     package static func events(in data: Data) throws -> (events: [ChaosEvent], size: Int) {
         guard let end = data.lastIndex(of: 10) else { return ([], 0) }
         let whole = data[data.startIndex...end]

@@ -1,16 +1,16 @@
 import LockCore
 
-/// The faults of a run, one after the other without end, from its seed.
+/// The endless sequence of faults that a seed determines.
 package struct FaultPlan: Sequence, IteratorProtocol {
-    /// How often each kind comes, in every so many. Dealt like cards, so that even a short run has some of everything.
-    private static let deck: [Fault.Kind] = [
+    /// How often each kind occurs in each group of faults. Each group is shuffled, so that even a short run has every kind.
+    private static let group: [Fault.Kind] = [
         .kill, .kill, .kill, .freeze, .freeze, .freeze, .freeze, .terminate, .terminate, .terminate, .terminate, .crash,
         .cut, .cut, .cut, .delay, .delay, .blackHole, .blackHole, .blackHole, .exhaustion,
     ]
 
     private let workers: Int
     private var generator: SplitMix64
-    private var dealt: [Fault.Kind] = []
+    private var remaining: [Fault.Kind] = []
 
     package init(seed: UInt64, workers: Int) {
         self.workers = workers
@@ -18,13 +18,13 @@ package struct FaultPlan: Sequence, IteratorProtocol {
     }
 
     package mutating func next() -> Fault? {
-        if dealt.isEmpty { dealt = Self.deck.shuffled(using: &generator) }
-        let kind = dealt.removeLast()
+        if remaining.isEmpty { remaining = Self.group.shuffled(using: &generator) }
+        let kind = remaining.removeLast()
         let milliseconds: ClosedRange<Int> =
             switch kind {
             case .crash: 0...1500
             case .exhaustion: 500...2000
-            // Leases are of one or two seconds: some outlive them, some don't.
+            // Leases are one or two seconds, so some of these faults last longer than a lease.
             case .freeze, .blackHole, .delay: 300...4500
             case .kill, .terminate, .cut: 0...0
             }

@@ -1,6 +1,6 @@
 package import PostgresLock
 
-/// All that happened in a run: what the workers wrote down, what was done to them, and what the table says.
+/// The record of a run: the workers' logs, the sessions that faults ended, and the writes in the guarded table.
 package struct History: Sendable {
     package struct Call: Sendable {
         package let what: String
@@ -8,26 +8,26 @@ package struct History: Sendable {
         package var outcome: String?
     }
 
-    /// A lock that a worker says it holds, in one mode.
+    /// A lock that a worker reported as held, in one mode.
     package struct Claim: Sendable {
         package let worker: String
         package let number: Int
         package let call: Int
-        /// When it was asked for: the server has granted it later.
+        /// When the call began; the server granted the lock later.
         package let begun: Int64
         package let key: Int
         package let isExclusive: Bool
         package let token: FencingToken?
         package var isTransaction = false
-        /// Whether the process itself keeps it apart from its other locks. Those of sessions are the server's business alone.
+        /// Whether the library excludes it against other locks of the same process. For locks of sessions only the server does.
         package let isArbitrated: Bool
         package let from: Int64
-        /// `isHeld` was true after this; `nil` if it was never found true. So it was all the time since `from`: the lock was
-        /// granted before. Between this and the next look nobody believed in anything: a frozen or killed process can't look.
+        /// The last time at which the worker saw `isHeld` true; `nil` if it never did. The lock was granted before `from`, so it
+        /// was held from then to this time. Nothing is assumed about the time after it: a frozen or killed process can't check.
         package var until: Int64?
         package var refusals: [Int64] = []
         package var accepted: [Int] = []
-        package var reads: [(time: Int64, fence: FencingToken?)] = []
+        package var reads: [(time: Int64, token: FencingToken?)] = []
     }
 
     package struct Worker: Sendable {
@@ -44,9 +44,9 @@ package struct History: Sendable {
         package var fate = Fate.running
     }
 
-    /// Sessions were ended behind their client's back: by the network, an administrator or a crash.
+    /// A time at which sessions were ended without their client's doing: by the network, an administrator or a crash.
     package struct Ending: Sendable {
-        /// `nil`: those of all.
+        /// The worker whose sessions were ended; `nil` for the sessions of all workers.
         package let worker: String?
         package let from: Int64
         package let to: Int64
@@ -58,10 +58,10 @@ package struct History: Sendable {
         }
     }
 
-    /// A guarded write that got through, as the table has it.
+    /// A write that the guarded table has accepted.
     package struct Write: Sendable {
         package let key: Int
-        /// Counts the writes of a key, in the same transaction.
+        /// The write's number among those of its key, counted in the write's own transaction.
         package let number: Int
         package let token: FencingToken
         package let worker: String
@@ -80,10 +80,10 @@ package struct History: Sendable {
     package var endings: [Ending] = []
     /// In the table's order: by key, then by number.
     package var writes: [Write] = []
-    /// How many advisory locks the server had in the end; `nil` if nobody looked.
+    /// The number of advisory locks at the server after the run; `nil` if it was not read.
     package var locksLeft: Int?
     package private(set) var tally = Tally()
-    /// What does not fit together.
+    /// Events that contradict the events before them.
     package private(set) var inconsistencies: [String] = []
 
     package init() {}
@@ -92,13 +92,13 @@ package struct History: Sendable {
 
     package mutating func note(_ event: ChaosEvent, of name: String) {
         tally.note(event.kind)
-        let isKnown = workers[name, default: Worker()].note(event, of: name)
-        if !isKnown { inconsistencies.append("worker \(name) wrote down what does not fit: \(event)") }
+        let isConsistent = workers[name, default: Worker()].note(event, of: name)
+        if !isConsistent { inconsistencies.append("worker \(name) logged an event that contradicts those before it: \(event)") }
     }
 }
 
 extension History.Worker {
-    /// - Returns: Whether it fits what was noted before.
+    /// - Returns: Whether the event is consistent with those before it.
     fileprivate mutating func note(_ event: ChaosEvent, of name: String) -> Bool {
         switch event.kind {
         case .started(let leaseNanoseconds):
@@ -133,8 +133,8 @@ extension History.Worker {
             claims[claim]?.accepted.append(number)
         case .refused(let claim):
             claims[claim]?.refusals.append(event.time)
-        case .read(let claim, let fence):
-            claims[claim]?.reads.append((event.time, fence))
+        case .read(let claim, let token):
+            claims[claim]?.reads.append((event.time, token))
         case .ended(let call, let outcome):
             guard calls[call] != nil else { return false }
             calls[call]?.outcome = outcome

@@ -1,16 +1,16 @@
 import PostgresLock
 
-/// Reads a history, and says what in it breaks a promise.
+/// Finds the violations of the library's guarantees in a history.
 ///
-/// What a worker claims is never more than the truth: it reads the clock *before* it asks `isHeld`, so if that is true, the lock
-/// was believed in at that time. So two conflicting claims that overlap are a fault, without any tolerance, with one exception:
-/// when the server ended a session behind its client's back, the client may believe in its locks for the rest of the lease, and
-/// no longer. What that leaves open, tokens and guarded writes must close: they are checked without exception.
+/// A claim never covers more time than the lock was reported as held: a worker reads the clock *before* it reads `isHeld`. So two
+/// conflicting claims that overlap are a violation, without any tolerance, with one exception: when the server or the network ends
+/// a session, the client may report its locks as held for the rest of the lease, and no longer. Fencing tokens and guarded writes
+/// have to exclude harm in this time too, so they are checked without exception.
 package struct HistoryCheck {
     private let history: History
     private let endings: [String?: [History.Ending]]
     package private(set) var violations: [String] = []
-    /// Pairs that overlapped where that was announced.
+    /// The number of overlaps that an ended session explains.
     private var excused = 0
     private var pairs = 0
 
@@ -25,22 +25,22 @@ package struct HistoryCheck {
         checkTransactions()
         checkWrites()
         checkGuards()
-        checkSubstance()
+        checkCounts()
     }
 
-    /// What was checked, and how much of it.
+    /// What was checked, with counts.
     package var summary: String {
         let (tally, workers) = (history.tally, history.workers.values)
         let killed = workers.count { $0.fate == .killed }
         let ended = tally.outcomes.values.reduce(0, +)
         return """
             calls ended:               \(ended) of \(tally.calls), the others in \(killed) killed workers
-            locks that exclude:        \(tally.exclusive) exclusive, \(tally.shared) shared, of which \(tally.ofTransactions) are transactions'; \(pairs) neighbours compared, \
-            \(excused) overlapped within an announced lease
-            tokens that grow:          \(history.claims.count { $0.token != nil })
-            guarded writes in order:   \(history.writes.count) in the table, \(tally.refused) refused
+            locks compared:            \(tally.exclusive) exclusive, \(tally.shared) shared, \(tally.ofTransactions) of these in transactions; \(pairs) pairs in token order, \
+            \(excused) overlaps within the lease of an ended session
+            fencing tokens:            \(history.claims.count { $0.token != nil })
+            guarded writes:            \(history.writes.count) in the table, \(tally.refused) refused
             reads under shared locks:  \(tally.reads)
-            workers that ended well:   \(workers.count { $0.isFinished }) of \(workers.count - killed) that were not killed
+            workers that shut down:    \(workers.count { $0.isFinished }) of \(workers.count - killed) that were not killed
             locks left at the server:  \(history.locksLeft.map(String.init) ?? "unknown")
             """
     }
@@ -62,12 +62,12 @@ package struct HistoryCheck {
             }
         }
         if history.locksLeft != 0 {
-            violations.append("locks are left at the server: \(history.locksLeft.map(String.init) ?? "nobody has looked")")
+            violations.append("locks are left at the server: \(history.locksLeft.map(String.init) ?? "not counted")")
         }
     }
 
-    /// A history in which nothing happened proves nothing.
-    private mutating func checkSubstance() {
+    /// A run without calls, locks, reads or writes checks nothing, so it counts as failed.
+    private mutating func checkCounts() {
         let tally = history.tally
         let counts = [
             ("calls", tally.calls), ("exclusive locks", tally.exclusive), ("shared locks", tally.shared), ("reads", tally.reads),
@@ -81,16 +81,18 @@ package struct HistoryCheck {
 
     private mutating func checkTokens() {
         for claims in Dictionary(grouping: history.claims, by: \.key).values {
-            for claim in claims where claim.token == nil && !claim.isTransaction { violations.append("there is no token: \(text(claim))") }
+            for claim in claims where claim.token == nil && !claim.isTransaction {
+                violations.append("a lock has no token: \(text(claim))")
+            }
             for same in Dictionary(grouping: claims.filter { $0.token != nil }, by: \.token).values {
-                // A lock that was made a shared one keeps its token.
+                // A lock keeps its token when it is downgraded, so claims of the same call may share it.
                 let others = same.filter { ($0.worker, $0.call) != (same[0].worker, same[0].call) }
-                if let other = others.first { violations.append("two have one token: \(text(same[0])), \(text(other))") }
+                if let other = others.first { violations.append("two locks have the same token: \(text(same[0])), \(text(other))") }
             }
         }
     }
 
-    /// In the order of the tokens, every claim must end before the next one begins that it conflicts with.
+    /// In the order of tokens, each claim has to end before the next conflicting claim begins.
     private mutating func checkOverlaps() {
         for claims in Dictionary(grouping: history.claims, by: \.key).values {
             let ordered = claims.compactMap { claim in claim.token.map { (token: $0, claim: claim) } }
@@ -101,7 +103,7 @@ package struct HistoryCheck {
         }
     }
 
-    /// Locks of transactions have no tokens, so they are compared with all others in the order of time.
+    /// Locks of transactions have no tokens, so they are compared with all other locks in the order of time.
     private mutating func checkTransactions() {
         for claims in Dictionary(grouping: history.claims, by: \.key).values {
             let ordered = claims.filter { $0.until != nil }.sorted { $0.from < $1.from }
@@ -111,7 +113,7 @@ package struct HistoryCheck {
         }
     }
 
-    /// Calls the body with each claim, and those before it that had not ended when it began.
+    /// Calls the body for each pair of claims of which the later one began before the earlier one had ended.
     private static func forOverlaps(in ordered: [History.Claim], _ body: (History.Claim, History.Claim) -> Void) {
         var latest: [Int64] = []
         for (index, claim) in ordered.enumerated() {
@@ -126,17 +128,17 @@ package struct HistoryCheck {
     private mutating func check(_ lower: History.Claim, _ higher: History.Claim) {
         guard lower.isExclusive || higher.isExclusive, let until = lower.until, let end = higher.until else { return }
         guard until >= higher.from else { return }
-        // What one process keeps apart by itself is never uncertain.
+        // The library excludes locks of the same process by itself, so an ended session is no excuse between them.
         let isUncertain = lower.worker != higher.worker || !lower.isArbitrated || !higher.isArbitrated
         if isUncertain, isExcused(lower, from: higher.from) {
             excused += 1
             return
         }
-        let what = end < lower.from ? "the later one has the lower token" : "two hold what excludes each other"
+        let what = end < lower.from ? "the later lock has the lower token" : "conflicting locks overlap"
         violations.append("\(what): \(text(lower)), \(text(higher))")
     }
 
-    /// Whether the claim's session may have ended before `time` behind its worker's back, so recently that it may not know.
+    /// Whether the claim's session may have been ended before `time`, and the worker's lease allowed it to report the lock as held.
     private func isExcused(_ claim: History.Claim, from time: Int64) -> Bool {
         guard let until = claim.until, let lease = history.workers[claim.worker]?.lease else { return false }
         return [claim.worker, nil].contains { worker in
@@ -154,32 +156,32 @@ package struct HistoryCheck {
                 }
                 let claim = history.workers[write.worker]?.claims[write.claim]
                 if claim?.token != write.token || claim?.key != key || claim?.isExclusive != true {
-                    violations.append("key \(key): write \(write.number) is nobody's, token \(write.token)")
+                    violations.append("key \(key): write \(write.number) belongs to no exclusive lock, token \(write.token)")
                 }
                 guard index > 0, case let before = writes[index - 1], write.token < before.token else { continue }
                 violations.append(
-                    "key \(key): a stale holder's write got through: \(write.number), token \(write.token) after \(before.token)"
+                    "key \(key): a stale holder's write was accepted: \(write.number), token \(write.token) after \(before.token)"
                 )
             }
         }
         let known = Dictionary(grouping: history.writes) { "\($0.key) \($0.number)" }
         for claim in history.claims {
             for number in claim.accepted where known["\(claim.key) \(number)"]?.first?.token != claim.token {
-                violations.append("a write that was confirmed is not in the table: \(number) of \(text(claim))")
+                violations.append("a confirmed write is not in the table: \(number) of \(text(claim))")
             }
         }
     }
 
-    /// Who holds the lock is not refused, and finds no token above its own. (Its own it finds after a downgrade.)
+    /// The holder of a lock must not be refused, and must not read a token above its own. (After a downgrade it reads its own.)
     private mutating func checkGuards() {
         for claim in history.claims {
             guard let token = claim.token, let until = claim.until else { continue }
             for time in claim.refusals where time <= until && !isExcused(claim, from: time) {
-                violations.append("a holder's write was refused while it held the lock: \(text(claim))")
+                violations.append("the write of a lock's holder was refused: \(text(claim))")
             }
-            for (time, fence) in claim.reads where time <= until && !isExcused(claim, from: time) {
-                guard let fence, fence > token else { continue }
-                violations.append("somebody has written with \(fence) under a shared lock: \(text(claim))")
+            for (time, found) in claim.reads where time <= until && !isExcused(claim, from: time) {
+                guard let found, found > token else { continue }
+                violations.append("a write with the token \(found) was accepted during a shared lock: \(text(claim))")
             }
         }
     }

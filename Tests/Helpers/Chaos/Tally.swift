@@ -1,4 +1,4 @@
-/// How much of everything there was.
+/// The number of events of each kind.
 package struct Tally: Sendable, CustomStringConvertible {
     package private(set) var calls = 0
     package private(set) var exclusive = 0

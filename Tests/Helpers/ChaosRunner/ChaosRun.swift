@@ -4,7 +4,7 @@ import Foundation
 import PostgresLock
 import PostgresLockTesting
 
-/// A run: a server, its workers, and the faults.
+/// One chaos run: it starts a server and the workers, injects the faults, and collects the history.
 actor ChaosRun {
     private static let workers = 5
 
@@ -12,10 +12,10 @@ actor ChaosRun {
     private let plan: FaultPlan
     private let duration: Duration
     private let server: EphemeralPostgres
-    private let places: [WorkerSlot]
+    private let slots: [WorkerSlot]
     let faults: FaultInjector
     private var history = History()
-    /// How much of each worker's notes has been read.
+    /// How many bytes of each worker's log have been read.
     private var sizesRead: [String: UInt64] = [:]
 
     init(folder: URL, seed: UInt64, duration: Duration) async throws {
@@ -23,34 +23,36 @@ actor ChaosRun {
         self.duration = duration
         plan = FaultPlan(seed: seed, workers: Self.workers)
         let server = try await EphemeralPostgres.start(
-            // A small lock table, which is soon full.
+            // The lock table is small, so that it becomes full during the run.
             .init(settings: ["max_locks_per_transaction": "10"], listensOnTCP: true)
         )
         try await server.query(
             """
-            CREATE TABLE guarded (key int PRIMARY KEY, fence uuid NOT NULL, number int8 NOT NULL);
+            CREATE TABLE guarded (key int PRIMARY KEY, token uuid NOT NULL, number int8 NOT NULL);
             INSERT INTO guarded SELECT key, '00000000-0000-0000-0000-000000000000', 0 FROM generate_series(0, 99) key;
-            CREATE TABLE accepted (key int, number int8, fence uuid, worker text, claim int8, PRIMARY KEY (key, number))
+            CREATE TABLE accepted (key int, number int8, token uuid, worker text, claim int8, PRIMARY KEY (key, number))
             """
         )
         self.server = server
-        places = try (0..<Self.workers).map { try WorkerSlot(number: $0, seed: seed, server: server, folder: folder) }
-        faults = FaultInjector(server: server, places: places)
+        slots = try (0..<Self.workers).map { try WorkerSlot(number: $0, seed: seed, server: server, folder: folder) }
+        faults = FaultInjector(server: server, slots: slots)
     }
 
-    /// Runs, and returns what happened.
+    /// Runs the workers and the faults to the end.
+    ///
+    /// - Returns: The history of the run.
     func run() async throws -> History {
         do {
-            for place in places { try await place.start() }
+            for slot in slots { try await slot.start() }
             await work()
             try await faults.repair()
             await withTaskGroup { group in
-                for place in places { group.addTask { await place.stop() } }
+                for slot in slots { group.addTask { await slot.stop() } }
             }
             history.locksLeft = try await locksLeft()
             try await collect()
         } catch {
-            for place in places { await place.kill() }
+            for slot in slots { await slot.kill() }
             try? await keepRecords()
             await server.remove()
             throw error
@@ -84,7 +86,7 @@ actor ChaosRun {
             do {
                 try readNotes()
             } catch {
-                print("The notes can't be read: \(error)")
+                print("The workers' logs can't be read: \(error)")
             }
             print("\(minutes(begin.duration(to: .now))) of \(minutes(duration)): \(await faults.summary); \(history.tally)")
             fflush(nil)
@@ -95,9 +97,10 @@ actor ChaosRun {
         String(format: "%d:%02d", duration.components.seconds / 60, duration.components.seconds % 60)
     }
 
-    // MARK: Afterwards
+    // MARK: After the run
 
-    /// A session that the network has swallowed keeps its locks until its lease ends.
+    /// Counts the advisory locks at the server, waiting up to 30 s for none: a session whose packets were dropped keeps its locks
+    /// until the server ends it after the lease.
     private func locksLeft() async throws -> Int {
         let limit = ContinuousClock.now + .seconds(30)
         while true {
@@ -109,9 +112,9 @@ actor ChaosRun {
     }
 
     private func readNotes() throws {
-        for place in places {
-            for name in place.names {
-                let file = try FileHandle(forReadingFrom: place.notes(of: name))
+        for slot in slots {
+            for name in slot.names {
+                let file = try FileHandle(forReadingFrom: slot.notes(of: name))
                 defer { try? file.close() }
                 try file.seek(toOffset: sizesRead[name, default: 0])
                 let (events, size) = try ChaosLog.events(in: file.readToEnd() ?? Data())
@@ -124,10 +127,10 @@ actor ChaosRun {
     private func collect() async throws {
         try readNotes()
         history.endings = await faults.endings
-        for place in places {
-            for (name, fate) in await place.fates { history.workers[name]?.fate = fate }
+        for slot in slots {
+            for (name, fate) in await slot.fates { history.workers[name]?.fate = fate }
         }
-        for row in try await server.query("SELECT key, number, fence, worker, claim FROM accepted ORDER BY key, number") {
+        for row in try await server.query("SELECT key, number, token, worker, claim FROM accepted ORDER BY key, number") {
             let values = row.map { $0 ?? "" }
             guard let key = Int(values[0]), let number = Int(values[1]), let token = FencingToken(values[2]),
                 let claim = Int(values[4])
@@ -136,7 +139,7 @@ actor ChaosRun {
         }
     }
 
-    /// Beside what the workers have written down.
+    /// Writes the server's log, the faults and the accepted writes into the folder of the workers' logs.
     private func keepRecords() async throws {
         try server.serverLog().write(to: folder.appending(path: "server.log"), atomically: true, encoding: .utf8)
         try await (faults.record.joined(separator: "\n") + "\n")

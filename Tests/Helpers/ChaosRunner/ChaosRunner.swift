@@ -1,9 +1,9 @@
 import Chaos
 import Foundation
 
-/// Several processes at work on real locks, while all goes wrong that can, and a look at their history afterwards.
+/// Runs several processes that take locks on a real server while faults are injected, and checks their history afterwards.
 ///
-/// Arguments: for how many minutes, and the seed of the faults. Ends with status 1 if a promise was broken.
+/// Arguments: the length in minutes, and the seed of the faults. Exits with status 1 if the history has a violation.
 @main
 struct ChaosRunner {
     static func main() async throws {
@@ -16,7 +16,7 @@ struct ChaosRunner {
         }
         let folder = FileManager.default.temporaryDirectory.appending(path: "pglock-chaos-\(seed)-\(getpid())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        print("seed \(seed); notes in \(folder.path())")
+        print("seed \(seed); logs in \(folder.path())")
         let run = try await ChaosRun(folder: folder, seed: seed, duration: .seconds(minutes * 60))
         let history = try await run.run()
         let check = HistoryCheck(history)
@@ -26,7 +26,7 @@ struct ChaosRunner {
         guard check.violations.isEmpty else {
             for violation in check.violations.prefix(20) { print("VIOLATION: \(violation)") }
             print("\(check.violations.count) violations; to repeat the faults: make chaos MINUTES=\(minutes) SEED=\(seed)")
-            print("what the workers, the server and the runner wrote down: \(folder.path())")
+            print("the logs of the workers, the server and the faults: \(folder.path())")
             exit(1)
         }
         try FileManager.default.removeItem(at: folder)

@@ -3,20 +3,20 @@ import FaultTools
 import Foundation
 import PostgresLockTesting
 
-/// Does the workers and the server harm, and keeps account of it.
+/// Injects faults into the workers, their networks and the server, and records them.
 actor FaultInjector {
     private let server: EphemeralPostgres
-    private let places: [WorkerSlot]
+    private let slots: [WorkerSlot]
     private var isServerDown = false
     private var counts: [Fault.Kind: Int] = [:]
-    /// What ended sessions behind their clients' backs.
+    /// The times at which faults ended sessions.
     private(set) var endings: [History.Ending] = []
-    /// What was done when, a line each.
+    /// The log of the faults, one line for each begin and end.
     private(set) var record: [String] = []
 
-    init(server: EphemeralPostgres, places: [WorkerSlot]) {
+    init(server: EphemeralPostgres, slots: [WorkerSlot]) {
         self.server = server
-        self.places = places
+        self.slots = slots
     }
 
     var summary: String {
@@ -24,11 +24,11 @@ actor FaultInjector {
         return "\(counts.values.reduce(0, +)) faults (\(kinds.joined(separator: ", ")))"
     }
 
-    /// Returns when it is over. What is impossible at the moment, since the server is down, is left out and not counted.
+    /// Injects a fault and returns when it is over. A fault that fails, for example because the server is down, is not counted.
     func commit(_ fault: Fault) async {
         record.append("\(ChaosClock.now) begin \(fault)")
         do {
-            try await carryOut(fault, on: places[fault.worker])
+            try await carryOut(fault, on: slots[fault.worker])
             counts[fault.kind, default: 0] += 1
             record.append("\(ChaosClock.now) end \(fault.kind) of \(fault.worker)")
         } catch {
@@ -36,48 +36,48 @@ actor FaultInjector {
         }
     }
 
-    /// Makes all well again.
+    /// Ends all faults: continues the workers, repairs their networks, and starts the server if it is down.
     func repair() async throws {
-        for place in places {
-            await place.signal(SIGCONT)
-            place.link.setDelay(.zero)
-            place.link.swallowNothing()
+        for slot in slots {
+            await slot.signal(SIGCONT)
+            slot.link.setDelay(.zero)
+            slot.link.swallowNothing()
         }
         if await server.processIdentifier == nil { try await server.resume() }
     }
 
-    private func carryOut(_ fault: Fault, on place: WorkerSlot) async throws {
+    private func carryOut(_ fault: Fault, on slot: WorkerSlot) async throws {
         switch fault.kind {
         case .kill:
-            await place.kill()
-            try await place.start()
+            await slot.kill()
+            try await slot.start()
         case .freeze:
-            await place.signal(SIGSTOP)
+            await slot.signal(SIGSTOP)
             try await Task.sleep(for: fault.duration)
-            await place.signal(SIGCONT)
+            await slot.signal(SIGCONT)
         case .terminate:
             try await terminate(fault.count)
         case .crash:
             try await crash(for: fault.duration)
         case .cut:
-            let (begin, name) = (ChaosClock.now, place.names.last)
-            await place.link.cut()
-            // It may have been killed meanwhile, and followed by another one.
-            for name in Set([name, place.names.last]) { note(name, since: begin) }
+            let (begin, name) = (ChaosClock.now, slot.names.last)
+            await slot.link.cut()
+            // Another fault may have replaced the worker meanwhile.
+            for name in Set([name, slot.names.last]) { note(name, since: begin) }
         case .delay:
-            place.link.setDelay(fault.delay)
+            slot.link.setDelay(fault.delay)
             try await Task.sleep(for: fault.duration)
-            place.link.setDelay(.zero)
+            slot.link.setDelay(.zero)
         case .blackHole:
-            place.link.swallowEverything()
+            slot.link.swallowEverything()
             try await Task.sleep(for: fault.duration)
-            place.link.swallowNothing()
+            slot.link.swallowNothing()
         case .exhaustion:
             try await fillLockTable(for: fault.duration)
         }
     }
 
-    /// An odd number hits anybody, an even one those who hold locks.
+    /// Ends some sessions of workers: random ones if the number is odd, preferably sessions that hold locks if it is even.
     private func terminate(_ count: Int) async throws {
         let begin = ChaosClock.now
         let holders = "EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND locktype = 'advisory' AND granted) DESC,"
@@ -86,7 +86,7 @@ actor FaultInjector {
             SELECT application_name, pg_terminate_backend(pid) FROM (
                 SELECT application_name, pid FROM pg_stat_activity a WHERE application_name LIKE 'chaos %'
                 ORDER BY \(count % 2 == 0 ? holders : "") random() LIMIT \(count)
-            ) victims
+            ) chosen
             """
         )
         let names = rows.compactMap { $0.first?.map { String($0.dropFirst("chaos ".count)) } }
@@ -104,8 +104,8 @@ actor FaultInjector {
         try await server.resume()
     }
 
-    /// Keys of the other kind, so that nobody is locked out. The transaction that finds no more room fails, and what its session
-    /// has locked stays so until it ends.
+    /// Locks pairs of 32-bit keys until the lock table is full. The workers use 64-bit keys, so none of them is excluded. The statement
+    /// that finds no more room fails, but the session keeps its locks until it ends.
     private func fillLockTable(for duration: Duration) async throws {
         try await server.query(
             """

@@ -5,7 +5,7 @@ import Foundation
 import LibPQ
 import PostgresLockTesting
 
-/// A worker, and after it is killed the next one, behind a network of its own.
+/// Runs one worker at a time behind its own network proxy. After a kill the next worker takes the slot.
 actor WorkerSlot {
     nonisolated let link: SlowLink
     private let number: Int
@@ -26,7 +26,7 @@ actor WorkerSlot {
         writesURL = server.connectionString()
     }
 
-    /// Of all who have been here, the latest last.
+    /// The names of all workers that have run in this slot, the latest last.
     nonisolated var names: [String] { allNames.withLock { $0 } }
 
     nonisolated func notes(of name: String) -> URL { folder.appending(path: "worker-\(name).log") }
@@ -53,11 +53,11 @@ actor WorkerSlot {
         guard let name = names.last, let process = take() else { return }
         process.signal(SIGKILL)
         let status = await process.status()
-        // It may have ended by itself before, which it should not.
+        // Any other status means that the worker ended by itself before the signal, which the check reports.
         fates[name] = status == 128 + SIGKILL ? .killed : .exited(status)
     }
 
-    /// Lets the worker finish what it has begun. One that does not come to an end is killed, and known by its status.
+    /// Lets the worker finish its calls and shut down. A worker that does not end within 60 s is killed, which its status shows.
     func stop() async {
         guard let name = names.last, let process = take() else { return }
         process.signal(SIGTERM)
@@ -71,7 +71,7 @@ actor WorkerSlot {
         link.close()
     }
 
-    /// Whoever takes it waits for its end.
+    /// Removes the process from the slot, so that only one caller signals it and waits for its end.
     private func take() -> ChildProcess? {
         defer { process = nil }
         return process

@@ -1,7 +1,7 @@
 import LibPQ
 import LockCore
 
-/// Random numbers of a task, from its seed.
+/// The random decisions of one task, which its seed determines.
 final class Chance: Sendable {
     private let generator: Locked<SplitMix64>
 

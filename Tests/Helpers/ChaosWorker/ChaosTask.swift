@@ -2,7 +2,7 @@ import Chaos
 import LockCore
 import PostgresLock
 
-/// A task of a worker, which makes one call after the other.
+/// A task of a worker, which makes random lock calls one after the other.
 struct ChaosTask: Sendable {
     private static let kinds: [Kind] = [
         .withLock, .withLock, .withLock, .acquire, .acquire, .tryAcquire, .tryAcquire, .withLocks, .withLocks, .acquireAll,
@@ -24,20 +24,20 @@ struct ChaosTask: Sendable {
     private let holding: Holding
     private let log: ChaosLog
     private let numbers: Numbers
-    private let end: EndOfWork
+    private let stop: StopRequest
     private let chance: Chance
 
-    init(locks: LockManager, table: GuardedTable, log: ChaosLog, numbers: Numbers, end: EndOfWork, generator: SplitMix64) {
+    init(locks: LockManager, table: GuardedTable, log: ChaosLog, numbers: Numbers, stop: StopRequest, generator: SplitMix64) {
         chance = Chance(generator)
         holding = Holding(table: table, log: log, numbers: numbers, chance: chance)
         self.locks = locks
         self.log = log
         self.numbers = numbers
-        self.end = end
+        self.stop = stop
     }
 
     func run() async {
-        while !end.hasCome { await makeCall() }
+        while !stop.isRequested { await makeCall() }
     }
 
     private func makeCall() async {
@@ -55,7 +55,7 @@ struct ChaosTask: Sendable {
         let result = await task.result
         cancelling?.cancel()
         log.note(.ended(call: call, outcome: outcome(result)))
-        // A server that can't be reached is not asked again at once.
+        // After a failure, such as an unreachable server, the next call comes a moment later.
         if case .failure = result { try? await Task.sleep(for: .milliseconds(chance.number(0...50))) }
     }
 
@@ -93,14 +93,14 @@ struct ChaosTask: Sendable {
             let held = try await locks.withTransaction(locking: key, mode: mode, timeout: timeout) { transaction in
                 try await holding.hold(transaction, key, mode, call)
             }
-            // It was there to the end, which has come later.
+            // The transaction was committed after this time, so its lock was held until then.
             log.note(.stillHeld(claim: held.claim), at: held.time)
         case .withSession:
             try await locks.withSession(timeout: timeout) { session in try await use(session, call, timeout) }
         }
     }
 
-    /// One lock, and now and then another one inside it, in any order: PostgreSQL sees the deadlocks.
+    /// Takes one lock, and in some calls a second one inside it. The order of keys is random; PostgreSQL detects the deadlocks.
     private func use(_ session: LockSession, _ call: Int, _ timeout: Duration?) async throws {
         try await session.withLock(key(), mode: mode(), timeout: timeout) { lock in
             await holding.hold([lock], call)

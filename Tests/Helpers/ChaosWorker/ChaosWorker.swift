@@ -3,11 +3,11 @@ import Foundation
 import LockCore
 import PostgresLock
 
-/// One process of a chaos run: tasks that lock a few contended keys in all the ways there are, write under them what only a
-/// holder may write, and note what they do and believe, until a SIGTERM.
+/// One process of a chaos run. Until a SIGTERM its tasks lock a few contended keys by every method of the library, write to the guarded
+/// table under these locks, and log what they do and whether they hold the lock.
 ///
-/// Arguments: a connection string for the locks, through a network that breaks; one for the writes, through a sound one; the
-/// file for the notes; a name; a seed; the lease in seconds; and how often a lock is handed on in the process.
+/// Arguments: a connection string for the locks, through a network with faults; a connection string for the writes, without faults; the
+/// path of the log; a name; a seed; the lease in seconds; and the limit of handoffs in the process.
 @main
 struct ChaosWorker {
     static let keys = 10
@@ -17,14 +17,14 @@ struct ChaosWorker {
         let arguments = CommandLine.arguments
         guard arguments.count == 8, let seed = UInt64(arguments[5]), let lease = Int(arguments[6]), let handoff = Int(arguments[7])
         else {
-            print("usage: ChaosWorker LOCKS-URL WRITES-URL LOG NAME SEED LEASE HAND-ON")
+            print("usage: ChaosWorker LOCKS-URL WRITES-URL LOG NAME SEED LEASE HANDOFF-LIMIT")
             exit(2)
         }
-        // What the library logs, and last words.
+        // The library's log messages and a crash's backtrace go to a file beside the log.
         dup2(open(arguments[3] + ".stderr", O_WRONLY | O_CREAT | O_APPEND, 0o644), STDERR_FILENO)
         let log = try ChaosLog(path: arguments[3])
         log.note(.started(leaseNanoseconds: Int64(lease) * 1_000_000_000))
-        let end = EndOfWork()
+        let stop = StopRequest()
         let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
         let writes = try LockManager(configuration: .init(url: arguments[2] + " application_name='writes of \(arguments[4])'"))
         let table = GuardedTable(writes: writes, worker: arguments[4])
@@ -37,7 +37,7 @@ struct ChaosWorker {
                     table: table,
                     log: log,
                     numbers: numbers,
-                    end: end,
+                    stop: stop,
                     generator: SplitMix64(seed: generator.next())
                 )
                 group.addTask { await task.run() }

@@ -1,7 +1,7 @@
 import Chaos
 import PostgresLock
 
-/// What a task does while it holds locks, and for a while after it has lost them.
+/// The work of a task while it holds locks, and for some time after it has lost them.
 struct Holding: Sendable {
     private struct Claim {
         let number: Int
@@ -16,10 +16,10 @@ struct Holding: Sendable {
     let numbers: Numbers
     let chance: Chance
 
-    /// Returns when the locks are to be released: after some time, upon a loss or a cancellation.
+    /// Writes and reads under the locks. Returns when they are to be released: after a random time, a loss or a cancellation.
     func hold(_ leases: [HeldLock], _ call: Int) async {
         let claims = leases.compactMap { claim($0, call) }
-        // Mostly for a moment, and now and then for longer than the lease.
+        // Most locks are held for some milliseconds, a few for longer than the lease.
         let duration = Duration.milliseconds(chance.happens(0.08) ? chance.number(200...3000) : chance.number(0...20))
         let deadline = ContinuousClock.now + duration
         for claim in claims { await use(claim) }
@@ -31,14 +31,14 @@ struct Holding: Sendable {
         }
         for claim in claims where !isHeld(claim) {
             log.note(.notHeld(claim: claim.number))
-            // As a holder does that has not noticed.
+            // Writes as a holder would that has not noticed the loss: the table has to refuse it.
             guard claim.isExclusive else { continue }
             if chance.happens(0.5) { await pause(upTo: 1000) }
             await write(claim)
         }
     }
 
-    /// Runs statements under a transaction's lock, now and then for longer than the lease.
+    /// Runs statements under a transaction's lock, a few of them for longer than the lease.
     ///
     /// - Returns: The claim, and a time to which the lock was held if the transaction is committed.
     func hold(_ transaction: LockTransaction, _ key: LockKey, _ mode: LockMode, _ call: Int) async throws -> (claim: Int, time: Int64) {
@@ -68,7 +68,7 @@ struct Holding: Sendable {
         return Claim(number: number, lease: lease, key: Int(key), isExclusive: isExclusive, token: token)
     }
 
-    /// The clock is read before the lock is asked: what is noted is true whatever happens in between.
+    /// Reads the clock before `isHeld`, so that the lock was held at the logged time.
     private func isHeld(_ claim: Claim) -> Bool {
         let time = ChaosClock.now
         guard claim.lease.isHeld else { return false }
@@ -95,13 +95,13 @@ struct Holding: Sendable {
     }
 
     private func read(_ claim: Claim) async {
-        guard let fence = try? await table.read(claim.key) else { return }
-        log.note(.read(claim: claim.number, fence: fence))
+        guard let token = try? await table.read(claim.key) else { return }
+        log.note(.read(claim: claim.number, token: token))
     }
 
     private func pause(upTo milliseconds: Int) async {
         let duration = Duration.milliseconds(chance.number(0...milliseconds))
-        // Not cut short by a cancellation.
+        // A cancellation must not shorten the pause.
         await Task.detached { try? await Task.sleep(for: duration) }.value
     }
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Numbers for calls and claims of all tasks.
+/// Unique numbers for the calls and claims of all tasks.
 final class Numbers: Sendable {
     private let last = Atomic(0)
 

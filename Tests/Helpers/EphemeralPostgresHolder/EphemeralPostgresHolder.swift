@@ -1,8 +1,8 @@
 import Foundation
 import PostgresLockTesting
 
-/// Starts a server, says where it is, and then ends without removing it, or waits to be killed. For the tests of what
-/// stays behind.
+/// Starts a temporary server and prints its process id and folder. Then exits without removing it (`--exit`), or waits to be killed.
+/// The tests check that the guardian removes the server in both cases.
 @main
 enum EphemeralPostgresHolder {
     static func main() async throws {

@@ -9,23 +9,23 @@ import LibPQ
     import Musl
 #endif
 
-/// A network between clients and a throwaway server that takes its time, breaks, or swallows what it is given: what arrives does
-/// so late, and in order.
+/// A proxy between clients and a temporary server that simulates a slow or broken network. It delays all bytes, ends connections, or
+/// drops everything without closing them. Bytes that arrive keep their order.
 ///
-/// It listens at a place of its own, and passes on to the server's. Closed by ``close()``.
+/// It listens at an address of its own and forwards to the server's address until ``close()``.
 ///
-/// One thread does it all: what blocks must not take Dispatch's from the library. What it works with is its own (``SlowWire``);
-/// the others leave orders, and ring.
+/// One thread of its own does all the work, so that it does not occupy threads of Dispatch that the library needs. The connections
+/// (``SlowWire``) belong to that thread. Other threads change the `State` under its lock and wake the thread.
 package final class SlowLink: Sendable {
-    private struct Orders {
+    private struct State {
         var delay: Duration
         var isSwallowing = false
-        /// The connections that there are have still to be silenced, also if new ones are not to be any more.
+        /// Existing connections still have to be silenced, even if new ones are forwarded again.
         var mustSilence = false
         var isClosed = false
-        /// Who waits for all connections to be cut.
+        /// The callers that wait until all connections are cut.
         var cuts: [CheckedContinuation<Void, Never>] = []
-        /// The most clients that there have been at a time.
+        /// The largest number of clients that were connected at the same time.
         var peak = 0
     }
 
@@ -33,15 +33,15 @@ package final class SlowLink: Sendable {
     package let folder: String
     /// The port to connect to: part of the Unix socket's name, or the TCP port.
     package let port: Int
-    private let orders: Locked<Orders>
-    private let bell: Bell
+    private let state: Locked<State>
+    private let wakeUp: WakeUpSocket
 
-    /// Before a server's Unix socket.
+    /// Forwards to a server's Unix socket.
     ///
     /// - Parameters:
     ///   - server: The folder of the server's socket.
     ///   - port: The port in the sockets' names.
-    ///   - delay: In each direction.
+    ///   - delay: The delay in each direction.
     package convenience init(to server: String, port: Int, delay: Duration) throws {
         let folder = server + "/slow"
         guard mkdir(folder, 0o755) == 0 else { throw SocketFailure() }
@@ -54,69 +54,69 @@ package final class SlowLink: Sendable {
         )
     }
 
-    /// Before a server's TCP port, at a free port.
+    /// Forwards from a free TCP port to a server's TCP port.
     package convenience init(toTCP port: Int) throws {
         try self.init(from: .tcp(0), to: .tcp(port), folder: "", port: nil, delay: .zero)
     }
 
-    private init(from place: SocketAddress, to target: SocketAddress, folder: String, port: Int?, delay: Duration) throws {
+    private init(from address: SocketAddress, to target: SocketAddress, folder: String, port: Int?, delay: Duration) throws {
         self.folder = folder
-        let listener = try place.listen()
+        let listener = try address.listen()
         self.port = try port ?? SocketAddress.port(of: listener)
-        orders = Locked(Orders(delay: delay))
-        bell = try Bell()
-        Thread.detachNewThread { [orders, bell] in Self.run(listener, target, orders, bell) }
+        state = Locked(State(delay: delay))
+        wakeUp = try WakeUpSocket()
+        Thread.detachNewThread { [state, wakeUp] in Self.run(listener, target, state, wakeUp) }
     }
 
-    /// The most clients that have been connected at a time. One that has gone before another one came is not counted with it.
-    package var peak: Int { orders.withLock { $0.peak } }
+    /// The largest number of clients that were connected at the same time.
+    package var peak: Int { state.withLock { $0.peak } }
 
-    /// What is sent from now on takes this long, in each direction.
+    /// Delays everything that is sent from now on by this time, in each direction.
     package func setDelay(_ delay: Duration) {
-        orders.withLock { $0.delay = delay }
+        state.withLock { $0.delay = delay }
     }
 
-    /// From now on nothing arrives any more, in either direction, and nobody is told, not even of an end.
+    /// Drops everything from now on, in both directions. Neither end is told that the other one has closed the connection.
     package func swallowEverything() {
-        orders.withLock { orders in
-            orders.isSwallowing = true
-            orders.mustSilence = true
+        state.withLock { state in
+            state.isSwallowing = true
+            state.mustSilence = true
         }
-        bell.ring()
+        wakeUp.wake()
     }
 
-    /// New connections work again. Those whose bytes were swallowed stay silent until both ends have closed them.
+    /// Forwards new connections again. Connections whose bytes were dropped stay silent until both ends have closed them.
     package func swallowNothing() {
-        orders.withLock { $0.isSwallowing = false }
-        bell.ring()
+        state.withLock { $0.isSwallowing = false }
+        wakeUp.wake()
     }
 
     /// Ends all connections, on both sides.
     package func cut() async {
         await withCheckedContinuation { continuation in
-            let isClosed = orders.withLock { orders in
-                if !orders.isClosed { orders.cuts.append(continuation) }
-                return orders.isClosed
+            let isClosed = state.withLock { state in
+                if !state.isClosed { state.cuts.append(continuation) }
+                return state.isClosed
             }
-            if isClosed { continuation.resume() } else { bell.ring() }
+            if isClosed { continuation.resume() } else { wakeUp.wake() }
         }
     }
 
-    /// Ends all connections, and takes no more.
+    /// Ends all connections, and accepts no more.
     package func close() {
-        orders.withLock { $0.isClosed = true }
-        bell.ring()
+        state.withLock { $0.isClosed = true }
+        wakeUp.wake()
     }
 
     // MARK: The thread
 
-    private static func run(_ listener: Int32, _ target: SocketAddress, _ orders: Locked<Orders>, _ bell: Bell) {
+    private static func run(_ listener: Int32, _ target: SocketAddress, _ state: Locked<State>, _ wakeUp: WakeUpSocket) {
         var wires: [SlowWire] = []
         while true {
-            let current = orders.withLock { orders in
-                let current = orders
-                orders.cuts = []
-                orders.mustSilence = false
+            let current = state.withLock { state in
+                let current = state
+                state.cuts = []
+                state.mustSilence = false
                 return current
             }
             if current.isSwallowing || current.mustSilence { for wire in wires { wire.swallow() } }
@@ -129,21 +129,21 @@ package final class SlowLink: Sendable {
             for wire in wires { wire.deliver() }
             wires.removeAll(where: \.isOver)
 
-            var polled = [bell.pollEntry, pollfd(fd: listener, events: Int16(POLLIN), revents: 0)] + wires.flatMap(\.pollEntries)
+            var polled = [wakeUp.pollEntry, pollfd(fd: listener, events: Int16(POLLIN), revents: 0)] + wires.flatMap(\.pollEntries)
             guard poll(&polled, nfds_t(polled.count), pause(until: wires.compactMap(\.nextDue).min())) >= 0 else { continue }
-            if polled[0].revents != 0 { bell.hush() }
+            if polled[0].revents != 0 { wakeUp.clear() }
             for (index, wire) in wires.enumerated() {
-                wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: orders.withLock(\.delay))
+                wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: state.withLock(\.delay))
             }
             if polled[1].revents != 0, case let client = accept(listener, nil, nil), client >= 0 {
                 wires.append(SlowWire(client: client, server: target.connect()))
                 let count = wires.count(where: \.hasClient)
-                orders.withLock { $0.peak = max($0.peak, count) }
+                state.withLock { $0.peak = max($0.peak, count) }
             }
         }
     }
 
-    /// In milliseconds, as `poll` wants it. Rounded up: what comes too early is not due yet.
+    /// The timeout for `poll` in milliseconds. It is rounded up, because nothing is due before the time.
     private static func pause(until due: ContinuousClock.Instant?) -> Int32 {
         guard let due else { return -1 }
         let milliseconds = ContinuousClock.now.duration(to: due) / .milliseconds(1)

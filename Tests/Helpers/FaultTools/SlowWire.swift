@@ -8,62 +8,65 @@ import Foundation
     import Musl
 #endif
 
-/// One connection through a ``SlowLink``, with both directions. Belongs to the link's thread.
+/// One connection through a ``SlowLink``, with both directions. Used only on the link's thread.
 final class SlowWire {
-    /// What travels one way.
-    private struct Way {
-        /// No bytes are the end of the connection.
-        struct Parcel {
+    /// The bytes in one direction that have not been delivered yet.
+    private struct Direction {
+        struct Chunk {
             let due: ContinuousClock.Instant
+            /// Empty for the end of the connection.
             var bytes: ArraySlice<UInt8>
         }
 
-        var parcels: [Parcel] = []
+        var chunks: [Chunk] = []
         var size = 0
-        /// The receiver takes no more for now.
+        /// The receiver's socket accepts no more bytes at the moment.
         var isBlocked = false
         var isEnded = false
 
-        /// A sender that is faster than its receiver is held up, as by a real network.
+        /// A sender that is faster than its receiver has to wait, as on a real network.
         var hasRoom: Bool { size < 1_000_000 && !isEnded }
     }
 
+    /// The client's and the server's socket; negative once closed.
     private var sockets: [Int32]
-    /// From the client to the server, and back.
-    private var ways = [Way(), Way()]
+    /// From the client to the server, and from the server to the client.
+    private var directions = [Direction(), Direction()]
     private var isSwallowed = false
 
-    /// - Parameter server: Negative if there is none.
+    /// - Parameters:
+    ///   - client: The accepted socket of the client.
+    ///   - server: The socket that is connected to the server; negative if connecting failed.
     init(client: Int32, server: Int32) {
         sockets = [client, server]
         for socket in sockets where socket >= 0 { SocketAddress.prepare(socket) }
         if server < 0 { end() }
     }
 
-    /// Whether its client is still there, as far as is known.
-    var hasClient: Bool { !isOver && !ways[0].isEnded }
+    /// Whether the client has not closed the connection, as far as is known.
+    var hasClient: Bool { !isOver && !directions[0].isEnded }
 
     var isOver: Bool { sockets.allSatisfy { $0 < 0 } }
 
     var pollEntries: [pollfd] {
         (0..<2).map { side in
             var events: Int16 = 0
-            if isSwallowed || ways[side].hasRoom { events |= Int16(POLLIN) }
-            if !isSwallowed, ways[1 - side].isBlocked { events |= Int16(POLLOUT) }
-            // Without a wish there is nothing to be told either: the end of a socket is found by reading.
+            if isSwallowed || directions[side].hasRoom { events |= Int16(POLLIN) }
+            if !isSwallowed, directions[1 - side].isBlocked { events |= Int16(POLLOUT) }
+            // `poll` ignores a negative descriptor. Otherwise it would report the end of the socket again and again.
             return pollfd(fd: events == 0 ? -1 : sockets[side], events: events, revents: 0)
         }
     }
 
-    /// When the next parcel is to be delivered.
+    /// When the next chunk is to be delivered.
     var nextDue: ContinuousClock.Instant? {
-        isSwallowed ? nil : ways.filter { !$0.isBlocked }.compactMap(\.parcels.first?.due).min()
+        isSwallowed ? nil : directions.filter { !$0.isBlocked }.compactMap(\.chunks.first?.due).min()
     }
 
-    /// Nothing arrives any more, and neither end is told of the other's.
+    /// Drops everything from now on. Neither end is told that the other one has closed the connection.
     func swallow() {
         isSwallowed = true
-        ways = [Way(), Way()]
+        directions = [Direction(), Direction()]
     }
 
     func end() {
@@ -72,7 +75,7 @@ final class SlowWire {
 
     func receive(_ client: Int16, _ server: Int16, delay: Duration) {
         for (side, events) in [client, server].enumerated() where events != 0 && sockets[side] >= 0 {
-            if events & Int16(POLLOUT) != 0 { ways[1 - side].isBlocked = false }
+            if events & Int16(POLLOUT) != 0 { directions[1 - side].isBlocked = false }
             if events & ~Int16(POLLOUT) != 0 { read(side, delay) }
         }
     }
@@ -85,30 +88,30 @@ final class SlowWire {
             if count <= 0 { close(side) }
             return
         }
-        // What was sent before is not overtaken when the delay gets shorter.
-        let due = max(ContinuousClock.now + delay, ways[side].parcels.last?.due ?? .now)
-        ways[side].parcels.append(.init(due: due, bytes: Array(buffer.prefix(max(count, 0)))[...]))
-        ways[side].size += max(count, 0)
-        ways[side].isEnded = count <= 0
+        // Bytes keep their order when the delay gets shorter.
+        let due = max(ContinuousClock.now + delay, directions[side].chunks.last?.due ?? .now)
+        directions[side].chunks.append(.init(due: due, bytes: Array(buffer.prefix(max(count, 0)))[...]))
+        directions[side].size += max(count, 0)
+        directions[side].isEnded = count <= 0
     }
 
-    /// Delivers what is due.
+    /// Delivers the chunks that are due.
     func deliver() {
         guard !isSwallowed else { return }
         let now = ContinuousClock.now
         for side in 0..<2 {
-            while !isOver, !ways[side].isBlocked, let parcel = ways[side].parcels.first, parcel.due <= now {
-                guard !parcel.bytes.isEmpty else { return end() }
-                let sent = parcel.bytes.withUnsafeBytes { send(sockets[1 - side], $0.baseAddress, $0.count, noSignal) }
+            while !isOver, !directions[side].isBlocked, let chunk = directions[side].chunks.first, chunk.due <= now {
+                guard !chunk.bytes.isEmpty else { return end() }
+                let sent = chunk.bytes.withUnsafeBytes { send(sockets[1 - side], $0.baseAddress, $0.count, noSignal) }
                 if sent < 0 {
                     guard errno == EAGAIN || errno == EINTR else { return end() }
-                    ways[side].isBlocked = true
-                } else if sent == parcel.bytes.count {
-                    ways[side].parcels.removeFirst()
-                    ways[side].size -= sent
+                    directions[side].isBlocked = true
+                } else if sent == chunk.bytes.count {
+                    directions[side].chunks.removeFirst()
+                    directions[side].size -= sent
                 } else {
-                    ways[side].parcels[0].bytes.removeFirst(sent)
-                    ways[side].size -= sent
+                    directions[side].chunks[0].bytes.removeFirst(sent)
+                    directions[side].size -= sent
                 }
             }
         }
@@ -116,7 +119,7 @@ final class SlowWire {
 
     private func close(_ side: Int) {
         guard sockets[side] >= 0 else { return }
-        // A process that was started meanwhile may have a copy, which alone would keep it open.
+        // `close` alone may not end the connection: a process that was started meanwhile may have inherited the socket.
         shutdown(sockets[side], Int32(SHUT_RDWR))
         closeSocket(sockets[side])
         sockets[side] = -1
@@ -129,7 +132,7 @@ final class SlowWire {
     private let noSignal = Int32(MSG_NOSIGNAL)
 #endif
 
-/// The C function, which inside the class is hidden by its method.
+/// Calls the C function `close`, which the methods of this name hide.
 func closeSocket(_ socket: Int32) {
     _ = close(socket)
 }

@@ -8,7 +8,7 @@ import Foundation
     import Musl
 #endif
 
-/// Where a socket listens on this machine.
+/// The address of a listening socket on this machine.
 enum SocketAddress: Sendable {
     case unix(String)
     case tcp(Int)
@@ -22,7 +22,7 @@ enum SocketAddress: Sendable {
         return descriptor
     }
 
-    /// - Returns: A negative number if nobody is there.
+    /// - Returns: The connected socket; a negative number if connecting fails.
     func connect() -> Int32 {
         let descriptor = makeSocket()
         if withAddress({ systemConnect(descriptor, $0, $1) == 0 }) { return descriptor }
@@ -40,12 +40,12 @@ enum SocketAddress: Sendable {
         return Int(UInt16(bigEndian: address.sin_port))
     }
 
-    /// Never waits, sends at once, and is not passed on to other programs.
+    /// Makes a socket non-blocking, sending without delay, and closed on exec.
     static func prepare(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         var isOn: Int32 = 1
-        // Refused by a Unix socket, which needs none.
+        // A Unix socket refuses the option and does not need it.
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
     }
 
@@ -82,19 +82,19 @@ enum SocketAddress: Sendable {
     }
 }
 
-/// What a function of the operating system said.
+/// A failure of a function of the operating system, with its `errno`.
 struct SocketFailure: Error {
     let code = errno
 }
 
-// What Linux calls by other types than Darwin does.
+// The constant's type differs between Linux and Darwin.
 #if canImport(Darwin)
     let stream = SOCK_STREAM
 #else
     let stream = Int32(SOCK_STREAM.rawValue)
 #endif
 
-// The C functions, which inside the type are hidden by its methods.
+// The methods of the type hide the C functions `listen` and `connect`.
 private func systemListen(_ descriptor: Int32, _ backlog: Int32) -> Int32 { listen(descriptor, backlog) }
 
 private func systemConnect(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> Int32 {

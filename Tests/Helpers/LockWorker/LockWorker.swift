@@ -1,9 +1,9 @@
 import PostgresLock
 
-/// One process of a fleet: many tasks that take locks on a few keys in random modes, and record at the server who holds
-/// what, so that holders who overlap without being allowed to are found whoever they are.
+/// One of several processes whose tasks take locks on a few keys in random modes. Each holder records its lock in a table at the server,
+/// and there looks for conflicting locks of other holders, in this process and others.
 ///
-/// Arguments: a connection string, the number of tasks, and the rounds of each. The tables are made by the test.
+/// Arguments: a connection string, the number of tasks, the rounds of each, and the limit of handoffs. The test creates the tables.
 @main
 struct LockWorker {
     let locks: LockManager
@@ -14,7 +14,7 @@ struct LockWorker {
         guard arguments.count == 5, let tasks = Int(arguments[2]), let rounds = Int(arguments[3]),
             let handoff = Int(arguments[4])
         else {
-            print("usage: LockWorker URL TASKS ROUNDS HAND-ON-LIMIT")
+            print("usage: LockWorker URL TASKS ROUNDS HANDOFF-LIMIT")
             return
         }
         var configuration = LockManager.Configuration(url: arguments[1])
@@ -37,7 +37,7 @@ struct LockWorker {
     }
 
     private func runOnce() async throws {
-        // Some give up half way, so that waits which end otherwise than by a grant are among what is tried.
+        // Some calls have a short timeout or are cancelled, so that some waits end without a grant.
         let timeout: Duration? = Int.random(in: 0..<10) == 0 ? .milliseconds(Int.random(in: 1...20)) : nil
         let task = Task {
             switch Int.random(in: 0..<10) {
@@ -92,7 +92,7 @@ struct LockWorker {
         try await lock.release()
     }
 
-    /// Not ended half way by a cancellation, which would leave a record behind.
+    /// Records the lock in a task of its own, so that a cancellation does not leave a record behind.
     private func hold(_ key: Int, _ mode: LockMode) async throws {
         try await Task { try await record(key, mode) }.value
     }
@@ -106,7 +106,7 @@ struct LockWorker {
                 [.int(id), .int(key), .bool(isExclusive)]
             )
         }
-        // The other's record is committed before it looks, too: of two who overlap, at least one sees the other.
+        // Each holder commits its record before it looks for others, so at least one of two overlapping holders sees the other.
         try await records.withTransaction { transaction in
             try await transaction.execute(
                 """

@@ -15,7 +15,7 @@ struct FreezeTests {
         let lease = Duration.seconds(2)
         var remaining = 0
         for _ in 0..<Self.freezes {
-            let crowd = try ChildProcess.helper("LeaseHolder", [database.url, "2", "crowd", "8000"])
+            let crowd = try ChildProcess.helper("LockHolder", [database.url, "2", "crowd", "8000"])
             defer { crowd.signal(SIGKILL) }
             var lines = crowd.lines.makeAsyncIterator()
             #expect(await lines.next() == "begun")

@@ -1,18 +1,18 @@
 import Foundation
 import PostgresLock
 
-/// A process that holds one lock, to be frozen and woken up by a test: it writes to a table under the lock, again and again,
-/// as long as it believes in the lock, and says on its output what it believes.
+/// A process that holds a lock while a test stops and continues it. It prints `held` every 10 ms as long as `isHeld` is true, and then
+/// how the lock ended.
 ///
-/// Arguments: a connection string, and the lease in seconds; `flood` after that, to have the lock in a transaction that receives
-/// more than anything can buffer; or `crowd` and a number of tasks, which take and release a lock each. When they have ended, it
-/// says so, and stays until it is killed.
+/// Arguments: a connection string, and the lease in seconds. With `flood` after these, it holds the lock in a transaction whose result
+/// is larger than any buffer on the way. With `crowd` and a number of tasks, each task takes and releases a lock; the process prints when
+/// they have ended, and stays until it is killed.
 @main
-struct LeaseHolder {
+struct LockHolder {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 3, let lease = Int(arguments[2]) else {
-            print("usage: LeaseHolder URL LEASE [flood]")
+            print("usage: LockHolder URL LEASE [flood | crowd TASKS]")
             return
         }
         var configuration = LockManager.Configuration(url: arguments[1])
@@ -72,12 +72,12 @@ struct LeaseHolder {
             return await group.reduce(into: 0) { if $1 { $0 += 1 } }
         }
         say("ended: \(losses) losses")
-        // The manager lives, so that what it has left behind would stay.
+        // The manager stays open, so that locks which it failed to release would stay at the server.
         try? await Task.sleep(for: .seconds(3600))
         await locks.shutdown(gracePeriod: .zero)
     }
 
-    /// At once: a process may be stopped at any moment.
+    /// Prints a line without buffering, because the process may be stopped at any moment.
     private static func say(_ line: String) {
         FileHandle.standardOutput.write(Data((line + "\n").utf8))
     }

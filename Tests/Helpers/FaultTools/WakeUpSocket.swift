@@ -8,8 +8,8 @@ import Foundation
     import Musl
 #endif
 
-/// A bell that ends another thread's `poll`.
-final class Bell: Sendable {
+/// A pair of sockets by which one thread ends another thread's `poll`.
+final class WakeUpSocket: Sendable {
     private let reading: Int32
     private let writing: Int32
 
@@ -27,12 +27,12 @@ final class Bell: Sendable {
 
     var pollEntry: pollfd { pollfd(fd: reading, events: Int16(POLLIN), revents: 0) }
 
-    func ring() {
-        // If it does not fit in, it rings already.
+    func wake() {
+        // If the buffer is full, earlier bytes wake the thread already.
         _ = send(writing, [1], 1, 0)
     }
 
-    func hush() {
+    func clear() {
         var buffer = [UInt8](repeating: 0, count: 64)
         while recv(reading, &buffer, buffer.count, 0) > 0 {}
     }
