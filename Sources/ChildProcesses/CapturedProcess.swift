@@ -1,6 +1,6 @@
 import Foundation
 
-/// A process, in a session of its own, that is to end, and whose output is kept.
+/// A process in a session of its own whose output is collected until it ends.
 package struct CapturedProcess: Sendable {
     package struct Result: Sendable {
         package let status: ChildProcess.Ending
@@ -35,19 +35,19 @@ package struct CapturedProcess: Sendable {
         withExtendedLifetime(inputFile) {}
     }
 
-    /// What it has printed so far.
+    /// The output that it has printed so far.
     package var output: String { outputFile.contents() }
     package var error: String { errorFile.contents() }
 
     /// Waits for its end.
     ///
-    /// - Throws: `CancellationError` when the task is cancelled, after the program was ended. A program that fails is no
-    ///   error here.
+    /// - Throws: `CancellationError` when the task is cancelled, after the program was ended. A non-zero exit status is a normal
+    ///   result, not an error.
     package func finish() async throws -> Result {
         let status = await withTaskCancellationHandler {
             await process.waitForEnd()
         } onCancel: {
-            // Politely first: on SIGINT psql cancels its statement in the server.
+            // SIGINT comes before SIGKILL, because on SIGINT psql cancels its statement in the server.
             process.signal(SIGINT)
             Task {
                 try await Task.sleep(for: .seconds(2))

@@ -1,18 +1,18 @@
 package import Foundation
 
-/// A process that we started.
+/// A child process of this process.
 ///
-/// Its status is collected by ``poll()`` and the waits, and by nothing else. Until then it keeps its process id, so
-/// ``signal(_:)`` can't reach another process that has got the id since.
+/// Only ``poll()`` and the waits collect its status. Until then the system does not reuse its process id, so ``signal(_:)`` can't reach
+/// another process.
 package final class ChildProcess: Sendable {
     /// How a process has ended.
     package enum Ending: Equatable, Sendable {
         case exited(Int32)
         case signalled(Int32)
-        /// Something else in this process has collected the status, or told the system to drop it.
+        /// Other code in this process has collected the status, or told the system to drop it.
         case unknown
 
-        /// What a shell makes of it; -1 if it is unknown.
+        /// The exit status as shells report it; -1 if it is unknown.
         package var status: Int32 {
             switch self {
             case .exited(let status): status
@@ -22,48 +22,48 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Where a standard stream of the child leads.
+    /// The other end of a standard stream of the child.
     package enum Stream: Equatable, Sendable {
         case inherited
         case null
-        /// To us: ``write(_:)`` for its input, ``lines`` for its output.
+        /// A pipe to this process: ``write(_:)`` writes to the child's input, ``lines`` reads its output.
         case pipe
         case descriptor(Int32)
-        /// To the end of a file, which is made if need be.
+        /// A file, to which the child appends. It is created if it does not exist.
         case file(String)
-        /// Where its output leads. For errors.
+        /// For standard error: the same as standard output.
         case output
     }
 
-    /// What a child has in common with us.
+    /// What a child inherits from this process.
     package enum Surroundings: Sendable {
-        /// A session of its own, so that a Ctrl-C in the terminal is for us alone, who then end the child; default signal
-        /// handling, since Dispatch's threads block most signals; and none of our descriptors but its standard streams,
-        /// since a child that outlives us for a moment must not hold a port or a pipe of ours open.
+        /// The child gets a session of its own, so that a Ctrl-C in the terminal reaches only this process, which then ends the child. It
+        /// gets default signal handling, because Dispatch's threads block most signals. It inherits no descriptors but its standard
+        /// streams, because a child that lives a little longer than this process must not keep its ports and pipes open.
         case ownSession
-        /// The same, but in our session a process group of its own. If the child is stopped when we die, the system ends
-        /// it: it sends SIGHUP and SIGCONT to a group that becomes an orphan.
+        /// As `ownSession`, but with a process group of its own in this process's session. If the child is stopped when this process
+        /// ends, the system ends it: it sends SIGHUP and SIGCONT to a process group that becomes orphaned.
         case ownGroup
-        /// Our process group, the signals that we ignore, every descriptor that was handed to us, and these blocked signals.
+        /// The child is in this process's group. It inherits ignored signals and descriptors, and has these blocked signals.
         case ours(blocked: sigset_t)
     }
 
     package let processIdentifier: pid_t
-    /// What it writes to its output, if that is a pipe, line by line. For one reader.
+    /// The lines that the child writes to its output, if that is a pipe. Supports one reader.
     package let lines: AsyncStream<String>
 
     private let statusLock = NSLock()
-    /// Under `statusLock`.
+    /// Protected by `statusLock`.
     private nonisolated(unsafe) var ending: Ending?
     private let inputLock = NSLock()
-    /// Our end of its input, if that is a pipe and open. Under `inputLock`.
+    /// This process's end of the child's input, if that is a pipe and open. Protected by `inputLock`.
     private nonisolated(unsafe) var input: Int32?
 
     /// Starts a program.
     ///
     /// - Parameters:
-    ///   - program: Its path. This, the arguments (of which the first one is the program's name) and the environment are
-    ///     null-terminated, as the system takes them.
+    ///   - program: The program's path. This, the arguments (of which the first one is the program's name) and the environment are
+    ///     null-terminated, as the system expects them.
     package init(
         program: [CChar],
         arguments: [[CChar]],
@@ -98,7 +98,7 @@ package final class ChildProcess: Sendable {
     ///
     /// - Parameters:
     ///   - command: The program's path, and its arguments.
-    ///   - directory: Where it works; `nil` for where we do.
+    ///   - directory: The child's working folder; `nil` for that of this process.
     package convenience init(
         _ command: [String],
         environment: [String: String] = ProcessInfo.processInfo.environment,
@@ -144,9 +144,9 @@ package final class ChildProcess: Sendable {
     package func waitForEnd() async -> Ending {
         if let ending = poll() { return ending }
         return await withCheckedContinuation { continuation in
-            // A thread of its own, because it blocks for as long as the process runs.
+            // `waitid` blocks until the process ends, so it needs a thread of its own.
             Thread.detachNewThread { [self] in
-                // The status is left there: while it is, signals can be sent.
+                // WNOWAIT leaves the status uncollected: until `poll` collects it, the process id can be signalled.
                 var information = siginfo_t()
                 while waitid(P_PID, id_t(processIdentifier), &information, WEXITED | WNOWAIT) == -1 && errno == EINTR {}
                 continuation.resume(returning: poll() ?? .unknown)
@@ -157,7 +157,7 @@ package final class ChildProcess: Sendable {
     /// Waits for the process to end, at most for `limit`, if there is one.
     ///
     /// - Returns: How it has ended, or nil if it still runs after `limit`.
-    /// - Throws: `CancellationError` as soon as the task is cancelled; the process is left alone.
+    /// - Throws: `CancellationError` as soon as the task is cancelled; the process keeps running.
     package func waitForEnd(within limit: Duration?) async throws -> Ending? {
         let deadline = limit.map { ContinuousClock.now + $0 }
         var pause = Duration.milliseconds(1)
@@ -169,14 +169,14 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Writes a line to its input. One that has ended does not read it.
+    /// Writes a line to its input. If the process has ended, the line is lost.
     package func write(_ line: String) {
         inputLock.withLock {
             if let input { _ = Descriptor.write("\(line)\n", to: input) }
         }
     }
 
-    /// Ends its input. So does the end of this process, whatever ended it. Doing it twice is harmless.
+    /// Closes its input. The system closes it too when this process ends in any way. A second call does nothing.
     package func closeInput() {
         inputLock.withLock {
             if let open = input { close(open) }
@@ -190,12 +190,12 @@ package final class ChildProcess: Sendable {
         repeat { result = waitpid(processIdentifier, &raw, WNOHANG) } while result == -1 && errno == EINTR
         if result == 0 { return nil }
         if result == -1 { return .unknown }
-        // The C macros WIFEXITED and so on can't be imported; this is their arithmetic on every system we run on.
+        // Swift can't import the C macros WIFEXITED and so on; this is their arithmetic on all supported systems.
         let signal = raw & 0x7f
         return signal == 0 ? .exited((raw >> 8) & 0xff) : .signalled(signal)
     }
 
-    /// A thread of its own reads, so that a full pipe does not stop the child.
+    /// Reads the output on a thread of its own, so that a full pipe does not block the child.
     private static func lines(of output: Int32?) -> AsyncStream<String> {
         let (lines, continuation) = AsyncStream.makeStream(of: String.self)
         guard let output else {

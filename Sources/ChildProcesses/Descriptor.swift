@@ -1,8 +1,8 @@
 import Foundation
 
-/// Reading and writing descriptors to the end, whatever interrupts.
+/// Reads and writes descriptors, and repeats calls that a signal has interrupted.
 package enum Descriptor {
-    /// - Returns: Whether all of it was written.
+    /// - Returns: Whether the whole text was written.
     package static func write(_ text: String, to descriptor: Int32) -> Bool {
         var text = text
         return text.withUTF8 { bytes in
@@ -17,7 +17,7 @@ package enum Descriptor {
         }
     }
 
-    /// - Returns: What there was to read; empty at the end, and after an error.
+    /// - Returns: The available bytes, at least one; empty at the end and after an error.
     package static func read(_ descriptor: Int32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
             var result: Int
@@ -28,7 +28,7 @@ package enum Descriptor {
         }
     }
 
-    /// Reads lines until there are no more.
+    /// Reads lines until the end.
     package static func readLines(_ descriptor: Int32, _ body: (String) -> Void) {
         var line: [UInt8] = []
         while case let bytes = read(descriptor), !bytes.isEmpty {

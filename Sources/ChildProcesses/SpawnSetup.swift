@@ -1,6 +1,6 @@
 import Foundation
 
-/// What is to be different in a child.
+/// The attributes and file actions with which `posix_spawn` starts a child.
 struct SpawnSetup: ~Copyable {
     #if canImport(Darwin)
         private var actions: posix_spawn_file_actions_t?
@@ -26,7 +26,7 @@ struct SpawnSetup: ~Copyable {
             #if canImport(Darwin)
                 isolate(Int32(POSIX_SPAWN_SETSID))
             #else
-                // POSIX_SPAWN_SETSID in glibc and musl, which Swift's modules of them leave out.
+                // The value of POSIX_SPAWN_SETSID in glibc and musl, which Swift's modules of them lack.
                 isolate(0x80)
             #endif
         case .ownGroup:
@@ -70,7 +70,7 @@ struct SpawnSetup: ~Copyable {
             posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, descriptor)
         case .inherited, .pipe:
             #if canImport(Darwin)
-                // Despite POSIX_SPAWN_CLOEXEC_DEFAULT.
+                // POSIX_SPAWN_CLOEXEC_DEFAULT would close it otherwise.
                 if fcntl(descriptor, F_GETFD) >= 0 { posix_spawn_file_actions_addinherit_np(&actions, descriptor) }
             #endif
         }
@@ -82,14 +82,14 @@ struct SpawnSetup: ~Copyable {
         posix_spawnattr_setsigmask(&attributes, &none)
         var all = sigset_t()
         sigfillset(&all)
-        // Of these two the handling can't be set, and some systems refuse the whole set for them.
+        // The handling of these two can't be set, and some systems refuse a set that contains them.
         sigdelset(&all, SIGKILL)
         sigdelset(&all, SIGSTOP)
         posix_spawnattr_setsigdefault(&attributes, &all)
         #if canImport(Darwin)
             let flag = flag | Int32(POSIX_SPAWN_CLOEXEC_DEFAULT)
         #else
-            // `addclosefrom_np` would do, but is missing in musl and in older glibc.
+            // musl and older glibc lack `addclosefrom_np`.
             for descriptor: Int32 in 3..<1024 {
                 let flags = fcntl(descriptor, F_GETFD)
                 if flags >= 0 && flags & FD_CLOEXEC == 0 { posix_spawn_file_actions_addclose(&actions, descriptor) }

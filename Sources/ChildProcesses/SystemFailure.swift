@@ -1,14 +1,14 @@
 import Foundation
 
-/// A call of the operating system that has failed.
+/// A failed call of the operating system.
 package struct SystemFailure: Error, CustomStringConvertible {
-    /// What failed, and why.
+    /// What failed, and the reason.
     package let description: String
-    /// From `errno`, or what a function returned in its place.
+    /// The error number, from `errno` or a function's result.
     package let number: Int32
 
     package init(_ what: String, _ number: Int32) {
-        // For the numbers that exist, `strerror` returns constant text, from any thread.
+        // For existing error numbers `strerror` returns constant text, so it can be called on any thread.
         description = "\(what): \(String(cString: strerror(number)))."
         self.number = number
     }

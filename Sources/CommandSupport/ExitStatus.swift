@@ -1,10 +1,10 @@
-/// What pglock and the demonstration exit with, unless the status of another command is passed on.
+/// The exit statuses of pglock and the demonstration, except when pglock passes on the status of the command that it runs.
 ///
-/// The numbers between 64 and 78 are those of `sysexits.h`, 126 and above those of the shells.
+/// The numbers from 64 to 78 are those of `sysexits.h`, 126 and above those of shells.
 package enum ExitStatus {
     package static let success: Int32 = 0
     package static let failure: Int32 = 1
-    /// The server is no ground for locks.
+    /// `pglock doctor` found that locks can't work on this server or connection.
     package static let unfit: Int32 = 2
     package static let usage: Int32 = 64
     package static let unavailable: Int32 = 69
@@ -16,7 +16,7 @@ package enum ExitStatus {
     package static let notExecutable: Int32 = 126
     package static let notFound: Int32 = 127
 
-    /// What a shell makes of a command that a signal has ended.
+    /// The status that shells report for a command that a signal has ended.
     package static func signalled(_ signal: Int32) -> Int32 {
         128 + signal
     }

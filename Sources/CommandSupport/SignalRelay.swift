@@ -5,7 +5,7 @@ import Foundation
 /// A signal that has arrived.
 package struct ReceivedSignal: Equatable, Sendable {
     package let number: Int32
-    /// Whether the terminal has sent it, and so has sent it to every process in the foreground, our command included.
+    /// Whether the terminal has sent it. Then every process in the foreground has received it, including the command that pglock runs.
     package var isFromTerminal = false
 
     package init(number: Int32, isFromTerminal: Bool = false) {
@@ -14,31 +14,31 @@ package struct ReceivedSignal: Equatable, Sendable {
     }
 }
 
-/// The descriptor that the handler writes to. Unsafe only in form: set before the handler is installed, never after.
+/// The descriptor to which the handler writes. Safe because it is set before the handler is installed and does not change afterwards.
 private nonisolated(unsafe) var relayDescriptor: Int32 = -1
 
-/// Turns signals into values.
+/// Delivers signals as an asynchronous sequence.
 ///
-/// Handlers, and not Dispatch's sources, for two reasons: only a handler learns who has sent the signal, and `exec` undoes
-/// handlers by itself, while the ignoring that Dispatch needs is inherited by the command.
+/// It uses signal handlers instead of Dispatch's sources for two reasons. Only a handler can tell whether the terminal sent the signal.
+/// And `exec` resets handlers, while a started command would inherit the ignored signals that Dispatch's sources need.
 package struct SignalRelay: Sendable {
-    /// Those by which processes are usually ended or told something.
+    /// The signals that users and systems commonly send to end or notify a process.
     static let relayed = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM]
 
-    /// What has arrived. For one reader.
+    /// The received signals. Supports one reader.
     package let signals: AsyncStream<ReceivedSignal>
 
-    /// Takes the signals from now on. At most one relay may be made.
+    /// Handles the signals from now on. At most one relay may be created.
     package init() throws {
         let pipe = try PipeEnds()
-        // The handler must not block; the reader may, on a thread that it keeps as long as the process runs.
+        // The handler must not block. The reader may: it occupies a thread as long as the process runs.
         _ = fcntl(pipe.writing, F_SETFL, fcntl(pipe.writing, F_GETFL) | O_NONBLOCK)
         relayDescriptor = pipe.writing
         let (signals, continuation) = AsyncStream<ReceivedSignal>.makeStream()
         self.signals = signals
         DispatchQueue(label: "pglock.signals").async {
             while true {
-                // The handler writes two bytes at once, which a pipe never tears apart.
+                // The handler writes two bytes by one call, which a pipe does not split.
                 let bytes = Descriptor.read(pipe.reading)
                 guard !bytes.isEmpty else { return }
                 for start in stride(from: 0, to: bytes.count - 1, by: 2) {
@@ -47,7 +47,7 @@ package struct SignalRelay: Sendable {
             }
         }
         for number in Self.relayed where !Self.isIgnored(number) { Self.installHandler(number) }
-        // Ignored, the ends of children could not be waited for.
+        // If SIGCHLD is ignored, the system drops the statuses of children.
         signal(SIGCHLD, SIG_DFL)
     }
 
@@ -62,7 +62,7 @@ package struct SignalRelay: Sendable {
         exit(ExitStatus.signalled(number))
     }
 
-    /// What was ignored when we were started (by `nohup`, say) stays ignored, for us and for the command.
+    /// Whether this process was started with the signal ignored, for example by `nohup`. It then stays ignored, also in the command.
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         sigaction(number, nil, &action)
@@ -75,7 +75,7 @@ package struct SignalRelay: Sendable {
     }
 
     private static func installHandler(_ number: Int32) {
-        // Nothing here but what POSIX allows in a handler.
+        // Only functions that POSIX allows in a signal handler are called here.
         let handler: @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void = {
             number,
             information,
@@ -84,7 +84,7 @@ package struct SignalRelay: Sendable {
             #if canImport(Darwin)
                 let isFromTerminal = information?.pointee.si_pid == 0
             #else
-                // SI_KERNEL, which Swift's Glibc module lacks.
+                // The value of SI_KERNEL, which Swift's Glibc module lacks.
                 let isFromTerminal = information?.pointee.si_code == 0x80
             #endif
             var record = (UInt8(truncatingIfNeeded: number), UInt8(isFromTerminal ? 1 : 0))

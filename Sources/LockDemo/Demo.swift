@@ -6,18 +6,18 @@ import PostgresLockTesting
 struct Demo: Sendable {
     let workers: Int
     let length: DemoLength
-    /// Of the process that is frozen, in seconds.
+    /// The lease of the process that is stopped by SIGSTOP, in seconds.
     let lease: Double
     let display: any DemoDisplay
 
-    /// How often the run without a lock is tried until it loses something.
+    /// How often the run without a lock is repeated at most, until it loses an update.
     private static let attemptsToLose = 5
 
-    /// - Returns: Whether everything came true that the demonstration claims.
+    /// - Returns: Whether everything happened as the demonstration claims.
     func run() async throws -> Bool {
         display.say(introduction)
         display.note("Starting a PostgreSQL server for the demonstration …")
-        // Each worker has up to three connections: its lock, its transactions, and one to carry.
+        // Each worker has up to three connections, and four with fencing tokens.
         let options = EphemeralPostgres.Options(settings: ["max_connections": "\(workers * 4 + 20)"])
         return try await EphemeralPostgres.withServer(options) { server in
             display.note("PostgreSQL \(server.serverVersion) is up; \(workers) processes start.")
@@ -42,7 +42,7 @@ struct Demo: Sendable {
             let result = try await run.run(display)
             unlocked = result
             if result.lost > 0 { break }
-            display.note("By luck nothing was lost without the lock. Once more …")
+            display.note("By chance no update was lost without the lock. Repeating this run …")
         }
         guard let unlocked else { return false }
         let table = ResultTable(locked: locked, unlocked: unlocked).text
@@ -53,9 +53,9 @@ struct Demo: Sendable {
 
     private var introduction: String {
         """
-        \(workers) processes add 1 to the same counter in PostgreSQL: each reads it, waits a moment, and writes back one more.
-        Two that do so at once overwrite each other's work, unless a lock lets only one of them in at a time.
-        Half way, one process is killed by SIGKILL in the middle of its work, first while it holds the lock.
+        \(workers) processes add 1 to the same counter in PostgreSQL: each reads it, waits 2 ms, and writes the value plus 1.
+        Two processes that do so at the same time overwrite each other's update, unless a lock admits only one at a time.
+        After half of the run, one process is killed by SIGKILL between its read and its write.
         """
     }
 }

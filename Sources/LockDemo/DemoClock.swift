@@ -1,6 +1,6 @@
 import Foundation
 
-/// A clock that all processes of the machine read alike.
+/// The monotonic clock of the machine, which all its processes share.
 enum DemoClock {
     static var nanoseconds: Int64 {
         var time = timespec()

@@ -2,30 +2,31 @@ import ArgumentParser
 import CommandSupport
 import Foundation
 
-/// The program of `make demo`: what a lock is good for, shown on a throwaway server.
+/// The program of `make demo`: shows on a temporary server what a lock prevents.
 @main
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "LockDemo",
-        abstract: "See what a lock is good for, on a throwaway server.",
+        abstract: "Demonstrates on a temporary server what a lock prevents.",
         usage: "swift run LockDemo [<options>]",
         discussion: """
-            Starts a PostgreSQL server of its own, in a temporary folder, and several processes that all add 1 to the same \
-            counter, by reading it, waiting a moment, and writing back one more than they have read. First they do it under \
-            a lock, then without. Half way, one of them is killed by SIGKILL in the middle of its work.
+            Starts a PostgreSQL server in a temporary folder, and several processes that add 1 to the same counter: each \
+            reads it, waits 2 ms, and writes the value plus 1. First they do so under a lock, then without. After half of \
+            each run, one process is killed by SIGKILL between its read and its write.
 
-            What must be there is counted exactly: each process notes each of its additions in a journal, in the same \
-            transaction that changes the counter. What the journal has more than the counter are lost updates.
+            Each process also inserts a row into a journal for each addition, in the transaction that changes the counter. \
+            So the number of lost updates is exact: the rows of the journal minus the counter.
 
-            Last, a process is frozen while it holds a lock, for longer than its lease. It wakes up when another one has had \
-            the lock, and writes; a fencing token tells it from the rightful holder, and its write is refused.
+            At the end, a process that holds a lock is stopped by SIGSTOP for longer than its lease. When it continues, \
+            another process has had the lock. It writes all the same, and the write is refused because its fencing token is \
+            lower than the other's.
 
-            Needs PostgreSQL's server programs (initdb, postgres); PGLOCK_POSTGRES_BIN names their folder, if they are not \
-            found. Nothing stays behind, Ctrl-C included.
+            Needs PostgreSQL's server programs (initdb, postgres). PGLOCK_POSTGRES_BIN names their folder if they are not \
+            found. The server and its files are removed at the end, also after Ctrl-C.
 
             EXIT STATUS:
-              0   under the lock nothing was lost, without it something was, and the late write was refused
-              1   one of these did not come true, or something failed
+              0   no update was lost with the lock, some were without it, and the late write was refused
+              1   one of these results was different, or the demonstration failed
              69   the server could not be started
             """,
         subcommands: [DemoWorkerCommand.self, StaleHolderCommand.self]
@@ -34,16 +35,16 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The number of processes, 2 to 32.", valueName: "number"))
     var workers = 4
 
-    @Option(help: ArgumentHelp("How long each of the two runs takes; 4 by default.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("The length of each of the two runs; 4 by default.", valueName: "seconds"))
     var seconds: Double?
 
-    @Option(help: ArgumentHelp("Instead: how many additions each process does.", valueName: "number"))
+    @Option(help: ArgumentHelp("Instead of --seconds: the number of additions of each process.", valueName: "number"))
     var rounds: Int?
 
-    @Option(help: ArgumentHelp("The lease of the process that is frozen.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("The lease of the process that is stopped.", valueName: "seconds"))
     var lease = 1.0
 
-    @Flag(help: "Print plain lines, as when standard output is no terminal.")
+    @Flag(help: "Print plain lines, as if standard output were not a terminal.")
     var plain = false
 
     func validate() throws {
@@ -60,7 +61,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         let relay = try SignalRelay()
-        // A worker that we have just killed no longer reads what we write to it.
+        // Writing to a worker that has just been killed must be an error, not a signal that ends the demonstration.
         signal(SIGPIPE, SIG_IGN)
         let length = rounds.map(DemoLength.rounds) ?? .seconds(seconds ?? 4)
         let display = TerminalDisplay(plain: plain, workers: workers) ?? PlainDisplay() as any DemoDisplay
@@ -82,9 +83,9 @@ struct DemoCommand: AsyncParsableCommand {
     }
 }
 
-/// When a run of the demonstration is over.
+/// The length of a run of the demonstration.
 enum DemoLength: Sendable {
     case seconds(Double)
-    /// Additions of each worker.
+    /// The number of additions of each worker.
     case rounds(Int)
 }

@@ -2,21 +2,21 @@ import CommandSupport
 import Logging
 import PostgresLock
 
-/// The demonstration's tables, and what is done with them.
+/// The demonstration's tables and the statements on them.
 struct DemoDatabase: Sendable {
     let url: String
     let locks: LockManager
 
-    /// What stands in the tables at one moment.
+    /// The contents of the tables at one moment.
     struct Totals: Equatable, Sendable {
         var counter = 0
-        /// The rows of the journal: one for each addition that was committed.
+        /// The number of rows of the journal: one for each committed addition.
         var committed = 0
 
         var lost: Int { committed - counter }
     }
 
-    /// - Parameter lease: How long the server waits for a silent holder. With one, there are fencing tokens too.
+    /// - Parameter lease: How long the server waits for a silent holder. If it is given, locks have fencing tokens too.
     init(url: String, lease: Duration? = nil) throws {
         self.url = url
         var configuration = LockManager.Configuration(url: url)
@@ -34,7 +34,7 @@ struct DemoDatabase: Sendable {
         try await locks.withTransaction { transaction in
             try await transaction.execute("CREATE TABLE counter (run int PRIMARY KEY, value bigint NOT NULL)")
             try await transaction.execute("CREATE TABLE journal (run int NOT NULL, worker int NOT NULL)")
-            try await transaction.execute("CREATE TABLE account (writer text, fence uuid)")
+            try await transaction.execute("CREATE TABLE account (writer text, token uuid)")
             try await transaction.execute("INSERT INTO account VALUES (NULL, NULL)")
         }
     }
@@ -45,7 +45,7 @@ struct DemoDatabase: Sendable {
         }
     }
 
-    /// Both numbers come from one statement, and so from one moment.
+    /// Reads both numbers by one statement, so they belong to the same moment.
     func totals(run: Int) async throws -> Totals {
         try await locks.withTransaction { transaction in
             let rows = try await transaction.query(
@@ -66,7 +66,7 @@ struct DemoDatabase: Sendable {
         }
     }
 
-    /// Writes the counter, whatever it holds by now, and notes the addition in the same transaction.
+    /// Overwrites the counter, even if it has changed, and adds a row to the journal in the same transaction.
     func write(_ value: Int, run: Int, worker: Int) async throws {
         try await locks.withTransaction { transaction in
             try await transaction.execute("UPDATE counter SET value = $2 WHERE run = $1", [.int(run), .int(value)])
@@ -74,20 +74,20 @@ struct DemoDatabase: Sendable {
         }
     }
 
-    /// Writes under a lock, unless a later holder of that lock has written before.
+    /// Writes the account, unless a later holder of the lock has written it before.
     ///
-    /// - Returns: Whether it was written.
+    /// - Returns: Whether the write was accepted.
     func write(_ writer: String, fencedBy token: FencingToken?) async throws -> Bool {
         guard let token else { throw CommandFailure(ExitStatus.failure, "The lock has no fencing token.") }
         return try await locks.withTransaction { transaction in
             try await transaction.execute(
-                "UPDATE account SET writer = $1, fence = $2::uuid WHERE fence IS NULL OR fence <= $2::uuid",
+                "UPDATE account SET writer = $1, token = $2::uuid WHERE token IS NULL OR token <= $2::uuid",
                 [.string(writer), .string(token.description)]
             ) == 1
         }
     }
 
-    /// Who has written last.
+    /// The process that has written the account last.
     func lastWriter() async throws -> String? {
         try await locks.withTransaction { transaction in
             try await transaction.query("SELECT writer FROM account").first?.decode(0)

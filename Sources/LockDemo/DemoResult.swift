@@ -1,15 +1,15 @@
-/// What has come of one run.
+/// The result of one run.
 struct DemoResult: Sendable {
     let isLocked: Bool
     let totals: DemoDatabase.Totals
-    /// From asking for the lock to getting it, in nanoseconds, over all workers.
+    /// The times that all workers waited for the lock, in nanoseconds.
     let waits: [Int64]
     let kill: Kill?
 
-    /// The SIGKILL half way.
+    /// The SIGKILL after half of the run.
     struct Kill: Sendable {
         let worker: Int
-        /// The next holder of the lock, and when it had it, in nanoseconds after the kill.
+        /// The next holder of the lock, and the time from the kill until it had the lock, in nanoseconds.
         var next: (worker: Int, after: Int64)?
     }
 

@@ -9,21 +9,21 @@ struct DemoRun: Sendable {
     let length: DemoLength
     let database: DemoDatabase
 
-    private enum Happening: Sendable {
+    private enum Event: Sendable {
         case report(worker: Int, WorkerReport)
         case ended(worker: Int, ChildProcess.Ending)
         case tick
     }
 
-    /// Runs the workers to their end. Whatever happens, none of them is left.
+    /// Runs the workers to their end. When it returns or throws, all of them have ended.
     func run(_ display: any DemoDisplay) async throws -> DemoResult {
         try await database.begin(run: number)
-        let (happenings, post) = AsyncStream<Happening>.makeStream()
+        let (events, continuation) = AsyncStream<Event>.makeStream()
         var processes: [ChildProcess] = []
         let ticker = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .milliseconds(100))
-                post.yield(.tick)
+                continuation.yield(.tick)
             }
         }
         defer { ticker.cancel() }
@@ -33,14 +33,14 @@ struct DemoRun: Sendable {
                 processes.append(process)
                 Task {
                     for await line in process.lines {
-                        if let report = WorkerReport(line: line) { post.yield(.report(worker: worker, report)) }
+                        if let report = WorkerReport(line: line) { continuation.yield(.report(worker: worker, report)) }
                     }
-                    post.yield(.ended(worker: worker, await process.waitForEnd()))
+                    continuation.yield(.ended(worker: worker, await process.waitForEnd()))
                 }
             }
             var board = Scoreboard(isLocked: isLocked, workers: workers, length: length)
-            for await happening in happenings {
-                try await handle(happening, &board, processes, display)
+            for await event in events {
+                try await handle(event, &board, processes, display)
                 if board.isOver { break }
             }
             try Task.checkCancellation()
@@ -54,13 +54,13 @@ struct DemoRun: Sendable {
     }
 
     private func handle(
-        _ happening: Happening,
+        _ event: Event,
         _ board: inout Scoreboard,
         _ processes: [ChildProcess],
         _ display: any DemoDisplay
     ) async throws {
         let orders: [Scoreboard.Order]
-        switch happening {
+        switch event {
         case .report(let worker, let report): orders = try board.note(report, of: worker, now: DemoClock.nanoseconds)
         case .ended(let worker, let ending): orders = try board.noteEnd(of: worker, ending)
         case .tick:

@@ -1,4 +1,4 @@
-/// Percentiles by the nearest rank: each is a value that was measured.
+/// Percentiles by the nearest-rank method, so each is one of the values.
 enum Percentile {
     static func of(_ values: [Int64], _ percent: Int) -> Int64? {
         let sorted = values.sorted()

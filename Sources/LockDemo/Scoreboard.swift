@@ -1,9 +1,9 @@
 import ChildProcesses
 import CommandSupport
 
-/// What is known of a run, and what follows from it for the workers.
+/// The state machine of a run: it counts the workers' reports, and returns the orders for the workers and the display.
 struct Scoreboard: Sendable {
-    /// What a worker is about.
+    /// The state of a worker.
     enum Phase: Equatable, Sendable {
         case starting
         case ready
@@ -31,7 +31,7 @@ struct Scoreboard: Sendable {
     private(set) var kill: DemoResult.Kill?
     var totals = DemoDatabase.Totals()
 
-    /// When all workers were ready and began.
+    /// When all workers were ready and started.
     private var start: Int64?
     private var now: Int64 = 0
     private var killedAt: Int64?
@@ -68,7 +68,7 @@ struct Scoreboard: Sendable {
         }
     }
 
-    // MARK: What happens
+    // MARK: Events
 
     mutating func note(_ report: WorkerReport, of worker: Int, now: Int64) throws -> [Order] {
         self.now = max(self.now, now)
@@ -90,7 +90,7 @@ struct Scoreboard: Sendable {
             workers[worker].additions += 1
         case .pausing:
             guard worker == victim, killedAt == nil else { return [] }
-            return strike(worker)
+            return noteKill(of: worker)
         case .holding, .wrote:
             break
         case .failed(let message):
@@ -108,12 +108,12 @@ struct Scoreboard: Sendable {
             throw CommandFailure(ExitStatus.failure, "Worker \(worker + 1) has ended unexpectedly: \(ending).")
         }
         workers[worker].phase = .finished
-        // It was done before the order to linger reached it: another one, then.
+        // The worker finished before the order to pause reached it, so `advance` chooses another one.
         if worker == victim { victim = nil }
         return []
     }
 
-    /// Time goes by.
+    /// Advances the time, which may make it due to kill a worker or to stop all.
     mutating func advance(to now: Int64) -> [Order] {
         self.now = max(self.now, now)
         var orders: [Order] = []
@@ -128,16 +128,16 @@ struct Scoreboard: Sendable {
         return orders
     }
 
-    // MARK: Inside
+    // MARK: The killed worker
 
-    /// The one that has most left to do, so that the order reaches it in time.
+    /// Chooses the worker with the fewest additions, because it is the least likely to finish before the order reaches it.
     private func chooseVictim() -> Int? {
         workers.indices
             .filter { [.waiting, .working].contains(workers[$0].phase) }
             .min { workers[$0].additions < workers[$1].additions }
     }
 
-    private mutating func strike(_ worker: Int) -> [Order] {
+    private mutating func noteKill(of worker: Int) -> [Order] {
         killedAt = DemoClock.nanoseconds
         kill = DemoResult.Kill(worker: worker)
         workers[worker].phase = .killed

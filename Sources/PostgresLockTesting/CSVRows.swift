@@ -1,7 +1,6 @@
-/// Reads the table that `psql --csv` prints.
+/// Parses the table that `psql --csv` prints.
 ///
-/// In this format values are quoted that hold a comma, a quote or a line break, so unlike in psql's others every value
-/// can be told from the next.
+/// This format quotes values with a comma, a quote or a line break. In psql's other formats values can be ambiguous.
 enum CSVRows {
     static func parse(_ text: String) -> [[String]] {
         var rows: [[String]] = []

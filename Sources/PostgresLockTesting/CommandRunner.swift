@@ -1,10 +1,10 @@
 import ChildProcesses
 import Foundation
 
-/// Runs PostgreSQL's programs, and others.
+/// Runs PostgreSQL's programs and other commands.
 enum CommandRunner {
-    /// Our environment without what would turn PostgreSQL's programs elsewhere, and with messages in English, since we
-    /// read some.
+    /// The environment of this process without libpq's variables (`PG…`), which could redirect PostgreSQL's programs to another server.
+    /// Messages are in English, because some are parsed.
     static var environment: [String: String] {
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") }
         variables["LC_ALL"] = "C"
@@ -17,7 +17,7 @@ enum CommandRunner {
     /// Runs a program to its end.
     ///
     /// - Throws: `CancellationError` when the task is cancelled, after the program was ended; an
-    ///   ``EphemeralPostgresError`` when it could not be started. A program that fails is no error here.
+    ///   ``EphemeralPostgresError`` when it could not be started. A non-zero exit status is a normal result, not an error.
     static func run(_ command: [String], input: String = "", directory: String = "/") async throws -> CapturedProcess.Result {
         let process = try start {
             try CapturedProcess(command, environment: environment, directory: directory, input: input)
@@ -25,7 +25,7 @@ enum CommandRunner {
         return try await process.finish()
     }
 
-    /// Tells of a process that can't be started by an error of ours.
+    /// Turns the failure to start a process into an ``EphemeralPostgresError``.
     static func start<Started>(_ start: () throws -> Started) throws -> Started {
         do {
             return try start()

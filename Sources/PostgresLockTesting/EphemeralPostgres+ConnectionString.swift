@@ -1,11 +1,11 @@
 import Foundation
 
 extension EphemeralPostgres {
-    /// Where and as whom to connect, as libpq's keywords and values: `host='/tmp/pglock-a1b2c3' port='5432' …`.
+    /// A connection string of libpq's keywords and values: `host='/tmp/pglock-a1b2c3' port='5432' …`.
     ///
     /// - Parameters:
     ///   - database: The database.
-    ///   - user: The user. One other than `postgres` has to be created first.
+    ///   - user: The user. A user other than `postgres` has to be created first.
     ///   - overTCP: Whether to connect over TCP, which the server allows only with ``Options/listensOnTCP``. Such a
     ///     string for the user `postgres` holds the password of ``Options/password``: don't print it.
     /// - Returns: The string, properly quoted.
@@ -21,13 +21,13 @@ extension EphemeralPostgres {
         return parameters.map { "\($0.0)=\(Self.quote($0.1))" }.joined(separator: " ")
     }
 
-    /// Where and as whom to connect, as a URL: `postgresql://postgres@/postgres?host=%2Ftmp%2Fpglock-a1b2c3&port=5432`.
+    /// A connection URL: `postgresql://postgres@/postgres?host=%2Ftmp%2Fpglock-a1b2c3&port=5432`.
     ///
-    /// For clients that don't know the form of ``connectionString(database:user:overTCP:)``.
+    /// For clients that don't support the form of ``connectionString(database:user:overTCP:)``.
     ///
     /// - Parameters:
     ///   - database: The database.
-    ///   - user: The user. One other than `postgres` has to be created first.
+    ///   - user: The user. A user other than `postgres` has to be created first.
     ///   - overTCP: Whether to connect over TCP, which the server allows only with ``Options/listensOnTCP``. Such a
     ///     URL for the user `postgres` holds the password of ``Options/password``: don't print it.
     /// - Returns: The URL, properly escaped.

@@ -4,43 +4,43 @@ extension EphemeralPostgres {
     /// How a server is stopped. The names are PostgreSQL's.
     public struct StopMode: Hashable, Sendable {
         let signal: Int32
-        /// How long stopping may take, nil for ever.
+        /// How long stopping may take; nil for no limit.
         let timeout: Duration?
 
-        /// Refuses new connections and waits for the clients to leave by themselves, however long that takes.
+        /// Refuses new connections and waits without limit until all clients have disconnected.
         public static let smart = StopMode(signal: SIGTERM, timeout: nil)
-        /// Ends the clients' sessions, rolls their transactions back and stops in good order; given up after 30 s.
+        /// Ends the clients' sessions, rolls back their transactions and shuts down. An error is thrown after 30 s.
         public static let fast = StopMode(signal: SIGINT, timeout: .seconds(30))
-        /// Stops at once and without tidying up, like a crash, after 8 s by SIGKILL; the next start runs the crash recovery.
+        /// Stops at once without a shutdown checkpoint, like a crash; by SIGKILL after 8 s. The next start runs crash recovery.
         public static let immediate = StopMode(signal: SIGQUIT, timeout: .seconds(8))
     }
 
     /// The process id of the server's main process, or nil if it isn't running.
     ///
-    /// For tests that freeze or kill it. The server may be killed by others; it is ``resume()`` that starts it again.
+    /// For tests that stop the process by SIGSTOP or kill it. After a kill ``resume()`` starts the server again.
     public var processIdentifier: Int32? {
         get async { await process.processIdentifier }
     }
 
-    /// Stops the server and waits until it has ended. Its data stays; ``resume()`` starts it again. Does nothing if it
+    /// Stops the server and waits until it has ended. Its data is kept; ``resume()`` starts it again. Does nothing if it
     /// isn't running.
     ///
     /// - Parameter mode: How it is stopped.
     /// - Throws: An ``EphemeralPostgresError`` if a fast stop takes too long. `CancellationError` when the task is
-    ///   cancelled; the server then goes on stopping.
+    ///   cancelled; the server continues to stop then.
     public func stop(mode: StopMode = .fast) async throws {
         try await process.stop(mode)
     }
 
-    /// Stops the server as a crash would: at once, without a checkpoint, without a word to the clients that they could
-    /// rely on. The same as stopping it with ``StopMode/immediate``.
+    /// Stops the server like a crash: at once, without a checkpoint, and without an orderly end of its clients' sessions. The
+    /// same as stopping it with ``StopMode/immediate``.
     ///
-    /// - Throws: `CancellationError` when the task is cancelled; the server then goes on stopping.
+    /// - Throws: `CancellationError` when the task is cancelled; the server continues to stop then.
     public func crash() async throws {
         try await process.stop(.immediate)
     }
 
-    /// Starts the server again, on the data that it had, after a stop or a crash, and waits until it answers.
+    /// Starts the server again with its data, after a stop or a crash, and waits until it accepts connections.
     ///
     /// - Throws: An ``EphemeralPostgresError`` if it is running already, has been removed, or does not start;
     ///   `CancellationError` when the task is cancelled, with the server stopped.
@@ -48,18 +48,18 @@ extension EphemeralPostgres {
         try await process.start()
     }
 
-    /// Stops the server (in the mode ``StopMode/fast``) and starts it again, if you like with other settings.
+    /// Stops the server in the mode ``StopMode/fast`` and starts it again, optionally with more settings.
     ///
-    /// - Parameter settings: Settings to add to those that the server has. Those of the same name are replaced.
-    /// - Throws: What ``stop(mode:)`` and ``resume()`` throw. Settings that can't be understood stop nothing; if the
-    ///   server refuses them, it stays stopped.
+    /// - Parameter settings: Settings to add. Existing settings of the same name are replaced.
+    /// - Throws: The errors of ``stop(mode:)`` and ``resume()``. If a setting's name is invalid, the server is not stopped; if
+    ///   the server refuses a setting, it stays stopped.
     public func restart(settings: [String: String] = [:]) async throws {
         try await process.restart(adding: settings)
     }
 
     /// Stops the server at once and deletes everything that belongs to it.
     ///
-    /// Works in a cancelled task too. Doing it twice is harmless.
+    /// Works in a cancelled task too. A second call does nothing.
     public func remove() async {
         await process.remove()
     }

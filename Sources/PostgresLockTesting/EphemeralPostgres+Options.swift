@@ -1,41 +1,40 @@
 extension EphemeralPostgres {
-    /// How a throwaway server is set up.
+    /// The options of a temporary server.
     ///
     /// Printing the options does not print the password.
     public struct Options: Sendable {
         /// Server settings, as in `postgresql.conf`, for example `["max_locks_per_transaction": "10"]`.
         ///
-        /// They win over the defaults of ``EphemeralPostgres``. Where the server listens is not for settings to say:
-        /// `port`, `listen_addresses`, `unix_socket_directories`, `data_directory`, `config_file` and `hba_file` are
-        /// refused.
+        /// They override the defaults of ``EphemeralPostgres``. The settings `port`, `listen_addresses`,
+        /// `unix_socket_directories`, `data_directory`, `config_file` and `hba_file` are refused, because the package sets them.
         public var settings: [String: String]
 
-        /// Whether the server listens on a free TCP port of the loopback interface (127.0.0.1) too. By default it is
-        /// reached by its Unix socket alone.
+        /// Whether the server also listens on a free TCP port of the loopback interface (127.0.0.1). By default it listens only
+        /// on its Unix socket.
         public var listensOnTCP: Bool
 
-        /// When set, connections over TCP need this password, for the user `postgres`, by `scram-sha-256`. Connections
-        /// over the Unix socket never need one. By default none do.
+        /// The password that connections over TCP need for the user `postgres`, by `scram-sha-256`; nil for no password.
+        /// Connections over the Unix socket never need a password.
         public var password: String?
 
-        /// The folder that holds `initdb` and `postgres`. By default, it is searched for: the environment variable
-        /// `PGLOCK_POSTGRES_BIN`, the folders of `PATH`, then the usual places, the highest version first.
+        /// The folder that holds `initdb` and `postgres`. By default it is searched for in this order: the environment variable
+        /// `PGLOCK_POSTGRES_BIN`, the folders of `PATH`, then the usual folders, the highest version first.
         public var binaryDirectory: String?
 
-        /// Whether this server's data directory is made by an `initdb` of its own, which takes a second more.
+        /// Whether this server's data directory is created by its own `initdb`, which takes about a second more.
         ///
-        /// By default the servers of one process are copies of one fresh cluster, and share its *system identifier*.
-        /// Set this for a test that tells servers apart by it.
+        /// By default the servers of one process are copies of one fresh cluster, and have the same *system identifier*.
+        /// Set this for a test that distinguishes servers by their identifiers.
         public var hasOwnSystemIdentifier: Bool
 
         /// Creates options.
         ///
         /// - Parameters:
         ///   - settings: Server settings, as in `postgresql.conf`.
-        ///   - listensOnTCP: Whether the server listens on the loopback interface too.
+        ///   - listensOnTCP: Whether the server also listens on the loopback interface.
         ///   - password: The password that connections over TCP need, if any.
         ///   - binaryDirectory: The folder that holds `initdb` and `postgres`; nil to search for it.
-        ///   - hasOwnSystemIdentifier: Whether the server is set apart from the others by its system identifier.
+        ///   - hasOwnSystemIdentifier: Whether the server's system identifier differs from those of other servers.
         public init(
             settings: [String: String] = [:],
             listensOnTCP: Bool = false,
@@ -53,7 +52,7 @@ extension EphemeralPostgres {
 }
 
 extension EphemeralPostgres.Options: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The options, the password masked.
+    /// The options with the password masked.
     public var description: String {
         """
         settings: \(settings), listensOnTCP: \(listensOnTCP), password: \(password == nil ? "none" : "set"), \
@@ -61,10 +60,10 @@ extension EphemeralPostgres.Options: CustomStringConvertible, CustomDebugStringC
         """
     }
 
-    /// The options, the password masked.
+    /// The options with the password masked.
     public var debugDescription: String { description }
 
-    /// The options, the password masked: what `dump` and test failures show.
+    /// The options with the password masked: what `dump` and test failures show.
     public var customMirror: Mirror {
         Mirror(self, children: ["options": description])
     }

@@ -2,23 +2,22 @@ import ChildProcesses
 import Foundation
 
 extension EphemeralPostgres {
-    /// Runs SQL through psql, as `postgres` and over the Unix socket, with nothing of this package's own client
-    /// involved.
+    /// Runs SQL through psql, as the user `postgres` and over the Unix socket. The package's own client is not used.
     ///
     /// Needs `psql`, which comes with the server's programs or its client package.
     ///
-    /// Each call is a session of its own, whose `application_name` is `EphemeralPostgres`.
+    /// Each call uses a session of its own, whose `application_name` is `EphemeralPostgres`.
     ///
     /// - Parameters:
-    ///   - sql: One or several statements. Several run in one transaction.
+    ///   - sql: One or several statements. Several statements run in one transaction.
     ///   - database: The database.
-    /// - Returns: The rows of the last statement, each a list of values as text, nil for NULL.
-    /// - Throws: An ``EphemeralPostgresError`` with psql's words, and the server's code in
+    /// - Returns: The rows of the last statement. Values are text, nil for NULL.
+    /// - Throws: An ``EphemeralPostgresError`` with psql's message, and the server's code in
     ///   ``EphemeralPostgresError/sqlState``. `CancellationError` when the task is cancelled, after the statement was
     ///   cancelled in the server.
     @discardableResult
     public func query(_ sql: String, database: String = "postgres") async throws -> [[String?]] {
-        // A value that happened to read like the marker would come back as NULL, so it is never the same twice.
+        // A value equal to the marker would be returned as NULL, so each call uses a random marker.
         let null = "null-\(UInt64.random(in: .min ... .max))"
         let output = try await runPsql(
             ["--csv", "--tuples-only", "--pset=null=\(null)", "--set=SHOW_ALL_RESULTS=off", "--command=\(sql)"],
@@ -27,9 +26,9 @@ extension EphemeralPostgres {
         return CSVRows.parse(output).map { row in row.map { $0 == null ? nil : $0 } }
     }
 
-    /// Gives the superuser the password of the options.
+    /// Sets the password of the options for the superuser.
     ///
-    /// By standard input, since anybody can read a command line, and with the statement kept out of the log.
+    /// The statement goes through standard input, because other accounts can read a command line, and is kept out of the server's log.
     func setPassword() async throws {
         guard let password else { return }
         let quoted = password.value.replacingOccurrences(of: "'", with: "''")
@@ -65,7 +64,7 @@ extension EphemeralPostgres {
     private func queryError(_ result: CapturedProcess.Result) -> EphemeralPostgresError {
         let lines = result.error.split(separator: "\n").filter { !$0.hasPrefix("LOCATION:") }
         let text = process.log.masked(lines.joined(separator: "\n"))
-        // "ERROR:  42P01: relation "x" does not exist"; a line number before it where psql reads a script.
+        // "ERROR:  42P01: relation "x" does not exist". When psql reads a script, the line's number precedes it.
         let state = text.firstMatch(of: #/(?:ERROR|FATAL|PANIC): +([0-9A-Z]{5}): /#).map { String($0.output.1) }
         return EphemeralPostgresError(
             .queryFailed,

@@ -1,4 +1,4 @@
-/// A real PostgreSQL server for a test or a demonstration, gone without a trace afterwards.
+/// A temporary PostgreSQL server for a test or a demonstration, removed afterwards with all its files.
 ///
 /// ```swift
 /// try await EphemeralPostgres.withServer { server in
@@ -7,27 +7,28 @@
 /// }
 /// ```
 ///
-/// The server has a temporary folder of its own, listens on a Unix socket in it, and knows a superuser `postgres` and
-/// the databases `postgres`, `template0` and `template1`. Several servers at once are fine. The first one of a process
-/// takes about a second to start, as `initdb` has to run; the others are copies.
+/// The server has a temporary folder of its own and listens on a Unix socket in it. It has a superuser `postgres` and
+/// the databases `postgres`, `template0` and `template1`. Several servers can run at the same time. The first server of a process
+/// takes about a second to start, because `initdb` has to run; later servers are copies of it.
 ///
-/// Durability against a crash *of the machine* is off (`fsync`, `full_page_writes`), so is autovacuum; against a crash of
-/// the server commits are as safe as ever. ``Options/settings`` win over that.
+/// `fsync` and `full_page_writes` are off, so committed data can be lost when the *machine* crashes, but not when the server does.
+/// Autovacuum is off too. ``Options/settings`` override these defaults.
 ///
-/// **Lifetime.** ``remove()`` stops the server and deletes its folder. So does letting go of the last reference, in the
-/// background, and so does the end of this process, however it ends: a guardian process, which outlives even a SIGKILL
-/// of ours, cleans up within a second.
+/// **Lifetime.** ``remove()`` stops the server and deletes its folder. Releasing the last reference does the same in the
+/// background. When this process ends in any way, including SIGKILL, a guardian process stops the server and deletes the folder
+/// within a second.
 ///
-/// As root, as which PostgreSQL refuses to run, the server runs as `postgres` or, if there is no such account, `nobody`.
+/// PostgreSQL refuses to run as root. If this process is root, the server runs as the account `postgres` or, if that does not
+/// exist, as the account `nobody`.
 public final class EphemeralPostgres: Sendable {
     /// The folder that holds the Unix socket: the `host` of a connection string.
     public let socketDirectory: String
-    /// The port: part of the Unix socket's name, and the TCP port where the server listens on one. It stays the same
+    /// The port: part of the Unix socket's name, and the TCP port if the server listens on TCP. It stays the same
     /// when the server is started again.
     public let port: Int
     /// The data directory.
     public let dataDirectory: String
-    /// The server's version, as it says it itself: `15.18`, `18beta1`.
+    /// The server's version as the server reports it, for example `15.18` or `18beta1`.
     public let serverVersion: String
     /// The folder of the server's programs.
     public let binaryDirectory: String
@@ -52,14 +53,15 @@ public final class EphemeralPostgres: Sendable {
         Task.detached { await process.remove() }
     }
 
-    /// Starts a server and waits until it answers.
+    /// Starts a server and waits until it accepts connections.
     ///
-    /// Prefer ``withServer(_:_:)``, which removes it for you.
+    /// Prefer ``withServer(_:_:)``, which also removes the server.
     ///
-    /// - Parameter options: How the server is set up.
+    /// - Parameter options: The server's options.
     /// - Returns: The running server.
     /// - Throws: An ``EphemeralPostgresError`` when the server's programs can't be found or run, an option is refused,
-    ///   or the server does not start; `CancellationError` when the task is cancelled. Nothing stays behind then.
+    ///   or the server does not start; `CancellationError` when the task is cancelled. In these cases no process and no file
+    ///   is left.
     public static func start(_ options: Options = Options()) async throws -> EphemeralPostgres {
         let account = try ServerAccount.current()
         let binaries = try await PostgresBinaries.locate(directory: options.binaryDirectory, account: account)
@@ -100,15 +102,15 @@ public final class EphemeralPostgres: Sendable {
         }
     }
 
-    /// Runs a body with a server of its own, and removes the server when the body returns or throws.
+    /// Runs a body with a new server, and removes the server when the body returns or throws.
     ///
-    /// The body runs where the caller does, so it may use what belongs to the caller's actor.
+    /// The body runs on the caller's actor, so it can use the actor's state.
     ///
     /// - Parameters:
-    ///   - options: How the server is set up.
-    ///   - body: What to do with the server. Cancelling the task does not remove the server before the body has ended.
-    /// - Returns: What the body returns.
-    /// - Throws: What the body throws, or what ``start(_:)`` does.
+    ///   - options: The server's options.
+    ///   - body: The code that uses the server. Cancelling the task does not remove the server before the body has ended.
+    /// - Returns: The body's result.
+    /// - Throws: The body's error, or the errors of ``start(_:)``.
     public nonisolated(nonsending) static func withServer<Result>(
         _ options: Options = Options(),
         _ body: nonisolated(nonsending) (EphemeralPostgres) async throws -> Result
@@ -124,9 +126,9 @@ public final class EphemeralPostgres: Sendable {
         }
     }
 
-    /// The server's log from the first start on.
+    /// The server's log since its first start.
     ///
-    /// - Returns: The text, the password masked.
+    /// - Returns: The text with the password masked.
     /// - Throws: An ``EphemeralPostgresError`` once the server has been removed.
     public func serverLog() throws -> String {
         try process.log.text()

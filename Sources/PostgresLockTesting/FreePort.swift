@@ -1,15 +1,15 @@
 import Foundation
 
-/// Finds a TCP port of the loopback interface that nobody listens on.
+/// Finds a TCP port of the loopback interface on which no process listens.
 ///
-/// Somebody else may take it before the server does; the server then fails to start and another port is tried.
+/// Another process may take the port before the server does. Then the server fails to start, and another port is tried.
 func findFreePort() throws -> Int {
     #if canImport(Glibc)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else
         let descriptor = socket(AF_INET, SOCK_STREAM, 0)
     #endif
-    guard descriptor >= 0 else { throw EphemeralPostgresError.system("Making a socket failed", errno: errno) }
+    guard descriptor >= 0 else { throw EphemeralPostgresError.system("Creating a socket failed", errno: errno) }
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A temporary folder of the server's account that is deleted, with all processes at work in it, when it is let go of
-/// or this process dies.
+/// A temporary folder of the server's account. When the last reference is released or this process ends, the folder is deleted and the
+/// server processes in it are ended.
 final class GuardedFolder: Sendable {
     let path: String
     private let guardian: ServerGuardian
@@ -11,7 +11,7 @@ final class GuardedFolder: Sendable {
     init(account: ServerAccount) throws {
         var template = Array("\(TemporaryParent.choose(for: account))/pglock-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
-            throw EphemeralPostgresError.system("Making a temporary folder failed", errno: errno)
+            throw EphemeralPostgresError.system("Creating a temporary folder failed", errno: errno)
         }
         path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         do {
@@ -20,19 +20,19 @@ final class GuardedFolder: Sendable {
             rmdir(path)
             throw error
         }
-        // Nobody else may pass: whoever reaches the socket is the server's superuser.
+        // Only the server's account may enter the folder: everyone who can connect to the socket is a superuser of the server.
         guard chmod(path, 0o700) == 0, geteuid() != 0 || chown(path, account.user, account.group) == 0 else {
             throw EphemeralPostgresError.system("Giving \(path) to \(account.name) failed", errno: errno)
         }
     }
 
-    /// The process that cleans up after us.
+    /// The process id of the guardian.
     var guardianProcessIdentifier: pid_t { guardian.processIdentifier }
 
-    /// Ends what runs in the folder and deletes it. Doing it twice is harmless.
+    /// Ends the server processes in the folder and deletes it. A second call does nothing.
     func remove() async {
         await guardian.dismiss()
-        // For the case that somebody has killed the guardian.
+        // In case the guardian was killed before.
         try? FileManager.default.removeItem(atPath: path)
     }
 }

@@ -4,9 +4,9 @@ import Foundation
 /// The folder with PostgreSQL's programs.
 struct PostgresBinaries: Sendable {
     let directory: String
-    /// Usually in the same folder, but some systems package the client apart.
+    /// The path of psql. It is usually in the same folder, but some systems have a separate package for the client.
     let psql: String?
-    /// As the server says it, for example `15.18`.
+    /// The version as the server reports it, for example `15.18`.
     let version: String
 
     var initdb: String { "\(directory)/initdb" }
@@ -24,13 +24,13 @@ struct PostgresBinaries: Sendable {
     }
 
     private static func find(directory: String?) throws -> String {
-        // Who names a folder means it: when nothing is there, going on with another one would hide the mistake.
+        // If the user names a folder without the programs, using another one would hide the mistake.
         if let directory { return try check(directory, from: "Options.binaryDirectory") }
         if let directory = ProcessInfo.processInfo.environment[variable], !directory.isEmpty {
             return try check(directory, from: variable)
         }
         for folder in Executable.searchPath where Executable.exists("\(folder)/initdb") {
-            // PATH often holds links to single programs; the others are beside where those lead.
+            // PATH often holds links to single programs; the other programs are in the folder of the link's target.
             let initdb = URL(fileURLWithPath: Executable.resolve("\(folder)/initdb"))
             let candidates = [initdb.deletingLastPathComponent().path, folder]
             if let complete = candidates.first(where: isComplete) { return complete }
@@ -53,8 +53,8 @@ struct PostgresBinaries: Sendable {
                 """
                 \(source) names \(directory), but that folder does not hold PostgreSQL's server programs (initdb and \
                 postgres) or they are not executable. Name the folder that does, for example \
-                /usr/lib/postgresql/15/bin, or none to have it searched for (\(variable) is asked first). Debian and \
-                Ubuntu install them with `apt-get install postgresql`.
+                /usr/lib/postgresql/15/bin, or none to have it searched for (\(variable) is read first). On Debian and \
+                Ubuntu, install them with `apt-get install postgresql`.
                 """
             )
         }
@@ -66,7 +66,7 @@ struct PostgresBinaries: Sendable {
     }
 
     private static func version(in directory: String, account: ServerAccount) async throws -> String {
-        // By a shell, because setpriv itself still has root's rights when it starts a program.
+        // A shell starts the program, because setpriv itself still has root's rights when it does so.
         let result = try await CommandRunner.run(
             account.launcher + ["/bin/sh", "-c", #"exec "$0" --version"#, "\(directory)/postgres"]
         )
@@ -88,7 +88,7 @@ struct PostgresBinaries: Sendable {
 }
 
 extension PostgresBinaries {
-    /// Where systems put the programs, in the order in which they are tried after PATH. `*` is a version.
+    /// The folders in which systems install the programs, in the order of the search. `*` is a version.
     private static let patterns = [
         "/usr/lib/postgresql/*/bin",
         "/usr/pgsql-*/bin",
@@ -99,7 +99,7 @@ extension PostgresBinaries {
         "/Applications/Postgres.app/Contents/Versions/*/bin",
     ]
 
-    /// The folders that match, the highest version first: "9.6" comes after "15", so not by their letters.
+    /// The folders that match, the highest version first. They are compared as numbers, so "9.6" comes after "15".
     private static func expand(_ pattern: String) -> [String] {
         var matches = glob_t()
         defer { globfree(&matches) }

@@ -1,7 +1,6 @@
 import Foundation
 
-/// A password on its way through our values. Printing, dumping or reflecting on them, as a failing test does, does not
-/// show it.
+/// A password. Printing, dumping or reflecting on a value that contains it, as a failing test does, shows a mask.
 struct Secret: Sendable, CustomStringConvertible, CustomReflectable {
     let value: String
 

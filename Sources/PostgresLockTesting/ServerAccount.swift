@@ -5,11 +5,11 @@ struct ServerAccount: Hashable, Sendable {
     let name: String
     let user: uid_t
     let group: gid_t
-    /// What goes before a command to run it as this account. It replaces itself by the command, so that the process
-    /// that we start *is* the server, and its signals and its end are ours to see.
+    /// The prefix of a command line that runs the command as this account. The prefix's program replaces itself by the command (`exec`),
+    /// so the started process *is* the server: it receives the signals, and its end is the server's.
     let launcher: [String]
 
-    /// Ourselves; but PostgreSQL refuses to run as root, so then `postgres` or, where that does not exist, `nobody`.
+    /// The account of this process. If that is root, as which PostgreSQL refuses to run, `postgres` or, if that does not exist, `nobody`.
     static func current() throws -> ServerAccount {
         let user = geteuid()
         guard user == 0 else { return ServerAccount(name: "user \(user)", user: user, group: getegid(), launcher: []) }
@@ -34,7 +34,7 @@ struct ServerAccount: Hashable, Sendable {
         return ServerAccount(name: name, user: user, group: group, launcher: launcher)
     }
 
-    /// Whether this account may pass through a folder and all those above it. Access lists are not looked at.
+    /// Whether this account may enter a folder and all folders above it. Access control lists are ignored.
     func canReach(_ directory: String) -> Bool {
         if user == 0 { return true }
         var path = directory
@@ -63,7 +63,7 @@ struct ServerAccount: Hashable, Sendable {
         #if canImport(Darwin)
             return Executable.find("chroot").map { [$0, "-u", "\(user)", "-g", "\(group)", "/"] }
         #else
-            // Busybox has a setpriv and a chroot too, which can't change the user.
+            // Busybox's setpriv and chroot can't change the user.
             if let setpriv = Executable.find("setpriv"), !Executable.isBusybox(setpriv) {
                 return [setpriv, "--reuid=\(user)", "--regid=\(group)", "--clear-groups", "--"]
             }

@@ -1,25 +1,25 @@
 import Foundation
 
-/// What the server is told in its configuration files.
+/// The server's configuration files.
 struct ServerConfiguration: Sendable {
     let socketDirectory: String
     let listensOnTCP: Bool
     let needsPassword: Bool
     private(set) var settings: [String: String] = [:]
 
-    /// What makes a throwaway server fast and quiet. Users' settings win.
+    /// Settings that make a temporary server fast and its log short. Users' settings override them.
     ///
-    /// `synchronous_commit` stays on: without `fsync` it costs next to nothing, and without it a crash would lose
-    /// commits that were acknowledged, which no test of crashes could live with.
+    /// `synchronous_commit` stays on: without `fsync` it costs almost nothing, and tests of crashes need it, because without it a
+    /// crash loses commits that were acknowledged.
     private static let defaults = [
         "fsync": "off",
         "full_page_writes": "off",
         "max_connections": "100",
         "shared_buffers": "16MB",
         "huge_pages": "off",
-        // In the folder, not in /dev/shm: small in containers, and a killed server would leave it there.
+        // Shared memory is in the folder, not in /dev/shm, which is small in containers and where a killed server would leave its files.
         "dynamic_shared_memory_type": "mmap",
-        // The folder may be in memory.
+        // The WAL is small, because the folder may be in memory.
         "min_wal_size": "32MB",
         "max_wal_size": "128MB",
         "checkpoint_warning": "0",
@@ -30,7 +30,7 @@ struct ServerConfiguration: Sendable {
         "log_timezone": "UTC",
     ]
 
-    /// Settings that this package governs.
+    /// Settings that the package sets itself.
     private static let reserved: Set = [
         "port", "listen_addresses", "unix_socket_directories", "data_directory", "config_file", "hba_file",
     ]
@@ -55,8 +55,8 @@ struct ServerConfiguration: Sendable {
                 throw EphemeralPostgresError(
                     .invalidOption,
                     """
-                    The setting \(key) can't be chosen: the server's folder, socket and port are picked for it. Use \
-                    `listensOnTCP` to have it listen on the loopback interface.
+                    The setting \(key) can't be set: the package chooses the server's folder, socket and port. Use \
+                    `listensOnTCP` to let the server listen on the loopback interface.
                     """
                 )
             }
@@ -65,7 +65,7 @@ struct ServerConfiguration: Sendable {
         self.settings = settings
     }
 
-    /// Writes the files. The data directory includes ours since ``install(in:)``.
+    /// Writes the settings into the file that ``install(in:)`` has included in `postgresql.conf`.
     func write(to dataDirectory: String, port: Int) throws {
         var all = Self.defaults.merging(settings) { $1 }
         all["port"] = "\(port)"
@@ -75,9 +75,9 @@ struct ServerConfiguration: Sendable {
         try Self.write(lines, to: "\(dataDirectory)/\(Self.fileName)")
     }
 
-    /// Prepares a fresh data directory: who may connect, and that our settings count.
+    /// Prepares a fresh data directory: writes `pg_hba.conf`, and includes the package's settings in `postgresql.conf`.
     ///
-    /// They are in a file of their own, not on the server's command line, which would win over `ALTER SYSTEM`.
+    /// The settings are in a file, not on the server's command line, which would override `ALTER SYSTEM`.
     func install(in dataDirectory: String) throws {
         let method = needsPassword ? "scram-sha-256" : "trust"
         try Self.write(
@@ -111,7 +111,7 @@ struct ServerConfiguration: Sendable {
         return "'\(escaped)'"
     }
 
-    /// The server's account must be able to read what root writes, under any umask.
+    /// Writes a file with fixed permissions, so that the server's account can read what root writes under any umask.
     private static func write(_ lines: [String], to path: String) throws {
         do {
             try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: false, encoding: .utf8)

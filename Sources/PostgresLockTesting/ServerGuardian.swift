@@ -1,19 +1,18 @@
 import ChildProcesses
 import Foundation
 
-/// A process that outlives us to clean up: it ends the server and deletes its folder as soon as we are gone, whatever
-/// ended us, SIGKILL included.
+/// A child process that ends the server and deletes its folder when this process ends in any way, including SIGKILL.
 ///
-/// It is a shell, blocked in reading a pipe of which we alone hold the other end. The system closes that end when we
-/// die, and only then, or in ``dismiss()``. It is told nothing about the server, since no message could be sure to
-/// arrive before our death: it looks for processes at work in the folder.
+/// It is a shell that reads from a pipe, of which only this process has the other end. The system closes that end when this process
+/// ends, otherwise only ``dismiss()`` does. The guardian gets no message about the server, because this process could be killed before it
+/// sends one. Instead it searches for processes that work in the folder.
 final class ServerGuardian: Sendable {
     private let process: ChildProcess
 
-    /// Posts a guardian to a folder.
+    /// Starts the guardian of a folder.
     init(folder: String) throws {
         process = try CommandRunner.start {
-            // The script goes by the environment, to keep what `ps` prints to a line.
+            // The script is in the environment, not on the command line, so that `ps` prints a short line.
             try ChildProcess(
                 ["/bin/sh", "-c", #"eval "$PGLOCK_GUARDIAN""#, "pglock-guardian", folder],
                 environment: CommandRunner.environment.merging(["PGLOCK_GUARDIAN": Self.script]) { $1 },
@@ -30,17 +29,17 @@ final class ServerGuardian: Sendable {
         Task.detached { [process] in await process.waitForEnd() }
     }
 
-    /// The guardian's process.
+    /// The guardian's process id.
     var processIdentifier: pid_t { process.processIdentifier }
 
-    /// Has the guardian clean up now, and waits until it has.
+    /// Lets the guardian clean up now, and waits until it has.
     func dismiss() async {
         process.closeInput()
-        // A task of its own, because in a cancelled one no wait is possible.
+        // The wait is in a task of its own, because in a cancelled task it would end at once.
         _ = await Task { [process] in try await process.waitForEnd(within: .seconds(30)) }.result
     }
 
-    /// Takes the folder as its argument. Written for any POSIX shell and for systems without procps.
+    /// The guardian's script, with the folder as its argument. It runs in any POSIX shell and on systems without procps.
     private static let script = #"""
         trap '' HUP INT QUIT TERM PIPE USR1 USR2 TSTP TTIN TTOU
         folder=$1
@@ -48,8 +47,8 @@ final class ServerGuardian: Sendable {
 
         while read -r _; do :; done
 
-        # The server's processes work in its data folder, initdb's in the folder itself. The names keep a shell apart
-        # in which somebody looks around there.
+        # The working folder of the server's processes is the data folder, that of initdb the folder itself. Only processes with
+        # these names are ended, so not a user's shell in the folder.
         workers() {
             if [ -e /proc/self/cwd ]; then
                 for process in /proc/[0-9]*; do
@@ -64,17 +63,17 @@ final class ServerGuardian: Sendable {
             fi 2>/dev/null
         }
 
-        # SIGQUIT makes the server stop at once and take its shared memory along, which SIGKILL would leave behind.
-        # SIGCONT is for processes that a test has frozen.
-        patience=60
-        while pids=$(workers) && [ -n "$pids" ] && [ "$patience" -gt -100 ]; do
-            if [ "$patience" -gt 0 ]; then
+        # On SIGQUIT the server stops at once and removes its shared memory, which SIGKILL would leave.
+        # SIGCONT continues processes that a test has stopped. After 60 rounds (3 s) SIGKILL follows.
+        rounds=0
+        while pids=$(workers) && [ -n "$pids" ] && [ "$rounds" -lt 160 ]; do
+            if [ "$rounds" -lt 60 ]; then
                 kill -QUIT $pids
                 kill -CONT $pids
             else
                 kill -KILL $pids
             fi 2>/dev/null
-            patience=$((patience - 1))
+            rounds=$((rounds + 1))
             sleep 0.05
         done
 

@@ -1,7 +1,7 @@
 import ChildProcesses
 import Foundation
 
-/// Starts and stops one server, over and over, on one data directory.
+/// Starts and stops the server of one data directory, any number of times.
 actor ServerProcess {
     private enum State {
         case stopped
@@ -41,10 +41,10 @@ actor ServerProcess {
         }
     }
 
-    /// Starts the server and waits until it answers.
+    /// Starts the server and waits until it accepts connections.
     ///
-    /// What passes by itself is tried again: a port that somebody took meanwhile, and the shared memory of a server
-    /// that was killed and whose last processes are about to notice.
+    /// Two failures are temporary and lead to another attempt: another process has taken the port, or the shared memory of a killed
+    /// server is still in use by processes of it that have not ended yet.
     func start() async throws {
         try requireStopped()
         for attemptsLeft in (0..<20).reversed() {
@@ -54,7 +54,7 @@ actor ServerProcess {
                 try await launch()
                 hasRun = true
                 return
-            } catch let error as EphemeralPostgresError where attemptsLeft > 0 && Self.mayPass(error) {
+            } catch let error as EphemeralPostgresError where attemptsLeft > 0 && Self.isTemporary(error) {
                 try await Task.sleep(for: .milliseconds(100))
                 try requireStopped()
             }
@@ -76,7 +76,7 @@ actor ServerProcess {
         case .starting(let process), .running(let process): child = process
         }
         child.signal(mode.signal)
-        // A server that a test has frozen would sleep through its own end.
+        // A server that a test has stopped by SIGSTOP does not handle the signal before it continues.
         if mode == .immediate { child.signal(SIGCONT) }
         if try await child.waitForEnd(within: mode.timeout) == nil {
             guard mode == .immediate else {
@@ -84,7 +84,7 @@ actor ServerProcess {
                     .stopTimedOut,
                     """
                     The server did not stop within \(mode.timeout ?? .zero), probably because one of its processes is \
-                    frozen. `stop(mode: .immediate)` ends it all the same.
+                    stopped (SIGSTOP). `stop(mode: .immediate)` ends it in any case.
                     """
                 )
             }
@@ -94,9 +94,9 @@ actor ServerProcess {
         markEnded(child)
     }
 
-    /// Stops the server at once and deletes its folder. What is under way fails. Doing it twice is harmless.
+    /// Stops the server at once and deletes its folder. Operations in progress fail. A second call does nothing.
     func remove() async {
-        // A task of its own: cleaning up must work in a task that has been cancelled.
+        // The cleanup is in a task of its own, so that it works when the caller's task has been cancelled.
         await Task {
             try? await stop(.immediate)
             state = .removed
@@ -120,7 +120,7 @@ actor ServerProcess {
             try await waitUntilReady(child, logStart: start)
         } catch {
             if child.poll() == nil {
-                // Cancelled, or never ready: don't leave it half started.
+                // The start was cancelled, or the server did not become ready: stop it.
                 _ = await Task { try await stop(.immediate) }.result
             }
             markEnded(child)
@@ -139,8 +139,8 @@ actor ServerProcess {
             guard status == nil, ContinuousClock.now < deadline else {
                 throw EphemeralPostgresError(
                     .startFailed,
-                    status.map { "The server ended while starting (\($0)). Its log says why." }
-                        ?? "The server did not become ready within three minutes. Its log may say why.",
+                    status.map { "The server ended while starting (\($0)). See its log for the reason." }
+                        ?? "The server did not become ready within three minutes. Its log may tell the reason.",
                     serverLogTail: log.tail(from: logStart)
                 )
             }
@@ -148,8 +148,8 @@ actor ServerProcess {
         }
     }
 
-    /// The server notes in line 8 of postmaster.pid when it accepts connections, and in line 1 who it is: the file may
-    /// still be the one of a server that crashed.
+    /// Whether the server accepts connections: it writes that into line 8 of `postmaster.pid`. Line 1 is the server's process id, which
+    /// shows that the file is not that of a server that crashed before.
     private func isReady(_ child: ChildProcess) -> Bool {
         guard let data = FileManager.default.contents(atPath: "\(folder.dataDirectory)/postmaster.pid") else {
             return false
@@ -168,7 +168,7 @@ actor ServerProcess {
         }
     }
 
-    /// While we waited, somebody else may have noticed the end and started the next one.
+    /// Records the end of a process, unless another call has recorded it and started the next process meanwhile.
     private func markEnded(_ child: ChildProcess) {
         switch state {
         case .starting(let current) where current === child, .running(let current) where current === child:
@@ -177,7 +177,7 @@ actor ServerProcess {
         }
     }
 
-    private static func mayPass(_ error: EphemeralPostgresError) -> Bool {
+    private static func isTemporary(_ error: EphemeralPostgresError) -> Bool {
         let log = error.serverLogTail ?? ""
         return log.contains("Address already in use") || log.contains("pre-existing shared memory block")
     }

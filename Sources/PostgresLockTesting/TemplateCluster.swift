@@ -1,10 +1,10 @@
 import ChildProcesses
 import Foundation
 
-/// Freshly initialised data directories, to be copied.
+/// The fresh data directories that servers copy.
 ///
-/// `initdb` takes a second, a copy of its work a tenth of that. So it runs once per process and set of programs; its
-/// result stays until the process ends.
+/// `initdb` takes a second, a copy of its result a tenth of that. So it runs once per process and set of programs, and its
+/// result is kept until the process ends.
 actor TemplateCluster {
     static let shared = TemplateCluster()
 
@@ -15,10 +15,10 @@ actor TemplateCluster {
 
     private var templates: [Key: Task<GuardedFolder, any Error>] = [:]
 
-    /// Puts a new data directory into a folder.
+    /// Copies a fresh data directory into a folder.
     func copy(into folder: GuardedFolder, binaries: PostgresBinaries, account: ServerAccount) async throws {
         let template = try await template(binaries: binaries, account: account)
-        // cp keeps owners and permissions, and shares the blocks on file systems that can.
+        // cp keeps owners and permissions, and shares blocks on file systems that support it.
         guard let cp = Executable.find("cp") else { throw EphemeralPostgresError(.system, "There is no `cp` in PATH.") }
         let result = try await CommandRunner.run(
             [cp, "-Rp", template.dataDirectory, folder.dataDirectory],
@@ -32,7 +32,7 @@ actor TemplateCluster {
         }
     }
 
-    /// Makes a data directory of its own, with its own system identifier.
+    /// Creates a data directory by `initdb`, with a system identifier of its own.
     static func initialise(_ folder: GuardedFolder, binaries: PostgresBinaries, account: ServerAccount) async throws {
         let options = ["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C"]
         let result = try await CommandRunner.run(
@@ -49,7 +49,7 @@ actor TemplateCluster {
 
     private func template(binaries: PostgresBinaries, account: ServerAccount) async throws -> GuardedFolder {
         let key = Key(binaryDirectory: binaries.directory, account: account)
-        // The first to ask makes it for all; if it fails, the next one to ask tries again.
+        // The first call creates the template for all others. If it fails, the next call tries again.
         let task =
             templates[key]
             ?? Task {

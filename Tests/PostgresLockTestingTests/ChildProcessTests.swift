@@ -2,9 +2,9 @@ import ChildProcesses
 import Foundation
 import Testing
 
-@Suite("A child process")
+@Suite("Child processes")
 struct ChildProcessTests {
-    @Test("has our descriptors, and the signals that we ignore and block, only if it is told to share them")
+    @Test("a child process inherits descriptors and ignored and blocked signals only if it shares our surroundings")
     func surroundings() async throws {
         let handed = try TemporaryFolder()
         defer { handed.remove() }
@@ -31,7 +31,7 @@ struct ChildProcessTests {
         }
     }
 
-    @Test("is talked to by lines, and waited for by many, each with a limit and a cancellation of its own")
+    @Test("a child process exchanges lines by pipes, and several waits for its end have their own limits and cancellations")
     func conversation() async throws {
         let child = try ChildProcess(["/bin/cat"], input: .pipe, output: .pipe)
         var lines = child.lines.makeAsyncIterator()
@@ -50,7 +50,7 @@ struct ChildProcessTests {
         #expect(throws: SystemFailure.self) { try ChildProcess(["/no/such/program"], input: .pipe, output: .pipe) }
     }
 
-    @Test("that is stubborn is killed when the task that captures its output is cancelled")
+    @Test("a child process that ignores SIGINT is killed when the task that captures its output is cancelled")
     func cancellation() async throws {
         let captured = try CapturedProcess(["/bin/sh", "-c", "trap 'echo no' INT; echo up; while :; do sleep 0.02; done"])
         let result = Task { try await captured.finish() }

@@ -4,9 +4,9 @@ import Testing
 
 @testable import PostgresLockTesting
 
-@Suite("A throwaway server that is gone")
+@Suite("The removal of a temporary server")
 struct EphemeralPostgresRemovalTests {
-    @Test("can be removed twice, at once, and in a cancelled task")
+    @Test("a temporary server can be removed twice, concurrently, and in a cancelled task")
     func removeTwice() async throws {
         let server = try await EphemeralPostgres.start()
         let process = try #require(await server.processIdentifier)
@@ -22,13 +22,13 @@ struct EphemeralPostgresRemovalTests {
         #expect(throws: EphemeralPostgresError.self) { try server.serverLog() }
     }
 
-    @Test("goes when nobody refers to it any more")
+    @Test("a temporary server is removed when its last reference is released")
     func dropped() async throws {
         let (process, folder) = try await startAndDrop()
         try await eventually { !isRunning(process) && !exists(folder) }
     }
 
-    @Test("goes when its body throws")
+    @Test("a temporary server is removed when the body of withServer throws")
     func bodyThrows() async throws {
         struct Mishap: Error {}
         var folder = ""
@@ -41,7 +41,7 @@ struct EphemeralPostgresRemovalTests {
         #expect(!folder.isEmpty && !exists(folder))
     }
 
-    @Test("goes when its process is killed by SIGKILL, or ends without a word", arguments: [false, true])
+    @Test("a temporary server is removed when the process that started it is killed or exits", arguments: [false, true])
     func processDies(exits: Bool) async throws {
         let temporary = try TemporaryFolder()
         defer { temporary.remove() }
@@ -58,7 +58,7 @@ struct EphemeralPostgresRemovalTests {
         try await eventually { !isRunning(process) && temporary.isEmpty }
     }
 
-    @Test("goes when its process is killed while still starting it", arguments: [30, 300, 900, 1100])
+    @Test("a temporary server is removed when the process that starts it is killed during the start", arguments: [30, 300, 900, 1100])
     func processDiesEarly(delay: Int) async throws {
         let temporary = try TemporaryFolder()
         defer { temporary.remove() }
@@ -68,17 +68,17 @@ struct EphemeralPostgresRemovalTests {
         holder.process.signal(SIGKILL)
         _ = await holder.process.waitForEnd()
         try await eventually { temporary.isEmpty }
-        // A straggler would bring the folder back.
+        // A server process that is still running would create the folder again.
         try await Task.sleep(for: .milliseconds(300))
         #expect(temporary.isEmpty)
     }
 
-    @Test("goes by a guardian that no signal to its process group can stop")
+    @Test("signals to the guardian's process group do not end the guardian of a temporary server")
     func guardianSurvives() async throws {
         let folder = try GuardedFolder(account: .current())
         let guardian = folder.guardianProcessIdentifier
         #expect(getsid(guardian) == guardian)
-        // The shell needs a moment until it ignores signals, which only Linux tells of it.
+        // The shell takes a moment to ignore signals. Only Linux shows whether it does.
         #if os(Linux)
             try await eventually { ignores(guardian, SIGTERM) && ignores(guardian, SIGPIPE) }
         #else
@@ -92,7 +92,7 @@ struct EphemeralPostgresRemovalTests {
         #expect(!isRunning(guardian))
     }
 
-    @Test("goes even if its guardian was killed")
+    @Test("a temporary server can be removed after its guardian was killed")
     func guardianKilled() async throws {
         let server = try await EphemeralPostgres.start()
         kill(server.process.folder.guardianProcessIdentifier, SIGKILL)
@@ -116,7 +116,7 @@ struct EphemeralPostgresRemovalTests {
     }
 }
 
-/// A process of its own that holds a server.
+/// Another process, which has started a temporary server.
 private struct Holder {
     private let captured: CapturedProcess
 

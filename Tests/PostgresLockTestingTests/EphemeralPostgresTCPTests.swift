@@ -4,11 +4,11 @@ import Testing
 
 @testable import PostgresLockTesting
 
-@Suite("A throwaway server on TCP")
+@Suite("A temporary server on TCP")
 struct EphemeralPostgresTCPTests {
     private let password = #"it's se\cret: "100 %" /?@"#
 
-    @Test("lets in who knows the password, by either kind of connection string")
+    @Test("a connection over TCP with the right password is accepted, by a connection string and by a URL")
     func rightPassword() async throws {
         try await EphemeralPostgres.withServer(.init(listensOnTCP: true, password: password)) { server in
             for target in [server.connectionString(overTCP: true), server.connectionURL(overTCP: true)] {
@@ -21,7 +21,7 @@ struct EphemeralPostgresTCPTests {
         }
     }
 
-    @Test("refuses the wrong password and none")
+    @Test("a connection over TCP with a wrong password or none is refused")
     func wrongPassword() async throws {
         try await EphemeralPostgres.withServer(.init(listensOnTCP: true, password: password)) { server in
             let target = "host=127.0.0.1 port=\(server.port) user=postgres dbname=postgres"
@@ -33,7 +33,7 @@ struct EphemeralPostgresTCPTests {
         }
     }
 
-    @Test("never tells the password, neither in its log nor in an error nor when its options are printed")
+    @Test("the password of a temporary server is in no log, no error and no description of its options")
     func secrecy() async throws {
         let options = EphemeralPostgres.Options(
             settings: ["log_statement": "all"],
@@ -57,7 +57,7 @@ struct EphemeralPostgresTCPTests {
         }
     }
 
-    @Test("needs no password where none was set, and keeps its port over a restart")
+    @Test("a temporary server without a password accepts connections over TCP, and keeps its port over a restart")
     func trust() async throws {
         try await EphemeralPostgres.withServer(.init(listensOnTCP: true)) { server in
             #expect(try await psql(server, server.connectionString(overTCP: true)).succeeded)

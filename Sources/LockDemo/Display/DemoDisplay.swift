@@ -1,9 +1,9 @@
-/// Where the demonstration is seen.
+/// The output of the demonstration.
 protocol DemoDisplay: Sendable {
-    /// Says something at length.
+    /// Prints a paragraph.
     func say(_ text: String)
-    /// Says what has happened, in a line.
+    /// Prints one line about an event.
     func note(_ text: String)
-    /// Shows how a run stands; often called.
+    /// Shows the state of a run; called ten times a second.
     func update(_ board: Scoreboard, isLast: Bool)
 }

@@ -2,7 +2,7 @@ import ChildProcesses
 import Foundation
 import LibPQ
 
-/// Plain lines: one per second, and one for each thing that happens.
+/// Prints plain lines: one per second, and one for each event.
 final class PlainDisplay: DemoDisplay {
     private let nextLine = Locked(1.0)
 

@@ -1,4 +1,4 @@
-/// The lines that show how a run stands.
+/// The lines that show the state of a run.
 struct ProgressBlock {
     let board: Scoreboard
     let width: Int
@@ -24,7 +24,7 @@ struct ProgressBlock {
 
     private func line(_ index: Int) -> String {
         let worker = board.workers[index]
-        // The longest bar is as long as the run has come; the others stand to it as their counts do.
+        // The longest bar shows the progress of the run. The other bars are proportional to it by their counts.
         let most = max(1, board.workers.map(\.additions).max() ?? 1)
         let bar = Text.bar(board.progress * Double(worker.additions) / Double(most), width: width - 44)
         let (state, color) = describe(worker.phase)

@@ -1,4 +1,4 @@
-/// Both runs beside each other.
+/// A table of the results of both runs.
 struct ResultTable {
     let locked: DemoResult
     let unlocked: DemoResult

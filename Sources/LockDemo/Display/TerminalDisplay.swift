@@ -2,12 +2,12 @@ import ChildProcesses
 import Foundation
 import LibPQ
 
-/// Lines that are drawn over again while a run goes on.
+/// Shows a run by lines that are redrawn in place.
 final class TerminalDisplay: DemoDisplay {
     private struct State {
-        /// How many lines of a running block stand above the cursor.
+        /// The number of lines above the cursor that the next update overwrites.
         var drawn = 0
-        /// What has happened during the run; stays below its block.
+        /// The events of the run, which are shown below its lines.
         var notes: [String] = []
         var isRunning = false
     }
@@ -16,7 +16,7 @@ final class TerminalDisplay: DemoDisplay {
     private let width: Int
     private let state = Locked(State())
 
-    /// `nil` if standard output is no terminal that can do it.
+    /// Returns `nil` if standard output is not a terminal that supports redrawing, or is too small.
     init?(plain: Bool, workers: Int) {
         let environment = ProcessInfo.processInfo.environment
         guard !plain, isatty(STDOUT_FILENO) == 1, let terminal = environment["TERM"], terminal != "dumb" else { return nil }
@@ -37,7 +37,7 @@ final class TerminalDisplay: DemoDisplay {
             if state.isRunning { state.notes.append(text) }
             return state.isRunning
         }
-        // During a run, the next drawing shows it.
+        // During a run, the next update shows the note.
         if !isRunning { write("  \(text)\n") }
     }
 
@@ -45,8 +45,8 @@ final class TerminalDisplay: DemoDisplay {
         let block = ProgressBlock(board: board, width: width, hasColor: hasColor)
         state.withLock { state in
             let lines = block.lines + state.notes.map { "  \($0)" } + (isLast ? [""] : [])
-            // Up to the block's first line; each line clears what it does not cover. The cursor is left visible, so that
-            // no end of ours can leave it hidden.
+            // Moves the cursor up to the first line. Each line clears the rest of its row. The cursor stays visible, so that it is not
+            // hidden after the process has been killed.
             let up = state.drawn > 0 ? "\u{1B}[\(state.drawn)A" : ""
             write(up + lines.map { "\r\($0)\u{1B}[K\n" }.joined())
             state.drawn = isLast ? 0 : lines.count

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Numbers and columns for people.
+/// Formats numbers and columns.
 enum Text {
     static func milliseconds(_ nanoseconds: Int64) -> String {
         String(format: "%.1f ms", Double(nanoseconds) / 1e6)
@@ -29,7 +29,7 @@ enum Text {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 
-    /// A bar of a width, filled in part, to the eighth of a character.
+    /// A bar of this width, filled to the fraction, with a resolution of an eighth of a character.
     static func bar(_ fraction: Double, width: Int) -> String {
         let eighths = Int((min(max(fraction, 0), 1) * Double(width * 8)).rounded())
         let partial = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]

@@ -2,12 +2,12 @@ import ChildProcesses
 import CommandSupport
 import Foundation
 
-/// Workers, seen from the demonstration.
+/// The worker processes of the demonstration.
 extension ChildProcess {
-    /// Starts a worker by these arguments of `LockDemo`. Its ``lines`` are reports.
+    /// Starts `LockDemo` as a worker with these arguments. The worker's ``lines`` are reports (``WorkerReport``).
     static func worker(_ arguments: [String], url: String) throws -> ChildProcess {
         try ChildProcess(
-            [ourselves] + arguments,
+            [ownProgram] + arguments,
             environment: ProcessInfo.processInfo.environment.merging(["PGLOCK_URL": url]) { $1 },
             input: .pipe,
             output: .pipe,
@@ -19,19 +19,19 @@ extension ChildProcess {
         write(order.rawValue)
     }
 
-    /// Ends the worker and waits until it has ended.
+    /// Kills the worker and waits until it has ended.
     func end() async {
         signal(SIGKILL)
         _ = await waitForEnd()
     }
 
-    private static var ourselves: String {
+    private static var ownProgram: String {
         get throws {
-            // What /proc/self/exe names is us even if our file was replaced meanwhile.
+            // /proc/self/exe is this program even if its file has been replaced since the start.
             let linux = "/proc/self/exe"
             guard access(linux, X_OK) != 0 else { return linux }
             guard let path = Bundle.main.executablePath else {
-                throw CommandFailure(ExitStatus.systemError, "LockDemo can't find its own program.")
+                throw CommandFailure(ExitStatus.systemError, "LockDemo can't find the file of its own program.")
             }
             return path
         }

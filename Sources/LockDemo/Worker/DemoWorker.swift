@@ -3,7 +3,7 @@ import CommandSupport
 import Foundation
 import PostgresLock
 
-/// Adds 1 to the counter again and again, in the way that needs a lock: it reads, waits a moment, and writes.
+/// Adds 1 to the counter repeatedly, in a way that needs a lock: it reads the counter, waits 2 ms, and writes it.
 struct DemoWorker {
     let assignment: WorkerAssignment
     let number: Int
@@ -11,7 +11,7 @@ struct DemoWorker {
     let orders: WorkerOrders
 
     func run() async throws {
-        // Connected before the clock runs.
+        // The connections are made before the measurement starts.
         _ = try await database.read(run: assignment.run)
         if assignment.isLocked {
             try await database.locks.withLock("demo:worker:\(number)") { _ in }
@@ -30,7 +30,7 @@ struct DemoWorker {
         Self.report(.asking)
         guard assignment.isLocked else { return try await work(waited: 0) }
         let asked = DemoClock.nanoseconds
-        // The timeout is for the case that the demonstration itself is broken: it is to fail then, not to hang.
+        // With the timeout a fault of the demonstration makes it fail instead of hang.
         try await database.locks.withLock("demo", timeout: .seconds(30)) { _ in
             try await work(waited: DemoClock.nanoseconds - asked)
         }
@@ -40,7 +40,7 @@ struct DemoWorker {
         Self.report(.working(since: DemoClock.nanoseconds, waited: waited))
         let value = try await database.read(run: assignment.run)
         if orders.mustPause {
-            // Here the kill finds no statement under way, whose fate could be unknown: it has read, and will never write.
+            // The worker is killed here, after its read and before its write, when no statement of unknown outcome is in progress.
             Self.report(.pausing)
             try await Task.sleep(for: .seconds(60))
         }
@@ -50,7 +50,7 @@ struct DemoWorker {
 
     static func report(_ report: WorkerReport) {
         guard Descriptor.write(report.line + "\n", to: STDOUT_FILENO) else {
-            // Nobody listens any more: the demonstration is over.
+            // The demonstration has ended, so the pipe has no reader.
             exit(ExitStatus.failure)
         }
     }

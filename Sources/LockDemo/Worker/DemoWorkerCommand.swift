@@ -1,19 +1,19 @@
 import ArgumentParser
 import Foundation
 
-/// `LockDemo demo-worker`: one of the processes that `LockDemo` starts. Not for people.
+/// `LockDemo demo-worker`: a worker process that `LockDemo` starts. Not for users.
 struct DemoWorkerCommand: AsyncParsableCommand {
     static let name = "demo-worker"
 
     static let configuration = CommandConfiguration(
         commandName: name,
-        abstract: "One of the processes of the demonstration, which starts them itself.",
+        abstract: "Run as a worker process of the demonstration, which starts it itself.",
         shouldDisplay: false
     )
 
     @Option var run: Int
     @Option var worker: Int
-    // Not named as an option of the demonstration, which would take it for its own.
+    // The name differs from the options of `LockDemo`, which would otherwise parse it as its own.
     @Option var additions: Int?
     @Flag var locked = false
 
@@ -25,12 +25,12 @@ struct DemoWorkerCommand: AsyncParsableCommand {
         }
     }
 
-    /// What the demonstration's processes have in common: where they work, and that they tell of their failures.
+    /// Runs a worker process with its database, and reports its failure to the demonstration.
     static func work(lease: Duration? = nil, _ body: (DemoDatabase) async throws -> Void) async throws {
-        // Told by a failing write, the worker ends by itself.
+        // The worker ends when a write fails; it must not be ended by a signal.
         signal(SIGPIPE, SIG_IGN)
         guard let url = ProcessInfo.processInfo.environment["PGLOCK_URL"] else {
-            throw ValidationError("This is for `LockDemo` to call.")
+            throw ValidationError("Only `LockDemo` itself can start this subcommand.")
         }
         let database = try DemoDatabase(url: url, lease: lease)
         do {

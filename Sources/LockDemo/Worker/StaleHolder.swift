@@ -1,7 +1,7 @@
 import PostgresLock
 
-/// Takes a lock, and writes when it is told to, without another look at the lock: what a process does that was frozen between
-/// its look and its write.
+/// Takes a lock, and writes on an order without checking the lock again, like a process that is stopped between its check and its
+/// write.
 struct StaleHolder {
     static let lockName = "demo:account"
 
@@ -14,12 +14,12 @@ struct StaleHolder {
         DemoWorker.report(.holding(token: token?.description ?? "none"))
         await orders.waitForGo()
         let isHeld = lock.isHeld
-        let isAccepted = try await database.write("the frozen process", fencedBy: token)
+        let isAccepted = try await database.write("the stopped process", fencedBy: token)
         DemoWorker.report(.wrote(isHeld: isHeld, isAccepted: isAccepted))
         do {
             try await lock.release()
         } catch let error as LockError where error.code == .lockLost {
-            // As it has to be.
+            // The loss is expected.
         }
     }
 }

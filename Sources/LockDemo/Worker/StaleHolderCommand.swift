@@ -1,13 +1,13 @@
 import ArgumentParser
 import Foundation
 
-/// `LockDemo demo-stale-holder`: the process that `LockDemo` freezes. Not for people.
+/// `LockDemo demo-stale-holder`: the process that `LockDemo` stops while it holds a lock. Not for users.
 struct StaleHolderCommand: AsyncParsableCommand {
     static let name = "demo-stale-holder"
 
     static let configuration = CommandConfiguration(
         commandName: name,
-        abstract: "A process that the demonstration freezes while it holds a lock.",
+        abstract: "Run as the process that the demonstration stops while it holds a lock.",
         shouldDisplay: false
     )
 

@@ -1,11 +1,11 @@
-/// What a worker has to do.
+/// The task of a worker process.
 struct WorkerAssignment: Sendable {
     let run: Int
     let isLocked: Bool
-    /// The number of additions; `nil` for as many as there is time for.
+    /// The number of additions; `nil` to add until the order to stop.
     let rounds: Int?
 
-    /// The command line, after the program's name.
+    /// The arguments of the worker's command line.
     func arguments(worker: Int) -> [String] {
         var arguments = [DemoWorkerCommand.name, "--run", "\(run)", "--worker", "\(worker)"]
         if isLocked { arguments.append("--locked") }

@@ -4,15 +4,15 @@ import Dispatch
 import Foundation
 import LibPQ
 
-/// The orders that a worker has got on its standard input.
+/// The orders that a worker has received on its standard input.
 ///
-/// When that ends, the demonstration has ended, whatever ended it, and so does the worker.
+/// The input ends when the demonstration ends in any way. Then the worker exits.
 final class WorkerOrders: Sendable {
     private struct State {
         var hasBegun = false
         var isStopped = false
         var mustPause = false
-        var waiter: CheckedContinuation<Void, Never>?
+        var start: CheckedContinuation<Void, Never>?
     }
 
     private let state = Locked(State())
@@ -32,7 +32,7 @@ final class WorkerOrders: Sendable {
     func waitForGo() async {
         await withCheckedContinuation { continuation in
             let hasBegun = state.withLock { state in
-                if !state.hasBegun { state.waiter = continuation }
+                if !state.hasBegun { state.start = continuation }
                 return state.hasBegun
             }
             if hasBegun { continuation.resume() }
@@ -40,15 +40,15 @@ final class WorkerOrders: Sendable {
     }
 
     private func take(_ order: WorkerOrder) {
-        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let start = state.withLock { state -> CheckedContinuation<Void, Never>? in
             switch order {
             case .go: state.hasBegun = true
             case .pause: state.mustPause = true
             case .stop: state.isStopped = true
             }
-            defer { if state.hasBegun { state.waiter = nil } }
-            return state.hasBegun ? state.waiter : nil
+            defer { if state.hasBegun { state.start = nil } }
+            return state.hasBegun ? state.start : nil
         }
-        waiter?.resume()
+        start?.resume()
     }
 }

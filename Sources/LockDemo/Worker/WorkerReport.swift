@@ -1,17 +1,18 @@
-/// What a worker tells: one line on its standard output.
+/// A report of a worker to the demonstration: one line on its standard output.
 enum WorkerReport: Equatable, Sendable {
-    /// Connected, and waiting for the start.
+    /// The worker is connected and waits for the order to start.
     case ready
+    /// The worker requests the lock.
     case asking
-    /// Has the lock, if there is one, since a moment, after waiting for it. In nanoseconds of ``DemoClock``.
+    /// The worker began to work at this time, after waiting for the lock if there is one. In nanoseconds of ``DemoClock``.
     case working(since: Int64, waited: Int64)
     /// The addition has been committed.
     case added
-    /// In the middle of its work, has read and not yet written, and stays there to be killed.
+    /// The worker has read and not yet written, and waits to be killed.
     case pausing
-    /// Has the lock, with this fencing token.
+    /// The process holds the lock with this fencing token.
     case holding(token: String)
-    /// Has tried to write under the lock: whether it still believed in it, and whether the write got through.
+    /// The process has tried to write under the lock: whether `isHeld` was true before, and whether the write was accepted.
     case wrote(isHeld: Bool, isAccepted: Bool)
     case failed(String)
 
@@ -21,7 +22,7 @@ enum WorkerReport: Equatable, Sendable {
         case .asking: "asking"
         case .working(let since, let waited): "working \(since) \(waited)"
         case .added: "added"
-        case .pausing: "lingering"
+        case .pausing: "pausing"
         case .holding(let token): "holding \(token)"
         case .wrote(let isHeld, let isAccepted): "wrote \(isHeld) \(isAccepted)"
         case .failed(let message): "failed \(message)"
@@ -35,7 +36,7 @@ enum WorkerReport: Equatable, Sendable {
         case "ready": self = .ready
         case "asking": self = .asking
         case "added": self = .added
-        case "lingering": self = .pausing
+        case "pausing": self = .pausing
         case "holding": self = .holding(token: rest)
         case "wrote":
             let answers = rest.split(separator: " ").compactMap { Bool(String($0)) }
@@ -51,11 +52,11 @@ enum WorkerReport: Equatable, Sendable {
     }
 }
 
-/// What a worker is told: one line on its standard input.
+/// An order to a worker: one line on its standard input.
 enum WorkerOrder: String, Sendable {
     case go
-    /// Stay in the middle of the next addition, to be killed there.
+    /// Wait between the read and the write of the next addition, to be killed there.
     case pause
-    /// Finish the addition and end.
+    /// Finish the current addition and end.
     case stop
 }

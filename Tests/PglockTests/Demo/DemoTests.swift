@@ -33,7 +33,7 @@ struct DemoTests {
         "cleans up after Ctrl-C, and after SIGKILL, also when a process is frozen",
         arguments: [SIGINT, SIGKILL],
         // On a busy machine this test may come to run minutes after what it waits for, and the signal is to be what ends the demonstration.
-        [(["--seconds", "600"], "with the lock      2"), (["--rounds", "10", "--lease", "600"], "now it is frozen")]
+        [(["--seconds", "600"], "with the lock      2"), (["--rounds", "10", "--lease", "600"], "now it is stopped")]
     )
     func waitCancelled(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
         let folder = try TemporaryFolder()
