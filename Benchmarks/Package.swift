@@ -2,11 +2,11 @@
 
 import PackageDescription
 
-// A package of its own, so that whoever uses the library does not get the dependencies of its benchmarks.
+// The benchmarks are a separate package, so that users of the library don't get their dependencies.
 //
-// It builds the library's sources as targets of its own, through `Library`, a link to the folder `Sources` above it.
-// What the library's modules share among themselves (`package`) is seen inside one package only; so the micro benchmarks
-// measure the very sources that users get, without a wider interface made for their sake.
+// It builds the library's sources as targets of its own, through `Library`, a link to the folder `Sources` of the library.
+// Declarations with `package` access are visible only within one package. This way the micro benchmarks can use them, and the
+// library need not make them public.
 
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
@@ -16,7 +16,7 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// The library's targets. What they depend on is as in its own manifest.
+/// The library's targets, with the same dependencies as in its own manifest.
 let library: [Target] = [
     .systemLibrary(
         name: "CLibPQ",
@@ -77,7 +77,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
-        // Without its traits: they interpose malloc and the runtime, which not every system's linker takes.
+        // The traits are off, because they interpose malloc and the runtime, which some systems' linkers don't support.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
     ],
     targets: library + [
@@ -96,8 +96,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
-            // Not shorter than 16 letters: while allocations are counted, Swift 6.3's runtime on Linux crashes on
-            // retaining a string that is stored in its own words, and this name is retained.
+            // The name needs at least 16 letters: while allocations are counted, Swift 6.3's runtime on Linux crashes when it
+            // retains a string that is stored inline, and the name is retained.
             name: "PostgresLockBenchmarks",
             dependencies: [
                 "LibPQ",

@@ -1,4 +1,4 @@
-"""Locks over asyncpg: by postgresql-lock, and by prepared statements of one's own."""
+"""Locks over asyncpg, taken by postgresql-lock or by prepared statements."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from postgresql_lock import Lock
 
 
 async def no_reset(connection: Any) -> None:
-    """Instead of what a pool does with every connection that is given back: it resets the session, by a round trip."""
+    """Replaces the reset of the session by which a pool takes back each connection, and which costs a round trip."""
 
 
 async def main() -> None:
@@ -35,7 +35,7 @@ async def main() -> None:
 
     size = arguments.pool_size
     async with asyncpg.create_pool(arguments.url, min_size=size, max_size=size, **options) as pool:
-        # asyncpg prepares what it is asked to run, and keeps it, per connection.
+        # asyncpg prepares each statement once per connection and keeps it.
         async def plain_of_pool(number: int) -> None:
             async with pool.acquire() as connection:
                 await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)

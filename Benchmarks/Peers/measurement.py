@@ -1,4 +1,4 @@
-"""What the Python workers share: the command line, and a loop that counts pairs of acquire and release."""
+"""Shared by the Python workers: the command line, and a loop that counts pairs of acquire and release."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ POOL_SIZE = 16
 
 @dataclass
 class Arguments:
-    """What lock-bench asks for."""
+    """The arguments that lock-bench passes."""
 
     workload: str
     url: str
@@ -35,7 +35,7 @@ def parse_arguments(workloads: list[str]) -> Arguments:
 
 
 async def measure(arguments: Arguments, pair: Callable[[int], Awaitable[None]]) -> None:
-    """Runs the tasks, each with a number of its own, and prints what they did between warm-up and end."""
+    """Runs the tasks, each with its own number, and prints how many pairs they completed between warm-up and end."""
     pairs = 0
     is_over = False
 

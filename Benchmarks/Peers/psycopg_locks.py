@@ -1,4 +1,4 @@
-"""Locks over psycopg 3, by postgresql-lock."""
+"""Locks over psycopg 3, taken by postgresql-lock."""
 
 import psycopg
 import uvloop

@@ -37,7 +37,7 @@ func engineBenchmarks() {
     }
 }
 
-/// An engine with a shared session that is connected, to a server that grants everything at once.
+/// An engine with a connected shared session, whose server grants every request at once.
 private struct EngineScript: ~Copyable {
     private var engine: Engine
     private var ids = RequestIDs()
@@ -54,7 +54,7 @@ private struct EngineScript: ~Copyable {
         exchange()
     }
 
-    /// With a deadline, as most callers have one.
+    /// Requests a lock with a deadline, as most callers do.
     mutating func acquire(_ key: Int) -> RequestID {
         let id = ids.make()
         engine.acquire(id, LockTable.Request(AdvisoryKey(Int64(key)), .exclusive), deadline: deadline, now: now)
@@ -65,7 +65,7 @@ private struct EngineScript: ~Copyable {
         engine.release(id, now: now)
     }
 
-    /// Sends what is pending, and answers until nothing is left to answer.
+    /// Ends the turn and answers the engine's actions until there are none left.
     mutating func exchange() {
         while true {
             _ = engine.endTurn(now: now)

@@ -1,7 +1,7 @@
 import Benchmark
 import LibPQ
 
-// The same work on the executor to which the lock manager is pinned, and on the default one.
+// Compares the executor on which the lock manager runs with the default executor, by the same work.
 func executorBenchmarks() {
     Benchmark("executor: 1,000 tasks call a pinned actor") { benchmark in
         let counter = PinnedCounter()
@@ -53,7 +53,7 @@ private actor PinnedCounter {
         count += 1
     }
 
-    /// As the lock manager does it: without a hop, if nobody else is at work.
+    /// Increments like the lock manager: without a hop if no other thread runs the loop.
     nonisolated func enter() async {
         await withUnsafeContinuation { continuation in
             loop.enter {

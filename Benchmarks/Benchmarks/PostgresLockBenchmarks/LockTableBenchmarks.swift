@@ -41,7 +41,7 @@ func lockTableBenchmarks() {
     }
 }
 
-/// A lock table and the answers of a server that grants everything.
+/// A lock table, with the answers of a server that grants every request.
 private struct TableScript {
     private var table = LockTable(limit: .unlimited)
     private var ids = RequestIDs()

@@ -1,9 +1,9 @@
 import Benchmark
 
-// What is ours alone, without a server. Each iteration does its work a thousand times, and what is shown is for one.
+// Benchmarks of the library's parts without a server. Each iteration does its work 1,000 times; the results are for one.
 let benchmarks: @Sendable () -> Void = {
     Benchmark.defaultConfiguration = .init(
-        // Allocations of objects are counted in a run of their own (see the Makefile): counting takes as long again.
+        // Allocations of objects are counted in a separate run (see the Makefile), because counting doubles the time.
         metrics: [.wallClock, .throughput, .peakMemoryResident, .threads],
         warmupIterations: 10,
         scalingFactor: .kilo,
@@ -17,6 +17,6 @@ let benchmarks: @Sendable () -> Void = {
 }
 
 extension Benchmark {
-    /// How many locks an iteration takes.
+    /// The number of locks that an iteration takes.
     static let size = BenchmarkScalingFactor.kilo.rawValue
 }

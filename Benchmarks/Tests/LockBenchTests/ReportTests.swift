@@ -21,14 +21,14 @@ struct ReportTests {
         #expect(!row.isFlagged)
     }
 
-    @Test("a row of disturbed rounds alone keeps them, and is marked")
+    @Test("a row whose rounds are all disturbed keeps them, and is marked")
     func keepsWhatThereIs() {
         let row = row((3, true), (1, true))
         #expect(row.median == 2)
         #expect(row.isFlagged)
     }
 
-    @Test("nothing measured has no median, and reaches no goal")
+    @Test("a row without samples has no median, and a goal without a value is not measured")
     func nothingMeasured() {
         #expect(row().median == nil)
         let verdict = Verdict(workload: "single", text: "", value: nil, goal: 1, isMinimum: true, unit: "×")
@@ -47,7 +47,7 @@ struct ReportTests {
         #expect(outcome(1, goal: 0, isMinimum: false) == "not reached")
     }
 
-    @Test("a verdict that rests on disturbed rows is marked like them")
+    @Test("a verdict that depends on disturbed rows is marked like them")
     func disturbedVerdicts() {
         var verdict = Verdict(workload: "", text: "", value: 1, goal: 1, isMinimum: true, unit: "×")
         verdict.isDisturbed = true
@@ -63,7 +63,7 @@ struct ReportTests {
         #expect(Numbers.text(1_234_567) == "1,235,000")
     }
 
-    @Test("an axis is logarithmic only where bars would vanish otherwise, and keeps every value on it")
+    @Test("an axis is logarithmic only if the values differ by more than a factor of 20, and contains every value")
     func scales() {
         let near = Scale([10, 100])
         #expect(!near.isLogarithmic)
@@ -75,7 +75,7 @@ struct ReportTests {
         #expect(far.ticks == [1, 10, 100, 1000, 10_000, 100_000])
     }
 
-    @Test("cores are chosen so that they share as little as possible")
+    @Test("cores are chosen so that as few as possible share a physical core")
     func choosesCores() {
         let pairs = { (number: Int) in "\(number / 2)" }
         #expect(Cores.choose(2, of: [0, 1, 2, 3], siblings: pairs) == [0, 2])
@@ -84,7 +84,7 @@ struct ReportTests {
         #expect(Cores.numbers("\t0-2,5") == [0, 1, 2, 5])
     }
 
-    @Test("only what is between the marks of a document is replaced")
+    @Test("only the text between the markers of a document is replaced")
     func documents() {
         let start = "<!-- results of make bench: written by it, not by hand -->"
         let end = "<!-- end of the results -->"

@@ -1,6 +1,6 @@
 /// Horizontal bars with labels, values and their spread, drawn as SVG.
 ///
-/// It follows the reader's light or dark mode by a media query, which browsers apply inside `<img>` too.
+/// It follows the reader's light or dark mode by a media query, which browsers also apply inside `<img>`.
 struct BarChart {
     struct Bar {
         let label: String
@@ -17,12 +17,12 @@ struct BarChart {
     private static let top = 74.0
     private static let pitch = 30.0
     private static let thickness = 18.0
-    /// What the values need, right of the longest bar.
+    /// The width of the values right of the longest bar.
     private static let valueWidth = 92.0
     private static let bottom = 36.0
     private static let margin = 20.0
 
-    /// Text has no width before it is drawn; this is a generous guess.
+    /// Where the bars begin. The width of text is unknown before it is drawn, so it is estimated generously.
     private var left: Double {
         Self.margin + (bars.map { Double($0.label.count) }.max() ?? 0) * 7.3 + 12
     }

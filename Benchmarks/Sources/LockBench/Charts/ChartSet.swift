@@ -1,6 +1,6 @@
 import Foundation
 
-/// The charts of a report: one per workload and unit.
+/// The charts of a report: one for each workload and unit.
 struct ChartSet {
     let report: Report
 
@@ -13,7 +13,7 @@ struct ChartSet {
 
     private var charts: [(String, BarChart)] {
         report.workloads.flatMap { workload in
-            // Bars of one chart have one unit, and one bar alone says nothing.
+            // A chart has one unit and at least two bars, which can be compared.
             let measured = workload.rows.filter { $0.median != nil && !$0.metric.unit.isEmpty }.map(\.metric.unit)
             var units: [String] = []
             for unit in measured where !units.contains(unit) && measured.count(where: { $0 == unit }) > 1 {
@@ -30,7 +30,7 @@ struct ChartSet {
 
     private func chart(_ workload: WorkloadResult, unit: String) -> BarChart {
         let rows = workload.rows.filter { $0.metric.unit == unit }
-        // What takes many positions looks for the best first; few are left in the order in which they were thought up.
+        // A long chart is sorted, the largest value first. A short one keeps the order of the contenders.
         let sorted = rows.count > 4 ? rows.sorted { ($0.median ?? 0) > ($1.median ?? 0) } : rows
         return BarChart(
             title: workload.title,
@@ -49,8 +49,8 @@ struct ChartSet {
         "pairs/s": "acquire + release, pairs per second",
         "handoffs/s": "handoffs per second",
         "grants/s": "grants per second",
-        "B": "resident bytes per waiter, beyond a bare task",
+        "B": "resident bytes per waiting task, beyond those of a bare task",
         "s": "seconds until all are cancelled",
-        "ms": "milliseconds from the order to end the backend",
+        "ms": "milliseconds from the request to end the backend",
     ]
 }

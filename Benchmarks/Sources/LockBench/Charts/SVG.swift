@@ -1,6 +1,6 @@
 import Foundation
 
-/// A drawing, as text.
+/// Builds the text of an SVG drawing.
 struct SVG {
     private var lines: [String]
 
@@ -15,7 +15,7 @@ struct SVG {
         ]
     }
 
-    /// The finished file.
+    /// The content of the file.
     var text: String {
         (lines + ["</svg>"]).joined(separator: "\n") + "\n"
     }
@@ -45,7 +45,7 @@ struct SVG {
         )
     }
 
-    /// The colours keep a contrast of 4.5 to 1 for text, and can be told apart without seeing red and green.
+    /// Text has a contrast of at least 4.5 to 1. Readers who can't distinguish red and green can distinguish the colours.
     private static let style = """
         <style>
         text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }

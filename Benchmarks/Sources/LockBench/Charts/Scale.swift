@@ -1,19 +1,19 @@
 import Foundation
 
-/// Where values lie on an axis.
+/// Maps values to positions on an axis.
 struct Scale {
     let isLogarithmic: Bool
     private let low: Double
     private let high: Double
 
-    /// Logarithmic where the largest value is more than twenty times the smallest one: linear bars would vanish.
+    /// The scale is logarithmic if the largest value is more than 20 times the smallest one, whose linear bar would be too short to see.
     init(_ values: [Double]) {
         let positive = values.filter { $0 > 0 }
         let most = positive.max() ?? 1
         let least = positive.min() ?? 1
         isLogarithmic = most > 20 * least
         if isLogarithmic {
-            // The shortest bar keeps some length.
+            // The axis begins below the smallest value, so that its bar is visible.
             low = pow(10, (log10(least) - 0.15).rounded(.down))
             high = most * 1.1
         } else {
@@ -22,14 +22,14 @@ struct Scale {
         }
     }
 
-    /// From 0 to 1.
+    /// The position of a value, from 0 to 1.
     func position(_ value: Double) -> Double {
         guard isLogarithmic else { return min(max(value / high, 0), 1) }
         guard value > low else { return 0 }
         return min(log10(value / low) / log10(high / low), 1)
     }
 
-    /// Round values along the axis.
+    /// Round values on the axis, for the grid.
     var ticks: [Double] {
         if isLogarithmic {
             return (Int(log10(low).rounded())...Int(log10(high).rounded(.down))).map { pow(10, Double($0)) }

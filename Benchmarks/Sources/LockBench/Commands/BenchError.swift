@@ -1,4 +1,4 @@
-/// Something that makes a measurement impossible, in words for whoever runs it.
+/// A failure that makes a measurement impossible, with a message for the user.
 struct BenchError: Error, CustomStringConvertible {
     let description: String
 

@@ -1,22 +1,22 @@
 import ArgumentParser
 
-/// `lock-bench charts`: draws what was measured before.
+/// `lock-bench charts`: draws the charts of an earlier run.
 struct ChartsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "charts",
-        abstract: "Draw the charts from a file that an earlier run has written with --json."
+        abstract: "Draw the charts from a file that an earlier run wrote with --json."
     )
 
-    @Argument(help: ArgumentHelp("The results.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The file with the results.", valueName: "file"))
     var file: String
 
-    @Option(help: ArgumentHelp("Where the charts go.", valueName: "folder"))
+    @Option(help: ArgumentHelp("The folder for the charts.", valueName: "folder"))
     var output = "."
 
-    @Option(help: ArgumentHelp("Put the tables into this Markdown file, between its marks.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the tables into this Markdown file, between its two markers.", valueName: "file"))
     var document: String?
 
-    @Flag(help: "Print the tables too.")
+    @Flag(help: "Also print the tables.")
     var table = false
 
     func run() throws {

@@ -2,17 +2,17 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Has Ctrl-C and `kill` end the work in good order: children first, then the server.
+/// Handles SIGINT and SIGTERM, so that they end the children first and then the server.
 final class Interrupts: Sendable {
     private let first = Mutex<Int32?>(nil)
-    // Never touched after `init`; Dispatch's objects don't mind which thread lets go of them.
+    // Safe because it does not change after `init`, and Dispatch's objects can be released on any thread.
     nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
 
     /// The first signal that came.
     var received: Int32? { first.withLock { $0 } }
 
-    /// - Parameter handler: Called at the first signal. A second one ends the process at once; the server's guardian
-    ///   cleans up then.
+    /// - Parameter handler: Called at the first signal. A second signal ends the process at once, and the server's guardian
+    ///   removes the server.
     init(_ handler: @escaping @Sendable () -> Void) {
         let numbers = [SIGINT, SIGTERM]
         sources = numbers.map {

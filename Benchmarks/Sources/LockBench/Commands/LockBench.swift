@@ -1,14 +1,14 @@
 import ArgumentParser
 
-/// `lock-bench`: the comparison with other ways to lock, and its charts.
+/// `lock-bench`: compares the library with other lock clients, and draws charts.
 @main
 struct LockBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lock-bench",
-        abstract: "Compares swift-postgres-lock with other ways to use PostgreSQL's advisory locks.",
+        abstract: "Compare swift-postgres-lock with other clients of PostgreSQL's advisory locks.",
         discussion: """
-            Everything is measured in one run, on one throwaway server, in rounds: what counts are the ratios between \
-            contenders, which stay what they are from machine to machine far better than any rate does.
+            All contenders are measured in one run, in rounds, on one temporary server. Compare the ratios between contenders: \
+            they differ much less between machines than the rates do.
             """,
         subcommands: [RunCommand.self, ChartsCommand.self, WorkerCommand.self],
         defaultSubcommand: RunCommand.self

@@ -1,48 +1,48 @@
 import ArgumentParser
 import Foundation
 
-/// `lock-bench run`: measures.
+/// `lock-bench run`: measures all contenders.
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Measure everything (the default).",
         discussion: """
-            Starts a PostgreSQL server of its own, in a temporary folder, and runs the contenders of each workload in \
-            turn, round after round, each as a process of its own. Before each step the machine has to be idle; rounds that \
-            other processes have disturbed are discarded. Ctrl-C stops everything and leaves nothing behind.
+            Starts a PostgreSQL server in a temporary folder, and runs the contenders of all workloads in rounds, each in a \
+            process of its own. Before each step the program waits until the machine is idle. Rounds that other processes \
+            have disturbed are discarded. Ctrl-C stops everything and removes the server.
 
-            pgbench is looked for beside the server's programs and in PATH. The Python peers are installed from PyPI into \
-            Benchmarks/.build-python, once; PGLOCK_PYTHON names the Python to use. What can't be had is left out, and the \
-            result says so.
+            pgbench is searched for in the folder of the server's programs and in PATH. The Python peers are installed once \
+            from PyPI into Benchmarks/.build-python; PGLOCK_PYTHON names the Python to use. Contenders that can't be installed \
+            are omitted, and the result names them.
 
             WORKLOADS:
             \(Catalogue.names.map { "  \($0.name.padding(toLength: 9, withPad: " ", startingAt: 0)) \($0.summary)" }.joined(separator: "\n"))
 
             EXIT STATUS:
-              0   everything of this library ran; whether the goals were reached is in the table
+              0   all steps of this library ran; the table shows whether the goals were reached
               1   a step of this library failed, or nothing could be measured
             130   interrupted
             """
     )
 
-    @Option(help: ArgumentHelp("How often each contender is measured.", valueName: "number"))
+    @Option(help: ArgumentHelp("The number of rounds, in each of which each contender is measured once.", valueName: "number"))
     var rounds = 5
 
-    @Option(help: ArgumentHelp("How long each measurement takes.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("The length of each measurement.", valueName: "seconds"))
     var seconds = 1.5
 
-    @Option(help: ArgumentHelp("How long each run of the workload fleet takes.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("The length of each run of the workload fleet.", valueName: "seconds"))
     var fleetSeconds = 10.0
 
-    @Option(help: ArgumentHelp("Only this workload. May be given several times.", valueName: "workload"))
+    @Option(help: ArgumentHelp("Measure only this workload. Can be given several times.", valueName: "workload"))
     var only: [String] = []
 
-    @Flag(help: "One short round, to see that everything works. Its numbers say little.")
+    @Flag(help: "Measure one short round, to test that all contenders work. Its numbers are not reliable.")
     var quick = false
 
     @Option(
         help: ArgumentHelp(
-            "How many cores the server and all clients share; 0 for all. Only Linux can restrict them.",
+            "The number of cores that the server and all clients share; 0 for all. Restricting them needs Linux.",
             valueName: "number"
         )
     )
@@ -54,7 +54,7 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Draw the charts into this folder.", valueName: "folder"))
     var charts: String?
 
-    @Option(help: ArgumentHelp("Put the tables into this Markdown file, between its marks.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the tables into this Markdown file, between its two markers.", valueName: "file"))
     var document: String?
 
     func validate() throws {
@@ -65,7 +65,8 @@ struct RunCommand: AsyncParsableCommand {
             throw ValidationError("--fleet-seconds is \(fleetSeconds); it has to be from 0.5 to 600.")
         }
         for name in only where !Catalogue.names.contains(where: { $0.name == name }) {
-            throw ValidationError("There is no workload \(name). There are: \(Catalogue.names.map(\.name).joined(separator: ", ")).")
+            let known = Catalogue.names.map(\.name).joined(separator: ", ")
+            throw ValidationError("There is no workload \(name). The workloads are: \(known).")
         }
     }
 

@@ -2,11 +2,11 @@ import Foundation
 
 /// The processor cores that a run uses.
 struct Cores: Codable, Sendable {
-    /// How many.
+    /// The number of cores that are used.
     let used: Int
-    /// How many this program was given.
+    /// The number of cores on which this program may run.
     let available: Int
-    /// Their numbers; empty if nothing was restricted.
+    /// The numbers of the used cores; empty if they were not restricted.
     let numbers: [Int]
 
     var text: String {
@@ -15,14 +15,14 @@ struct Cores: Codable, Sendable {
         return "\(available) cores, of which the server and all clients share \(used) (number \(list))"
     }
 
-    /// Restricts this process and everything that it starts from now on, if there are more cores than that and the
-    /// system can do it: Linux, by the program `taskset`.
+    /// Restricts this process, and all processes that it starts from now on, to a number of cores. This needs Linux and the program
+    /// `taskset`. If there are no more cores than that, nothing changes.
     static func restrict(to count: Int) async -> Cores {
         let available = allowed
         if count > 0, available.count > count {
             let chosen = choose(count, of: available, siblings: siblings)
             let list = chosen.map(String.init).joined(separator: ",")
-            // The setting belongs to threads, and is inherited by what they start: so all that there are get it.
+            // The setting is one of threads, and inherited by the processes that they start. So all existing threads get it.
             let arguments = ["--all-tasks", "--cpu-list", "--pid", list, "\(ProcessInfo.processInfo.processIdentifier)"]
             if (try? await Child.run("taskset", arguments)) != nil {
                 return Cores(used: count, available: available.count, numbers: chosen)
@@ -32,7 +32,7 @@ struct Cores: Codable, Sendable {
         return Cores(used: number, available: number, numbers: [])
     }
 
-    /// Prefers those that don't share their execution units with one that was chosen before.
+    /// Chooses cores, preferably hardware threads of different physical cores.
     static func choose(_ count: Int, of available: [Int], siblings: (Int) -> String) -> [Int] {
         var seen: Set<String> = []
         let first = available.filter { seen.insert(siblings($0)).inserted }
@@ -40,18 +40,18 @@ struct Cores: Codable, Sendable {
         return (first + rest).prefix(count).sorted()
     }
 
-    /// What `/sys` calls the hardware threads of the same core; the number itself, where it does not tell.
+    /// The list in `/sys` of the hardware threads of the same physical core; the number itself if there is none.
     private static func siblings(_ number: Int) -> String {
         ProcFile.text("/sys/devices/system/cpu/cpu\(number)/topology/thread_siblings_list") ?? "\(number)"
     }
 
-    /// The cores on which this process may run; none on systems that don't tell.
+    /// The cores on which this process may run; empty on systems without `/proc`.
     private static var allowed: [Int] {
         let line = ProcFile.text("/proc/self/status")?.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
         return line?.split(separator: ":").last.map(numbers) ?? []
     }
 
-    /// Reads "0-2,5" as 0, 1, 2 and 5.
+    /// Parses a list of ranges: "0-2,5" is 0, 1, 2 and 5.
     static func numbers(_ list: some StringProtocol) -> [Int] {
         list.split(separator: ",").flatMap { part -> [Int] in
             let ends = part.split(separator: "-").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }

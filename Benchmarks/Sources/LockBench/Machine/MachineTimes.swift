@@ -1,14 +1,14 @@
 import Foundation
 
-/// What the machine's processors have done since it was started, in seconds.
+/// The times of the machine's processors since its start, in seconds.
 struct MachineTimes {
-    /// Spent in programs and in the kernel on their behalf, of all processors together. Without interrupts, which are
-    /// nobody's.
+    /// The time that all processors together spent in programs and in the kernel on their behalf. Without the time of interrupts,
+    /// which belongs to no process.
     let busy: Double
-    /// What the hypervisor gave to other machines although this one had work.
+    /// The time that the hypervisor gave to other virtual machines although this one had work.
     let stolen: Double
 
-    /// `nil` on systems without `/proc`.
+    /// The times now; `nil` on systems without `/proc`.
     static func now() -> MachineTimes? {
         guard let line = ProcFile.text("/proc/stat")?.split(separator: "\n").first, line.hasPrefix("cpu ") else { return nil }
         // cpu user nice system idle iowait irq softirq steal …

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Reads `/proc`, whose files say that they are empty.
+/// Reads files in `/proc`, whose size is given as 0, so they have to be read to the end.
 enum ProcFile {
     static let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
 
@@ -9,7 +9,7 @@ enum ProcFile {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// What is mapped to real memory in this process, in bytes.
+    /// The resident memory of this process, in bytes.
     static func residentMemory() -> Double? {
         let fields = text("/proc/self/statm")?.split(separator: " ")
         return fields.flatMap { $0.count > 1 ? Double($0[1]) : nil }.map { $0 * Double(sysconf(Int32(_SC_PAGESIZE))) }

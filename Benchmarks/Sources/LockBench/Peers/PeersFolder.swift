@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where the scripts for other programs are: beside the sources, since this runs from a checkout only.
+/// The folder of the scripts for pgbench and Python. It is in the checkout, because lock-bench runs only from a checkout.
 enum PeersFolder {
     /// `Benchmarks/`.
     static let package = URL(fileURLWithPath: #filePath)

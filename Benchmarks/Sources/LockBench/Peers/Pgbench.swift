@@ -2,12 +2,12 @@ import ChildProcesses
 import Foundation
 import PostgresLockTesting
 
-/// PostgreSQL's own load generator, in C: what the server does for clients that cost next to nothing.
+/// PostgreSQL's own load generator. It is written in C, so its clients cost little beside the server's work.
 struct Pgbench: Sendable {
     let program: String
     let version: Report.Software
 
-    /// What its clients do over and over.
+    /// The script that each client repeats.
     enum Script: String {
         case onePair = "one-pair.sql"
         case pipeline = "pipeline.sql"
@@ -36,7 +36,7 @@ struct Pgbench: Sendable {
         _ transport: Transport = .socket,
         stage: Stage
     ) -> Contender {
-        // It knows whole seconds only.
+        // pgbench accepts only whole seconds.
         let seconds = Int(stage.plan.seconds.rounded(.up))
         let threads = min(clients, stage.plan.cores.used)
         let arguments = [
@@ -48,7 +48,7 @@ struct Pgbench: Sendable {
             // "tps = 12345.678 (without initial connection time)"
             guard let match = result.output.firstMatch(of: #/tps = ([0-9.]+) \(without/#), let rate = Double(match.output.1), rate > 0
             else {
-                throw BenchError("pgbench did not say its rate: \(result.output.suffix(200)) \(result.error.suffix(200))")
+                throw BenchError("pgbench did not print its rate: \(result.output.suffix(200)) \(result.error.suffix(200))")
             }
             return ["rate": rate * Double(script.pairs)]
         }

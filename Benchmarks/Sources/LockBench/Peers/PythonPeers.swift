@@ -1,13 +1,13 @@
 import ChildProcesses
 import Foundation
 
-/// What users of Python have: `postgresql-lock`, and the drivers below it, in a virtual environment of their own.
+/// The Python library `postgresql-lock` and the drivers that it uses, in a virtual environment.
 struct PythonPeers: Sendable {
     /// The environment's interpreter.
     let program: String
     let version: Report.Software
 
-    /// A script and what it is told to do.
+    /// A script and its first argument.
     enum Peer: String {
         case asyncpg = "asyncpg_locks.py plain"
         case asyncpgWithoutReset = "asyncpg_locks.py plain-no-reset"
@@ -20,26 +20,26 @@ struct PythonPeers: Sendable {
 
     private static let packages = ["postgresql-lock", "asyncpg", "psycopg[binary,pool]", "uvloop"]
 
-    /// Prints what is installed, or fails.
-    private static let askVersion = """
+    /// A script that prints the installed versions, or fails.
+    private static let versionsScript = """
         import platform, asyncpg, psycopg, psycopg_pool, uvloop, postgresql_lock
         from importlib.metadata import version
         names = ["postgresql-lock", "asyncpg", "psycopg", "uvloop"]
         print(platform.python_version() + ", " + ", ".join(f"{name} {version(name)}" for name in names))
         """
 
-    /// Makes sure that everything is installed.
+    /// Installs the environment if it is not complete.
     static func prepare(missing: inout [String]) async throws -> PythonPeers? {
         let folder = PeersFolder.package.appendingPathComponent(".build-python").path
         let program = "\(folder)/bin/python"
-        if let peers = await askVersion(program) { return peers }
+        if let peers = await installed(program) { return peers }
         do {
             guard let python = await findPython() else { throw BenchError("there is no python3 in PATH") }
             StandardError.print("Installing \(packages.joined(separator: ", ")) from PyPI into Benchmarks/.build-python …")
             try? FileManager.default.removeItem(atPath: folder)
             try await Child.run(python, ["-m", "venv", folder])
             try await Child.run(program, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"] + packages)
-            if let peers = await askVersion(program) { return peers }
+            if let peers = await installed(program) { return peers }
             throw BenchError("they were installed, but can't be imported")
         } catch {
             try Task.checkCancellation()
@@ -48,16 +48,16 @@ struct PythonPeers: Sendable {
         }
     }
 
-    private static func askVersion(_ program: String) async -> PythonPeers? {
-        guard let result = try? await Child.run(program, ["-c", askVersion]) else { return nil }
+    private static func installed(_ program: String) async -> PythonPeers? {
+        guard let result = try? await Child.run(program, ["-c", versionsScript]) else { return nil }
         return PythonPeers(
             program: program,
             version: .init(name: "Python", version: result.output.trimmingCharacters(in: .whitespacesAndNewlines))
         )
     }
 
-    /// The newest, since `postgresql-lock` needs 3.12 from version 0.2 on. What is in PATH may be a shim that only says
-    /// that its version is not active, so each is tried.
+    /// Finds the newest Python, because `postgresql-lock` needs 3.12 from version 0.2 on. Each candidate is tried, because a program in
+    /// PATH may be a pyenv shim of a version that is not active.
     private static func findPython() async -> String? {
         if let named = ProcessInfo.processInfo.environment["PGLOCK_PYTHON"], !named.isEmpty { return named }
         let versions = FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(".pyenv/versions").path
@@ -90,7 +90,7 @@ struct PythonPeers: Sendable {
                 stage.url(transport), "--tasks", "\(tasks)", "--seconds", "\(stage.plan.seconds)",
             ]
         return Contender(id, title) {
-            // No caches of compiled scripts in the checkout.
+            // Python must not write compiled scripts into the checkout.
             let output = try await Child.run(program, arguments, environment: ["PYTHONDONTWRITEBYTECODE": "1"])
             return try Contender.rate(try Child.values(output))
         }

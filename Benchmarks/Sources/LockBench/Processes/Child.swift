@@ -3,14 +3,15 @@ import Foundation
 
 /// Runs a program to its end and reads what it prints.
 enum Child {
-    /// - Throws: When the program can't be started, or fails; when the task is cancelled, after the program was ended.
+    /// - Throws: An error if the program can't be started or fails. When the task is cancelled, a `CancellationError` after the program
+    ///   was ended.
     @discardableResult
     static func run(
         _ program: String,
         _ arguments: [String],
         environment: [String: String] = [:]
     ) async throws -> CapturedProcess.Result {
-        // What the caller has set for libpq would turn the contenders elsewhere.
+        // libpq's variables in the user's environment could redirect the contenders to another server.
         let ours = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") }
         let command = ["/usr/bin/env", program] + arguments
         let result = try await CapturedProcess(command, environment: ours.merging(environment) { $1 }).finish()
@@ -21,13 +22,13 @@ enum Child {
         return result
     }
 
-    /// Reads the one JSON object that a worker prints, in its last line.
+    /// Decodes the JSON object in the last line of a worker's output.
     static func values(_ result: CapturedProcess.Result) throws -> [String: Double] {
         guard let line = result.output.split(separator: "\n").last else { throw BenchError("The worker has printed nothing.") }
         return try JSONDecoder().decode([String: Double].self, from: Data(line.utf8))
     }
 
-    /// Runs this very program as a worker.
+    /// Runs this program as a worker.
     static func worker(_ kind: WorkerKind, _ arguments: [String]) async throws -> [String: Double] {
         guard let program = Bundle.main.executablePath else { throw BenchError("This program's own file can't be found.") }
         return try values(try await run(program, ["worker", kind.rawValue] + arguments))

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Numbers for people.
+/// Formats numbers.
 enum Numbers {
-    /// With commas between thousands.
+    /// A number with commas between groups of three digits.
     static func grouped(_ number: Int) -> String {
         var digits = String(number.magnitude)
         var groups: [String] = []
@@ -13,7 +13,7 @@ enum Numbers {
         return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
     }
 
-    /// As many digits as say something.
+    /// A number with three or four significant digits.
     static func text(_ value: Double) -> String {
         switch abs(value) {
         case 0: "0"

@@ -1,8 +1,8 @@
-/// Text for a terminal.
+/// Wraps text for a terminal.
 enum Paragraph {
     private static let width = 120
 
-    /// Breaks lines between words.
+    /// Breaks a text into lines between words.
     static func wrapped(_ text: String) -> String {
         var lines: [String] = []
         var line = ""

@@ -1,7 +1,7 @@
 import Foundation
 import PostgresLockTesting
 
-/// All that one run has found out, as it is written to a file.
+/// The results of one run, as they are written to a file.
 struct Report: Codable, Sendable {
     struct Software: Codable, Sendable {
         let name: String
@@ -17,7 +17,7 @@ struct Report: Codable, Sendable {
     let fleetSeconds: Double
     let serverSettings: [String: String]
     let rule: String
-    /// What could not be compared, and why.
+    /// The contenders that could not be measured, and the reasons.
     let missing: [String]
     var software: [Software]
     var workloads: [WorkloadResult] = []
@@ -37,7 +37,7 @@ struct Report: Codable, Sendable {
         software = [Software(name: "PostgreSQL", version: server)]
     }
 
-    /// Whether something of this library could not be measured.
+    /// Whether a contender of this library could not be measured.
     var hasFailedOurselves: Bool {
         workloads.contains { workload in
             workload.rows.contains { $0.isOurs && workload.failures[$0.contender] != nil }

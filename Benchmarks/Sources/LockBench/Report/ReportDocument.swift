@@ -1,6 +1,6 @@
 import Foundation
 
-/// The part of a Markdown file that is the last run's output.
+/// Writes the output of a run into a Markdown file, between two markers.
 enum ReportDocument {
     private static let start = "<!-- results of make bench: written by it, not by hand -->"
     private static let end = "<!-- end of the results -->"
@@ -13,7 +13,7 @@ enum ReportDocument {
         try changed.write(toFile: path, atomically: true, encoding: .utf8)
     }
 
-    /// - Returns: `nil` if the marks aren't there, in this order.
+    /// - Returns: The changed document; `nil` if it does not have both markers in this order.
     static func replacing(in document: String, by block: String) -> String? {
         guard let first = document.range(of: start),
             let last = document.range(of: end, range: first.upperBound..<document.endIndex)

@@ -1,7 +1,7 @@
-/// A goal that this library has set itself, in terms of one run.
+/// A goal of this library, which is checked against the results of one run.
 struct Requirement: Sendable {
     let workload: String
-    /// Whose numbers decide.
+    /// The contenders whose numbers decide.
     let contenders: [String]
     let text: String
     let goal: Double
@@ -68,8 +68,14 @@ struct Requirement: Sendable {
 
     private static let crowd: [Requirement] = [("one-key", "one key"), ("many-keys", "100,000 keys")].flatMap { contender, title in
         [
-            Requirement(workload: "crowd", contenders: [contender], text: "per waiter (\(title))", goal: 1024, isMinimum: false, unit: "B")
-            {
+            Requirement(
+                workload: "crowd",
+                contenders: [contender],
+                text: "per waiting task (\(title))",
+                goal: 1024,
+                isMinimum: false,
+                unit: "B"
+            ) {
                 $0.median("crowd", contender, "bytes")
             },
             Requirement(

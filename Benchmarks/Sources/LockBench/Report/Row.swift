@@ -1,4 +1,4 @@
-/// One metric of one contender, over all rounds.
+/// One metric of one contender in all rounds.
 struct Row: Codable, Sendable {
     let contender: String
     let title: String
@@ -6,13 +6,13 @@ struct Row: Codable, Sendable {
     let isOurs: Bool
     var samples: [Sample] = []
 
-    /// What counts: the undisturbed samples, or all if there are none.
+    /// The values that count: those of undisturbed samples, or all if there are none.
     private var counted: [Double] {
         let undisturbed = samples.filter { !$0.isDisturbed }
         return (undisturbed.isEmpty ? samples : undisturbed).map(\.value).sorted()
     }
 
-    /// Whether nothing but disturbed samples is there.
+    /// Whether there are samples, and all are disturbed.
     var isFlagged: Bool { !samples.isEmpty && samples.allSatisfy(\.isDisturbed) }
 
     var countedRounds: Int { counted.count }

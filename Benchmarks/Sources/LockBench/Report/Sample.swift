@@ -2,7 +2,7 @@
 struct Sample: Codable, Sendable {
     let round: Int
     let value: Double
-    /// What others used of the machine meanwhile.
+    /// How many cores other processes used during the measurement, on average.
     let foreignCores: Double?
     let load: Double?
     let isDisturbed: Bool

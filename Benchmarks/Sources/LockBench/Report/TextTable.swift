@@ -1,7 +1,7 @@
 /// Columns of equal width, for a terminal.
 struct TextTable {
     private var rows: [[String]] = []
-    /// Which columns hold numbers.
+    /// The columns that hold numbers.
     let rightAligned: Set<Int>
 
     init(rightAligned: Set<Int> = []) {

@@ -2,19 +2,19 @@
 struct Verdict: Codable, Sendable {
     let workload: String
     let text: String
-    /// In the goal's terms; `nil` if something it needs was not measured.
+    /// The measured value in the goal's unit; `nil` if a contender that it needs was not measured.
     let value: Double?
     let goal: Double
     let isMinimum: Bool
     let unit: String
-    /// Whether it rests on rows that have no undisturbed round.
+    /// Whether it depends on rows without an undisturbed round.
     var isDisturbed = false
 
     var isReached: Bool? {
         value.map { isMinimum ? $0 >= goal : $0 <= goal }
     }
 
-    /// By how much the value would have to be better.
+    /// The factor by which the value would have to be better.
     private var shortfall: Double? {
         guard let value, isReached == false else { return nil }
         return isMinimum ? goal / value : goal > 0 ? value / goal : nil

@@ -1,10 +1,10 @@
-/// What came out of one workload.
+/// The results of one workload.
 struct WorkloadResult: Codable, Sendable {
     let name: String
     let title: String
     let note: String
     var rows: [Row]
-    /// Contenders that failed, and why.
+    /// The contenders that failed, and the reasons.
     var failures: [String: String] = [:]
 
     init(_ workload: Workload) {

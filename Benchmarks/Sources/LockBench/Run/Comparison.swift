@@ -1,11 +1,11 @@
 import Foundation
 import PostgresLockTesting
 
-/// One run from the server's start to the report.
+/// One run: it starts the server, measures all contenders, and returns the report.
 struct Comparison {
     let plan: Plan
 
-    /// Others may use this much of one core, on average over a step, before its round is discarded.
+    /// The part of one core that other processes may use during a step, on average. If they use more, the round is discarded.
     static let tolerance = 0.15
     static let timeout = Duration.seconds(5)
 
@@ -33,7 +33,7 @@ struct Comparison {
         }
     }
 
-    /// Round 1 of every contender, then round 2 of every one, each time in another order.
+    /// Measures round 1 of all contenders, then round 2 of all, each round in another order.
     private func measure(_ workloads: [Workload], server: Int32?) async throws -> [WorkloadResult] {
         var results = workloads.map(WorkloadResult.init)
         let steps = (0..<plan.rounds).flatMap { round in
@@ -42,7 +42,7 @@ struct Comparison {
             }
         }
         let progress = Progress(steps: steps.count, rounds: plan.rounds)
-        let watch = Watch(server: server)
+        let load = ForeignLoad(server: server)
         for step in steps {
             let workload = workloads[step.workload]
             if results[step.workload].failures[step.contender.id] != nil {
@@ -50,11 +50,11 @@ struct Comparison {
                 continue
             }
             progress.begin(round: step.round, "\(workload.name): \(step.contender.title)")
-            let isIdle = try await watch.waitForIdle(atMost: Self.timeout, below: Self.tolerance)
-            let mark = watch.mark()
+            let isIdle = try await load.waitForIdle(atMost: Self.timeout, below: Self.tolerance)
+            let mark = load.mark()
             do {
                 let values = try await step.contender.measure()
-                let foreign = watch.foreignCores(since: mark)
+                let foreign = load.foreignCores(since: mark)
                 let isDisturbed = !isIdle || (foreign ?? 0) > Self.tolerance
                 if isDisturbed { progress.note("disturbed") }
                 for (metric, value) in values {

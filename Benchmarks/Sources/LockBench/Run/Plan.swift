@@ -1,9 +1,9 @@
-/// What to measure, and for how long.
+/// The workloads to measure, and the length of their measurements.
 struct Plan: Sendable {
     let rounds: Int
     let seconds: Double
     let fleetSeconds: Double
-    /// The workloads; none means all.
+    /// The workloads to measure; empty for all.
     let only: Set<String>
     let cores: Cores
 

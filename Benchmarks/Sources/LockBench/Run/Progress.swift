@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Shows on standard error what is being measured, in one line that changes if it is a terminal.
+/// Shows on standard error which step runs. On a terminal it is one line that changes.
 final class Progress: Sendable {
     private let steps: Int
     private let rounds: Int

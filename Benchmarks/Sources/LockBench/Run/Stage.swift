@@ -1,14 +1,14 @@
 import PostgresLockTesting
 
-/// What contenders run on: the server, and the programs of others, where there are any.
+/// The environment of the contenders: the server, and pgbench and Python if they are available.
 struct Stage: Sendable {
     let plan: Plan
     let server: EphemeralPostgres
     let pgbench: Pgbench?
     let python: PythonPeers?
 
-    /// Enough for 100,000 locks of one session beside all else: the server has room for about
-    /// `max_locks_per_transaction` × `max_connections` locks, whoever holds them.
+    /// The server's lock table has space for about `max_locks_per_transaction` × `max_connections` locks of all sessions together.
+    /// This is enough for the 100,000 locks of one session and those of the workloads.
     static let serverSettings = ["max_connections": "120", "max_locks_per_transaction": "2000"]
 
     func url(_ transport: Transport) -> String {

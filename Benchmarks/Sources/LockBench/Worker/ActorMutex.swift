@@ -1,6 +1,6 @@
 import DequeModule
 
-/// The same as ``AsyncMutex``, the usual way: by an actor, on the default executor.
+/// The same as ``AsyncMutex``, implemented by an actor on the default executor.
 actor ActorMutex: InMemoryMutex {
     private var isLocked = false
     private var queue = Deque<UnsafeContinuation<Void, Never>>()

@@ -1,10 +1,10 @@
-/// What one session of the server can do if it is asked for 1,000 locks at a time: prepared statements, binary, and no
-/// client to speak of.
+/// Measures how many locks one session of the server can grant if each statement requests 1,000. The statements are prepared, the values
+/// binary, and the client is a plain loop over libpq.
 struct ArrayWorker {
     let url: String
     let seconds: Double
-    /// Whether the server only counts the locks, instead of answering for each: no rows for the client to take, but it
-    /// would not know which it got.
+    /// Whether the server returns only the number of granted locks instead of a row for each. This costs less, but a client would not
+    /// know which locks it has.
     let isCounted: Bool
 
     private static let size = 1000
@@ -30,8 +30,8 @@ struct ArrayWorker {
         return try pairs(for: .seconds(seconds))
     }
 
-    /// An `int8[]` as the server sends and takes it: dimensions, null flag, element type, length, lower bound, then each
-    /// element with its size.
+    /// An `int8[]` in the server's binary format: dimensions, null flag, element type, length, lower bound, then each element
+    /// with its size.
     private static func array(of keys: Range<Int64>) -> [UInt8] {
         var bytes: [UInt8] = []
         func append(_ value: some FixedWidthInteger) {

@@ -1,13 +1,13 @@
 import DequeModule
 import Synchronization
 
-/// What tasks of one process can use in place of a distributed lock.
+/// A mutex for the tasks of one process, to compare with a distributed lock.
 protocol InMemoryMutex: Sendable {
     func lock() async
     func unlock() async
 }
 
-/// A lock with a queue: the fastest fair one that a few lines give. Whoever unlocks hands it to the first in the queue.
+/// A fair mutex of a lock and a queue, as fast as a simple implementation can be. `unlock` hands it to the first task in the queue.
 final class AsyncMutex: InMemoryMutex {
     private struct State {
         var isLocked = false

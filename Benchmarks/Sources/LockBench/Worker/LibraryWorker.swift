@@ -1,7 +1,7 @@
 import Logging
 import PostgresLock
 
-/// This library's own contenders, by its public interface alone.
+/// The contenders of this library, which use only its public interface.
 struct LibraryWorker {
     let url: String
     let measurement: Measurement
@@ -12,7 +12,7 @@ struct LibraryWorker {
         return try LockManager(configuration: configuration, logger: Logger(label: "lock-bench") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// Each task has a key of its own.
+    /// Measures tasks that each take and release a lock of their own key.
     func distinct(tasks: Int, held: Int) async throws -> [String: Double] {
         let locks = try Self.manager(url)
         let others = try await HeldLocks(count: held, first: Int64(tasks), locks)
@@ -25,7 +25,7 @@ struct LibraryWorker {
         return values
     }
 
-    /// One task, by the scoped form.
+    /// Measures one task that uses `withLock`.
     func scoped() async throws -> [String: Double] {
         let locks = try Self.manager(url)
         let key = LockKey(number: 1)
@@ -36,7 +36,7 @@ struct LibraryWorker {
         return values
     }
 
-    /// All tasks want the same key.
+    /// Measures tasks that all take the lock of the same key.
     func handoff(tasks: Int, isUnlimited: Bool) async throws -> [String: Double] {
         let locks = try Self.manager(url) { configuration in
             guard isUnlimited else { return }

@@ -1,6 +1,6 @@
 import PostgresLock
 
-/// How soon a loss is known: to the holder, and to who comes next.
+/// Measures the time from the end of a holder's backend until its body is cancelled, and until the next holder has the lock.
 struct LossWorker {
     let url: String
 
@@ -40,14 +40,14 @@ struct LossWorker {
             } catch let error as LockError where error.code == .lockLost {
                 return noticed
             }
-            throw BenchError("The holder was not told that its lock is lost.")
+            throw BenchError("The holder's call did not fail with lockLost.")
         }
         for await _ in holding {}
         let next = Task {
             try await second.withLock(key) { _ in ContinuousClock.now }
         }
-        try await waitForWaiter(killer)
-        // Looked up before: that takes the server longer than all the rest.
+        try await waitForQueuedRequest(killer)
+        // The backend is looked up before the measurement, because that takes the server longer than the measured steps.
         let backend = try killer.query("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
         let start = ContinuousClock.now
         try killer.query("SELECT pg_terminate_backend(\(backend))")
@@ -55,10 +55,10 @@ struct LossWorker {
         return try await (noticed - start, next.value - start)
     }
 
-    private func waitForWaiter(_ session: RawSession) async throws {
+    private func waitForQueuedRequest(_ session: RawSession) async throws {
         let deadline = ContinuousClock.now + .seconds(30)
         while try session.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "1" {
-            guard ContinuousClock.now < deadline else { throw BenchError("The second process never waited for the lock.") }
+            guard ContinuousClock.now < deadline else { throw BenchError("The second manager did not begin to wait for the lock.") }
             try await Task.sleep(for: .milliseconds(2))
         }
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Runs tasks that do something over and over, and counts how often between warm-up and end.
+/// Runs tasks that repeat a body, and counts its calls between warm-up and end.
 final class Measurement: Sendable {
     private let seconds: Double
     private let start: Double?
@@ -16,17 +16,19 @@ final class Measurement: Sendable {
     }
 
     /// - Parameters:
-    ///   - seconds: How long is counted.
+    ///   - seconds: The length of the measurement after the warm-up.
     ///   - start: When counting begins, in seconds since 1970; `nil` for after the warm-up.
     init(seconds: Double, start: Double? = nil) {
         self.seconds = seconds
         self.start = start
     }
 
-    /// - Parameter body: Does it once, for the task of that number.
+    /// - Parameters:
+    ///   - count: The number of tasks.
+    ///   - body: The repeated work, for the task with this number.
     /// - Returns: `pairs` and `seconds`.
     func run(tasks count: Int, _ body: @escaping @Sendable (Int) async throws -> Void) async throws -> [String: Double] {
-        // Each counts for itself: a counter that all share would be part of what is measured.
+        // Each task has its own counter, because a shared one would cost measurable time.
         let tasks = (0..<count).map { number in
             Task {
                 var done = 0
@@ -55,7 +57,7 @@ final class Measurement: Sendable {
             return
         }
         let left = start - Date().timeIntervalSince1970
-        guard left > 0 else { throw BenchError("Not ready in time for the common start.") }
+        guard left > 0 else { throw BenchError("The worker was not ready at the common start.") }
         try await Task.sleep(for: .seconds(left))
     }
 }

@@ -1,4 +1,4 @@
-/// The handoff without a server: what tasks can do at most.
+/// Measures the handoff between tasks without a server, as an upper limit.
 struct MutexWorker {
     let measurement: Measurement
 

@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// A session without anything of this library: libpq, blocking.
+/// A session by blocking calls of libpq, without this library.
 final class RawSession {
     private let connection: OpaquePointer
 

@@ -1,12 +1,12 @@
 import ArgumentParser
 import Foundation
 
-/// `lock-bench worker`: one contender in a process of its own, so that neither memory nor processor time of one is
-/// taken for another's. Prints one line of JSON.
+/// `lock-bench worker`: runs one contender in a process of its own, so that its memory and processor time are separate. Prints one
+/// line of JSON.
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
-        abstract: "Be a contender. Called by lock-bench itself.",
+        abstract: "Run as a contender. Only lock-bench itself calls this.",
         shouldDisplay: false
     )
 
@@ -22,10 +22,10 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option
     var seconds = 1.5
 
-    @Option(help: "How many further locks to hold meanwhile.")
+    @Option(help: "The number of further locks to hold during the measurement.")
     var held = 0
 
-    @Option(help: "When to begin, in seconds since 1970. As soon as possible, if it is not given.")
+    @Option(help: "The start of the measurement, in seconds since 1970. After the warm-up if it is not given.")
     var start: Double?
 
     func run() async throws {

@@ -9,12 +9,12 @@ enum WorkerKind: String, CaseIterable, ExpressibleByArgument, Sendable {
     case handoff
     case handoffUnlimited = "handoff-unlimited"
     case loss
-    // What it is compared to.
+    // Contenders to compare it with.
     case arrays
     case countedArrays = "counted-arrays"
     case mutex
     case actorMutex = "actor-mutex"
-    // Memory.
+    // Memory of waiting tasks.
     case suspended
     case crowdOneKey = "crowd-one-key"
     case crowdManyKeys = "crowd-many-keys"

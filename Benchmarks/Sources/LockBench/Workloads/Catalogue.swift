@@ -7,7 +7,7 @@ enum Catalogue {
         ("fleet", "2 processes of 100 tasks that want the same key"),
         ("crowd", "100,000 tasks that wait, and are cancelled"),
         ("held", "1,000 tasks, while up to 100,000 further locks are held"),
-        ("loss", "a holder whose backend is ended, and who comes next"),
+        ("loss", "a holder whose backend is ended, and the next holder"),
     ]
 
     static func workloads(_ stage: Stage) -> [Workload] {

@@ -1,13 +1,13 @@
-/// One way to do a workload.
+/// A program that performs a workload, to be compared with others.
 struct Contender: Sendable {
     let id: String
     let title: String
     let metrics: [Metric]
-    /// Whether it is this library, and not what it is compared to.
+    /// Whether it is this library, not a program that it is compared with.
     let isOurs: Bool
-    /// In how many rounds it takes part; those that take long do so in fewer.
+    /// The number of rounds in which it takes part at most. Long measurements have fewer.
     let rounds: Int
-    /// Measures once; returns a value for each metric.
+    /// Measures once, and returns a value for each metric.
     let measure: @Sendable () async throws -> [String: Double]
 
     init(
@@ -28,7 +28,7 @@ struct Contender: Sendable {
 }
 
 extension Contender {
-    /// This program as a worker, which counts pairs.
+    /// This program, run as a worker that counts pairs of acquire and release.
     static func worker(
         _ kind: WorkerKind,
         id: String,
@@ -46,7 +46,7 @@ extension Contender {
 
     static func rate(_ values: [String: Double]) throws -> [String: Double] {
         guard let pairs = values["pairs"], let seconds = values["seconds"], seconds > 0 else {
-            throw BenchError("The worker did not say how many pairs it did in which time.")
+            throw BenchError("The worker did not print its number of pairs and its time.")
         }
         return ["rate": pairs / seconds]
     }

@@ -4,8 +4,8 @@ extension Workload {
             name: "single",
             title: "One task that acquires and releases in turn, uncontended",
             note: """
-                Two round trips per pair, so the latency decides. Statements are prepared, except for those of postgresql-lock, which \
-                sends a text of its own for each key.
+                Each pair takes two round trips, so the latency determines the rate. Statements are prepared, except those of \
+                postgresql-lock, which sends another text for each key.
                 """,
             contenders: Transport.allCases.flatMap { contenders(stage, $0) }
         )

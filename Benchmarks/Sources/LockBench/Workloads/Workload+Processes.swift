@@ -18,8 +18,8 @@ extension Workload {
             name: "crowd",
             title: "100,000 tasks that wait for locks that another process holds, and are cancelled",
             note: """
-                Further memory is resident memory beyond that of as many tasks which wait for a bare continuation, measured in a fresh process right \
-                before, divided by their number. The pool's limit is 8 connections.
+                Further memory is the resident memory per task beyond that of a task which waits for a bare continuation, measured in \
+                another process immediately before. The pool's limit is 8 connections.
                 """,
             contenders: [
                 Contender("bare", "tasks that wait for nothing", metrics: [.taskMemory], rounds: 3) {
@@ -37,7 +37,7 @@ extension Workload {
         Workload(
             name: "fleet",
             title: "Processes of 100 tasks each that want the same key",
-            note: "With the default limits: 256 handoffs or 50 ms, then the other process gets its turn.",
+            note: "With the default limits: after 256 handoffs or 50 ms the other process gets the lock.",
             contenders: [
                 Contender("alone", "1 process", metrics: [.grants], isOurs: true, rounds: 3) {
                     ["rate": try await grants(processes: 1, stage).reduce(0, +)]
@@ -52,7 +52,7 @@ extension Workload {
         )
     }
 
-    /// Each process's grants per second. All begin at the same moment, which lies far enough ahead to be ready for it.
+    /// The grants per second of each process. All processes begin at the same time, one second after this call.
     private static func grants(processes: Int, _ stage: Stage) async throws -> [Double] {
         let start = Date().timeIntervalSince1970 + 1
         let arguments = [
@@ -74,8 +74,8 @@ extension Workload {
             name: "loss",
             title: "A holder whose backend is ended by pg_terminate_backend, while another process waits for the lock",
             note: """
-                Counted from when the order to end the backend is given, so its round trip and the backend's own end are part of it; the \
-                median of \(LossWorker.repetitions) times. The next one is another manager, with connections of its own.
+                The times begin with the request to end the backend, so they include its round trip and the backend's exit. Each is the \
+                median of \(LossWorker.repetitions) repetitions. The next holder is another manager with its own connections.
                 """,
             contenders: [
                 Contender("library", "withLock", metrics: [.noticing, .succeeding], isOurs: true, rounds: 5) {

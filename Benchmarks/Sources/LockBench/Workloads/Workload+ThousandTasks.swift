@@ -66,10 +66,10 @@ extension Workload {
             name: "distinct",
             title: "1,000 tasks, each with a key of its own",
             note: """
-                Each acquires and releases in a loop. pgbench takes random keys. A pool of asyncpg resets every connection \
-                that is given back (RESET ALL and more), unless it is told not to. The session with arrays is \
-                a bare loop over libpq: one prepared statement asks for 1,000 keys as a binary array, another unlocks them. "Only \
-                counted" has the server count the granted ones instead of telling which: the server's own speed, with no rows to send.
+                Each task acquires and releases in a loop. pgbench uses random keys. asyncpg's pool resets every connection that is \
+                returned to it (RESET ALL and more), unless that is disabled. The session with arrays is a plain loop over libpq: one \
+                prepared statement locks 1,000 keys of a binary array, another unlocks them. With "only counted" the server returns the \
+                number of granted locks instead of a row for each, which shows the server's own speed.
                 """,
             contenders: contenders
         )
@@ -92,7 +92,7 @@ extension Workload {
         return Workload(
             name: "handoff",
             title: "1,000 tasks of one process that want the same key",
-            note: "The asynchronous mutexes work in memory only; they are what tasks of one process could use if there were no others.",
+            note: "The asynchronous mutexes exclude only tasks of the same process. They show the cost of a handoff without a server.",
             contenders: [
                 contender(.handoff, "library", "swift-postgres-lock, default limit", isOurs: true),
                 contender(.handoffUnlimited, "unlimited", "swift-postgres-lock, no limit", isOurs: true),
@@ -108,7 +108,7 @@ extension Workload {
         Workload(
             name: "held",
             title: "1,000 tasks with a key each, while the process holds further locks",
-            note: "Acquire and release in a loop, as in the first workload.",
+            note: "Each task acquires and releases in a loop, as in the workload distinct.",
             contenders: [1000, 10_000, 100_000].map { count in
                 .worker(
                     .distinct,

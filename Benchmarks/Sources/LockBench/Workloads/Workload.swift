@@ -1,12 +1,12 @@
-/// A task, and the contenders that perform it.
+/// A task for measurement, and the contenders that perform it.
 struct Workload: Sendable {
     let name: String
     let title: String
-    /// What a reader has to know about the numbers.
+    /// An explanation of the numbers.
     let note: String
     let contenders: [Contender]
 
-    /// The contenders of a round, each time beginning with another one, so that no contender always follows the same one.
+    /// The contenders of a round. Each round begins with another contender.
     func contenders(inRound round: Int) -> [Contender] {
         let taking = contenders.filter { round < $0.rounds }
         guard !taking.isEmpty else { return [] }

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Tells how much of the machine others use, while we measure and before.
-struct Watch {
+/// Measures how much processor time other processes use, during a measurement and before it.
+struct ForeignLoad {
     /// The server's main process.
     let server: Int32?
 
-    /// A moment from which on is counted.
+    /// The beginning of an interval.
     struct Mark {
         fileprivate let machine: MachineTimes?
         fileprivate let own: Double
@@ -16,8 +16,8 @@ struct Watch {
         Mark(machine: MachineTimes.now(), own: ProcessTimes.used(server: server), time: .now)
     }
 
-    /// How many cores others have kept busy since, on average: other processes, and other virtual machines where the
-    /// hypervisor tells. `nil` where the system doesn't say.
+    /// How many cores other processes have kept busy since a mark, on average, and other virtual machines if the hypervisor reports
+    /// them. `nil` on systems without `/proc`.
     func foreignCores(since mark: Mark) -> Double? {
         let end = self.mark()
         guard let first = mark.machine, let last = end.machine else { return nil }
@@ -25,9 +25,9 @@ struct Watch {
         return max(0, foreign / ((end.time - mark.time) / .seconds(1)))
     }
 
-    /// Waits until others leave the machine alone.
+    /// Waits until other processes use less than a number of cores.
     ///
-    /// - Returns: Whether they do.
+    /// - Returns: Whether they did so within the limit.
     func waitForIdle(atMost limit: Duration, below cores: Double) async throws -> Bool {
         let deadline = ContinuousClock.now + limit
         repeat {
