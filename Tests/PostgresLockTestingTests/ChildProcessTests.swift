@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Child processes")
 struct ChildProcessTests {
-    @Test("a child process inherits descriptors and ignored and blocked signals only if it shares our surroundings")
+    @Test("a child process inherits descriptors and ignored and blocked signals only if it shares its parent's surroundings")
     func surroundings() async throws {
         let handed = try TemporaryFolder()
         defer { handed.remove() }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The demonstration")
 struct DemoTests {
-    @Test("loses nothing with the lock and something without, counts it, and leaves nothing behind")
+    @Test("the demonstration loses no update with the lock and some without it, counts them, and removes its server")
     func plain() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -19,7 +19,7 @@ struct DemoTests {
         let table = result.output.split(separator: "\n")
         let lost = try #require(table.first { $0.contains("lost updates") }).split(separator: " ")
         #expect(lost[2] == "0" && lost[3] != "0")
-        // Two of three have done all their rounds; the third one was killed before it had.
+        // Two of three workers have completed their rounds; the third one was killed before that.
         let expected = try #require(table.first { $0.contains("(expected)") }).split(separator: " ")
         let count = try #require(Int(expected[3]))
         #expect((61..<90).contains(count))
@@ -30,9 +30,9 @@ struct DemoTests {
     }
 
     @Test(
-        "cleans up after Ctrl-C, and after SIGKILL, also when a process is frozen",
+        "the demonstration leaves no process and no file after Ctrl-C or SIGKILL, also while a process is stopped",
         arguments: [SIGINT, SIGKILL],
-        // On a busy machine this test may come to run minutes after what it waits for, and the signal is to be what ends the demonstration.
+        // On a busy machine this test may continue minutes after the output, so the demonstration has to last until the signal ends it.
         [(["--seconds", "600"], "with the lock      2"), (["--rounds", "10", "--lease", "600"], "now it is stopped")]
     )
     func waitCancelled(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
@@ -43,11 +43,11 @@ struct DemoTests {
         run.process.signal(number)
         #expect(try await run.finish().status == .signalled(number))
         try await eventually { folder.isEmpty }
-        // The workers are told from those of other demonstrations by the folder in their environment.
+        // The folder in their environment distinguishes the workers from those of other demonstrations.
         try await eventually { Self.processes(mentioning: folder.path).isEmpty }
     }
 
-    @Test("explains itself")
+    @Test("the help of the demonstration has its usage and exit statuses, and no internal subcommands")
     func help() async throws {
         let result = try await LaunchedPglock(["--help"], program: "LockDemo").finish()
         #expect(result.status == .exited(0))
@@ -65,7 +65,7 @@ struct DemoTests {
     }
 }
 
-/// A folder that the server's account reaches. Its path is short, as the path of a socket must be.
+/// A folder that the server's account can enter. Its path is short, because the path of a socket has to be.
 private struct TemporaryFolder {
     let path: String
 

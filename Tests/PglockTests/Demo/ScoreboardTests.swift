@@ -7,14 +7,14 @@ import Testing
 
 @Suite("The demonstration's scoreboard")
 struct ScoreboardTests {
-    @Test("lets all workers begin at once, when the last one is ready")
+    @Test("the demonstration starts all workers when the last one is ready")
     func start() throws {
         var board = Scoreboard(isLocked: true, workers: 2, length: .seconds(4))
         #expect(try board.note(.ready, of: 1, now: 5).isEmpty)
         #expect(try board.note(.ready, of: 0, now: 10) == [.tell(0, .go), .tell(1, .go)])
     }
 
-    @Test("has one worker killed half way, where it lingers, and measures when the next one has the lock")
+    @Test("after half of the run one worker pauses with the lock and is killed, and the scoreboard measures when the next one gets it")
     func kill() throws {
         var board = try running(length: .seconds(4))
         #expect(board.advance(to: 1_900_000_000).isEmpty)
@@ -33,7 +33,7 @@ struct ScoreboardTests {
         #expect(board.isOver)
     }
 
-    @Test("chooses another one if the first choice was done too soon")
+    @Test("if the worker to be killed finishes before it pauses, another one is chosen")
     func secondChoice() throws {
         var board = try running(length: .rounds(1))
         _ = try board.note(.added, of: 0, now: 1)
@@ -42,14 +42,14 @@ struct ScoreboardTests {
         #expect(board.advance(to: 3) == [.tell(0, .pause)])
     }
 
-    @Test("fails if a worker does, or ends unexpectedly")
+    @Test("the demonstration fails if a worker reports a failure or ends unexpectedly")
     func failures() throws {
         var board = try running(length: .seconds(4))
         #expect(throws: CommandFailure.self) { try board.note(.failed("why"), of: 0, now: 1) }
         #expect(throws: CommandFailure.self) { try board.noteEnd(of: 0, .signalled(SIGSEGV)) }
     }
 
-    @Test("reports read as they were written")
+    @Test("a worker's report can be parsed from its line")
     func reports() {
         let reports: [WorkerReport] = [
             .ready, .asking, .added, .pausing, .working(since: .max, waited: 0), .failed("it broke, twice"),
@@ -59,7 +59,7 @@ struct ScoreboardTests {
         #expect(WorkerReport(line: "") == nil)
     }
 
-    @Test("percentiles are values that were measured")
+    @Test("percentiles of waiting times are measured values")
     func percentiles() {
         #expect(Percentile.of([], 50) == nil)
         #expect(Percentile.of([3], 99) == 3)
@@ -67,13 +67,13 @@ struct ScoreboardTests {
         #expect(Percentile.of((1...100).map { $0 }, 99) == 99)
     }
 
-    @Test("bars and numbers are as wide as they should be")
+    @Test("the demonstration's bars have the given width, and its numbers have commas between thousands")
     func texts() {
         for fraction in [-1, 0, 0.01, 0.33, 0.5, 0.999, 1, 2] { #expect(Text.bar(fraction, width: 10).count == 10) }
         #expect(Text.number(0) == "0" && Text.number(1_234_567) == "1,234,567" && Text.number(-100_000) == "-100,000")
     }
 
-    /// Two workers at work since 0; the first one has added more.
+    /// A run of two workers that started at 0, in which the first one has made more additions.
     private func running(length: DemoLength) throws -> Scoreboard {
         var board = Scoreboard(isLocked: true, workers: 2, length: length)
         for worker in 0...1 {

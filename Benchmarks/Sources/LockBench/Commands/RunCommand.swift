@@ -88,6 +88,6 @@ struct RunCommand: AsyncParsableCommand {
         if let json { try report.write(to: json) }
         if let charts { try ChartSet(report: report).write(to: charts) }
         if let document { try ReportDocument.put(report, into: document) }
-        if report.hasFailedOurselves { throw ExitCode(1) }
+        if report.libraryHasFailed { throw ExitCode(1) }
     }
 }

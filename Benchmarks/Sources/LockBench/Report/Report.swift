@@ -38,7 +38,7 @@ struct Report: Codable, Sendable {
     }
 
     /// Whether a contender of this library could not be measured.
-    var hasFailedOurselves: Bool {
+    var libraryHasFailed: Bool {
         workloads.contains { workload in
             workload.rows.contains { $0.isOurs && workload.failures[$0.contender] != nil }
         }
