@@ -43,9 +43,4 @@ struct Confirmations: Sendable {
     func calls(waitingFor keys: Set<AdvisoryKey>) -> [RequestID] {
         grants.filter { $0.value.key.map(keys.contains) ?? false }.keys.sorted()
     }
-
-    /// The calls that want a further token for a lock on this session.
-    func renewals(on session: ConnectionID) -> [RequestID] {
-        grants.filter { $0.value.session == session && $0.value.holder != $0.key }.keys.sorted()
-    }
 }

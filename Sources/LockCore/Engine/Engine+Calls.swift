@@ -302,9 +302,7 @@ extension Engine {
     }
 
     mutating func dropRecords(on id: ConnectionID, because failure: Failure) {
-        guard !records.isEmpty else { return }
-        records.drop(on: id)
-        for call in confirmations.renewals(on: id) { resolve(call, .failed(failure)) }
+        for call in records.drop(on: id) { resolve(call, .failed(failure)) }
     }
 
     private var fencingSession: ConnectionID? {

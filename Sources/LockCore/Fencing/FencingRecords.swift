@@ -151,8 +151,12 @@ struct FencingRecords: Sendable {
     }
 
     /// The session is gone, with the locks on it.
-    mutating func drop(on session: ConnectionID) {
-        guard !records.isEmpty else { return }
-        records = records.filter { $0.value.session != session }
+    ///
+    /// - Returns: The calls that wait for a new token of one of them.
+    mutating func drop(on session: ConnectionID) -> [RequestID] {
+        guard !records.isEmpty else { return [] }
+        let lost = records.filter { $0.value.session == session }.map(\.key)
+        for key in lost { records[key] = nil }
+        return lost.flatMap { renewals[$0] ?? [] }.sorted()
     }
 }

@@ -59,9 +59,7 @@ package struct LockTable: Sendable {
 
     /// The request is not wanted any more. A granted request is not affected.
     package mutating func cancel(_ id: RequestID, now: Instant) {
-        guard let queued = requests[id], !queued.request.isGranted else { return }
-        leaveQueue(id, queued)
-        advance(queued.entry, now: now)
+        cancel(CollectionOfOne(id), now: now)
     }
 
     /// Several requests are not wanted any more. None of them is granted because another one has left the queue before it.

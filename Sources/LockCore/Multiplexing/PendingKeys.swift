@@ -1,7 +1,10 @@
 /// Keys that wait to be sent on a shared session for one purpose, sorted by the statement that they share.
 struct PendingKeys: Sendable {
+    private typealias Kind = Engine.Batch.Kind
+
     private let verb: Engine.Batch.Kind.Verb
-    private var keys = [[AdvisoryKey]](repeating: [], count: Mode.allCases.count * AdvisoryKey.Space.allCases.count)
+    /// In the order of ``Engine/Batch/Kind/all``.
+    private var keys = [[AdvisoryKey]](repeating: [], count: Kind.all.count / Kind.Verb.allCases.count)
     private(set) var count = 0
 
     init(_ verb: Engine.Batch.Kind.Verb) {
@@ -11,12 +14,11 @@ struct PendingKeys: Sendable {
     var isEmpty: Bool { count == 0 }
 
     mutating func append(_ key: AdvisoryKey, _ mode: Mode) {
-        keys[Self.index(mode, key.space)].append(key)
+        keys[Kind(verb, mode, key.space).index % keys.count].append(key)
         count += 1
     }
 
-    /// Takes out the keys that came last. Their mode and key space make no difference: each time, the statement with the most keys gives
-    /// one.
+    /// Takes out the keys that came last. Their mode and key space make no difference: each time, the statement with the most keys gives one.
     mutating func takeNewest(_ excess: Int) -> [AdvisoryKey] {
         var taken: [AdvisoryKey] = []
         while taken.count < excess, let index = keys.indices.max(by: { keys[$0].count < keys[$1].count }),
@@ -37,22 +39,16 @@ struct PendingKeys: Sendable {
     mutating func takeBatches(size: Int) -> [Engine.Batch] {
         guard count > 0 else { return [] }
         var batches: [Engine.Batch] = []
-        for mode in Mode.allCases {
-            for space in AdvisoryKey.Space.allCases {
-                let index = Self.index(mode, space)
-                var rest = keys[index][...]
-                while !rest.isEmpty {
-                    batches.append(Engine.Batch(Engine.Batch.Kind(verb, mode, space), Array(rest.prefix(size))))
-                    rest = rest.dropFirst(size)
-                }
-                keys[index].removeAll(keepingCapacity: true)
+        for index in keys.indices where !keys[index].isEmpty {
+            let kind = Kind.all[Int(verb.rawValue) * keys.count + index]
+            var rest = keys[index][...]
+            while !rest.isEmpty {
+                batches.append(Engine.Batch(kind, Array(rest.prefix(size))))
+                rest = rest.dropFirst(size)
             }
+            keys[index].removeAll(keepingCapacity: true)
         }
         count = 0
         return batches
-    }
-
-    private static func index(_ mode: Mode, _ space: AdvisoryKey.Space) -> Int {
-        Int(mode.rawValue) * AdvisoryKey.Space.allCases.count + Int(space.rawValue)
     }
 }

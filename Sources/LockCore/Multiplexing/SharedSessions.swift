@@ -21,10 +21,8 @@ struct SharedSessions: Sendable {
     private var tries = PendingKeys(.tryLock)
     /// The sessions whose wait or statement is to be cancelled.
     private var cancels: [ConnectionID] = []
-    /// The sessions that are to be asked about.
-    private var activityQuestions: [ConnectionID] = []
-    /// The sessions that are to be asked about only because of deadlines.
-    private var deadlineActivityQuestions: [ConnectionID] = []
+    /// The sessions that are to be asked about, and whether a deadline is the only reason.
+    private var activityQuestions: [(target: ConnectionID, forDeadline: Bool)] = []
 
     // MARK: The sessions
 
@@ -57,7 +55,7 @@ struct SharedSessions: Sendable {
     var hasWork: Bool { hasTries || hasCancels || hasActivityQuestions }
     var hasTries: Bool { !tries.isEmpty }
     var hasCancels: Bool { !cancels.isEmpty }
-    var hasActivityQuestions: Bool { !activityQuestions.isEmpty || !deadlineActivityQuestions.isEmpty }
+    var hasActivityQuestions: Bool { !activityQuestions.isEmpty }
     var tryCount: Int { tries.count }
 
     func unlockCount(at slot: Int) -> Int { members[slot].unlocks.count }
@@ -76,11 +74,10 @@ struct SharedSessions: Sendable {
     mutating func appendCancel(_ target: ConnectionID) { cancels.append(target) }
 
     mutating func appendActivityQuestion(_ target: ConnectionID, forDeadline: Bool = false) {
-        if forDeadline {
-            if !deadlineActivityQuestions.contains(target) { deadlineActivityQuestions.append(target) }
-        } else if !activityQuestions.contains(target) {
-            activityQuestions.append(target)
+        guard let index = activityQuestions.firstIndex(where: { $0.target == target }) else {
+            return activityQuestions.append((target, forDeadline))
         }
+        if !forDeadline { activityQuestions[index].forDeadline = false }
     }
 
     /// A try of these keys has failed before it came to an answer. Their unlock verifies that they are not held.
@@ -112,12 +109,8 @@ struct SharedSessions: Sendable {
 
     mutating func takeActivityQuestions() -> [Work] {
         guard hasActivityQuestions else { return [] }
-        defer {
-            activityQuestions.removeAll(keepingCapacity: true)
-            deadlineActivityQuestions.removeAll(keepingCapacity: true)
-        }
-        return activityQuestions.map { .askActivity($0) }
-            + deadlineActivityQuestions.filter { !activityQuestions.contains($0) }.map { .askActivity($0, forDeadline: true) }
+        defer { activityQuestions.removeAll(keepingCapacity: true) }
+        return activityQuestions.map { .askActivity($0.target, forDeadline: $0.forDeadline) }
     }
 
     /// Adds to the next round of a session what it releases, and then what it tries: a try may be for a key that is released.

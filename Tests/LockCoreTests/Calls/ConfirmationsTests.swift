@@ -42,7 +42,5 @@ struct ConfirmationsTests {
         #expect(confirmations.waiting(on: 3).isEmpty)
         #expect(confirmations.calls(waitingFor: [7]) == [1, 4])
         #expect(confirmations.calls(waitingFor: [7, 8]) == [1, 3, 4])
-        #expect(confirmations.renewals(on: 1) == [3])
-        #expect(confirmations.renewals(on: 2).isEmpty)
     }
 }

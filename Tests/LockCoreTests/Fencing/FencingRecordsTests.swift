@@ -114,11 +114,14 @@ struct FencingRecordsTests {
         #expect(!records.isWritten(1))
     }
 
-    @Test("a loss takes the records of its own session, and no others")
+    @Test("a loss drops the records of its own session, and returns the calls that wait for new tokens of them")
     func lost() {
         var records = Self.written()
         #expect(records.begin(2, on: 2) == true)
-        records.drop(on: 1)
+        records.renew(2, for: 8, on: 2)
+        records.renew(1, for: 9, on: 1)
+        records.renew(1, for: 7, on: 1)
+        #expect(records.drop(on: 1) == [7, 9])
         #expect(!records.isWritten(1) && records.isUnwritten(2))
     }
 
