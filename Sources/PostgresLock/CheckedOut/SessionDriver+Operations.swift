@@ -1,4 +1,3 @@
-import LibPQ
 import LockCore
 
 // What the handles of transactions and explicit sessions ask for.

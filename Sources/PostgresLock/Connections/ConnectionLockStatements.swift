@@ -142,13 +142,10 @@ struct ConnectionLockStatements {
     /// - Parameters: SQL of the type `oid`, or a literal.
     private func isHeldExpression(high: String, low: String) -> String {
         """
-        EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() \
-        AND l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted \
+        EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE \(LockStatements.isOwnAdvisoryLock) \
         AND l.classid OPERATOR(pg_catalog.=) \(high) AND l.objid OPERATOR(pg_catalog.=) \(low) \
         AND l.objsubid OPERATOR(pg_catalog.=) \(key.shown.space) \
-        AND l.mode OPERATOR(pg_catalog.=) '\(mode == .shared ? "ShareLock" : "ExclusiveLock")' \
-        AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d \
-        WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()))
+        AND l.mode OPERATOR(pg_catalog.=) '\(mode == .shared ? "ShareLock" : "ExclusiveLock")')
         """
     }
 

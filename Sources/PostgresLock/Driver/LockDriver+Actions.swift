@@ -1,8 +1,7 @@
-import LibPQ
 import LockCore
 import Logging
 
-// The one place that carries out what the engine decides, and tells it of the transport's events.
+// The only code that carries out the engine's actions, and that passes the transport's events to the engine.
 extension LockDriver {
     func perform(_ action: Engine.Action) {
         switch action {
@@ -70,7 +69,7 @@ extension LockDriver {
         return isCertain
     }
 
-    /// What a checked-out session holds is not known any more. Only the end of the session settles that.
+    /// It is not known any more what a checked-out session holds. Only the end of the session makes that certain.
     func giveUp(_ session: SessionDriver, _ failure: Failure) {
         guard checkedOut[session.id] === session else { return }
         checkedOut[session.id] = nil

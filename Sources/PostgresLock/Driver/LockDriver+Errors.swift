@@ -1,7 +1,7 @@
 import LibPQ
 import LockCore
 
-// How calls fail, in words for people: the database and the keys by name.
+// The errors of calls, in words for people: they name the database and the keys.
 extension LockDriver {
     // MARK: Losses
 
@@ -22,17 +22,16 @@ extension LockDriver {
 
     // MARK: Calls of the engine
 
-    /// What is told of locks that a call without waiting could not have.
+    /// The error for locks that are taken, of a call that does not wait.
     nonisolated func taken(_ keys: [LockKey]) -> LockError {
         LockError.taken(keys, databaseName: databaseName, own: enclosed(keys))
     }
 
-    /// Those of the keys that scopes around this code hold, whichever of their tasks this is.
+    /// Those of the keys that scopes around this code hold, also if they belong to other tasks.
     private nonisolated func enclosed(_ keys: [LockKey]) -> [LockKey] {
-        let scopes = EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.state.isOpen }
-        guard !scopes.isEmpty else { return [] }
+        let enclosing = enclosing
         return keys.filter { key in
-            scopes.contains { scope in
+            enclosing.contains { scope in
                 if case .session(let modes) = scope.kind { return modes[key] != nil }
                 return scope.key == key
             }

@@ -2,7 +2,7 @@ import LibPQ
 import LockCore
 import Logging
 
-// Locks of their own, which share sessions.
+// Locks outside of transactions and explicit sessions: one, or several together.
 extension LockDriver {
     nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LockState {
         guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero) else {
@@ -11,7 +11,7 @@ extension LockDriver {
         return state
     }
 
-    /// - Returns: `nil` if a try found the lock taken.
+    /// - Returns: `nil` if the lock is taken, and the call does not wait.
     nonisolated(nonsending) func obtain(
         _ key: LockKey,
         _ mode: LockMode,
@@ -44,7 +44,7 @@ extension LockDriver {
         return state
     }
 
-    /// - Returns: `nil` if a try found the lock taken.
+    /// - Returns: `nil` if the lock is taken, and the call does not wait.
     @inline(never)
     private nonisolated func settle(_ state: LockState, _ outcome: Engine.Outcome, _ limit: WaitLimit) throws -> LockState? {
         switch outcome {
@@ -58,9 +58,9 @@ extension LockDriver {
         }
     }
 
-    /// Refuses what makes no sense, and what could never end.
+    /// Refuses a request that makes no sense, or could never be granted.
     ///
-    /// - Parameter session: What the session holds that asks, if one asks. It is checked by the session itself.
+    /// - Parameter session: What the session holds that asks, if one asks. It checks that itself.
     /// - Returns: A shared lock on the same key around this code, which the request may join.
     nonisolated func check(_ key: LockKey, _ mode: LockMode, timeout: Duration?, session: HeldModes? = nil) throws -> RequestID? {
         KeyCollisions.shared.report { logger.warning($0, metadata: $1) }
@@ -74,32 +74,41 @@ extension LockDriver {
                 keys: [key]
             )
         }
-        let same = EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.key == key && $0.state.isOpen }
+        let enclosing = enclosing
+        guard !enclosing.isEmpty else { return nil }
+        let same = enclosing.filter { $0.key == key }
         if let held = same.last(where: { $0.isHeldByThisTask && ($0.state.mode == .exclusive || mode == .exclusive) }) {
             throw LockError(
                 .alreadyHeld,
                 """
-                This task holds the lock \(key) already (\(held.state.mode)), and would wait for itself for ever. Use the \
-                lock that it holds, or another key.
+                This task holds the lock \(key) already (\(held.state.mode)), and would wait for itself without end. Use the lock that it \
+                holds, or another key.
                 """,
                 keys: [key]
             )
         }
-        for lock in EnclosingLock.all where lock.owner == ObjectIdentifier(self) && lock.isHeldByThisTask {
+        for lock in enclosing where lock.isHeldByThisTask {
             guard case .session(let modes) = lock.kind, modes !== session, let held = modes[key],
                 held == .exclusive || mode == .exclusive
             else { continue }
             throw LockError(
                 .alreadyHeld,
                 """
-                A session of this task holds the lock \(key) already (\(held)), and the task would wait for itself for ever. \
-                Take the lock through the session, or use another key.
+                A session of this task holds the lock \(key) already (\(held)), and the task would wait for itself without end. Take the \
+                lock through the session, or use another key.
                 """,
                 keys: [key]
             )
         }
         return same.last { if case .lock = $0.kind { $0.state.mode == .shared } else { false } }?.state.id
     }
+
+    /// The scopes of this manager around this code that have not ended.
+    nonisolated var enclosing: [EnclosingLock] {
+        EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.state.isOpen }
+    }
+
+    // MARK: Releasing
 
     nonisolated(nonsending) func release(_ state: LockState) async throws {
         if !state.isHeld { noteExpiry(of: [state]) }
@@ -115,9 +124,9 @@ extension LockDriver {
         }
     }
 
-    /// The caller that has asked for locks comes to run. Until then they may have been lost, or have come in doubt.
+    /// The task that has asked for locks runs again. They may have been lost, or suspected of being lost, since they were granted.
     ///
-    /// - Throws: The loss of one of them. Then all of them are given back, since the caller has no means to do it.
+    /// - Throws: The loss of one of them. Then all of them are released, since the caller does not get them.
     nonisolated func claim(_ states: [LockState]) throws {
         noteExpiry(of: states)
         guard let loss = states.lazy.compactMap(\.loss).first else { return }
@@ -132,7 +141,7 @@ extension LockDriver {
         throw loss
     }
 
-    /// The clock may have ended a lease before the loop has come to say so.
+    /// Ends locks whose lease has run out by the clock, if the loop has not done it yet.
     nonisolated func noteExpiry(of states: [LockState]) {
         guard !states.allSatisfy(\.isHeld) else { return }
         let expired = states.filter { $0.isOpen && !$0.isHeld }
@@ -140,9 +149,9 @@ extension LockDriver {
         LockState.end(expired.map { ($0, lossError(Failure.suspect, key: $0.key)) }, isSuspicion: true)
     }
 
-    /// Releases what no caller has any more, without anyone waiting for it.
+    /// Releases locks without waiting for the outcome.
     ///
-    /// - Parameter states: Those whose release has begun.
+    /// - Parameter states: Locks whose release has begun.
     nonisolated func giveBack(_ states: [LockState]) {
         guard !states.isEmpty else { return }
         loop.submit {

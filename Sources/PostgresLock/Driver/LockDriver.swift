@@ -1,13 +1,13 @@
 import LibPQ
 import LockCore
 
-/// Carries out what the engine decides: for all calls of one ``LockManager``, on one event loop, over one transport.
+/// Carries out what the engine decides, for all calls of one ``LockManager``, on one event loop and over one transport.
 ///
-/// The engine is told of each event by ``drive(_:)`` and decides without any I/O; what it wants done comes out as actions, which are
-/// performed in their order before the event's caller goes on. What all events of a turn of the loop want sent goes out at the turn's end.
+/// ``drive(_:)`` tells the engine of an event. The engine decides without any I/O; its actions are performed in their order before ``drive(_:)``
+/// returns. What the events of one turn of the loop want sent is sent at the end of the turn.
 ///
-/// It lives for as long as its manager, a handle, a scope or a call does; then its connections are closed. It runs on the loop, so whatever is
-/// isolated to it may be called from the loop without waiting.
+/// The driver lives as long as its manager, a handle, a scope or a call does; then its connections are closed. It runs on the loop, so code on the
+/// loop calls its isolated methods without waiting.
 actor LockDriver {
     nonisolated let configuration: LockManager.Configuration
     nonisolated let loop = EventLoop(label: "pglock.loop")
@@ -27,17 +27,17 @@ actor LockDriver {
     private nonisolated let database = Locked("the server")
 
     private var timer: LoopTimer?
-    /// The time that this turn of the loop goes by.
+    /// The time that all events of this turn of the loop get.
     private var turnTime: Instant?
 
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     private(set) var verifiedAfterError = (held: 0, notHeld: 0)
-    /// How many waits were ended and begun anew, because they held up others.
+    /// How many waits were cancelled and begun anew, because they held up other sessions.
     var renewedWaits = 0
 
     /// - Parameters:
-    ///   - configuration: One that is valid, with its durations bounded.
-    ///   - transport: Makes the transport. It belongs to the event loop from then on.
+    ///   - configuration: Validated, with its durations bounded.
+    ///   - transport: Makes the transport, which is confined to the event loop.
     init(
         _ configuration: LockManager.Configuration,
         logger: LogRelay,
@@ -59,7 +59,7 @@ actor LockDriver {
 
     nonisolated var now: Instant { MonotonicTime.now }
 
-    /// The database, for messages.
+    /// How messages name the database.
     nonisolated var databaseName: String {
         get { database.withLock { $0 } }
         set { database.withLock { $0 = newValue } }
@@ -67,7 +67,7 @@ actor LockDriver {
 
     // MARK: One turn
 
-    /// Tells the engine of an event, then does what it decides.
+    /// Tells the engine of an event, then performs the actions that it decides on.
     func drive(_ event: (inout Engine, Instant) -> Void) {
         let time = turnTime ?? now
         turnTime = time
@@ -75,7 +75,7 @@ actor LockDriver {
         performActions()
     }
 
-    /// What has come together in one turn of the loop goes out.
+    /// Sends what the events of this turn have asked for.
     private func endTurn() {
         let time = turnTime ?? now
         defer { turnTime = nil }
@@ -110,7 +110,7 @@ actor LockDriver {
     func shutdown(gracePeriod: Duration) async {
         drive { $0.shutdown(now: $1) }
         let grace = Task {
-            // A cancelled sleep ends the grace period early, which is what cancellation asks for.
+            // A cancelled sleep ends the grace period early, as it should.
             try? await Task.sleep(for: gracePeriod.bounded)
             drive { $0.terminate(now: $1) }
         }

@@ -8,10 +8,10 @@ import LockCore
     import Glibc
 #endif
 
-/// Nanoseconds of a clock that only grows, also while the machine sleeps.
+/// The time by a clock that never goes back, and runs while the machine sleeps.
 ///
-/// Read for each event and each look at a lock, so the system's clock is asked itself: it is that of `ContinuousClock`, whose instants
-/// are numbers of 128 bits and cost more to convert than to read.
+/// It is the clock of `ContinuousClock`. It is read for each event and by each `isHeld`, so the system call is made directly: to convert an instant
+/// of `ContinuousClock`, which has 128 bits, takes longer than to read the clock.
 enum MonotonicTime {
     #if canImport(Darwin)
         private static let clock = CLOCK_MONOTONIC_RAW

@@ -1,12 +1,13 @@
 import LibPQ
 
-/// Lets one attempt at a time check the server, since that takes a second connection: so there are no more than two in all, but where a pooler of sessions is looked at (`ResetCheck`).
+/// Lets one attempt to connect at a time check the server.
 ///
-/// An attempt that is given up passes its turn on at once, also while its thread is stuck.
+/// A check needs a second connection, so there are no more than two in all (more only where `ResetCheck` examines a pooler). An attempt that is
+/// abandoned passes its turn on at once, even while its thread is stuck.
 final class CheckingTurn: Sendable {
     private struct State {
         var current: ConnectAttempt?
-        var line: [(attempt: ConnectAttempt, start: @Sendable () -> Void)] = []
+        var waiting: [(attempt: ConnectAttempt, start: @Sendable () -> Void)] = []
     }
 
     private let serverChecks: ServerChecks
@@ -16,12 +17,12 @@ final class CheckingTurn: Sendable {
         self.serverChecks = serverChecks
     }
 
-    /// Starts the attempt when it has its turn; at once if there is nothing left to check.
+    /// Starts the attempt when no other one checks; at once if the server has been checked.
     func begin(_ attempt: ConnectAttempt, _ start: @escaping @Sendable () -> Void) {
         let isNow = state.withLock { state in
             if serverChecks.isChecked { return true }
             guard state.current == nil else {
-                state.line.append((attempt, start))
+                state.waiting.append((attempt, start))
                 return false
             }
             state.current = attempt
@@ -30,18 +31,18 @@ final class CheckingTurn: Sendable {
         if isNow { start() }
     }
 
-    /// The attempt is over, or given up.
+    /// The attempt is over or abandoned.
     func end(_ attempt: ConnectAttempt) {
         let next = state.withLock { state -> [@Sendable () -> Void] in
-            state.line.removeAll { $0.attempt === attempt }
+            state.waiting.removeAll { $0.attempt === attempt }
             guard state.current === attempt else { return [] }
             state.current = nil
             if serverChecks.isChecked {
-                defer { state.line = [] }
-                return state.line.map(\.start)
+                defer { state.waiting = [] }
+                return state.waiting.map(\.start)
             }
-            guard !state.line.isEmpty else { return [] }
-            let first = state.line.removeFirst()
+            guard !state.waiting.isEmpty else { return [] }
+            let first = state.waiting.removeFirst()
             state.current = first.attempt
             return [first.start]
         }

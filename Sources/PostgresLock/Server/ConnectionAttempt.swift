@@ -1,23 +1,22 @@
 import LibPQ
 
-/// One attempt to get a session that is fit for locks, run to its end on a thread that may block.
+/// An attempt to open a session that is fit for locks. It runs on a thread that it may block.
 struct ConnectionAttempt {
     let parameters: ConnectionParameters
     /// For names and hosts.
     let limit: Duration
     let attempt: ConnectAttempt
     let oldestServer: Int32
-    /// `nil` if sessions may be a pooler's, and are to be left as they are.
+    /// `nil` if sessions may belong to a pooler, and get no settings.
     let settings: SessionSettings?
     let serverChecks: ServerChecks
     let lookup: HostLookup
     let memory: HostMemory
     let onNotice: @Sendable (ServerError) -> Void
 
-    /// For proving the ground, which takes many more round trips than to connect.
+    /// For the server checks, which take many more round trips than to connect.
     private var checkingLimit: Duration { limit * 3 }
 
-    /// Whether the ground is fit for locks is proved before anything is set: settings leak to other clients of a pooler.
     func run() throws(ConnectionFailure) -> PreparedSession {
         let search = HostSearch(
             parameters: parameters,
@@ -31,16 +30,16 @@ struct ConnectionAttempt {
         return try search.run { (session) throws(ConnectionFailure) in try prepare(session) }
     }
 
-    /// Makes sure that the server is the right one and fit.
+    /// Checks the server, then sets what sessions need: not before the checks, since settings leak to other clients of a pooler.
     private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> PreparedSession {
         let setup = SessionSetup(session: session, oldestServer: oldestServer)
         try setup.learn()
-        // Two at most: what proves the ground, and what is asked of every session.
+        // At most two stages: the server checks, and the questions that every session is asked.
         attempt.begin(.checking, within: checkingLimit * 2)
         var reset = ResetCheck.Outcome.isReset
         if settings != nil, !serverChecks.isChecked { reset = try verify(session) }
-        if reset != .isReset { serverChecks.passesOn.withLock { $0 = true } }
-        let isPassedOn = serverChecks.passesOn.withLock { $0 }
+        if reset != .isReset { serverChecks.notePassedOn() }
+        let isPassedOn = serverChecks.passesOn
         let asked = session.waiting(for: checkingLimit)
         let seen = serverChecks.flushed
         let identity = try ServerIdentity(of: asked, known: serverChecks.known)
@@ -51,24 +50,24 @@ struct ConnectionAttempt {
         return PreparedSession(raw: session.raw, reset: reset, forgottenTimeline: serverChecks.takeForgotten())
     }
 
-    /// What takes a second connection, which has no other purpose. Not behind a pooler of transactions: of many that start
-    /// at once, each would hold a session of the pool and wait for another.
+    /// The checks that need a second connection. They are left out behind a pooler of transactions: if many processes start at once, each would
+    /// hold a session of the pool and wait for another one.
     ///
-    /// - Returns: What a pooler keeps of clients that have gone, if there is one.
+    /// - Returns: What a pooler keeps of clients that have gone.
     private func verify(_ session: BlockingSession) throws(ConnectionFailure) -> ResetCheck.Outcome {
         let first = session.waiting(for: checkingLimit)
         guard try isPooled(first) else { return .isReset }
         do {
             return try ResetCheck(first, openAnother: { () throws(ConnectionFailure) in try another(beside: first) }).run()
         } catch {
-            // It is good for a warning only; if something is wrong with the session, that will show.
+            // The outcome only leads to a warning; a broken session fails at what it is asked next.
             return .isReset
         }
     }
 
     private func isPooled(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
         let other = try another(beside: session)
-        // The next attempt may begin as soon as this one is over.
+        // The next attempt may begin right after this one, and must find this connection closed.
         defer { other.finishAndWait() }
         let check = PoolingCheck(session, other)
         try check.run()

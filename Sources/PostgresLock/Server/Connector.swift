@@ -1,25 +1,24 @@
 import Dispatch
 package import LibPQ
 
-/// Makes connections, on threads of their own.
+/// Opens connections, each on a thread of its own.
 ///
-/// Nothing of this may happen on the event loop: name lookup blocks, and so does the password exchange, whose cost the
-/// server chooses.
+/// It can't be done on the event loop: name lookup blocks, and so does the password exchange, whose cost the server chooses.
 package final class Connector: Sendable {
     private let serverChecks: ServerChecks
     private let turn: CheckingTurn
     private let lookup: HostLookup
     private let memory = HostMemory()
-    /// Attempts that were given up and whose threads are stuck.
+    /// Abandoned attempts whose threads are stuck.
     private let overdue = Locked(OverdueCalls())
-    /// Surveys of the same kind. Apart, as they are begun whether calls need a connection or not.
+    /// The same of surveys, which are counted apart, since they begin whether calls need a connection or not.
     private let overdueSurveys = Locked(OverdueCalls())
     private let oldestServer: Int32
     private let settings: SessionSettings?
 
     /// - Parameters:
     ///   - oldestServer: The lowest version that is accepted, in the form of `server_version_num`.
-    ///   - settings: What every session gets; `nil` if sessions may be a pooler's, and are to be left as they are.
+    ///   - settings: The settings of every session; `nil` if sessions may belong to a pooler, and get none.
     ///   - forgetAfter: See ``ServerChecks/noteExhausted(_:)``.
     ///   - lookup: Finds the addresses of a name; `nil` for the system's way.
     package init(
@@ -35,14 +34,14 @@ package final class Connector: Sendable {
         turn = CheckingTurn(serverChecks)
     }
 
-    /// Connects, makes sure that the server is fit for locks, and prepares the session.
+    /// Connects, checks that the server is fit for locks, and prepares the session.
     ///
-    /// The first success is remembered: from then on connections only have to lead to the same server.
+    /// The server is checked once: later connections only have to lead to the same server.
     ///
     /// - Parameters:
-    ///   - limit: For names and hosts, counted from when the attempt has its turn. To check a server for the first time may
-    ///     take three times as long after it.
-    ///   - completion: Called once, on some thread, unless the attempt is stuck in a call of the system's that does not end.
+    ///   - limit: For names and hosts, from the time when the attempt is not held up any more by others that check the server. To check a server
+    ///     for the first time may take three times as long, in addition.
+    ///   - completion: Called once, on some thread, unless the attempt is stuck in a system call that does not return.
     package func connect(
         _ parameters: ConnectionParameters,
         within limit: Duration,
@@ -67,62 +66,47 @@ package final class Connector: Sendable {
             completion(result)
         }
         turn.begin(attempt) { [overdue] in
-            guard let call = ThreadCall(in: overdue) else { return finish(.failure(.overdue)) }
-            attempt.whenAbandoned { call.giveUp() }
-            let isRunning = OwnThread.run {
-                let result = Result { () throws(ConnectionFailure) in try work.run() }
-                call.noteReturned()
-                finish(result)
-            }
-            guard !isRunning else { return }
-            call.noteReturned()
-            finish(.failure(ConnectionFailure(.unreachable, "The system has no thread left to connect on.")))
+            let refusal = Self.run(attempt, in: overdue, { Result { () throws(ConnectionFailure) in try work.run() } }, completion: finish)
+            if let refusal { finish(.failure(refusal)) }
         }
     }
 
-    /// Ends the attempt soon; its outcome is a failure of the kind `abandoned`. Others need not wait for it any more.
+    /// Ends the attempt soon, with a failure of the kind `abandoned`. Other attempts do not wait for it any more.
     package func abandon(_ attempt: ConnectAttempt) {
         attempt.abandon()
         turn.end(attempt)
     }
 
-    /// The session's host does not answer: others are tried before it for a while.
+    /// The session's host does not answer: for a while other hosts are tried before it.
     package func noteSilence(_ session: RawConnection.Session) {
         for name in session.hostNames { memory.noteFailure(of: name) }
     }
 
-    /// A token was given out of this position in the server's log; a server that has not come as far is not the one.
+    /// A fencing token with this position was given out: a server whose log ends before it is not the same server.
     package func note(timeline: UInt32, location: UInt64) {
         serverChecks.note(timeline: timeline, location: location)
     }
 
-    /// Asks all hosts for their timelines, where there are several.
+    /// Asks all hosts for their timelines, if there are several.
     ///
-    /// A primary with a higher one than was known before is remembered: others are refused from then on.
+    /// After a primary with a higher timeline was found, servers with lower ones are refused.
     ///
     /// - Parameters:
-    ///   - limit: For all of them together.
-    ///   - attempt: To give it up by.
-    ///   - completion: Called once, on some thread, with the highest timeline of a primary of the known cluster; unless the survey is
-    ///     stuck in a call of the system's that does not end.
+    ///   - limit: For all hosts together.
+    ///   - attempt: Abandoning it ends the survey.
+    ///   - completion: Called once, on some thread, with the highest timeline of a primary of the known cluster; unless the survey is stuck in a
+    ///     system call that does not return.
     package func survey(
         _ parameters: ConnectionParameters,
         within limit: Duration,
         attempt: ConnectAttempt = ConnectAttempt(),
         completion: @escaping @Sendable (UInt32?) -> Void
     ) {
-        guard !attempt.isAbandoned, let call = ThreadCall(in: overdueSurveys) else { return completion(nil) }
-        attempt.whenAbandoned { call.giveUp() }
-        let isRunning = OwnThread.run { [serverChecks, lookup] in
-            let completion: (UInt32?) -> Void = { timeline in
-                call.noteReturned()
-                completion(timeline)
-            }
-            guard let hosts = parameters.hostList(), hosts.entries.count > 1 || hosts.entries.contains(where: \.isName) else {
-                return completion(nil)
-            }
+        guard !attempt.isAbandoned else { return completion(nil) }
+        let work = { @Sendable [serverChecks, lookup] () -> UInt32? in
+            guard let hosts = parameters.hostList(), hosts.entries.count > 1 || hosts.entries.contains(where: \.isName) else { return nil }
             var highest: UInt32?
-            // With a memory of its own: to be asked, a standby is as good as any.
+            // With a memory of its own, because hosts that are standbys are not to be noted as failed.
             let search = HostSearch(
                 parameters: parameters,
                 limit: limit,
@@ -138,40 +122,46 @@ package final class Connector: Sendable {
                 highest = [highest, identity.timeline].compactMap(\.self).max()
                 throw .onlyAsked
             }
-            completion(highest)
+            return highest
         }
-        guard !isRunning else { return }
-        call.noteReturned()
-        completion(nil)
+        if Self.run(attempt, in: overdueSurveys, work, completion: completion) != nil { completion(nil) }
     }
 
-    /// Runs something that may block, off the loop.
+    /// Runs `work` on a thread of its own, where it may be stuck after the attempt was given up.
+    ///
+    /// - Parameters:
+    ///   - calls: Counts the threads that are stuck.
+    ///   - completion: Gets the result, on that thread.
+    /// - Returns: Why it is not run, if it is not.
+    private static func run<Value: Sendable>(
+        _ attempt: ConnectAttempt,
+        in calls: Locked<OverdueCalls>,
+        _ work: @escaping @Sendable () -> Value,
+        completion: @escaping @Sendable (Value) -> Void
+    ) -> ConnectionFailure? {
+        guard let call = calls.withLock({ $0.begin() }) else { return .overdue }
+        attempt.whenAbandoned { calls.withLock { _ = $0.giveUp(call) } }
+        let isRunning = OwnThread.run {
+            let value = work()
+            calls.withLock { $0.noteReturned(call) }
+            completion(value)
+        }
+        guard !isRunning else { return nil }
+        calls.withLock { $0.noteReturned(call) }
+        return ConnectionFailure(.unreachable, "The system has no thread left to connect on.")
+    }
+
+    /// Runs something that may block, on another thread.
     package func run(_ body: @escaping @Sendable () -> Void) {
-        // Where the system has no thread left, Dispatch may have one that is free.
+        // If the system has no thread left, Dispatch may have a free one.
         if !OwnThread.run(body) { DispatchQueue.global().async(execute: body) }
     }
-}
-
-/// What runs on a thread of its own, and may be stuck there after it was given up.
-private struct ThreadCall: Sendable {
-    private let calls: Locked<OverdueCalls>
-    private let id: OverdueCalls.ID
-
-    /// Returns `nil` if too many are stuck already.
-    init?(in calls: Locked<OverdueCalls>) {
-        guard let id = calls.withLock({ $0.begin() }) else { return nil }
-        self.calls = calls
-        self.id = id
-    }
-
-    func giveUp() { calls.withLock { _ = $0.giveUp(id) } }
-    func noteReturned() { calls.withLock { $0.noteReturned(id) } }
 }
 
 extension ConnectionFailure {
     fileprivate static let onlyAsked = ConnectionFailure(.standby, "The server was only asked.")
     fileprivate static let overdue = ConnectionFailure(
         .unreachable,
-        "Earlier attempts are stuck in calls of the system's (a name lookup, a file of the connection's), and no further one was begun."
+        "Earlier attempts are stuck in system calls (a name lookup, or a file that the connection needs), so no further one was begun."
     )
 }

@@ -1,6 +1,6 @@
 package import LibPQ
 
-/// Refuses servers whose advisory locks are none: some that speak PostgreSQL's protocol grant them to everybody.
+/// Refuses servers whose advisory locks do not exclude: some servers that speak PostgreSQL's protocol grant a lock to every session.
 package struct ExclusionCheck {
     private let first: BlockingSession
     private let second: BlockingSession
@@ -10,7 +10,7 @@ package struct ExclusionCheck {
         self.second = second
     }
 
-    /// Inside transactions, so that no pooler could come between a lock and its release.
+    /// Runs inside transactions, so that a lock and its release go to the same session also through a pooler.
     package func run() throws(ConnectionFailure) {
         let key = Int64.random(in: .min ... .max)
         for session in [first, second] { _ = try session.query("BEGIN ISOLATION LEVEL READ COMMITTED") }
@@ -18,7 +18,7 @@ package struct ExclusionCheck {
         let isGrantedTwice = try ask(second, "try_advisory_lock", key)
         let isReleased = try ask(first, "advisory_unlock", key)
         let isFreeAgain = try ask(second, "try_advisory_lock", key)
-        // What was granted twice is to be released twice.
+        // A lock that was granted twice has to be released twice.
         for _ in 0..<(isGrantedTwice ? 2 : 1) { _ = try ask(second, "advisory_unlock", key) }
         for session in [first, second] { _ = try session.query("COMMIT") }
         guard isGranted, !isGrantedTwice, isReleased, isFreeAgain else {

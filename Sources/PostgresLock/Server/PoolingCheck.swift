@@ -1,10 +1,10 @@
 package import LibPQ
 
-/// Refuses poolers that give a connection another server session for every transaction: a lock would stay with a session
-/// that its owner has no more.
+/// Refuses poolers that give a connection another server session for every transaction: a lock would stay with a session that its owner can't
+/// reach any more.
 ///
-/// Two connections begin and commit transactions in changing order, so that a pooler which lends its sessions out again by
-/// turns, and one which lends out the latest first, both come to give one of them another session.
+/// Two connections begin and commit transactions in changing order. So each of them gets another session at some time, whether the pooler gives
+/// out its sessions in turn or the latest first.
 package struct PoolingCheck {
     private let sessions: [BlockingSession]
 
@@ -12,16 +12,15 @@ package struct PoolingCheck {
         sessions = [first, second]
     }
 
-    /// Whether there is something in between that answers in the server's name: the process that the protocol has announced
-    /// is not the one that answers.
+    /// Whether there is a pooler: then the process that the protocol has announced is not the one that answers.
     package var isPooled: Bool {
         get throws(ConnectionFailure) {
             try sessions[0].ask("SELECT pg_catalog.pg_backend_pid()").text(row: 0, column: 0) != sessions[0].announcedProcess
         }
     }
 
-    /// Which of the two begins first, and which commits first. Other clients of a pooler may make up for the change of order
-    /// once or twice; so where there is one, more is asked, at random.
+    /// Which of the two begins first, and which commits first. Other clients of a pooler can cancel out the change of order by chance; so if there
+    /// is a pooler, further rounds follow in random order.
     private var rounds: [(begins: Int, commits: Int)] {
         get throws(ConnectionFailure) {
             let further = try isPooled ? 16 : 0
@@ -47,9 +46,9 @@ package struct PoolingCheck {
         }
     }
 
-    /// A transaction on each, both at a time.
+    /// Runs a transaction on each connection, both at the same time.
     ///
-    /// - Returns: The server processes of the two, and whether the second began only when the first was over.
+    /// - Returns: The server processes of the two, and whether the second began only after the first had ended.
     private func processes(
         leader: Int,
         firstToCommit: Int
@@ -59,7 +58,7 @@ package struct PoolingCheck {
         try begin(leader)
         processes[leader] = try process(leader)
         try begin(follower)
-        // A pool of one session has nothing for the second before the first has committed.
+        // A pool of one session has no session for the second transaction before the first has committed.
         let isAlone = try !sessions[follower].hasAnswer(within: min(.seconds(2), sessions[follower].remaining / 4))
         if isAlone {
             try commit(leader)
@@ -67,8 +66,8 @@ package struct PoolingCheck {
                 throw ConnectionFailure(
                     .unreachable,
                     """
-                    A second connection is not answered while there is a first one. If there is a pooler, its pool is too \
-                    small, or used up.
+                    A second connection is not answered while there is a first one. If there is a pooler, its pool is too small, or all \
+                    of its sessions are in use.
                     """
                 )
             }
@@ -86,7 +85,7 @@ package struct PoolingCheck {
         do throws(ConnectionFailure) {
             return try sessions[index].receive().text(row: 0, column: 0)
         } catch {
-            // pgbouncer's own words, for which it has no code of their own.
+            // pgbouncer has no SQLSTATE for this message.
             guard error.message.contains("statement pooling") else { throw error }
             throw ConnectionFailure(
                 .transactionPooling,

@@ -1,17 +1,17 @@
 package import LibPQ
 
-/// Finds out whether a pooler of sessions resets them between clients. If not, the lock of a client that has gone stays with a
-/// session in the pool, or its settings do.
+/// Finds out whether a pooler resets its sessions between clients. If it does not, locks or settings of a client that has gone stay in a session of
+/// the pool.
 package struct ResetCheck {
     private static let attempts = 20
     private static let trials = 3
-    /// At how many further sessions each looks at most.
+    /// How many further sessions each trial examines at most.
     private static let candidates = 8
     private static let setting = "swift_postgres_lock.left"
 
     package enum Outcome: Sendable {
         case isReset
-        /// Settings stay, and with them prepared statements and the like.
+        /// Settings stay, and so do prepared statements and the like.
         case keepsSettings
         /// Locks stay, and everything else.
         case keepsLocks
@@ -20,7 +20,7 @@ package struct ResetCheck {
     private let session: BlockingSession
     private let openAnother: () throws(ConnectionFailure) -> BlockingSession
 
-    /// - Parameter openAnother: Makes a further session on the same server, for a moment.
+    /// - Parameter openAnother: Opens a further session on the same server.
     package init(_ session: BlockingSession, openAnother: @escaping () throws(ConnectionFailure) -> BlockingSession) {
         self.session = session
         self.openAnother = openAnother
@@ -30,11 +30,11 @@ package struct ResetCheck {
         for _ in 0..<Self.trials {
             let key = Int64.random(in: .min ... .max)
             let process = try leave(key)
-            // Only that session could release it, and it may be somebody else's by now. Nobody else will ever ask for such a key.
+            // A lock that stays can't be released, since another client may have that session. The key is random, so the lock does no harm.
             guard try comesFree(key) else { return .keepsLocks }
             if let keepsSettings = try keepsSettings(key, process) { return keepsSettings ? .keepsSettings : .isReset }
         }
-        // The worse is taken to be so: what stays is somebody else's.
+        // Not known, so the worse is assumed: settings would get to other clients.
         return .keepsSettings
     }
 
@@ -45,13 +45,15 @@ package struct ResetCheck {
                 _ = try session.ask("SELECT pg_catalog.pg_advisory_unlock(\(key))")
                 return true
             }
-            // The server is to wait, not a thread of somebody's who may give up meanwhile.
+            // The server waits, and not this thread, whose attempt may be abandoned meanwhile.
             _ = try session.ask("SELECT pg_catalog.pg_sleep(0.1)")
         }
         return false
     }
 
-    /// A client goes, and leaves a lock behind, and a setting that nothing else knows.
+    /// Opens a session and closes it, with a lock and a setting in it.
+    ///
+    /// - Returns: The session's server process.
     private func leave(_ key: Int64) throws(ConnectionFailure) -> String? {
         let result = try openAnother().ask(
             """
@@ -62,17 +64,16 @@ package struct ResetCheck {
         return result.text(row: 0, column: 2)
     }
 
-    /// Most pools lend out first what has come back last, but other clients come and go in between, or it goes by turns. So sessions
-    /// are taken, and kept meanwhile, until that one comes again.
+    /// Opens sessions, and keeps them, until one has that server process: a pool may give out its sessions in turn, and has other clients.
     ///
-    /// - Returns: `nil` if it does not.
+    /// - Returns: Whether the setting is still there; `nil` if no session has the process.
     private func keepsSettings(_ key: Int64, _ process: String?) throws(ConnectionFailure) -> Bool? {
         var taken: [BlockingSession] = []
         defer { withExtendedLifetime(taken) {} }
         for _ in 0..<Self.candidates {
             guard let next = try? openAnother() else { break }
             taken.append(next)
-            // A pool that has no more lets its client wait.
+            // A pool without a free session lets its client wait.
             let asked = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('\(Self.setting)', true)"
             guard let result = try next.ask(asked, within: .seconds(1)) else { break }
             guard result.text(row: 0, column: 0) == process else { continue }

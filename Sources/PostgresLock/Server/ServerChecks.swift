@@ -1,23 +1,24 @@
 import LibPQ
 
-/// What the first connection has proved of the server, and every further one has to agree with.
+/// What is known of the server from the checks, and what every further connection has to agree with.
 final class ServerChecks: Sendable {
     private struct State {
         var server: ServerIdentity?
         var flushed = FlushedLog()
-        /// Since when all hosts answer, and none of them is a primary on the timeline that was seen.
+        var passesOn = false
+        /// Since when all hosts answer, and none of them is a primary on the timeline that was seen before.
         var olderSince: ContinuousClock.Instant?
         /// The highest timeline of those primaries.
         var older: UInt32?
-        /// A timeline that was seen, and does not count any more; to be told to people.
+        /// A timeline that was seen before and does not count any more, until it has been reported.
         var forgotten: UInt32?
     }
 
-    /// How far the log of each timeline has been seen to be on the disk of a primary.
+    /// Up to where the log of each timeline was seen on the disk of a primary.
     typealias FlushedLog = [UInt32: UInt64]
 
     private let state = Locked(State())
-    /// How long that must be so until the timeline that was seen is forgotten.
+    /// For how long all hosts must answer so until the timeline is forgotten.
     private let forgetAfter: Duration
 
     init(forgetAfter: Duration) {
@@ -30,13 +31,15 @@ final class ServerChecks: Sendable {
     var isChecked: Bool { known != nil }
 
     /// Whether there is a pooler that passes sessions on as they are.
-    let passesOn = Locked(false)
+    var passesOn: Bool { state.withLock { $0.passesOn } }
 
-    /// What a primary that is asked from now on can't be behind. (Those that are asked at the same time are told of different places, and
-    /// their answers come in no order.)
+    func notePassedOn() { state.withLock { $0.passesOn = true } }
+
+    /// The locations that a primary which is asked from now on must have reached. (Answers of sessions that are asked at the same time differ, and
+    /// come in any order.)
     var flushed: FlushedLog { state.withLock { $0.flushed } }
 
-    /// Remembers the first server, and refuses others, and those that are behind what was seen.
+    /// Remembers the first server; refuses others, and servers whose log ends before a location that was seen.
     ///
     /// - Parameter seen: ``flushed`` as it was before the server was asked.
     func admit(_ identity: ServerIdentity, seenBefore seen: FlushedLog) throws(ConnectionFailure) {
@@ -58,16 +61,16 @@ final class ServerChecks: Sendable {
         if let failure { throw failure }
     }
 
-    /// Somebody was given a token of this position, or a primary was seen there.
+    /// A fencing token with this position was given out.
     func note(timeline: UInt32, location: UInt64) {
         state.withLock { state in
             state.flushed[timeline] = max(state.flushed[timeline] ?? 0, location)
         }
     }
 
-    /// A primary of the same cluster, which is not connected to.
+    /// Notes a primary that was only asked.
     ///
-    /// - Returns: Whether it is one.
+    /// - Returns: Whether it belongs to the same cluster.
     func noteSeen(_ identity: ServerIdentity) -> Bool {
         state.withLock { state in
             guard let server = state.server, server.difference(from: identity) == nil else { return false }
@@ -76,10 +79,10 @@ final class ServerChecks: Sendable {
         }
     }
 
-    /// None of the hosts would do.
+    /// None of the hosts could be used.
     ///
-    /// A promotion that is undone leaves a timeline that no server has. It is forgotten once every host has answered, for long
-    /// enough, and none of them is a primary on it. While one of them is silent, it may be the right one.
+    /// After a promotion was undone, no server has the timeline that was seen. It is forgotten once every host has answered, for long enough, and
+    /// none of them is a primary on that timeline. While a host is silent, it may be the one that has it.
     func noteExhausted(_ failures: [ConnectionFailure]) {
         state.withLock { state in
             let older = state.older
@@ -97,7 +100,7 @@ final class ServerChecks: Sendable {
         }
     }
 
-    /// The timeline that does not count any more, told once.
+    /// The timeline that does not count any more; returned once.
     func takeForgotten() -> UInt32? {
         state.withLock { state in
             defer { state.forgotten = nil }
@@ -111,16 +114,9 @@ extension ConnectionFailure {
         ConnectionFailure(
             .anotherServer,
             """
-            This server is behind one that was seen before: on timeline \(timeline) its log ends at \(flushed.asLogPosition), and \
-            had been at \(seen.asLogPosition). Two standbys have been promoted that did not know of each other.
+            This server is behind one that was seen before: on timeline \(timeline) its log ends at \(flushed.logLocation), and had been at \
+            \(seen.logLocation). Two standbys were promoted independently of each other.
             """
         )
-    }
-}
-
-extension UInt64 {
-    /// As PostgreSQL writes places in its log.
-    fileprivate var asLogPosition: String {
-        "\(String(self >> 32, radix: 16, uppercase: true))/\(String(self & 0xffff_ffff, radix: 16, uppercase: true))"
     }
 }

@@ -1,10 +1,10 @@
 package import LibPQ
 
-/// Which cluster this is, and after how many promotions, as far as the server tells.
+/// Which cluster a server belongs to, and its timeline, which grows with each promotion, as far as the server says.
 package struct ServerIdentity: Hashable, Sendable {
     package let system: String?
     package let timeline: UInt32?
-    /// Up to where its log is on the disk. What was beyond that, a crash may take back.
+    /// Up to where its log is on the disk. A crash may undo what comes after it.
     package let flushed: UInt64?
 
     init(system: String?, timeline: UInt32?, flushed: UInt64? = nil) {
@@ -13,7 +13,7 @@ package struct ServerIdentity: Hashable, Sendable {
         self.flushed = flushed
     }
 
-    /// The control file's own timeline is that of the last checkpoint, and lags behind a promotion.
+    /// The timeline of the control file is that of the last checkpoint, and still the former one right after a promotion.
     private static let questions = [
         "SELECT system_identifier FROM pg_catalog.pg_control_system()",
         "SELECT pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)",
@@ -22,7 +22,7 @@ package struct ServerIdentity: Hashable, Sendable {
 
     /// Asks a primary.
     ///
-    /// - Parameter known: What was told before. What was not is not asked again, since every refusal is an error in the
+    /// - Parameter known: The answers so far. A question that was refused before is not asked again, since every refusal is an error in the
     ///   server's log.
     package init(of session: BlockingSession, known: ServerIdentity? = nil) throws(ConnectionFailure) {
         let isAsked = known.map { [$0.system != nil, $0.timeline != nil, $0.flushed != nil] } ?? [true, true, true]
@@ -33,22 +33,16 @@ package struct ServerIdentity: Hashable, Sendable {
         }
         system = answers[0]
         timeline = answers[1].flatMap { UInt32($0, radix: 16) }
-        flushed = answers[2].flatMap(Self.position)
+        flushed = answers[2].flatMap { UInt64(logLocation: $0) }
     }
 
-    private static func position(_ text: String) -> UInt64? {
-        let halves = text.split(separator: "/")
-        guard halves.count == 2, let upper = UInt64(halves[0], radix: 16), let lower = UInt64(halves[1], radix: 16) else { return nil }
-        return upper << 32 | lower
-    }
-
-    /// Whether that one is the same server before a promotion.
+    /// Whether `other` may be the same cluster before a promotion.
     func isOlder(_ other: ServerIdentity) -> Bool {
         guard let timeline, let theirs = other.timeline else { return false }
         return (system == nil || other.system == nil || system == other.system) && theirs < timeline
     }
 
-    /// - Returns: The answers, unless one of them is refused: services may keep such things to themselves.
+    /// - Returns: The answers; none if one of the questions is refused, as hosted services may do.
     private static func ask(_ session: BlockingSession, _ asked: [Int]) throws(ConnectionFailure) -> [Int: String] {
         guard !asked.isEmpty else { return [:] }
         do throws(ConnectionFailure) {
@@ -62,7 +56,7 @@ package struct ServerIdentity: Hashable, Sendable {
         }
     }
 
-    /// Why that one can't be the same server as this one was, if it can't.
+    /// Why `other` can't be the same server, if it can't.
     func difference(from other: ServerIdentity) -> ConnectionFailure? {
         if let system, let theirs = other.system, system != theirs {
             return ConnectionFailure(
@@ -74,15 +68,14 @@ package struct ServerIdentity: Hashable, Sendable {
             return ConnectionFailure(
                 .anotherServer,
                 """
-                This server is not the one that was promoted: its timeline is \(theirs), and there was one with the timeline \
-                \(timeline).
+                This server is not the one that was promoted: its timeline is \(theirs), and a server with the timeline \(timeline) was seen.
                 """
             )
         }
         return nil
     }
 
-    /// What is known of it with what that one says; a promotion raises the timeline.
+    /// This identity with the newer answers of `other`.
     func updated(by other: ServerIdentity) -> ServerIdentity {
         ServerIdentity(system: system ?? other.system, timeline: other.timeline ?? timeline, flushed: other.flushed ?? flushed)
     }

@@ -1,34 +1,35 @@
 import LibPQ
 
-/// The settings that our sessions need, as SQL.
+/// The settings of our sessions, as SQL.
 package struct SessionSettings: Sendable {
     private let lease: Int32
     private var staysInPool = false
 
-    /// - Parameter lease: After how long of silence the server is to end the session; `nil` for never.
+    /// - Parameter lease: After how long of silence the server ends the session; `nil` for never.
     package init(lease: Duration? = nil) {
         self.lease = lease.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
     }
 
-    /// For sessions that a pooler passes on to other clients as they are, which a process that is killed can't take back: without
-    /// what would end another client's session, or let its statements run as another role or at another isolation level. Time limits
-    /// are off, those of silence too.
+    /// The settings for sessions that a pooler passes on to other clients without a reset, also after a process was killed.
+    ///
+    /// They leave out what would end another client's session, or run its statements as another role or at another isolation level. Time limits
+    /// are off, including those of silence.
     package func staying(_ staysInPool: Bool) -> SessionSettings {
         var settings = self
         settings.staysInPool = staysInPool
         return settings
     }
 
-    /// Settings of the role, the database or the server must not end waits, nor sessions that hold something, unless they are
-    /// silent for the lease: outside transactions, in them, and when the client does not take what it is sent (which the
-    /// server can tell over TCP only). Values come in the form that `ColumnDecodable` reads; only the style of dates is set, not
-    /// the order of day and month in what is sent. Warnings that announce a session's end come through.
+    /// Settings of the role, the database or the server must not end waits, nor sessions that hold something, except those that are silent for the
+    /// lease: outside of transactions, inside of them, and when the client does not take what it is sent (which the server notices over TCP only).
+    /// Values have the format that `ColumnDecodable` reads; of dates only the style is set, not the order of day and month in parameters.
+    /// Warnings that announce the end of the session are sent.
     ///
-    /// The condition leaves out what this server does not know, and in contrast to start-up options it passes poolers.
-    /// (A join with `pg_settings` does the same, in six times the time.)
+    /// The condition leaves out settings that the server does not know. Unlike start-up options, the statement works through poolers. (A join with
+    /// `pg_settings` does the same in six times the time.)
     package var general: String { general(isLocal: false) }
 
-    /// The same until the end of the transaction, as a pooler of transactions wants it: no other client gets to see that.
+    /// The same until the end of the transaction, for poolers of transactions: other clients are not affected.
     package var generalInTransaction: String { general(isLocal: true) }
 
     private func general(isLocal: Bool) -> String {
@@ -37,7 +38,7 @@ package struct SessionSettings: Sendable {
             ("IntervalStyle", "postgres"), ("bytea_output", "hex"), ("extra_float_digits", "1"), ("client_min_messages", "notice"),
             ("exit_on_error", "off"),
         ]
-        // Those of the role must not end a session either that has no lease.
+        // Without a lease the limits are 0, so that those of the role do not end the session.
         let silence = staysInPool ? 0 : lease
         wanted += [("idle_session_timeout", "\(silence)"), ("idle_in_transaction_session_timeout", "\(silence)")]
         if !staysInPool { wanted.append(("tcp_user_timeout", "\(lease)")) }
@@ -48,10 +49,10 @@ package struct SessionSettings: Sendable {
             """
     }
 
-    /// What our own statements run with, and a call that has it checked out's do not.
+    /// The settings that our own statements run with, and the bodies of transactions and explicit sessions do not.
     ///
-    /// A role that `ALTER ROLE … SET role` gives a session may not see what the sessions of the role that has logged in do, nor
-    /// end their waits. In a transaction that is serializable, read only and deferrable, every statement may wait.
+    /// If `ALTER ROLE … SET role` gives the session another role, that may not see what the sessions of the role that has logged in do, nor cancel
+    /// their waits. In a transaction that is serializable, read only and deferrable, every statement may wait.
     private static let own = [
         ("role", "none"), ("default_transaction_isolation", "read committed"), ("default_transaction_deferrable", "off"),
     ]
@@ -73,34 +74,34 @@ package struct SessionSettings: Sendable {
         return own.indices.filter { result.text(row: 0, column: $0) != own[$0].1 }.map { own[$0].0 }
     }
 
-    /// Gives a call that has it checked out what its role or database has: ``RawConnection/Session/roleSettings``.
+    /// Gives the session the settings that its role or database has: ``RawConnection/Session/roleSettings``. `nil` if there are none.
     package static func restoring(_ names: [String]) -> String? {
         names.isEmpty ? nil : setting(names.map { ($0, nil) })
     }
 
-    /// Where transactions are serializable, read only and deferrable by default, every statement that takes a snapshot waits for
-    /// transactions of others. A command like this one takes none.
+    /// If transactions are serializable, read only and deferrable by default, every statement that takes a snapshot waits for transactions of other
+    /// sessions. A command like this one takes none.
     package static let doesNotDefer = "SET default_transaction_deferrable = off"
 
-    /// Whether the call that has it checked out's transactions may be deferrable.
+    /// Whether transactions may be deferrable with these settings of the role.
     package static func mayDefer(_ names: [String]) -> Bool { names.contains("default_transaction_deferrable") }
 
-    /// Lets the server notice, in the middle of a wait, that its client is gone. Some platforms refuse it.
+    /// Makes the server notice during a wait that the client is gone. Some platforms refuse it.
     package static let clientCheck = """
         SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false)
         WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL
         """
 
-    /// Takes back whatever a call that has it checked out's own SQL may have left in the session: settings, roles, temporary tables, cursors,
-    /// prepared statements, listening, advisory locks. Each is to be sent as a statement of its own, outside a transaction;
-    /// of all but ``clientCheck`` a failure means that the session is not as good as new.
+    /// Undoes what the SQL of a transaction or an explicit session may have left in the session: settings, roles, temporary tables, cursors, prepared
+    /// statements, listening, advisory locks. Each is sent as a statement of its own, outside of a transaction. If any but ``clientCheck`` fails,
+    /// the session is not as good as new.
     ///
-    /// It takes our own prepared statements and settings, too; hence what follows it, and no statement that is run on a lent
-    /// connection has a name.
+    /// It also undoes our own settings, which are set again, and drops our prepared statements: so no statement on a checked-out session is
+    /// prepared under a name.
     ///
     /// - Parameter mayDefer: Whether the session may have deferrable transactions.
     package func reset(mayDefer: Bool) -> [String] {
-        // `DISCARD ALL` takes a snapshot, and brings back what the role has.
+        // `DISCARD ALL` takes a snapshot, and restores the settings of the role.
         let prompt = mayDefer ? [Self.doesNotDefer] : []
         let own = staysInPool ? ["RESET ROLE"] : prompt + [Self.setting(Self.own.map { ($0.0, $0.1) })]
         return prompt + ["DISCARD ALL"] + own + [general, Self.clientCheck]

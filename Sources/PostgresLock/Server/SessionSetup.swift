@@ -1,14 +1,14 @@
 import LibPQ
 
-/// What is asked and set on a fresh session before it is used. Blocks.
+/// Asks and sets what a new session needs before it is used. Blocks.
 struct SessionSetup {
     let session: BlockingSession
     let oldestServer: Int32
 
-    /// Asks who the session is, and whether the server takes writes: locks of a standby are its own.
+    /// Asks for the identity of the session, and whether the server is a standby, whose locks the primary does not know.
     ///
-    /// When a session has begun is for the role to see that has logged in, which another one may have taken the place of (`ALTER
-    /// ROLE … SET role`). So that one asks, for the length of this statement.
+    /// Only the role that has logged in sees when the session has begun, and `ALTER ROLE … SET role` may have put another one in its place. So the
+    /// former is the role during this statement.
     func learn() throws(ConnectionFailure) {
         let raw = session.raw
         let version = Int32(session.serverVersion)
@@ -31,7 +31,7 @@ struct SessionSetup {
         guard result.rowCount == 1, let pid = result.text(row: 0, column: 0).flatMap({ Int32($0) }),
             let start = result.text(row: 0, column: 1).flatMap({ Int64($0, radix: 16) }),
             let database = result.text(row: 0, column: 2)
-        else { throw ConnectionFailure(.refused, "The server does not tell what it knows of its own session.") }
+        else { throw ConnectionFailure(.refused, "The server does not say what it knows of its own session.") }
         guard result.text(row: 0, column: 6) == "f" else {
             throw ConnectionFailure(.standby, "The server is a standby (pg_is_in_recovery): its locks are not those of the primary.")
         }
@@ -48,13 +48,13 @@ struct SessionSetup {
         raw.session.hostNames = hostNames
     }
 
-    /// What PostgreSQL's documentation promises. The server adds something for its own processes, and some slack.
+    /// The size that PostgreSQL's documentation promises. The server adds some room for its own processes, and a reserve.
     private func lockTableSize(_ result: QueryResult) -> Int? {
         guard let perTransaction = result.text(row: 0, column: 3).flatMap({ Int($0) }),
             let connections = result.text(row: 0, column: 4).flatMap({ Int($0) }),
             let prepared = result.text(row: 0, column: 5).flatMap({ Int($0) })
         else { return nil }
-        // Three integers of 32 bits, of which the last two are far smaller.
+        // Does not overflow: they are integers of 32 bits, of which the last two are far smaller.
         return perTransaction * (connections + prepared)
     }
 

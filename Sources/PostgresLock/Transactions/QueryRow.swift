@@ -16,7 +16,7 @@ public struct QueryRow: Sendable {
     ///   not of this type.
     public func decode<Value: ColumnDecodable>(_ column: Int, as type: Value.Type = Value.self) throws -> Value {
         try requireRow()
-        guard result.hasColumn(column) else {
+        guard (0..<count).contains(column) else {
             throw LockError(.decodingFailed, "There is no column \(column): the row has \(count), counted from 0.")
         }
         let text = result.text(row: index, column: column)
@@ -50,7 +50,7 @@ public struct QueryRow: Sendable {
     }
 
     private func requireRow() throws {
-        guard !result.hasRow(index) else { return }
+        guard !(0..<result.rowCount).contains(index) else { return }
         let rows = result.rowCount == 1 ? "1 row" : "\(result.rowCount) rows"
         throw LockError(.decodingFailed, "There is no row \(index): the result has \(rows), counted from 0.")
     }

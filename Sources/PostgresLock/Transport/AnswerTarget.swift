@@ -1,16 +1,17 @@
 import LibPQ
 import LockCore
 
-/// Whom the answer to a submission is for: said when it is made, and so independent of what the connection serves by the time of the
-/// answer.
+/// What the answer to a submission is for.
+///
+/// It is decided when the submission is made, so it does not depend on what the connection is used for when the answer comes.
 enum AnswerTarget: Hashable {
-    /// The engine: the oldest work that it has in flight on the connection.
+    /// The engine's oldest work in flight on the connection.
     case work(ReplyReading)
-    /// The same, of a wait in the server's queue, which may be one that catches its own end.
+    /// The same, of a wait in the server's queue; `catchesEnd` if the statement itself catches what ends it.
     case wait(catchesEnd: Bool)
-    /// The connection itself: settings that it needs for what comes behind them.
+    /// Settings for the statements that follow on the connection.
     case settings
-    /// Statements on a checked-out connection: their call. It may have more behind them.
+    /// Statements of a call on a checked-out session; `isLast` if none of the same call follow.
     case call(RequestID, isLast: Bool)
 
     init(_ token: SubmissionToken) {

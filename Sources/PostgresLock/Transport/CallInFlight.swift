@@ -1,11 +1,11 @@
 import LibPQ
 import LockCore
 
-/// Statements of a call on a checked-out session, as far as they are answered.
+/// The statements of a call on a checked-out session that are not answered in full.
 struct CallInFlight {
     let connection: ConnectionID
     private let statements: CheckedOutStatements
-    /// Those that are not answered in full, in their order.
+    /// In the order in which they were sent.
     private var open: ArraySlice<CheckedOutSession.Statement>
     private var answers: [Reply] = []
 
@@ -15,10 +15,12 @@ struct CallInFlight {
         open = (submission.statements + submission.further)[...]
     }
 
-    /// - Returns: The replies to the statements that are answered in full thereby, and the rows of the body's.
+    /// Adds answers.
+    ///
+    /// - Returns: The replies to the statements that are now answered in full, and the rows of the body's statement if it is one of these.
     mutating func note(_ further: [Reply]) -> (connection: ConnectionID, replies: [CheckedOutSession.Reply], body: (any StatementRows)?) {
         answers += further
-        // There may be thousands of statements, so what is done with is not removed one by one.
+        // Slices, because there may be thousands of statements, and to remove each from an array takes quadratic time.
         var rest = answers[...]
         var replies: [CheckedOutSession.Reply] = []
         var body: (any StatementRows)?

@@ -1,17 +1,17 @@
 import LibPQ
 import LockCore
 
-/// What the statements of a `CheckedOutSession` are in SQL, on one connection, and what the answers to them mean.
+/// The SQL for the statements of a `CheckedOutSession` on one connection, and the meaning of the answers.
 ///
-/// None has a name: see ``SessionSettings/reset(mayDefer:)``.
+/// None is prepared under a name: see ``SessionSettings/reset(mayDefer:)``.
 struct CheckedOutStatements {
     let scope: CheckedOutSession.Scope
     let session: RawConnection.Session
     let settings: SessionSettings
-    /// What the scope's body runs itself.
+    /// The statement that the scope's body runs.
     var body: Statement?
 
-    /// One, but for those that reset the session.
+    /// One statement; several for a thorough reset; none if there is nothing to set.
     func sql(_ statement: CheckedOutSession.Statement) -> [Statement] {
         switch statement {
         case .roleSettings: SessionSettings.restoring(session.roleSettings).map { [LockStatements.command($0)] } ?? []
@@ -40,14 +40,14 @@ struct CheckedOutStatements {
         }
     }
 
-    /// - Parameter replies: Those to ``sql(_:)``, at least one.
+    /// - Parameter replies: The replies to the statements of ``sql(_:)``.
     func reply(to statement: CheckedOutSession.Statement, _ replies: ArraySlice<Reply>) -> CheckedOutSession.Reply {
         var reply = CheckedOutSession.Reply(failure: replies.lazy.compactMap(\.error).first.map(Failure.init))
         guard let last = replies.last else { return reply }
         reply.transaction = .init(last.transaction)
         switch statement {
         case .reset(isThorough: true, _):
-            // The last one is for platforms that know it.
+            // The last one may fail: it is `SessionSettings.clientCheck`.
             reply.failure = replies.dropLast().lazy.compactMap(\.error).first.map(Failure.init)
         case .showDeferrable:
             reply.text = last.result.flatMap { $0.rowCount == 1 ? $0.text(row: 0, column: 0) : nil }

@@ -1,13 +1,13 @@
 import LibPQ
 import LockCore
 
-/// Writes a record to the server's log, and reads where it is. When it is answered, the record is on the server's disk.
+/// Writes a fencing record to the server's log, and reads its location. The server answers when the record is on its disk.
 ///
-/// It needs no table, and no privilege that not everybody has. Before version 17 the record has to belong to a transaction to
-/// be on disk for certain, with a commit that waits for the disk whatever the role's settings say, and for no standby: a
-/// standby that lacks the record begins another timeline when it is promoted.
+/// It needs no table, and only privileges that every role has. Before version 17 a record is on disk for certain only if it belongs to a
+/// transaction whose commit waits for the disk; so that is set, whatever the role has. The commit waits for no standby: a standby that lacks the
+/// record begins another timeline when it is promoted.
 enum FencingStatement {
-    /// - Parameter isNamed: Whether it is prepared for repeated use; not on checked-out sessions (see ``SessionSettings/reset(mayDefer:)``).
+    /// - Parameter isNamed: Whether it is prepared; not on checked-out sessions (see ``SessionSettings/reset(mayDefer:)``).
     static func statement(serverVersion: Int32, isNamed: Bool) -> Statement {
         let record =
             serverVersion >= 170_000
@@ -20,13 +20,12 @@ enum FencingStatement {
         return Statement(name: isNamed ? "pglock_fence" : nil, sql, shape: .rows)
     }
 
-    /// - Returns: `nil` if the answer is an error, or does not fit.
+    /// - Returns: `nil` if the answer is an error or has another form.
     static func position(_ reply: Reply) -> WALPosition? {
         guard let result = reply.result, result.rowCount == 1, result.columnCount == 2,
-            let halves = result.text(row: 0, column: 0)?.split(separator: "/"), halves.count == 2,
-            let upper = UInt64(halves[0], radix: 16), let lower = UInt64(halves[1], radix: 16),
+            let location = result.text(row: 0, column: 0).flatMap({ UInt64(logLocation: $0) }),
             let timeline = result.text(row: 0, column: 1).flatMap({ UInt32($0.prefix(8), radix: 16) })
         else { return nil }
-        return WALPosition(timeline: timeline, location: upper << 32 | lower)
+        return WALPosition(timeline: timeline, location: location)
     }
 }

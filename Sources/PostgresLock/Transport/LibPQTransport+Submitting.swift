@@ -1,8 +1,7 @@
 import LibPQ
 import LockCore
-import Logging
 
-// What the engine has sent, and whom an answer is for: see `AnswerTarget`.
+// Submitting work and statements, and passing the answers on.
 extension LibPQTransport {
     func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let connection = using(id) else { return }
@@ -13,7 +12,7 @@ extension LibPQTransport {
         case .batch(let batch):
             submit(LockStatements.statement(for: batch))
         case .wait(let key, let mode, let limit):
-            // On its own: the wait behind it may last, and is for another key if this fails.
+            // Answered on its own: the wait that follows may last, and would be for another key if this fails.
             connection.submit(LockStatements.prepareWait(for: key, limit: limit), for: AnswerTarget.settings.token)
             limited.insert(id)
             let statement = waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait(in: key.space, mode)
@@ -23,7 +22,7 @@ extension LibPQTransport {
         case .changeMode(let key, let mode):
             submit(LockStatements.changeMode(of: key, to: mode))
         case .begin:
-            // Not what the role or the database has for default: that may be one that keeps a snapshot to the end.
+            // The default of the role or the database may be a level that keeps one snapshot to the end of the transaction.
             submit(LockStatements.command("BEGIN ISOLATION LEVEL READ COMMITTED"))
         case .commit:
             submit(LockStatements.command("COMMIT"))
@@ -39,10 +38,10 @@ extension LibPQTransport {
         case .countLocks:
             submit(LockStatements.countLocks)
         case .cancel(let target, let onlyLockWaits):
-            // A target that is gone has no session to look for: no process has the number 0.
+            // If the target is gone, its process number is 0, which finds nothing.
             submit(LockStatements.cancel(session(target), onlyLockWaits: onlyLockWaits))
         case .statement:
-            // Its statements are submitted by themselves.
+            // The statements of a call are submitted by the other method.
             break
         }
     }
@@ -64,13 +63,13 @@ extension LibPQTransport {
             scope: scope,
             session: session,
             settings: configuration.sessionSettings.staying(session.isPassedOn),
-            body: body.map { Statement($0.sql, parameters: $0.parameters.map(\.parameter), shape: .rows) }
+            body: body?.statement
         )
         let further = submission.further.flatMap(statements.sql)
         calls[call] = CallInFlight(submission, statements, on: id)
         connection.submit(submission.statements.flatMap(statements.sql), for: AnswerTarget.call(call, isLast: further.isEmpty).token)
         if !further.isEmpty { connection.submit(further, for: AnswerTarget.call(call, isLast: true).token) }
-        // That takes our prepared statements, too. What may be used after it is sent behind it.
+        // A reset also drops our prepared statements.
         if submission.isResetting { connection.forgetPrepared() }
     }
 
@@ -82,7 +81,7 @@ extension LibPQTransport {
     }
 
     private func answered(_ target: AnswerTarget, _ replies: [Reply], on id: ConnectionID) {
-        // A Sync of its own has no reply.
+        // A Sync without a statement has no reply.
         let reply = replies.first ?? Reply()
         switch target {
         case .work(let reading):
@@ -92,15 +91,17 @@ extension LibPQTransport {
             onEvent(.answered(id, ReplyReading.truth.answer(reply, failure: failure)))
         case .settings:
             guard reply.booleans != [true, true] else { return }
-            // Which key a wait behind them is for is not known.
+            // It is not known for which key a wait behind them is.
             onEvent(.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer))
         case .call(let call, let isLast):
             replied(replies, to: call, isLast: isLast)
         }
     }
 
-    /// Why a wait that catches its end has ended without the lock. Where the server does not run that, or what it says does not
-    /// come through, the lock is asked for anew without it. Several such waits may be on their way when the first one shows it.
+    /// Why a wait that catches its own end has ended without the lock.
+    ///
+    /// If the server does not run such waits, or their message does not come through, later waits are plain, and this one counts as cancelled
+    /// before it has begun, so that the lock is asked for anew. Several such waits may be in flight when the first one fails.
     private func quietWaitFailure(_ reply: Reply) -> Failure? {
         let failure = reply.error.map(Failure.init)
         guard reply.booleans != [true], failure?.isOfMissingLanguage ?? true else { return failure }
@@ -116,7 +117,7 @@ extension LibPQTransport {
 }
 
 extension CheckedOutSession.Submission {
-    /// Whether the session is as good as new after it.
+    /// Whether the session is as good as new after the submission.
     fileprivate var isResetting: Bool {
         let isReset = { (statement: CheckedOutSession.Statement) in
             if case .reset(isThorough: true, _) = statement { true } else { false }

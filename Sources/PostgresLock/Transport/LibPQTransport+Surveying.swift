@@ -1,22 +1,22 @@
 import LibPQ
 import LockCore
 
-/// Asking all hosts whether another server was promoted, while something is held.
+/// Asks all hosts whether another server was promoted.
 struct HostSurvey {
     let number: Int
     let attempt = ConnectAttempt()
     /// The credentials provider, which is asked before.
-    var provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?
+    var provider: ProviderCall?
 }
 
 extension LibPQTransport {
-    /// Another server may have been promoted, while the one that holds our locks lives on.
+    /// Another server may have been promoted while the server that has the locks goes on.
     func survey() {
         guard currentSurvey == nil else { return }
         counts.surveys += 1
         let survey = HostSurvey(number: counts.surveys)
         currentSurvey = survey
-        // What does not return keeps no later survey from being made.
+        // A survey that does not return must not prevent later ones.
         Task { [weak self, limit = configuration.timeouts.connect] in
             try? await Task.sleep(for: limit * 2)
             self?.loop.submit { [weak self] in self?.giveUpSurvey(survey.number) }
@@ -26,18 +26,11 @@ extension LibPQTransport {
                 self?.finishSurvey(number, timeline)
             }
         }
-        let ask: @Sendable (ConnectionParameters) -> Void = { [connector, configuration, attempt = survey.attempt] parameters in
-            connector.survey(parameters, within: configuration.timeouts.connect, attempt: attempt, completion: finish)
+        currentSurvey?.provider = findParameters {
+            [connector, limit = configuration.timeouts.connect, attempt = survey.attempt] parameters in
+            guard case .success(let parameters) = parameters else { return finish(nil) }
+            connector.survey(parameters, within: limit, attempt: attempt, completion: finish)
         }
-        guard let credentials = configuration.credentials else { return ask(configuration.parameters()) }
-        guard let call = overdueProviders.begin() else { return finish(nil) }
-        let noteReturned = providerReturns(call)
-        let task = Task.detached { [configuration] in
-            let answer = try? await credentials()
-            noteReturned()
-            if let answer { ask(configuration.parameters(answer)) } else { finish(nil) }
-        }
-        currentSurvey?.provider = (call, task)
     }
 
     private func finishSurvey(_ number: Int, _ timeline: UInt32?) {
@@ -50,14 +43,14 @@ extension LibPQTransport {
         guard let survey = currentSurvey, survey.number == number else { return }
         currentSurvey = nil
         connector.abandon(survey.attempt)
-        if let provider = survey.provider { giveUp(provider.call, provider.task) }
+        if let provider = survey.provider { giveUp(provider) }
     }
 
-    /// A server that was promoted takes the place of the one that other sessions are on, which may live on without knowing: their
-    /// locks exclude no other session any more.
+    /// Notes the timeline of a primary. Sessions on a server with a lower timeline are lost: a promoted server has replaced it, although it may
+    /// go on, and their locks exclude no session of the new one.
     ///
-    /// - Parameter timeline: Of a connection that is just there.
-    /// - Returns: Why that one can't be used, if it is on the server that was replaced.
+    /// - Parameter timeline: That of a new session, or of a survey.
+    /// - Returns: Why the new session can't be used, if it is on the server that was replaced.
     func replaced(by timeline: UInt32?) -> Failure? {
         guard let timeline else { return nil }
         func failure(_ highest: UInt32) -> Failure {

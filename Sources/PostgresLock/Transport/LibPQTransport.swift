@@ -2,7 +2,7 @@ import LibPQ
 import LockCore
 import Logging
 
-/// PostgreSQL, over libpq.
+/// The transport to PostgreSQL servers, over libpq.
 ///
 /// Unchecked, because it is confined to the event loop.
 final class LibPQTransport: LockTransport, @unchecked Sendable {
@@ -14,19 +14,17 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     var onEvent: (TransportEvent) -> Void = { _ in }
 
     var connections: [ConnectionID: Connection] = [:]
-    var attempts: [ConnectionID: (attempt: ConnectAttempt, provider: (call: OverdueCalls.ID, task: Task<Void, Never>)?)] = [:]
-    /// The survey of the hosts that is under way.
+    var attempts: [ConnectionID: (attempt: ConnectAttempt, provider: ProviderCall?)] = [:]
     var currentSurvey: HostSurvey?
-    /// Calls of the credentials provider.
+    /// The calls of the credentials provider that have not returned.
     var overdueProviders = OverdueCalls()
-    /// What is asked of the server on checked-out sessions, and not answered in full.
     var calls: [RequestID: CallInFlight] = [:]
-    /// The sessions on which a wait has left the time limit of its backstop, which would end a checked-out session's waits.
+    /// The sessions that may still have the `lock_timeout` of an earlier wait, which would also end the waits of a checked-out session.
     var limited: Set<ConnectionID> = []
-    /// The connections that something was submitted to in this turn.
+    /// The connections to which statements were submitted in this turn.
     private var unflushed: Set<ConnectionID> = []
 
-    /// Whether the server does not run what catches the end of a wait.
+    /// Whether the server can't run waits that catch their own end.
     var waitsPlainly = false {
         didSet {
             guard waitsPlainly, !oldValue else { return }
@@ -34,15 +32,15 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         }
     }
 
-    /// What tests count.
+    /// For tests.
     var counts = Counts()
 
     struct Counts {
-        /// The most connections that there have been at a time, those being made included.
+        /// The highest number of connections at a time, including attempts to connect.
         var connectionPeak = 0
-        /// How many statements the engine has had sent.
+        /// How often work or statements were submitted.
         var statements = 0
-        /// How often the server was asked whether waits hold up others.
+        /// How often the server was asked whether waits hold up other sessions.
         var looks = 0
         /// How many surveys of the hosts were begun.
         var surveys = 0
@@ -73,7 +71,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
 
     func flush(loneSession: ConnectionID?) {
         guard !unflushed.isEmpty else { return }
-        // Nothing is submitted meanwhile: what flushing finds out comes in a further turn.
+        // Nothing is submitted in this loop: events that flushing causes come in a later turn.
         for id in unflushed {
             connections[id]?.flushIfNeeded(mayWait: id == loneSession)
         }
@@ -97,7 +95,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         if let connection = connections.removeValue(forKey: id) {
             connection.close(onEnd: onEnd)
         } else if isAttempt {
-            // Its thread may have a session already. It is not waited for if it is stuck.
+            // Its thread may have a session already, but may also be stuck, so the wait for it is limited.
             loop.run(after: 1000, onEnd)
         } else {
             loop.submit(onEnd)

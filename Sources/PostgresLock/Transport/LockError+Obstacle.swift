@@ -1,16 +1,16 @@
 import LibPQ
 
 extension LockError {
-    /// Tells why a statement was not sent. Nothing has happened to its connection.
+    /// A statement was not sent, and its connection is as before.
     init(_ obstacle: Statement.Obstacle) {
         let text =
             switch obstacle {
             case .zeroInSQL:
-                "The SQL has a zero byte (U+0000) in it, where it would be cut off. The statement was not sent."
+                "The SQL contains a zero byte (U+0000), at which it would be cut off. The statement was not sent."
             case .zeroInParameter(let number):
                 """
-                The text for the parameter $\(number) has a zero byte (U+0000) in it, which PostgreSQL has in no text. The statement was \
-                not sent. What may hold any byte is a bytea: SQLParameter.bytes(_:).
+                The text for the parameter $\(number) contains a zero byte (U+0000), which PostgreSQL allows in no text. The statement was not \
+                sent. For arbitrary bytes use a bytea: SQLParameter.bytes(_:).
                 """
             case .tooManyParameters(let count):
                 """
@@ -24,12 +24,5 @@ extension LockError {
                 """
             }
         self.init(.invalidArgument, text)
-    }
-}
-
-extension BodyStatement {
-    /// Why it can't be sent, if it can't.
-    var obstacle: LockError? {
-        Statement.obstacle(sql, parameters.lazy.map(\.parameter)).map { LockError($0) }
     }
 }

@@ -1,7 +1,7 @@
 import LibPQ
 import LockCore
 
-/// How the reply to a piece of the engine's work is read: what the statements of `LockStatements` answer, in the engine's words.
+/// How the reply to the engine's work is read: it makes an `Engine.Answer` of the reply to a statement of `LockStatements`.
 enum ReplyReading: UInt8, CaseIterable {
     case keys
     case nothing
@@ -28,7 +28,7 @@ enum ReplyReading: UInt8, CaseIterable {
             }
     }
 
-    /// - Parameter failure: What the reply has failed by.
+    /// - Parameter failure: The failure of the statement, if it has failed.
     func answer(_ reply: Reply, failure: Failure?) -> Engine.Answer {
         if self == .keys { return .keys(reply.booleans, failure: failure) }
         return failure.map { .failed($0) } ?? answer(reply) ?? .failed(.unexpectedAnswer)
@@ -40,10 +40,10 @@ enum ReplyReading: UInt8, CaseIterable {
         case .keys: return .keys(rows, failure: nil)
         case .nothing: return .done
         case .truth: return rows == [true] ? .done : nil
-        // Whether it was held in the mode that it was changed from; no row if another session holds it, too.
+        // Whether it was held in the former mode; no row if another session holds it, too.
         case .changed: return rows.isEmpty ? .changed(false) : rows == [true] ? .changed(true) : nil
         case .cancelled: return .cancelled(rows.first == true)
-        // Whether it can be seen what the session does, whether it runs something, and whether it is heard; no row if it is gone.
+        // Whether the activity is visible, whether a statement runs, and whether its client takes what it sends; no row if the session is gone.
         case .activity:
             guard rows.count == 3 else { return .activity(.quiet) }
             return .activity(!rows[0] ? .hidden : rows[1] ? .active(isHeard: rows[2]) : .quiet)

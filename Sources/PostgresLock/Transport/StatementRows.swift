@@ -1,5 +1,9 @@
-/// The rows that a statement of a body has returned, in PostgreSQL's text format, as the transport keeps them: none is copied before it is
-/// read. They never change, can be read on any thread, and outlive their session.
+import LibPQ
+
+/// The rows that a statement of a body has returned, in PostgreSQL's text format.
+///
+/// They stay where the transport keeps them: none is copied before it is read. They never change, can be read on any thread, and outlive their
+/// session.
 protocol StatementRows: AnyObject, Sendable {
     var rowCount: Int { get }
     var columnCount: Int { get }
@@ -17,11 +21,9 @@ protocol StatementRows: AnyObject, Sendable {
     func text(row: Int, column: Int) -> String?
 }
 
+extension QueryResult: StatementRows {}
+
 extension StatementRows {
-    func hasRow(_ row: Int) -> Bool { row >= 0 && row < rowCount }
-
-    func hasColumn(_ column: Int) -> Bool { column >= 0 && column < columnCount }
-
     /// The first column of the first row, if that is a Boolean.
     func boolean() -> Bool? {
         text(row: 0, column: 0).flatMap { Bool(postgresText: $0) }

@@ -17,7 +17,7 @@ enum LogKey {
 }
 
 extension Logger.Metadata {
-    /// A reason, and the server's code for it. What there is none of has no key.
+    /// Adds a reason and its SQLSTATE, as far as there are any.
     func adding(_ reason: String, _ sqlState: String?) -> Logger.Metadata {
         var metadata = self
         if !reason.isEmpty { metadata[LogKey.reason] = "\(reason.sentence)" }

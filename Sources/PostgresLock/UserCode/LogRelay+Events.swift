@@ -2,7 +2,7 @@ import LockCore
 import Logging
 
 extension LogRelay {
-    /// What the engine reports, and an operator may want to know.
+    /// Logs an event of the engine.
     func log(_ event: Engine.Event) {
         switch event {
         case .connectFailed(let role, let failure, let pause):
@@ -17,7 +17,7 @@ extension LogRelay {
             )
         case .overdue(let id):
             info(
-                "a session does not answer; what is asked next goes over another one",
+                "a session does not answer; requests that follow go over another one",
                 metadata: [LogKey.connection: "\(id.rawValue)"]
             )
         case .verifiedAfterError(let held):
@@ -25,19 +25,19 @@ extension LogRelay {
         case .hiddenActivity(let id):
             warning(
                 """
-                the server does not show what a session does: statements that run for longer than the lease can't keep their locks, \
-                and waits whose answer a network swallows are not noticed; use one role, or one with pg_read_all_stats, and leave \
+                the server does not show the activity of a session: statements that run for longer than the lease lose their locks, and \
+                waits whose answer was lost in the network are not noticed; use one role, or a role with pg_read_all_stats, and leave \
                 track_activities on
                 """,
                 metadata: [LogKey.connection: "\(id.rawValue)"]
             )
         case .waitRenewed(let id):
-            debug("a wait that holds up others on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
+            debug("a wait that holds up other sessions on the server is begun anew", metadata: [LogKey.connection: "\(id.rawValue)"])
         case .invariantBroken(let id, let what):
             logBroken(id, what)
         case .keyBroken(let key, let what):
             critical(
-                "a fault of the lock library; the lock is given up, and with it the session that holds it",
+                "a fault of the lock library; the lock is given up, with the session that holds it",
                 metadata: [LogKey.key: "\(key)", LogKey.reason: "\(what)"]
             )
         case .unexpectedAnswer(let id):

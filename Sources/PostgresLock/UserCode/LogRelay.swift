@@ -3,9 +3,9 @@ import LibPQ
 import LockCore
 import Logging
 
-/// Hands lines to the log handler, which is users' code and may block: in their order, and never on the event loop.
+/// Passes lines to the log handler in their order, and never on the event loop: the handler is users' code, and may block.
 ///
-/// What a handler does not keep up with is dropped beyond a limit, and the number of the lines that were dropped is logged.
+/// If the handler is too slow, lines beyond a limit are dropped, and their number is logged.
 final class LogRelay: Sendable {
     /// How many lines may wait for the handler.
     static let capacity = 1000
@@ -52,10 +52,10 @@ final class LogRelay: Sendable {
             return state.dropped
         }
         guard dropped > 0 else { return }
-        logger.warning("lines were dropped, since the log handler was slow", metadata: [LogKey.count: "\(dropped)"])
+        logger.warning("lines were dropped, because the log handler was slow", metadata: [LogKey.count: "\(dropped)"])
     }
 
-    /// Waits until what was logged so far has reached the handler, but not for long.
+    /// Waits until the handler has got the lines so far, at most for `limit`.
     func drain(within limit: Duration = .seconds(1)) async {
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
         queue.async { end.yield() }

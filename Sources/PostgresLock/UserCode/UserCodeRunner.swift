@@ -2,25 +2,24 @@ import DequeModule
 import Dispatch
 import LibPQ
 
-/// Runs what may be users' code (cancellation handlers, what resumes their tasks) on threads of its own, never on an event
-/// loop: it may block, and a loop that is blocked lets healthy locks run out of their lease.
+/// Runs what may be users' code (cancellation handlers, and what resumes tasks) on threads of its own. It may block, and on a blocked event loop
+/// locks run out of their lease.
 ///
-/// Pieces begin in the order in which they were handed over, as a rule one after the other. A piece that takes long keeps its
-/// thread, and another thread goes on with those behind it. So nothing waits for a piece for longer than ``timeout``, unless
-/// very many block at a time.
+/// Pieces begin in the order in which they were submitted, as a rule one after the other. A piece that takes long keeps its thread, and another
+/// thread goes on with the next pieces. So no piece waits for another one for longer than ``timeout``, unless very many block at a time.
 final class UserCodeRunner: Sendable {
     typealias Piece = @Sendable () -> Void
 
     static let shared = UserCodeRunner()
 
-    /// How long a piece may keep others waiting.
+    /// How long a piece may hold up the pieces behind it.
     private static let timeout = DispatchTimeInterval.milliseconds(10)
-    /// How many threads may be blocked: Dispatch has some hundred, and the event loops need theirs.
+    /// How many threads may be blocked: Dispatch has about a hundred, and the event loops need some.
     private static let maximumBlocked = 64
 
     private struct State {
         var pieces = Deque<Piece>()
-        /// The one that takes what is next; those before it are busy with what blocks. `nil` if there is nothing to do.
+        /// The worker that takes the next piece; earlier workers run pieces that block. `nil` if there is nothing to do.
         var worker: Int?
         var workerCount = 0
         /// How many pieces have begun.
@@ -50,7 +49,7 @@ final class UserCodeRunner: Sendable {
         if mustWatch { look(after: state.withLock { $0.begunCount }) }
     }
 
-    /// On a queue of its own, which gets a thread of its own.
+    /// On a queue of its own, so that it has a thread of its own.
     private func start(_ worker: Int) {
         DispatchQueue(label: "pglock.user-code").async { [self] in
             while let piece = next(worker) { piece() }
@@ -60,7 +59,7 @@ final class UserCodeRunner: Sendable {
     private func next(_ worker: Int) -> Piece? {
         let piece = state.withLock { state -> Held in
             guard state.worker == worker else {
-                // Another one has gone on meanwhile.
+                // Another worker has replaced it.
                 state.blockedCount -= 1
                 return Held(piece: nil)
             }
@@ -74,12 +73,12 @@ final class UserCodeRunner: Sendable {
         return piece.piece
     }
 
-    /// A bare closure would be wrapped once more.
+    /// A closure that is returned without it is wrapped once more.
     private struct Held {
         let piece: Piece?
     }
 
-    /// Looks after a while whether what is handed over gets on.
+    /// Looks after a while whether further pieces have begun, and starts another worker if none has.
     private func look(after begunCount: Int) {
         watch.asyncAfter(deadline: .now() + Self.timeout) { [self] in
             let (successor, next) = state.withLock { state -> (Int?, Int?) in

@@ -154,7 +154,7 @@ struct LockTransportTests {
         }
     }
 
-    @Test("an error behind a savepoint leaves the transaction its lock, and one without takes the lock along")
+    @Test("an error behind a savepoint keeps the transaction's lock, and an error without a savepoint releases it")
     func savepoints() async throws {
         try await withManagers { server, locks, other in
             try await locks.withTransaction(locking: Self.key) { transaction in
@@ -281,7 +281,7 @@ struct LockTransportTests {
         }
     }
 
-    @Test("a wait outlives the loss of its session, and is granted on another one")
+    @Test("a wait whose session is lost goes on, and is granted on another session")
     func lossOfWait() async throws {
         try await withManagers { server, locks, other in
             let held = try await locks.acquire(Self.key)
@@ -294,7 +294,7 @@ struct LockTransportTests {
         }
     }
 
-    @Test("a server that can't be reached, and one that refuses the login, are told apart")
+    @Test("a server that can't be reached and one that refuses the login lead to different errors")
     func cannotConnect() async throws {
         var configuration = LockManager.Configuration()
         configuration.timeouts.unreachable = .milliseconds(500)
@@ -313,7 +313,7 @@ struct LockTransportTests {
 
     // MARK: Looking after waits and sessions
 
-    @Test("the server is asked whether a wait holds up others, and hears of a session that holds something")
+    @Test("the server is asked whether a wait holds up other sessions, and a session that holds a lock sends heartbeats")
     func questions() async throws {
         var configuration = LockManager.Configuration()
         configuration.lookInterval = .milliseconds(20)
@@ -342,7 +342,7 @@ struct LockTransportTests {
 
     // MARK: Ends
 
-    @Test("a shutdown ends what is held, what waits, and all sessions")
+    @Test("a shutdown ends held locks, waiting calls and all sessions")
     func shutdown() async throws {
         try await withManagers { server, locks, other in
             let held = try await locks.acquire(Self.key)
@@ -360,7 +360,7 @@ struct LockTransportTests {
         }
     }
 
-    @Test("a manager that is let go of without a shutdown ends its sessions")
+    @Test("a manager that is dropped without a shutdown ends its sessions")
     func letGo() async throws {
         let server = ServerInMemory()
         do {

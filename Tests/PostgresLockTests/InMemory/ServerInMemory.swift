@@ -5,7 +5,7 @@ import Testing
 @testable import LockSimulation
 @testable import PostgresLock
 
-/// The server of the simulation, in real time: one for any number of managers. Nothing fails but what a test makes fail.
+/// The server of the simulation in real time, for any number of managers. It fails only where a test wants it.
 ///
 /// Unchecked, because all that changes is touched on the queue only.
 final class ServerInMemory: @unchecked Sendable {
@@ -14,12 +14,12 @@ final class ServerInMemory: @unchecked Sendable {
     private let agenda = Agenda()
     private let ledger: Ledger
     private let model: SimulatedServer
-    /// What is waited for, and what is done when it has come.
+    /// Conditions that are waited for, each with the action that follows.
     private var awaited: [(condition: () -> Bool, action: () -> Void)] = []
     private var wake: Instant?
-    /// Attempts to connect fail by it.
+    /// The failure of attempts to connect.
     private var refusal: Failure?
-    /// What sessions were asked to do; of what checked-out ones run, only what bodies have asked for.
+    /// The work that sessions were asked for; of checked-out sessions only the statements of bodies.
     private var works: [Engine.Work] = []
 
     let lockTableSize: Int?
@@ -37,7 +37,7 @@ final class ServerInMemory: @unchecked Sendable {
 
     // MARK: For the transport
 
-    /// Runs `body` soon, after what came before.
+    /// Runs `body` on the queue, behind what was sent before.
     func send(_ body: @escaping @Sendable (SimulatedServer) -> Void) {
         queue.async { [self] in
             catchUp()
@@ -61,7 +61,7 @@ final class ServerInMemory: @unchecked Sendable {
         awaited.append((condition, action))
     }
 
-    /// What was to happen by now happens.
+    /// Runs the model up to now.
     private func catchUp() {
         let now = Instant(nanoseconds: start.duration(to: .now).clampedNanoseconds)
         while agenda.step(until: now) {}

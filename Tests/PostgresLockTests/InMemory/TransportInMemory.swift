@@ -4,7 +4,7 @@ import LibPQ
 @testable import LockSimulation
 @testable import PostgresLock
 
-/// A way to a ``ServerInMemory``, for one manager.
+/// The transport of one manager to a ``ServerInMemory``.
 ///
 /// Unchecked: see where its properties are touched.
 final class TransportInMemory: LockTransport, @unchecked Sendable {
@@ -16,7 +16,7 @@ final class TransportInMemory: LockTransport, @unchecked Sendable {
     // Touched on the event loop only.
     var onEvent: (TransportEvent) -> Void = { _ in }
     var waitsPlainly = false
-    /// What is neither closed nor has failed to open.
+    /// The sessions that are open or being opened.
     private var current: Set<ConnectionID> = []
 
     private let server: ServerInMemory
@@ -106,7 +106,7 @@ final class TransportInMemory: LockTransport, @unchecked Sendable {
         }
     }
 
-    /// What is submitted goes out at once.
+    /// Submissions are sent at once.
     func flush(loneSession: ConnectionID?) {}
 
     // MARK: Servers
@@ -129,19 +129,19 @@ final class TransportInMemory: LockTransport, @unchecked Sendable {
     }
 }
 
-/// One row of one column, whatever was asked for.
+/// One row of one column, for any statement.
 private final class RowsInMemory: StatementRows {
     let rowCount = 1
     let columnCount = 1
     let affectedRows = 1
 
-    func columnName(_ column: Int) -> String { hasColumn(column) ? "n" : "" }
-    func columnType(_ column: Int) -> UInt32 { hasColumn(column) ? 23 : 0 }
-    func text(row: Int, column: Int) -> String? { hasRow(row) && hasColumn(column) ? "1" : nil }
+    func columnName(_ column: Int) -> String { column == 0 ? "n" : "" }
+    func columnType(_ column: Int) -> UInt32 { column == 0 ? 23 : 0 }
+    func text(row: Int, column: Int) -> String? { row == 0 && column == 0 ? "1" : nil }
 }
 
 extension SimulatedBody {
-    /// The little SQL that tests use.
+    /// Reads the few kinds of SQL that tests use.
     fileprivate init(sql: String) {
         let words = sql.split(separator: " ").map(String.init)
         let name = words.last ?? ""

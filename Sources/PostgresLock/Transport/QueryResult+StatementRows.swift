@@ -1,3 +1,0 @@
-import LibPQ
-
-extension QueryResult: StatementRows {}
