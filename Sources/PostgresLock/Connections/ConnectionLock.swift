@@ -1,4 +1,3 @@
-import LibPQ
 import LockCore
 public import Logging
 

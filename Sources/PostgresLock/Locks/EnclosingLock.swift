@@ -1,5 +1,3 @@
-import LockCore
-
 /// A scope around the current code, and what it holds.
 struct EnclosingLock: Sendable {
     /// Those of all scopes around, innermost last. Inherited by all tasks that are started inside, also by those that

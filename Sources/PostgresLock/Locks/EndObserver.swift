@@ -1,4 +1,3 @@
-import LibPQ
 import Synchronization
 
 #if canImport(Darwin)

@@ -1,5 +1,4 @@
 import LibPQ
-import LockCore
 
 /// A look at a lock that is held: for the body of ``LockManager/withLock(_:mode:timeout:isolation:_:)``, and for child
 /// tasks. It can be copied and passed around freely, and cannot release the lock.

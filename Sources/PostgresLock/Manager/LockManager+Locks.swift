@@ -1,7 +1,3 @@
-import LibPQ
-import LockCore
-import Logging
-
 extension LockManager {
     /// Takes a lock, waiting for it if need be, runs the body, and gives the lock back, also if the body throws.
     ///

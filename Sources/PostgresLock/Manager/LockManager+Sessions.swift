@@ -1,7 +1,3 @@
-import LibPQ
-import LockCore
-import Logging
-
 extension LockManager {
     /// Runs the body with a server session of its own, for locks inside locks.
     ///

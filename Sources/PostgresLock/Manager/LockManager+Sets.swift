@@ -1,7 +1,3 @@
-import LibPQ
-import LockCore
-import Logging
-
 extension LockManager {
     /// Takes several locks, all of them or none, runs the body, and gives them back, also if the body throws.
     ///

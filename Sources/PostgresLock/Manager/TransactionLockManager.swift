@@ -1,4 +1,3 @@
-import LibPQ
 public import Logging
 
 /// Provides transactions that hold locks, over connections that may go through a pooler of transactions.

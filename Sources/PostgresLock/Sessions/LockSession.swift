@@ -1,6 +1,3 @@
-import LibPQ
-import LockCore
-
 /// A server session of the body's own, for locks inside locks. See ``LockManager/withSession(timeout:isolation:_:)``.
 ///
 /// It can be copied and used by child tasks. A session waits for one lock at a time: whatever else is asked of it meanwhile,

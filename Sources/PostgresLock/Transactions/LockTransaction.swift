@@ -1,6 +1,3 @@
-import LibPQ
-import LockCore
-
 /// A transaction on a connection of its own, and the locks that end with it.
 ///
 /// It can be copied and used by child tasks; their statements run one after the other. After the scope of
