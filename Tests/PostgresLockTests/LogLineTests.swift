@@ -26,14 +26,14 @@ struct LogLineTests {
         #expect(lines.last?.metadata == ["pglock.key": "42", "pglock.reason": "it has holders without a lock"])
     }
 
-    @Test("what a service should look into is a warning or an error, and says which session it is, and why")
+    @Test("log lines about lost sessions and faults are warnings or errors, with the session and the reason")
     func trouble() async throws {
         let id = ConnectionID(7)
         let failure = Failure(.connectionLost, "It is gone.", sqlState: "57P01")
         let lines = try await Self.lines(.connectionLost(id, .shared, failure), .hiddenActivity(id), .unexpectedAnswer(id))
         #expect(lines.map(\.level) == [.warning, .warning, .error])
         #expect(lines.allSatisfy { $0.metadata["pglock.connection"] == "7" })
-        #expect(lines.first?.metadata["pglock.role"] == "shared session")
+        #expect(lines.first?.metadata["pglock.role"] == "shared")
         #expect(lines.first?.metadata["pglock.reason"] == "It is gone.")
         #expect(lines.first?.metadata["db.response.status_code"] == "57P01")
     }

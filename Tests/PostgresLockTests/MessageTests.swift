@@ -6,7 +6,7 @@ import Testing
 
 @Suite("What errors and log lines say")
 struct MessageTests {
-    @Test("a limit that a scope has set is named, also if that scope has ended meanwhile", .database)
+    @Test("a timeout error names timeouts.nested as its limit even if the enclosing scope has ended meanwhile", .database)
     func nestedLimit() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager { $0.timeouts.nested = .seconds(2) }
@@ -22,7 +22,7 @@ struct MessageTests {
         try await taken.release()
     }
 
-    @Test("a child task that asks for a key of the scope around it is told that the scope holds it", .database)
+    @Test("the error of a child task that asks for the key of the enclosing scope says that this scope holds it", .database)
     func enclosing() async throws {
         let locks = try TestDatabase.get().manager()
         let says = "A scope that this task was started in holds the lock \"a\""
@@ -47,7 +47,7 @@ struct MessageTests {
         try await other.release()
     }
 
-    @Test("the server's message, detail and hint are sentences", .database)
+    @Test("an error shows the server's message, detail and hint as sentences", .database)
     func serverWords() async throws {
         let locks = try TestDatabase.get().manager()
         let error = await lockError {
@@ -59,7 +59,7 @@ struct MessageTests {
         #expect(error?.message.hasPrefix("Database ") == true)
     }
 
-    @Test("each session that is lost has its own reason, and no sentence ends twice", .server())
+    @Test("of several lost sessions each error names its own reason, and no sentence ends with two full stops", .server())
     func losses() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -97,7 +97,7 @@ struct MessageTests {
     }
 
     @Test(
-        "a server that can't be connected to is named before its reason, which ends as a sentence does",
+        "the error for a server that can't be connected to names the server first, and ends with a full stop",
         arguments: [nil, Duration.seconds(1)]
     )
     func unreachable(timeout: Duration?) async throws {

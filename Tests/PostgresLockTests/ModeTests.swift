@@ -8,7 +8,7 @@ struct ModeTests {
     private static let terminateAll =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
-    @Test("a downgrade lets those in who share, and nobody else, also if others wait for the lock alone", .database)
+    @Test("a downgrade lets shared holders in and no exclusive one, also if exclusive requests wait", .database)
     func downgrade() async throws {
         let database = try TestDatabase.get()
         let (first, second, third) = (try database.manager(), try database.manager(), try database.manager())
@@ -30,7 +30,7 @@ struct ModeTests {
         #expect(try await !alone.value)
     }
 
-    @Test("after a downgrade the tasks of the same process share too, however long the lock was held before", .database)
+    @Test("after a downgrade tasks of the same process share the lock, however long it was held before", .database)
     func sharingAmongOurselves() async throws {
         let locks = try TestDatabase.get().manager()
         let lock = try await locks.acquire("a")
@@ -41,7 +41,7 @@ struct ModeTests {
         try await lock.release()
     }
 
-    @Test("no one is alone with a lock between its being held alone and its being shared", .database)
+    @Test("during a downgrade no other holder gets the lock exclusively", .database)
     func noGap() async throws {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
@@ -69,13 +69,16 @@ struct ModeTests {
             }
             try await group.waitForAll()
         }
-        // Those that increment it, and those that increment it and then once more if they could upgrade.
+        // One increment each, and a second one for each upgrade.
         #expect(version.value == 600 + upgrades.value)
     }
 
     private let upgrades = UnsafeCounter()
 
-    @Test("an upgrade is refused while somebody else shares, in this process or another, and excludes both afterwards", .database)
+    @Test(
+        "an upgrade is refused while another holder of this process or another one shares the lock, and excludes both when it succeeds",
+        .database
+    )
     func upgrade() async throws {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
@@ -99,7 +102,7 @@ struct ModeTests {
         #expect(try await second.isFree("a"))
     }
 
-    @Test("of those who want to upgrade at the same time at most one does, and none waits for ever", .database)
+    @Test("of several upgrades at the same time at most one succeeds, and all of them end", .database)
     func rivals() async throws {
         let database = try TestDatabase.get()
         let managers = [try database.manager(), try database.manager()]
@@ -135,7 +138,7 @@ struct ModeTests {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
         }
         let lock = try await locks.acquire("a", mode: mode)
-        // The change is never answered; that the session ends gets through.
+        // The answer to the change is held back; the end of the session is not.
         link.swallowEverything()
         let killer = Task { try await database.query(Self.terminateAll) }
         do {

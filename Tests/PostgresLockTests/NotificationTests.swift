@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Notifications", .database)
 struct NotificationTests {
-    @Test("what a session is notified of is freed, and does not pile up until its end")
+    @Test("notifications that a session gets are freed, and do not accumulate until its end")
     func freed() async throws {
         let pointer = try #require(PQconnectdb(try TestDatabase.get().url))
         let raw = RawConnection(adopting: pointer, notices: NoticeReceiver { _ in })

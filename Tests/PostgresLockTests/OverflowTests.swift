@@ -5,7 +5,7 @@ import Testing
 /// Far more contended keys than connections.
 @Suite("Overflow")
 struct OverflowTests {
-    /// A session that holds the keys from 0 on, and lets go of them as the body wishes.
+    /// Runs the body while another session holds the keys from 0 on; the body can release them.
     private func withHolder(of count: Int, _ database: TestDatabase, _ body: (LockTransaction) async throws -> Void) async throws {
         try await database.manager().withTransaction { holder in
             try await holder.execute("SELECT pg_advisory_lock(i) FROM generate_series(0, \(count - 1)) i")
@@ -21,7 +21,7 @@ struct OverflowTests {
     }
 
     @Test(
-        "ten thousand keys that somebody else holds are all served over three connections, in whatever order they come free",
+        "ten thousand keys that another session holds are all granted over three connections, in whatever order they are released",
         .server(["max_locks_per_transaction": "2048", "max_connections": "20"]),
         arguments: Order.allCases
     )
@@ -36,7 +36,7 @@ struct OverflowTests {
             }
             try await database.eventually("all wait") { await locks.waitingCount == count }
             try await Task.sleep(for: .seconds(1))
-            // Who does not wait for any of this has the shared session at hand all the same.
+            // A free key is granted at once meanwhile, on the shared session.
             var delays: [Duration] = []
             for number in 0..<50 {
                 delays.append(try await clock.measure { try await locks.withLock("free \(number)") { _ in } })
@@ -59,7 +59,7 @@ struct OverflowTests {
             print(
                 "\(count) contended keys over 3 connections, \(order): \(duration); a free key meanwhile: \(delays[25]), at most \(delays[49])"
             )
-            // What is quadratic takes hours; a busy machine, minutes.
+            // A quadratic algorithm takes hours; a busy machine takes minutes.
             #expect(duration < .seconds(300))
             #expect(try await database.locks() == 0)
         }
@@ -78,7 +78,7 @@ struct OverflowTests {
         try await withHolder(of: count, database) { _ in
             let tasks = (0..<count).map { number in
                 Task {
-                    // Caught here: the testing library goes through all living errors whenever one more is thrown.
+                    // Caught here, because the testing library visits all errors that are alive whenever one more is thrown.
                     do {
                         try await locks.acquire(LockKey(number: Int64(number))).release()
                         return false

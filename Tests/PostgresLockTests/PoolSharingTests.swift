@@ -3,10 +3,10 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// What those do to each other who need a connection of their own.
+/// Waits, transactions and sessions that need connections of the same small pool.
 @Suite("Sharing the pool", .database)
 struct PoolSharingTests {
-    @Test("a transaction gets the only place of a pool of two while a lock is waited for that is not released")
+    @Test("in a pool of two, a transaction gets the connection that is not shared while a wait for a lock goes on")
     func waitYields() async throws {
         let database = try TestDatabase.get()
         let holder = try database.manager()
@@ -22,7 +22,7 @@ struct PoolSharingTests {
     }
 
     @Test(
-        "a ring through the pool ends by itself: sessions wait for a lock of a set, that for a transaction, that for a connection",
+        "a deadlock through the pool ends by itself: sessions wait for a lock of a set, the set for a transaction, and the transaction for a connection",
         arguments: [2, 3, 8]
     )
     func ring(size: Int) async throws {
@@ -51,7 +51,7 @@ struct PoolSharingTests {
         let set = Task { try await locks.withLocks([.exclusive(first), .exclusive(second)]) { _ in } }
         try await database.eventually("the set has its first lock") { try await database.locks() == 1 }
         gate.continuation.finish()
-        // Only that they end is looked at: without limits of their own they would wait for ever.
+        // Only checks that they end: without limits the deadlock would not.
         let tasks = calls + [set, transaction]
         let ended = Locked(0)
         let watches = tasks.map { task in
@@ -65,7 +65,7 @@ struct PoolSharingTests {
         for watch in watches { _ = await watch.result }
     }
 
-    @Test("a session that has waited for a lock limits no wait of the body that gets it next")
+    @Test("the limit of a wait does not apply to the body that gets the session next")
     func noLimitLeft() async throws {
         let database = try TestDatabase.get()
         let lock = try await database.manager().acquire("a")
@@ -77,7 +77,7 @@ struct PoolSharingTests {
         try await lock.release()
     }
 
-    @Test("a session that was reset after a body waits for locks as before")
+    @Test("a session that was reset after a body can wait for locks again")
     func waitsAfterReset() async throws {
         let database = try TestDatabase.get()
         let lock = try await database.manager().acquire("a")
@@ -92,7 +92,7 @@ struct PoolSharingTests {
         #expect(await locks.connectionPeak == 2)
         try await lock.release()
         await locks.shutdown(gracePeriod: .zero)
-        // A session whose statements are not prepared any more would be given up, and another one opened.
+        // If the dropped statements were not prepared again, the session would be closed, and another one opened.
         #expect(log.lines.all.filter { $0.message == "connection lost" }.count == 0)
         #expect(log.lines.all.filter { $0.message == "connected" }.count == 2)
     }

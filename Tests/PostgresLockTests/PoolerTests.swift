@@ -19,7 +19,7 @@ struct PoolerTests {
     }
 
     @Test(
-        "a pooler of transactions is refused at once, by an error that says what to do",
+        "a pooler of transactions is refused at once, by an error with advice",
         .server(),
         arguments: [
             Pool(), Pool(size: 1), Pool(size: 2), Pool(settings: ["server_round_robin": "1"]),
@@ -55,7 +55,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("what the manager sets reaches no other client of a pooler that is refused", .server())
+    @Test("a manager that refuses a pooler changes no settings of the pooler's other clients", .server())
     func leaks() async throws {
         try await Pgbouncer.with("transaction", poolSize: 2) { pooler in
             // Both sessions of the pool.
@@ -76,7 +76,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("a pool of sessions does for everything, and nothing is left in it", .server())
+    @Test("everything works through a pooler of sessions, and nothing is left in its pool", .server())
     func sessionPooling() async throws {
         let database = try TestDatabase.get()
         try await Pgbouncer.with("session") { pooler in
@@ -89,7 +89,7 @@ struct PoolerTests {
             }
             #expect(try await direct.isFree("a"))
 
-            // Contention: one waits on the server for the other.
+            // One waits on the server for the other.
             let held = try await direct.acquire("b")
             let waiting = Task { try await locks.withLock("b") { _ in "got it" } }
             try await database.eventually("a wait on the server") { try await database.locks(granted: false) == 1 }
@@ -114,7 +114,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("transactions of a manager of transactions pass a pooler of transactions, and exclude each other", .server(), arguments: [2, 20])
+    @Test("transactions of a manager of transactions exclude each other through a pooler of transactions", .server(), arguments: [2, 20])
     func transactions(poolSize: Int) async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE counter AS SELECT 0 AS n")
@@ -122,7 +122,7 @@ struct PoolerTests {
         try await database.query("\(role) statement_timeout = '300ms'; \(role) lock_timeout = '200ms'")
         try await Pgbouncer.with("transaction", poolSize: poolSize) { pooler in
             let managers = try (0..<2).map { _ in try pooler.transactionManager() }
-            // Read and written apart: only the lock keeps them together.
+            // Read and written by separate statements, so that only the lock prevents lost updates.
             try await withThrowingTaskGroup { group in
                 for number in 0..<40 {
                     group.addTask {
@@ -136,7 +136,7 @@ struct PoolerTests {
             }
             #expect(try await database.query("SELECT n FROM counter") == [["40"]])
 
-            // The database's own timeouts do not end waits, and are there for the others as before.
+            // The timeouts of the database do not end waits, and still apply to other clients.
             let waiting = try await managers[0].withTransaction(locking: "long") { transaction in
                 let waiting = Task { try await managers[1].withTransaction(locking: "long") { _ in "got it" } }
                 try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
@@ -146,13 +146,13 @@ struct PoolerTests {
             #expect(try await waiting.value == "got it")
             #expect(try await pooler.query("SHOW statement_timeout") == "300ms")
 
-            // Waits end in time, and when they are cancelled, also at the pooler.
+            // Deadlines and cancellations also end waits through the pooler.
             try await managers[0].withTransaction(locking: "taken") { _ in
                 for _ in 0..<20 {
                     let error = await lockError {
                         try await managers[1].withTransaction(locking: "taken", timeout: .milliseconds(20)) { _ in }
                     }
-                    // Some come before the server's answer.
+                    // Some deadlines come before the server's answer.
                     #expect(error.map { [.timedOut, .noAnswer].contains($0.code) } == true, "\(String(describing: error))")
                 }
             }
@@ -161,7 +161,10 @@ struct PoolerTests {
         try await database.eventually("nothing is locked") { try await database.locks() == 0 }
     }
 
-    @Test("behind a pooler of transactions, a wait is asked about over no other session, which would be about others", .server())
+    @Test(
+        "behind a pooler of transactions no session is asked about the wait of another one, since the pool may have given that to another client",
+        .server()
+    )
     func noOtherSession() async throws {
         let database = try TestDatabase.get()
         try await Pgbouncer.with("transaction") { pooler in
@@ -210,7 +213,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("a pooler of transactions is refused by an error that names the manager that works there", .server())
+    @Test("the error for a pooler of transactions names TransactionLockManager", .server())
     func advice() async throws {
         try await Pgbouncer.with("transaction") { pooler in
             let error = await lockError { try await pooler.manager().withLock("a") { _ in } }
@@ -218,7 +221,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("pglock doctor tells the poolers apart", .server())
+    @Test("pglock doctor distinguishes the kinds of poolers", .server())
     func doctor() async throws {
         struct Pool {
             let mode: String
@@ -257,7 +260,7 @@ struct PoolerTests {
     }
 
     @Test(
-        "a pool of sessions that does not reset them is reported, and nobody's session is ended for that",
+        "a pooler that does not reset its sessions is reported, and no client's session is ended for that",
         .server(),
         arguments: [nil, "", "SELECT pg_advisory_unlock_all()"]
     )
@@ -271,14 +274,14 @@ struct PoolerTests {
             let warnings = recorder.lines.all.filter { $0.level == .warning }.map(\.message)
             #expect(warnings.contains { $0.contains("server_reset_query = DISCARD ALL") } == (reset != nil))
             #expect(warnings.contains { $0.contains("locks, settings") } == (reset == ""))
-            // Nobody's session was ended for that.
+            // No client's session was ended for that.
             let log = try database.server.serverLog()
             #expect(!log.contains("due to administrator command"))
         }
         try await database.eventually("nothing is locked") { try await database.locks() == 0 }
     }
 
-    @Test("a pool that keeps settings is found out also if other clients come and go meanwhile", .server(), arguments: [false, true])
+    @Test("a pooler that keeps settings is detected also if other clients come and go meanwhile", .server(), arguments: [false, true])
     func keepingBusyPool(isReset: Bool) async throws {
         let database = try TestDatabase.get()
         let settings = isReset ? [:] : ["server_reset_query": "SELECT pg_advisory_unlock_all()"]
@@ -294,7 +297,7 @@ struct PoolerTests {
         try await database.eventually("nothing is locked") { try await database.locks() == 0 }
     }
 
-    /// After the session that leaves something, others give theirs back, which such a pool lends out first.
+    /// Other clients give sessions back after the one that has a setting left, and the pool gives out the latest first.
     private static func checkReset(_ parameters: ConnectionParameters) throws -> ResetCheck.Outcome {
         func open() throws(ConnectionFailure) -> BlockingSession {
             let session = try BlockingSession.open(parameters, within: .seconds(20))
@@ -314,7 +317,7 @@ struct PoolerTests {
         }.run()
     }
 
-    @Test("a role's limits for silence end no session that a pooler passes on", .server())
+    @Test("a role's limits for silence end no session of a pooler that does not reset its sessions", .server())
     func roleTimeouts() async throws {
         let database = try TestDatabase.get()
         for name in ["idle_session_timeout", "idle_in_transaction_session_timeout"] {
@@ -334,7 +337,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("a pool of sessions that has but one is reported as too small", .server())
+    @Test("a pool of a single session is reported as too small", .server())
     func smallPool() async throws {
         try await Pgbouncer.with("session", poolSize: 1) { pooler in
             let locks = try pooler.manager {
@@ -365,7 +368,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("managers follow one another through sessions that are not reset, and leave nothing in them", .server())
+    @Test("managers that use a pool without resets one after the other leave nothing in its sessions", .server())
     func passedOn() async throws {
         let database = try TestDatabase.get()
         let direct = try database.manager()
@@ -386,7 +389,7 @@ struct PoolerTests {
         }
     }
 
-    @Test("a process that is killed leaves nothing in a pool's session that ends, or changes, what its next client does", .server())
+    @Test("what a killed process leaves in a session of a pool neither ends nor changes what the next client does", .server())
     func killed() async throws {
         try await Pgbouncer.with("session", poolSize: 4, settings: ["server_reset_query": ""]) { pooler in
             let holder = try ChildProcess.helper("LockHolder", [pooler.url, "1"])
@@ -396,7 +399,7 @@ struct PoolerTests {
             for left in try await leftovers(pooler, sessions: 4) {
                 let settings = left.split(whereSeparator: { " ,".contains($0) })
                 for setting in settings where ["idle_", "role", "default_tr", "tcp_user"].contains(where: { setting.hasPrefix($0) }) {
-                    // No limit ends nothing.
+                    // A limit of 0 ends no session.
                     #expect(["idle_session_timeout=0", "idle_in_transaction_session_timeout=0"].contains(setting), "\(left)")
                 }
             }

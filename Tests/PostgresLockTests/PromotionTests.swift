@@ -3,9 +3,9 @@ import PostgresLock
 import Testing
 
 /// A manager comes to a server of another timeline while it holds a lock. The test's own server has never been promoted.
-@Suite("A server of another timeline", .database)
+@Suite("Servers of another timeline", .database)
 struct PromotionTests {
-    @Test("of a later promotion takes the place of the one that sessions are on, whose locks are lost at once")
+    @Test("a server with a higher timeline replaces the one that sessions are on, and their locks are lost at once")
     func later() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -16,11 +16,13 @@ struct PromotionTests {
         #expect(lease.loss?.code == .lockLost)
         #expect(lease.loss?.message.contains("promoted (timeline 2)") == true, "\(String(describing: lease.loss))")
         _ = try? await held.release()
-        // Nothing is remembered of what the test has made up.
+        // The manager must not remember the timelines that the test has made up.
         try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
     }
 
-    @Test("of an earlier promotion, of the same, or of none that is known does no harm to what is held; the earlier is not used")
+    @Test(
+        "a server with the same timeline, a lower one or an unknown one ends no lock that is held, and one with a lower timeline is not used"
+    )
     func earlier() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()

@@ -3,14 +3,14 @@ import Testing
 
 @Suite("The rows of a query", .database)
 struct QueryRowTests {
-    @Test("to read a row that is not there is an error that says so, and touches no connection")
+    @Test("reading a row that does not exist throws an error that says so, also after the end of the connection")
     func missingRow() async throws {
         let logs = LogRecorder()
         let locks = try LockManager(configuration: .init(url: TestDatabase.get().url), logger: logs.logger)
         let (none, one) = try await locks.withTransaction { transaction in
             (try await transaction.query("SELECT 1 AS x WHERE false"), try await transaction.query("SELECT NULL::int AS x"))
         }
-        // Its connection is gone then.
+        // The connection is closed then.
         await locks.shutdown()
         for (rows, number, size) in [(none, 0, "0 rows"), (none, -1, "0 rows"), (one, 1, "1 row"), (one, .max, "1 row")] {
             for attempt in [

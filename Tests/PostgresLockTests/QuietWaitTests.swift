@@ -38,7 +38,7 @@ struct QuietWaitTests {
     }
 
     @Test(
-        "a session's or a transaction's wait that times out or is cancelled leaves no line in the server's log, and no lock",
+        "a wait of a session or transaction that times out or is cancelled leaves no line in the server's log, and no lock",
         .server(),
         arguments: Way.allCases
     )
@@ -71,7 +71,7 @@ struct QuietWaitTests {
         try expectQuiet(database)
     }
 
-    @Test("a transaction goes on after a wait that its own time limit has ended, and is told which limit", .server())
+    @Test("a transaction goes on after its own lock_timeout has ended a wait, and the error names that limit", .server())
     func ownLimits() async throws {
         let database = try TestDatabase.get()
         let (holder, locks) = (try database.manager(), try database.manager())
@@ -122,7 +122,7 @@ struct QuietWaitTests {
     }
 
     @Test(
-        "a body whose role may not use PL/pgSQL waits without it, and makes no other wait of the manager do so",
+        "a body whose role may not use PL/pgSQL waits without it, and other waits of the manager still use it",
         .database,
         arguments: [LockScope.transaction, .session]
     )
@@ -154,7 +154,7 @@ struct QuietWaitTests {
         try await database.query("DROP OWNED BY \(role); DROP ROLE \(role)")
     }
 
-    @Test("a session that can't be told what to wait for is given up, since it may have waited for the key before", .database)
+    @Test("a session on which the key of a wait can't be set is closed, since it may wait for the key before", .database)
     func unprepared() async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE ROLE \(database.name)_app LOGIN")
@@ -205,7 +205,7 @@ struct QuietWaitTests {
     }
 
     @Test(
-        "where PL/pgSQL goes missing, each of several waits that are on their way goes on without it",
+        "if PL/pgSQL is dropped, each of several waits in flight goes on without it",
         .server(),
         .direct("the link is before the server")
     )
@@ -225,7 +225,7 @@ struct QuietWaitTests {
         for wait in first { wait.cancel() }
         for wait in first { await #expect(throws: CancellationError.self) { try await wait.value } }
         try await database.query("DROP EXTENSION plpgsql")
-        // While the first try is on its way the others come together: they are refused, and wait, at the same time.
+        // While the first try is in flight the other requests come: they are refused, and wait, at the same time.
         link.setDelay(.milliseconds(50))
         let waits = keys.map { key in Task { try await locks.withLock(key) { lock in lock.isHeld } } }
         try await database.eventually("all wait, or have failed") {
@@ -238,7 +238,7 @@ struct QuietWaitTests {
         await locks.shutdown()
     }
 
-    @Test("a wait whose settings fail ends at once, with its session: what it would wait for is the key of the wait before it", .database)
+    @Test("a wait whose key can't be set ends at once with its session, because it would wait for the key of the wait before", .database)
     func failedSettings() async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE ROLE \(database.name)_app LOGIN")
@@ -259,7 +259,7 @@ struct QuietWaitTests {
         let held = try await holder.acquire(all: [.exclusive("a"), .exclusive("b")])
         let setting = "EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean)"
         try await database.query("REVOKE \(setting) FROM PUBLIC")
-        // On the same session, as long as that is there.
+        // On the same session, if it is still there.
         let next = Task { try await locks.withLock("b") { lock in lock.isHeld } }
         try await database.eventually("its session is gone") {
             try await database.query("SELECT 1 FROM pg_stat_activity WHERE pid = \(process)").isEmpty
@@ -271,7 +271,7 @@ struct QuietWaitTests {
         try await database.query("DROP OWNED BY \(database.name)_app; DROP ROLE \(database.name)_app")
     }
 
-    @Test("a trigger's message that looks like that of a wait changes nothing of what a statement has come to", .database)
+    @Test("a trigger's message that looks like that of a wait does not change the outcome of a statement", .database)
     func imitation() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -300,7 +300,7 @@ struct QuietWaitTests {
 }
 
 extension LockManager {
-    /// Runs the body with a function that takes a lock in the way that is asked for.
+    /// Runs the body with a function that takes a lock in the given way.
     fileprivate func trial(
         _ way: QuietWaitTests.Way,
         _ body: (@escaping @Sendable (LockKey, LockMode, Duration?) async throws -> Void) async throws -> Void

@@ -3,7 +3,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// The heart of the promise "proven outcome": whatever races, an acquire that does not return a lock leaves none behind.
+/// An acquire that does not return a lock leaves none behind, whatever it races with.
 ///
 /// Take the unlock after a failed wait out of the engine (`waitFailed`), and these tests fail after some ten seconds.
 @Suite("Races")
@@ -19,7 +19,11 @@ struct RaceTests {
         try await race(rival, lanes: 8, rounds: 400, url: database.url, spread: 1_500)
     }
 
-    @Test("so it is over a slow link, where a cancel can come before the wait has begun", .server(), arguments: Rival.allCases)
+    @Test(
+        "over a slow link, where a cancel can come before its wait has begun, a grant that races the end of its wait leaves no lock behind",
+        .server(),
+        arguments: Rival.allCases
+    )
     func slow(rival: Rival) async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(5))
@@ -30,7 +34,11 @@ struct RaceTests {
 
     /// Take the unlock after a failed statement out of the sessions (`verifyNotHeld`), or have the block that waits take the session's
     /// lock where it catches the cancel, and this fails.
-    @Test("so it is on a session, whose other locks stay held", .database, arguments: Rival.allCases)
+    @Test(
+        "on an explicit session a grant that races the end of its wait leaves no lock behind, and the session's other locks stay held",
+        .database,
+        arguments: Rival.allCases
+    )
     func session(rival: Rival) async throws {
         let database = try TestDatabase.get()
         let (holder, racer) = (try database.manager(), try database.manager())
@@ -68,7 +76,7 @@ struct RaceTests {
 
     /// In every round one manager releases while the other's wait for the same key ends.
     ///
-    /// - Parameter spread: How far apart the two may be, in microseconds.
+    /// - Parameter spread: The longest time between the two, in microseconds.
     private func race(_ rival: Rival, lanes: Int, rounds: Int, url: String, spread: Int) async throws {
         let database = try TestDatabase.get()
         let holder = try database.manager { $0.pool.maximumConnections = 20 }
@@ -76,7 +84,7 @@ struct RaceTests {
             $0.url = url
             $0.pool.maximumConnections = 20
         }
-        // Connected before, so that what races is the wait and not the connecting.
+        // Connected before, so that the race is with the wait and not with connecting.
         try await racer.withLock("warm") { _ in }
         let tally = try await withThrowingTaskGroup(of: (won: Int, lost: Int).self) { group in
             for lane in 0..<lanes {
@@ -101,7 +109,7 @@ struct RaceTests {
         print(
             "race with \(rival): \(tally.won) granted, \(tally.lost) ended; errors while holding: \(verifications.held), otherwise: \(verifications.notHeld)"
         )
-        // A race that only one side ever wins is none.
+        // If one side always wins there is no race.
         #expect(tally.won > 0 && tally.lost > 0)
     }
 
@@ -137,7 +145,7 @@ struct RaceTests {
             isWon = false
         }
         try await cancelling.value
-        // Whatever came of it, the next one in the same process gets the lock.
+        // Whatever the outcome, the next request of the same process gets the lock.
         let next = try await racer.acquire(key, timeout: .seconds(10))
         try await next.release()
         return isWon

@@ -22,7 +22,7 @@ struct ReplyReadingTests {
         return reply
     }
 
-    @Test("rows mean to the engine what the model of the server takes them for, whatever the work", arguments: works)
+    @Test("the transport reads the rows of each kind of work as the model of the server does", arguments: works)
     func rows(work: Engine.Work) {
         let reading = ReplyReading(work)
         var rows: [[Bool]] = [[]]
@@ -34,7 +34,7 @@ struct ReplyReadingTests {
         }
     }
 
-    /// How many rows a statement without an error can answer.
+    /// The number of rows that a statement without an error can return.
     private static func isPossible(_ count: Int, _ work: Engine.Work) -> Bool {
         switch work {
         case .batch: true
@@ -44,12 +44,15 @@ struct ReplyReadingTests {
         }
     }
 
-    @Test("what does not fit is no answer", arguments: [ReplyReading.truth, .changed, .looks, .lockCount, .position])
+    @Test(
+        "rows that do not fit the work are an unexpected answer",
+        arguments: [ReplyReading.truth, .changed, .looks, .lockCount, .position]
+    )
     func unexpected(reading: ReplyReading) {
         #expect(reading.answer(Self.reply([true, true, false]), failure: nil) == .failed(.unexpectedAnswer))
     }
 
-    @Test("of a batch that has failed half way, the rows before the error stand")
+    @Test("of a batch that has failed half way, the rows before the error count as answers")
     func half() {
         #expect(ReplyReading.keys.answer(Self.reply([true, false]), failure: Self.failure) == .keys([true, false], failure: Self.failure))
     }

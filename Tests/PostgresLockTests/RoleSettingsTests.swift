@@ -6,7 +6,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// What a role has for settings is for its own statements, and must not change what the library's do.
+/// The settings of a role apply to the role's own statements, and must not change what the library's statements do.
 @Suite("A role's settings", .server(), .direct("a pooler's sessions are another role's"))
 struct RoleSettingsTests {
     private static let nasty = [
@@ -20,7 +20,7 @@ struct RoleSettingsTests {
         "stats_fetch_consistency = 'snapshot'", "synchronous_commit = off", "xmlbinary = hex", "lc_monetary = 'C'",
     ]
 
-    /// A role that may log in, with settings of its own.
+    /// Creates a role that can log in, with settings of its own.
     private func role(_ settings: [String], in database: TestDatabase) async throws -> (name: String, url: String) {
         let name = "role_\(UInt32.random(in: .min ... .max))"
         try await database.query("CREATE ROLE \(name) LOGIN")
@@ -32,7 +32,7 @@ struct RoleSettingsTests {
         return (name, database.server.connectionString(database: database.name, user: name))
     }
 
-    @Test("values come back as they are, and locks behave, whatever the role has for settings")
+    @Test("values are read back as they were sent, and locks work, whatever settings the role has")
     func nasty() async throws {
         let database = try TestDatabase.get()
         let role = try await role(Self.nasty, in: database)
@@ -91,7 +91,7 @@ struct RoleSettingsTests {
             #expect(try row.decode(3, as: String.self) == "it's “quoted” \\ ☃")
             #expect(try row.decode(4, as: String.self) == "-2 days -01:00:00")
             #expect(try row.decode(5, as: Float.self) == 0.3)
-            // What is the role's own business is as the role has it.
+            // Other settings are those of the role.
             let own = try await transaction.query(
                 """
                 SELECT pg_catalog.current_setting('transaction_isolation'), pg_catalog.current_setting('transaction_read_only'),
@@ -102,7 +102,7 @@ struct RoleSettingsTests {
         }
     }
 
-    @Test("our own statements wait for no transactions of others, though the role's own do")
+    @Test("the library's own statements wait for no transactions of other sessions, although those of the role do")
     func deferrable() async throws {
         let database = try TestDatabase.get()
         let deferring = [
@@ -141,7 +141,7 @@ struct RoleSettingsTests {
                     try await session.execute("SET work_mem = '2MB'")
                 }
             }
-            // A session that was given up is another one now.
+            // A session that was closed is replaced by another one.
             let after = try await database.query(sessions)
             #expect(after == before)
             try await wishing.withSession { session in
@@ -155,7 +155,7 @@ struct RoleSettingsTests {
                 #expect(try shown[0].decode(0, as: String.self) == "on")
             }
         }
-        // What the session has for its own statements is as it was.
+        // The settings of the library's own statements are as before.
         for (manager, expected) in [(locks, "on"), (wishing, "off")] {
             try await manager.withSession { session in
                 try await session.execute("SET work_mem = '1MB'")
@@ -168,7 +168,7 @@ struct RoleSettingsTests {
         try await database.query("DROP ROLE \(role.name)")
     }
 
-    @Test("a role that ALTER ROLE gives another one takes its locks, and its statements run as that other one")
+    @Test("with ALTER ROLE … SET role, locks work, and the statements of bodies run as the role that is set")
     func otherRole() async throws {
         let database = try TestDatabase.get()
         let owner = try await role([], in: database)
@@ -187,7 +187,7 @@ struct RoleSettingsTests {
             try await waits(locks, others)
             try await locks.withTransaction(locking: "a") { transaction in
                 #expect(try await transaction.query(asked)[0].decode(0, as: String.self) == expected)
-                // Longer than the lease: only what the server says of the session keeps the lock.
+                // Longer than the lease, so the lock is kept only because the server shows that the session is active.
                 try await transaction.execute("SELECT pg_catalog.pg_sleep(1.5)")
                 #expect(transaction.lease?.isHeld == true)
             }
@@ -204,7 +204,7 @@ struct RoleSettingsTests {
         for await line in doctor.lines { output += line + "\n" }
         #expect(await doctor.status() == 0, "\(output)")
         #expect(output.contains("ok       lock"), "\(output)")
-        // Nothing was refused, by which a wait would have had to be ended on another way.
+        // No cancel of a wait was refused.
         #expect(try !database.server.serverLog().contains("permission denied"))
         try await database.query("DROP ROLE \(login.name); DROP ROLE \(owner.name)")
     }

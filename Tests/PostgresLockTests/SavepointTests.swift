@@ -1,11 +1,11 @@
 import PostgresLock
 import Testing
 
-/// A transaction's lock is PostgreSQL's to release, at an error too.
+/// PostgreSQL releases a transaction's locks by itself, also after an error.
 @Suite("Savepoints", .database)
 struct SavepointTests {
     @Test(
-        "a transaction believes in its lock exactly as long as no other session can have it, however savepoints are written",
+        "a transaction counts its lock as held exactly as long as no other session can have it, however savepoints are written",
         arguments: [
             ["SAVEPOINT a /*t='1'*/", "SAVEPOINT b /*t='1'*/", "RELEASE SAVEPOINT a /*t='1'*/"],
             [#"SAVEPOINT "step 1""#, #"SAVEPOINT "retry 1""#, #"RELEASE SAVEPOINT "step 1""#],
@@ -40,7 +40,7 @@ struct SavepointTests {
                     #expect(!isHeld || !isFree, "after \(sql)")
                     let isCancelled = isHeld ? Task.isCancelled : await becomesCancelled()
                     #expect(isCancelled == !isHeld, "after \(sql)")
-                    // An escaped name might be ours.
+                    // An escaped name could be that of the library's savepoint.
                     if !statements.contains(where: { $0.hasPrefix("RELEASE U&") }) {
                         #expect(isHeld == !isFree, "after \(sql)")
                     }
@@ -52,7 +52,7 @@ struct SavepointTests {
     }
 
     @Test(
-        "a lock that PostgreSQL has released is not called taken for as long as the transaction goes on",
+        "a lock that PostgreSQL has released is not reported as taken while its transaction goes on",
         arguments: ["SELECT 1/0", "SELECT pg_terminate_backend(pg_backend_pid())"]
     )
     func releasedEarly(sql: String) async throws {
@@ -69,7 +69,7 @@ struct SavepointTests {
         #expect(failed != nil)
     }
 
-    @Test("in a transaction that is chained to one with savepoints, an error is not taken for one behind a savepoint")
+    @Test("after AND CHAIN the savepoints of the former transaction do not count: an error releases the locks")
     func chained() async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -88,7 +88,7 @@ struct SavepointTests {
     }
 
     @Test(
-        "a savepoint may have any name, and statements behind it fail again and again",
+        "a savepoint can have any name, and statements behind it can fail repeatedly",
         arguments: ["supply_chain", "a -- chain of retries", #""menu&" /* u& */"#, "swift_postgres_lock_base /* a */", #"U&"\0061""#]
     )
     func retries(name: String) async throws {
@@ -114,7 +114,7 @@ struct SavepointTests {
     }
 
     @Test(
-        "a further lock that an error may have released is not believed in, and what surely keeps it goes on",
+        "a further lock that an error may have released counts as lost, and one that is certainly kept does not",
         arguments: [
             // `LOCK` takes b.
             ["SAVEPOINT s", "RELEASE s", "LOCK"], ["SAVEPOINT s", "LOCK"], ["LOCK"],
@@ -150,7 +150,7 @@ struct SavepointTests {
                 let isFreeBefore = try await Task { try await others.isFree("b") }.value
                 _ = try? await transaction.execute("SELECT 1/0")
                 let isFree = try await Task { try await others.isFree("b") }.value
-                // What the body has rolled back itself, or is still there, is no loss.
+                // A lock that the body itself has rolled back, or that is still held, is not lost.
                 let isLoss = isFree && !isFreeBefore
                 let isCancelled = isLoss ? await becomesCancelled() : Task.isCancelled
                 #expect(isCancelled == isLoss)
@@ -163,7 +163,7 @@ struct SavepointTests {
         #expect(error?.sqlState == "25P02")
     }
 
-    @Test("an error lists none of the locks that may be lost as held")
+    @Test("an error does not list locks as held that may be lost")
     func heldMeanwhile() async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -181,7 +181,7 @@ struct SavepointTests {
         try await taken.release()
     }
 
-    @Test("a lock that is refused in a failed transaction undoes nothing of the body's own", arguments: ["pglock", "s"])
+    @Test("a request for a lock that fails in a failed transaction leaves the savepoints of the body in place", arguments: ["pglock", "s"])
     func ownNames(name: String) async throws {
         let locks = try TestDatabase.get().manager()
         try await locks.withTransaction(locking: "a") { transaction in
@@ -195,7 +195,9 @@ struct SavepointTests {
         }
     }
 
-    @Test("after a rollback to a savepoint a transaction believes in just those locks that the server holds, in all modes and key spaces")
+    @Test(
+        "after a rollback to a savepoint a transaction counts exactly those locks as held that the server holds, in all modes and key spaces"
+    )
     func rolledBack() async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -214,7 +216,7 @@ struct SavepointTests {
             for (key, mode) in before { try await transaction.lock(key, mode: mode) }
             try await transaction.execute("SAVEPOINT a")
             for (key, mode) in after { try await transaction.lock(key, mode: mode) }
-            // The body's own settings and names are not in the way.
+            // Settings and names of the body do not interfere.
             try await transaction.execute("SET LOCAL work_mem = '64kB'")
             func held() async throws -> Set<LockKey> {
                 let error = await lockError { try await transaction.lock("taken", timeout: .milliseconds(100)) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PostgresLock
 
-@Suite("What scopes hand on")
+@Suite("What scopes pass on to their bodies")
 struct ScopeInheritanceTests {
     #if compiler(>=6.3)
         @Test("the body of every scope runs on the task executor that its caller prefers", .database)
@@ -24,7 +24,7 @@ struct ScopeInheritanceTests {
         }
     #endif
 
-    @Test("a scope remembers no scopes that have ended, however many tasks have started one another inside theirs", .database)
+    @Test("a chain of tasks, each started inside the scope of the one before, does not accumulate scopes that have ended", .database)
     func generations() async throws {
         let locks = try TestDatabase.get().manager()
         let counts = Locked<[Int]>([])

@@ -4,7 +4,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// What a manager makes sure of before it takes its first lock.
+/// The checks of a manager before it takes its first lock.
 @Suite("Self-checks")
 struct SelfCheckTests {
     @Test("a server whose locks don't exclude is refused, until they do", .database)
@@ -48,7 +48,7 @@ struct SelfCheckTests {
     }
 
     @Test(
-        "a server that does not release locks, or releases them and says that it has not, is refused",
+        "a server that does not release locks, or reports that it has not, is refused",
         .database,
         arguments: ["SELECT true", "SELECT NOT pg_catalog.the_real_one($1)"]
     )
@@ -66,7 +66,7 @@ struct SelfCheckTests {
         #expect(error?.message.contains("not released") == true, "\(String(describing: error))")
     }
 
-    @Test("a standby is refused until it is promoted, which is waited for as for a server that starts", .server())
+    @Test("a standby is refused until it is promoted; meanwhile a call waits as for a server that starts", .server())
     func standby() async throws {
         let database = try TestDatabase.get()
         try await database.becomeStandby()
@@ -79,13 +79,13 @@ struct SelfCheckTests {
         let waiting = Task { try await patient.withLock("a") { $0.isHeld } }
         try await database.query("SELECT pg_promote()")
         #expect(try await waiting.value)
-        // Its patience may be too short for a busy machine, now and then.
+        // Its connect deadline can be too short for a busy machine.
         try await database.eventually("the hasty one gets it, too") {
             (try? await hasty.withLock("a") { lock in lock.isHeld }) == true
         }
     }
 
-    @Test("another cluster is refused by a manager that knows the first, and welcome to others", .server())
+    @Test("a manager that knows one cluster refuses another one, and a new manager accepts it", .server())
     func anotherCluster() async throws {
         let database = try TestDatabase.get()
         try await EphemeralPostgres.withServer(.init(hasOwnSystemIdentifier: true)) { other in
@@ -96,7 +96,7 @@ struct SelfCheckTests {
         }
     }
 
-    @Test("a server from before a promotion is refused", .server())
+    @Test("a server with a timeline from before a promotion is refused", .server())
     func oldTimeline() async throws {
         let database = try TestDatabase.get()
         try await database.becomeStandby()
@@ -110,7 +110,7 @@ struct SelfCheckTests {
         }
     }
 
-    @Test("a promotion while the manager is connected elsewhere is fine", .server())
+    @Test("a promotion of the known cluster is accepted at the next connection", .server())
     func newTimeline() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -121,7 +121,7 @@ struct SelfCheckTests {
     }
 
     @Test(
-        "locks on a server that another one was promoted over are lost as soon as the other one is seen",
+        "locks on a server that was replaced by a promotion are lost as soon as the promoted server is seen",
         .server(),
         .direct("there is no pooler before two servers"),
         .timeLimit(.minutes(40))
@@ -141,7 +141,7 @@ struct SelfCheckTests {
             }
             let held = try await locks.acquire("a")
             let lease = held.lease
-            // New connections find the other one, while those that are there live on.
+            // New connections lead to the promoted server, and existing ones stay open.
             let socket = "\(database.server.socketDirectory)/.s.PGSQL.\(database.server.port)"
             try FileManager.default.moveItem(atPath: socket, toPath: socket + ".hidden")
             defer { try? FileManager.default.moveItem(atPath: socket + ".hidden", toPath: socket) }
@@ -156,7 +156,7 @@ struct SelfCheckTests {
         }
     }
 
-    @Test("a server that is far away is reached", .server(), .direct("is slow enough"))
+    @Test("a server with long round trips is connected to", .server(), .direct("is slow enough"))
     func farAway() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .milliseconds(180))
@@ -167,7 +167,7 @@ struct SelfCheckTests {
         try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
     }
 
-    @Test("a role that may not look at the control file has its server compared by what it may", .database)
+    @Test("for a role that may not read the control file, servers are compared by what it may read", .database)
     func unreadable() async throws {
         let database = try TestDatabase.get()
         let role = "role_\(UInt32.random(in: .min ... .max))"
@@ -176,16 +176,16 @@ struct SelfCheckTests {
         try await locks.withLock("a") { lock in #expect(lock.isHeld) }
         try await locks.withTransaction(locking: "b") { _ in }
         await locks.shutdown()
-        // Refusals that are known to come are not asked for: together, by itself, and never again.
+        // A refused question is asked together with others, then by itself, and never again.
         let refusals = try database.server.serverLog().split(separator: "permission denied for function pg_control_system")
         #expect(refusals.count == 3)
         try await database.query("DROP ROLE \(role)")
     }
 
-    @Test("checking takes no more than two connections, however many are wanted at once", .server())
+    @Test("the server checks use at most two connections, however many are opened at once", .server())
     func connections() async throws {
         let database = try TestDatabase.get()
-        // Counted here, since the server takes its time to notice that one is gone.
+        // Counted here, because the server notices late that a connection is closed.
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
         defer { link.close() }
         let locks = try database.manager {
@@ -199,7 +199,7 @@ struct SelfCheckTests {
         #expect(link.peak == 2)
     }
 
-    /// A manager that has taken a lock on the test's server comes to another one, which the URL names too.
+    /// A manager that has taken a lock on the test's server connects to another server that its URL also names.
     private func errorAfterFailover(to other: EphemeralPostgres) async throws -> LockError? {
         let database = try TestDatabase.get()
         let hosts = "\(database.server.socketDirectory),\(other.socketDirectory)"
@@ -215,7 +215,7 @@ struct SelfCheckTests {
         try await fresh.withLock("a") { lock in #expect(lock.isHeld) }
         await fresh.shutdown()
         try await database.server.resume()
-        // The next attempt may be further off than the patience of a call without a timeout.
+        // The next attempt may begin later than a call without a timeout waits.
         try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
         return error
     }

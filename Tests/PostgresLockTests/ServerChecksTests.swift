@@ -3,18 +3,18 @@ import Testing
 
 @testable import PostgresLock
 
-@Suite("What is remembered of servers")
+@Suite("What is remembered of a checked server")
 struct ServerChecksTests {
     private static func identity(_ flushed: UInt64, timeline: UInt32 = 1) -> ServerIdentity {
         ServerIdentity(system: "1", timeline: timeline, flushed: flushed)
     }
 
-    @Test("a primary is not taken for one that is behind, because another connection was told of a later place meanwhile")
+    @Test("a primary is not refused as behind because another connection was told a later log location meanwhile")
     func overtaken() throws {
         let serverChecks = ServerChecks(forgetAfter: .seconds(1))
         try serverChecks.admit(Self.identity(100), seenBefore: serverChecks.flushed)
         let seen = serverChecks.flushed
-        // Both ask, and the later answer is looked at first; or a token is given out before the earlier one is.
+        // Two sessions are asked, and the later answer is evaluated first; or a token is given out before the earlier answer is evaluated.
         try serverChecks.admit(Self.identity(120), seenBefore: serverChecks.flushed)
         serverChecks.note(timeline: 1, location: 130)
         serverChecks.note(timeline: 1, location: 90)
@@ -29,7 +29,7 @@ struct ServerChecksTests {
         try serverChecks.admit(Self.identity(130), seenBefore: serverChecks.flushed)
     }
 
-    @Test("places are compared on the same timeline only")
+    @Test("log locations are compared on the same timeline only")
     func timelines() throws {
         let serverChecks = ServerChecks(forgetAfter: .seconds(1))
         try serverChecks.admit(Self.identity(100), seenBefore: serverChecks.flushed)
@@ -47,7 +47,7 @@ struct ServerChecksTests {
     private static let another = ConnectionFailure(.anotherServer, "")
     private static let standby = ConnectionFailure(.standby, "")
 
-    @Test("a server that was only seen is remembered if it is of the known cluster, and one from before it is refused from then on")
+    @Test("a server of the known cluster that was only asked is remembered, and servers with a lower timeline are refused from then on")
     func seen() throws {
         let serverChecks = ServerChecks(forgetAfter: .seconds(1))
         #expect(!serverChecks.noteSeen(Self.server("1", 9)), "none is known to compare it with")
@@ -62,7 +62,7 @@ struct ServerChecksTests {
         try serverChecks.admit(Self.server("1", 3), seenBefore: [:])
     }
 
-    @Test("a timeline that no server has any more is forgotten, once, for the highest of the primaries that there are")
+    @Test("a timeline that no server has any more is forgotten, reported once, and replaced by the highest timeline of the primaries")
     func forgotten() throws {
         let serverChecks = ServerChecks(forgetAfter: .zero)
         try serverChecks.admit(Self.server("1", 5), seenBefore: [:])
@@ -78,7 +78,7 @@ struct ServerChecksTests {
         try serverChecks.admit(Self.server("1", 3), seenBefore: [:])
     }
 
-    @Test("a timeline is not forgotten before it has been away for long enough")
+    @Test("a timeline is not forgotten before it has been missing for long enough")
     func tooSoon() throws {
         let serverChecks = ServerChecks(forgetAfter: .seconds(3600))
         try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
@@ -90,7 +90,7 @@ struct ServerChecksTests {
         #expect(serverChecks.takeForgotten() == nil)
     }
 
-    @Test("a timeline is not forgotten while a host is silent, or refuses, which may be the one that has it")
+    @Test("a timeline is not forgotten while a host is silent or refuses, since that host may have it")
     func silentHost() throws {
         let serverChecks = ServerChecks(forgetAfter: .zero)
         try serverChecks.admit(Self.server("1", 2), seenBefore: [:])
@@ -99,7 +99,7 @@ struct ServerChecksTests {
             serverChecks.noteExhausted([Self.another, ConnectionFailure(kind, "")])
             #expect(serverChecks.known?.timeline == 2)
         }
-        // What was seen in an earlier round says nothing of this one.
+        // Answers of an earlier round do not count.
         serverChecks.noteExhausted([Self.standby, Self.standby])
         #expect(serverChecks.known?.timeline == 2)
     }
@@ -113,7 +113,7 @@ struct ServerChecksTests {
         #expect(serverChecks.known == Self.server("1", 2))
     }
 
-    @Test("a server that is admitted meanwhile ends the time for which a timeline has been away")
+    @Test("the time for which a timeline is missing starts anew after a server was admitted")
     func backAgain() throws {
         let serverChecks = ServerChecks(forgetAfter: .zero)
         try serverChecks.admit(Self.server("1", 2), seenBefore: [:])

@@ -3,13 +3,13 @@ import Testing
 
 @testable import PostgresLock
 
-@Suite("Which server it is")
+@Suite("The identity of servers")
 struct ServerIdentityTests {
     private static func identity(_ system: String?, _ timeline: UInt32?) -> ServerIdentity {
         ServerIdentity(system: system, timeline: timeline)
     }
 
-    @Test("is another one by its system identifier, and an earlier one by its timeline; what is not known makes no difference")
+    @Test("servers differ by their system identifiers and by a lower timeline; an unknown value makes no difference")
     func difference() {
         let known = Self.identity("1", 2)
         #expect(known.difference(from: Self.identity("1", 2)) == nil)
@@ -24,7 +24,7 @@ struct ServerIdentityTests {
         }
     }
 
-    @Test("is the same one before a promotion, unless it is of another system")
+    @Test("a server with a lower timeline is the same cluster before a promotion, unless its system identifier differs")
     func older() {
         let known = Self.identity("1", 2)
         #expect(known.isOlder(Self.identity("1", 1)))
@@ -36,7 +36,7 @@ struct ServerIdentityTests {
         #expect(!Self.identity("1", nil).isOlder(known))
     }
 
-    @Test("is remembered with what is told later")
+    @Test("later answers of a server complete its identity")
     func updated() {
         let known = ServerIdentity(system: "1", timeline: 2, flushed: 3)
         #expect(known.updated(by: ServerIdentity(system: nil, timeline: nil)) == known)

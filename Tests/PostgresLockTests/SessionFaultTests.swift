@@ -34,11 +34,11 @@ struct SessionFaultTests {
         }
         #expect(error?.code == .lockLost)
         #expect(Set(error?.keys ?? []) == ["a", "b"])
-        // The manager recovers by itself.
+        // The manager goes on with another connection.
         try await locks.withSession { try await $0.lock("a") }
     }
 
-    @Test("a session that held nothing loses its connection only; one that waits is told", .database)
+    @Test("the loss of a session that held nothing is reported as a lost connection, also to a wait", .database)
     func lossWithoutLock() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -59,7 +59,7 @@ struct SessionFaultTests {
         try await taken.release()
     }
 
-    @Test("COPY through the client, which libpq can't do in a pipeline, costs the connection and not the manager", .database)
+    @Test("COPY through the client, which libpq can't run in a pipeline, closes the connection, and the manager goes on", .database)
     func copy() async throws {
         let locks = try TestDatabase.get().manager()
         for sql in ["COPY (SELECT 1) TO STDOUT", "COPY pg_class FROM STDIN"] {
@@ -72,7 +72,7 @@ struct SessionFaultTests {
         try await locks.withSession { try await $0.lock("a") }
     }
 
-    @Test("what the manager's shutdown cuts off says so", .database)
+    @Test("a session that is ended by the manager's shutdown fails by an error that says so", .database)
     func shutdown() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -91,7 +91,7 @@ struct SessionFaultTests {
         #expect(error?.message.contains("shut down") == true)
     }
 
-    @Test("a server that does not answer an unlock is given up, and so is the session", .server())
+    @Test("a session whose unlock is not answered is closed", .server())
     func silence() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -115,7 +115,7 @@ struct SessionFaultTests {
     }
 
     @Test(
-        "sessions that take the same locks in any order, and try again after a deadlock, all come to their end, one at a time",
+        "sessions that take the same locks in any order, and retry after a deadlock, all end, and no update is lost",
         .server(["deadlock_timeout": "10ms"])
     )
     func deadlocks() async throws {
@@ -143,7 +143,9 @@ struct SessionFaultTests {
         #expect(try await database.query("SELECT sum(x) FROM t") == [["\(2 * lanes * rounds)"]])
     }
 
-    /// Reads and writes apart, so that two who hold the same lock lose an update. Returns the deadlocks that it took.
+    /// Reads and writes by separate statements, so that two holders of the same lock would lose an update.
+    ///
+    /// - Returns: The number of deadlocks.
     private static func increment(_ first: LockKey, _ second: LockKey, _ session: LockSession) async throws -> Int {
         for deadlocks in 0... {
             do {
@@ -165,7 +167,7 @@ struct SessionFaultTests {
     }
 
     @Test(
-        "what a task that outlives the body is about to send, while its connection is made ready for it, is not sent after the end",
+        "a statement of a task that outlives the body is not sent after the end of the scope, also if the session was being prepared for it",
         .server(),
         .direct("the link is before the server"),
         arguments: [true, false]

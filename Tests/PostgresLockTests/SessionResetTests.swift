@@ -1,10 +1,10 @@
 import PostgresLock
 import Testing
 
-/// What a call that has it checked out's SQL leaves in a server session must not reach the next call that has it checked out of the connection.
-@Suite("Lent connections", .database)
+/// What the SQL of a body leaves in a session must not reach the next body that gets the session.
+@Suite("Resets of checked-out sessions", .database)
 struct SessionResetTests {
-    /// (PostgreSQL itself makes a setting that nobody knows empty, not unset.)
+    /// (PostgreSQL itself makes an unknown setting empty, not unset.)
     private static let traces = """
         SELECT pg_backend_pid(), current_setting('work_mem'), current_setting('statement_timeout'),
             current_setting('idle_session_timeout'), current_setting('client_connection_check_interval'), current_user,
@@ -18,7 +18,7 @@ struct SessionResetTests {
         "SELECT pg_advisory_lock(77)", "SET ROLE pg_monitor",
     ]
 
-    /// One connection besides the shared session, so that everybody gets the same; in a database whose settings are not ours.
+    /// One connection besides the shared session, so that all bodies get the same; in a database with settings of its own.
     private func manager() async throws -> LockManager {
         let database = try TestDatabase.get()
         try await database.query("ALTER DATABASE \(database.name) SET statement_timeout = '33s'")
@@ -32,7 +32,7 @@ struct SessionResetTests {
         }
     }
 
-    @Test("a session leaves nothing to the next call that has it checked out but the connection")
+    @Test("nothing of a session's SQL is left in the connection for the next body")
     func session() async throws {
         let database = try TestDatabase.get()
         let locks = try await manager()
@@ -48,7 +48,7 @@ struct SessionResetTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("nor does a transaction, committed or rolled back")
+    @Test("nothing of a transaction's SQL is left in the connection for the next body, committed or rolled back")
     func transaction() async throws {
         struct Mistake: Error {}
         let database = try TestDatabase.get()
@@ -67,7 +67,7 @@ struct SessionResetTests {
         }
     }
 
-    @Test("a transaction begun by SQL is undone and refused, and the session goes on")
+    @Test("a transaction that a session begins by SQL is rolled back and refused, and the session goes on")
     func transactionInSession() async throws {
         let database = try TestDatabase.get()
         let locks = try await manager()
@@ -87,7 +87,7 @@ struct SessionResetTests {
     }
 
     @Test(
-        "a lock that SQL has released behind the session's back is lost, and its connection is not used again",
+        "a lock that a session has released by SQL is lost, and its connection is not used again",
         .direct("a pooler resets the session, and gives it to the next connection")
     )
     func behindTheBack() async throws {
@@ -139,7 +139,7 @@ struct SessionResetTests {
         #expect(error?.code == .commitOutcomeUnknown)
         #expect(error?.keys == ["a"])
         #expect(error?.message.contains("timeouts.commit") == true)
-        // A commit that answers in time is none of that.
+        // A commit that is answered in time has a known outcome.
         try await locks.withTransaction { try await $0.execute("SELECT 1") }
         let next = try await traces(locks)[0]
         #expect(next != process)
@@ -156,7 +156,7 @@ struct SessionResetTests {
         let holder = try await locks.withTransaction(locking: "a") { transaction in
             let process = try await transaction.query("SELECT pg_backend_pid()")[0].decode(0, as: Int.self)
             try await transaction.execute("CREATE TEMP TABLE scratch (x int)")
-            // To drop the table takes the rule along, for which the other table has to be locked.
+            // Dropping the table drops the rule, for which the other table has to be locked.
             try await transaction.execute("CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO scratch VALUES (1)")
             let holder = Task {
                 try await other.withTransaction { other in
@@ -167,7 +167,7 @@ struct SessionResetTests {
                     try await database.query("SELECT pg_terminate_backend(\(process))")
                 }
             }
-            // It gets the table with the end of this transaction, ahead of the reset.
+            // It gets the table at the end of this transaction, before the reset does.
             try await database.eventually("the other transaction waits for the table") {
                 try await database.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass").count == 1
             }

@@ -5,7 +5,7 @@ import Testing
 struct SessionTests {
     struct Mistake: Error {}
 
-    @Test("nested locks live on one server session, keep others out, and are gone after their scopes")
+    @Test("nested locks are on one server session, exclude others, and are released with their scopes")
     func nesting() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -51,7 +51,7 @@ struct SessionTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("a try takes what is free, and only that")
+    @Test("tryLock takes a free lock, and returns false for a taken one")
     func trying() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -71,7 +71,7 @@ struct SessionTests {
         try await shared.release()
     }
 
-    @Test("shared locks are counted; whatever else the session asks for again is refused, whichever task asks")
+    @Test("a session counts its shared locks, and refuses any other second request for a key, whichever task asks")
     func again() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -99,7 +99,7 @@ struct SessionTests {
         }
     }
 
-    @Test("releases at the same time each count")
+    @Test("releases of a shared lock at the same time each count")
     func unlocksTogether() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -115,7 +115,7 @@ struct SessionTests {
         }
     }
 
-    @Test("an unlock without a lock is an error, and so is one of a lock that has a scope; both stay without effect")
+    @Test("unlocking a key that is not held, or that a scope holds, throws an error and has no effect")
     func badUnlock() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -132,7 +132,7 @@ struct SessionTests {
         }
     }
 
-    @Test("a deadlock of two sessions fails one wait, names the keys, and costs that session nothing else")
+    @Test("a deadlock of two sessions fails one wait by an error with the keys, and that session keeps its locks")
     func deadlock() async throws {
         let database = try TestDatabase.get()
         @Sendable func cross(_ first: LockKey, _ second: LockKey) async throws -> LockError? {
@@ -164,7 +164,7 @@ struct SessionTests {
         #expect(error.message.contains("\"a\"") && error.message.contains("\"b\""))
     }
 
-    @Test("the first lock waits without limit, those inside others have one, whose error explains it")
+    @Test("the first lock of a session waits without limit, and later ones have a limit, which their error explains")
     func nestedLimit() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager { $0.timeouts.nested = .seconds(1) }
@@ -199,7 +199,7 @@ struct SessionTests {
         try await taken.release()
     }
 
-    @Test("cancelling a nested wait ends it, and what is held stays held")
+    @Test("cancelling a nested wait ends it, and the session keeps its locks")
     func cancellation() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -228,7 +228,7 @@ struct SessionTests {
         try await taken.release()
     }
 
-    @Test("whoever stands in line behind a wait of the same session can give up, by cancellation and by deadline")
+    @Test("a request that waits behind another one of the same session is ended by cancellation and by its deadline")
     func line() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -254,7 +254,7 @@ struct SessionTests {
         }
     }
 
-    @Test("a body that throws, or is cancelled, leaves nothing locked, and its error comes through")
+    @Test("a body that throws or is cancelled leaves nothing locked, and its error is thrown")
     func throwing() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -275,12 +275,12 @@ struct SessionTests {
         }
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(try await database.locks() == 0)
-        // The connection is still good for the next one.
+        // The next session gets the same connection.
         try await locks.withSession { try await $0.lock("a") }
         #expect(await locks.connectionPeak == 1)
     }
 
-    @Test("a task that asks elsewhere for what its session holds, or the other way round, is told so at once")
+    @Test("a task is refused at once if it asks the manager for a key that its session holds, or a session for a key that its scope holds")
     func selfDeadlock() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -317,13 +317,13 @@ struct SessionTests {
                 await expectHeld("a") { try await session.lock("a") }
             }
         }
-        // A scope without a lock of its own stands in nobody's way.
+        // A scope without a lock is no conflict.
         try await locks.withTransaction { _ in
             try await locks.withSession { _ in try await locks.withLock(LockKey(number: 0)) { _ in } }
         }
     }
 
-    @Test("shared locks of a session and of the manager go together")
+    @Test("a session and its manager can share a lock")
     func sharedWithManager() async throws {
         let locks = try TestDatabase.get().manager()
         try await locks.withSession { session in
@@ -333,7 +333,7 @@ struct SessionTests {
         }
     }
 
-    @Test("waiting for a connection has a limit where it is given or nested, and says what is missing")
+    @Test("a wait for a connection has a limit if it is given or nested, and its error names the pool")
     func noConnection() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager {
@@ -351,7 +351,7 @@ struct SessionTests {
         #expect(negative?.code == .invalidArgument)
     }
 
-    @Test("a session that has ended refuses to go on, and ends what a task that outlives it waits for")
+    @Test("a session that has ended refuses requests, and ends those of tasks that outlive its body")
     func escaped() async throws {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
@@ -373,7 +373,7 @@ struct SessionTests {
         try await taken.release()
     }
 
-    @Test("the body may use what its surroundings use")
+    @Test("a session's body can use non-Sendable values of its surroundings")
     func surroundings() async throws {
         final class Notebook { var lines: [String] = [] }
         let locks = try TestDatabase.get().manager()

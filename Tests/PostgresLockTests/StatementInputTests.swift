@@ -9,7 +9,10 @@ struct StatementInputTests {
         ("SELECT 1", Array(repeating: .int(1), count: 65_536), "65535"),
     ]
 
-    @Test("what would be cut off, or could not be sent, is refused, and transaction and lock go on", arguments: 0..<refused.count)
+    @Test(
+        "a statement that would be cut off, or can't be sent, is refused, and the transaction and its lock go on",
+        arguments: 0..<refused.count
+    )
     func inTransaction(number: Int) async throws {
         let (sql, parameters, word) = Self.refused[number]
         let database = try TestDatabase.get()
@@ -29,7 +32,7 @@ struct StatementInputTests {
         #expect(try await database.query("SELECT a, b FROM t") == [["a", "c"]])
     }
 
-    @Test("what would be cut off, or could not be sent, is refused, and a session keeps its locks", arguments: 0..<refused.count)
+    @Test("a statement that would be cut off, or can't be sent, is refused, and a session keeps its locks", arguments: 0..<refused.count)
     func inSession(number: Int) async throws {
         let (sql, parameters, word) = Self.refused[number]
         let locks = try TestDatabase.get().manager()
@@ -47,7 +50,7 @@ struct StatementInputTests {
         }
     }
 
-    @Test("as many parameters as PostgreSQL takes arrive")
+    @Test("a statement with the highest number of parameters that PostgreSQL takes is run")
     func many() async throws {
         let locks = try TestDatabase.get().manager()
         let parameters = (1...65_535).map { SQLParameter.int32($0) }

@@ -19,7 +19,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("a server that has become silent has said of no lock that it is taken, in whatever way it is asked for", .server())
+    @Test("while the server is silent, a timeout is reported as noAnswer, whichever way the lock is asked for", .server())
     func silence() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -46,14 +46,14 @@ struct TimeoutTests {
         #expect(errors.2.map { Set($0.keys) } == ["b", "c"])
         #expect(errors.3?.code == .timedOut, "\(String(describing: errors.3))")
         #expect(errors.0?.message.contains("The server has not said") == true)
-        // What its own connection waits for ends with the connection: the deadline can't be told to the server.
+        // The deadline can't be sent to the server, so the wait ends with its connection.
         let transaction = await lockError { try await locks.withTransaction(locking: "d", timeout: Self.limit) { _ in } }
         #expect(transaction?.code == .connectionLost, "\(String(describing: transaction))")
         link.swallowNothing()
         _ = consume held
     }
 
-    @Test("a lock that is free, on a server whose answer comes after the deadline, is not called taken", .server())
+    @Test("a free lock is not reported as taken if the server's answer comes after the deadline", .server())
     func slow() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -80,7 +80,7 @@ struct TimeoutTests {
         try await taken.release()
     }
 
-    @Test("of a lock that another task of the process waits for, the server has said that it is taken while it answers", .server())
+    @Test("a lock that another task of the process waits for is reported as taken while the server answers", .server())
     func joining() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -101,13 +101,13 @@ struct TimeoutTests {
         try await taken.release()
     }
 
-    @Test("transactions that ask together for a lock that is taken are all told so, also those that wait behind the first one", .database)
+    @Test("of transactions that wait together for a taken lock, all are told that it is taken, also those behind the first one", .database)
     func together() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
         let taken = try await database.manager().acquire("taken")
         try await locks.withLock("x") { _ in }
-        // So short that the server is asked at once, when none of them waits there yet.
+        // So short that the server is asked at once, before any of them waits on the server.
         @Sendable func ask() async -> LockError? {
             await lockError { try await locks.withTransaction(locking: "taken", timeout: .seconds(2)) { _ in } }
         }
@@ -120,7 +120,7 @@ struct TimeoutTests {
         try await taken.release()
     }
 
-    @Test("locks of a set that the server has refused are called taken, also if it has not answered a second time", .server())
+    @Test("locks of a set that the server has refused once are reported as taken, also if it does not answer again", .server())
     func sets() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
@@ -142,7 +142,7 @@ struct TimeoutTests {
         try await b.release()
     }
 
-    @Test("a full pool has a code of its own, also while another connection is being made", .database)
+    @Test("a full pool is reported as poolExhausted, also while another connection is being opened", .database)
     func fullPool() async throws {
         let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 3 }
         try await locks.withSession { _ in

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The end of a transaction", .database)
 struct TransactionEndTests {
-    @Test("the lock counts as held no more once the commit is on its way, since the server releases it before it answers")
+    @Test("a transaction's lock does not count as held from the time when COMMIT is sent, since the server releases it before it answers")
     func lease() async throws {
         let database = try TestDatabase.get()
         // The commit waits for a lock of the test's own.
@@ -39,7 +39,7 @@ struct TransactionEndTests {
         #expect(try await locks.isFree("a"))
     }
 
-    @Test("a statement that waits for its turn when the body ends is told that the transaction has ended")
+    @Test("a statement that waits behind another one when the body ends fails by an error that says that the transaction has ended")
     func late() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -64,7 +64,7 @@ struct TransactionEndTests {
                     count += 1
                     if count == 5 { break }
                 }
-                // One runs, and the others are in line for it.
+                // One runs, and the others wait behind it.
                 try await database.eventually("one runs") {
                     try await database.query(
                         "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND datname = current_database()"

@@ -20,7 +20,7 @@ struct TransactionTests {
         #expect(try await locks.isFree("a"))
     }
 
-    @Test("a body that throws rolls back")
+    @Test("a transaction whose body throws is rolled back")
     func rollBack() async throws {
         struct Mistake: Error {}
         let database = try TestDatabase.get()
@@ -36,7 +36,7 @@ struct TransactionTests {
         #expect(try await locks.isFree("a"))
     }
 
-    @Test("a failed statement whose error the body keeps to itself is not taken for a commit")
+    @Test("a transaction is not reported as committed if the body handles the error of a failed statement")
     func swallowed() async throws {
         let locks = try TestDatabase.get().manager()
         let error = await #expect(throws: LockError.self) {
@@ -54,7 +54,7 @@ struct TransactionTests {
         try await locks.withTransaction { try await $0.execute("SELECT 1") }
     }
 
-    @Test("values come back as they were sent")
+    @Test("values of all types are read back as they were sent")
     func values() async throws {
         let locks = try TestDatabase.get().manager()
         let id = UUID()
@@ -89,7 +89,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("further locks last to the end; one that fails leaves the transaction as it was")
+    @Test("further locks last to the end of the transaction, and a failed request for one leaves the transaction as it was")
     func furtherLocks() async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE t (x int)")
@@ -115,7 +115,7 @@ struct TransactionTests {
         try await other.release()
     }
 
-    @Test("a deadlock between transactions is broken by PostgreSQL, and named")
+    @Test("PostgreSQL breaks a deadlock between transactions, and the error has the code deadlock")
     func deadlock() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -137,7 +137,7 @@ struct TransactionTests {
         #expect(codes.contains(nil))
     }
 
-    @Test("cancelling a statement ends it on the server, and rolls back")
+    @Test("cancelling the task of a statement ends the statement on the server, and the transaction is rolled back")
     func cancellation() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -153,10 +153,10 @@ struct TransactionTests {
         #expect(try await locks.isFree("a"))
     }
 
-    @Test("a connection lost during COMMIT has an error of its own, and before it another")
+    @Test("a connection that is lost during COMMIT leaves an unknown outcome, and one that is lost before does not")
     func unknownOutcome() async throws {
         let database = try TestDatabase.get()
-        // A deferred trigger is what runs inside COMMIT.
+        // A deferred trigger runs inside COMMIT.
         try await database.query(
             """
             CREATE TABLE t (x int);
@@ -182,7 +182,7 @@ struct TransactionTests {
         #expect(try await locks.isFree("a"))
     }
 
-    @Test("a transaction that has ended refuses to go on")
+    @Test("a transaction that has ended refuses statements and locks")
     func ended() async throws {
         let locks = try TestDatabase.get().manager()
         let escaped = try await locks.withTransaction { $0 }
@@ -191,7 +191,7 @@ struct TransactionTests {
     }
 
     @Test(
-        "one that is ended by SQL has lost its lock, and is told so at once",
+        "a transaction that is ended by SQL has lost its lock, and its body is told at once",
         arguments: [
             ["COMMIT"], ["END"], ["ROLLBACK"], ["ABORT"], ["COMMIT AND CHAIN"], ["ROLLBACK AND CHAIN"],
             ["INSERT INTO deferred VALUES (1), (1)", "COMMIT"],
@@ -221,7 +221,7 @@ struct TransactionTests {
         try await locks.withTransaction(locking: "a") { try await $0.execute("SELECT 1") }
     }
 
-    @Test("savepoints of the body's own are fine")
+    @Test("a body can use savepoints")
     func savepoints() async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE t (x int)")
@@ -238,7 +238,7 @@ struct TransactionTests {
         #expect(try await database.query("SELECT count(*) FROM t") == [["2"]])
     }
 
-    @Test("a statement that fails has released the lock, of which the holder is told at once", arguments: [false, true])
+    @Test("a failed statement releases the transaction's lock, and the body is told at once", arguments: [false, true])
     func abort(isCaught: Bool) async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -262,7 +262,7 @@ struct TransactionTests {
         try await locks.withTransaction(locking: "a") { try await $0.execute("SELECT 1") }
     }
 
-    @Test("once there was a savepoint a statement may fail without that, also when the savepoint is gone")
+    @Test("after a savepoint was set, a failed statement keeps the transaction's lock, also when the savepoint is released")
     func abortBehindSavepoint() async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -273,7 +273,7 @@ struct TransactionTests {
                 #expect(transaction.lease?.isHeld == true)
                 #expect(try await !others.isFree("a"))
                 try await transaction.execute("ROLLBACK TO ONE")
-                // A further lock goes with its savepoint.
+                // A further lock is released by a rollback to the savepoint before it.
                 try await transaction.lock("b")
                 try await transaction.execute("ROLLBACK TO SAVEPOINT one")
                 #expect(try await others.isFree("b"))
@@ -292,7 +292,7 @@ struct TransactionTests {
         #expect(try await others.isFree("a"))
     }
 
-    @Test("a statement of a task that outlives the body does not keep the transaction from its end", arguments: [false, true])
+    @Test("a statement of a task that outlives the body does not hold up the end of the transaction", arguments: [false, true])
     func lateStatement(throwing: Bool) async throws {
         struct BodyError: Error {}
         let database = try TestDatabase.get()
@@ -313,7 +313,7 @@ struct TransactionTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("an error that comes with a statement's own commit is an answer like any other, after however many rows")
+    @Test("an error at a statement's implicit commit is reported, after any number of rows")
     func deferredError() async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE t (x int UNIQUE DEFERRABLE INITIALLY DEFERRED, y text)")
@@ -333,7 +333,7 @@ struct TransactionTests {
         }
     }
 
-    @Test("a timeout of zero waits for no other transaction's connection, but for one that has to be made")
+    @Test("a timeout of zero does not wait for another transaction's connection, but for a new one")
     func noWait() async throws {
         let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 2 }
         try await locks.withTransaction(locking: "a", timeout: .zero) { _ in
@@ -351,7 +351,7 @@ struct TransactionTests {
         try await locks.withSession(timeout: .zero) { _ in }
     }
 
-    @Test("many transactions on one key take turns over few connections, and their statements don't mix")
+    @Test("many transactions on one key run one after the other over few connections, and their statements do not mix")
     func turns() async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE t (x int); INSERT INTO t VALUES (0)")

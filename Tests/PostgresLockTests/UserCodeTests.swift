@@ -9,7 +9,7 @@ import Testing
 /// Users' code that blocks: cancellation handlers, log handlers, providers of credentials.
 @Suite("Users' code that blocks")
 struct UserCodeTests {
-    /// Waits on the calling thread, as users' code does that blocks. Not without end, so that a test that fails also ends.
+    /// Waits on the calling thread, like users' code that blocks. The wait is limited, so that a failed test ends, too.
     private final class Signal: Sendable {
         private let semaphore = DispatchSemaphore(value: 0)
 
@@ -25,7 +25,7 @@ struct UserCodeTests {
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         """
 
-    /// A body that stays until it is cancelled, and what its cancellation handler does then.
+    /// A body that waits until it is cancelled, with a cancellation handler.
     private static func stay(_ begun: AsyncStream<Void>.Continuation, onCancel: @Sendable @escaping () -> Void) async throws {
         try await withTaskCancellationHandler {
             begun.yield()
@@ -35,7 +35,7 @@ struct UserCodeTests {
         }
     }
 
-    @Test("a cancellation handler that blocks when its lock is lost keeps no other lock of the manager waiting", .database)
+    @Test("a cancellation handler that blocks when its lock is lost holds up no other lock of the manager", .database)
     func blockingCancellation() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -67,7 +67,10 @@ struct UserCodeTests {
         try await healthy.release()
     }
 
-    @Test("of locks that are lost together, a cancellation handler that blocks keeps no other body from being cancelled", .database)
+    @Test(
+        "when several locks are lost together, a cancellation handler that blocks does not prevent the cancellation of the other bodies",
+        .database
+    )
     func blockingEachOther() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -97,7 +100,7 @@ struct UserCodeTests {
         #expect(met.withLock { $0 } == 3)
     }
 
-    @Test("what waits for the loss inside a body finds the body cancelled, in each of many bodies", .database)
+    @Test("code that waits for the loss inside a body finds the body cancelled, in each of many bodies", .database)
     func order() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -121,7 +124,7 @@ struct UserCodeTests {
         for task in tasks { await #expect(throws: LockError.self) { try await task.value } }
     }
 
-    @Test("a log handler that blocks keeps no lock waiting, and gets its lines in their order", .database)
+    @Test("a log handler that blocks holds up no lock, and gets its lines in their order", .database)
     func blockingLog() async throws {
         let database = try TestDatabase.get()
         let handler = BlockingLog()
@@ -167,7 +170,7 @@ struct UserCodeTests {
         }
     }
 
-    @Test("lines that a log handler does not keep up with are dropped, and their number is logged")
+    @Test("if a log handler is too slow, lines are dropped, and their number is logged")
     func droppedLines() async {
         let handler = BlockingLog()
         let relay = LogRelay(handler.logger)
@@ -179,7 +182,7 @@ struct UserCodeTests {
         #expect(lines.contains { $0.contains("dropped") })
     }
 
-    @Test("pieces of users' code begin in their order, and those behind one that blocks go on without it")
+    @Test("pieces of users' code begin in their order, and those behind one that blocks run on another thread")
     func runner() async {
         let runner = UserCodeRunner()
         let signal = Signal()
@@ -206,7 +209,7 @@ struct UserCodeTests {
         #expect(cameThrough.withLock { $0 } == 5)
     }
 
-    @Test("a provider of credentials that is asked inside the scope of a lock does not run inside that scope", .database)
+    @Test("a credentials provider that is called because of a request inside a scope does not run inside that scope", .database)
     func credentials() async throws {
         let isInside = Locked<[Bool]>([])
         let locks = try TestDatabase.get().manager {

@@ -1,7 +1,7 @@
 import PostgresLock
 import Testing
 
-/// What people write with `withLock`. That each of these compiles is half of the test.
+/// Typical uses of `withLock`. That they compile is part of the test.
 @Suite("Uses of withLock", .database)
 struct WithLockUseTests {
     /// Not sendable, on purpose.
@@ -38,7 +38,7 @@ struct WithLockUseTests {
         }
     }
 
-    @Test("a body changes local variables, and those that are not sendable, and returns such")
+    @Test("a body can change local variables, also non-Sendable ones, and return non-Sendable values")
     func locals() async throws {
         let locks = try TestDatabase.get().manager()
         var count = 0
@@ -60,14 +60,14 @@ struct WithLockUseTests {
         #expect(try await account.deposit(4) == 7)
     }
 
-    @Test("a body on the main actor stays there") @MainActor
+    @Test("a body on the main actor stays on it") @MainActor
     func onMainActor() async throws {
         let screen = Screen()
         try await screen.refresh(try TestDatabase.get().manager())
         #expect(screen.text == "screen")
     }
 
-    @Test("a body in a nonisolated function, with a function as its body, with no result and with a generic one")
+    @Test("withLock works in a nonisolated function, with a function as its body, without a result and with a generic one")
     func functions() async throws {
         let locks = try TestDatabase.get().manager()
         func body(_ lock: HeldLock) async throws -> Bool { lock.isHeld }
@@ -79,7 +79,7 @@ struct WithLockUseTests {
         try await locks.withLock("a") { _ in }
     }
 
-    @Test("bodies in task groups and in async let")
+    @Test("withLock works in task groups and in async let")
     func children() async throws {
         let locks = try TestDatabase.get().manager()
         async let one = locks.withLock("a") { _ in 1 }

@@ -8,14 +8,17 @@ import Testing
 struct RollbackLeaseTests {
     private struct Stop: Error {}
 
-    @Test("counts as held no more once the rollback is on its way, since the server releases it before it answers", .server())
+    @Test(
+        "a transaction's lock does not count as held from the time when ROLLBACK is sent, since the server releases it before it answers",
+        .server()
+    )
     func lease() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
         defer { link.close() }
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-            // Nothing else ends it: neither the clock nor the silence.
+            // Long, so that neither the clock nor the silence ends the lock.
             $0.lease = nil
             $0.timeouts.response = .seconds(3600)
         }

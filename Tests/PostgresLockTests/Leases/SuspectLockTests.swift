@@ -1,8 +1,8 @@
 import PostgresLock
 import Testing
 
-/// Locks that are in doubt: their sessions may live, so they are still to be released.
-@Suite("Locks in doubt")
+/// Suspect locks: their sessions may live, so the locks still have to be released.
+@Suite("Suspect locks")
 struct SuspectLockTests {
     enum Way: CaseIterable {
         case acquire
@@ -11,7 +11,7 @@ struct SuspectLockTests {
         case acquireAll
         case withLocks
 
-        /// Gets the locks "a" and, where there are several, "b", and lets them go.
+        /// Acquires the lock "a", or "a" and "b" where several are taken, and releases them.
         func use(_ locks: LockManager) async throws {
             switch self {
             case .acquire: try await locks.acquire("a").release()
@@ -24,7 +24,7 @@ struct SuspectLockTests {
         }
     }
 
-    /// Others get what was locked, while the manager and its sessions live.
+    /// Checks that another manager gets the locks while this one and its sessions live.
     private func expectFree(_ keys: LockKey...) async throws {
         let others = try TestDatabase.get().manager()
         for key in keys {
@@ -33,7 +33,7 @@ struct SuspectLockTests {
     }
 
     @Test(
-        "an acquire whose lock comes in doubt before its caller goes on throws the loss, and leaves no lock",
+        "an acquire whose lock becomes suspect before its caller goes on throws the loss, and leaves no lock",
         .database,
         arguments: Way.allCases
     )
@@ -72,7 +72,7 @@ struct SuspectLockTests {
         try await expectFree("a", "b")
     }
 
-    @Test("a handle whose lock is in doubt releases it on the server, and says that it was in doubt", .database)
+    @Test("release() of a suspect lock releases it on the server, and throws the loss", .database)
     func release() async throws {
         let locks = try TestDatabase.get().manager()
         let one = try await locks.acquire("a")
@@ -96,7 +96,7 @@ struct SuspectLockTests {
         try await expectFree("a", "b", "c")
     }
 
-    @Test("a handle that is dropped while its lock is in doubt gives the lock back", .database)
+    @Test("dropping the handle of a suspect lock releases it on the server", .database)
     func drop() async throws {
         let locks = try TestDatabase.get().manager()
         do {
@@ -109,7 +109,7 @@ struct SuspectLockTests {
         try await expectFree("a", "b", "c")
     }
 
-    @Test("a release after the lease has ended by the clock says so, whether the event loop has noticed or not", .database)
+    @Test("release() throws the loss after the lease has ended by the clock, whether the event loop has noticed or not", .database)
     func releaseAfterExpiry() async throws {
         let locks = try TestDatabase.get().manager()
         let one = try await locks.acquire("a")
@@ -131,7 +131,7 @@ struct SuspectLockTests {
         try await expectFree("a", "b", "c")
     }
 
-    @Test("a session whose lease has ended by the clock releases what it holds, and says so", .database)
+    @Test("a session whose lease has ended by the clock releases its locks, and throws the loss", .database)
     func sessionAfterExpiry() async throws {
         let locks = try TestDatabase.get().manager()
         try await locks.withSession { session in

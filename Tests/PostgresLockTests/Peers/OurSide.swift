@@ -1,13 +1,13 @@
 import PostgresLock
 import Testing
 
-/// How our side takes a lock, where others take it by other means.
+/// A way in which this library takes a lock that other programs take by their own means.
 enum OurSide: String, CaseIterable, Sendable {
     case manager
     case session
     case connection
 
-    /// Acquires a lock, and holds it until it is told to let go.
+    /// Acquires a lock, and holds it until it is released.
     ///
     /// - Parameter isBlocking: Whether to wait for it.
     /// - Returns: `nil` if it is taken.
@@ -70,14 +70,14 @@ enum OurSide: String, CaseIterable, Sendable {
         }
     }
 
-    /// A lock that is held by a task, until it is told to end.
+    /// A lock that a task holds until it is told to release it.
     actor Held {
         private var isGranted: Bool?
         private var asker: CheckedContinuation<Bool, Never>?
         private var holder: CheckedContinuation<Void, Never>?
         private var task: Task<Void, any Error>?
 
-        /// Of the task: the lock is there. Returns when it is to be released.
+        /// Called by the task when it has the lock. Returns when the lock is to be released.
         func begin() async {
             decide(true)
             await withCheckedContinuation { holder = $0 }

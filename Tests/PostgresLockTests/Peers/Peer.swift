@@ -5,7 +5,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// A Python process that takes locks by `postgresql-lock`, through one of the drivers that it works on.
+/// A Python process that takes locks by `postgresql-lock`, with one of the drivers that it supports.
 actor Peer {
     enum Driver: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case asyncpg
@@ -19,7 +19,7 @@ actor Peer {
 
         var testDescription: String { rawValue }
 
-        /// The environment that it runs in, and its name there.
+        /// The Python environment of the driver, and the driver's name in it.
         fileprivate var place: (environment: String, name: String) {
             let parts = rawValue.split(separator: ":").map(String.init)
             return (parts.count == 2 ? parts[0] : "sqlalchemy2", parts[parts.count - 1])
@@ -36,7 +36,7 @@ actor Peer {
 
     private let process: ChildProcess
     private let lines: LineReader
-    /// What it runs on, for people.
+    /// The driver and its version, for people.
     let versions: String
 
     init(_ driver: Driver, _ database: TestDatabase) async throws {
@@ -77,12 +77,12 @@ actor Peer {
         guard isReleased else { throw Failure(description: "The peer did not hold \(key).") }
     }
 
-    /// Increments the number in the table `counter`, as often as said, under the lock.
+    /// Increments the number in the table `counter` so often, each time under the lock.
     func count(_ key: String, _ scope: LockScope, rounds: Int) async throws {
         _ = try await command("count \(key) \(scope) \(rounds)")
     }
 
-    /// Nothing else is sent before the answer is there: a peer does one thing at a time.
+    /// Requests are sent one after the other: the next one after the answer to the one before.
     private func command(_ line: String) async throws -> Bool {
         process.write(line)
         switch await lines.next() {

@@ -1,10 +1,10 @@
 import PostgresLock
 import Testing
 
-/// Against Python's `postgresql-lock`, for real. Change a bit of `LockKey`'s derivation, and all of this fails.
+/// Locks that this library and Python's `postgresql-lock` both take. They exclude each other only if `LockKey` derives the same numbers.
 @Suite("Across languages", .database)
 struct PeerTests {
-    /// Two holders' modes.
+    /// The modes of two holders.
     private struct Pair {
         let ours: LockMode
         let theirs: LockMode
@@ -20,7 +20,7 @@ struct PeerTests {
     private static let scopes = [LockScope.session, .transaction]
     private static let key = "shared-with-python"
 
-    @Test("what we hold, Python can't have before we let go", arguments: Peer.Driver.allCases)
+    @Test("Python's postgresql-lock does not get a lock that this library holds before it is released", arguments: Peer.Driver.allCases)
     func oursFirst(driver: Peer.Driver) async throws {
         let database = try TestDatabase.get()
         let peer = try await Peer(driver, database)
@@ -44,7 +44,7 @@ struct PeerTests {
         }
     }
 
-    @Test("what Python holds, we can't have before it lets go", arguments: Peer.Driver.allCases)
+    @Test("this library does not get a lock that Python's postgresql-lock holds before it is released", arguments: Peer.Driver.allCases)
     func theirsFirst(driver: Peer.Driver) async throws {
         let database = try TestDatabase.get()
         let peer = try await Peer(driver, database)
@@ -67,13 +67,16 @@ struct PeerTests {
         }
     }
 
-    @Test("a counter that both increment loses nothing", arguments: Peer.Driver.allCases)
+    @Test(
+        "a counter that this library and Python's postgresql-lock increment under the same lock loses no update",
+        arguments: Peer.Driver.allCases
+    )
     func counter(driver: Peer.Driver) async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE counter AS SELECT 0 AS n")
         let peer = try await Peer(driver, database)
         print("Counting against \(peer.versions).")
-        // Not all of ours at a stretch.
+        // With pauses, so that the increments of both interleave.
         let locks = try database.manager { $0.handoff.maximumCount = 2 }
         let (rounds, key) = (120, LockKey(Self.key))
         try await withThrowingTaskGroup { group in
@@ -112,7 +115,7 @@ struct PeerTests {
         }
     }
 
-    /// Reads and writes apart: only the lock keeps them together.
+    /// Reads and writes by separate statements, so that only the lock prevents lost updates.
     private static func increment(_ transaction: LockTransaction) async throws {
         let n = try await transaction.query("SELECT n FROM counter").first?.decode(0, as: Int.self) ?? 0
         try await transaction.execute("UPDATE counter SET n = \(n + 1)")

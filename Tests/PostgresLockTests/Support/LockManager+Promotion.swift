@@ -3,7 +3,7 @@ import LockCore
 @testable import PostgresLock
 
 extension LockManager {
-    /// A session on a server of this timeline is just there.
+    /// Notes a new session on a server with this timeline.
     ///
     /// - Returns: Why it can't be used, if it can't.
     func replaced(by timeline: UInt32?) async -> Failure? { await driver.replaced(by: timeline) }

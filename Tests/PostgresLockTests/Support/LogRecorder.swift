@@ -1,7 +1,7 @@
 import LibPQ
 import Logging
 
-/// Keeps what is logged.
+/// A log handler that keeps its lines.
 struct LogRecorder: LogHandler {
     struct Line: Sendable {
         let level: Logger.Level

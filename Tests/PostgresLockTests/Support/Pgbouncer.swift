@@ -6,7 +6,7 @@ import Testing
 
 @testable import PostgresLockTesting
 
-/// A pgbouncer in front of a throwaway server, gone with the body or, whatever ends it, with this process.
+/// A pgbouncer in front of a throwaway server. It ends with the body, or with this process, however that ends.
 final class Pgbouncer: Sendable {
     private static let port = 6432
 
@@ -49,7 +49,7 @@ final class Pgbouncer: Sendable {
         self.database = database
         let program = try #require(Executable.find("pgbouncer"), "pgbouncer is missing: .ci/install-dependencies tests")
         psql = try #require(server.psql)
-        // It refuses to run as root, and makes its socket in a folder that is its own.
+        // pgbouncer refuses to run as root, and needs a folder of its own for its socket.
         let account = try ServerAccount.current()
         folder = "\(server.socketDirectory)/pooler-\(UInt32.random(in: .min ... .max))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
@@ -78,7 +78,7 @@ final class Pgbouncer: Sendable {
             output: .null,
             error: .null
         )
-        // Its socket is there before it listens. Its own console takes no session of the pool.
+        // Its socket exists before it listens. Its console uses no session of the pool.
         let console = "host='\(folder)' port='\(Self.port)' dbname='pgbouncer' user='postgres' connect_timeout='5'"
         let limit = ContinuousClock.now + .seconds(60)
         while await !Self.answers(console) {
@@ -87,7 +87,7 @@ final class Pgbouncer: Sendable {
         }
     }
 
-    /// Whether it takes connections. Apart from the tasks' threads, since it blocks.
+    /// Whether it accepts connections. On a thread of its own, since this blocks.
     private static func answers(_ url: String) async -> Bool {
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { continuation.resume(returning: PQping(url) == PQPING_OK) }
@@ -99,10 +99,10 @@ final class Pgbouncer: Sendable {
         _ = try? await process.waitForEnd(within: .seconds(10))
     }
 
-    /// The test's database, by the pooler.
+    /// The test's database through the pooler.
     var url: String { "host='\(folder)' port='\(Self.port)' dbname='\(database)' user='postgres'" }
 
-    /// A manager on the test's database by the pooler, shut down after the test.
+    /// A manager on the test's database through the pooler, shut down after the test.
     func manager(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
         try TestDatabase.get().manager {
             $0.url = url

@@ -8,7 +8,7 @@ import Foundation
     import Musl
 #endif
 
-/// A host that takes connections, as a frozen one does, and never says anything. Its address is 127.0.0.2.
+/// A host that accepts connections, as a frozen one does, and never answers. Its address is 127.0.0.2.
 final class SilentHost: Sendable {
     static let address = "127.0.0.2"
 
@@ -36,7 +36,7 @@ final class SilentHost: Sendable {
         guard isBound, listen(listener, 64) == 0 else { throw Failure(code: errno) }
     }
 
-    /// How many have connected since the last time.
+    /// How many connections were made since the last call.
     func connections() -> Int {
         var count = 0
         while case let client = accept(listener, nil, nil), client >= 0 {

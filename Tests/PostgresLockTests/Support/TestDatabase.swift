@@ -5,13 +5,13 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// A database of one test's own, on a server that all tests share. See the trait ``Testing/Trait/database``.
+/// The database of one test, on a server that all tests share. See the trait ``Testing/Trait/database``.
 final class TestDatabase: Sendable {
     @TaskLocal static var current: TestDatabase?
 
     let server: EphemeralPostgres
     let name: String
-    /// What stands between the test and the server, if all tests are to run so.
+    /// The pooler between the test and the server, if the tests run behind one.
     private let pooler: Pgbouncer?
     private let shutdowns = Locked<[@Sendable () async -> Void]>([])
 
@@ -51,10 +51,10 @@ final class TestDatabase: Sendable {
         try await server.query(sql, database: name)
     }
 
-    /// Starts the server again as a hot standby, of nobody in particular; `pg_promote()` ends that.
+    /// Restarts the server as a hot standby without a primary; `pg_promote()` ends that.
     func becomeStandby() async throws {
         try await server.stop()
-        // Anybody may write: the server's account is not ours.
+        // Writable for all, because the server runs under another account.
         let isCreated = FileManager.default.createFile(
             atPath: "\(server.dataDirectory)/standby.signal",
             contents: nil,
@@ -64,7 +64,7 @@ final class TestDatabase: Sendable {
         try await server.resume()
     }
 
-    /// The advisory locks in this database: granted or waited for.
+    /// The number of advisory locks in this database that are granted, or waited for.
     func locks(granted: Bool = true) async throws -> Int {
         let rows = try await query(
             """
@@ -75,7 +75,7 @@ final class TestDatabase: Sendable {
         return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
     }
 
-    /// The sessions in this database, but for the one that asks.
+    /// The number of sessions in this database, without the one that asks.
     func sessions() async throws -> Int {
         let rows = try await query(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -83,7 +83,7 @@ final class TestDatabase: Sendable {
         return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
     }
 
-    /// Repeats a look until it shows what is expected; fails if that never happens.
+    /// Repeats a check until it is true; records an issue if it does not become true within a minute.
     nonisolated(nonsending) func eventually(
         _ what: String,
         sourceLocation: SourceLocation = #_sourceLocation,
@@ -103,11 +103,11 @@ final class TestDatabase: Sendable {
         for shutDown in shutdowns.withLock({ $0 }) { await shutDown() }
     }
 
-    /// After every test the server must hold no advisory lock and no session of ours.
+    /// Checks that the test has left no advisory lock and no session on the server.
     func expectNothingLeft() async throws {
         try await eventually("no advisory lock remains") { try await self.locks() == 0 }
         try await eventually("no wait remains") { try await self.locks(granted: false) == 0 }
-        // Its own sessions it keeps.
+        // The pooler keeps sessions open.
         await pooler?.stop()
         try await eventually("no session remains") { try await self.sessions() == 0 }
     }

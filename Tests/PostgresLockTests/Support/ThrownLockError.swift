@@ -1,9 +1,9 @@
 import PostgresLock
 import Testing
 
-/// The error with which the body ends; records an issue if that is none, or not a `LockError`.
+/// The `LockError` that the body throws; records an issue if it throws none.
 ///
-/// In contrast to `#expect(throws:)` it can be used inside itself.
+/// Unlike `#expect(throws:)`, calls can be nested.
 nonisolated(nonsending) func lockError<Result>(
     sourceLocation: SourceLocation = #_sourceLocation,
     of body: nonisolated(nonsending) () async throws -> Result
