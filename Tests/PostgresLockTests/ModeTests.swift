@@ -171,7 +171,7 @@ struct ModeTests {
                 let lock = try await locks.acquire("a", timeout: .seconds(20))
                 for _ in 0..<20 {
                     try await lock.downgrade()
-                    #expect(try await lock.tryUpgrade(), "nobody else is there")
+                    #expect(try await lock.tryUpgrade(), "no other holder is there")
                 }
                 try await lock.release()
             } catch let error as LockError {

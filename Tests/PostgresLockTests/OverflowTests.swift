@@ -95,7 +95,7 @@ struct OverflowTests {
                 for task in tasks { ended += await task.value ? 1 : 0 }
             }
             let quiet = try await clock.measure {
-                try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
+                try await database.eventually("no session waits") { try await database.locks(granted: false) == 0 }
             }
             print("\(count) waiting tasks cancelled in \(duration), the server's side \(quiet) later")
             #expect(ended == count)

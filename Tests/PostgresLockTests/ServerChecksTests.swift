@@ -72,7 +72,7 @@ struct ServerChecksTests {
         serverChecks.noteExhausted([Self.another, Self.standby])
         #expect(serverChecks.known == Self.server("1", 3))
         #expect(serverChecks.takeForgotten() == 5)
-        #expect(serverChecks.takeForgotten() == nil, "it is told once")
+        #expect(serverChecks.takeForgotten() == nil, "it is returned once")
         #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("1", 2), seenBefore: [:]) }
         #expect(throws: ConnectionFailure.self) { try serverChecks.admit(Self.server("2", 3), seenBefore: [:]) }
         try serverChecks.admit(Self.server("1", 3), seenBefore: [:])

@@ -4,7 +4,7 @@ import LockCore
 /// The operations that want to use a checked-out session: one runs at a time, in the order in which they were asked for.
 struct AccessQueue {
     /// How a request for the session has ended.
-    enum Outcome: Sendable {
+    enum Outcome: Hashable, Sendable {
         /// The operation runs, and calls ``endAccess()`` at its end.
         case granted
         /// The request was withdrawn before its turn.

@@ -60,7 +60,7 @@ extension SessionDriver {
         case .failed(let outcome):
             return lockDriver.error(for: outcome, keys: keys, limit: limit)
         case .atEnd:
-            return LockError.ended(scope)
+            return hasEnded
         case .unusable(.rollbackOnly):
             return LockError(
                 .statementFailed,
@@ -135,14 +135,13 @@ extension SessionDriver {
             underlying: error.underlying
         )
     }
-}
 
-extension LockError {
-    static func ended(_ scope: CheckedOutSession.Scope) -> LockError {
+    /// The error for operations after the end of the scope.
+    var hasEnded: LockError {
         LockError(.invalidArgument, "The \(scope.rawValue) has ended. Use it only inside the body that it was made for.")
     }
 
-    static func heldBySession(_ key: LockKey, _ mode: LockMode) -> LockError {
+    func alreadyHeld(_ key: LockKey, _ mode: LockMode) -> LockError {
         LockError(
             .alreadyHeld,
             """

@@ -80,7 +80,7 @@ extension SessionDriver {
         defer { endAccess() }
         let lock = LockState(key: key, mode: mode)
         if let held = machine.holdings[key.advisory] {
-            guard held == .shared, mode == .shared else { throw LockError.heldBySession(key, LockMode(core: held)) }
+            guard held == .shared, mode == .shared else { throw alreadyHeld(key, LockMode(core: held)) }
             lock.token = locks(on: key).first?.state.token
         } else {
             // Another task may have taken a lock meanwhile.

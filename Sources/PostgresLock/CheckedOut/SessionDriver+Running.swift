@@ -10,7 +10,7 @@ extension SessionDriver {
     func requireOpen() throws {
         // After a suspicion the operations go on: the transaction has failed, and is still to be rolled back.
         if !ending.isOpen, let loss = ending.loss { throw loss }
-        guard ending.isOpen, isCheckedOut else { throw LockError.ended(scope) }
+        guard ending.isOpen, isCheckedOut else { throw hasEnded }
     }
 
     /// Waits until no other operation runs. The caller ends the access by ``endAccess()``.
@@ -34,7 +34,7 @@ extension SessionDriver {
             )
         case .closed:
             try requireOpen()
-            guard !machine.isAtEnd else { throw LockError.ended(scope) }
+            guard !machine.isAtEnd else { throw hasEnded }
             throw LockError(.connectionLost, "The connection of the \(scope.rawValue) is gone.", keys: keys)
         }
         do {

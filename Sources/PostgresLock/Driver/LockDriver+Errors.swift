@@ -62,17 +62,3 @@ extension LockDriver {
         }
     }
 }
-
-extension LockError {
-    static func unfitting(_ keys: [LockKey]) -> LockError {
-        LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
-    }
-
-    func caused(by error: any Error) -> LockError {
-        LockError(code, message, sqlState: sqlState, keys: keys, underlying: error)
-    }
-}
-
-extension [LockKey] {
-    var listed: String { map(\.description).joined(separator: ", ") }
-}

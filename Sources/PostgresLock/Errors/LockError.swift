@@ -67,7 +67,21 @@ extension LockError: CustomStringConvertible, CustomDebugStringConvertible {
     }
 }
 
+extension LockError {
+    /// A call has ended by an outcome that its kind of call does not have.
+    static func unfitting(_ keys: [LockKey]) -> LockError {
+        LockError(.connectionLost, "The call ended in a way that does not fit it.", keys: keys)
+    }
+
+    /// The same error with an underlying one.
+    func caused(by error: any Error) -> LockError {
+        LockError(code, message, sqlState: sqlState, keys: keys, underlying: error)
+    }
+}
+
 extension [LockKey] {
+    var listed: String { map(\.description).joined(separator: ", ") }
+
     /// The keys for messages, only the first ten of them.
     var names: String {
         let names = Array(prefix(10)).listed

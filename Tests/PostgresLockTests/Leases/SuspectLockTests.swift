@@ -45,7 +45,7 @@ struct SuspectLockTests {
             try await way.use(locks)
         }
         await executor.arrival()
-        await locks.bringInDoubt()
+        await locks.makeLocksSuspect()
         executor.letGo()
         let error = await lockError { try await task.value }
         #expect(error?.code == .lockLost)
@@ -77,7 +77,7 @@ struct SuspectLockTests {
         let locks = try TestDatabase.get().manager()
         let one = try await locks.acquire("a")
         let several = try await locks.acquire(all: [.exclusive("b"), .exclusive("c")])
-        await locks.bringInDoubt()
+        await locks.makeLocksSuspect()
         let isHeld = (one.isHeld, several.isHeld)
         #expect(isHeld == (false, false))
         do {
@@ -102,7 +102,7 @@ struct SuspectLockTests {
         do {
             let one = try await locks.acquire("a")
             let several = try await locks.acquire(all: [.exclusive("b"), .exclusive("c")])
-            await locks.bringInDoubt()
+            await locks.makeLocksSuspect()
             let isHeld = (one.isHeld, several.isHeld)
             #expect(isHeld == (false, false))
         }

@@ -1,4 +1,4 @@
-/// Waits until the current task is cancelled, which upon a loss another thread does.
+/// Waits until the current task is cancelled. (After a loss another thread cancels it.)
 ///
 /// - Returns: Whether that happened within some seconds.
 nonisolated(nonsending) func becomesCancelled() async -> Bool {

@@ -1,6 +1,6 @@
 import PostgresLock
 
-/// Many tasks that take a lock each, all at once, and keep what they get until they are told to let go.
+/// Many tasks that each acquire a lock at the same time, and hold it until they are asked to release it.
 final class Crowd: Sendable {
     private let gate = AsyncStream.makeStream(of: Void.self)
     private let answers = AsyncStream.makeStream(of: Void.self)
@@ -23,7 +23,7 @@ final class Crowd: Sendable {
         }
     }
 
-    /// Waits until each of them has its lock, or was told that it gets none.
+    /// Waits until each task has its lock, or has failed to get one.
     func answered() async {
         var missing = tasks.count
         for await _ in answers.stream {
@@ -32,7 +32,7 @@ final class Crowd: Sendable {
         }
     }
 
-    /// - Returns: How each of them ended; `nil` if it got and released its lock.
+    /// - Returns: The error of each task; `nil` if it got and released its lock.
     func letGo() async throws -> [LockError.Code?] {
         gate.continuation.finish()
         var codes: [LockError.Code?] = []

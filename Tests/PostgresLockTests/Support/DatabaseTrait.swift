@@ -3,15 +3,15 @@ import LibPQ
 import PostgresLockTesting
 import Testing
 
-/// Gives each test a database of its own, and looks after it whether anything was left behind.
+/// Gives each test a database of its own, and checks afterwards that nothing is left in it.
 struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
     var isRecursive: Bool { true }
-    /// A server of the test's own, for tests that crash it or need settings.
+    /// Starts a server for the test alone, for tests that crash it or need settings.
     var settings: [String: String]?
     var listensOnTCP = false
     var password: String?
 
-    /// Whether everything is to pass behind a pooler of sessions, too: see `.ci/test-matrix`.
+    /// Whether the tests run behind a pooler of sessions: see `.ci/test-matrix`.
     fileprivate static let isPooled = ProcessInfo.processInfo.environment["PGLOCK_TEST_POOLER"] == "session"
 
     func provideScope(
@@ -20,7 +20,7 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
         performing function: @Sendable () async throws -> Void
     ) async throws {
         guard testCase != nil else { return try await function() }
-        // Not more at a time than a small machine can serve, or what is tested is the machine.
+        // Limited, so that a small machine can serve the tests in time.
         await Places.shared.enter()
         defer { Places.shared.leave() }
         if let settings {
@@ -53,10 +53,10 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == DatabaseTrait {
-    /// A database of the test's own on the shared server.
+    /// The test has a database on the shared server.
     static var database: DatabaseTrait { DatabaseTrait() }
 
-    /// A database on a server of the test's own.
+    /// The test has a database on a server for it alone.
     static func server(
         _ settings: [String: String] = [:],
         listensOnTCP: Bool = false,
@@ -67,12 +67,12 @@ extension Trait where Self == DatabaseTrait {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// The test needs the server itself, and is left out behind a pooler.
+    /// The test needs direct connections to the server, and is skipped behind a pooler.
     static func direct(_ why: Comment) -> ConditionTrait {
         .disabled(if: DatabaseTrait.isPooled, why)
     }
 
-    /// Needs an extension that not every distribution of the server brings along.
+    /// The test needs an extension that some distributions of the server lack.
     static func `extension`(_ name: String) -> ConditionTrait {
         .enabled("the server comes without \(name)") {
             try await !SharedServer.get().query("SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = '\(name)'").isEmpty
@@ -80,7 +80,7 @@ extension Trait where Self == ConditionTrait {
     }
 }
 
-/// The server that tests share; the guardian of its folder removes it when the test process ends.
+/// The server that tests share. A guardian process removes it when the test process ends.
 private enum SharedServer {
     private static let starting = Task {
         try await EphemeralPostgres.start(.init(settings: ["max_connections": "200", "max_locks_per_transaction": "512"]))
@@ -91,13 +91,13 @@ private enum SharedServer {
     }
 }
 
-/// Lets a few tests run at a time.
+/// Limits how many tests run at a time.
 private final class Places: Sendable {
     static let shared = Places(2)
 
     private struct State {
         var free: Int
-        var line: [CheckedContinuation<Void, Never>] = []
+        var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
     private let state: Locked<State>
@@ -113,7 +113,7 @@ private final class Places: Sendable {
                     state.free -= 1
                     return true
                 }
-                state.line.append(continuation)
+                state.waiting.append(continuation)
                 return false
             }
             if isFree { continuation.resume() }
@@ -122,7 +122,7 @@ private final class Places: Sendable {
 
     func leave() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard state.line.isEmpty else { return state.line.removeFirst() }
+            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
             state.free += 1
             return nil
         }

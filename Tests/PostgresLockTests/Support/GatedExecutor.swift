@@ -1,7 +1,7 @@
 import Dispatch
 import LibPQ
 
-/// Runs its tasks on a queue of its own, and keeps them back on request: for what happens before a caller can go on.
+/// Runs its tasks on a queue, and holds them back on request, so that events can happen before a caller goes on.
 final class GatedExecutor: TaskExecutor {
     private struct State {
         var isHolding = false
@@ -18,7 +18,7 @@ final class GatedExecutor: TaskExecutor {
         queue.setSpecific(key: Self.key, value: ObjectIdentifier(self))
     }
 
-    /// Whether the running code runs here.
+    /// Whether the current code runs on this executor.
     var isCurrent: Bool { DispatchQueue.getSpecific(key: Self.key) == ObjectIdentifier(self) }
 
     func enqueue(_ job: consuming ExecutorJob) {
@@ -34,12 +34,12 @@ final class GatedExecutor: TaskExecutor {
         queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 
-    /// What would run from now on is kept back.
+    /// Holds back jobs from now on.
     func hold() {
         state.withLock { $0.isHolding = true }
     }
 
-    /// Waits until something is kept back.
+    /// Waits until a job is held back.
     func arrival() async {
         for await _ in arrivals.stream { return }
     }

@@ -1,9 +1,9 @@
-/// A schema that stands before `pg_catalog` in a role's search path, and has there what PostgreSQL's own catalog has: every operator,
-/// function, type and relation, by the same name and for the same types. To use one of them is an error that says `hostile`.
+/// A schema before `pg_catalog` in a role's search path that has every operator, function, type and relation of PostgreSQL's own catalog, by the same
+/// name and for the same types. Using one of them is an error that says `hostile`.
 struct HostileSchema {
     let role: String
 
-    /// - Parameter database: Where it is made.
+    /// - Parameter database: The database in which it is created.
     init(in database: TestDatabase) async throws {
         role = "hostile_\(UInt32.random(in: .min ... .max))"
         try await database.query(Self.script)
@@ -23,7 +23,7 @@ struct HostileSchema {
         let made: [[String?]]
     }
 
-    /// What can't be copied (pseudo-types, mostly) is left out.
+    /// Objects that can't be copied (mostly those with pseudo-types) are left out.
     private static let script = """
         SET check_function_bodies = off;
         SET client_min_messages = error;

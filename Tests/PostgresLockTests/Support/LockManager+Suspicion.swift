@@ -3,15 +3,15 @@ import LockCore
 @testable import PostgresLock
 
 extension LockManager {
-    /// What is held comes in doubt, as it does when the server has been silent for the lease. The sessions live.
-    func bringInDoubt() async { await driver.bringInDoubt() }
+    /// Makes all locks suspect, as when the server has been silent for the lease. The sessions live.
+    func makeLocksSuspect() async { await driver.makeLocksSuspect() }
 
-    /// By the clock nothing is certain any more, and the event loop has not noticed.
+    /// Ends the validity of all sessions by the clock, without the event loop noticing.
     func expireValidities() async { await driver.expireValidities() }
 }
 
 extension LockDriver {
-    fileprivate func bringInDoubt() {
+    fileprivate func makeLocksSuspect() {
         let lease = configuration.lease ?? .zero
         drive { $0.advance(to: $1.advanced(by: lease)) }
     }
