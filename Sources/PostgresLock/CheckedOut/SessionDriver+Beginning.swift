@@ -88,21 +88,13 @@ extension SessionDriver {
             return driver
         case .ended(.yielded):
             return nil
-        case .refused:
+        case .refused, .ended(.timedOut(nil)):
+            let wait = noWait ? "a timeout of zero does not wait" : "none became free within \(limit.duration ?? .zero)"
             throw LockError(
                 .poolExhausted,
                 """
-                All connections to \(databaseName) that a \(scope.rawValue) can use are in use by other tasks, and a timeout of zero does not \
-                wait. Use them for shorter, or raise pool.maximumConnections.
-                """,
-                keys: keys
-            )
-        case .ended(.timedOut(nil)):
-            throw LockError(
-                .poolExhausted,
-                """
-                Waited \(limit.duration ?? .zero) for a connection to \(databaseName) for a \(scope.rawValue): all that can be used for one \
-                are in use by other tasks. Use them for shorter, or raise pool.maximumConnections.
+                All connections to \(databaseName) that a \(scope.rawValue) can use are in use by other tasks, and \(wait). Use them for \
+                shorter, or raise pool.maximumConnections.
                 """,
                 keys: keys
             )

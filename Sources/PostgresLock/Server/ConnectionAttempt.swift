@@ -32,8 +32,7 @@ struct ConnectionAttempt {
 
     /// Checks the server, then sets what sessions need: not before the checks, since settings leak to other clients of a pooler.
     private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> PreparedSession {
-        let setup = SessionSetup(session: session, oldestServer: oldestServer)
-        try setup.learn()
+        try session.learn(oldestServer: oldestServer)
         // At most two stages: the server checks, and the questions that every session is asked.
         attempt.begin(.checking, within: checkingLimit * 2)
         var reset = ResetCheck.Outcome.isReset
@@ -44,7 +43,7 @@ struct ConnectionAttempt {
         let seen = serverChecks.flushed
         let identity = try ServerIdentity(of: asked, known: serverChecks.known)
         try serverChecks.admit(identity, seenBefore: seen)
-        if let settings { try SessionSetup(session: asked, oldestServer: oldestServer).apply(settings.staying(isPassedOn)) }
+        if let settings { try asked.apply(settings.staying(isPassedOn)) }
         session.raw.session.timeline = identity.timeline
         session.raw.session.isPassedOn = isPassedOn
         return PreparedSession(raw: session.raw, reset: reset, forgottenTimeline: serverChecks.takeForgotten())

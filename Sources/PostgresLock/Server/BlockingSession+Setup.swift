@@ -1,24 +1,20 @@
 import LibPQ
 
-/// Asks and sets what a new session needs before it is used. Blocks.
-struct SessionSetup {
-    let session: BlockingSession
-    let oldestServer: Int32
-
+// What a new session is asked, and what is set in it, before it is used.
+extension BlockingSession {
     /// Asks for the identity of the session, and whether the server is a standby, whose locks the primary does not know.
     ///
     /// Only the role that has logged in sees when the session has begun, and `ALTER ROLE … SET role` may have put another one in its place. So the
     /// former is the role during this statement.
-    func learn() throws(ConnectionFailure) {
-        let raw = session.raw
-        let version = Int32(session.serverVersion)
+    func learn(oldestServer: Int32) throws(ConnectionFailure) {
+        let version = Int32(serverVersion)
         guard version >= oldestServer else {
             throw ConnectionFailure(
                 .serverTooOld,
                 "The server's version is \(version / 10_000); the oldest that is supported is \(oldestServer / 10_000)."
             )
         }
-        let result = try session.ask(
+        let result = try ask(
             """
             SELECT pg_catalog.pg_backend_pid(), pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start), 'hex'),
                 pg_catalog.current_database(), pg_catalog.current_setting('max_locks_per_transaction', true),
@@ -41,8 +37,8 @@ struct SessionSetup {
             backendStart: start,
             serverVersion: version,
             database: database,
-            user: session.user,
-            host: session.host,
+            user: user,
+            host: host,
             lockTableSize: lockTableSize(result)
         )
         raw.session.hostNames = hostNames
@@ -60,13 +56,13 @@ struct SessionSetup {
 
     func apply(_ settings: SessionSettings) throws(ConnectionFailure) {
         if let takeOver = settings.takeOver {
-            let result = try session.ask("\(settings.general); \(takeOver)")
-            session.raw.session.roleSettings = SessionSettings.differences(result)
+            let result = try ask("\(settings.general); \(takeOver)")
+            raw.session.roleSettings = SessionSettings.differences(result)
         } else {
-            _ = try session.ask(settings.general)
+            _ = try ask(settings.general)
         }
         do throws(ConnectionFailure) {
-            _ = try session.ask(SessionSettings.clientCheck)
+            _ = try ask(SessionSettings.clientCheck)
         } catch  where error.kind == .refused {
             return
         }
