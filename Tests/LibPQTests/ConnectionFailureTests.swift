@@ -87,7 +87,8 @@ struct ConnectionFailureTests {
     func manyHosts() {
         var failures = Self.failures(.standby, .standby, .standby, .standby, .standby, .standby, .standby)
         failures[1].failure = ConnectionFailure(.standby, "connection to server at \"x\" failed.")
-        let expected = "none of 7 hosts will do: h0: No 0; connection to server at \"x\" failed; h2: No 2; h3: No 3; h4: No 4; and 2 more"
+        let expected =
+            "none of 7 hosts can be used: h0: No 0; connection to server at \"x\" failed; h2: No 2; h3: No 3; h4: No 4; and 2 more"
         #expect(ConnectionFailure(of: failures).message == expected)
         #expect(ConnectionFailure(of: Array(failures.prefix(5))).message.hasSuffix("h4: No 4"))
     }

@@ -1,8 +1,10 @@
 import CLibPQ
 
-// For those who examine a server without a lock manager.
+// What the server checks and `pglock doctor` ask of a session.
 extension BlockingSession {
-    /// - Parameter limit: For connecting, and for all that is asked afterwards, unless it is given time anew.
+    /// Connects.
+    ///
+    /// - Parameter limit: For connecting, and for all later questions of the session that is returned.
     package static func open(_ parameters: ConnectionParameters, within limit: Duration) throws(ConnectionFailure) -> BlockingSession {
         let search = HostSearch(
             parameters: parameters,
@@ -15,12 +17,16 @@ extension BlockingSession {
         return try search.run { session in session.waiting(for: limit) }
     }
 
-    /// The same session, with time anew.
+    /// The same session, with a new limit for its questions.
     package func waiting(for limit: Duration) -> BlockingSession {
         BlockingSession(raw, deadline: ConnectDeadline(deadline: .now + limit, attempt: deadline.attempt))
     }
 
-    /// Another one on the same server, for a moment, with as much time for what is asked.
+    /// Opens another session on the same server.
+    ///
+    /// - Parameters:
+    ///   - limit: For connecting.
+    ///   - asking: For all its questions.
     package func another(
         _ parameters: ConnectionParameters,
         within limit: Duration,
@@ -35,7 +41,7 @@ extension BlockingSession {
     /// How much time is left.
     package var remaining: Duration { deadline.remaining }
 
-    /// Ends it, and waits until it does not count any more. Blocks.
+    /// Ends the session, and waits until the server does not count it any more. Blocks.
     package func finishAndWait() { raw.finishAndWait() }
 
     /// In the form of `server_version_num`.
@@ -52,7 +58,7 @@ extension BlockingSession {
 
     package var isUnixSocket: Bool { host.hasPrefix("/") || host.hasPrefix("@") }
 
-    /// Whether nothing leaves this machine.
+    /// Whether the server is on this machine.
     package var isLocal: Bool {
         let address = PQhostaddr(raw.pointer).map { String(cString: $0) } ?? ""
         return isUnixSocket || address.hasPrefix("127.") || address == "::1"

@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// A session that is asked one thing after the other, by a thread that waits for the answers.
+/// A session that a thread asks one question after the other, blocked until each is answered.
 package struct BlockingSession {
     package let raw: RawConnection
     let deadline: ConnectDeadline
@@ -10,18 +10,18 @@ package struct BlockingSession {
         self.deadline = deadline
     }
 
-    /// The server process, as the protocol has it.
+    /// The process id that the protocol has announced. A pooler may have made it up.
     package var announcedProcess: String { "\(PQbackendPID(raw.pointer))" }
 
-    /// Asks something outside of a transaction.
+    /// Runs a statement outside of a transaction, at the level `READ COMMITTED`.
     ///
-    /// Where the role or the database has serializable, read-only and deferrable transactions for default, each waits until those of
-    /// others are over. Nothing is set for that: a string of statements is one transaction.
+    /// If the default of the role or the database were transactions that are serializable, read only and deferrable, the statement would
+    /// wait for transactions of other sessions. The level is set for this statement only, since a string of statements is one transaction.
     package func ask(_ sql: String) throws(ConnectionFailure) -> QueryResult {
         try query(Self.asking(sql))
     }
 
-    /// - Returns: `nil` if the answer does not begin in time. Then nothing more can be asked.
+    /// - Returns: `nil` if the answer does not begin in time. Then the session can't be asked any more.
     package func ask(_ sql: String, within limit: Duration) throws(ConnectionFailure) -> QueryResult? {
         try send(Self.asking(sql))
         return try hasAnswer(within: limit) ? receive() : nil
@@ -29,7 +29,7 @@ package struct BlockingSession {
 
     private static func asking(_ sql: String) -> String { "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \(sql)" }
 
-    /// Runs statements, and returns what the last one has answered.
+    /// Runs statements, and returns the result of the last one.
     package func query(_ sql: String) throws(ConnectionFailure) -> QueryResult {
         try send(sql)
         return try receive()
@@ -40,7 +40,7 @@ package struct BlockingSession {
         while PQflush(raw.pointer) == 1 { try deadline.wait(for: PQsocket(raw.pointer), toWrite: true) }
     }
 
-    /// Waits for the first answer to what was sent.
+    /// Waits for the first result.
     ///
     /// - Returns: Whether it came in time.
     package func hasAnswer(within limit: Duration) throws(ConnectionFailure) -> Bool {
@@ -53,7 +53,7 @@ package struct BlockingSession {
         }
     }
 
-    /// Waits for all answers to what was sent.
+    /// Waits for all results, and returns the last one.
     package func receive() throws(ConnectionFailure) -> QueryResult {
         var last: QueryResult?
         var failure: ServerError?
@@ -69,7 +69,7 @@ package struct BlockingSession {
             }
         }
         if let failure {
-            // What the server lacks at the moment (class 53) it may have at the next attempt.
+            // A resource that the server lacks (class 53) may be free at the next attempt.
             let mayPass = failure.endsSession || failure.sqlState.hasPrefix("53")
             throw ConnectionFailure(mayPass ? .unreachable : .refused, failure.text, sqlState: failure.sqlState)
         }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// One attempt to connect, which can be given up.
+/// One attempt to connect, which can be abandoned.
 package final class ConnectAttempt: Sendable {
-    /// A part of an attempt that has a time limit of its own.
+    /// A part of an attempt with a limit of its own.
     package enum Stage: Sendable {
         /// Names are looked up and hosts are connected to.
         case dialing
@@ -11,7 +11,7 @@ package final class ConnectAttempt: Sendable {
     }
 
     private let abandoned = Atomic(false)
-    /// Told when it is given up, once it has a thread.
+    /// Called when the attempt is abandoned.
     private let onAbandon = Locked<(@Sendable () -> Void)?>(nil)
     private let onStage: @Sendable (Stage, Duration) -> Void
 
@@ -25,7 +25,7 @@ package final class ConnectAttempt: Sendable {
         onAbandon.withLock { $0 }?()
     }
 
-    /// - Parameter onAbandon: Called at once if it was given up before.
+    /// - Parameter onAbandon: Called when the attempt is abandoned, at once if that is so already.
     package func whenAbandoned(_ onAbandon: @escaping @Sendable () -> Void) {
         self.onAbandon.withLock { $0 = onAbandon }
         if isAbandoned { onAbandon() }
@@ -37,5 +37,5 @@ package final class ConnectAttempt: Sendable {
 }
 
 extension ConnectionFailure {
-    package static let abandoned = ConnectionFailure(.abandoned, "The attempt was given up.")
+    package static let abandoned = ConnectionFailure(.abandoned, "The attempt was abandoned.")
 }

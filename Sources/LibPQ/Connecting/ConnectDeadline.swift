@@ -6,12 +6,12 @@
     import Musl
 #endif
 
-/// How long an attempt to connect may wait, and whether anybody still wants it to.
+/// Limits the waits of an attempt to connect, by a deadline and until the attempt is abandoned.
 struct ConnectDeadline: Sendable {
     static let isOver = ConnectionFailure(.unreachable, "The server did not answer in time.")
 
     let deadline: ContinuousClock.Instant
-    /// How long it was in the beginning.
+    /// The time from the initializer to the deadline.
     let limit: Duration
     let attempt: ConnectAttempt
 

@@ -1,13 +1,13 @@
 extension ConnectionFailure {
-    /// Makes sense of libpq's message about a failed attempt, written with verbose errors.
+    /// Parses libpq's message about a failed attempt, written with verbose errors.
     ///
-    /// libpq has no other way to learn the SQLSTATE of a refused connection. With several hosts the message has a part
-    /// for each; only if all of them refuse for good is it useless to try again.
+    /// libpq tells the SQLSTATE of a refused connection in no other way. With several hosts the message has a part for each. The failure
+    /// is of a permanent kind only if all hosts have refused for the same reason.
     init(connecting text: String) {
         var states: [String] = []
         var lines: [Substring] = []
         for line in text.split(whereSeparator: \.isNewline) {
-            // LOCATION names a line of the server's source.
+            // This line names the place in the server's source.
             guard !line.hasPrefix("LOCATION:") else { continue }
             guard let match = line.firstMatch(of: #/:  ([0-9A-Z]{5}): /#) else {
                 lines.append(line)
@@ -23,7 +23,7 @@ extension ConnectionFailure {
         if isUnanimous, let kind = kinds.first {
             self.init(kind, message, sqlState: states.first)
         } else if states.isEmpty, text.contains("fe_sendauth") || text.contains("no password supplied") {
-            // libpq itself found that it has no password; the server was not asked.
+            // libpq has no password, and has not asked the server.
             self.init(.authentication, message)
         } else {
             self.init(.unreachable, message, sqlState: states.last)
@@ -32,16 +32,16 @@ extension ConnectionFailure {
 }
 
 extension ConnectionFailure {
-    /// What has become of several hosts.
+    /// Combines the failures of several hosts.
     ///
-    /// Only if all refuse for good, and for one reason, is it useless to try again.
+    /// The result is of a permanent kind only if all hosts have refused for the same reason.
     init(of failures: [(name: String, failure: ConnectionFailure)]) {
         guard let first = failures.first, failures.count > 1 else {
             self = failures.first?.failure ?? ConnectionFailure(.unreachable, "the name of the host has no address")
             return
         }
         let kinds = Set(failures.map(\.failure.kind))
-        // What says most about which host is the right one.
+        // The kinds that say most about which host is the right one, in this order.
         let telling = [Kind.anotherServer, .standby, .tooManyConnections].first { kinds.contains($0) }
         let kind = kinds.count == 1 ? first.failure.kind : telling ?? .unreachable
         let known = failures.prefix(5).map { name, failure in
@@ -51,7 +51,7 @@ extension ConnectionFailure {
         let rest = failures.count - known.count
         self.init(
             kind,
-            "none of \(failures.count) hosts will do: \(known.joined(separator: "; "))" + (rest > 0 ? "; and \(rest) more" : ""),
+            "none of \(failures.count) hosts can be used: \(known.joined(separator: "; "))" + (rest > 0 ? "; and \(rest) more" : ""),
             sqlState: failures.last { $0.failure.kind == kind }?.failure.sqlState
         )
     }

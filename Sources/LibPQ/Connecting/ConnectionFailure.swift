@@ -1,4 +1,4 @@
-/// Why there is no connection, or no more.
+/// Why a connection could not be made, or was lost.
 package struct ConnectionFailure: Error, Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         case badConfiguration

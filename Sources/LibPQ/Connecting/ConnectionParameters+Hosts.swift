@@ -1,17 +1,17 @@
 import CLibPQ
 
-// To which hosts a connection string leads.
+// The hosts that a connection string names.
 extension ConnectionParameters {
-    /// Several hosts come from the string, the environment or a service file; lists of hosts, of addresses, or of both.
+    /// The hosts of the string, the environment or a service file: lists of names, of addresses, or of both.
     package struct Hosts {
         package let entries: [HostEntry]
-        /// The order is up to chance: `load_balance_hosts` of libpq 16 and later.
+        /// Whether the order is random: `load_balance_hosts` of libpq 16 and later.
         let isRandom: Bool
-        /// Whether addresses are given. libpq can't be told of one host that it has none.
+        /// Whether there is a list of addresses. libpq offers no way to override it for one host without an address.
         let hasAddresses: Bool
     }
 
-    /// - Returns: `nil` if that is left to libpq: where nothing is said, or what is said is wrong.
+    /// - Returns: `nil` if libpq is to choose the host, since none is named, or to refuse lists that don't match.
     package func hostList() -> Hosts? {
         guard server.isEmpty, let options = options() else { return nil }
         let hosts = Self.list(options["host"])
@@ -41,10 +41,9 @@ extension ConnectionParameters {
         return value.split(separator: ",", omittingEmptySubsequences: false).map { String($0.filter { $0 != " " }) }
     }
 
-    /// All options as libpq has them in the end.
+    /// All options in effect.
     ///
-    /// The only way to learn what a service file says is to make a connection. This one is refused by libpq before it begins, for a
-    /// mode of encryption that does not exist.
+    /// libpq reads service files only when it makes a connection. This one fails before it begins, since its `sslmode` does not exist.
     private func options() -> [String: String]? {
         let keywords = keywords() + [("sslmode", "none of libpq's")]
         let pointer = CStringArray.with(keywords.map(\.keyword), keywords.map(\.value)) { PQconnectStartParams($0, $1, 1) }

@@ -1,18 +1,18 @@
 import CLibPQ
 
-/// Where to connect and as whom, understood by libpq itself: URLs, keyword/value strings, the `PG*` environment,
-/// `.pgpass`, service files, several hosts and TLS.
+/// Where to connect, and as which user. libpq parses it: URLs, keyword/value strings, the `PG*` environment, `.pgpass`, service files,
+/// several hosts and TLS.
 package struct ConnectionParameters: Sendable {
     /// A URL or keyword/value string; empty leaves everything to the environment and libpq's defaults.
     package var string: String
     package var applicationName: String
-    /// Take precedence over what the string says.
+    /// User and password take precedence over the string.
     package var user: String?
     package var password: String?
-    /// After how long of silence the system is to give a connection up, unless the string says otherwise; `nil` leaves it to the
-    /// system, which may take hours.
+    /// How long the other side may be silent before the system closes the connection, unless the string says otherwise; `nil` for the
+    /// system's own limit, which may be hours.
     package var silenceLimit: Duration?
-    /// The host, its address and the port that are to be used, whichever others the string names.
+    /// The host, its address and the port, which take precedence over those of the string.
     private(set) var server: [(keyword: String, value: String)] = []
 
     package init(string: String, applicationName: String) {
@@ -20,12 +20,11 @@ package struct ConnectionParameters: Sendable {
         self.applicationName = applicationName
     }
 
-    /// Checks the string's form, and that libpq gets to read all of each text.
+    /// Checks that libpq can parse the string, and that no text has a zero byte.
     ///
-    /// libpq quotes the string in its messages, and with it a password; so every quotation that is not one of libpq's
-    /// own keywords is left out.
+    /// libpq quotes the string in its messages, and a password with it. So all quotations but those of libpq's own keywords are removed.
     package func validate() throws(ConnectionFailure) {
-        // libpq would take what is before it: another user, or another host.
+        // libpq would take the part before the zero byte, which is another user or another host.
         let texts: [(name: String, text: String?)] = [
             ("connection string", string), ("application name", applicationName), ("user", user), ("password", password),
         ]
@@ -43,8 +42,7 @@ package struct ConnectionParameters: Sendable {
         throw ConnectionFailure(.badConfiguration, reason)
     }
 
-    /// A password with an unescaped `/` or `@` in it passes as a port or a host. libpq would find out when it connects, and
-    /// print what it takes them for.
+    /// A part of a password with an unescaped `/` or `@` is parsed as a port or a host. libpq would find out when it connects, and print it.
     private func checkWhatLibpqChecksLate() throws(ConnectionFailure) {
         for port in value(of: "port")?.split(separator: ",") ?? [] {
             guard let number = Int(port), (1...65_535).contains(number) else {
@@ -66,7 +64,7 @@ package struct ConnectionParameters: Sendable {
             }
             PQconninfoFree(defaults)
         }
-        // A quotation may itself hold quotation marks, so beyond the first unknown one nothing can be trusted.
+        // A quotation may contain quotation marks, so everything from the first unknown one on is removed.
         let parts = message.split(separator: "\"", omittingEmptySubsequences: false)
         guard let unknown = parts.indices.first(where: { !$0.isMultiple(of: 2) && !known.contains(parts[$0]) }) else {
             return message
@@ -74,8 +72,8 @@ package struct ConnectionParameters: Sendable {
         return parts[..<unknown].joined(separator: "\"") + "\"…\""
     }
 
-    /// These parameters, but to the very server that a connection has found: of several hosts, or behind one name, the next
-    /// one to answer may be another.
+    /// The same parameters for the server that a session is on. With several hosts, or several addresses of a name, another server might
+    /// answer the next time.
     package func pinned(to session: BlockingSession) -> ConnectionParameters {
         let raw = session.raw
         var pinned = self
@@ -84,7 +82,7 @@ package struct ConnectionParameters: Sendable {
         return pinned
     }
 
-    /// The host list, if the string or the environment names several.
+    /// The names of the hosts.
     var hosts: [Substring] {
         value(of: "host")?.split(separator: ",", omittingEmptySubsequences: false) ?? []
     }
@@ -100,18 +98,18 @@ package struct ConnectionParameters: Sendable {
             }
             PQconninfoFree(options)
         }
-        // Defaults first: they hold the environment's values, which the string overrides.
+        // First the defaults, with the environment's values, which the string overrides.
         search(PQconndefaults())
         search(PQconninfoParse(string, nil))
         return found
     }
 
-    /// What the network swallows is noticed by the system also where nothing else asks for an answer: what was sent and not
-    /// confirmed by `tcp_user_timeout`, the silence after that by keepalives. Neither has an effect on Unix sockets.
+    /// Lets the system notice a lost network although no answer is awaited: by `tcp_user_timeout` if sent data is not acknowledged, by
+    /// keepalives in silence. Neither has an effect on Unix sockets.
     private var keepalives: [(keyword: String, value: String)] {
         guard let silenceLimit else { return [] }
-        // Half of the time in quiet, then a probe at each sixth; libpq counts in seconds. Linux refuses more than 32,767 of them, and
-        // libpq gives up a connection for which it can't set this.
+        // The first keepalive comes after half of the time, and the next ones after a sixth each, in seconds. Linux refuses more than 32,767
+        // seconds, and libpq fails to connect then.
         let sixth = min(max(1, silenceLimit.whole(.seconds(1)) / 6), 32_767 / 3)
         return [
             ("keepalives_idle", "\(3 * sixth)"), ("keepalives_interval", "\(sixth)"), ("keepalives_count", "3"),
@@ -119,7 +117,7 @@ package struct ConnectionParameters: Sendable {
         ]
     }
 
-    /// Keywords and values in the order in which libpq lets later ones win.
+    /// Keywords and values. Of several with the same keyword, the last one counts.
     package func keywords() -> [(keyword: String, value: String)] {
         var keywords = [("fallback_application_name", applicationName)]
         keywords += keepalives
@@ -129,11 +127,11 @@ package struct ConnectionParameters: Sendable {
         return keywords + server
     }
 
-    /// The lists of hosts without so many of the first ones.
+    /// The lists of hosts without so many of their first entries.
     func keywords(dropping count: Int) -> [(keyword: String, value: String)] {
         guard count > 0 else { return [] }
         return ["host", "hostaddr", "port"].compactMap { keyword in
-            // A single port serves all hosts.
+            // A single port is for all hosts.
             let list = value(of: keyword)?.split(separator: ",", omittingEmptySubsequences: false) ?? []
             return list.count > count ? (keyword, list.dropFirst(count).joined(separator: ",")) : nil
         }

@@ -8,7 +8,7 @@ import CLibPQ
     import Musl
 #endif
 
-/// Makes a connection to one host, on a thread that may block, and does nothing with it.
+/// Makes a connection to one host, on a thread that may block.
 struct Dialing {
     let keywords: [(keyword: String, value: String)]
     let deadline: ConnectDeadline
@@ -18,7 +18,7 @@ struct Dialing {
         guard let pointer = CStringArray.with(keywords.map(\.keyword), keywords.map(\.value), { PQconnectStartParams($0, $1, 1) })
         else { throw ConnectionFailure(.unreachable, "libpq could not allocate memory.") }
         let raw = RawConnection(adopting: pointer, notices: NoticeReceiver(onNotice))
-        // Only this verbosity carries the SQLSTATE, which unlike the text does not depend on the server's language.
+        // Messages have the SQLSTATE only at this verbosity. It does not depend on the server's language, as the text does.
         PQsetErrorVerbosity(pointer, PQERRORS_VERBOSE)
         var status = PQstatus(pointer) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while status != PGRES_POLLING_OK {
@@ -33,7 +33,7 @@ struct Dialing {
     }
 }
 
-/// Lends Swift strings to C as two parallel, null-terminated arrays.
+/// Passes Swift strings to C as two parallel, null-terminated arrays.
 enum CStringArray {
     static func with<Result>(
         _ first: [String],

@@ -1,18 +1,18 @@
-/// One host of those that a connection string leads to, and one address where it has several.
+/// One address of one host that a connection string names.
 struct HostCandidate: Sendable {
-    /// Win over what the string says.
+    /// Take precedence over the string.
     let keywords: [(keyword: String, value: String)]
-    /// For people, and to tell it from others.
+    /// For messages, and to identify the host.
     let name: String
 
-    /// What the string says, as it stands.
+    /// The hosts of the string, all together.
     static let unspecified = HostCandidate(keywords: [], name: "the default host")
 }
 
 /// One entry of a connection string's lists of hosts, their addresses and ports.
 package struct HostEntry: Sendable {
     let host: String
-    /// Given by the string; then the host's name is not looked up.
+    /// Given by the string; the host's name is not looked up then.
     let address: String
     let port: String
     /// Where it stands in the lists.
@@ -25,7 +25,7 @@ package struct HostEntry: Sendable {
 
     /// - Parameter address: One of the host's.
     func candidate(at address: String) -> HostCandidate {
-        // The host's name stays: certificates, .pgpass and Kerberos go by it.
+        // The host's name stays, since certificates, .pgpass and Kerberos need it.
         let host = host.isEmpty ? address : host
         return HostCandidate(
             keywords: [("host", host), ("hostaddr", address), ("port", port)],

@@ -9,7 +9,7 @@ import Dispatch
     import Musl
 #endif
 
-/// Finds the addresses of names. The system's own function blocks and can't be given up, so it runs on threads of its own.
+/// Looks up the addresses of names. The system's function blocks, and can't be interrupted, so it runs on threads of its own.
 package final class HostLookup: Sendable {
     /// - Returns: Addresses as text.
     package typealias Function = @Sendable (_ name: String) throws(ConnectionFailure) -> [String]
@@ -28,14 +28,14 @@ package final class HostLookup: Sendable {
     }
 
     private let function: Function
-    /// Of what has not returned.
+    /// The names with lookups that have not returned.
     private let names = Locked<[String: Name]>([:])
 
     package init(_ function: @escaping Function) {
         self.function = function
     }
 
-    /// By the system's own function.
+    /// Uses the system's function.
     package convenience init() { self.init(Self.ask) }
 
     /// - Throws: `.unreachable` if there are none, or none in time.
@@ -48,13 +48,13 @@ package final class HostLookup: Sendable {
             guard ContinuousClock.now < min(limit, deadline.deadline) else {
                 throw ConnectionFailure(.unreachable, "the name \"\(name)\" was not resolved in time")
             }
-            // Whoever is woken wakes the next.
+            // A thread that is woken wakes the next one.
             if lookup.isOver.wait(timeout: .now() + .milliseconds(50)) == .success { lookup.isOver.signal() }
         }
     }
 
-    /// Joins a lookup of the same name that has begun not long ago, or any if earlier ones are stuck: so those don't grow in number
-    /// with each attempt.
+    /// Begins a lookup, or joins a recent one of the same name. If earlier ones are stuck, it joins the latest, so that their number does
+    /// not grow with each attempt.
     private func begin(_ name: String, within limit: Duration) throws(ConnectionFailure) -> Pending {
         let (lookup, new) = names.withLock { names -> (Pending, OverdueCalls.ID?) in
             let known = names[name]
@@ -62,7 +62,7 @@ package final class HostLookup: Sendable {
             var calls = known?.calls ?? OverdueCalls()
             if let known { calls.giveUp(known.call) }
             guard let call = calls.begin() else {
-                // There is a known one, or nothing would be stuck.
+                // There is a known one, or none could be stuck.
                 names[name]?.calls = calls
                 return (known?.latest ?? Pending(), nil)
             }

@@ -1,4 +1,4 @@
-/// Which hosts have failed not long ago. They are tried after the others, not left out.
+/// Remembers which hosts have failed recently. They are tried after the others.
 package final class HostMemory: Sendable {
     private static let lifetime = Duration.seconds(60)
 
@@ -14,7 +14,7 @@ package final class HostMemory: Sendable {
         failures.withLock { $0[host] = nil }
     }
 
-    /// Those that have not failed, in the order in which they are given, then the others: the one that failed last comes last.
+    /// The hosts that have not failed, in the given order, then the others, in the order of their failures.
     func order<Host>(_ hosts: [Host], _ name: (Host) -> String) -> [Host] {
         let failures = failures.withLock { failures in
             failures = failures.filter { $0.value.duration(to: .now) < Self.lifetime }

@@ -1,7 +1,7 @@
-/// Finds a host that is fit, among all that a connection string leads to.
+/// Finds a suitable host among all that a connection string names.
 ///
-/// libpq goes on to the next host when one refuses the connection, but not when it says nothing, nor when it is not what we need. So
-/// each address of each host is a connection of its own here, with a share of the time.
+/// libpq tries the next host when one refuses the connection, but not when one does not answer, nor when one is unsuitable for locks. So
+/// each address of each host is tried by a connection of its own, with a share of the time.
 package struct HostSearch {
     let parameters: ConnectionParameters
     let limit: Duration
@@ -9,13 +9,10 @@ package struct HostSearch {
     let lookup: HostLookup
     let memory: HostMemory
     let onNotice: @Sendable (ServerError) -> Void
-    /// Told what has become of each host, if none will do.
+    /// Called with the failure of each host, if none is suitable.
     let onExhausted: ([ConnectionFailure]) -> Void
 
-    /// - Parameter accept: Asks a host that answers whether it is fit. Gets a session whose patience is what is left of the host's
-    ///   share.
-    /// - Returns: What `accept` makes of the first host that is fit.
-    /// - Throws: What has become of all of them.
+    /// - Parameter onExhausted: Called with the failure of each host, if none is suitable.
     package init(
         parameters: ConnectionParameters,
         limit: Duration,
@@ -34,6 +31,9 @@ package struct HostSearch {
         self.onExhausted = onExhausted
     }
 
+    /// - Parameter accept: Checks a host that has answered. Its session is limited to the rest of the host's share of the time.
+    /// - Returns: The result of `accept` for the first suitable host.
+    /// - Throws: The combined failures of all hosts.
     package func run<Found>(_ accept: (BlockingSession) throws(ConnectionFailure) -> Found) throws(ConnectionFailure) -> Found {
         try parameters.validate()
         var time = SearchTime(limit: limit)
@@ -61,7 +61,7 @@ package struct HostSearch {
                         let session = try dial(candidate, until: end)
                         session.raw.session.hostNames = [candidate.name, entry.name]
                         let began = ContinuousClock.now
-                        // What the checks take is not taken from the hosts behind.
+                        // The time of the checks does not count for the next hosts.
                         defer { time.extend(by: began.duration(to: .now)) }
                         let found = try accept(session)
                         memory.noteSuccess(of: candidate.name)
@@ -71,7 +71,7 @@ package struct HostSearch {
                         guard error.kind != .abandoned else { throw error }
                         memory.noteFailure(of: candidate.name)
                         failures.append((candidate.name, error))
-                        // The same host says the same at its other addresses, and counts what is refused.
+                        // The host would refuse at its other addresses, too, and may count refused logins.
                         guard error.kind != .authentication else { break }
                     }
                 }
@@ -93,7 +93,7 @@ package struct HostSearch {
     ) throws(ConnectionFailure) -> [HostCandidate] {
         guard entry.isName else {
             guard entry.address.isEmpty else { return [entry.candidate(at: entry.address)] }
-            // A Unix socket. An empty value does not take the place of another one, so what can't be said is left to libpq.
+            // A Unix socket. An empty value does not replace another one, so libpq chooses among the lists then.
             let keywords =
                 hosts.hasAddresses || entry.host.isEmpty
                 ? parameters.keywords(dropping: entry.index) : [("host", entry.host), ("port", entry.port)]
@@ -115,10 +115,10 @@ package struct HostSearch {
     }
 }
 
-/// The time that a search may take, but for what is not to count.
+/// The time limit of a search, which excludes the time of checks.
 private struct SearchTime {
     private(set) var end: ContinuousClock.Instant
-    /// What did not count so far.
+    /// The time of the checks.
     private(set) var spent = Duration.zero
 
     init(limit: Duration) {
@@ -127,7 +127,7 @@ private struct SearchTime {
 
     var remaining: Duration { ContinuousClock.now.duration(to: end) }
 
-    /// When the first of so many that share the time has used its part.
+    /// The end of the first of so many equal shares.
     func share(of count: Int, until end: ContinuousClock.Instant) -> ContinuousClock.Instant {
         count > 1 ? .now + ContinuousClock.now.duration(to: end) / count : end
     }

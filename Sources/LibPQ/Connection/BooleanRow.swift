@@ -1,6 +1,6 @@
-/// The values of one row of booleans, up to its first NULL. A value without storage of its own, since there may be thousands of rows.
+/// The values of one row of Booleans, up to its first NULL. It allocates nothing, since there may be thousands of rows.
 struct BooleanRow: Hashable, Sendable, ExpressibleByArrayLiteral {
-    /// More columns are not read; none of our statements has as many.
+    /// Further columns are not read. No statement of the library has as many.
     static let maximumCount = UInt64.bitWidth
 
     private var bits: UInt64 = 0

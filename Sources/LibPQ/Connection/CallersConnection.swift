@@ -9,9 +9,9 @@ import Dispatch
     import Musl
 #endif
 
-/// A `PGconn` that is somebody else's, used for one statement at a time, in the isolation of whoever asks.
+/// A `PGconn` that the caller owns, used for one statement at a time, in the caller's isolation.
 ///
-/// Not sendable, like the pointer: libpq allows one thread at a time.
+/// Not sendable, like the pointer, since libpq allows one thread at a time.
 package struct CallersConnection {
     private let pointer: OpaquePointer
 
@@ -21,18 +21,18 @@ package struct CallersConnection {
 
     /// Runs one statement to its end, without blocking the thread.
     ///
-    /// - Returns: What it has returned; `nil` if it was empty.
-    /// - Throws: ``ServerError`` if the server has refused it; ``ConnectionFailure`` if the connection can't be used, or is gone.
+    /// - Returns: The result of the statement; `nil` if it was empty.
+    /// - Throws: ``ServerError`` if the server has refused the statement; ``ConnectionFailure`` if the connection can't be used, or was lost.
     package func run(_ sql: String, isolation: isolated (any Actor)?) async throws -> QueryResult? {
         try requireIdle()
-        // Before anything is sent: a failure in the middle would leave open what the server does.
+        // Before the statement is sent: after a later failure its outcome would be unknown.
         guard let socket = DuplicateSocket(of: PQsocket(pointer)) else {
             throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
         }
-        // By default libpq would block the thread until the server has taken all of the statement.
+        // By default libpq blocks the thread until the server has read the whole statement.
         let wasBlocking = PQisnonblocking(pointer) == 0
         if wasBlocking, PQsetnonblocking(pointer, 1) != 0 { throw lost() }
-        // Everything has been sent then, or nothing can be sent any more.
+        // By then everything has been sent, or the connection has failed.
         defer { if wasBlocking { PQsetnonblocking(pointer, 0) } }
         guard PQsendQuery(pointer, sql) == 1 else { throw lost() }
         while true {
@@ -51,7 +51,7 @@ package struct CallersConnection {
             case PGRES_EMPTY_QUERY:
                 PQclear(result)
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                // libpq would go on to report it for ever.
+                // libpq would report it again and again.
                 let status = PQresultStatus(result)
                 PQclear(result)
                 try await endCopy(status, socket, isolation)
@@ -63,7 +63,7 @@ package struct CallersConnection {
             }
         }
         if let failure {
-            // Without an SQLSTATE it is libpq's own, about the connection.
+            // An error without an SQLSTATE is libpq's own, about the connection.
             throw failure.sqlState.isEmpty ? ConnectionFailure(.lost, failure.text) as any Error : failure
         }
         return last
@@ -87,7 +87,7 @@ package struct CallersConnection {
         return PQgetResult(pointer)
     }
 
-    /// Sends nothing, or throws away what is sent.
+    /// Ends a COPY without data, or discards the server's data.
     private func endCopy(_ status: ExecStatusType, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async throws {
         switch status {
         case PGRES_COPY_IN:
@@ -131,7 +131,7 @@ package struct CallersConnection {
         }
     }
 
-    /// What makes the connection fail, from anywhere. Made before something is sent.
+    /// What closes the connection's socket, from any thread. Made before a statement is sent.
     package func closer() -> (@Sendable () -> Void)? {
         guard let socket = DuplicateSocket(of: PQsocket(pointer)) else { return nil }
         return { socket.shutDown() }
@@ -144,7 +144,7 @@ package struct CallersConnection {
         case write
     }
 
-    /// Waits until the socket is ready, by a source of its own.
+    /// Waits until the socket is ready, by a dispatch source of its own.
     private func wait(for direction: Direction, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async {
         await withCheckedContinuation { continuation in
             let source: any DispatchSourceProtocol =
@@ -154,7 +154,7 @@ package struct CallersConnection {
                 }
             let watched = UncheckedTransfer(source)
             let onReady: @Sendable () -> Void = { watched.value.cancel() }
-            // Until then Dispatch has something to do with the socket.
+            // Until then the socket must stay open for Dispatch.
             let onCancelled: @Sendable () -> Void = { [socket] in
                 _ = socket
                 continuation.resume()

@@ -25,7 +25,7 @@ package final class Connection: @unchecked Sendable {
     /// A pooler may pass on a session with the statements that another client has prepared in it.
     private let nameSuffix = "_" + String(UInt64.random(in: .min ... .max), radix: 36)
     private var mustFlush = false
-    private var directWaits = DirectWaits()
+    private var pollPolicy = BusyPollPolicy()
 
     /// - Parameter handler: Called on the loop. Never from within a method of the connection that its user has called.
     package init(adopting raw: RawConnection, on loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
@@ -79,35 +79,34 @@ package final class Connection: @unchecked Sendable {
         case 0:
             watcher?.watchWrites(false)
         case 1:
-            // What the server sends meanwhile must be read, or both sides may wait for the other for ever.
+            // The server's answers must be read meanwhile, or both sides may wait for each other.
             watcher?.watchWrites(true)
-            // Trying to write can have read something, for which the socket will not report again.
+            // The attempt to write may have read answers, which the socket does not report again.
             loop.enter { [weak self] in self?.readResults() }
         default:
             failLater()
         }
     }
 
-    /// - Parameter mayWait: The answer to what is sent is all that anybody waits for, and can't take long; so the thread
-    ///   that sends it may as well wait for it.
+    /// - Parameter mayWait: Whether this thread may wait for the answer, since all calls wait for it, and it can't take long.
     package func flushIfNeeded(mayWait: Bool = false) {
         guard mustFlush else { return }
         flush()
-        if mayWait, let limit = directWaits.begin() {
+        if mayWait, let limit = pollPolicy.begin() {
             waitForAnswer(atMost: limit)
         } else {
             watcher?.unpark()
         }
     }
 
-    // MARK: Waiting on the spot
+    // MARK: Busy polling
 
     private func waitForAnswer(atMost limit: Duration) {
         guard let raw else { return }
         watcher?.park()
         loop.busyPoll(for: PQsocket(raw.pointer), atMost: limit) { [self] isReadable in
             if isReadable { receive(times: 1) }
-            directWaits.end(isAnswered: decoder.isIdle)
+            pollPolicy.end(isAnswered: decoder.isIdle)
             guard decoder.isIdle else {
                 watcher?.unpark()
                 return
@@ -116,12 +115,12 @@ package final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Parking and unparking have a price too, so a parked socket is left alone as long as one such wait follows the other.
+    /// Parking and unparking cost system calls, so a socket stays parked while one busy poll follows the other.
     private func watchAgainSoon() {
-        guard watcher?.isParked == true, directWaits.beginWatch() else { return }
+        guard watcher?.isParked == true, pollPolicy.beginWatch() else { return }
         loop.run(after: 10) { [weak self] in
             guard let self else { return }
-            if directWaits.endWatch() {
+            if pollPolicy.endWatch() {
                 watcher?.unpark()
             } else {
                 watchAgainSoon()
@@ -156,8 +155,8 @@ package final class Connection: @unchecked Sendable {
         watcher = nil
     }
 
-    /// Takes along what is set and prepared in the session, which the next client of a pool gets as it is. A pooler that sees the
-    /// client go before the server has answered closes the session, which does as well.
+    /// Discards the session's settings and prepared statements, which the next client of the pool would get. A pooler whose client closes
+    /// the connection before the server has answered closes the session, which has the same effect.
     private func leaveClean(_ raw: RawConnection) {
         guard raw.isUsable, decoder.isIdle else { return }
         _ = raw.send(Statement("DISCARD ALL", shape: .rows), preparedAs: nil)
@@ -197,14 +196,14 @@ package final class Connection: @unchecked Sendable {
     }
 
     private func failLater() {
-        // Not now: whoever submits is in the middle of something.
+        // After the current call, since the submitter is not prepared for events yet.
         loop.enter { [weak self] in self?.lose() }
     }
 
     // MARK: Receiving
 
-    /// - Parameter times: Twice for Dispatch: the last words and the end of a connection can come as one event, after
-    ///   which it reports nothing more, but libpq reads them by two calls.
+    /// - Parameter times: Two for Dispatch. The last message and the end of a connection can come as one event, and libpq needs two calls
+    ///   to read them.
     private func receive(times: Int) {
         for _ in 0..<times {
             guard let raw else { return }

@@ -1,16 +1,16 @@
 import CLibPQ
 
-/// Takes a connection's notices, which libpq would otherwise print on standard error.
+/// Receives a connection's notices, which libpq would otherwise print on standard error.
 final class NoticeReceiver {
     private let handler: @Sendable (ServerError) -> Void
-    /// Gets each notice before the handler does, and says whether it was meant for it alone. libpq calls it while it reads.
+    /// Gets each notice before the handler, and returns whether the handler must not get it. Called while libpq reads.
     var intercept: ((ServerError) -> Bool)?
 
     init(_ handler: @escaping @Sendable (ServerError) -> Void) {
         self.handler = handler
     }
 
-    /// The receiver must live as long as the connection: libpq keeps the pointer.
+    /// The receiver must live as long as the connection, since libpq keeps the pointer.
     func attach(to connection: OpaquePointer) {
         PQsetNoticeReceiver(
             connection,

@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// A statement's parameters as libpq's C functions take them; valid only inside the closure that they are lent to.
+/// A statement's parameters in the form of libpq's C functions. Valid only inside the closure that gets them.
 struct ParameterValues {
     let count: Int32
     let types: [Oid]
@@ -11,7 +11,7 @@ struct ParameterValues {
 
 extension [Statement.Parameter] {
     func withUnsafeValues<Result>(_ body: (ParameterValues) -> Result) -> Result {
-        // One buffer for all of them. Text needs its terminating zero; binary does not mind one.
+        // One buffer for all. Text needs a terminating zero, which does no harm to binary values.
         var buffer: [CChar] = []
         var offsets: [Int?] = []
         buffer.reserveCapacity(reduce(0) { $0 + ($1.bytes?.count ?? 0) + 1 })

@@ -1,47 +1,46 @@
 import DequeModule
 
-/// Decides to which submission libpq's results belong, and what they mean. Knows no libpq: it is told what was submitted, and what was
-/// read.
+/// Assigns libpq's results to submissions, and interprets them. It does not call libpq, but is told what was submitted and what was read.
 ///
-/// Each statement has a Sync of its own, so that it is a transaction of its own unless SQL says otherwise. libpq reports of each, in
-/// the order in which they were sent: the results of its preparation, if it has one, and NULL; its own results and NULL; the Sync.
+/// Each statement has a Sync of its own, so that it is a transaction of its own unless SQL says otherwise. For each statement, in the order
+/// of submission, libpq reports: the results of its preparation and NULL, if it has one; its own results and NULL; the Sync.
 struct PipelineDecoder: Sendable {
     /// What is to be done after a result.
     enum Step {
         /// Take the next result.
         case proceed
-        /// It is the turn of what was sent next: see ``wantsSingleRows``. Then take the next result.
+        /// The results of the next statement come now: see ``wantsSingleRows``. Then take the next result.
         case advanced
         /// The statement with this name is not prepared after all. Then take the next result.
         case unprepared(name: String)
-        /// A submission is answered; otherwise as ``advanced``.
+        /// As ``advanced``, and a submission is answered.
         case answered(SubmissionToken, [Reply])
-        /// There is no result until more is read.
+        /// There is no further result until more is read.
         case pause
         /// The session has ended, and nothing more will be answered.
         case over(ConnectionFailure)
     }
 
-    /// What libpq will report next.
+    /// A part of libpq's reports.
     private enum Expectation {
         case prepare(name: String)
         case execute(Statement.Shape)
-        /// The end of a statement. With the token of the submission that ends with it.
+        /// The end of a statement, with the token of the submission that it ends, if it ends one.
         case sync(SubmissionToken?)
         /// A Sync that belongs to no statement.
         case loneSync(SubmissionToken)
     }
 
     private var expectations = Deque<Expectation>()
-    /// To the statement that is being answered.
+    /// The reply to the statement whose results come at present.
     private var reply = Reply()
-    /// To the statements of its submission that are answered.
+    /// The replies to the answered statements of the submission.
     private var replies: [Reply] = []
-    /// What the wait that is being answered has come to, and the text of the error that has ended it.
+    /// The outcome of the wait whose results come at present, and the text of the error that has ended it.
     private var waitOutcome: (outcome: WaitOutcome, message: String?)?
     /// The message that announced the session's end.
     private var lastWords: ServerError?
-    /// Whether the last result was the first of maybe two NULLs.
+    /// Whether the last result was a NULL at a Sync, which a second one may follow.
     private var isAfterNull = false
 
     // MARK: Sending
@@ -49,8 +48,8 @@ struct PipelineDecoder: Sendable {
     /// A statement was sent, with its Sync.
     ///
     /// - Parameters:
-    ///   - name: The name under which it is prepared ahead of that, if it is.
-    ///   - token: Of the submission, if it is the last statement of that.
+    ///   - name: The name under which it is prepared, if that is sent with it.
+    ///   - token: That of the submission, if this is its last statement.
     mutating func noteSent(_ shape: Statement.Shape, preparing name: String?, ending token: SubmissionToken?) {
         if let name { expectations.append(.prepare(name: name)) }
         expectations.append(.execute(shape))
@@ -64,31 +63,31 @@ struct PipelineDecoder: Sendable {
 
     // MARK: What comes next
 
-    /// Whether all that was submitted is answered.
+    /// Whether all submissions are answered.
     var isIdle: Bool { expectations.isEmpty }
 
-    /// The shape of the statement whose results come next; `nil` if it is not a statement's turn.
+    /// The shape of the statement whose results come next; `nil` if something else comes next.
     var shape: Statement.Shape? {
         guard case .execute(let shape) = expectations.first else { return nil }
         return shape
     }
 
-    /// Whether libpq must be told now that rows are wanted one by one. It wants that per statement, after the end of the one before
-    /// it, and reads no message of a statement before that.
+    /// Whether libpq has to be set to single rows now. That has to be done for each statement, after the end of the one before it and before
+    /// its first message is read.
     var wantsSingleRows: Bool { shape == .booleans }
 
-    /// Why the session is over: what the server has said, if it has said something.
+    /// Why the session has ended: the server's last message, if there is one.
     ///
-    /// - Parameter message: What libpq says.
+    /// - Parameter message: libpq's message.
     func failure(orElse message: String) -> ConnectionFailure {
         lastWords.map { ConnectionFailure(.lost, $0.text, sqlState: $0.sqlState) } ?? ConnectionFailure(.lost, message)
     }
 
     // MARK: Receiving
 
-    /// - Returns: Whether the notice was meant for the decoder alone.
+    /// - Returns: Whether the notice is a wait's outcome, which no other handler is to get.
     mutating func take(_ notice: ServerError) -> Bool {
-        // Anything else may send such a message too, like a trigger, and then it means nothing.
+        // Other SQL, such as a trigger, may send the same message. Then it has no meaning.
         if shape == .waitOutcome, let outcome = WaitOutcome(notice) {
             waitOutcome = (outcome, notice.detail)
             return true
@@ -104,24 +103,24 @@ struct PipelineDecoder: Sendable {
         case .pending, .null:
             return pause()
         case .row(let row):
-            // Also of a statement that fails later: what those before the error say stands.
+            // If the statement fails later, the rows before the error count.
             row.append(to: &reply.booleans)
         case .rows(let rows):
             reply.result = rows
         case .complete:
             break
         case .aborted:
-            // The preparation before it has failed; its error is what counts.
+            // The statement's preparation has failed, and its error counts.
             break
         case .error(let error):
             return take(error)
         case .copy:
-            // Not to be had in pipeline mode, where libpq would go on to report it without end.
+            // Impossible in pipeline mode, where libpq would report it again and again.
             return end("COPY from or to the client can't be run on this connection, so it was closed.", sqlState: "0A000")
         case .sync(let transaction):
             return takeSync(transaction)
         case .dead(let message):
-            // libpq would go on to report errors without end.
+            // libpq would report errors again and again.
             return .over(failure(orElse: message))
         }
         return .proceed
@@ -133,8 +132,8 @@ struct PipelineDecoder: Sendable {
             expectations.removeFirst()
             return .advanced
         case .sync, .loneSync, nil:
-            // An error that comes with the Sync (of a deferred constraint, say) is followed by a NULL of its own, before libpq looks at
-            // what else it has read. Two in a row mean that there is nothing.
+            // An error that comes with the Sync, for instance of a deferred constraint, is followed by a NULL of its own, before libpq parses
+            // the rest of its input. Two NULLs in a row mean that there is no further input.
             isAfterNull.toggle()
             return isAfterNull ? .proceed : pause()
         }
@@ -142,18 +141,18 @@ struct PipelineDecoder: Sendable {
 
     private mutating func take(_ error: ServerError) -> Step {
         if error.endsSession {
-            // The socket is closed some milliseconds later, and the session's locks go to others between the two.
+            // The socket is closed some milliseconds later. Before that, other sessions get this session's locks.
             lastWords = error
             return .over(failure(orElse: error.text))
         }
-        // The first one is the reason for those that follow.
+        // The first error is the reason for the following ones.
         if reply.error == nil { reply.error = error }
         guard case .prepare(let name) = expectations.first else { return .proceed }
         return .unprepared(name: name)
     }
 
     private mutating func takeSync(_ transaction: Reply.Transaction) -> Step {
-        // An error can come with the Sync. To one that belongs to no statement it means nothing.
+        // An error can come with the Sync. With a Sync that belongs to no statement, it has no meaning.
         defer { reply = Reply() }
         switch expectations.popFirst() {
         case .loneSync(let token):
@@ -172,7 +171,7 @@ struct PipelineDecoder: Sendable {
     }
 
     private func pause() -> Step {
-        // As a notice they come while nothing is asked, and of a server that stops at once.
+        // A notice announces the end of an idle session, and of all sessions of a server that stops immediately.
         lastWords == nil ? .pause : .over(failure(orElse: ""))
     }
 

@@ -1,19 +1,19 @@
-/// What libpq has to say next about what was sent, as a value: made by ``RawConnection/nextResult(shape:isExpected:)``, understood by
+/// One of libpq's results in pipeline mode, as a value: made by ``RawConnection/nextResult(shape:isExpected:)``, interpreted by
 /// ``PipelineDecoder``.
 enum PipelineResult {
-    /// It has read nothing more that belongs to what was sent.
+    /// libpq has read no further result.
     case pending
-    /// NULL: the end of a statement's results; or there is nothing, although libpq is not busy.
+    /// NULL: the end of a statement's results, or no result although libpq is not busy.
     case null
     case row(BooleanRow)
     case rows(QueryResult)
-    /// The statement has succeeded, and what it returns is not wanted, or nothing; or it was empty.
+    /// The statement has succeeded without a result that is of interest, or was empty.
     case complete
     case copy
     /// The statement was not run, since one before it has failed.
     case aborted
     indirect case error(ServerError)
     case sync(Reply.Transaction)
-    /// The connection can't be used any more; with libpq's message.
+    /// The connection has failed, with libpq's message.
     case dead(String)
 }

@@ -2,13 +2,13 @@ import CLibPQ
 
 /// The rows of one statement, in text format.
 ///
-/// Safe to share: libpq never changes a result after it has been handed out, and the storage is freed with the last
-/// reference. But libpq reports what it is asked for in vain to the notice receiver of the result's connection, on the thread that
-/// asks, also after the connection's end; so it is never asked for a row or a column that is not there.
+/// Safe to share: libpq does not change a result after it has returned it, and the storage is freed with the last reference. If libpq is
+/// asked for a row or a column that does not exist, it calls the notice receiver of the result's connection, on the asking thread, also
+/// after the connection's end. So it is never asked for one.
 package final class QueryResult: @unchecked Sendable {
     private let result: OpaquePointer
 
-    /// - Parameter result: A `PGresult` that nobody else owns.
+    /// - Parameter result: A `PGresult`, which this object owns from then on.
     init(adopting result: OpaquePointer) {
         self.result = result
     }
@@ -22,7 +22,7 @@ package final class QueryResult: @unchecked Sendable {
 
     /// How many rows an INSERT, UPDATE, DELETE or the like has touched; of a SELECT, how many it has returned.
     ///
-    /// Read from the tag, at whose end alone it is: `PQcmdTuples` reports a tag that it does not understand.
+    /// Read from the end of the command tag: `PQcmdTuples` calls the notice receiver for a tag that it does not know.
     package var affectedRows: Int { commandTag.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
 
     /// For instance `INSERT 0 1`, or `ROLLBACK` in answer to a COMMIT of a failed transaction.

@@ -1,6 +1,6 @@
 import CLibPQ
 
-// libpq's pipeline mode: what is sent, and what comes back as a value.
+// libpq's pipeline mode.
 extension RawConnection {
     func enterPipeline() {
         PQsetnonblocking(pointer, 1)
@@ -9,13 +9,13 @@ extension RawConnection {
 
     // MARK: Sending
 
-    /// - Returns: Whether it is under way; if not, the connection is of no use any more.
+    /// - Returns: Whether it was sent; if not, the connection has failed.
     func sendPreparation(of statement: Statement, as name: String) -> Bool {
         let types = statement.parameters.map(\.type)
         return PQsendPrepare(pointer, name, statement.sql, Int32(types.count), types) == 1
     }
 
-    /// Sends a statement, and behind it the Sync that ends it.
+    /// Sends a statement and its Sync.
     func send(_ statement: Statement, preparedAs name: String?) -> Bool {
         let resultFormat: Int32 = statement.shape == .booleans ? 1 : 0
         return statement.parameters.withUnsafeValues { values in
@@ -52,16 +52,16 @@ extension RawConnection {
 
     var isUsable: Bool { PQstatus(pointer) == CONNECTION_OK }
 
-    /// What libpq says of the connection.
+    /// libpq's message about the connection.
     var errorMessage: String { String(cString: PQerrorMessage(pointer)).trimmingNewlines }
 
-    /// Reads what is there.
+    /// Reads what the socket has.
     func consumeInput() -> Bool {
         PQconsumeInput(pointer) == 1 && isUsable
     }
 
-    /// Frees the notifications that libpq has read (of a LISTEN that a body runs, or that a pooler's other client has left), which it
-    /// would collect until the connection's end. To be called when no result is left.
+    /// Frees the notifications that libpq has read, which it would collect until the connection's end. A body, or another client of a
+    /// pooler, may have run LISTEN. To be called when no result is left.
     func discardNotifications() {
         while let notification = PQnotifies(pointer) { PQfreemem(notification) }
     }
@@ -69,9 +69,8 @@ extension RawConnection {
     /// Calls the notice receiver for the messages on the way to the result.
     ///
     /// - Parameters:
-    ///   - shape: Of the statement whose results come next.
-    ///   - isExpected: Whether anything is to be answered. If not, there can still be notices, for instance why the server is about
-    ///     to close.
+    ///   - shape: The shape of the statement whose results come next.
+    ///   - isExpected: Whether an answer is outstanding. If not, there can still be notices, for instance that the server is stopping.
     func nextResult(shape: Statement.Shape?, isExpected: Bool) -> PipelineResult {
         guard PQisBusy(pointer) == 0, isExpected else { return .pending }
         guard isUsable else { return .dead(errorMessage) }
@@ -89,7 +88,7 @@ extension RawConnection {
         }
     }
 
-    /// Takes the values of one row, in binary format: one byte each, 0 or 1. A NULL is no value, nor is what comes after it.
+    /// The values of one row, in binary format: one byte each, 0 or 1. A NULL ends the row.
     private static func booleans(of row: OpaquePointer) -> BooleanRow {
         var values: BooleanRow = []
         for column in 0..<min(PQnfields(row), Int32(BooleanRow.maximumCount)) {

@@ -8,35 +8,35 @@ import CLibPQ
     import Musl
 #endif
 
-/// Owns a `PGconn`. Made on a thread of its own, then handed over, once, to a ``Connection``.
+/// Owns a `PGconn`. Made on a thread of its own, then passed to a ``Connection`` once.
 ///
-/// Unchecked, because a `PGconn` may be used by one thread at a time: until the hand-over that is the connector's, from
-/// then on the event loop's. The pointer never leaves this module.
+/// Unchecked, because one thread at a time may use a `PGconn`: at first that of the connector, later those that run the event loop. The
+/// pointer never leaves this module.
 package final class RawConnection: @unchecked Sendable {
     let pointer: OpaquePointer
     let notices: NoticeReceiver
     package var session = Session()
     private var isFinished = false
 
-    /// What is known of the server's side.
+    /// The server's session.
     package struct Session: Hashable, Sendable {
-        /// From `pg_backend_pid()`: what the protocol announced is made up when a pooler is in between.
+        /// From `pg_backend_pid()`, since a pooler makes up the process id of the protocol.
         package let processID: Int32
-        /// In microseconds since 2000. Together with the process id it names one session for ever.
+        /// In microseconds since 2000. Together with the process id it identifies the session.
         package let backendStart: Int64
         package let serverVersion: Int32
         package let database: String
         package let user: String
         package let host: String
-        /// For how many locks the server's lock table has room at least; `nil` if it does not say.
+        /// How many locks the server's lock table has room for, at least; `nil` if it does not say.
         package let lockTableSize: Int?
-        /// After how many promotions of standbys the server is; `nil` if it does not say.
+        /// The server's timeline, which each promotion of a standby increases; `nil` if it does not say.
         package var timeline: UInt32?
-        /// Under which names its host is known to ``HostMemory``.
+        /// The names of its host in ``HostMemory``.
         package var hostNames: [String] = []
-        /// Whether there is a pooler that passes sessions on as they are: what was seen once holds for all connections.
+        /// Whether a pooler gives sessions to its next client without a reset. Found out once for all connections.
         package var isPassedOn = false
-        /// The settings that a call that has it checked out's statements are to run with, and ours are not.
+        /// The role's settings, which statements of bodies run with, and the manager's own do not.
         package var roleSettings: [String] = []
 
         package init(
@@ -64,15 +64,15 @@ package final class RawConnection: @unchecked Sendable {
         notices.attach(to: pointer)
     }
 
-    /// Ends the session. Nothing may be done with the connection any more.
+    /// Ends the session. The connection must not be used any more.
     func finish() {
         guard !isFinished else { return }
         isFinished = true
         PQfinish(pointer)
     }
 
-    /// Ends the session, and waits until the server's process has come to its end, but not for long: until then it counts for the
-    /// limits of connections. Blocks.
+    /// Ends the session, and waits for a while until the server's process has ended, which counts for the limits of connections until then.
+    /// Blocks.
     func finishAndWait() {
         guard !isFinished else { return }
         let limit = SessionEnd.limit(isAnswering: PQtransactionStatus(pointer) == PQTRANS_IDLE)

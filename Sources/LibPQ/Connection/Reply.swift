@@ -1,13 +1,13 @@
-/// What the server has answered to one statement.
+/// The server's answer to one statement.
 package struct Reply: Sendable {
-    /// Of a statement with the shape `booleans`: its rows, also those that came before an error.
+    /// For a statement with the shape `booleans`: its values, including those before an error.
     package var booleans: [Bool] = []
-    /// Of a statement with the shape `rows` that has succeeded.
+    /// For a statement with the shape `rows` that has succeeded.
     package var result: QueryResult?
     package var error: ServerError?
-    /// Of a statement with the shape `waitOutcome` that has said it, and has not failed afterwards.
+    /// For a statement with the shape `waitOutcome` that has reported its outcome, and has not failed afterwards.
     package private(set) var waitOutcome: WaitOutcome?
-    /// What the session's transaction was like afterwards.
+    /// The state of the session's transaction after the statement.
     package var transaction = Transaction.unknown
 
     package init() {}
@@ -15,13 +15,14 @@ package struct Reply: Sendable {
     package enum Transaction: Sendable {
         case none
         case open
-        /// By an error: it can only be rolled back, to a savepoint or as a whole. What it had locked since then is released already.
+        /// A statement has failed. The transaction can only be rolled back, as a whole or to a savepoint; locks taken since then are
+        /// released already.
         case aborted
-        /// Something else was sent behind the statement.
+        /// Another statement was sent behind this one.
         case unknown
     }
 
-    /// The statement was a wait that has said itself what it came to. One that was granted has no error.
+    /// The statement was a wait that has reported its outcome. One that was granted has no error.
     mutating func note(_ outcome: WaitOutcome, _ message: String?) {
         guard error == nil else { return }
         waitOutcome = outcome

@@ -17,7 +17,7 @@ package struct ServerError: Error, Hashable, Sendable {
         self.hint = hint
     }
 
-    /// All that it says, in sentences.
+    /// Message, detail and hint, in sentences.
     package var text: String { .sentences(message, detail, hint) }
 
     /// The session is over after it. When the server stops at once or another of its processes has crashed, it says so by a

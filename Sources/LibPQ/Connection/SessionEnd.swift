@@ -8,14 +8,13 @@
 
 /// The end of a session at the server, which comes a little after the client has closed it.
 ///
-/// A server process first leaves the list of sessions, by which limits of connections go, and as the last thing its socket is closed. So
-/// the end of what can be read says that the session counts no more. The socket has to be kept for that, by a duplicate of its
-/// descriptor, as libpq closes its own.
+/// A server process first leaves the list of sessions, which counts for the limits of connections, and closes its socket last. So when the
+/// socket has nothing more to read, the session does not count any more. libpq closes its descriptor, so a duplicate is read.
 final class SessionEnd {
-    /// How long it is waited for.
+    /// The limit of the wait.
     ///
-    /// A process that runs a statement, or has been stopped, does not notice that its client has gone. Any other does, but on a busy
-    /// machine it may take seconds to drop temporary tables and to leave.
+    /// A server process that runs a statement, or is stopped, does not notice that its client has gone. Any other one notices, but on a busy
+    /// machine it may take seconds to drop temporary tables and to exit.
     ///
     /// - Parameter isAnswering: Whether the server owed nothing when the session was closed, or has closed it itself.
     static func limit(isAnswering: Bool) -> Duration { isAnswering ? .seconds(5) : .seconds(1) }
@@ -23,7 +22,7 @@ final class SessionEnd {
     private var isOver = false
     private var handlers: [@Sendable () -> Void] = []
 
-    /// - Parameter handler: Called when the end has come, or is not waited for any longer; soon if that is so already.
+    /// - Parameter handler: Called on the loop when the session has ended, or the limit has passed.
     func whenOver(on loop: EventLoop, _ handler: @escaping @Sendable () -> Void) {
         if isOver { loop.submit(handler) } else { handlers.append(handler) }
     }

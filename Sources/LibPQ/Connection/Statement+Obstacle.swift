@@ -7,24 +7,23 @@
 #endif
 
 extension Statement {
-    /// Why a statement can't be sent as it is. libpq would cut it off without an error, or give the connection up.
+    /// Why a statement can't be sent. libpq would truncate it without an error, or close the connection.
     package enum Obstacle: Error, Hashable, Sendable {
         /// libpq takes SQL as a C string, which ends at its first zero byte.
         case zeroInSQL
-        /// The same of a parameter in text format; counted from 1.
+        /// The same for a parameter in text format; counted from 1.
         case zeroInParameter(Int)
-        /// There are so many parameters. The protocol counts them by 16 bits.
+        /// There are so many parameters. The protocol counts them in 16 bits.
         case tooManyParameters(Int)
-        /// So many bytes are more than the server takes in one message.
+        /// The statement has so many bytes, more than the server takes in one message.
         case tooLong(Int)
     }
 
     package static let maximumParameterCount = 65_535
-    /// Of the SQL, and of all parameters together, in bytes: `PQ_LARGE_MESSAGE_LIMIT` of PostgreSQL, with room for what the
-    /// messages hold besides.
+    /// The most bytes of the SQL, and of all parameters together: PostgreSQL's `PQ_LARGE_MESSAGE_LIMIT`, less the rest of the messages.
     package static let maximumLength = 0x3fff_fffe - 1024
 
-    /// What keeps these from being sent, if anything does.
+    /// Why a statement can't be sent; `nil` if it can.
     package static func obstacle(_ sql: String, _ parameters: some Collection<Parameter>) -> Obstacle? {
         guard !sql.utf8.contains(0) else { return .zeroInSQL }
         guard parameters.count <= maximumParameterCount else { return .tooManyParameters(parameters.count) }
@@ -43,7 +42,7 @@ extension Statement {
 }
 
 extension [UInt8] {
-    /// They may be many, and the event loop waits meanwhile.
+    /// By `memchr`, since there may be many bytes, and the event loop waits.
     fileprivate var hasZero: Bool {
         withUnsafeBytes { bytes in bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false }
     }

@@ -1,11 +1,11 @@
-/// One SQL statement with its parameters, and how its rows are wanted.
+/// One SQL statement with its parameters, and the form of its results.
 package struct Statement: Sendable {
     package enum Shape: Hashable, Sendable {
-        /// Booleans, row by row, so that those before an error are known; NULL stands for none. At most 64 in a row.
+        /// Rows of at most 64 Booleans, one by one, so that the rows before an error are known. A NULL ends a row.
         case booleans
-        /// None, and a message that says what came of it: see ``WaitOutcome``.
+        /// No rows, but a message with the outcome: see ``WaitOutcome``.
         case waitOutcome
-        /// Everything, in text format.
+        /// All rows, in text format.
         case rows
     }
 

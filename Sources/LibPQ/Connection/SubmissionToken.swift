@@ -1,4 +1,4 @@
-/// Names a submission for who has submitted it, and comes back with its replies. Means nothing to the connection.
+/// Identifies a submission to its submitter, and comes back with its replies. The connection does not interpret it.
 package struct SubmissionToken: Hashable, Sendable {
     package let kind: UInt8
     package let number: UInt64

@@ -1,11 +1,11 @@
-/// What a wait has come to that catches its own end, and says so by a message of the level INFO: one that always comes to the
-/// client, and never to the server's log at its default settings.
+/// The outcome of a wait that catches its own end, and reports it by a message of the level INFO. Such messages are always sent to the
+/// client, and with default settings not written to the server's log.
 package enum WaitOutcome: String, Sendable {
     case granted = "PGL00"
     case cancelled = "PGL01"
     case timedOut = "PGL02"
 
-    /// The text of the messages; with the level and the code nothing else is taken for one.
+    /// The text of the messages. Together with level and code it identifies them.
     package static let message = "pglock"
 
     init?(_ notice: ServerError) {
@@ -15,7 +15,7 @@ package enum WaitOutcome: String, Sendable {
 
     /// The error that the wait would have ended with.
     ///
-    /// - Parameter message: The server's. A statement timeout is a cancel, too, and only the text tells.
+    /// - Parameter message: The server's. Only the text distinguishes a statement timeout from a cancel request.
     func error(_ message: String?) -> ServerError? {
         switch self {
         case .granted: nil

@@ -10,28 +10,27 @@ import Synchronization
     import Musl
 #endif
 
-/// A serial executor that any thread may drive: whoever comes while nobody is at work does the work itself.
+/// A serial executor that any thread may run: a thread that brings work while the loop is free does the work itself.
 ///
-/// Handing work to another thread costs a wake-up, tens of microseconds, which is more than most of the work here takes.
-/// So ``enter(_:)`` runs its body at once, on the calling thread, if the loop is free; if not, it leaves the body to the
-/// thread that is at work, which runs everything that has been left before it goes. (The idea is that of flat combining:
-/// Hendler, Incze, Shavit and Tzafrir, SPAA 2010.) Each turn of work ends with the turn handler, which is where what has
-/// come together is sent.
+/// Passing work to another thread costs a wake-up, tens of microseconds, which is more than most of the work takes. So ``enter(_:)`` runs
+/// its body at once, on the calling thread, if the loop is free. If not, it leaves the body to the thread that runs the loop, which runs
+/// all such bodies before it returns. (This is flat combining: Hendler, Incze, Shavit and Tzafrir, SPAA 2010.) Each turn ends with the
+/// turn handler, which sends what the turn has submitted.
 ///
-/// Sockets and timers report on a Dispatch queue and enter from there. An actor that is pinned to the loop can be entered
-/// with `assumeIsolated` from any body; its jobs, which may be long, run on the Dispatch queue only.
+/// Sockets and timers report on a Dispatch queue and enter from there. Bodies can enter an actor that runs on the loop by
+/// `assumeIsolated`. Its jobs, which may be long, run on the Dispatch queue only.
 package final class EventLoop: SerialExecutor, Sendable {
     package typealias Body = @Sendable () -> Void
 
     private struct Inbox {
         var bodies: [Body] = []
         var jobs: [UnownedJob] = []
-        /// Somebody has the loop, or is about to get it.
+        /// Whether a thread runs the loop, or is about to.
         var isBusy = false
-        /// Whoever has the loop waits for a socket with it, and is to be woken when there is something else to do.
+        /// Whether the thread that runs the loop polls a socket, and has to be woken for other work.
         var isBusyPolling = false
 
-        /// Returns whether somebody waits who now has to be woken.
+        /// - Returns: Whether a thread polls, which has to be woken now.
         mutating func endBusyPoll() -> Bool {
             defer { isBusyPolling = false }
             return isBusyPolling
@@ -40,27 +39,27 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     let queue: DispatchQueue
     private let inbox = Locked(Inbox())
-    private let bell = WakeUpPipe()
-    /// The thread that has the loop; 0 if none has.
+    private let wakeUpPipe = WakeUpPipe()
+    /// The thread that runs the loop; 0 for none.
     private let owner = Atomic<UInt>(0)
-    // Touched only by the thread that has the loop.
+    // Used only by the thread that runs the loop.
     private nonisolated(unsafe) var working: [Body] = []
     private nonisolated(unsafe) var workingJobs: [UnownedJob] = []
     private nonisolated(unsafe) var turnHandler: Body = {}
-    private nonisolated(unsafe) var directWait: DirectWait?
+    private nonisolated(unsafe) var requestedPoll: BusyPoll?
 
     package init(label: String) {
         queue = DispatchQueue(label: label)
     }
 
-    /// Sets what ends every turn. It is called on the loop. To be set before anything is asked of the loop.
+    /// Sets the handler that ends each turn. It is called on the loop. To be set before the loop is used.
     package func onTurnEnd(_ handler: @escaping Body) {
         turnHandler = handler
     }
 
-    /// Runs `body` on the loop: now and on this thread if the loop is free, else on the thread that has it, soon.
+    /// Runs `body` on the loop: at once on this thread if the loop is free, otherwise soon on the thread that runs it.
     package func enter(_ body: @escaping Body) {
-        let (isMine, mustRing) = inbox.withLock { inbox -> (Bool, Bool) in
+        let (isMine, mustWake) = inbox.withLock { inbox -> (Bool, Bool) in
             guard inbox.isBusy else {
                 inbox.isBusy = true
                 return (true, false)
@@ -68,14 +67,14 @@ package final class EventLoop: SerialExecutor, Sendable {
             inbox.bodies.append(body)
             return (false, inbox.endBusyPoll())
         }
-        if mustRing { bell.ring() }
+        if mustWake { wakeUpPipe.wakeUp() }
         guard isMine else { return }
         owner.store(Self.currentThread, ordering: .relaxed)
         body()
         work(isOnQueue: false)
     }
 
-    /// Runs `body` on the loop, soon, and never on the calling thread: for callers that must not be kept.
+    /// Runs `body` on the loop, soon, and never on the calling thread, which is not blocked.
     package func submit(_ body: @escaping Body) {
         leave(to: { $0.bodies.append(body) })
     }
@@ -91,12 +90,12 @@ package final class EventLoop: SerialExecutor, Sendable {
     }
 
     private func leave(to add: (inout Inbox) -> Void) {
-        let (mustSchedule, mustRing) = inbox.withLock { inbox -> (Bool, Bool) in
+        let (mustSchedule, mustWake) = inbox.withLock { inbox -> (Bool, Bool) in
             add(&inbox)
             defer { inbox.isBusy = true }
             return (!inbox.isBusy, inbox.endBusyPoll())
         }
-        if mustRing { bell.ring() }
+        if mustWake { wakeUpPipe.wakeUp() }
         if mustSchedule { schedule() }
     }
 
@@ -112,7 +111,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         owner.load(ordering: .relaxed) == Self.currentThread
     }
 
-    /// Called with the loop marked as busy, on behalf of the queue.
+    /// Lets the queue run the loop, which is marked as busy.
     private func schedule() {
         queue.async {
             self.owner.store(Self.currentThread, ordering: .relaxed)
@@ -120,10 +119,9 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
     }
 
-    /// Works off what is there, then gives the loop free.
+    /// Runs all bodies and jobs, then frees the loop.
     private func work(isOnQueue: Bool) {
-        // A bounded number of rounds: a thread that only wanted to do something of its own must not be kept for ever by
-        // what others bring.
+        // A bounded number of rounds, so that a thread that has entered with one body is not kept by the work of others.
         for _ in 0..<8 {
             for body in working { body() }
             working.removeAll(keepingCapacity: true)
@@ -147,7 +145,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         case onlyJobs
     }
 
-    /// Takes what has been left meanwhile, once all that was taken is done, or gives the loop free if nothing has.
+    /// Takes the bodies and jobs that were left meanwhile, or frees the loop if there are none.
     private func takeWork(isOnQueue: Bool) -> Work {
         inbox.withLock { inbox in
             if isOnQueue, !inbox.jobs.isEmpty { swap(&inbox.jobs, &workingJobs) }
@@ -162,36 +160,36 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
     }
 
-    // MARK: Waiting on the spot
+    // MARK: Busy polling
 
-    /// Something that the thread at work may wait for itself, once it has nothing else to do.
-    private struct DirectWait {
+    /// A socket that the thread that runs the loop may poll when it has no other work.
+    private struct BusyPoll {
         let socket: Int32
         let limit: Duration
         let completion: (Bool) -> Void
     }
 
-    /// At the end of this turn, unless there is something else to do, waits until the socket can be read, on whatever
-    /// thread has the loop: for answers that are expected sooner than another thread could be woken up.
+    /// Polls a socket at the end of this turn, unless there is other work, on the thread that runs the loop: for answers that are expected
+    /// sooner than another thread could be woken up.
     ///
     /// - Parameters:
-    ///   - limit: At most this long. What others leave for the loop ends the wait at once.
-    ///   - completion: Told, on the loop, whether the socket can be read.
+    ///   - limit: The longest wait. Other work for the loop ends it at once.
+    ///   - completion: Called on the loop with whether the socket can be read.
     func busyPoll(for socket: Int32, atMost limit: Duration, completion: @escaping (Bool) -> Void) {
-        directWait = DirectWait(socket: socket, limit: limit, completion: completion)
+        requestedPoll = BusyPoll(socket: socket, limit: limit, completion: completion)
     }
 
-    /// - Returns: Whether there was something to wait for.
+    /// - Returns: Whether there was a socket to poll.
     private func busyPoll() -> Bool {
-        guard let wait = directWait else { return false }
-        directWait = nil
-        guard !Self.isMainThread, bell.isThere, beginBusyPoll() else {
-            wait.completion(false)
+        guard let poll = requestedPoll else { return false }
+        requestedPoll = nil
+        guard !Self.isMainThread, wakeUpPipe.isOpen, beginBusyPoll() else {
+            poll.completion(false)
             return true
         }
-        let isReadable = bell.wait(for: wait.socket, atMost: wait.limit)
+        let isReadable = wakeUpPipe.wait(for: poll.socket, atMost: poll.limit)
         inbox.withLock { $0.isBusyPolling = false }
-        wait.completion(isReadable)
+        poll.completion(isReadable)
         return true
     }
 

@@ -9,16 +9,16 @@ import Dispatch
     import Musl
 #endif
 
-/// One timer for whatever is due next, on a clock that runs while the machine is suspended: a lease runs out meanwhile too, and
-/// who believes in a lock is to be told as soon as the machine wakes up.
+/// One timer for the earliest deadline, on a clock that runs while the machine is suspended. A lease runs out during suspension, too, and
+/// its holders have to learn of that as soon as the machine wakes up.
 ///
-/// All deadlines share it: a heap elsewhere knows the earliest one, and a Dispatch timer per waiting task would cost more
-/// than the wait itself. Confined to its loop.
+/// All deadlines share the timer, since a Dispatch timer for each waiting task would cost more than the wait itself. Confined to its
+/// loop.
 package final class LoopTimer {
     private let clock: any TimerClock
     private var armedFor: Int64?
 
-    /// - Parameter handler: Called on the loop when the time has come.
+    /// - Parameter handler: Called on the loop when the timer fires.
     package init(on loop: EventLoop, handler: @escaping @Sendable () -> Void) {
         let onEvent: @Sendable () -> Void = { loop.enter(handler) }
         #if os(Linux)
@@ -28,13 +28,13 @@ package final class LoopTimer {
         #endif
     }
 
-    /// The descriptor of the kernel's timer, where it is one.
+    /// The descriptor of the kernel's timer, on systems that have one.
     package var descriptor: Int32? { clock.descriptor }
 
-    /// Sees to it that the timer fires at a time, or before.
+    /// Makes the timer fire at a time, or before.
     ///
-    /// A timer that is armed for an earlier time is left alone, since arming costs a system call: it fires in vain, once, and is
-    /// armed for what is due then. So deadlines that move on with every statement cost nothing.
+    /// A timer that is armed for an earlier time is not changed, since arming costs a system call. It fires once without need, and is armed
+    /// for the next deadline then. So deadlines that move on with each statement cost nothing.
     ///
     /// - Parameters:
     ///   - time: In nanoseconds, on the clock that `now` is read from.
@@ -71,7 +71,7 @@ private protocol TimerClock {
             // Marked as sendable, since a closure formed inside an actor would inherit its isolation and trap here.
             let onFire: @Sendable () -> Void = {
                 var count: UInt64 = 0
-                // Else it stays readable. If it was armed anew meanwhile, there is nothing to read.
+                // The timer stays readable until it is read. If it was armed again meanwhile, there is nothing to read.
                 _ = read(timer, &count, 8)
                 onEvent()
             }
@@ -93,8 +93,8 @@ private protocol TimerClock {
     }
 #endif
 
-/// Two timers of Dispatch's, either of which will do: one on the clock that stands still during suspension, and one on the wall
-/// clock, which does not, but can be set back.
+/// Two Dispatch timers, of which the first to fire counts: one on the clock that stops during suspension, and one on the wall clock, which
+/// does not stop, but can be set back.
 private final class DispatchTimers: TimerClock {
     private let running: any DispatchSourceTimer
     private let wall: any DispatchSourceTimer

@@ -8,7 +8,7 @@ import CLibPQ
     import Musl
 #endif
 
-/// Lets one thread wait for a socket such that others can call it away.
+/// Lets a thread wait for a socket, while other threads can end the wait.
 final class WakeUpPipe: Sendable {
     private let reading: Int32
     private let writing: Int32
@@ -16,7 +16,7 @@ final class WakeUpPipe: Sendable {
     init() {
         var ends: [Int32] = [-1, -1]
         #if os(Linux)
-            // Closed on exec from its first moment: another thread may start a program between two calls.
+            // With close-on-exec from the start, since another thread may start a program between two calls.
             let isMade = pglock_pipe(&ends) == 0
         #else
             let isMade = pipe(&ends) == 0
@@ -33,15 +33,15 @@ final class WakeUpPipe: Sendable {
     }
 
     deinit {
-        guard isThere else { return }
+        guard isOpen else { return }
         close(reading)
         close(writing)
     }
 
     /// Whether the process had descriptors left for it.
-    var isThere: Bool { reading >= 0 }
+    var isOpen: Bool { reading >= 0 }
 
-    /// Waits until the socket can be read or the bell rings.
+    /// Waits until the socket can be read, or another thread calls ``wakeUp()``.
     ///
     /// - Returns: Whether the socket can be read.
     func wait(for socket: Int32, atMost limit: Duration) -> Bool {
@@ -54,19 +54,19 @@ final class WakeUpPipe: Sendable {
                 let count = poll(descriptors.baseAddress, 2, 1)
             #endif
             guard count > 0 else { return false }
-            // A ring can come late, when nobody waits any more; then it ends the next wait, but no other one.
-            if descriptors[1].revents != 0 { silence() }
+            // A wake-up can come after the wait that it was meant for. Then it ends the next one, but no further one.
+            if descriptors[1].revents != 0 { drain() }
             return descriptors[0].revents != 0
         }
     }
 
-    func ring() {
+    func wakeUp() {
         var byte: UInt8 = 0
-        // If the pipe is full, it rings already.
+        // If the pipe is full, the thread is woken already.
         _ = write(writing, &byte, 1)
     }
 
-    private func silence() {
+    private func drain() {
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { bytes in
             _ = read(reading, bytes.baseAddress, bytes.count)
         }

@@ -6,18 +6,16 @@
     package import Musl
 #endif
 
-/// A value behind a mutex, for the few places that are reached from any thread.
+/// A value behind a mutex.
 ///
-/// The standard library's `Mutex` would do, but on Linux the Thread Sanitizer does not see it, and reports a race at every
-/// use; what it can't see it can't check either. A POSIX mutex it knows.
+/// The Thread Sanitizer on Linux does not know the standard library's `Mutex`, and reports a race at each use. It knows a POSIX mutex.
 ///
 /// Unchecked, because the value is only ever touched between locking and unlocking.
 package final class Locked<Value>: @unchecked Sendable {
     package let mutex: UnsafeMutablePointer<pthread_mutex_t>
     package var value: Value
 
-    /// - Parameter value: At the beginning. A closure is best put into a struct: a bare one is wrapped once more whenever
-    ///   it is lent out and written back.
+    /// - Parameter value: The initial value. A closure should be inside a struct: a bare one is wrapped once more at each access.
     package init(_ value: sending Value) {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
@@ -30,7 +28,7 @@ package final class Locked<Value>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Lends the value to one caller at a time. `body` must be short, and not call back.
+    /// Gives one caller at a time access to the value. `body` must be short, and must not lock anything else.
     @inlinable package func withLock<Result>(_ body: (inout Value) -> sending Result) -> sending Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }

@@ -1,7 +1,7 @@
-/// Counts calls that have been given up and have not returned, and bounds how many more are begun.
+/// Counts calls that were given up and have not returned, and limits how many more may begin.
 ///
-/// A call of the system's, or of users' code, can be stuck for as long as the process lives, and keeps a thread or a task. So beyond a
-/// few such calls further ones begin with growing pauses: the next one may go well, but what is stuck does not pile up.
+/// A call of the system, or of users' code, can be stuck for as long as the process lives, and keeps a thread or a task. So after a few
+/// such calls, further ones may begin only after growing pauses: the next call may succeed, but stuck calls don't accumulate.
 package struct OverdueCalls: Sendable {
     /// One call.
     package struct ID: Hashable, Sendable {

@@ -8,10 +8,10 @@ import CLibPQ
     import Musl
 #endif
 
-/// Runs what may block for any length of time on a thread that nothing else uses.
+/// Runs code that may block for any time on a thread of its own.
 ///
-/// Not on a Dispatch queue: its threads are limited in number, and calls that are stuck in a name lookup would keep others from
-/// connecting.
+/// A Dispatch queue would not do: the number of its threads is limited, so calls that are stuck in a name lookup would block further
+/// connections.
 package enum OwnThread {
     private final class Body {
         let run: @Sendable () -> Void

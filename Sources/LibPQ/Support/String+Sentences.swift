@@ -1,7 +1,7 @@
-// What the server, libpq and the system say comes as headings without a full stop ("duplicate key value"), as sentences, and as lines
-// that are wrapped. These make sentences of it, to stand among others.
+// Messages of the server, libpq and the system are headings without a full stop ("duplicate key value"), sentences, or wrapped lines. These
+// make sentences of them, for use in longer messages.
 extension String {
-    /// Ends with a full stop, unless it ends in another way; on one line.
+    /// The text on one line, with a full stop unless it ends with other punctuation.
     package var sentence: String {
         let text = unwrapped
         guard let last = text.last else { return "" }
@@ -9,19 +9,19 @@ extension String {
         return ".!?:;…".contains(last) ? text : text + "."
     }
 
-    /// Without a full stop at its end, to be continued; on one line.
+    /// The text on one line, without a full stop.
     package var clause: String {
         var text = unwrapped
         while text.hasSuffix("."), !text.hasSuffix("...") { text.removeLast() }
         return text
     }
 
-    /// Several texts, each as a sentence; those that are empty are left out.
+    /// Several texts, each as a sentence, without the empty ones.
     package static func sentences(_ parts: String?...) -> String {
         parts.compactMap { $0?.sentence }.filter { !$0.isEmpty }.joined(separator: " ")
     }
 
-    /// A line that begins with a tab and a small letter goes on with the sentence before, as libpq wraps its own.
+    /// The text on one line. A line that begins with a tab and a small letter continues the sentence before it, as libpq wraps its messages.
     private var unwrapped: String {
         var text = ""
         for line in split(whereSeparator: \.isNewline) {
@@ -37,6 +37,6 @@ extension String {
         return text
     }
 
-    /// With a capital at its beginning.
+    /// The text with a capital first letter.
     package var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

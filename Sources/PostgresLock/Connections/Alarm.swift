@@ -1,6 +1,6 @@
 import LibPQ
 
-/// Does something unless it is stopped before.
+/// Performs an action at a deadline, unless it is stopped before.
 final class Alarm: Sendable {
     private struct State {
         var sleeping: Task<Void, any Error>?
@@ -15,7 +15,7 @@ final class Alarm: Sendable {
         self.action = action
     }
 
-    /// Has no effect if it is set to an earlier time already.
+    /// Sets the deadline, unless an earlier one is set.
     func set(to delay: Duration) {
         guard let action else { return }
         let deadline = ContinuousClock.now + delay

@@ -3,15 +3,15 @@ import LockCore
 import Logging
 
 extension ConnectionLock {
-    /// Takes the lock, waiting for it if need be.
+    /// Takes the lock, waiting for it if it is taken.
     ///
     /// Cancelling the task ends the wait at once if the connection has a ``LockConnection/cancelRequestSender``, and within
     /// ``cancellationLatency`` if not.
     ///
     /// - Parameters:
-    ///   - timeout: How long to wait at the server; `.zero` tries without waiting; `nil` waits without limit, except inside another
-    ///     lock's scope, where ``nestedTimeout`` applies. A server that can't be reached is put up with for
-    ///     ``responseTimeout`` besides.
+    ///   - timeout: How long the server may make the call wait; `.zero` does not wait for the lock; `nil` waits without limit, except
+    ///     inside another lock's scope, where ``nestedTimeout`` applies. A server that does not answer is waited for
+    ///     ``responseTimeout`` longer.
     ///   - isolation: The caller's, by default.
     /// - Throws: ``LockError`` with the codes ``LockError/Code/timedOut``, ``LockError/Code/deadlock``,
     ///   ``LockError/Code/alreadyHeld`` if the lock is exclusive and held by this object, ``LockError/Code/invalidArgument``, above
@@ -27,7 +27,7 @@ extension ConnectionLock {
                 timeout == nil
                 ? """
                 The task holds another lock, so a limit was set (nestedTimeout): two tasks that take two locks in opposite order would \
-                wait for each other for ever. Take locks in one order everywhere, or give a timeout.
+                wait for each other without end. Take locks in one order everywhere, or give a timeout.
                 """
                 : "Give it time, or try again later."
             throw LockError(.timedOut, "Waited \(limit ?? .zero) for the lock \(key), which is taken. \(advice)", keys: [key])
@@ -38,7 +38,7 @@ extension ConnectionLock {
     ///
     /// - Parameter isolation: The caller's, by default.
     /// - Returns: Whether the lock was taken.
-    /// - Throws: As ``acquire(timeout:isolation:)``, but for the deadline and the deadlock.
+    /// - Throws: As ``acquire(timeout:isolation:)``, except ``LockError/Code/timedOut`` and ``LockError/Code/deadlock``.
     public func tryAcquire(isolation: isolated (any Actor)? = #isolation) async throws -> Bool {
         try await obtain(timeout: .zero, isolation: isolation)
     }
@@ -63,7 +63,7 @@ extension ConnectionLock {
         return true
     }
 
-    /// Takes again what this object holds, if that can be.
+    /// Counts one more shared hold, if this object holds the lock in shared mode.
     private func joinOwn(_ isolation: isolated (any Actor)?) async throws -> Bool {
         switch state {
         case .free:
@@ -87,13 +87,13 @@ extension ConnectionLock {
                     keys: [key]
                 )
             }
-            // The session's own hold is counted here, so that an answer that gets lost can't make it one too many.
+            // Counted here, since a hold in the session whose answer is lost would be one too many.
             state = .held(count: count + 1)
             return true
         }
     }
 
-    /// Whether the transaction has not ended in which the lock was taken, nor been rolled back to before it.
+    /// Whether the lock's transaction has neither ended nor been rolled back to a savepoint before the lock.
     private func isStillHeld(_ isolation: isolated (any Actor)?) async throws -> Bool {
         guard scope == .transaction, let mark else { return true }
         do {
@@ -161,8 +161,8 @@ extension ConnectionLock {
             throw LockError(
                 .statementFailed,
                 """
-                The wait for the lock \(key) was canceled by the server: by the session's statement_timeout, or by somebody's \
-                pg_cancel_backend. It is not held.
+                The wait for the lock \(key) was canceled by the server: by the session's statement_timeout, or by another \
+                session's pg_cancel_backend. It is not held.
                 """,
                 sqlState: "57014",
                 keys: [key]
@@ -179,8 +179,8 @@ extension ConnectionLock {
         }
         throw unexpected(
             """
-            The session that was asked knows nothing of the wait for the lock \(key): the connection does not keep to one session of \
-            the server, as behind a pooler of transactions, where only the scope .transaction works.
+            The session that has answered knows nothing of the wait for the lock \(key): the connection does not keep to one session of \
+            the server. Behind a pooler of transactions, only the scope .transaction works.
             """
         )
     }
@@ -197,14 +197,14 @@ extension ConnectionLock {
         LockError(.statementFailed, message, keys: [key])
     }
 
-    /// For `lock_timeout`, where 0 is no limit. What exceeds its range is waited for in parts.
+    /// For `lock_timeout`, where 0 is no limit. A longer wait than its range consists of several.
     private static func milliseconds(_ limit: Duration?) -> Int32 {
         limit.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
     }
 
-    // MARK: Proof
+    // MARK: After errors
 
-    /// Runs what may fail with the lock acquired, and settles then whether it is held.
+    /// Runs statements that may acquire the lock. If they fail, makes sure that it is not held.
     private func acquiring<Result>(
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) () async throws -> Result
@@ -226,22 +226,24 @@ extension ConnectionLock {
                     underlying: error
                 )
             }
-            // The cancel that it has asked for may come before the wait has begun, or after.
+            // The cancel request may reach the server before the wait has begun, or after it has ended.
             if Task.isCancelled, sqlState == nil || sqlState == "57014" { throw CancellationError() }
             throw failure(error)
         }
     }
 
-    /// Makes sure that a failed statement has not acquired the lock, as far as that can be.
+    /// Makes sure that a failed statement has left no lock.
+    ///
+    /// - Returns: Whether that is certain.
     private func isNotHeld(after sqlState: String?, _ isolation: isolated (any Actor)?) async -> Bool {
-        // It was not even tried, in a transaction that had been aborted before.
+        // The transaction had been aborted before, so the server has not run the statement.
         if sqlState == "25P02" { return true }
         do {
             if scope == .session {
                 _ = try await shielded.ask(statements.unlockIfHeld, isolation)
                 return true
             }
-            // The server's error has aborted the transaction, and what was locked is gone. The driver's may have come from anywhere.
+            // An error of the server has aborted the transaction, and its locks are released. One of the driver says nothing about that.
             if sqlState != nil { return true }
             return try await shielded.ask(statements.isHeld, isolation) == false
         } catch {

@@ -1,15 +1,15 @@
 import Logging
 
 extension ConnectionLock {
-    /// Releases the lock; without effect if it is not held.
+    /// Releases the lock. Does nothing if it is not held.
     ///
-    /// Not ended by cancellation: a cancelled task releases its locks all the same.
+    /// Cancellation has no effect: a cancelled task releases its locks, too.
     ///
     /// - Parameter isolation: The caller's, by default.
-    /// - Returns: Whether the lock was held, and is not any more: false also if shared holds remain.
+    /// - Returns: Whether the lock was held, and is not held any more. If shared holds remain, the result is false.
     /// - Throws: ``LockError`` with the code ``LockError/Code/invalidArgument`` if the lock ends with its transaction, which has
-    ///   not ended; ``LockError/Code/lockLost`` if the server knows nothing of the lock; ``LockError/Code/notReleased`` if the
-    ///   server could not be asked, or refused: then it may be tried again.
+    ///   not ended; ``LockError/Code/lockLost`` if the session did not hold the lock; ``LockError/Code/notReleased`` if the server could
+    ///   not be asked, or has refused: then the call can be repeated.
     @discardableResult
     public func release(isolation: isolated (any Actor)? = #isolation) async throws -> Bool {
         try begin()
@@ -25,7 +25,7 @@ extension ConnectionLock {
         }
     }
 
-    /// - Throws: If the transaction has not ended: nothing else releases what it has locked.
+    /// - Throws: If the transaction has not ended, since only its end releases the lock.
     private func forgetEndedTransaction(_ isolation: isolated (any Actor)?) async throws -> Bool {
         do {
             guard let mark, try await shielded.isSet(mark, isolation) else {
@@ -51,7 +51,7 @@ extension ConnectionLock {
                 .lockLost,
                 """
                 The connection's session does not hold the lock \(key) any more. Either it is not the session that has acquired it, \
-                since a pool or the driver has put another one in its place, or somebody has released it by SQL. Others may \
+                since a pool or the driver has put another one in its place, or SQL has released it. Others may \
                 have held the lock meanwhile: stop, and check what was done.
                 """,
                 keys: [key]
@@ -67,7 +67,7 @@ extension ConnectionLock {
             return try await shielded.ask(sql, isolation)
         } catch {
             let sqlState = connection.sqlState(of: error)
-            // The one refusal after which it is held as before.
+            // Only after this refusal the lock is certainly still held.
             if sqlState != "25P02" { state = .unknown }
             throw LockError(
                 .notReleased,
@@ -87,9 +87,9 @@ extension ConnectionLock {
         }
     }
 
-    /// Whether the connection's session holds the lock at the moment, as the server sees it, by whatever means.
+    /// Whether the connection's session holds the lock at present, whether this object or other SQL has taken it.
     ///
-    /// Looks through the server's lock table: not for every statement.
+    /// The server searches its whole lock table for that, so don't call it for every statement.
     ///
     /// - Parameter isolation: The caller's, by default.
     /// - Throws: ``LockError`` if the server could not be asked.
@@ -105,17 +105,17 @@ extension ConnectionLock {
 
     /// Rolls back the transaction that the connection is in, if it is in one.
     ///
-    /// ``withLock(timeout:isolation:_:)`` does so when its body throws, unless ``rollsBackOnError`` is off. Those who acquire and
-    /// release by hand call it before the release, when something in between has failed. Session locks are kept.
+    /// ``withLock(timeout:isolation:_:)`` does so when its body throws, unless ``rollsBackOnError`` is off. After
+    /// ``acquire(timeout:isolation:)``, call it before the release if something in between has failed. Session locks are kept.
     ///
-    /// Not ended by cancellation.
+    /// Cancellation has no effect.
     ///
     /// - Parameter isolation: The caller's, by default.
     /// - Throws: ``LockError`` with the code ``LockError/Code/statementFailed`` if the connection could not do it.
     public func rollBack(isolation: isolated (any Actor)? = #isolation) async throws {
         try begin()
         defer { end() }
-        // Without a transaction a ROLLBACK is a warning in the server's log. An aborted one refuses to answer.
+        // A ROLLBACK outside of a transaction is a warning in the server's log. In an aborted transaction the question fails.
         var isOutside = false
         do { isOutside = try await shielded.markTransaction(isolation) == nil } catch {}
         do {

@@ -3,8 +3,8 @@ import Logging
 extension ConnectionLock {
     /// Takes the lock, runs the body, and releases it, also if the body throws.
     ///
-    /// If the body throws, the connection's transaction is rolled back before the release, unless ``rollsBackOnError`` is off. What
-    /// a transaction has locked stays locked until it ends, or one of its statements fails.
+    /// If the body throws, the connection's transaction is rolled back before the release, unless ``rollsBackOnError`` is off. A lock of
+    /// the scope ``LockScope/transaction`` stays until the transaction ends, or one of its statements fails.
     ///
     /// - Parameters:
     ///   - timeout: As for ``acquire(timeout:isolation:)``.
@@ -12,9 +12,9 @@ extension ConnectionLock {
     ///   - body: Its result is passed on.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; what ``acquire(timeout:isolation:)`` throws, then the body has not run; what
-    ///   ``rollBack(isolation:)`` and ``release(isolation:)`` throw, with the body's error in ``LockError/underlying``: it says what
-    ///   state the connection is in. ``LockError/Code/statementFailed`` if the body has returned, but the transaction had been
-    ///   aborted in it, and was rolled back for the release.
+    ///   ``rollBack(isolation:)`` and ``release(isolation:)`` throw, with the body's error in ``LockError/underlying``: this says what
+    ///   state the connection is in. ``LockError/Code/statementFailed`` if the body has returned in an aborted transaction, which was
+    ///   rolled back for the release.
     @discardableResult
     public func withLock<Result>(
         timeout: Duration? = nil,
@@ -83,7 +83,7 @@ extension ConnectionLock {
         if case .unknown = state { true } else { false }
     }
 
-    /// Runs the body such that what waits for a lock in it has a limit.
+    /// Runs the body as a scope of a lock, inside which waits have a limit.
     private func run<Result>(
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) () async throws -> Result
@@ -129,7 +129,7 @@ extension ConnectionLock {
         do {
             if scope == .session { try await release(isolation: isolation) }
         } catch {
-            // Says more: what is held matters most.
+            // Whether the lock is held matters more than the rollback.
             failure = error as? LockError
         }
         guard let failure else { return }

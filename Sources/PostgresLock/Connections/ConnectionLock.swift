@@ -10,28 +10,28 @@ public import Logging
 /// }
 /// ```
 ///
-/// It is for those who have a connection already, and want the lock on that very one: for a lock that ends with the driver's own
-/// transaction, or that guards the session itself. Otherwise a ``LockManager`` does more. It needs fewer connections, knows at
-/// once when a lock is lost, ends it by a lease, and cancels the body. A connection that is somebody else's can't be watched:
-/// here a loss comes out at the release (``LockError/Code/lockLost``), or when the body's own statements fail.
+/// Use it if the lock has to be on a connection that the program already has: to end with the driver's own transaction, or to guard the
+/// session itself. Otherwise use a ``LockManager``. It needs fewer connections, learns at once when a lock is lost, and cancels the body
+/// then. A connection that another driver owns can't be watched: a loss is reported by the release (``LockError/Code/lockLost``), or when
+/// the body's own statements fail.
 ///
-/// One connection, and one session of the server, carries the lock for its whole life. With a pool, take a connection out of it, and
-/// give it back after the release. Behind a pooler of transactions only ``LockScope/transaction`` works.
+/// The lock stays with one connection and one session of the server for its whole life. With a pool, check a connection out, and return
+/// it after the release. Behind a pooler of transactions only ``LockScope/transaction`` works.
 ///
-/// An acquire either holds the lock or leaves nothing behind, and a wait that times out, is cancelled or runs into a deadlock does not
-/// abort a transaction around it. The one exception: the connection fails, or a cancel hits the transaction just as the wait begins
-/// or ends. Then the error says what is not known, and ``release(isolation:)`` settles it, after a rollback if need be.
+/// A call that fails leaves no lock behind, and a wait that times out, is cancelled or runs into a deadlock does not abort a transaction
+/// around it. There is one exception: the connection fails, or a cancel request hits the transaction just as the wait begins or ends.
+/// Then the error says what is not known, and ``release(isolation:)`` settles it, after a rollback if necessary.
 ///
-/// A lock is no more sendable than the connection: one task uses it at a time. Nothing is released when it goes out of scope.
+/// Like the connection, a lock is not sendable: one task uses it at a time. Nothing is released when the object goes out of scope.
 ///
-/// While it waits, its session holds a snapshot: `CREATE INDEX CONCURRENTLY` in the same database waits for that, and `VACUUM` keeps
-/// what the snapshot could see. A ``LockManager`` notices, and begins such a wait anew; a `ConnectionLock` can't. Don't build indexes
-/// concurrently under a lock that others wait for in this way.
+/// While the lock waits, its session holds a snapshot. `CREATE INDEX CONCURRENTLY` in the same database waits for that, and `VACUUM`
+/// keeps the rows that the snapshot could see. A ``LockManager`` begins such a wait anew; a `ConnectionLock` can't. Don't build indexes
+/// concurrently under a lock that a `ConnectionLock` waits for.
 ///
-/// A connection is one holder for the server: a second lock on the same key and the same connection would be granted at once, and
-/// what the one releases after a failure may be the other's. Have one for each.
+/// To the server a connection is one holder: a second lock on the same key and connection would be granted at once, and a release of one
+/// may release the other's. Use one object for each key and connection.
 ///
-/// The counterpart of `Lock` in Python's `postgresql-lock`.
+/// It corresponds to `Lock` in Python's `postgresql-lock`.
 public final class ConnectionLock<Connection: LockConnection> {
     /// The caller's connection.
     public let connection: Connection
@@ -49,13 +49,14 @@ public final class ConnectionLock<Connection: LockConnection> {
 
     /// How long a cancelled wait may last on a connection that has no ``LockConnection/cancelRequestSender``; 1 s by default.
     ///
-    /// The wait is then made of waits of this length, and goes to the end of the server's queue after each.
+    /// Such a wait consists of waits of this length. Each of them begins at the end of the server's queue.
     public var cancellationLatency = Duration.seconds(1)
 
-    /// How long a statement may stay unanswered that the server should have answered, before the connection is closed; 30 s by
-    /// default. For a wait this begins with its timeout, or when the task is cancelled.
+    /// How long the server may take to answer a statement before the connection is closed; 30 s by default. For a wait, this time
+    /// begins with the end of its timeout, or when the task is cancelled.
     ///
-    /// Only where the driver can do that (``LockConnection/connectionCloser``); elsewhere it has to have limits of its own.
+    /// It applies if the driver can close the connection (``LockConnection/connectionCloser``). Otherwise the driver needs limits of its
+    /// own.
     public var responseTimeout: Duration {
         get { shielded.responseTimeout }
         set { shielded.responseTimeout = newValue.bounded }
@@ -63,14 +64,14 @@ public final class ConnectionLock<Connection: LockConnection> {
 
     /// The timeout of a wait inside the scope of another lock, transaction or session, if none is given; 30 s by default.
     ///
-    /// Without it, two tasks that take two locks in opposite order could wait for ever: PostgreSQL sees only what waits on one
-    /// session for what another one holds.
+    /// Without it, two tasks that take two locks in opposite order could wait for each other without end: PostgreSQL sees a deadlock of
+    /// sessions, but not one of tasks that have several sessions each.
     public var nestedTimeout = Duration.seconds(30)
 
     /// How many times the lock is held: more than once only in shared mode.
     ///
-    /// What a transaction has locked counts until it is asked for again, released or rolled back by this object, though the
-    /// transaction may have ended since. ``isHeld(isolation:)`` asks the server.
+    /// A lock of the scope ``LockScope/transaction`` counts until this object acquires, releases or rolls back, although the transaction
+    /// may have ended before. ``isHeld(isolation:)`` asks the server.
     public var holdCount: Int {
         if case .held(let count) = state { count } else { 0 }
     }
@@ -86,17 +87,17 @@ public final class ConnectionLock<Connection: LockConnection> {
     var shielded: ShieldedConnection<Connection>
     let logger: Logger
     var state = State.free
-    /// Of the transaction in which the lock was acquired; undone with all that it has locked.
+    /// Set in the transaction in which the lock was acquired, and undone with its locks.
     var mark: ConnectionLockStatements.Mark?
     private var isBusy = false
 
     /// - Parameters:
     ///   - key: What to lock.
-    ///   - connection: Stays the caller's. While a method of the lock runs, it must not be used for anything else.
+    ///   - connection: Owned by the caller. While a method of the lock runs, it must not be used for anything else.
     ///   - mode: Alone, or together with other shared holders.
     ///   - scope: What the lock ends with.
     ///   - rollsBackOnError: See ``rollsBackOnError``.
-    ///   - logger: Gets what was acquired and released, at `debug`.
+    ///   - logger: Gets a line at `debug` for each lock that is acquired or released.
     public init(
         _ key: LockKey,
         on connection: Connection,
@@ -117,7 +118,7 @@ public final class ConnectionLock<Connection: LockConnection> {
 
     // MARK: SQL
 
-    /// The statement that waits for the lock. It is sent in a block that takes care of what a failed wait leaves behind.
+    /// The statement that waits for the lock. It is sent inside a PL/pgSQL block that cleans up after a failed wait.
     public var lockQuery: String { statements.lock }
 
     /// The statement that takes the lock if it is free.
@@ -126,9 +127,9 @@ public final class ConnectionLock<Connection: LockConnection> {
     /// The statement that releases the lock; `nil` if it ends with its transaction.
     public var unlockQuery: String? { scope == .session ? statements.unlock : nil }
 
-    // MARK: One after the other
+    // MARK: One call at a time
 
-    /// Refuses what makes no sense. Whoever comes back from it must ``end()``.
+    /// Begins a call, or refuses it if it is invalid. The caller must call ``end()`` if this returns.
     func begin() throws {
         KeyCollisions.shared.report(to: logger)
         guard !key.isUnnamed else {
@@ -154,7 +155,7 @@ public final class ConnectionLock<Connection: LockConnection> {
         LockError(.invalidArgument, message, keys: [key])
     }
 
-    /// A statement has failed that was not to acquire anything, or of which is known that it has not.
+    /// The error for a failed statement that has certainly not acquired the lock.
     func failure(_ error: any Error) -> any Error {
         if let error = error as? LockError { return error }
         return LockError(

@@ -1,8 +1,8 @@
 import LockCore
 
-/// The SQL of one lock on a connection of which nothing more is known than that it runs SQL.
+/// The SQL of one lock on a caller's connection.
 ///
-/// Without parameters, since drivers differ in those; only numbers go into it. What returns rows returns one Boolean.
+/// It has no parameters, since drivers differ in those, and contains only numbers and constants. Rows have one Boolean column.
 struct ConnectionLockStatements {
     private let key: AdvisoryKey
     private let mode: LockMode
@@ -16,7 +16,7 @@ struct ConnectionLockStatements {
 
     // MARK: Plain
 
-    /// Waits in the server's queue. The result is `void`, which some drivers have no type for.
+    /// Waits in the server's queue. The result has the type `void`, which some drivers can't decode.
     var lock: String { "SELECT \(lockFunction(noWait: false))(\(arguments))" }
 
     var tryLock: String { "SELECT \(lockFunction(noWait: true))(\(arguments))" }
@@ -38,9 +38,9 @@ struct ConnectionLockStatements {
 
     // MARK: Waiting
 
-    /// A wait that leaves nothing of itself if it is not granted, and how it has ended.
+    /// A wait that leaves no lock if it is not granted.
     struct Wait {
-        /// What the exception clause knows them by.
+        /// How a wait has ended; the raw values are the SQLSTATEs that the exception clause handles.
         enum Ending: String, CaseIterable {
             case granted
             case timedOut = "55P03"
@@ -51,11 +51,11 @@ struct ConnectionLockStatements {
         fileprivate static let outcome = "swift_postgres_lock.outcome"
         fileprivate static let request = "swift_postgres_lock.wait"
 
-        /// Tells it from an earlier one, of which another session may know that the connection strays to.
+        /// Distinguishes the wait from an earlier one that another session may know, if the connection switches sessions.
         fileprivate let id: String
-        /// Tells the session what to wait for. Returns true.
+        /// Stores in the session what to wait for. Returns true.
         let request: String
-        /// Waits for what was requested.
+        /// Waits for the stored request.
         let sql: String
 
         func hasEnded(by ending: Ending) -> String {
@@ -65,12 +65,12 @@ struct ConnectionLockStatements {
         }
     }
 
-    /// Waits for the lock such that nothing of it remains if it is not granted.
+    /// Two statements that wait for the lock, and leave none if it is not granted.
     ///
-    /// Two statements. The numbers are in the first one, whose constants `pg_stat_statements` replaces; the second has the same text
-    /// for every key, so there is one entry for all waits.
+    /// The first one has the numbers, as constants, which `pg_stat_statements` replaces. The second one has the same text for all keys. So
+    /// there is one entry for all waits.
     ///
-    /// - Parameter milliseconds: How long; 0 is without limit.
+    /// - Parameter milliseconds: The limit; 0 for none.
     func wait(atMost milliseconds: Int32) -> Wait {
         let id = Self.uniqueID()
         let numbers = key.space == .int8 ? ["\(key.bits)", "0"] : ["\(key.pair.first)", "\(key.pair.second)"]
@@ -81,13 +81,13 @@ struct ConnectionLockStatements {
         return Wait(id: id, request: request, sql: waitForRequested)
     }
 
-    /// The exception clause makes it a subtransaction: a timeout, a deadlock or a cancel does not abort the transaction around
-    /// it, and settings are as before. A session's lock is not undone by that. It may have been granted in the very moment
-    /// in which the wait failed, so it is released if it is there. It can't be an older one: with that the session would not
-    /// have had to wait. `pg_locks` is asked because an unlock of what is not held is a warning in the server's log; that can take
-    /// long where very many locks are held, so a further cancel may come meanwhile, after which it begins anew.
+    /// The exception clause makes the block a subtransaction: a timeout, a deadlock or a cancel request does not abort the transaction
+    /// around it, and settings are restored. A session's lock is not undone by that. The lock may have been granted at the moment when the
+    /// wait failed, so it is released if the session holds it. It can't be an older one, since the session would not have had to wait
+    /// then. `pg_locks` is searched first because an unlock of a lock that is not held is a warning in the server's log. The search takes
+    /// long if very many locks are held. If a further cancel request interrupts it, it begins anew.
     ///
-    /// A request is used once: a session that the connection strays to has none, and waits for nothing.
+    /// A request is used once: another session that the connection switches to has none, and does not wait.
     private var waitForRequested: String {
         let arguments =
             key.space == .int8 ? "wanted[3]::pg_catalog.int8" : "wanted[3]::pg_catalog.int4, wanted[4]::pg_catalog.int4"
@@ -127,7 +127,7 @@ struct ConnectionLockStatements {
 
     // MARK: State
 
-    /// Whether the session holds the lock, by whatever means.
+    /// Whether the session holds the lock, whether by these statements or by others.
     var isHeld: String { "SELECT \(isHeldExpression)" }
 
     /// Releases the lock if the session holds it; NULL if not.
@@ -149,13 +149,14 @@ struct ConnectionLockStatements {
         """
     }
 
-    /// Something that is set in a transaction, until it ends or is rolled back to before. Outside of one that is at once.
+    /// A setting that lasts until the end of the transaction, or until a rollback to a savepoint before it. Outside of a transaction it ends
+    /// at once.
     struct Mark {
         private static let setting = "swift_postgres_lock.marks"
 
         private let id = uniqueID()
 
-        /// Beside those that are there.
+        /// Adds the mark to those that are set.
         var set: String {
             let old = "pg_catalog.current_setting('\(Self.setting)', true)"
             return "SELECT pg_catalog.set_config('\(Self.setting)', pg_catalog.concat(\(old), ' \(id)'), true) IS NOT NULL"

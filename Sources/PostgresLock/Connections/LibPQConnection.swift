@@ -1,26 +1,27 @@
 import LibPQ
 
-/// A libpq connection of the caller's, as something that can carry a lock.
+/// A libpq connection of the caller's, for a ``ConnectionLock``.
 ///
 /// ```swift
 /// let connection = LibPQConnection(pointer)    // PGconn *, as PQconnectdb or PQconnectPoll has made it
 /// try await ConnectionLock("nightly-report", on: connection).withLock { … }
 /// ```
 ///
-/// No thread waits for the server: statements are sent by `PQsendQuery`, and the socket is watched by Dispatch.
+/// No thread is blocked while the server works: statements are sent by `PQsendQuery`, and Dispatch watches the socket.
 public struct LibPQConnection: LockConnection {
     private let connection: CallersConnection
 
-    /// - Parameter connection: A `PGconn *`, connected and not in pipeline mode. It stays the caller's, who finishes it, but not
-    ///   before all locks on it have been released, and who uses it, but not while a method of a lock runs.
+    /// - Parameter connection: A `PGconn *`, connected and not in pipeline mode. The caller owns it, and calls `PQfinish` after all
+    ///   locks on it have been released. It must not be used while a method of a lock runs.
     public init(_ connection: OpaquePointer) {
         self.connection = CallersConnection(connection)
     }
 
     /// Runs a statement.
     ///
-    /// - Throws: ``LockError`` with the server's SQLSTATE, if it is the server's error; with the code ``LockError/Code/invalidArgument`` if
-    ///   libpq can't take the SQL, which then is not sent.
+    /// - Throws: ``LockError``: with the server's SQLSTATE if the server refuses the statement; with the code
+    ///   ``LockError/Code/connectionLost`` if the connection can't be used; with ``LockError/Code/invalidArgument`` if libpq can't send the
+    ///   SQL.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {
         if let obstacle = Statement.obstacle(sql, []) { throw LockError(obstacle) }
         do {
@@ -32,12 +33,12 @@ public struct LibPQConnection: LockConnection {
         }
     }
 
-    /// Shuts the socket down. The `PGconn` stays, and has failed.
+    /// Shuts the socket down. The `PGconn` remains, with the status `CONNECTION_BAD`.
     public var connectionCloser: (@Sendable () -> Void)? {
         connection.closer()
     }
 
-    /// `PQcancel`, on a thread of Dispatch's.
+    /// Calls `PQcancel` on a Dispatch queue.
     public var cancelRequestSender: (@Sendable () async -> Void)? {
         connection.cancelRequestSender()
     }

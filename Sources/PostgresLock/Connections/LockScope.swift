@@ -2,11 +2,11 @@
 public struct LockScope: Hashable, Sendable {
     private let name: String
 
-    /// The session, that is the connection. The lock is released by hand, and outlives transactions.
+    /// The session, that is the connection. The lock outlives transactions, and has to be released.
     public static let session = LockScope(name: "session")
 
-    /// The transaction. The lock ends with its commit or rollback, or with a rollback to a savepoint that was set before the lock, and
-    /// can't be released by hand.
+    /// The transaction. The lock ends with its commit or rollback, or with a rollback to a savepoint that was set before the lock. It
+    /// can't be released otherwise.
     public static let transaction = LockScope(name: "transaction")
 }
 

@@ -6,7 +6,7 @@ extension LockSession: LockConnection {
         try await driver.run(sql, [], mayLock: true).boolean()
     }
 
-    /// Ends the statement that the session runs.
+    /// Cancels the statement that the session runs.
     public var cancelRequestSender: (@Sendable () async -> Void)? {
         { await driver.cancelStatement() }
     }

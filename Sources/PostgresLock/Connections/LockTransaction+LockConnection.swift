@@ -6,16 +6,16 @@ extension LockTransaction: LockConnection {
         try await driver.run(sql, [], mayLock: true).boolean()
     }
 
-    /// Ends the statement that the transaction runs.
+    /// Cancels the statement that the transaction runs.
     public var cancelRequestSender: (@Sendable () async -> Void)? {
         { await driver.cancelStatement() }
     }
 
-    /// Lets nothing more be done in the transaction, which its scope rolls back, even if the error does not leave it.
+    /// Marks the transaction as rollback-only: it runs no further statement, and its scope rolls it back, also if the body returns.
     public nonisolated(nonsending) func rollBackTransaction() async throws {
         try await driver.markRollbackOnly()
     }
 
-    /// `.transaction`: a lock of the session's would have to end with the transaction, too.
+    /// `.transaction`, since the session goes back to the pool with the end of the transaction.
     public var lockScopes: Set<LockScope> { [.transaction] }
 }

@@ -1,27 +1,28 @@
 import LibPQ
 
-/// Runs statements on the caller's connection to their end, whatever becomes of the task: of half a statement nothing would be
-/// known. A network that swallows everything would make that last for ever, so there is an end to that.
+/// Runs statements on the caller's connection to their end, also if the task is cancelled: after half a statement, the state of the
+/// lock would not be known. If the server does not answer in time, the connection is closed.
 struct ShieldedConnection<Connection: LockConnection> {
     let connection: Connection
     var responseTimeout = Duration.seconds(30)
 
-    /// How long the server may take to answer, for one who waits.
-    enum ConnectDeadline {
-        case asUsual
-        /// A wait for a lock, of this length; `nil` until it is cancelled.
+    /// How long the server may take to answer a statement.
+    enum AnswerLimit {
+        /// The response timeout.
+        case response
+        /// The length of a wait for a lock, and the response timeout; without a length, the response timeout after the cancellation.
         case waiting(Duration?)
     }
 
-    /// - Parameter onCancel: Called when the task is cancelled meanwhile.
+    /// - Parameter onCancel: Called when the task is cancelled while the statement runs.
     func ask(
         _ sql: String,
         _ isolation: isolated (any Actor)?,
-        _ timeout: ConnectDeadline = .asUsual,
+        _ limit: AnswerLimit = .response,
         onCancel: @Sendable @escaping () -> Void = {}
     ) async throws -> Bool? {
         let connection = UncheckedTransfer(connection)
-        return try await shielded(isolation, timeout, onCancel) { try await connection.value.queryBoolean(sql) }
+        return try await shielded(isolation, limit, onCancel) { try await connection.value.queryBoolean(sql) }
     }
 
     func rollBackTransaction(_ isolation: isolated (any Actor)?) async throws {
@@ -44,18 +45,18 @@ struct ShieldedConnection<Connection: LockConnection> {
 
     private func shielded<Result: Sendable>(
         _ isolation: isolated (any Actor)?,
-        _ timeout: ConnectDeadline = .asUsual,
+        _ limit: AnswerLimit = .response,
         _ onCancel: @Sendable @escaping () -> Void = {},
         _ body: nonisolated(nonsending) @escaping () async throws -> Result
     ) async throws -> Result {
         let alarm = Alarm(connection.connectionCloser)
-        switch timeout {
-        case .asUsual: alarm.set(to: responseTimeout)
-        case .waiting(let limit?): alarm.set(to: limit + responseTimeout)
+        switch limit {
+        case .response: alarm.set(to: responseTimeout)
+        case .waiting(let length?): alarm.set(to: length + responseTimeout)
         case .waiting(nil): break
         }
         defer { alarm.stop() }
-        // Awaited before this returns, and in the caller's isolation: the connection is never used by two at once.
+        // Awaited before this returns, and in the caller's isolation: two tasks never use the connection at once.
         let input = UncheckedTransfer(body)
         let task = Task {
             _ = isolation

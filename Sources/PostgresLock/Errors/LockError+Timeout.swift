@@ -2,13 +2,13 @@ import LibPQ
 import LockCore
 
 extension LockError {
-    /// A deadline that has come.
+    /// The error of a call whose deadline has passed.
     ///
     /// - Parameters:
-    ///   - uncertainty: Why it is not known whether what was asked for is taken; `nil` if it certainly is.
-    ///   - limit: How long the call was to wait.
-    ///   - isNested: Whether the limit is there because the task holds something else.
-    ///   - own: Those of the keys that a scope around this task holds.
+    ///   - uncertainty: Why it is not known whether the locks are taken; `nil` if they certainly are.
+    ///   - limit: The call's timeout.
+    ///   - isNested: Whether the limit applies because the task is inside a scope.
+    ///   - own: The keys that a scope around this task holds.
     static func timeout(
         _ uncertainty: Failure?,
         keys: [LockKey],
@@ -23,8 +23,8 @@ extension LockError {
         let order =
             isNested && limit != nil
             ? """
-             The limit is there because the task holds another lock (timeouts.nested): two tasks that take two locks in opposite \
-            order would never end waiting for each other. Take locks in one order everywhere, or give a timeout.
+             The limit applies because the task holds another lock (timeouts.nested): two tasks that take two locks in opposite \
+            order would wait for each other without end. Take locks in one order everywhere, or give a timeout.
             """
             : nil
         switch uncertainty?.kind {
@@ -44,7 +44,7 @@ extension LockError {
             return LockError(
                 .noAnswer,
                 """
-                \(waited) for \(subject). The server has not said in that time whether \(them) free. Give it more time, or see \
+                \(waited) for \(subject). The server has not said in that time whether \(them) free. Give it more time, or check \
                 whether the server answers.
                 """,
                 keys: keys
@@ -57,9 +57,9 @@ extension LockError {
 }
 
 extension LockError {
-    /// A lock that is taken, for a call that does not wait.
+    /// The error of a call that does not wait, for a lock that is taken.
     ///
-    /// - Parameter own: Those of the keys that a scope around this task holds.
+    /// - Parameter own: The keys that a scope around this task holds.
     static func taken(_ keys: [LockKey], databaseName: String, own: [LockKey]) -> LockError {
         let verb = keys.count > 1 ? "are" : "is"
         let advice = holder(own) ?? " Give it time, or try again later."

@@ -2,19 +2,18 @@ import LibPQ
 import LockCore
 
 extension LockManager {
-    /// How a lock manager connects, and what it allows itself.
+    /// How a lock manager connects, and its limits.
     ///
-    /// Every property has a default that suits a service; ``LockManager/init(configuration:logger:)`` refuses nonsense.
+    /// Every property has a default that suits a service. ``LockManager/init(configuration:logger:)`` refuses invalid values.
     public struct Configuration: Sendable {
         /// Where the server is: a URL (`postgres://user@host/database`) or a keyword/value string (`host=… dbname=…`).
         ///
-        /// `nil` leaves everything to the `PG*` environment variables. Read by libpq, with all that it knows: several
-        /// hosts, TLS, service files, `~/.pgpass`.
+        /// libpq reads it, so several hosts, TLS, service files and `~/.pgpass` work. `nil` leaves everything to the `PG*` environment
+        /// variables.
         public var url: String?
 
-        /// Asked for user and password before every connection, for passwords that rotate. An error that it throws
-        /// counts as a failed attempt to connect. So does an answer that takes longer than ``Timeouts/connect``: then its task
-        /// is cancelled, and what it answers later is dropped.
+        /// Provides user and password before each connection, for passwords that rotate. If it throws, the attempt to connect has failed.
+        /// So it has if the provider takes longer than ``Timeouts/connect``: then its task is cancelled, and its result ignored.
         public var credentials: (@Sendable () async throws -> Credentials)?
 
         /// What the server shows in `pg_stat_activity`, unless the URL or `PGAPPNAME` says otherwise.
@@ -26,37 +25,37 @@ extension LockManager {
         /// How long things may take.
         public var timeouts = Timeouts()
 
-        /// How long this process may keep a lock for its own tasks, while other processes wait for it.
+        /// How long this process may hand a lock from task to task while other processes wait for it.
         public var handoff = Handoff()
 
-        /// After how long of silence the server ends a session and gives its locks to others; 30 s by default, from 1 s to a day.
+        /// How long a session may be silent before the server ends it and gives its locks to others; 30 s by default, from 1 s to a day.
         ///
-        /// It is what a process that freezes, or a network that swallows everything, can cost the others. The manager sends a
-        /// heartbeat three times in that time, and takes its locks for lost, by its own clock, some time before the server
-        /// does: see ``HeldLock/isHeld``. `nil` leaves it to the connection's keepalives, which may take hours.
+        /// It limits how long a process that is frozen, or cut off from the network, can keep others waiting. The manager sends three
+        /// heartbeats in that time. By its own clock it considers its locks lost some time before the server does: see
+        /// ``HeldLock/isHeld``. `nil` leaves it to the connection's keepalives, which may take hours.
         ///
-        /// Servers before version 14 end idle sessions only inside transactions; there, a lock that a frozen process holds
-        /// stays locked until the process or its connection is gone. The process itself knows on any version.
+        /// Servers before version 14 end silent sessions only inside transactions. There, a lock that a frozen process holds stays locked
+        /// until the process or its connection has ended. The process itself learns of the loss with any version.
         public var lease: Duration? = .seconds(30)
 
-        /// Whether the loss of a lock cancels the body that runs under it; true by default. If not, the body runs on, and has to
-        /// look at ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in any case.
+        /// Whether the loss of a lock cancels the body that runs under it; true by default. Otherwise the body goes on, and has to check
+        /// ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in both cases.
         public var cancelsBodyOnLoss = true
 
         /// Whether locks get fencing tokens (``HeldLock/fencingToken``); false by default.
         ///
-        /// A lock is then given out only after a record was written to the server's disk and the session has answered once more.
-        /// One record serves all locks that were granted meanwhile, and those that tasks of the process pass on to each other. It
-        /// takes one connection of the pool for itself.
+        /// A call then returns with its lock after a fencing record was written to the server's disk and the session has answered once
+        /// more. One record serves all locks that were granted meanwhile, and handoffs between tasks of the process. The fencing session
+        /// takes one connection of the pool.
         public var fencingTokens = false
 
         /// How many keys the manager may lock at a time.
         public var capacity = Capacity.fraction(0.5)
 
-        /// How long a wait lasts before the server is asked whether it holds up others.
+        /// How long a wait lasts before the server is asked whether its snapshot holds up other sessions.
         package var lookInterval = Duration.seconds(1)
 
-        /// From when on the age of a wait's snapshot counts, and from how many transactions on it is too old.
+        /// A wait begins anew if it is longer than this and its snapshot is older than so many transactions.
         package var longWait = Duration.seconds(900)
         package var oldestSnapshot: Int32 = 1_000_000
 
@@ -71,9 +70,9 @@ extension LockManager {
 }
 
 extension LockManager.Configuration {
-    /// A user and a password, as they are at the moment.
+    /// The user and password for one connection.
     public struct Credentials: Sendable {
-        /// The role; `nil` leaves it to the URL and the environment.
+        /// The role; `nil` for that of the URL or the environment.
         public var user: String?
         /// The password; never printed.
         public var password: String?
@@ -89,15 +88,16 @@ extension LockManager.Configuration {
 
     /// The connections of a manager.
     ///
-    /// One connection carries every lock that nobody else wants. Each lock that had to be waited for has a connection of
-    /// its own, and so has each transaction, up to the limit; what goes beyond it waits without one.
+    /// One shared session holds all locks that no other process wants. Each wait at the server has a connection of its own, and so has each
+    /// transaction and each explicit session, up to the limit. Further calls wait without a connection.
     public struct Pool: Sendable {
-        /// Never more connections than these; 8 by default, at most 10,000, at least 2, and at least 3 with
-        /// ``LockManager/Configuration/fencingTokens``. Of the rest, where it is two or more, waits leave one
-        /// place to transactions and sessions, and these leave one to waits: by default there are up to 6 of the latter at a time.
-        /// Behind a pooler of sessions a manager makes up to nine for a moment, once, to find out whether the pooler resets them.
+        /// The most connections at a time; 8 by default, at most 10,000, at least 2, and at least 3 with
+        /// ``LockManager/Configuration/fencingTokens``. One is the shared session. If two or more remain, waits leave one of them to
+        /// transactions and sessions, and these leave one to waits: by default there are up to 6 transactions and sessions at a time.
+        /// Behind a pooler of sessions a manager makes up to nine connections for a moment, once, to find out whether the pooler resets
+        /// sessions.
         public var maximumConnections = 8
-        /// How long a connection that nobody uses stays open; 60 s by default.
+        /// How long an idle connection stays open; 60 s by default.
         public var idleTimeout = Duration.seconds(60)
 
         /// The defaults.
@@ -106,26 +106,26 @@ extension LockManager.Configuration {
 
     /// How long things may take.
     public struct Timeouts: Sendable {
-        /// One attempt to connect, all hosts and their names together; 10 s by default. The credentials provider may take as
-        /// long before it, and the checks of the first connection three times as long after it. What takes longer counts as a
-        /// failed attempt, also if it never ends.
+        /// The limit of one attempt to connect, for all hosts and name lookups together; 10 s by default. The credentials provider may take
+        /// as long before it, and the checks of the first connection three times as long after it. An attempt that takes longer has
+        /// failed.
         public var connect = Duration.seconds(10)
-        /// How long a call without a timeout of its own puts up with a server that can't be reached; 10 s by default.
-        /// A call with a timeout puts up with it for just that long.
+        /// How long a call without a timeout waits while the server can't be reached; 10 s by default. A call with a timeout waits for its
+        /// timeout.
         ///
-        /// It is also the most that a call may take which does not wait for others: `tryAcquire` and those with a timeout of
-        /// zero. They wait for no other holder, but for the server's answer.
+        /// It is also the limit of a call that does not wait for other holders, but only for the server's answer: `tryAcquire`, and calls
+        /// with a timeout of zero.
         public var unreachable = Duration.seconds(10)
-        /// How long a statement that can't block may stay unanswered before its connection counts as dead; 30 s by
-        /// default. With a ``LockManager/Configuration/lease`` not longer than that: by its end the server has ended the session.
-        /// After two seconds of silence already, new locks are asked for over another connection.
+        /// How long the server may take to answer a statement that does not wait for a lock, before its connection is given up; 30 s by
+        /// default, and at most the ``LockManager/Configuration/lease``. After two seconds without an answer, new locks are asked for over
+        /// another connection.
         public var response = Duration.seconds(30)
-        /// The timeout of a lock, a transaction or a session that is asked for inside the body of another one, or in a task that
-        /// was started there, if none is given; 30 s by default. Without it, two tasks that take two locks in opposite order
-        /// could wait for ever. What a handle holds (``LockManager/acquire(_:mode:timeout:)``) is not known to its task: give a
-        /// timeout yourself where you hold one.
+        /// The timeout of a lock, a transaction or a session that is asked for inside the body of another one, or in a task that was
+        /// started there, if the call has none; 30 s by default. Without it, two tasks that take two locks in opposite order could wait
+        /// for each other without end. A task does not know the locks of its handles (``LockManager/acquire(_:mode:timeout:)``): give a
+        /// timeout while you hold one.
         public var nested = Duration.seconds(30)
-        /// How long a COMMIT may stay unanswered before its outcome counts as unknown; 60 s by default. It runs deferred
+        /// How long the server may take to answer a COMMIT, before its outcome is unknown; 60 s by default. A COMMIT runs deferred
         /// constraints and triggers, and waits for synchronous standbys. It is not cancelled: the connection is closed.
         public var commit = Duration.seconds(60)
         /// How long ``LockManager/shutdown(gracePeriod:)`` waits for held locks; 10 s by default.
@@ -135,13 +135,13 @@ extension LockManager.Configuration {
         public init() {}
     }
 
-    /// When a lock goes back to the server although tasks of this process still wait for it.
+    /// When a lock is released at the server although tasks of this process still wait for it.
     ///
-    /// A release passes the lock to the next task without a round trip. Without a limit, other processes would starve.
+    /// Otherwise a release hands the lock to the next task without a round trip. Without a limit, other processes would starve.
     public struct Handoff: Sendable {
-        /// How many times in a row; 256 by default. 0 gives the lock back to the server every time.
+        /// The most handoffs in a row; 256 by default. With 0, each release goes to the server.
         public var maximumCount = 256
-        /// For how long; 50 ms by default.
+        /// The longest time of handoffs in a row; 50 ms by default.
         public var maximumDuration = Duration.milliseconds(50)
 
         /// The defaults.
@@ -195,7 +195,7 @@ extension LockManager.Configuration {
             throw LockError(
                 .badConfiguration,
                 """
-                The connection string can't be understood: \(error.message.sentence) Write it as \
+                The connection string can't be parsed: \(error.message.sentence) Write it as \
                 postgres://user:password@host:5432/database, with special characters percent-encoded, or as \
                 "host=… dbname=…", with values quoted.
                 """
@@ -252,7 +252,7 @@ extension LockManager.Configuration {
         engine.surveyInterval = lease ?? .seconds(30)
         engine.isFencing = fencingTokens
         engine.capacity = capacity.core
-        // Behind a pooler of transactions a session of the server is one client's for no longer than a transaction.
+        // Behind a pooler of transactions a client has a session of the server for one transaction only.
         engine.hasSharedSession = !isForTransactions
         if !isForTransactions { engine.lookInterval = lookInterval }
         engine.longWait = longWait
@@ -261,7 +261,7 @@ extension LockManager.Configuration {
         return engine
     }
 
-    /// What the machine of a session that is checked out has to know.
+    /// The settings of the state machine of a checked-out session.
     func checkedOut(for scope: CheckedOutSession.Scope, _ facts: SessionFacts) -> CheckedOutSession.Settings {
         var settings = CheckedOutSession.Settings()
         settings.isLeased = sessionLease != nil

@@ -1,19 +1,19 @@
-/// Whether it pays to wait for an answer on the spot, on the thread that has asked.
+/// Decides whether the thread that has sent a statement polls for the answer.
 ///
-/// It does if the answer comes within the time in which another thread could be woken up for it. If it does not, the
-/// thread has been kept for nothing; so after each failure more and more chances are let pass.
-struct DirectWaits {
+/// That is faster if the answer comes within the time that a wake-up of another thread takes. If it does not, the thread was blocked in
+/// vain; so after each failure more opportunities are skipped.
+struct BusyPollPolicy {
     private static let limit = Duration.microseconds(200)
 
     private var failures = 0
-    private var chancesToPass = 0
+    private var opportunitiesToSkip = 0
     private var successes = 0
     private var watchedSince: Int?
 
-    /// How long to wait, if at all.
+    /// How long to poll; `nil` not to poll.
     mutating func begin() -> Duration? {
-        guard chancesToPass == 0 else {
-            chancesToPass -= 1
+        guard opportunitiesToSkip == 0 else {
+            opportunitiesToSkip -= 1
             return nil
         }
         return Self.limit
@@ -25,18 +25,20 @@ struct DirectWaits {
             successes += 1
         } else {
             failures = min(failures + 1, 10)
-            chancesToPass = 1 << failures
+            opportunitiesToSkip = 1 << failures
         }
     }
 
-    /// Returns whether nobody is watching yet for the end of a series of waits.
+    /// Begins to look for the end of a series of polls.
+    ///
+    /// - Returns: Whether that had not begun.
     mutating func beginWatch() -> Bool {
         guard watchedSince == nil else { return false }
         watchedSince = successes
         return true
     }
 
-    /// Returns whether the series has come to its end.
+    /// - Returns: Whether the series of polls has ended.
     mutating func endWatch() -> Bool {
         defer { watchedSince = nil }
         return watchedSince == successes
