@@ -80,6 +80,7 @@ extension LockError {
 }
 
 extension [LockKey] {
+    /// All keys, for messages.
     var listed: String { map(\.description).joined(separator: ", ") }
 
     /// The keys for messages, only the first ten of them.
