@@ -11,17 +11,17 @@ struct Pglock: AsyncParsableCommand {
         commandName: "pglock",
         abstract: "Locks across machines, kept by PostgreSQL.",
         discussion: """
-            A lock is a PostgreSQL advisory lock: it needs no table and no extension, and it is gone as soon as the \
-            process that holds it is, whatever ended it. Programs that use the Swift library PostgresLock, or Python's \
+            A lock is a PostgreSQL advisory lock: it needs no table and no extension, and it is released as soon as the \
+            process that holds it has ended, for any reason. Programs that use the Swift library PostgresLock, or Python's \
             postgresql-lock, with the same name and the same database wait for each other and for pglock.
 
             EXAMPLES:
               pglock run nightly-report -- ./report.sh     wait for the lock, then run
-              pglock run -n nightly-report ./report.sh     don't run if somebody else does
+              pglock run -n nightly-report ./report.sh     don't run if the lock is taken
               pglock key nightly-report                    the number that pg_locks shows
               pglock doctor                                is the server fit for locks?
 
-            Where the server is, say --url, or the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
+            The server is named by --url, or by the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
             """,
         version: "0.1.0",
         subcommands: [RunCommand.self, KeyCommand.self, DoctorCommand.self]
@@ -45,7 +45,7 @@ struct Pglock: AsyncParsableCommand {
         }
     }
 
-    /// Says what went wrong, on one line, and exits accordingly.
+    /// Prints the error on one line, and exits with its status.
     private static func exit(with error: any Error) -> Never {
         switch error {
         case let error as CommandFailure:
@@ -60,7 +60,7 @@ struct Pglock: AsyncParsableCommand {
         default:
             let status = exitCode(for: error)
             let text = Redaction.redact(fullMessage(for: error))
-            // Silent for a status that is passed on.
+            // Empty for the command's own status.
             if !text.isEmpty { _ = Descriptor.write(text + "\n", to: status.isSuccess ? STDOUT_FILENO : STDERR_FILENO) }
             Foundation.exit(status.rawValue)
         }

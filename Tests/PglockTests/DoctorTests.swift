@@ -7,7 +7,7 @@ import Testing
 
 @Suite("pglock doctor")
 struct DoctorTests {
-    @Test("finds nothing wrong with a server of ours, and says so for people and for machines")
+    @Test("pglock doctor finds no fault in a healthy server, as text and as JSON")
     func healthy() async throws {
         let server = try await SharedServer.get()
         let text = try await pglock("doctor", server.url)
@@ -24,7 +24,7 @@ struct DoctorTests {
         #expect(diagnosis.findings.allSatisfy { $0.state == .ok && $0.advice == nil })
     }
 
-    @Test("keeps the password to itself, where it is right and where it is wrong")
+    @Test("pglock doctor prints no password, whether it is right or wrong")
     func passwords() async throws {
         let url = try await SharedServer.get().server.connectionURL(overTCP: true)
         let right = try await pglock("doctor", url)
@@ -41,17 +41,17 @@ struct DoctorTests {
         }
     }
 
-    @Test("gives a server that can't be reached a status of its own, and a URL that makes no sense another")
+    @Test("pglock doctor exits with 2 for a server that can't be reached, and with 78 for an invalid URL")
     func unreachable() async throws {
-        let nobody = try await pglock("doctor", "postgres://127.0.0.1:1/db")
-        #expect(nobody.status == .exited(2))
-        #expect(nobody.output.hasPrefix("failed   reachable"))
-        #expect(nobody.output.hasSuffix("No ground for locks.\n"))
+        let unreachable = try await pglock("doctor", "postgres://127.0.0.1:1/db")
+        #expect(unreachable.status == .exited(2))
+        #expect(unreachable.output.hasPrefix("failed   reachable"))
+        #expect(unreachable.output.hasSuffix("Locks don't work here.\n"))
         #expect(try await pglock("doctor", "postgres://[::1/db").status == .exited(78))
         #expect(try await pglock("doctor", "--url", "postgres://a/b", "postgres://a/b").status == .exited(64))
     }
 
-    @Test("recognises a standby, and goes on")
+    @Test("pglock doctor reports a standby, and makes the other checks")
     func standby() async throws {
         try await EphemeralPostgres.withServer { server in
             try await server.stop()
@@ -67,7 +67,7 @@ struct DoctorTests {
         }
     }
 
-    @Test("warns of what locks get along without, and goes on to exit with 0")
+    @Test("pglock doctor exits with 0 if there are warnings only")
     func warnings() async throws {
         let settings = ["max_locks_per_transaction": "10", "max_connections": "10"]
         try await EphemeralPostgres.withServer(.init(settings: settings, listensOnTCP: true)) { server in
@@ -103,7 +103,7 @@ struct DoctorTests {
         }
     }
 
-    @Test("does not take for locks of the lock table what serializable transactions have read")
+    @Test("pglock doctor does not count predicate locks of serializable transactions as locks of the lock table")
     func serializable() async throws {
         let settings = ["max_locks_per_transaction": "10", "max_connections": "10"]
         try await EphemeralPostgres.withServer(.init(settings: settings, listensOnTCP: true)) { server in
@@ -127,7 +127,7 @@ struct DoctorTests {
         }
     }
 
-    @Test("sees that locks exclude nobody, and that the role may not lock at all")
+    @Test("pglock doctor reports locks that don't exclude, and a role that may not lock")
     func noLocks() async throws {
         try await EphemeralPostgres.withServer { server in
             try await server.query(
@@ -145,7 +145,7 @@ struct DoctorTests {
         }
     }
 
-    @Test("runs what a lock manager runs, and says so if that fails where all else is fine")
+    @Test("pglock doctor takes locks by a lock manager, and reports a failure of that")
     func manager() async throws {
         try await EphemeralPostgres.withServer { server in
             try await server.query(

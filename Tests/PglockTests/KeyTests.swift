@@ -6,7 +6,7 @@ import Testing
 
 @Suite("pglock key")
 struct KeyTests {
-    @Test("prints what Python's postgresql-lock makes of a name")
+    @Test("pglock key prints the key of Python's postgresql-lock for a name")
     func vectors() async throws {
         let result = try await pglock("key", "my-lock", "café", "cafe\u{301}", "42")
         #expect(result.status == .exited(0))
@@ -16,13 +16,13 @@ struct KeyTests {
         #expect(numbers.count == 4 && numbers[1] != numbers[2])
     }
 
-    @Test("prints names that begin with a dash, after --")
+    @Test("pglock key takes names that begin with a dash after --")
     func dash() async throws {
         #expect(try await pglock("key", "--", "-x").output == "\(LockKey("-x").number ?? 0)\n")
     }
 
     @Test(
-        "prints the keys of other libraries",
+        "pglock key --scheme prints the keys of other libraries",
         arguments: [
             ("postgresql-lock", "my-lock", "4791209619368833285"), ("distributed-lock", "a", "-1023410177,-1"),
             ("distributed-lock", String(repeating: "漢", count: 18), "-5707277204051710361"),
@@ -37,7 +37,7 @@ struct KeyTests {
         #expect(try await pglock("key", "--scheme", scheme, name).output == key + "\n")
     }
 
-    @Test("prints a pair, as JSON, by the columns of pg_locks, and refuses schemes and names that it does not know")
+    @Test("pglock key prints pairs as JSON with the columns of pg_locks, and refuses unknown schemes and invalid names")
     func pairs() async throws {
         let output = try await pglock("key", "--json", "--scheme", "with-advisory-lock", "my-lock").output
         let columns = #""classid":1153040885,"name":"my-lock","objid":0,"objsubid":2,"pair":[1153040885,0]"#
@@ -46,7 +46,7 @@ struct KeyTests {
         #expect(try await pglock("key", "--scheme", "golang-migrate", "a,b").error.contains("SCHEMA,TABLE,DATABASE"))
     }
 
-    @Test("prints, as JSON, the columns of pg_locks")
+    @Test("pglock key --json prints the columns of pg_locks")
     func json() async throws {
         struct Record: Decodable {
             let name: String
@@ -73,7 +73,7 @@ struct KeyTests {
     }
 
     #if os(Linux)
-        @Test("a configuration of OpenSSL that leaves out its usual functions changes no key, and ends no process")
+        @Test("an OpenSSL configuration that allows FIPS algorithms only changes no key")
         func hashesWithoutConfiguration() async throws {
             let lines = ["openssl_conf = init", "[init]", "alg_section = evp", "[evp]", "default_properties = fips=yes", ""]
             let configuration = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).cnf")

@@ -5,7 +5,7 @@ import Testing
 @Suite("A password")
 struct RedactionTests {
     @Test(
-        "is taken out of what is printed",
+        "a password is removed from printed texts",
         arguments: [
             "postgres://app:hunter2@db/app", "'postgresql://:hunter2@db' is invalid", "postgres://app:p@ss:hunter2@db:5432/x",
             "host=db password=hunter2 user=x", "password = 'two hunter2 words' host=db", "PGPASSWORD=hunter2",
@@ -18,7 +18,7 @@ struct RedactionTests {
         #expect(redacted.contains("********"))
     }
 
-    @Test("that is not there is not taken out", arguments: ["postgres://db:5432/app", "lock \"a:b\" at 12:30", "a@b"])
+    @Test("texts without a password are printed unchanged", arguments: ["postgres://db:5432/app", "lock \"a:b\" at 12:30", "a@b"])
     func untouched(_ text: String) {
         #expect(Redaction.redact(text) == text)
     }

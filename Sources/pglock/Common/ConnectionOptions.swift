@@ -3,14 +3,14 @@ import Foundation
 import LibPQ
 import PostgresLock
 
-/// Where the server is, and how much patience there is with it.
+/// The options for the server, and how long to try to connect.
 struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The server and database; default: PGLOCK_URL, else PGHOST, PGDATABASE …",
             discussion: """
-                postgres://user@host/database, or "host=… dbname=…". Others on this machine can see it in the list of \
-                processes: a password is better kept in PGLOCK_URL, PGPASSWORD or ~/.pgpass.
+                postgres://user@host/database, or "host=… dbname=…". Other users of this machine can see it in the list \
+                of processes, so put a password into PGLOCK_URL, PGPASSWORD or ~/.pgpass.
                 """,
             valueName: "url"
         )
@@ -45,7 +45,7 @@ struct ConnectionOptions: ParsableArguments {
         configuration.applicationName = Self.applicationName
         configuration.timeouts.connect = .seconds(connectTimeout)
         configuration.timeouts.unreachable = .seconds(connectTimeout)
-        // One to carry, and one to wait on.
+        // The shared session, and one for a wait.
         configuration.pool.maximumConnections = 2
         return configuration
     }

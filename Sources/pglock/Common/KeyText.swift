@@ -1,14 +1,14 @@
 import ArgumentParser
 import PostgresLock
 
-/// What stands for a lock on the command line.
+/// The text form of keys on the command line.
 enum KeyText {
-    /// The key's number, or both of them: what ``parse(_:isNumber:)`` reads.
+    /// The key's number, or its two numbers, as ``parse(_:isNumber:)`` reads them.
     static func numbers(of key: LockKey) -> String {
         key.pair.map { "\($0.first),\($0.second)" } ?? key.number.map(String.init) ?? ""
     }
 
-    /// The key of a name, or of what `--number` allows: the number itself, or two of them.
+    /// The key of a name, or with `--number` that of one number or two.
     static func parse(_ text: String, isNumber: Bool) throws -> LockKey {
         guard isNumber else {
             guard !text.isEmpty else { throw ValidationError("The lock's name is empty. Give it a name that says what it guards.") }

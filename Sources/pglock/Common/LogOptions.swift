@@ -1,12 +1,12 @@
 import ArgumentParser
 import Logging
 
-/// How much is told about what happens.
+/// The option for the library's log.
 struct LogOptions: ParsableArguments {
-    @Flag(name: .shortAndLong, help: "Tell on standard error what happens.")
+    @Flag(name: .shortAndLong, help: "Log to standard error what happens.")
     var verbose = false
 
-    /// Silent by default, since standard error is the command's too.
+    /// Logs nothing by default, since the command uses standard error, too.
     var logger: Logger {
         guard verbose else { return Logger(label: "pglock") { _ in SwiftLogNoOpLogHandler() } }
         var logger = Logger(label: "pglock") { StreamLogHandler.standardError(label: $0) }

@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// Checks on numbers of seconds.
 enum Seconds {
-    /// Some thirty years: more than anybody waits, less than any clock overflows at.
+    /// About thirty years, at which no clock overflows.
     static let limit = 1e9
 
     static func require(_ isFine: Bool, _ option: String, _ value: Double) throws {

@@ -1,13 +1,13 @@
 import ChildProcesses
 import Foundation
 
-/// Where messages go, so that standard output is the command's alone.
+/// Prints pglock's messages. Standard output is for the command alone.
 enum StandardError {
-    /// Prints one line, whatever the message holds, that says who speaks.
+    /// Prints the message on one line, with the program's name.
     static func print(_ message: String) {
         // libpq's messages have several lines, indented by tabs.
         let line = message.split { $0.isNewline || $0 == "\t" || $0 == " " }.joined(separator: " ")
-        // If nobody reads it, there is nobody to tell.
+        // A closed standard error is ignored.
         _ = Descriptor.write("pglock: \(Redaction.redact(line))\n", to: STDERR_FILENO)
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// All that `pglock doctor` has found out.
+/// The findings of `pglock doctor`.
 struct Diagnosis: Codable {
     /// Whether locks work there.
     let isFit: Bool
@@ -17,7 +17,7 @@ struct Diagnosis: Codable {
         return String(decoding: try encoder.encode(self), as: UTF8.self)
     }
 
-    /// A line for each finding, and one for each advice.
+    /// One line for each finding, and one for each advice.
     var text: String {
         let indentation = String(repeating: " ", count: 22)
         let lines = findings.flatMap { finding in
@@ -30,7 +30,7 @@ struct Diagnosis: Codable {
 
     private var verdict: String {
         let warnings = findings.count { $0.state == .warning }
-        guard isFit else { return "No ground for locks." }
+        guard isFit else { return "Locks don't work here." }
         return switch warnings {
         case 0: "All is fine."
         case 1: "Locks work here; there is one warning."

@@ -9,25 +9,24 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Find out whether a server is fit for locks.",
         usage: "pglock doctor [<options>] [<url>]",
         discussion: """
-            Connects as the library does, and says of each thing that locks depend on what it has found, and what to do \
-            about it:
+            Connects as the library does, checks what locks depend on, and says what it has found and what to do about it:
 
               reachable    whether host, user, password and database are right
               version      whether the server is new enough
               primary      whether it is a primary: a standby's locks are its own
-              pooling      whether a pooler in between lets sessions keep their locks
+              pooling      whether sessions keep their locks behind a pooler
               exclusion    whether what one session has locked another can't lock
-              lock         whether a lock manager gets a lock, and what it warns of
-              lock-table   for how many locks the server has room
-              connections  whether there are enough for a manager
-              timeouts     which are set for the role, the database or the server
+              lock         whether a lock manager can take locks, and its warnings
+              lock-table   how many locks the server has room for
+              connections  whether there are enough for a lock manager
+              timeouts     which timeouts the role, the database or the server set
               encryption   whether the connection is encrypted
-              keepalives   after how long the server notices a dead client
-              privileges   whether the role may call what locks need
-              round-trip   how long an answer takes, in the median
+              keepalives   when the server notices a dead client
+              privileges   whether the role may call the functions that locks need
+              round-trip   the median time of an answer
 
-            Nothing is changed, and no other client notices: the checks take a few connections for a moment, and \
-            advisory locks with random keys. No password is printed.
+            Nothing is changed, and no other client is affected: the checks take a few connections for a moment, and advisory \
+            locks with random keys. No password is printed.
 
             With --json an object: "fit", which is false if a check has failed, and "checks", an array of objects with \
             "check", "state" (ok, warning, failed), "finding", and "advice" where there is one.
@@ -39,8 +38,8 @@ struct DoctorCommand: AsyncParsableCommand {
             EXIT STATUS:
                 0  locks work there; there may be warnings
                 2  a check has failed
-               64  the command line makes no sense
-               78  the URL makes no sense
+               64  the command line is invalid
+               78  the URL is invalid
             """
     )
 
@@ -64,8 +63,8 @@ struct DoctorCommand: AsyncParsableCommand {
         connection.url = address ?? connection.url
         try connection.configuration.validate()
         let limit = Duration.seconds(connection.connectTimeout)
-        let examination = ServerExamination(connection.parameters, limit: limit)
-        let diagnosis = Diagnosis(await examination.findings(and: LockTrial(connection.configuration)))
+        let checks = DoctorChecks(connection.parameters, limit: limit)
+        let diagnosis = Diagnosis(await checks.findings(and: LockTrial(connection.configuration)))
         print(json ? try diagnosis.json() : diagnosis.text)
         if !diagnosis.isFit { throw ExitCode(ExitStatus.unfit) }
     }

@@ -1,4 +1,4 @@
-/// What `pglock doctor` has found out about one thing.
+/// The result of one check of `pglock doctor`.
 struct Finding: Codable {
     enum Check: String, Codable {
         case reachable
@@ -18,16 +18,16 @@ struct Finding: Codable {
 
     enum State: String, Codable {
         case ok
-        /// Worth a look; locks work all the same.
+        /// Locks work, but something should be improved.
         case warning
-        /// No ground for locks.
+        /// Locks don't work.
         case failed
     }
 
     let check: Check
     let state: State
     let finding: String
-    /// What to do about it, if something is.
+    /// What to do about it.
     let advice: String?
 
     init(_ check: Check, _ state: State, _ finding: String, advice: String? = nil) {

@@ -2,7 +2,7 @@ import LibPQ
 import Logging
 import PostgresLock
 
-/// Whether a lock manager gets its locks there, on the library's own way from connecting to the release.
+/// Checks whether a lock manager can connect, take locks and release them.
 struct LockTrial {
     private let configuration: LockManager.Configuration
 
@@ -42,7 +42,7 @@ struct LockTrial {
         }
     }
 
-    /// What the library has logged that should be looked into.
+    /// Collects the warnings that the library logs.
     private struct Warnings: LogHandler {
         let messages = Locked<[String]>([])
         var metadata: Logger.Metadata = [:]

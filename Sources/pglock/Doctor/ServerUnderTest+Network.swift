@@ -1,6 +1,6 @@
 import LibPQ
 
-// The way to the server.
+// Checks of the connection to the server.
 extension ServerUnderTest {
     var encryption: Finding {
         if let encryption = session.encryption { return Finding(.encryption, .ok, encryption) }
@@ -8,8 +8,8 @@ extension ServerUnderTest {
         return Finding(
             .encryption,
             .warning,
-            "none: whoever is on the way reads, and can change, what is said",
-            advice: "Add sslmode=verify-full to the URL, and see to the server's certificate."
+            "none: others on the network can read and change what is sent",
+            advice: "Add sslmode=verify-full to the URL, and set up the server's certificate."
         )
     }
 
@@ -26,7 +26,7 @@ extension ServerUnderTest {
         ).map { $0.flatMap { Int($0) } ?? 0 }
         let time = numbers[0] + numbers[1] * numbers[2]
         let finding = "the server notices after \(time) s that a client's machine is gone"
-        // From 14 on the library's lease ends silent sessions.
+        // A server of version 14 or later ends silent sessions by the library's lease.
         guard session.serverVersion < 140_000, time > 600 || time == 0 else {
             return Finding(.keepalives, .ok, finding + (session.serverVersion >= 140_000 ? ", or when the lease is over" : ""))
         }

@@ -1,6 +1,6 @@
 import LibPQ
 
-// What locks get along without, but not always well.
+// Checks that end in warnings at most, except for privileges.
 extension ServerUnderTest {
     func lockTable() throws(ConnectionFailure) -> Finding {
         let numbers = try values(
@@ -8,7 +8,7 @@ extension ServerUnderTest {
             SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
                 OPERATOR(pg_catalog.*) (pg_catalog.current_setting('max_connections')::pg_catalog.int8
                     OPERATOR(pg_catalog.+) pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8),
-                -- What serializable transactions have read is kept elsewhere, as are locks of the fast path.
+                -- The predicate locks of serializable transactions and the locks of the fast path are not in this table.
                 (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks
                     WHERE NOT fastpath AND mode OPERATOR(pg_catalog.<>) 'SIReadLock')
             """
@@ -23,7 +23,7 @@ extension ServerUnderTest {
             .warning,
             finding,
             advice: """
-                A full table fails everybody's statements, and lock managers refuse locks beyond their part of it (configuration.capacity). \
+                If the table is full, statements of all clients fail. Lock managers refuse locks beyond their part of it (configuration.capacity). \
                 Raise max_locks_per_transaction, and restart the server.
                 """
         )
@@ -75,7 +75,7 @@ extension ServerUnderTest {
             .timeouts,
             .warning,
             settings.joined(separator: ", "),
-            advice: "The library and pglock have settings of their own for their sessions. Others who lock there are cut short."
+            advice: "The library and pglock override them in their sessions. Waits of other clients for locks are ended by them."
         )
     }
 

@@ -2,7 +2,7 @@ import Foundation
 import LibPQ
 import PostgresLock
 
-// Without these, locks mean nothing.
+// The checks of what locks need.
 extension ServerUnderTest {
     func reachable(after time: Duration) throws(ConnectionFailure) -> Finding {
         let values = try values("SELECT pg_catalog.current_database(), session_user")
@@ -35,6 +35,30 @@ extension ServerUnderTest {
         let system = identity.system.map { "system \($0)" } ?? "its system identifier is not for this role to see"
         let timeline = identity.timeline.map { ", timeline \($0)" } ?? ""
         return Finding(.primary, .ok, "a primary; \(system)\(timeline)")
+    }
+
+    /// Whether a lock stays with the connection that has taken it, and is released with it.
+    func pooling() throws(ConnectionFailure) -> Finding {
+        let check = PoolingCheck(session, try another().session)
+        try check.run()
+        guard try check.isPooled else { return Finding(.pooling, .ok, "none: this is the server itself") }
+        let advice = "Configure it to reset sessions between clients (pgbouncer: server_reset_query = DISCARD ALL)."
+        switch try ResetCheck(session, openAnother: { () throws(ConnectionFailure) in try another().session }).run() {
+        case .isReset:
+            return Finding(.pooling, .ok, "a pooler of sessions; each connection of a lock manager takes one of its pool")
+        case .keepsSettings:
+            return Finding(
+                .pooling,
+                .warning,
+                """
+                There is a pooler of sessions that keeps the settings of previous clients. A lock manager that is killed leaves its \
+                settings there, and the server does not end a session of one that is frozen.
+                """,
+                advice: advice
+            )
+        case .keepsLocks:
+            return Finding(.pooling, .failed, "There is a pooler of sessions that keeps the locks of previous clients.", advice: advice)
+        }
     }
 
     func exclusion() throws(ConnectionFailure) -> Finding {

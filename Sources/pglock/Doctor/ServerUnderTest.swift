@@ -1,6 +1,6 @@
 import LibPQ
 
-/// The session that is examined. Every question has its own time limit.
+/// A session on the server that is checked. Each question has a time limit of its own.
 struct ServerUnderTest {
     private let first: BlockingSession
     private let parameters: ConnectionParameters
@@ -14,7 +14,7 @@ struct ServerUnderTest {
 
     var session: BlockingSession { first.waiting(for: limit) }
 
-    /// A session beside it, on the same server.
+    /// Another session on the same server.
     func another() throws(ConnectionFailure) -> ServerUnderTest {
         try ServerUnderTest(parameters.pinned(to: first), limit: limit)
     }
@@ -23,7 +23,7 @@ struct ServerUnderTest {
         try session.ask(sql)
     }
 
-    /// The values of the one row.
+    /// The values of the first row.
     func values(_ sql: String) throws(ConnectionFailure) -> [String?] {
         let result = try ask(sql)
         return (0..<result.columnCount).map { result.rowCount > 0 ? result.text(row: 0, column: $0) : nil }

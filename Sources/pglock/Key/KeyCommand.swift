@@ -1,20 +1,20 @@
 import ArgumentParser
 import PostgresLock
 
-/// `pglock key`: names to numbers.
+/// `pglock key`: prints the numbers of names.
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key",
         abstract: "Print the number that a lock's name stands for.",
         discussion: """
-            PostgreSQL knows advisory locks by numbers. That of a name is made of the first 8 bytes of the SHA-1 of its \
-            UTF-8, as Python's postgresql-lock does it. One line for each name; no server is asked.
+            PostgreSQL identifies advisory locks by numbers. The number of a name is the first 8 bytes of the SHA-1 of its UTF-8, \
+            as in Python's postgresql-lock. Prints one line for each name. No server is needed.
 
-            With --json an array, with the columns by which pg_locks shows the lock. The key is a number beyond what \
-            JavaScript holds exactly; classid and objid are not.
+            With --json, prints an array with the columns of pg_locks for the lock. JavaScript can't represent all keys exactly; it \
+            can represent classid and objid.
 
-            With --scheme, the keys of other libraries, so that programs in other languages share the lock. Some are pairs of \
-            numbers, which are printed with a comma, as PostgreSQL's functions take them, and `pglock run --number` too.
+            With --scheme, prints the keys of other libraries, so that programs in other languages share the lock. Some are pairs of \
+            numbers, printed with a comma, as PostgreSQL's functions and `pglock run --number` take them.
 
             SCHEMES:
             \(KeyScheme.list)
@@ -29,7 +29,7 @@ struct KeyCommand: ParsableCommand {
     @Argument(help: "One or more names. After -- they may begin with a dash.")
     var names: [String]
 
-    @Option(help: ArgumentHelp("Whose way of making keys from names; see above.", valueName: "scheme"))
+    @Option(help: ArgumentHelp("The library whose keys are printed; see above.", valueName: "scheme"))
     var scheme = KeyScheme.postgresqlLock
 
     @Flag(help: "Print JSON.")

@@ -4,9 +4,9 @@ import PostgresLock
 /// A named key, as `pglock key --json` prints it.
 struct KeyRecord: Encodable {
     let name: String
-    /// Not there if the key is a pair.
+    /// Absent if the key is a pair.
     let key: Int64?
-    /// Not there if the key is a single number.
+    /// Absent if the key is a single number.
     let pair: [Int32]?
     /// In `pg_locks`, the upper half of the number, or the first of a pair.
     let classid: UInt32

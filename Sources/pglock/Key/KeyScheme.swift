@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import PostgresLock
 
-/// Whose way of making keys from names is wanted.
+/// A library's scheme for keys of names.
 enum KeyScheme: String, CaseIterable, ExpressibleByArgument {
     case postgresqlLock = "postgresql-lock"
     case distributedLock = "distributed-lock"
@@ -15,7 +15,7 @@ enum KeyScheme: String, CaseIterable, ExpressibleByArgument {
     case rails
     case goose
 
-    /// What it is, and what names are there.
+    /// The library, and the form of its names.
     var summary: String {
         switch self {
         case .postgresqlLock: "Python's postgresql-lock, and this library's own names"
@@ -52,7 +52,7 @@ enum KeyScheme: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
-    /// All of them, for the help.
+    /// The schemes, for the help.
     static var list: String {
         let width = allCases.map(\.rawValue.count).max() ?? 0
         return allCases.map { scheme in

@@ -3,12 +3,12 @@ import Foundation
 import LibPQ
 import PostgresLock
 
-/// The locks that `pglock run` holds around this process, as the environment says.
+/// The locks of the `pglock run` processes around this one, according to the environment.
 ///
-/// PGLOCK_KEYS has an entry for each, the outermost first: the key's numbers, a mark of the database, since the same key in another
-/// one is another lock, and the process that holds the lock. A variable is inherited also by processes that outlive the lock, so an entry
-/// counts only while this process comes from that one. And another server can have the same address in another network: so an entry is
-/// a reason to look, and only a lock that is taken is a reason to refuse.
+/// PGLOCK_KEYS has an entry for each, the outermost first: the key's numbers, a hash of the database's address, since the same key in
+/// another database is another lock, and the process that holds the lock. Processes that outlive the lock inherit the variable, too, so an
+/// entry counts only if this process descends from that one. Another server can have the same address in another network, so with an entry
+/// the lock is tried, and refused only if it is taken.
 struct EnclosingRuns {
     static let variable = "PGLOCK_KEYS"
 
@@ -18,7 +18,7 @@ struct EnclosingRuns {
     init(_ connection: ConnectionParameters, entries: String? = ProcessInfo.processInfo.environment[variable]) {
         self.entries = entries?.split(separator: " ") ?? []
         let address = ["host", "hostaddr", "port", "dbname", "user", "service"].map { connection.value(of: $0) ?? "" }
-        // The user counts where it names the database too.
+        // The user is the default for the database's name.
         let parts = address[3].isEmpty ? address : address.enumerated().map { $0.offset == 4 ? "" : $0.element }
         mark = String(
             parts.joined(separator: "\n").utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 },
@@ -41,7 +41,7 @@ struct EnclosingRuns {
 
     private func lock(_ key: LockKey) -> String { "\(KeyText.numbers(of: key))@\(mark)@" }
 
-    /// What is told instead of waiting.
+    /// The error instead of a wait that would not end.
     static func refusal(_ key: LockKey) -> CommandFailure {
         CommandFailure(
             ExitStatus.usage,

@@ -3,7 +3,7 @@ import CommandSupport
 import Foundation
 import PostgresLock
 
-/// Carries out one `pglock run`: collects what happens, and does what ``RunMachine`` decides.
+/// Carries out one `pglock run`: passes events to ``RunMachine``, and performs its actions.
 final class LockedRun {
     private let manager: LockManager
     private let key: LockKey
@@ -19,7 +19,7 @@ final class LockedRun {
     private var lock: RunHold?
     private var process: ChildProcess?
 
-    /// An event, and what the machine need not know about it.
+    /// An event, with the values that the machine does not need.
     private enum Happening: Sendable {
         case granted(RunHold)
         case refused(any Error)
@@ -29,9 +29,9 @@ final class LockedRun {
         case graceIsOver
     }
 
-    /// Without a child, the lock is held until a signal.
-    ///
-    /// - Parameter isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
+    /// - Parameters:
+    ///   - isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
+    ///   - child: The command; `nil` to hold the lock until a signal.
     init(
         manager: LockManager,
         key: LockKey,
@@ -56,7 +56,7 @@ final class LockedRun {
         wait = Task { [post = happenings.continuation, manager, key, mode, timeout, isEnclosed] in
             do {
                 if isEnclosed {
-                    // Free after all, if the one around has ended, or shares it.
+                    // The lock is available if the enclosing process has ended, or shares it.
                     guard let lock = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
                     post.yield(.granted(RunHold(lock)))
                 } else {
@@ -111,7 +111,7 @@ final class LockedRun {
         case .startCommand:
             return .event(startCommand())
         case .announceHold:
-            StandardError.print("holding \(key), \(mode); Ctrl-C or SIGTERM lets it go")
+            StandardError.print("holding \(key), \(mode); Ctrl-C or SIGTERM releases it")
         case .send(let signal):
             process?.signal(signal)
         case .announceLoss(let error):
@@ -152,7 +152,7 @@ final class LockedRun {
         )
     }
 
-    /// Releases the lock and leaves the server in peace. If the server does not answer, our end is the release.
+    /// Releases the lock, and shuts the manager down. If the server does not answer, the end of this process releases the lock.
     private func close(_ outcome: RunMachine.Outcome) async -> RunMachine.Outcome {
         let timeout = Task { [manager] in
             try await Task.sleep(for: .seconds(5))
@@ -169,9 +169,9 @@ final class LockedRun {
         return outcome
     }
 
-    /// The lock was gone when it was to be released. Since when, nobody knows: perhaps the command was not alone.
+    /// The lock was not held any more at the release. It is not known when it was lost, so the command may not have been alone.
     private func afterUnverifiedHold(_ outcome: RunMachine.Outcome, _ error: any Error) -> RunMachine.Outcome {
-        // Told and taken account of before.
+        // The loss was reported before.
         guard lock?.lease.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
             return outcome
         }

@@ -1,8 +1,8 @@
-/// Puts the arguments of `pglock run` into an order that the parser can't misunderstand.
+/// Reorders the arguments of `pglock run` for the parser.
 ///
-/// Options may stand before and after KEY, and what follows COMMAND is the command's, whatever it looks like. A parser
-/// that knows only "options" and "operands" would take `ls -n` for our `-n`, or a negative number for an option. So
-/// `run KEY -n ls -l` becomes `run -n -- KEY ls -l`.
+/// Options may come before and after KEY, and everything behind COMMAND belongs to the command. A parser that distinguishes only options
+/// and operands would take the `-n` of `ls -n`, or a negative number, for an option of pglock. So `run KEY -n ls -l` becomes
+/// `run -n -- KEY ls -l`.
 enum RunArguments {
     /// The options that are followed by a value.
     static let optionsWithValue: Set<String> = [
@@ -18,7 +18,7 @@ enum RunArguments {
         while let argument = rest.first, operands.count < 2 {
             if argument == "--" {
                 rest = rest.dropFirst()
-                // Before KEY it ends our options for good; after KEY, what follows is the command in any case.
+                // Before KEY it ends pglock's options. After KEY, the command follows anyway.
                 if operands.isEmpty, let key = rest.popFirst() {
                     operands.append(key)
                     if rest.first == "--" { rest = rest.dropFirst() }
@@ -40,7 +40,7 @@ enum RunArguments {
         return ["run"] + options + (operands.isEmpty ? [] : ["--"] + operands)
     }
 
-    /// Short options may be joined: in `-xw 5` it is the last one that takes the value.
+    /// Short options may be joined. The last one takes the value, as in `-xw 5`.
     private static func takesValue(_ argument: String) -> Bool {
         if optionsWithValue.contains(argument) { return true }
         guard !argument.hasPrefix("--"), let last = argument.last else { return false }

@@ -3,7 +3,7 @@ import CommandSupport
 import Foundation
 import PostgresLock
 
-/// `pglock run`: a command, while a lock is held.
+/// `pglock run`: runs a command while holding a lock.
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
@@ -76,7 +76,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let key = try lockKey
-        // Looked for before the lock, so that nobody waits an hour to learn of a typing error.
+        // The program is searched before the wait for the lock, so that a typing error is reported at once.
         let enclosing = EnclosingRuns(connection.parameters)
         let child = try command.isEmpty ? nil : LockedCommand(command, key: key, enclosing: enclosing)
         let manager = try LockManager(configuration: connection.configuration, logger: log.logger)
@@ -85,7 +85,7 @@ struct RunCommand: AsyncParsableCommand {
             key: key,
             mode: mode?.lockMode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
-            // What does not wait is told that the lock is taken, as by anybody else.
+            // Without a wait there is no cycle: the lock is taken, whichever process holds it.
             isEnclosed: !nonblock && enclosing.hold(key),
             child: child,
             killAfter: .seconds(killAfter)
@@ -104,8 +104,8 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    /// As with flock(1), contention is no news to a caller that said -n. Only contention has the status of -E: a server that does
-    /// not answer has not said that the lock is taken.
+    /// As with flock(1), contention is not reported with -n, except by its status. Only contention has the status of -E: a server that does not
+    /// answer has not said that the lock is taken.
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? LockError, error.code == .timedOut, nonblock || wait != nil else { return error }
         return nonblock && !log.verbose ? ExitCode(conflictExitCode) : CommandFailure(conflictExitCode, error.message)

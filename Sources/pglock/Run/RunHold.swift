@@ -11,7 +11,7 @@ final class RunHold: Sendable {
         self.handle = Mutex(consume handle)
     }
 
-    /// Releases the lock; the second time nothing.
+    /// Releases the lock. A second call does nothing.
     func release() async throws {
         let handle = self.handle.withLock { $0.take() }
         try await handle?.release()

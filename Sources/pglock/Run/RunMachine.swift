@@ -2,7 +2,7 @@ import ChildProcesses
 import CommandSupport
 import PostgresLock
 
-/// Decides what one `pglock run` does: events go in, actions come out.
+/// The state machine of one `pglock run`: takes events, returns actions.
 struct RunMachine {
     enum Event {
         case signal(ReceivedSignal)
@@ -24,20 +24,20 @@ struct RunMachine {
         case beginGrace
         /// Release the lock, if it is held, and end.
         case finish(Outcome)
-        /// End without another word.
+        /// End without a release.
         case finishAtOnce(Outcome)
     }
 
     enum Outcome {
         case exit(Int32)
-        /// As the signal would have ended pglock without a handler, so that a shell sees it.
+        /// End by the signal, as without a handler, so that a shell sees it.
         case signalled(Int32)
         case failed(any Error)
     }
 
     private enum State {
         case waiting
-        /// A signal came first; now the wait's end is waited for.
+        /// A signal has cancelled the wait, which has not ended yet.
         case abandoning(Int32)
         case starting
         case running
@@ -73,11 +73,11 @@ struct RunMachine {
             state = .abandoning(signal.number)
             return [.cancelWait]
         case .abandoning(let number):
-            // Whoever presses Ctrl-C twice has no patience left. The server ends the wait when our session ends.
+            // A second signal ends the program at once. The server ends the wait with the session.
             state = .finished
             return [.finishAtOnce(.signalled(number))]
         case .starting, .running, .ending:
-            // The terminal has sent it to the command too.
+            // The terminal has sent the signal to the command, too.
             return signal.isFromTerminal ? [] : [.send(signal.number)]
         case .holding:
             return finish(RunSignals.endHold.contains(signal.number) ? .exit(ExitStatus.success) : .signalled(signal.number))

@@ -1,11 +1,11 @@
 import Foundation
 
-/// The signals that pglock sends, or takes for a good end, by what they are for.
+/// The signals that pglock sends, and those that end a hold.
 enum RunSignals {
     static let terminate = SIGTERM
     static let kill = SIGKILL
-    /// A stopped command could not act on SIGTERM.
+    /// Sent with SIGTERM, since a stopped command would not handle that.
     static let resume = SIGCONT
-    /// These end a hold without a command in peace.
+    /// The signals by which a hold without a command ends with the status 0.
     static let endHold: Set<Int32> = [SIGINT, SIGTERM]
 }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The processes that this one comes from.
+/// The processes that this one descends from.
 enum Ancestors {
-    /// Whether this process, or one that it comes from, has that number. A process whose parent has ended belongs to another one, so
-    /// what was started in the background may have lost its first ancestors.
+    /// Whether this process or one of its ancestors has that number. A process whose parent has ended gets another parent, so a background
+    /// process may have lost its first ancestors.
     static func include(_ process: pid_t) -> Bool {
         var next = getpid()
         while next > 0 {

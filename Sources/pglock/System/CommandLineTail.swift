@@ -1,10 +1,10 @@
 import Foundation
 
-/// The end of our own command line, byte for byte.
+/// The end of pglock's command line, byte for byte.
 ///
-/// Swift repairs what is not UTF-8 in its strings; a command must get its arguments as they were typed.
+/// Swift strings replace bytes that are not UTF-8. The command must get its arguments unchanged.
 enum CommandLineTail {
-    /// The bytes of what has been parsed as the last arguments, null-terminated.
+    /// The null-terminated bytes of arguments that were parsed as the last ones.
     static func bytes(of strings: [String]) -> [[CChar]] {
         let total = Int(CommandLine.argc)
         return strings.indices.map { index in

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Foundation
 
-/// Arguments and variables as they were handed to us, byte for byte.
+/// Checks that arguments and variables are UTF-8.
 ///
-/// Swift repairs what is not UTF-8 in its strings by U+FFFD. So names that differ in such bytes only would become one name, and
-/// other libraries, which don't repair them, would make other keys of them.
+/// Swift strings replace other bytes by U+FFFD. So names that differ only in such bytes would become one name, and other libraries, which
+/// don't replace them, would have other keys.
 enum RawText {
     /// Refuses a text from the command line that was not UTF-8.
     static func require(_ text: String, _ what: String) throws {

@@ -13,7 +13,7 @@ struct EnclosingRunsTests {
         EnclosingRuns(ConnectionParameters(string: string, applicationName: "test"), entries: entries)
     }
 
-    @Test("are known by the key and the database, for any user")
+    @Test("the lock of an enclosing pglock run is known by its key and database, for any user")
     func sameDatabase() {
         let entries = Self.runs(Self.outer).adding("a")
         #expect(Self.runs(Self.outer, entries: entries).hold("a"))
@@ -26,7 +26,7 @@ struct EnclosingRunsTests {
     }
 
     @Test(
-        "are others in another database, on another server, and at another address",
+        "the same key in another database, on another server or at another address is another lock",
         arguments: [("db ", "other "), ("10.0.0.1", "10.0.0.2"), ("5433", "5434"), ("dbname=app", "dbname=other")]
     )
     func otherDatabase(this: String, that: String) {
@@ -35,14 +35,14 @@ struct EnclosingRunsTests {
         #expect(!Self.runs(other, entries: Self.runs(Self.outer).adding("a")).hold("a"))
     }
 
-    @Test("are others for another user where the user names the database")
+    @Test("the same key of another user is another lock if the user's name is the database's")
     func user() {
         let entries = Self.runs("host=db user=u").adding("a")
         #expect(Self.runs("host=db user=u", entries: entries).hold("a"))
         #expect(!Self.runs("host=db user=v", entries: entries).hold("a"))
     }
 
-    @Test("are of no account once their process is none that this one comes from")
+    @Test("an entry of a process that is no ancestor is ignored")
     func orphaned() {
         let entry = Self.runs(Self.outer).adding("a")
         let head = entry.prefix { $0 != "@" }

@@ -5,7 +5,7 @@ import Testing
 @Suite("The arguments of pglock run")
 struct RunArgumentsTests {
     @Test(
-        "are put into one order, whichever way they come",
+        "arguments of pglock run are reordered to options, key and command",
         arguments: [
             ("run k ls -n", "run -- k ls -n"),
             ("run -n k ls -n", "run -n -- k ls -n"),

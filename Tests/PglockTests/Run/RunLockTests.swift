@@ -4,9 +4,9 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-@Suite("Of two pglock run")
+@Suite("Two pglock run with the same lock")
 struct RunLockTests {
-    @Test("with the same name, the second one waits for the end of the first")
+    @Test("the second pglock run with a name waits for the end of the first one")
     func exclusion() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -25,7 +25,7 @@ struct RunLockTests {
         }
     }
 
-    @Test("-n and -w give up with their status, and without a lock left behind")
+    @Test("pglock run -n and -w exit with the status of -E if the lock is taken, and leave no lock")
     func contention() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -46,7 +46,7 @@ struct RunLockTests {
         #expect(try await server.isFree(LockKey(name)))
     }
 
-    @Test("-s lets others with -s in, but no -x")
+    @Test("pglock run -s shares the lock with other -s, and excludes -x")
     func shared() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -58,7 +58,7 @@ struct RunLockTests {
         #expect(try await holder.finish().status == .exited(0))
     }
 
-    @Test("the second one gets the lock when the first one is killed by SIGKILL")
+    @Test("the second pglock run gets the lock when the first one is killed by SIGKILL")
     func killed() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -75,7 +75,7 @@ struct RunLockTests {
         #expect(try await first.finish().status == .signalled(SIGKILL))
     }
 
-    @Test("inside the first one, the second one is refused at once, however long it would wait, over several levels too")
+    @Test("a pglock run inside one that holds the same lock is refused at once, also over several levels")
     func nested() async throws {
         let server = try await SharedServer.get()
         let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
@@ -93,7 +93,7 @@ struct RunLockTests {
         #expect(result.output.isEmpty)
     }
 
-    @Test("a process that outlives its pglock run waits for the lock like any other")
+    @Test("a pglock run in a process that outlives its enclosing pglock run waits for the lock")
     func orphaned() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -108,7 +108,7 @@ struct RunLockTests {
     }
 
     @Test(
-        "inside the first one, another key, a shared lock that both share, the same key elsewhere, and one that is free again are no problem"
+        "a pglock run inside another one gets another key, a shared lock, the same key in another database, and a lock that is free again"
     )
     func nestedOtherwise() async throws {
         let server = try await SharedServer.get()
@@ -133,7 +133,7 @@ struct RunLockTests {
         #expect(try await late.finish().output == "ran\n")
     }
 
-    @Test("inside the first one, the same key in another database is waited for like any other")
+    @Test("a pglock run inside another one waits for the same key in another database")
     func nestedElsewhere() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -151,7 +151,7 @@ struct RunLockTests {
         #expect(result.output == "ran\n", "\(result.error)")
     }
 
-    @Test("the numbers exclude the names that stand for them")
+    @Test("pglock run --number excludes the name with this number")
     func numbers() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()

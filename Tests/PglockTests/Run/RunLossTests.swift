@@ -5,7 +5,7 @@ import Testing
 
 @Suite("When the lock of pglock run is lost")
 struct RunLossTests {
-    @Test("the command gets SIGTERM, and the status is 70 whatever it makes of that")
+    @Test("if the lock is lost, the command gets SIGTERM, and pglock run exits with 70")
     func terminated() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -20,7 +20,7 @@ struct RunLossTests {
         #expect(result.error.split(separator: "\n").count == 1)
     }
 
-    @Test("a command that ignores SIGTERM gets SIGKILL after the grace")
+    @Test("if the lock is lost, a command that ignores SIGTERM gets SIGKILL after --kill-after")
     func killed() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -31,7 +31,7 @@ struct RunLossTests {
         #expect(try await run.finish().status == .exited(70))
     }
 
-    @Test("a hold without a command ends with 70")
+    @Test("if the lock is lost, a pglock run without a command exits with 70")
     func holding() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()

@@ -10,7 +10,7 @@ import Testing
 struct RunMachineTests {
     private let lockLost = LockError(.lockLost, "lost")
 
-    @Test("a grant that comes after the signal is given back, and nothing is started")
+    @Test("a lock that is granted after the signal is released, and the command is not started")
     func signalThenGrant() {
         var machine = RunMachine(hasCommand: true)
         #expect(machine.names(.signal(.init(number: SIGTERM))) == ["cancelWait"])
@@ -18,7 +18,7 @@ struct RunMachineTests {
         #expect(machine.names(.signal(.init(number: SIGTERM))).isEmpty)
     }
 
-    @Test("a second signal ends a wait that does not end")
+    @Test("a second signal ends the program although the wait has not ended")
     func impatience() {
         var machine = RunMachine(hasCommand: true)
         _ = machine.handle(.signal(.init(number: SIGINT)))
@@ -26,7 +26,7 @@ struct RunMachineTests {
         #expect(machine.names(.granted).isEmpty)
     }
 
-    @Test("the command's end after a loss is a loss")
+    @Test("if the command ends after the lock was lost, the status is that of the loss")
     func loss() {
         var machine = RunMachine(hasCommand: true)
         #expect(machine.names(.granted) == ["startCommand"])
@@ -39,7 +39,7 @@ struct RunMachineTests {
         #expect(machine.names(.ended(.exited(0))) == ["finish(exit(70))"])
     }
 
-    @Test("the grace's end means nothing without a loss")
+    @Test("the end of the grace period has no effect without a loss")
     func grace() {
         var machine = RunMachine(hasCommand: true)
         _ = machine.handle(.granted)
@@ -49,7 +49,7 @@ struct RunMachineTests {
         #expect(machine.names(.lost(lockLost)).isEmpty)
     }
 
-    @Test("a hold ends in peace by INT and TERM, and by other signals as they end programs")
+    @Test("a hold ends with the status 0 by INT and TERM, and by the signal itself otherwise")
     func hold() {
         for (number, end) in [(SIGINT, "exit(0)"), (SIGTERM, "exit(0)"), (SIGHUP, "signalled(1)")] {
             var machine = RunMachine(hasCommand: false)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A signal to pglock run")
 struct RunSignalTests {
-    @Test("goes on to the command", arguments: [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM])
+    @Test("pglock run forwards signals to the command", arguments: [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM])
     func forwarded(_ number: Int32) async throws {
         let server = try await SharedServer.get()
         let script = "trap 'exit 42' \(number); echo up; while :; do sleep 0.02; done"
@@ -15,7 +15,7 @@ struct RunSignalTests {
         #expect(try await run.finish().status == .exited(42))
     }
 
-    @Test("from the terminal reaches the command once, as the terminal has sent it there too")
+    @Test("a signal from the terminal reaches the command once")
     func terminal() async throws {
         let server = try await SharedServer.get()
         let terminal = try PseudoTerminal()
@@ -36,7 +36,7 @@ struct RunSignalTests {
         #expect(result.status == .exited(0))
     }
 
-    @Test("that pglock was started to ignore is ignored by the command too, and no other one is")
+    @Test("signals that pglock was started to ignore are ignored by the command, too, and no other ones")
     func dispositions() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -51,7 +51,7 @@ struct RunSignalTests {
         #expect(result.status == .exited(128 + SIGUSR1))
     }
 
-    @Test("ends a wait for the lock, without a trace", arguments: [SIGINT, SIGTERM, SIGHUP])
+    @Test("a signal ends the wait for the lock, which leaves no lock", arguments: [SIGINT, SIGTERM, SIGHUP])
     func waiting(_ number: Int32) async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -67,7 +67,7 @@ struct RunSignalTests {
         #expect(try await server.isFree(LockKey(name)))
     }
 
-    @Test("ends a hold without a command in peace", arguments: [SIGINT, SIGTERM])
+    @Test("SIGINT and SIGTERM end a pglock run without a command with the status 0", arguments: [SIGINT, SIGTERM])
     func holding(_ number: Int32) async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("pglock run")
 struct RunStatusTests {
-    @Test("passes the command's status on", arguments: [0, 1, 7, 255])
+    @Test("pglock run exits with the command's status", arguments: [0, 1, 7, 255])
     func status(_ status: Int) async throws {
         let server = try await SharedServer.get()
         let result = try await pglock("run", SharedServer.freshName(), "sh", "-c", "exit \(status)", url: server.url)
@@ -15,14 +15,14 @@ struct RunStatusTests {
         #expect(result.error.isEmpty)
     }
 
-    @Test("exits with 128 + n when signal n has ended the command")
+    @Test("pglock run exits with 128 + n if signal n has ended the command")
     func signalled() async throws {
         let server = try await SharedServer.get()
         let result = try await pglock("run", SharedServer.freshName(), "--", "sh", "-c", "kill -KILL $$", url: server.url)
         #expect(result.status == .exited(137))
     }
 
-    @Test("tells the command its key and its name, and leaves its options alone")
+    @Test("pglock run sets PGLOCK_KEY and PGLOCK_NAME, and does not parse the command's options")
     func environment() async throws {
         let server = try await SharedServer.get()
         let result = try await pglock(
@@ -48,7 +48,7 @@ struct RunStatusTests {
         #expect(try await nested.finish().output == "-1,42 none\n")
     }
 
-    @Test("lends the command its standard streams")
+    @Test("the command has the standard streams of pglock run")
     func streams() async throws {
         let server = try await SharedServer.get()
         let result = try await pglock(
@@ -64,7 +64,7 @@ struct RunStatusTests {
         #expect(result.error == "warning\n")
     }
 
-    @Test("finds the command before it waits for the lock")
+    @Test("pglock run reports a missing command before it waits for the lock")
     func missingCommand() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
@@ -78,7 +78,7 @@ struct RunStatusTests {
         try await lock.release()
     }
 
-    @Test("explains that a lock can't be had without a server, and keeps the password to itself")
+    @Test("pglock run reports a server that can't be reached, without the password")
     func unreachable() async throws {
         let result = try await pglock("run", "k", "true", url: "postgres://app:hunter2@127.0.0.1:1/db")
         #expect(result.status == .exited(69))
@@ -90,7 +90,7 @@ struct RunStatusTests {
         #expect(quick.status == .exited(69), "This is not contention.")
     }
 
-    @Test("a server that does not answer is no contention, so -E does not apply")
+    @Test("pglock run exits with 69, and not with the status of -E, if the server does not answer")
     func silent() async throws {
         try await EphemeralPostgres.withServer { server in
             let link = try SlowLink(to: server.socketDirectory, port: server.port, delay: .zero)
@@ -104,7 +104,7 @@ struct RunStatusTests {
         }
     }
 
-    @Test("tells refusals apart by their status")
+    @Test("pglock run exits with 77 for a wrong password, 69 for a missing database, and 78 for an invalid URL")
     func refusals() async throws {
         let server = try await SharedServer.get()
         let wrong = server.server.connectionURL(overTCP: true).replacing("geheim%20wort", with: "hunter2")
@@ -120,7 +120,7 @@ struct RunStatusTests {
     }
 
     @Test(
-        "refuses command lines that make no sense",
+        "pglock run refuses invalid command lines with 64",
         arguments: [
             ["run"], ["run", ""], ["run", "-n", "-w", "1", "k", "true"], ["run", "-w", "-1", "k"], ["run", "-w", "nan", "k"],
             ["run", "-s", "-x", "k"], ["run", "-E", "256", "k"], ["run", "--number", "k"], ["run", "--number", "1,2,3"],
@@ -134,7 +134,7 @@ struct RunStatusTests {
     }
 
     @Test(
-        "refuses names and URLs that are not UTF-8, which would all become one",
+        "pglock refuses names and URLs that are not UTF-8",
         arguments: [
             #"run "$(printf 'caf\351')" true"#, #"run -n -- "$(printf '\377')" true"#, #"key ok "$(printf 'caf\351')""#,
             #"run --url "$(printf 'host=\377')" k true"#, #"run --url="$(printf 'host=\377')" k true"#,
@@ -149,7 +149,7 @@ struct RunStatusTests {
         #expect(try await LaunchedPglock([], launcher: variable).finish().status == .exited(64))
     }
 
-    @Test("takes a name with a replacement character, and hands arguments on that are not UTF-8")
+    @Test("pglock run takes a name with a replacement character, and passes on arguments that are not UTF-8")
     func replacementCharacter() async throws {
         let server = try await SharedServer.get()
         let launcher = ["/bin/sh", "-c", #"exec "$0" run -- 'a�b' printf %s "$(printf 'caf\351')""#]
@@ -157,7 +157,7 @@ struct RunStatusTests {
         #expect(result.status == .exited(0), "\(result.error)")
     }
 
-    @Test("explains itself", arguments: ["run", "key", "doctor"])
+    @Test("--help explains the subcommands of pglock", arguments: ["run", "key", "doctor"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")
         #expect(result.status == .exited(0))

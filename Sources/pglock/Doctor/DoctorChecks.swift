@@ -1,18 +1,18 @@
 import LibPQ
 import PostgresLock
 
-/// Asks a server about one thing after the other. Blocks.
-struct ServerExamination {
+/// Runs all checks of `pglock doctor`, one after the other. Blocks.
+struct DoctorChecks {
     private let parameters: ConnectionParameters
     private let limit: Duration
 
-    /// - Parameter limit: For each answer.
+    /// - Parameter limit: The time limit of each question.
     init(_ parameters: ConnectionParameters, limit: Duration) {
         self.parameters = parameters
         self.limit = limit
     }
 
-    /// What a failure makes pointless to ask is left out.
+    /// The findings, without the checks that an earlier failure makes pointless.
     func findings(and trial: LockTrial) async -> [Finding] {
         let findings = findings()
         guard !findings.contains(where: { $0.state == .failed }) else { return findings }
@@ -22,36 +22,36 @@ struct ServerExamination {
 
     private func findings() -> [Finding] {
         let began = ContinuousClock.now
-        let patient: ServerUnderTest
+        let server: ServerUnderTest
         do throws(ConnectionFailure) {
-            patient = try ServerUnderTest(parameters, limit: limit)
-            _ = try patient.ask("SELECT 1")
+            server = try ServerUnderTest(parameters, limit: limit)
+            _ = try server.ask("SELECT 1")
         } catch {
             return [Finding(.reachable, .failed, error.message, advice: error.advice)]
         }
         let time = ContinuousClock.now - began
-        let pooling = find(.pooling, PoolingExamination(patient).finding)
+        let pooling = find(.pooling, server.pooling)
         let serverChecks = [
-            find(.reachable) { () throws(ConnectionFailure) in try patient.reachable(after: time) },
-            patient.version,
-            find(.primary, patient.primary),
+            find(.reachable) { () throws(ConnectionFailure) in try server.reachable(after: time) },
+            server.version,
+            find(.primary, server.primary),
             pooling,
         ]
-        // Behind a pooler of transactions everybody's answers may come from another session.
+        // Behind a pooler of transactions each answer may come from another session.
         guard pooling.state != .failed else { return serverChecks }
         return serverChecks + [
-            find(.exclusion, patient.exclusion),
-            find(.lockTable, patient.lockTable),
-            find(.connections, patient.connections),
-            find(.timeouts, patient.timeouts),
-            patient.encryption,
-            find(.keepalives, patient.keepalives),
-            find(.privileges, patient.privileges),
-            find(.roundTrip, patient.roundTrip),
+            find(.exclusion, server.exclusion),
+            find(.lockTable, server.lockTable),
+            find(.connections, server.connections),
+            find(.timeouts, server.timeouts),
+            server.encryption,
+            find(.keepalives, server.keepalives),
+            find(.privileges, server.privileges),
+            find(.roundTrip, server.roundTrip),
         ]
     }
 
-    /// A server of these kinds is unfit for locks; of all other kinds, something could not be found out.
+    /// With these failures the server is unfit for locks. With the others a check could not be made.
     private static let unfit: Set<ConnectionFailure.Kind> = [
         .transactionPooling, .locksDoNotExclude, .standby, .anotherServer, .serverTooOld,
     ]
@@ -60,7 +60,7 @@ struct ServerExamination {
         do throws(ConnectionFailure) {
             return try body()
         } catch {
-            // Of things that the library needs, it is a failure that they can't be found out.
+            // If a check of what the library needs can't be made, it has failed.
             let isNeeded = Self.unfit.contains(error.kind) || [.primary, .pooling, .exclusion].contains(check)
             return Finding(check, isNeeded ? .failed : .warning, error.message, advice: error.advice)
         }
