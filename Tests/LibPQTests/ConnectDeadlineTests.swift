@@ -11,7 +11,7 @@ import Testing
     import Musl
 #endif
 
-@Suite("The patience of an attempt to connect")
+@Suite("The deadline of an attempt to connect")
 struct ConnectDeadlineTests {
     /// The end of a pipe from which something can be read.
     private static func withReadable(_ body: (Int32) -> Void) {
@@ -22,7 +22,7 @@ struct ConnectDeadlineTests {
         for end in ends { close(end) }
     }
 
-    @Test("is over at the deadline, at an earlier end, and when the attempt was given up, whatever could be read")
+    @Test("a wait for a socket ends at the deadline, at an earlier end, and when the attempt is abandoned")
     func over() {
         Self.withReadable { socket in
             let attempt = ConnectAttempt()
@@ -37,7 +37,7 @@ struct ConnectDeadlineTests {
         }
     }
 
-    @Test("of an attempt that is given up tells of it once, also if that came first")
+    @Test("an attempt that is abandoned calls its handler once, also if it is set afterwards")
     func abandoned() {
         for isEarly in [true, false] {
             let attempt = ConnectAttempt()

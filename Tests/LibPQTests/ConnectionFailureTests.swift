@@ -14,7 +14,7 @@ struct ConnectionFailureTests {
 
     private static let refused = "connection to server at \"10.0.0.2\", port 5432 failed: Connection refused\n"
 
-    @Test("is told by the server's code, which is not in the text, nor is the place in the server's source")
+    @Test("a failure has the server's SQLSTATE, and its message has neither that nor the place in the server's source")
     func code() {
         let failure = ConnectionFailure(connecting: Self.line("28P01", "password authentication failed for user \"u\""))
         #expect(failure.kind == .authentication)
@@ -26,7 +26,7 @@ struct ConnectionFailureTests {
     }
 
     @Test(
-        "is for good only for a few of the server's codes",
+        "only a few SQLSTATEs are permanent failures to connect",
         arguments: [
             ("28P01", .authentication), ("28000", .authentication), ("3D000", .refused), ("42501", .refused), ("0LP01", .refused),
             ("53300", .tooManyConnections), ("57P03", .unreachable), ("53200", .unreachable),
@@ -38,7 +38,7 @@ struct ConnectionFailureTests {
         #expect(failure.sqlState == state)
     }
 
-    @Test("is for good only if all that libpq has tried refuse, and for one reason")
+    @Test("a failure to connect is permanent only if all hosts that libpq has tried refuse for the same reason")
     func unanimous() {
         let twice = ConnectionFailure(connecting: Self.line("28P01", "no") + Self.line("28000", "no"))
         #expect(twice.kind == .authentication)
@@ -53,7 +53,7 @@ struct ConnectionFailureTests {
         #expect(none.sqlState == nil)
     }
 
-    @Test("is a matter of the password if libpq has none, which the server was not asked for")
+    @Test("a missing password is an authentication failure, although the server was not asked")
     func noPassword() {
         let text = "connection to server at \"10.0.0.1\", port 5432 failed: fe_sendauth: no password supplied\n"
         #expect(ConnectionFailure(connecting: text).kind == .authentication)
@@ -63,7 +63,7 @@ struct ConnectionFailureTests {
         kinds.enumerated().map { ("h\($0)", ConnectionFailure($1, "No \($0).", sqlState: "s\($0)")) }
     }
 
-    @Test("of several hosts, is what all of them say, or what says most about which host is the right one")
+    @Test("the failure of several hosts has their common kind, or the one that says most about which host is the right one")
     func severalHosts() {
         #expect(ConnectionFailure(of: Self.failures(.authentication, .authentication)).kind == .authentication)
         #expect(ConnectionFailure(of: Self.failures(.authentication, .unreachable)).kind == .unreachable)
@@ -75,7 +75,7 @@ struct ConnectionFailureTests {
         #expect(another.sqlState == "s1", "the code is that of the host that counts")
     }
 
-    @Test("of one host is that host's own, and where there is none it is that")
+    @Test("the failure of one host is that host's own, and without addresses it says so")
     func oneHost() {
         #expect(ConnectionFailure(of: Self.failures(.standby)) == ConnectionFailure(.standby, "No 0.", sqlState: "s0"))
         let none = ConnectionFailure(of: [])
@@ -83,7 +83,7 @@ struct ConnectionFailureTests {
         #expect(none.message == "the name of the host has no address")
     }
 
-    @Test("of many hosts is told of the first five, each by its name unless its own message has it")
+    @Test("the failure of many hosts names the first five")
     func manyHosts() {
         var failures = Self.failures(.standby, .standby, .standby, .standby, .standby, .standby, .standby)
         failures[1].failure = ConnectionFailure(.standby, "connection to server at \"x\" failed.")

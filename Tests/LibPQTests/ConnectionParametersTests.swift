@@ -4,7 +4,7 @@ import Testing
 @Suite("Connection parameters")
 struct ConnectionParametersTests {
     @Test(
-        "no part of a connection string that can't be understood comes back in the message",
+        "the message for a connection string that can't be parsed has no part of it",
         arguments: [
             "postgres://user:s3cret%zz@host/db", "postgres://user:s3cret@host:port:port/db?s3cret=1",
             "host=db password=my s3cret", "postgres://u:s3cret/s3cret@h/d", "postgres://u:p@s3cret@h/d", "password='s3cret",
@@ -20,7 +20,7 @@ struct ConnectionParametersTests {
         #expect(error?.message.isEmpty == false)
     }
 
-    @Test("a zero byte is refused wherever it is, since libpq would read what is before it")
+    @Test("a zero byte in any connection parameter is refused")
     func zeroBytes() {
         var parameters = Array(repeating: ConnectionParameters(string: "host=db", applicationName: "test"), count: 5)
         parameters[1].string = "host=db\0.example.com"
@@ -36,7 +36,7 @@ struct ConnectionParametersTests {
         }
     }
 
-    @Test("the system is told after how long of silence a connection is dead; the string has the last word")
+    @Test("the silence limit sets the system's keepalives and TCP timeout, unless the connection string sets them")
     func silence() {
         var parameters = ConnectionParameters(string: "host=db keepalives_idle=7", applicationName: "test")
         #expect(!parameters.keywords().contains { $0.keyword.hasPrefix("keepalives") || $0.keyword == "tcp_user_timeout" })

@@ -11,7 +11,7 @@ struct HostTests {
         ConnectionParameters(string: string, applicationName: "test").hostList()
     }
 
-    @Test("come from lists of names, of addresses, or of both, with one port for all or one for each")
+    @Test("hosts are read from lists of names, of addresses, or of both, with one port for all or one for each")
     func lists() {
         let both = Self.hosts("host=a,b hostaddr=10.0.0.1, port=1,")
         #expect(both?.entries.map(\.host) == ["a", "b"])
@@ -25,7 +25,7 @@ struct HostTests {
         #expect(Self.hosts("host=/tmp,@tmp,x")?.entries.map(\.isName) == [false, false, true])
     }
 
-    @Test("are left to libpq where nothing is said of them, or what is said does not fit together")
+    @Test("libpq chooses the host if none is named, and refuses lists of different lengths")
     func leftToLibpq() {
         for string in ["host=a,b hostaddr=10.0.0.1", "host=a hostaddr=10.0.0.1,10.0.0.2", "host=a,b port=1,2,3"] {
             #expect(Self.hosts(string) == nil, "\(string)")
@@ -35,14 +35,17 @@ struct HostTests {
         #expect(!ConnectionParameters(string: "host=a", applicationName: "test").isSeveralHosts)
     }
 
-    @Test("are tried in the order in which they are named, unless that is to be random", .enabled(if: PQlibVersion() >= 160_000))
+    @Test(
+        "hosts are tried in the order in which they are named, unless load_balance_hosts is random",
+        .enabled(if: PQlibVersion() >= 160_000)
+    )
     func random() {
         #expect(Self.hosts("host=a,b load_balance_hosts=random")?.isRandom == true)
         #expect(Self.hosts("host=a,b load_balance_hosts=disable")?.isRandom == false)
         #expect(Self.hosts("host=a,b")?.isRandom == false)
     }
 
-    @Test("without the first of a list keep what belongs to the others")
+    @Test("dropping the first hosts of a list keeps the addresses and ports of the others")
     func dropping() {
         func keywords(_ string: String, _ count: Int) -> [String] {
             ConnectionParameters(string: string, applicationName: "test").keywords(dropping: count).map { "\($0.keyword)=\($0.value)" }
@@ -52,7 +55,7 @@ struct HostTests {
         #expect(keywords("host=a,b,c port=7,8,9", 2) == ["host=c", "port=9"])
     }
 
-    @Test("keep their name with an address that was looked up, for certificates and passwords")
+    @Test("an address that was looked up keeps its host's name, for certificates and passwords")
     func candidates() {
         let entry = HostEntry(host: "db", address: "", port: "1", index: 0)
         let candidate = entry.candidate(at: "10.0.0.1")
@@ -65,7 +68,7 @@ struct HostTests {
 
     // MARK: Order
 
-    @Test("that have failed come after the others, the latest last, until they are connected to")
+    @Test("hosts that have failed come after the others, the latest last, until a connection to them succeeds")
     func order() {
         let memory = HostMemory()
         let hosts = ["a", "b", "c", "d"]

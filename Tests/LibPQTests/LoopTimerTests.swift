@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The event loop's timer")
 struct LoopTimerTests {
-    @Test("fires at its time, again when it is armed again, and earlier when something earlier is due")
+    @Test("the timer fires at its time, again when it is armed again, and earlier when it is armed for an earlier time")
     func fires() async {
         let loop = EventLoop(label: "test.timer")
         let (fired, fire) = AsyncStream.makeStream(of: Void.self)
@@ -23,7 +23,7 @@ struct LoopTimerTests {
     }
 
     #if os(Linux)
-        @Test("runs on the clock that goes on while the machine is suspended, as the kernel says itself")
+        @Test("the timer runs on CLOCK_BOOTTIME, which does not stop while the machine is suspended")
         func clock() throws {
             let timer = LoopTimer(on: EventLoop(label: "test.timer")) {}
             let descriptor = try #require(timer.descriptor)

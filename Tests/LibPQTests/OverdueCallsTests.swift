@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Overdue calls")
 struct OverdueCallsTests {
-    @Test("beyond a few calls that don't return, further ones begin with growing pauses, and at once when those have returned")
+    @Test("after a few calls that don't return, further ones begin with growing pauses, and at once when those have returned")
     func pauses() {
         var calls = OverdueCalls()
         let start = ContinuousClock.now
@@ -30,7 +30,7 @@ struct OverdueCallsTests {
         #expect(begins(at: now + .seconds(600)))
     }
 
-    @Test("calls that return in time, or are still within their time, count as nothing")
+    @Test("calls that return in time, or are still within their time, delay no further call")
     func inTime() {
         var calls = OverdueCalls()
         let start = ContinuousClock.now

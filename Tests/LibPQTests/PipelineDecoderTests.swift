@@ -61,7 +61,7 @@ struct PipelineDecoderTests {
 
     // MARK: Rows
 
-    @Test("rows one by one are asked for when it is the turn of a statement that wants them, and at no other time")
+    @Test("single-row mode is requested when the results of a statement that needs it come next, and at no other time")
     mutating func singleRows() {
         let isAskedAtOnce = pipeline.send(.booleans, ending: 1)
         #expect(isAskedAtOnce)
@@ -80,7 +80,7 @@ struct PipelineDecoderTests {
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
     }
 
-    @Test("the rows before an error stand")
+    @Test("the rows that came before an error count")
     mutating func rowsBeforeError() {
         pipeline.send(.booleans, ending: 1)
         let answer = Pipeline.Answer(booleans: [true, false, true], error: "53200")
@@ -101,7 +101,7 @@ struct PipelineDecoderTests {
 
     // MARK: Errors
 
-    @Test("of several errors of a statement the first one counts, and the next statement has none of them")
+    @Test("of several errors of a statement the first one counts, and none is the next statement's")
     mutating func firstError() {
         pipeline.send(.rows, ending: 1)
         pipeline.send(.rows, ending: 2)
@@ -109,7 +109,7 @@ struct PipelineDecoderTests {
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
     }
 
-    @Test("a preparation that fails is told by its name, its error is the statement's, and the statement was not run")
+    @Test("a preparation that fails is reported by its name, and its error is the statement's")
     mutating func failedPreparation() {
         pipeline.send(.booleans, preparing: "try", ending: 1)
         pipeline.send(.rows, preparing: "other", ending: 2)
@@ -163,7 +163,7 @@ struct PipelineDecoderTests {
         #expect(pipeline.take(.error(.stopped)) == [.over("terminating connection.", sqlState: "57P01")])
     }
 
-    @Test("a notice that announces the session's end ends it, once what was read before is taken, also while nothing is asked")
+    @Test("a notice that announces the session's end ends it, after the results before it, also while no statement runs")
     mutating func lastWords() {
         let crash = ServerError(severity: "WARNING", sqlState: "57P02", message: "terminating connection because of crash")
         for isAsked in [true, false] {
@@ -194,7 +194,7 @@ struct PipelineDecoderTests {
         #expect(pipeline.take(.dead("no connection to the server")) == [.over("terminating connection.", sqlState: "57P01")])
     }
 
-    @Test("a Sync where none is due ends the session, since no answer can be told from another any more")
+    @Test("an unexpected Sync ends the session, since answers can't be assigned to statements any more")
     mutating func unexpectedSync() {
         pipeline.send(.rows, ending: 1)
         let message = "What the server has answered did not fit what was sent, so the connection was closed."

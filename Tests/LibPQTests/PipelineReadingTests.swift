@@ -28,7 +28,7 @@ struct PipelineReadingTests {
         pipeline.send(.rows, ending: 5)
     }
 
-    @Test("pauses change nothing, wherever they come")
+    @Test("the replies are the same wherever reading pauses")
     func pauses() {
         for pattern in 0..<UInt32(1 << 12) {
             var random = pattern &* 2_654_435_761
@@ -46,7 +46,7 @@ struct PipelineReadingTests {
         }
     }
 
-    @Test("a session that ends between two results gives the answers up to there, and no other", arguments: inputs.indices)
+    @Test("if the session ends between two results, the submissions before that are answered, and no other", arguments: inputs.indices)
     func cutOff(count: Int) {
         var pipeline = Pipeline()
         Self.send(to: &pipeline)

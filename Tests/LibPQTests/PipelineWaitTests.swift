@@ -2,12 +2,12 @@ import Testing
 
 @testable import LibPQ
 
-@Suite("The decoder of a pipeline: what a wait says itself")
+@Suite("The decoder of a pipeline: the outcomes of waits")
 struct PipelineWaitTests {
     private var pipeline = Pipeline()
 
     @Test(
-        "a wait that says what it came to is answered by that",
+        "a wait that reports its outcome is answered by that",
         arguments: [
             (WaitOutcome.granted, Pipeline.Answer(booleans: [true], outcome: .granted)),
             (.cancelled, .init(error: "57014", outcome: .cancelled)), (.timedOut, .init(error: "55P03", outcome: .timedOut)),
@@ -38,14 +38,14 @@ struct PipelineWaitTests {
         }
     }
 
-    @Test("an error of the wait counts more than what it said before", arguments: [WaitOutcome.granted, .timedOut])
+    @Test("an error of a wait takes precedence over the outcome that it has reported", arguments: [WaitOutcome.granted, .timedOut])
     mutating func errorAfterwards(outcome: WaitOutcome) {
         pipeline.send(.waitOutcome, ending: 1)
         _ = pipeline.notice(.outcome(outcome))
         #expect(pipeline.take(.error("57014"), .null, .sync(.none)) == [.answered(1, [.init(error: "57014")])])
     }
 
-    @Test("the same message means nothing in the turn of anything but a wait, and is passed on")
+    @Test("the message of an outcome is passed on as a notice if no wait's results come at present")
     mutating func otherTurns() {
         pipeline.send(.rows, ending: 1)
         pipeline.send(.waitOutcome, preparing: "wait", ending: 2)
@@ -63,7 +63,7 @@ struct PipelineWaitTests {
         #expect(taken == [false, false, false, false, false])
     }
 
-    @Test("a message of another level or text is none of a wait's")
+    @Test("a message with another level or text is no outcome of a wait")
     mutating func otherMessages() {
         pipeline.send(.waitOutcome, ending: 1)
         let code = WaitOutcome.granted.rawValue

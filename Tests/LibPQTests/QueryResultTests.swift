@@ -35,7 +35,7 @@ struct QueryResultTests {
         }
     }
 
-    @Test("libpq is never asked for a row or a column that is not there, and so reports nothing", arguments: [[], ["a"], ["a", "b"]])
+    @Test("libpq is never asked for a row or a column that does not exist, so it sends no notice", arguments: [[], ["a"], ["a", "b"]])
     func bounds(values: [String]) throws {
         let table = try Table(values)
         let numbers = [Int.min, -1, values.count, values.count + 1, Int(Int32.max), Int.max]
@@ -56,7 +56,7 @@ struct QueryResultTests {
     }
 
     @Test(
-        "how many rows were touched is read from any tag, and libpq reports nothing of one that it does not know",
+        "the number of affected rows is read from any command tag, and libpq sends no notice of one that it does not know",
         arguments: [
             ("INSERT 0 12", 12), ("UPDATE 3", 3), ("SELECT 0", 0), ("CREATE TABLE", 0), ("", 0), ("INSERT 0", 0), ("UPDATE many", 0),
             ("DELETE ", 0),

@@ -1,9 +1,9 @@
 import LibPQ
 import Testing
 
-@Suite("Sentences of what servers and systems say")
+@Suite("Sentences of messages of servers and systems")
 struct SentencesTests {
-    @Test("a heading gets a full stop, a sentence keeps the one that it has")
+    @Test("a heading gets a full stop, and a sentence keeps its own")
     func ends() {
         #expect("deadlock detected".sentence == "deadlock detected.")
         #expect("It ended.".sentence == "It ended.")
@@ -13,20 +13,20 @@ struct SentencesTests {
         #expect(" \n\t".sentence.isEmpty)
     }
 
-    @Test("what goes on after it has no full stop at its end")
+    @Test("a clause has no full stop at its end")
     func clauses() {
         #expect("The server did not answer.".clause == "The server did not answer")
         #expect("and so on...".clause == "and so on...")
         #expect("timeout".clause == "timeout")
     }
 
-    @Test("message, detail and hint are sentences of their own, as far as they are there")
+    @Test("message, detail and hint become sentences, and missing ones are left out")
     func parts() {
         let text = String.sentences("deadlock detected", "Process 1 waits.\nProcess 2 waits.", nil, "", "See server log")
         #expect(text == "deadlock detected. Process 1 waits. Process 2 waits. See server log.")
     }
 
-    @Test("libpq's lines are put together where it has wrapped a sentence, and kept apart where it has not")
+    @Test("lines of libpq's messages are joined where libpq has wrapped a sentence, and separated by full stops elsewhere")
     func lines() {
         let closed = """
             server closed the connection unexpectedly

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Whole units of a duration")
 struct WholeUnitsTests {
-    @Test("are rounded up, and end at what 32 bits hold")
+    @Test("a duration in whole units is rounded up, and limited to 32 bits")
     func whole() {
         let longest = Duration.seconds(Int64.max) + .seconds(Int64.max)
         let cases: [(Duration, Int32)] = [

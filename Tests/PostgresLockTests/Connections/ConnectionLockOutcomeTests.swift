@@ -62,7 +62,7 @@ struct ConnectionLockOutcomeTests {
 
     // MARK: Bodies that end
 
-    @Test("a body that returns in an aborted transaction has it rolled back, the lock released, and is told so")
+    @Test("if the body returns in an aborted transaction, this is rolled back, the lock is released, and an error says so")
     func abortedReturn() async throws {
         let (database, connection) = try await TestConnection.connect(.libpq)
         try await database.query("CREATE TABLE t (n int)")
@@ -82,7 +82,7 @@ struct ConnectionLockOutcomeTests {
         #expect(try await connection.queryBoolean("SELECT count(*) = 0 FROM t") == true)
     }
 
-    @Test("the lock is released also if the rollback fails, and both are told", arguments: [false, true])
+    @Test("the lock is released also if the rollback fails, and the error names both", arguments: [false, true])
     func failingRollback(isCancelled: Bool) async throws {
         let database = try TestDatabase.get()
         let running = Task {
@@ -105,7 +105,10 @@ struct ConnectionLockOutcomeTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("a session that ends under a body that throws: what became of the lock is told, with the body's error", arguments: [true, false])
+    @Test(
+        "if the session ends under a body that throws, the error says that the lock was lost, and has the body's error",
+        arguments: [true, false]
+    )
     func terminated(rollsBack: Bool) async throws {
         let (database, connection) = try await TestConnection.connect(.libpq)
         let lock = ConnectionLock("a", on: connection, rollsBackOnError: rollsBack)
@@ -122,7 +125,7 @@ struct ConnectionLockOutcomeTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("a lock that can't be acquired before a release leaves the transaction alone that was begun meanwhile")
+    @Test("a lock that could not be released refuses to be acquired, and leaves the transaction that was begun since")
     func refused() async throws {
         let (database, connection) = (try TestDatabase.get(), try await ScriptedConnection(TestDatabase.get()))
         try await database.query("CREATE TABLE t (n int)")
@@ -188,7 +191,7 @@ struct ConnectionLockOutcomeTests {
         try await connection.base.run("COMMIT")
     }
 
-    @Test("a driver that does not understand Booleans gets no lock, and is told")
+    @Test("a driver that returns no Booleans gets no lock, and an error that says why")
     func notUnderstood() async throws {
         let database = try TestDatabase.get()
         let connection = try await ScriptedConnection(database)
@@ -231,7 +234,7 @@ struct ConnectionLockOutcomeTests {
         try await other.run("SELECT pg_advisory_unlock_all()")
     }
 
-    @Test("what ends a statement is not itself ended before the server has got it")
+    @Test("a cancel request is not cancelled when its statement has ended")
     func cancelRequest() async throws {
         let database = try TestDatabase.get()
         let wasCancelled = Locked<[Bool]>([])
@@ -257,7 +260,7 @@ struct ConnectionLockOutcomeTests {
 
     // MARK: Locks in locks
 
-    @Test("waits inside other locks have a limit, which ends with those, and whose error explains it")
+    @Test("waits inside other locks have a limit, and the error names it")
     func nested() async throws {
         let (database, connection) = try await TestConnection.connect(.libpq)
         let others = try database.manager()

@@ -3,10 +3,10 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-@Suite("Locks on a connection that nobody answers")
+@Suite("Locks on a connection whose server does not answer")
 struct ConnectionLockSilenceTests {
     @Test(
-        "in a network that swallows everything, a wait ends after its timeout, and by cancellation; so does a try",
+        "if the network loses everything, waits and tries end after their timeouts, and by cancellation",
         .server(),
         arguments: 0..<3
     )

@@ -9,7 +9,7 @@ struct ConnectionLockTests {
 
     // MARK: Acquiring and releasing
 
-    @Test("the scoped form acquires, runs and releases", arguments: Driver.allCases)
+    @Test("withLock acquires the lock, runs the body and releases the lock, also if the body throws", arguments: Driver.allCases)
     func scope(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let others = try database.manager()
@@ -57,7 +57,7 @@ struct ConnectionLockTests {
         #expect(connection.warnings.isEmpty)
     }
 
-    @Test("a taken lock is not had by trying, but by waiting", arguments: Driver.allCases, [LockMode.exclusive, .shared])
+    @Test("a taken lock is not acquired by a try, but by a wait", arguments: Driver.allCases, [LockMode.exclusive, .shared])
     func contention(driver: Driver, mode: LockMode) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let holder = try await HeldKey("a", database)
@@ -74,7 +74,7 @@ struct ConnectionLockTests {
         #expect(try await !lock.isHeld())
     }
 
-    @Test("a release is safe when nothing is held, and says so", arguments: Driver.allCases)
+    @Test("a release of a lock that is not held does nothing, and returns false", arguments: Driver.allCases)
     func emptyRelease(driver: Driver) async throws {
         let (_, connection) = try await TestConnection.connect(driver)
         for scope in [LockScope.session, .transaction] {
@@ -88,7 +88,7 @@ struct ConnectionLockTests {
         #expect(connection.warnings.isEmpty)
     }
 
-    @Test("an exclusive lock is not acquired twice", arguments: Driver.allCases, [LockScope.session, .transaction])
+    @Test("an exclusive lock that is held can't be acquired again", arguments: Driver.allCases, [LockScope.session, .transaction])
     func twice(driver: Driver, scope: LockScope) async throws {
         let (_, connection) = try await TestConnection.connect(driver)
         try await connection.run("BEGIN")
@@ -102,7 +102,7 @@ struct ConnectionLockTests {
         #expect(try await lock.release() == (scope == .session))
     }
 
-    @Test("shared locks are counted, and failed tries are not", arguments: Driver.allCases)
+    @Test("each acquire of a shared lock is counted, and failed tries are not", arguments: Driver.allCases)
     func shared(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let others = try database.manager()
@@ -125,7 +125,11 @@ struct ConnectionLockTests {
 
     // MARK: Transactions
 
-    @Test("a transaction's lock ends with it, and not before", arguments: Driver.allCases, [LockMode.exclusive, .shared])
+    @Test(
+        "a lock with the scope of a transaction ends with the transaction, and not before",
+        arguments: Driver.allCases,
+        [LockMode.exclusive, .shared]
+    )
     func transaction(driver: Driver, mode: LockMode) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let others = try database.manager()
@@ -151,7 +155,7 @@ struct ConnectionLockTests {
         try await connection.run("COMMIT")
     }
 
-    @Test("what a savepoint took is gone when it is rolled back to", arguments: Driver.allCases)
+    @Test("a rollback to a savepoint releases the locks that were acquired after it", arguments: Driver.allCases)
     func savepoint(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         try await connection.run("BEGIN")
@@ -165,7 +169,7 @@ struct ConnectionLockTests {
         try await connection.run("COMMIT")
     }
 
-    @Test("outside a transaction a lock of that scope is refused, since it would be released at once", arguments: Driver.allCases)
+    @Test("a lock with the scope of a transaction is refused outside of a transaction", arguments: Driver.allCases)
     func noTransaction(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let lock = ConnectionLock("a", on: connection, scope: .transaction)
@@ -178,7 +182,7 @@ struct ConnectionLockTests {
 
     // MARK: Errors
 
-    @Test("a body that throws in an aborted transaction: rollback, then release, and nothing is left", arguments: Driver.allCases)
+    @Test("if the body throws in an aborted transaction, this is rolled back and the lock is released", arguments: Driver.allCases)
     func abortedTransaction(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         for scope in [LockScope.session, .transaction] {
@@ -200,7 +204,7 @@ struct ConnectionLockTests {
         #expect(connection.warnings.isEmpty)
     }
 
-    @Test("a body's changes are rolled back with it, if it was in a transaction", arguments: Driver.allCases)
+    @Test("if the body throws, its transaction's changes are rolled back", arguments: Driver.allCases)
     func rollback(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         try await database.query("CREATE TABLE t (n int)")
@@ -218,7 +222,7 @@ struct ConnectionLockTests {
         #expect(connection.warnings.isEmpty)
     }
 
-    @Test("with rollback off, the error says what state the connection is in", arguments: Driver.allCases)
+    @Test("without rollsBackOnError, the error says that the lock is still held in an aborted transaction", arguments: Driver.allCases)
     func noRollback(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let lock = ConnectionLock("a", on: connection, rollsBackOnError: false)
@@ -248,7 +252,7 @@ struct ConnectionLockTests {
         #expect(try await database.query("SELECT count(*) FROM t") == [["0"]])
     }
 
-    @Test("a lock that is not there any more is reported at the release", arguments: Driver.allCases)
+    @Test("the release of a lock that the session does not hold any more throws lockLost", arguments: Driver.allCases)
     func lost(driver: Driver) async throws {
         let (_, connection) = try await TestConnection.connect(driver)
         let lock = ConnectionLock("a", on: connection)
@@ -265,7 +269,7 @@ struct ConnectionLockTests {
         #expect(caused?.underlying is BodyError)
     }
 
-    @Test("a session that ends is an error, and leaves nothing", arguments: Driver.allCases)
+    @Test("if the session ends, calls throw, and the lock is free", arguments: Driver.allCases)
     func terminated(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let lock = ConnectionLock("a", on: connection)
@@ -288,7 +292,7 @@ struct ConnectionLockTests {
 
     // MARK: Input
 
-    @Test("the SQL can be looked at, and is that of PostgreSQL's documentation")
+    @Test("lockQuery, tryLockQuery and unlockQuery are calls of PostgreSQL's documented functions")
     func sql() async throws {
         let (_, connection) = try await TestConnection.connect(.libpq)
         let lock = ConnectionLock("my-lock", on: connection)
@@ -325,7 +329,7 @@ struct ConnectionLockTests {
         try await lock.release()
     }
 
-    @Test("nonsense is refused before anything is sent")
+    @Test("an empty name and a negative timeout are refused before anything is sent")
     func nonsense() async throws {
         let (_, connection) = try await TestConnection.connect(.libpq)
         let lock = ConnectionLock("a", on: connection)
@@ -335,7 +339,7 @@ struct ConnectionLockTests {
     }
 
     @MainActor
-    @Test("two tasks that use one lock at a time are told")
+    @Test("a call while another task uses the lock throws invalidArgument")
     func busy() async throws {
         let (database, connection) = try await TestConnection.connect(.libpq)
         let holder = try await database.manager().acquire("a")

@@ -7,7 +7,7 @@ struct ConnectionLockWaitTests {
     typealias Driver = TestConnection.Driver
 
     @Test(
-        "a wait that times out leaves nothing, and the transaction around it goes on",
+        "a wait that times out leaves no lock, and the transaction around it goes on",
         arguments: Driver.allCases,
         [LockScope.session, .transaction]
     )
@@ -46,7 +46,7 @@ struct ConnectionLockWaitTests {
         #expect(try await connection.queryBoolean("SELECT current_setting('lock_timeout') = '10ms'") == true)
     }
 
-    @Test("a cancelled wait ends, leaves nothing, and the connection is as before", arguments: Driver.allCases)
+    @Test("a cancelled wait leaves no lock, and does not abort the transaction around it", arguments: Driver.allCases)
     func cancellation(driver: Driver) async throws {
         let database = try TestDatabase.get()
         let holder = try await database.manager().acquire("a")
@@ -70,7 +70,7 @@ struct ConnectionLockWaitTests {
     }
 
     /// On a server that holds very many locks, to look through them takes that long.
-    @Test("a cancelled wait whose clearing up is slow leaves nothing either", arguments: [Driver.libpq, .psqlWithCancelRequest])
+    @Test("a cancelled wait leaves no lock if its clearing up is slow", arguments: [Driver.libpq, .psqlWithCancelRequest])
     func slowCancellation(driver: Driver) async throws {
         let database = try TestDatabase.get()
         try await database.query(
@@ -102,7 +102,7 @@ struct ConnectionLockWaitTests {
         try await holder.release()
     }
 
-    @Test("a deadlock is broken, and the transaction of who was refused goes on", arguments: Driver.allCases)
+    @Test("a deadlock fails one wait, whose transaction goes on", arguments: Driver.allCases)
     func deadlock(driver: Driver) async throws {
         let database = try TestDatabase.get()
         try await database.query("ALTER DATABASE \(database.name) SET deadlock_timeout = '50ms'")
@@ -130,7 +130,7 @@ struct ConnectionLockWaitTests {
         #expect(codes.contains(nil))
     }
 
-    @Test("a wait that somebody else ends says so, and leaves nothing", arguments: Driver.allCases)
+    @Test("a wait that another session cancels throws statementFailed, and leaves no lock", arguments: Driver.allCases)
     func statementTimeout(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let holder = try await database.manager().acquire("a")

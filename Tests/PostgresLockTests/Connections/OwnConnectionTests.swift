@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Locks on the library's own connections", .database)
 struct OwnConnectionTests {
-    @Test("a transaction carries locks that end with it")
+    @Test("locks on a LockTransaction end with it")
     func transaction() async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -26,7 +26,7 @@ struct OwnConnectionTests {
         #expect(try await others.isFree("a"))
     }
 
-    @Test("a body that throws rolls the transaction back by its scope")
+    @Test("if the body of a lock on a LockTransaction throws, withTransaction rolls back")
     func failure() async throws {
         struct BodyError: Error {}
         let database = try TestDatabase.get()
@@ -44,7 +44,7 @@ struct OwnConnectionTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("what a failed body has done is not committed, also if its error is kept from the transaction's scope")
+    @Test("after the body of a lock on a LockTransaction has thrown, the transaction is not committed, also if the error is caught")
     func swallowed() async throws {
         struct BodyError: Error {}
         let database = try TestDatabase.get()
@@ -69,7 +69,7 @@ struct OwnConnectionTests {
         try await locks.withTransaction { try await $0.execute("SELECT 1") }
     }
 
-    @Test("a session carries locks that are released by hand")
+    @Test("locks on a LockSession are held until they are released")
     func session() async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -87,7 +87,10 @@ struct OwnConnectionTests {
         #expect(try await others.isFree("a"))
     }
 
-    @Test("a cancelled wait ends, and what the connection holds stays held", arguments: [LockScope.session, .transaction])
+    @Test(
+        "a cancelled wait on a LockSession or LockTransaction ends, and locks that are held stay held",
+        arguments: [LockScope.session, .transaction]
+    )
     func cancellation(scope: LockScope) async throws {
         let database = try TestDatabase.get()
         let (locks, others) = (try database.manager(), try database.manager())
@@ -115,7 +118,7 @@ struct OwnConnectionTests {
         #expect(count == 2)
     }
 
-    @Test("a scope that the connection can't have is refused, with what it can")
+    @Test("a scope that the connection does not support is refused, and the error names those that it does")
     func scopes() async throws {
         let locks = try TestDatabase.get().manager()
         try await locks.withTransaction { transaction in
@@ -130,7 +133,7 @@ struct OwnConnectionTests {
         }
     }
 
-    @Test("a libpq connection that can't run a statement is told why")
+    @Test("a PGconn that can't run a statement is refused with the reason")
     func libpq() async throws {
         let owned = try OwnedLibPQ(TestDatabase.get().url)
         let lock = ConnectionLock("a", on: owned.connection)
