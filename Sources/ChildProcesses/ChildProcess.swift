@@ -2,8 +2,8 @@ package import Foundation
 
 /// A child process of this process.
 ///
-/// Only ``poll()`` and the waits collect its status. Until then the system does not reuse its process id, so ``signal(_:)`` can't reach
-/// another process.
+/// ``poll()`` and the waits collect its status, and so does the end of the last reference. Until then the system does not reuse its
+/// process id, so ``signal(_:)`` can't reach another process.
 package final class ChildProcess: Sendable {
     /// How a process has ended.
     package enum Ending: Equatable, Sendable {
@@ -121,8 +121,13 @@ package final class ChildProcess: Sendable {
         )
     }
 
+    /// Ends its input, and has its status collected as soon as it ends, so that it does not stay a zombie.
     deinit {
         closeInput()
+        guard poll() == nil else { return }
+        Thread.detachNewThread { [processIdentifier] in
+            while waitpid(processIdentifier, nil, 0) == -1 && errno == EINTR {}
+        }
     }
 
     /// How the process has ended, or nil while it runs.

@@ -24,11 +24,6 @@ final class ServerGuardian: Sendable {
         }
     }
 
-    deinit {
-        process.closeInput()
-        Task.detached { [process] in await process.waitForEnd() }
-    }
-
     /// The guardian's process id.
     var processIdentifier: pid_t { process.processIdentifier }
 

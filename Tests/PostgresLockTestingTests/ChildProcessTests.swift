@@ -31,7 +31,7 @@ struct ChildProcessTests {
         }
     }
 
-    @Test("a child process exchanges lines by pipes, and several waits for its end have their own limits and cancellations")
+    @Test("a child process exchanges lines by pipes, has many waits with limits of their own, and ends when nothing refers to it")
     func conversation() async throws {
         let child = try ChildProcess(["/bin/cat"], input: .pipe, output: .pipe)
         var lines = child.lines.makeAsyncIterator()
@@ -47,7 +47,15 @@ struct ChildProcessTests {
         #expect(await [first, second] == [.exited(0), .exited(0)])
         child.signal(SIGKILL)
         #expect(child.poll() == .exited(0))
+        let (dropped, output) = try startAndDrop()
+        for await line in output { Issue.record("It has written \(line).") }
+        try await eventually { kill(dropped, 0) == -1 }
         #expect(throws: SystemFailure.self) { try ChildProcess(["/no/such/program"], input: .pipe, output: .pipe) }
+    }
+
+    private func startAndDrop() throws -> (pid_t, AsyncStream<String>) {
+        let child = try ChildProcess(["/bin/cat"], input: .pipe, output: .pipe)
+        return (child.processIdentifier, child.lines)
     }
 
     @Test("a child process that ignores SIGINT is killed when the task that captures its output is cancelled")

@@ -38,10 +38,6 @@ final class PsqlConnection: LockConnection {
         }
     }
 
-    deinit {
-        process.closeInput()
-    }
-
     var cancelRequestSender: (@Sendable () async -> Void)? { cancelling }
 
     func sqlState(of error: any Error) -> String? {

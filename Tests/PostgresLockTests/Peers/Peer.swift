@@ -56,10 +56,6 @@ actor Peer {
         versions = String(greeting.dropFirst("ready ".count))
     }
 
-    deinit {
-        process.closeInput()
-    }
-
     private static func rest(of lines: LineReader) async -> String {
         var rest: [String] = []
         while let line = await lines.next() { rest.append(line) }
