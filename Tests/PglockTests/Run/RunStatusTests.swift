@@ -64,6 +64,15 @@ struct RunStatusTests {
         #expect(result.error == "warning\n")
     }
 
+    @Test("pglock run passes the descriptors on that it was started with, and none of its own")
+    func descriptors() async throws {
+        let server = try await SharedServer.get()
+        let script = "n=3; while [ $n -lt 64 ]; do [ ! -e /dev/fd/$n ] || echo $n; n=$((n + 1)); done"
+        let launcher = ["/bin/sh", "-c", #"exec "$@" 9</dev/null"#, "sh"]
+        let run = try LaunchedPglock(["run", SharedServer.freshName(), "sh", "-c", script], url: server.url, launcher: launcher)
+        #expect(try await run.finish().output == "9\n")
+    }
+
     @Test("pglock run reports a missing command before it waits for the lock")
     func missingCommand() async throws {
         let server = try await SharedServer.get()
