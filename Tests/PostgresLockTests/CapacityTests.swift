@@ -40,7 +40,7 @@ struct CapacityTests {
         let error = await #expect(throws: (any Error).self) { try await lockManyTables(database) }
         #expect("\(String(describing: error))".contains("shared memory"))
         // What is held can be handed on, and asked for, as ever.
-        #expect(held.lease.isHeld)
+        #expect(held.lock.isHeld)
         let next = Task { try await locks.withLock("held") { $0.isHeld } }
         // Else the server is asked anew, and others may have taken the place.
         try await database.eventually("it is waited for") { await locks.waitingCount == 1 }

@@ -27,8 +27,8 @@ struct ExtremeDurationTests {
             Task { try await locks.withLock("a", timeout: .seconds(60)) { _ in } },
             Task { try await locks.withLock("a", timeout: duration) { _ in try await locks.withLock("b") { _ in } } },
             Task { try await locks.withLocks([.exclusive("a"), .exclusive("b")], timeout: duration) { _ in } },
-            Task { try await locks.withSession(timeout: duration) { try await $0.lock("a", timeout: duration) } },
-            Task { try await locks.withTransaction(locking: "c", timeout: duration) { try await $0.lock("a", timeout: duration) } },
+            Task { try await locks.withSession(timeout: duration) { try await $0.acquire("a", timeout: duration) } },
+            Task { try await locks.withTransaction(locking: "c", timeout: duration) { try await $0.acquire("a", timeout: duration) } },
         ]
         try await database.eventually("all wait") { try await database.locks(granted: false) == 3 }
         try await other.release()
@@ -62,7 +62,7 @@ struct ExtremeDurationTests {
         for timeout in [Duration(secondsComponent: 0, attosecondsComponent: 1), .nanoseconds(1), .microseconds(1)] {
             #expect(await lockError { try await locks.withLock("a", timeout: timeout) { _ in } } != nil)
             #expect(await lockError { try await locks.withTransaction(locking: "a", timeout: timeout) { _ in } } != nil)
-            #expect(await lockError { try await locks.withSession { try await $0.lock("a", timeout: timeout) } } != nil)
+            #expect(await lockError { try await locks.withSession { try await $0.acquire("a", timeout: timeout) } } != nil)
         }
         let owned = try OwnedLibPQ(database.url)
         let lock = ConnectionLock("a", on: owned.connection)

@@ -99,10 +99,10 @@ struct FailoverTests {
             try await other.becomeStandby()
             let locks = try manager([database, other]) { $0.lease = .seconds(1) }
             let held = try await locks.acquire("a", timeout: .seconds(20))
-            let lease = held.lease
+            let view = held.lock
             try await other.query("SELECT pg_promote()")
-            try await database.eventually("the lock is lost") { lease.loss != nil }
-            let loss = try #require(lease.loss)
+            try await database.eventually("the lock is lost") { view.loss != nil }
+            let loss = try #require(view.loss)
             #expect(loss.code == .lockLost)
             #expect(loss.message.contains("promoted (timeline 2)"), "\(loss)")
             // The one that was replaced comes first, and lives.

@@ -43,13 +43,13 @@ struct FaultTests {
         let other = try database.manager()
         let blocker = try await other.acquire("taken")
         let held = try await locks.acquire("held")
-        let lease = held.lease
+        let view = held.lock
         let patient = Task { try await locks.withLock("taken", timeout: .seconds(60)) { $0.isHeld } }
         let writing = Task { try await locks.withTransaction(locking: "t") { try await $0.execute("SELECT pg_sleep(60)") } }
         try await database.eventually("one waits") { try await database.locks(granted: false) == 1 }
         try await database.eventually("one writes") { try await database.locks() == 3 }
         try await database.server.crash()
-        let loss = await lease.waitForEnd()
+        let loss = await view.waitForEnd()
         #expect(loss?.code == .lockLost)
         let lost = await #expect(throws: LockError.self) { try await writing.value }
         #expect(lost?.code == .lockLost || lost?.code == .connectionLost)
@@ -83,11 +83,11 @@ struct FaultTests {
             $0.timeouts.connect = .seconds(2)
         }
         let held = try await locks.acquire("a")
-        let lease = held.lease
+        let view = held.lock
         link.swallowEverything()
         let error = await #expect(throws: LockError.self) { try await locks.acquire("b").release() }
         #expect(error?.code == .cannotConnect)
-        #expect(await lease.waitForEnd()?.code == .lockLost)
+        #expect(await view.waitForEnd()?.code == .lockLost)
         _ = consume held
     }
 
@@ -137,7 +137,7 @@ struct FaultTests {
         await ends("tryAcquire(all:)") { _ = try await locks.tryAcquire(all: [.exclusive("b"), .exclusive("c")]) }
         await ends("withTransaction") { try await locks.withTransaction(timeout: .zero) { _ in } }
         await ends("withTransaction(locking:)") { try await locks.withTransaction(locking: "b", timeout: .zero) { _ in } }
-        await ends("withSession") { try await locks.withSession(timeout: .zero) { try await $0.lock("b", timeout: .zero) } }
+        await ends("withSession") { try await locks.withSession(timeout: .zero) { try await $0.acquire("b", timeout: .zero) } }
         #expect(began.duration(to: .now) < .seconds(100))
     }
 
@@ -152,13 +152,13 @@ struct FaultTests {
             $0.lease = nil
         }
         let held = try await locks.acquire("a")
-        let lease = held.lease
+        let view = held.lock
         link.swallowEverything()
         let stuck = Task { try await locks.withLock("b") { _ in } }
         try await database.eventually("it is asked for") { await locks.waitingCount == 1 }
         link.swallowNothing()
         try await locks.withLock("c", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
-        #expect(lease.isHeld, "the silent session is kept")
+        #expect(view.isHeld, "the silent session is kept")
         stuck.cancel()
         await #expect(throws: CancellationError.self) { try await stuck.value }
         _ = consume held

@@ -57,7 +57,7 @@ struct FencingTests {
     func everywhere() async throws {
         let database = try TestDatabase.get()
         let (one, other) = (try database.manager(Self.fencing), try database.manager(Self.fencing))
-        let set = try await one.withLocks([.exclusive("a"), .exclusive("b")]) { locks in locks.leases.map(\.fencingToken) }
+        let set = try await one.withLocks([.exclusive("a"), .exclusive("b")]) { locks in locks.map(\.fencingToken) }
         let token = try await other.withLock("b", timeout: .zero) { lock in lock.fencingToken }
         #expect(try #require(token) > #require(set[1]))
         let session = try await one.withSession { session in
@@ -141,7 +141,7 @@ struct FencingTests {
                         while !isOver.withLock({ $0 }) {
                             do {
                                 let lock = try await locks.acquire("a")
-                                let view = lock.lease
+                                let view = lock.lock
                                 let token = try #require(view.fencingToken)
                                 // A holder of long ago may come here late, but only with a low one: then it has lost its lock.
                                 highest.withLock { highest in

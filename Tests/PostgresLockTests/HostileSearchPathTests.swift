@@ -96,18 +96,18 @@ struct HostileSearchPathTests {
 
     private func transactions(_ locks: LockManager, _ others: LockManager) async throws {
         try await locks.withTransaction(locking: "a") { transaction in
-            try await transaction.lock("b")
+            try await transaction.acquire("b")
             try await transaction.execute("SAVEPOINT s")
-            try await transaction.lock("c")
+            try await transaction.acquire("c")
             // Or the error would release "c", and cancel the body.
             try await transaction.execute("SAVEPOINT t")
             await #expect(throws: LockError.self) { try await transaction.execute("SELECT 1 OPERATOR(pg_catalog./) 0") }
             try await transaction.execute("ROLLBACK TO s")
-            #expect(transaction.lease?.isHeld == true)
+            #expect(transaction.lock?.isHeld == true)
             try await expect("c", isFree: true, for: others)
             // Longer than the lease: only what the server says of the session keeps the lock.
             try await transaction.execute("SELECT pg_catalog.pg_sleep(1.5)")
-            #expect(transaction.lease?.isHeld == true)
+            #expect(transaction.lock?.isHeld == true)
             for key in ["a", "b"] as [LockKey] { try await expect(key, isFree: false, for: others) }
         }
         try await expect("a", isFree: true, for: others)
@@ -117,7 +117,7 @@ struct HostileSearchPathTests {
         try await locks.withSession { session in
             try await session.withLock("a") { lock in
                 #expect(lock.fencingToken != nil)
-                try await session.lock("b", mode: .shared)
+                try await session.acquire("b", mode: .shared)
                 for key in ["a", "b"] as [LockKey] { try await expect(key, isFree: false, for: others) }
                 try await session.execute("SELECT 1")
             }

@@ -22,15 +22,15 @@ struct LeaseTests {
             $0.timeouts.response = .seconds(3)
         }
         let held = try await locks.acquire("a")
-        let lease = held.lease
+        let view = held.lock
         link.swallowEverything()
         let swallowed = ContinuousClock.now
         let others = try database.manager()
         try await others.withLock("a") { _ in
-            #expect(!lease.isHeld)
+            #expect(!view.isHeld)
             print("Silence, lease of 1 s: the lock went to another after \(swallowed.duration(to: .now)).")
         }
-        let loss = await lease.waitForEnd()
+        let loss = await view.waitForEnd()
         #expect(loss?.code == .lockLost)
         do {
             try await held.release()
@@ -161,14 +161,14 @@ struct LeaseTests {
         try await locks.withTransaction(locking: "a") { transaction in
             let watcher = Task {
                 while !Task.isCancelled {
-                    #expect(transaction.lease?.isHeld == true)
+                    #expect(transaction.lock?.isHeld == true)
                     try await Task.sleep(for: .milliseconds(50))
                 }
             }
             try await transaction.execute("SELECT pg_sleep(3)")
             watcher.cancel()
             _ = await watcher.result
-            #expect(transaction.lease?.isHeld == true)
+            #expect(transaction.lock?.isHeld == true)
             #expect(try await others.tryAcquire("a") == nil)
         }
     }
@@ -181,7 +181,7 @@ struct LeaseTests {
         try await locks.withTransaction { _ in }
         try await locks.withTransaction(locking: "b") { transaction in
             try await Task.sleep(for: .seconds(3))
-            #expect(transaction.lease?.isHeld == true)
+            #expect(transaction.lock?.isHeld == true)
             try await transaction.execute("SELECT 1")
         }
         let isHeld = held.isHeld
@@ -214,10 +214,10 @@ struct LeaseTests {
                 let error = await lockError { try await locks.withTransaction(locking: "a", timeout: limit) { _ in } }
                 #expect(error.map { [.timedOut, .noAnswer].contains($0.code) } == true, "\(String(describing: error))")
             case 1:
-                let error = await lockError { try await locks.withSession { try await $0.lock("a", timeout: limit) } }
+                let error = await lockError { try await locks.withSession { try await $0.acquire("a", timeout: limit) } }
                 #expect(error.map { [.timedOut, .noAnswer].contains($0.code) } == true, "\(String(describing: error))")
             default:
-                #expect(try await locks.withSession { try await $0.tryLock("b") })
+                #expect(try await locks.withSession { try await $0.tryAcquire("b") })
             }
         }
         try await taken.release()
@@ -261,7 +261,7 @@ struct LeaseTests {
                         try await session.withLock("a") { lock in #expect(lock.isHeld) }
                     }
                 } else {
-                    try await locks.withTransaction(locking: "a") { transaction in #expect(transaction.lease?.isHeld == true) }
+                    try await locks.withTransaction(locking: "a") { transaction in #expect(transaction.lock?.isHeld == true) }
                 }
             }
             try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }

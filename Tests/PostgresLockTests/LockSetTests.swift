@@ -14,7 +14,7 @@ struct LockSetTests {
         let result = try await locks.withLocks(requests) { set async throws in
             #expect(set.isHeld)
             #expect(set.keys == [LockKey(number: 1), LockKey(number: 2), LockKey(number: 3), LockKey(1, 2)])
-            #expect(set.leases.map(\.mode) == [.exclusive, .shared, .exclusive, .exclusive])
+            #expect(set.map(\.mode) == [.exclusive, .shared, .exclusive, .exclusive])
             #expect(set[LockKey(number: 2)]?.mode == .shared)
             #expect(set["elsewhere"] == nil)
             let held = try await database.locks()
@@ -23,6 +23,30 @@ struct LockSetTests {
         }
         #expect(result == 42)
         #expect(try await database.locks() == 0)
+    }
+
+    @Test("are a collection of views in the order of the keys, and their end is the first loss or the release")
+    func collection() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let set = try await locks.acquire(all: [.exclusive(LockKey(number: 2)), .shared(LockKey(number: 1))])
+        let view = set.locks
+        #expect(view.map(\.key) == view.keys)
+        #expect(view.map(\.mode) == [.shared, .exclusive])
+        #expect(view[1].key == LockKey(number: 2))
+        #expect(view.last?.key == LockKey(number: 2))
+        let cancelled = Task { await view.waitForEnd() }
+        let observer = Task { await view.waitForEnd() }
+        cancelled.cancel()
+        #expect(await cancelled.value == nil)
+        try await set.release()
+        #expect(await observer.value == nil)
+        #expect(await view.waitForEnd() == nil)
+        #expect(view.allSatisfy { !$0.isHeld })
+        let none = try await locks.acquire(all: [])
+        #expect(none.locks.isEmpty)
+        #expect(await none.locks.waitForEnd() == nil)
+        try await none.release()
     }
 
     @Test("keep others out as single locks do, in their modes")

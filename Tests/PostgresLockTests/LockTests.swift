@@ -231,15 +231,15 @@ struct LockTests {
     func leaseEnd() async throws {
         let locks = try TestDatabase.get().manager()
         let lock = try await locks.acquire("a")
-        let lease = lock.lease
-        let cancelled = Task { await lease.waitForEnd() }
-        let observer = Task { await lease.waitForEnd() }
+        let view = lock.lock
+        let cancelled = Task { await view.waitForEnd() }
+        let observer = Task { await view.waitForEnd() }
         cancelled.cancel()
         #expect(await cancelled.value == nil)
         try await lock.release()
         #expect(await observer.value == nil)
-        #expect(!lease.isHeld)
-        #expect(await lease.waitForEnd() == nil)
+        #expect(!view.isHeld)
+        #expect(await view.waitForEnd() == nil)
     }
 
     @Test("shutdown refuses new work, fails those who wait, and waits for those who hold")

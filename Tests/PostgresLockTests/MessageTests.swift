@@ -37,7 +37,7 @@ struct MessageTests {
             }
         }
         try await locks.withSession { session in
-            try await session.lock("a")
+            try await session.acquire("a")
             async let child = lockError { try await locks.withLock("a", timeout: .milliseconds(50)) { _ in } }
             #expect(await child?.message.contains(says) == true)
         }
@@ -69,7 +69,7 @@ struct MessageTests {
         configuration.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
         let locks = try LockManager(configuration: configuration, logger: lines.logger)
         let held = try await locks.acquire("a")
-        let lease = held.lease
+        let view = held.lock
         let errors = try await withThrowingTaskGroup(of: LockError?.self) { group in
             for key: LockKey in ["b", "c"] {
                 group.addTask {
@@ -78,7 +78,7 @@ struct MessageTests {
                     }
                 }
             }
-            group.addTask { await lease.waitForEnd() }
+            group.addTask { await view.waitForEnd() }
             try await database.eventually("all are held") { try await database.locks() == 3 }
             await link.cut()
             return try await group.reduce(into: [LockError?]()) { $0.append($1) }

@@ -13,13 +13,13 @@ struct ModeTests {
         let database = try TestDatabase.get()
         let (first, second, third) = (try database.manager(), try database.manager(), try database.manager())
         let lock = try await first.acquire("a")
-        let lease = lock.lease
-        async let sharing: Bool = second.withLock("a", mode: .shared) { _ in lease.isHeld }
+        let view = lock.lock
+        async let sharing: Bool = second.withLock("a", mode: .shared) { _ in view.isHeld }
         try await database.eventually("one waits to share") { try await database.locks(granted: false) == 1 }
-        let alone = Task { try await third.withLock("a") { _ in lease.isHeld } }
+        let alone = Task { try await third.withLock("a") { _ in view.isHeld } }
         try await database.eventually("another waits alone") { try await database.locks(granted: false) == 2 }
         try await lock.downgrade()
-        #expect(lease.mode == .shared)
+        #expect(view.mode == .shared)
         #expect(try await sharing)
         try await lock.downgrade()
         try await Task.sleep(for: .milliseconds(50))

@@ -79,7 +79,7 @@ struct PoolerResetTests {
             try await locks.withLock("b") { lock in
                 try await locks.withTransaction(locking: "a") { transaction in
                     try await Task.sleep(for: .seconds(4))
-                    #expect(transaction.lease?.isHeld == true)
+                    #expect(transaction.lock?.isHeld == true)
                     try await transaction.execute("SELECT 1")
                 }
                 #expect(lock.isHeld)

@@ -10,11 +10,11 @@ struct PromotionTests {
         let database = try TestDatabase.get()
         let locks = try database.manager()
         let held = try await locks.acquire("a")
-        let lease = held.lease
+        let view = held.lock
         #expect(await locks.replaced(by: 2) == nil, "the session on it is fit")
-        try await database.eventually("the lock is lost") { lease.loss != nil }
-        #expect(lease.loss?.code == .lockLost)
-        #expect(lease.loss?.message.contains("promoted (timeline 2)") == true, "\(String(describing: lease.loss))")
+        try await database.eventually("the lock is lost") { view.loss != nil }
+        #expect(view.loss?.code == .lockLost)
+        #expect(view.loss?.message.contains("promoted (timeline 2)") == true, "\(String(describing: view.loss))")
         _ = try? await held.release()
         // The manager must not remember the timelines that the test has made up.
         try await locks.withLock("a", timeout: .seconds(60)) { lock in #expect(lock.isHeld) }
@@ -36,7 +36,7 @@ struct PromotionTests {
         #expect(reason.contains("promoted (timeline 1)"))
         #expect(await locks.replaced(by: 1) == nil)
         #expect(await locks.replaced(by: nil) == nil)
-        #expect(held.lease.isHeld)
+        #expect(held.lock.isHeld)
         try await held.release()
     }
 }

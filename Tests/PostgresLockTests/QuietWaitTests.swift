@@ -49,7 +49,7 @@ struct QuietWaitTests {
         for key in [LockKey(number: 7), LockKey(7, 8)] {
             for (mode, other) in [(LockMode.exclusive, LockMode.shared), (.shared, .exclusive)] {
                 try await holder.withSession { holder in
-                    try await holder.lock(key, mode: other)
+                    try await holder.acquire(key, mode: other)
                     try await locks.trial(way) { wait in
                         await expectTimedOut { try await wait(key, mode, $0) }
                         #expect(try await database.locks() == 1 + kept)
@@ -60,7 +60,7 @@ struct QuietWaitTests {
                         #expect(try await database.locks() == 1 + kept)
                         let patient = Task { try await wait(key, mode, nil) }
                         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-                        try await holder.unlock(key)
+                        try await holder.release(key)
                         try await patient.value
                     }
                 }
@@ -76,20 +76,20 @@ struct QuietWaitTests {
         let database = try TestDatabase.get()
         let (holder, locks) = (try database.manager(), try database.manager())
         try await holder.withSession { holder in
-            try await holder.lock("a")
+            try await holder.acquire("a")
             try await locks.withTransaction(locking: "b") { transaction in
                 for (limit, sqlState) in [("statement timeout", "57014"), ("lock timeout", "55P03")] {
                     let setting = limit.split(separator: " ").joined(separator: "_")
                     try await transaction.execute("SET LOCAL \(setting) = '200ms'")
-                    let error = await #expect(throws: LockError.self) { try await transaction.lock("a") }
+                    let error = await #expect(throws: LockError.self) { try await transaction.acquire("a") }
                     #expect(error?.sqlState == sqlState)
                     #expect(error?.message.contains(limit) == true, "\(error?.message ?? "")")
                     try await transaction.execute("SET LOCAL \(setting) = 0")
                 }
-                #expect(transaction.lease?.isHeld == true)
-                let waiting = Task { try await transaction.lock("a", timeout: .seconds(60)) }
+                #expect(transaction.lock?.isHeld == true)
+                let waiting = Task { try await transaction.acquire("a", timeout: .seconds(60)) }
                 try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-                try await holder.unlock("a")
+                try await holder.release("a")
                 try await waiting.value
                 #expect(try await database.locks() == 2)
             }
@@ -109,12 +109,12 @@ struct QuietWaitTests {
         try await database.query("DROP EXTENSION plpgsql")
         let (holder, locks) = (try database.manager(), try database.manager())
         try await holder.withSession { holder in
-            try await holder.lock("a")
+            try await holder.acquire("a")
             try await locks.trial(way) { wait in
                 await expectTimedOut(from: .milliseconds(300)) { try await wait("a", .exclusive, $0) }
                 let patient = Task { try await wait("a", .exclusive, nil) }
                 try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-                try await holder.unlock("a")
+                try await holder.release("a")
                 try await patient.value
             }
         }
@@ -138,12 +138,12 @@ struct QuietWaitTests {
             if scope == .transaction {
                 try await locks.withTransaction { transaction in
                     try await transaction.execute("SET LOCAL ROLE \(role)")
-                    try await transaction.lock("a", timeout: timeout)
+                    try await transaction.acquire("a", timeout: timeout)
                 }
             } else {
                 try await locks.withSession { session in
                     try await session.execute("SET ROLE \(role)")
-                    try await session.lock("a", timeout: timeout)
+                    try await session.acquire("a", timeout: timeout)
                 }
             }
         }
@@ -163,15 +163,15 @@ struct QuietWaitTests {
             $0.url = database.server.connectionString(database: database.name, user: "\(database.name)_app")
         }
         try await holder.withSession { holding in
-            try await holding.lock("a")
-            try await holding.lock("b")
+            try await holding.acquire("a")
+            try await holding.acquire("b")
             let loss = await lockError {
                 try await locks.withSession { session in
-                    try await session.lock("kept")
-                    await #expect(throws: LockError.self) { try await session.lock("a", timeout: .milliseconds(100)) }
-                    try await holding.unlock("a")
+                    try await session.acquire("kept")
+                    await #expect(throws: LockError.self) { try await session.acquire("a", timeout: .milliseconds(100)) }
+                    try await holding.release("a")
                     try await database.query("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
-                    await #expect(throws: LockError.self) { try await session.lock("b", timeout: .milliseconds(500)) }
+                    await #expect(throws: LockError.self) { try await session.acquire("b", timeout: .milliseconds(500)) }
                 }
             }
             #expect(loss?.code == .lockLost)
@@ -309,23 +309,23 @@ extension LockManager {
         case .session:
             try await withSession { session in
                 try await body { key, mode, timeout in
-                    try await session.lock(key, mode: mode, timeout: timeout)
-                    try await session.unlock(key)
+                    try await session.acquire(key, mode: mode, timeout: timeout)
+                    try await session.release(key)
                 }
             }
         case .sessionWithOtherLocks:
             try await withSession { session in
-                try await session.lock("kept")
+                try await session.acquire("kept")
                 try await body { key, mode, timeout in
-                    try await session.lock(key, mode: mode, timeout: timeout)
-                    try await session.unlock(key)
+                    try await session.acquire(key, mode: mode, timeout: timeout)
+                    try await session.release(key)
                 }
             }
         case .transaction:
             try await body { key, mode, timeout in try await self.withTransaction(locking: key, mode: mode, timeout: timeout) { _ in } }
         case .transactionWithOtherLocks:
             try await withTransaction(locking: "kept") { transaction in
-                try await body { key, mode, timeout in try await transaction.lock(key, mode: mode, timeout: timeout) }
+                try await body { key, mode, timeout in try await transaction.acquire(key, mode: mode, timeout: timeout) }
             }
         }
     }

@@ -44,13 +44,13 @@ struct RaceTests {
         let (holder, racer) = (try database.manager(), try database.manager())
         try await racer.withLock("warm") { _ in }
         try await racer.withSession { session in
-            try await session.lock("kept")
+            try await session.acquire("kept")
             var tally = (won: 0, lost: 0)
             for _ in 0..<600 {
                 let held = try await holder.acquire("a", timeout: .seconds(10))
                 let release = Int.random(in: 0...1_500)
                 let timeout = Duration.microseconds(max(1, release + Int.random(in: -300...1_500)))
-                let waiting = Task { try await session.lock("a", timeout: rival == .timeout ? timeout : .seconds(10)) }
+                let waiting = Task { try await session.acquire("a", timeout: rival == .timeout ? timeout : .seconds(10)) }
                 let cancelling = Task {
                     guard rival == .cancellation else { return }
                     try await Task.sleep(for: timeout)
@@ -60,7 +60,7 @@ struct RaceTests {
                 try await held.release()
                 if case .success = await waiting.result {
                     tally.won += 1
-                    try await session.unlock("a")
+                    try await session.release("a")
                 } else {
                     tally.lost += 1
                 }

@@ -137,7 +137,7 @@ struct RoleSettingsTests {
                         try await session.execute("SET work_mem = '1MB'")
                         #expect(lock.isHeld)
                     }
-                    #expect(try await session.tryLock("c"))
+                    #expect(try await session.tryAcquire("c"))
                     try await session.execute("SET work_mem = '2MB'")
                 }
             }
@@ -149,8 +149,8 @@ struct RoleSettingsTests {
                     "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE"
                 )
                 try await session.withLock("b") { lock in #expect(lock.isHeld) }
-                #expect(try await session.tryLock("c"))
-                try await session.unlock("c")
+                #expect(try await session.tryAcquire("c"))
+                try await session.release("c")
                 let shown = try await session.query("SHOW default_transaction_deferrable")
                 #expect(try shown[0].decode(0, as: String.self) == "on")
             }
@@ -189,7 +189,7 @@ struct RoleSettingsTests {
                 #expect(try await transaction.query(asked)[0].decode(0, as: String.self) == expected)
                 // Longer than the lease, so the lock is kept only because the server shows that the session is active.
                 try await transaction.execute("SELECT pg_catalog.pg_sleep(1.5)")
-                #expect(transaction.lease?.isHeld == true)
+                #expect(transaction.lock?.isHeld == true)
             }
             try await locks.withSession { session in
                 try await session.withLock("b") { lock in #expect(lock.isHeld) }

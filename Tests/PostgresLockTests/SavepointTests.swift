@@ -36,7 +36,7 @@ struct SavepointTests {
                 for sql in statements + ["SELECT 1/0", "SELECT 1/0"] {
                     _ = try? await transaction.execute(sql)
                     let isFree = try await Task { try await others.isFree("a") }.value
-                    let isHeld = transaction.lease?.isHeld == true
+                    let isHeld = transaction.lock?.isHeld == true
                     #expect(!isHeld || !isFree, "after \(sql)")
                     let isCancelled = isHeld ? Task.isCancelled : await becomesCancelled()
                     #expect(isCancelled == !isHeld, "after \(sql)")
@@ -77,7 +77,7 @@ struct SavepointTests {
             try await locks.withTransaction { transaction in
                 try await transaction.execute("SAVEPOINT a")
                 try await transaction.execute("ROLLBACK AND CHAIN")
-                try await transaction.lock("b")
+                try await transaction.acquire("b")
                 _ = try? await transaction.execute("SELECT 1/0")
                 let isFree = try await Task { try await others.isFree("b") }.value
                 #expect(isFree)
@@ -96,7 +96,7 @@ struct SavepointTests {
         let (locks, others) = (try database.manager(), try database.manager())
         try await locks.withTransaction(locking: "a") { transaction in
             try await transaction.execute("SAVEPOINT \(name)")
-            try await transaction.lock("b")
+            try await transaction.acquire("b")
             try await transaction.execute("SAVEPOINT \(name)")
             for _ in 0..<3 {
                 #expect(await lockError { try await transaction.execute("SELECT 1/0") }?.sqlState == "22012")
@@ -105,7 +105,7 @@ struct SavepointTests {
                     #expect(!isFree)
                 }
                 #expect(!Task.isCancelled)
-                #expect(transaction.lease?.isHeld == true)
+                #expect(transaction.lock?.isHeld == true)
                 try await transaction.execute("ROLLBACK TO SAVEPOINT \(name)")
             }
             try await transaction.execute("CREATE TABLE t (x int)")
@@ -143,7 +143,7 @@ struct SavepointTests {
                         _ = try await transaction.execute(sql)
                         return
                     }
-                    guard onConnection else { return try await transaction.lock("b") }
+                    guard onConnection else { return try await transaction.acquire("b") }
                     try await ConnectionLock("b", on: transaction, scope: .transaction).acquire()
                 }
                 for sql in steps { _ = try? await step(sql) }
@@ -156,7 +156,7 @@ struct SavepointTests {
                 #expect(isCancelled == isLoss)
                 guard let key else { return }
                 let isOpeningFree = try await Task { try await others.isFree(key) }.value
-                let isHeld = transaction.lease?.isHeld == true
+                let isHeld = transaction.lock?.isHeld == true
                 #expect(isOpeningFree ? !isHeld : isHeld == !isCancelled)
             }
         }
@@ -169,13 +169,13 @@ struct SavepointTests {
         let (locks, others) = (try database.manager(), try database.manager())
         let taken = try await others.acquire("taken")
         try await locks.withTransaction { transaction in
-            try await transaction.lock("a")
+            try await transaction.acquire("a")
             try await transaction.execute("SAVEPOINT s")
-            try await transaction.lock("b")
-            let both = await lockError { try await transaction.lock("taken", timeout: .milliseconds(50)) }
+            try await transaction.acquire("b")
+            let both = await lockError { try await transaction.acquire("taken", timeout: .milliseconds(50)) }
             #expect(both?.keys == ["taken", "a", "b"])
             try await transaction.execute("ROLLBACK TO s")
-            let one = await lockError { try await transaction.lock("taken", timeout: .milliseconds(50)) }
+            let one = await lockError { try await transaction.acquire("taken", timeout: .milliseconds(50)) }
             #expect(one?.keys == ["taken", "a"])
         }
         try await taken.release()
@@ -187,11 +187,11 @@ struct SavepointTests {
         try await locks.withTransaction(locking: "a") { transaction in
             try await transaction.execute("SAVEPOINT \(name)")
             _ = try? await transaction.execute("SELECT 1/0")
-            #expect(await lockError { try await transaction.lock("b") }?.sqlState == "25P02")
+            #expect(await lockError { try await transaction.acquire("b") }?.sqlState == "25P02")
             #expect(await lockError { try await transaction.execute("SELECT 1") }?.sqlState == "25P02")
             try await transaction.execute("ROLLBACK TO \(name)")
-            try await transaction.lock("b")
-            #expect(transaction.lease?.isHeld == true)
+            try await transaction.acquire("b")
+            #expect(transaction.lock?.isHeld == true)
         }
     }
 
@@ -213,13 +213,13 @@ struct SavepointTests {
             (numbers[1], .exclusive), (numbers[3], .shared), (pairs[2], .exclusive), (LockKey(number: 7), .exclusive),
         ]
         try await locks.withTransaction(locking: "first") { transaction in
-            for (key, mode) in before { try await transaction.lock(key, mode: mode) }
+            for (key, mode) in before { try await transaction.acquire(key, mode: mode) }
             try await transaction.execute("SAVEPOINT a")
-            for (key, mode) in after { try await transaction.lock(key, mode: mode) }
+            for (key, mode) in after { try await transaction.acquire(key, mode: mode) }
             // Settings and names of the body do not interfere.
             try await transaction.execute("SET LOCAL work_mem = '64kB'")
             func held() async throws -> Set<LockKey> {
-                let error = await lockError { try await transaction.lock("taken", timeout: .milliseconds(100)) }
+                let error = await lockError { try await transaction.acquire("taken", timeout: .milliseconds(100)) }
                 return Set(try #require(error).keys).subtracting(["taken"])
             }
             #expect(try await held() == Set(["first"] + (before + after).map(\.0)))
@@ -227,7 +227,7 @@ struct SavepointTests {
                 try await transaction.execute("ROLLBACK TO a")
                 #expect(try await held() == Set(["first"] + before.map(\.0)))
             }
-            #expect(transaction.lease?.isHeld == true)
+            #expect(transaction.lock?.isHeld == true)
             for (key, mode) in before {
                 let (isFree, isShareable) = try await (others.isFree(key), others.isFree(key, mode: .shared))
                 #expect(!isFree && isShareable == (mode == .shared), "\(key)")

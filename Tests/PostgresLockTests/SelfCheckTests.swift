@@ -140,14 +140,14 @@ struct SelfCheckTests {
                 $0.lease = .seconds(3600)
             }
             let held = try await locks.acquire("a")
-            let lease = held.lease
+            let view = held.lock
             // New connections lead to the promoted server, and existing ones stay open.
             let socket = "\(database.server.socketDirectory)/.s.PGSQL.\(database.server.port)"
             try FileManager.default.moveItem(atPath: socket, toPath: socket + ".hidden")
             defer { try? FileManager.default.moveItem(atPath: socket + ".hidden", toPath: socket) }
             try await locks.withTransaction { _ in }
-            try await database.eventually("the lock is lost") { lease.loss != nil }
-            let loss = try #require(lease.loss)
+            try await database.eventually("the lock is lost") { view.loss != nil }
+            let loss = try #require(view.loss)
             #expect(loss.code == .lockLost)
             #expect(loss.message.contains("promoted (timeline 2)"))
             try await locks.withLock("a") { lock in #expect(lock.isHeld) }

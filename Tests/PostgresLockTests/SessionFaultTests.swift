@@ -15,7 +15,7 @@ struct SessionFaultTests {
         let locks = try database.manager()
         let error = await lockError {
             try await locks.withSession { session in
-                try await session.lock("a")
+                try await session.acquire("a")
                 let inner = await lockError {
                     try await session.withLock("b") { lock in
                         try await database.query(Self.kill)
@@ -28,14 +28,14 @@ struct SessionFaultTests {
                 }
                 #expect(inner?.code == .lockLost)
                 #expect(await becomesCancelled())
-                let unlock = await lockError { try await session.unlock("a") }
+                let unlock = await lockError { try await session.release("a") }
                 #expect(unlock?.code == .lockLost)
             }
         }
         #expect(error?.code == .lockLost)
         #expect(Set(error?.keys ?? []) == ["a", "b"])
         // The manager goes on with another connection.
-        try await locks.withSession { try await $0.lock("a") }
+        try await locks.withSession { try await $0.acquire("a") }
     }
 
     @Test("the loss of a session that held nothing is reported as a lost connection, also to a wait", .database)
@@ -51,7 +51,7 @@ struct SessionFaultTests {
         #expect(idle?.code == .connectionLost)
         #expect(idle?.underlying is CancellationError)
         let taken = try await other.acquire("taken")
-        let waiting = Task { try await locks.withSession { try await $0.lock("taken") } }
+        let waiting = Task { try await locks.withSession { try await $0.acquire("taken") } }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
         try await database.query(Self.kill + " AND wait_event_type = 'Lock'")
         let error = await lockError { try await waiting.value }
@@ -69,7 +69,7 @@ struct SessionFaultTests {
             let inTransaction = await lockError { try await locks.withTransaction(locking: "a") { try await $0.execute(sql) } }
             #expect(inTransaction?.code == .lockLost)
         }
-        try await locks.withSession { try await $0.lock("a") }
+        try await locks.withSession { try await $0.acquire("a") }
     }
 
     @Test("a session that is ended by the manager's shutdown fails by an error that says so", .database)
@@ -79,7 +79,7 @@ struct SessionFaultTests {
         let (started, continuation) = AsyncStream.makeStream(of: Void.self)
         let task = Task {
             try await locks.withSession { session in
-                try await session.lock("a")
+                try await session.acquire("a")
                 continuation.yield()
                 try await Task.sleep(for: .seconds(600))
             }
@@ -102,10 +102,10 @@ struct SessionFaultTests {
         }
         let error = await lockError {
             try await locks.withSession { session in
-                try await session.lock("kept")
-                try await session.lock("a")
+                try await session.acquire("kept")
+                try await session.acquire("a")
                 link.swallowEverything()
-                let unlock = await lockError { try await session.unlock("a") }
+                let unlock = await lockError { try await session.release("a") }
                 #expect(unlock?.code == .connectionLost)
             }
         }

@@ -39,7 +39,7 @@ struct SessionResetTests {
         let before = try await traces(locks)
         #expect(before[2] == "0")
         try await locks.withSession { session in
-            try await session.lock("a")
+            try await session.acquire("a")
             for sql in Self.litter { try await session.execute(sql) }
             #expect(try await session.query("SHOW work_mem")[0].decode(0, as: String.self) == "77MB")
         }
@@ -96,7 +96,7 @@ struct SessionResetTests {
         let process = try await traces(locks)[0]
         let unlock = await lockError {
             try await locks.withSession { session in
-                try await session.lock("other")
+                try await session.acquire("other")
                 try await session.withLock("a") { _ in try await session.execute("SELECT pg_advisory_unlock_all()") }
             }
         }
@@ -105,9 +105,9 @@ struct SessionResetTests {
         #expect(next != process)
         let end = await lockError {
             try await locks.withSession { session in
-                try await session.lock("a")
-                try await session.lock("b", mode: .shared)
-                try await session.lock("c")
+                try await session.acquire("a")
+                try await session.acquire("b", mode: .shared)
+                try await session.acquire("c")
                 try await session.execute("SELECT pg_advisory_unlock_shared($1)", [.int(Int(try #require(LockKey("b").number)))])
             }
         }

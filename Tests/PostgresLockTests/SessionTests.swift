@@ -38,12 +38,12 @@ struct SessionTests {
         let (locks, other) = (try database.manager(), try database.manager())
         let keys: [LockKey] = ["a", LockKey(number: -1), LockKey(1, 2), LockKey(3, -4)]
         try await locks.withSession { session in
-            for key in keys { try await session.lock(key) }
-            #expect(try await session.tryLock("shared", mode: .shared))
-            #expect(try await session.tryLock(LockKey(5, 6), mode: .shared))
+            for key in keys { try await session.acquire(key) }
+            #expect(try await session.tryAcquire("shared", mode: .shared))
+            #expect(try await session.tryAcquire(LockKey(5, 6), mode: .shared))
             #expect(try await database.locks() == 6)
-            try await session.unlock("a")
-            try await session.unlock("shared")
+            try await session.release("a")
+            try await session.release("shared")
             #expect(try await other.isFree("a"))
             #expect(try await other.isFree("shared"))
             #expect(try await database.locks() == 4)
@@ -59,11 +59,11 @@ struct SessionTests {
         let shared = try await other.acquire("shared", mode: .shared)
         try await locks.withSession { session in
             let (isTaken, isShared, isExclusive) = (
-                try await session.tryLock("taken"), try await session.tryLock("shared", mode: .shared),
-                try await session.tryLock("taken", mode: .shared)
+                try await session.tryAcquire("taken"), try await session.tryAcquire("shared", mode: .shared),
+                try await session.tryAcquire("taken", mode: .shared)
             )
             #expect(!isTaken && isShared && !isExclusive)
-            let error = await lockError { try await session.lock("taken", timeout: .zero) }
+            let error = await lockError { try await session.acquire("taken", timeout: .zero) }
             #expect(error?.code == .timedOut)
             #expect(error?.keys == ["taken", "shared"])
         }
@@ -76,16 +76,16 @@ struct SessionTests {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
         try await locks.withSession { session in
-            try await session.lock("s", mode: .shared)
-            #expect(try await session.tryLock("s", mode: .shared))
+            try await session.acquire("s", mode: .shared)
+            #expect(try await session.tryAcquire("s", mode: .shared))
             try await session.withLock("s", mode: .shared) { _ in }
-            try await session.unlock("s")
+            try await session.release("s")
             let isFree = try await other.isFree("s")
             #expect(!isFree)
-            try await session.lock("x")
+            try await session.acquire("x")
             for (key, mode) in [("s", LockMode.exclusive), ("x", .exclusive), ("x", .shared)] as [(LockKey, LockMode)] {
                 for task in [
-                    Task { try await session.lock(key, mode: mode) }, Task { _ = try await session.tryLock(key, mode: mode) },
+                    Task { try await session.acquire(key, mode: mode) }, Task { _ = try await session.tryAcquire(key, mode: mode) },
                     Task { try await session.withLock(key, mode: mode) { _ in } },
                 ] {
                     let error = await lockError { try await task.value }
@@ -93,9 +93,9 @@ struct SessionTests {
                     #expect(error?.keys == [key])
                 }
             }
-            try await session.unlock("s")
+            try await session.release("s")
             #expect(try await other.isFree("s"))
-            try await session.lock("s")
+            try await session.acquire("s")
         }
     }
 
@@ -104,13 +104,13 @@ struct SessionTests {
         let database = try TestDatabase.get()
         let (locks, other) = (try database.manager(), try database.manager())
         try await locks.withSession { session in
-            for _ in 0..<10 { try await session.lock("s", mode: .shared) }
+            for _ in 0..<10 { try await session.acquire("s", mode: .shared) }
             try await withThrowingTaskGroup { group in
-                for _ in 0..<10 { group.addTask { try await session.unlock("s") } }
+                for _ in 0..<10 { group.addTask { try await session.release("s") } }
                 try await group.waitForAll()
             }
             #expect(try await other.isFree("s"))
-            let error = await lockError { try await session.unlock("s") }
+            let error = await lockError { try await session.release("s") }
             #expect(error?.code == .invalidArgument)
         }
     }
@@ -122,7 +122,7 @@ struct SessionTests {
         try await locks.withSession { session in
             try await session.withLock("a") { lock in
                 for key in ["a", "b"] as [LockKey] {
-                    let error = await lockError { try await session.unlock(key) }
+                    let error = await lockError { try await session.release(key) }
                     #expect(error?.code == .invalidArgument)
                 }
                 #expect(lock.isHeld)
@@ -137,17 +137,17 @@ struct SessionTests {
         let database = try TestDatabase.get()
         @Sendable func cross(_ first: LockKey, _ second: LockKey) async throws -> LockError? {
             try await database.manager().withSession { session in
-                try await session.lock("own \(first)")
-                try await session.lock(first)
+                try await session.acquire("own \(first)")
+                try await session.acquire(first)
                 try await database.eventually("both hold their first") { try await database.locks() == 4 }
                 do {
-                    try await session.lock(second)
+                    try await session.acquire(second)
                     return nil
                 } catch let error as LockError {
                     // The other one waits for what this session still holds.
                     #expect(try await database.locks() == 4)
                     try await session.execute("SELECT 1")
-                    try await session.unlock(first)
+                    try await session.release(first)
                     try await database.eventually("the other one got it, and is done") { try await database.locks() == 1 }
                     return error
                 }
@@ -173,7 +173,7 @@ struct SessionTests {
         let first = try await other.acquire("first")
         let waiting = Task {
             try await locks.withSession { session in
-                try await session.lock("first")
+                try await session.acquire("first")
                 return await lockError { try await session.withLock("taken") { _ in } }
             }
         }
@@ -187,13 +187,13 @@ struct SessionTests {
         #expect(error?.keys == ["taken", "first"])
         try await locks.withLock("outer") { _ in
             try await locks.withSession { session in
-                let error = await lockError { try await session.lock("taken") }
+                let error = await lockError { try await session.acquire("taken") }
                 #expect(error?.code == .timedOut)
             }
         }
         try await locks.withSession { session in
-            try await session.lock("first")
-            await expectTimedOut { try await session.lock("taken", timeout: $0) }
+            try await session.acquire("first")
+            await expectTimedOut { try await session.acquire("taken", timeout: $0) }
             #expect(try await database.locks() == 2)
         }
         try await taken.release()
@@ -206,18 +206,18 @@ struct SessionTests {
         let taken = try await other.acquire("taken")
         try await locks.withSession { session in
             try await session.withLock("a") { lock in
-                let waiting = Task { try await session.lock("taken") }
+                let waiting = Task { try await session.acquire("taken") }
                 try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
                 waiting.cancel()
                 await #expect(throws: CancellationError.self) { try await waiting.value }
                 #expect(lock.isHeld)
                 #expect(try await database.locks() == 2)
-                #expect(try await session.tryLock("b"))
+                #expect(try await session.tryAcquire("b"))
             }
         }
         let cancelled = Task {
             try await locks.withSession { session in
-                try await session.lock("a")
+                try await session.acquire("a")
                 try await session.withLock("taken") { _ in }
             }
         }
@@ -236,13 +236,13 @@ struct SessionTests {
         let holding = Task { try await other.withLock("taken") { _ in for await _ in end {} } }
         try await database.eventually("it is taken") { try await database.locks() == 1 }
         try await locks.withSession { session in
-            let waiting = Task { try await session.lock("taken") }
+            let waiting = Task { try await session.acquire("taken") }
             try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-            let cancelled = Task { try await session.lock("a") }
-            let error = await lockError { try await session.lock("b", timeout: .milliseconds(20)) }
+            let cancelled = Task { try await session.acquire("a") }
+            let error = await lockError { try await session.acquire("b", timeout: .milliseconds(20)) }
             // The server was not asked for it.
             #expect(error?.code == .noAnswer)
-            let patient = Task { try await session.tryLock("c") }
+            let patient = Task { try await session.tryAcquire("c") }
             cancelled.cancel()
             await #expect(throws: CancellationError.self) { try await cancelled.value }
             #expect(try await database.locks(granted: false) == 1)
@@ -260,15 +260,15 @@ struct SessionTests {
         let locks = try database.manager()
         await #expect(throws: Mistake.self) {
             try await locks.withSession { session in
-                try await session.lock("a")
-                try await session.lock("b", mode: .shared)
+                try await session.acquire("a")
+                try await session.acquire("b", mode: .shared)
                 try await session.withLock("c") { _ in throw Mistake() }
             }
         }
         #expect(try await database.locks() == 0)
         let task = Task {
             try await locks.withSession { session in
-                try await session.lock("a")
+                try await session.acquire("a")
                 withUnsafeCurrentTask { $0?.cancel() }
                 try await Task.sleep(for: .seconds(600))
             }
@@ -276,7 +276,7 @@ struct SessionTests {
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(try await database.locks() == 0)
         // The next session gets the same connection.
-        try await locks.withSession { try await $0.lock("a") }
+        try await locks.withSession { try await $0.acquire("a") }
         #expect(await locks.connectionPeak == 1)
     }
 
@@ -290,31 +290,31 @@ struct SessionTests {
             #expect(error?.keys == [key], sourceLocation: sourceLocation)
         }
         try await locks.withSession { session in
-            try await session.lock("handheld")
+            try await session.acquire("handheld")
             try await session.withLock("scoped") { _ in
                 for key in ["handheld", "scoped"] as [LockKey] {
                     await expectHeld(key) { try await locks.withLock(key) { _ in } }
                     await expectHeld(key) { try await locks.withTransaction(locking: key) { _ in } }
-                    await expectHeld(key) { try await locks.withTransaction { try await $0.lock(key) } }
-                    await expectHeld(key) { try await locks.withSession { try await $0.lock(key, mode: .shared) } }
+                    await expectHeld(key) { try await locks.withTransaction { try await $0.acquire(key) } }
+                    await expectHeld(key) { try await locks.withSession { try await $0.acquire(key, mode: .shared) } }
                     await expectHeld(key) { try await locks.withLock("between") { _ in try await locks.withLock(key) { _ in } } }
                 }
             }
             try await locks.withLock("scoped") { _ in
-                await expectHeld("scoped") { try await session.lock("scoped") }
+                await expectHeld("scoped") { try await session.acquire("scoped") }
             }
-            try await session.unlock("handheld")
+            try await session.release("handheld")
             try await locks.withLock("handheld") { _ in }
         }
         try await locks.withLock("a") { _ in
             try await locks.withSession { session in
-                await expectHeld("a") { try await session.lock("a") }
-                await expectHeld("a") { try await session.withLock("b") { _ in try await session.lock("a", mode: .shared) } }
+                await expectHeld("a") { try await session.acquire("a") }
+                await expectHeld("a") { try await session.withLock("b") { _ in try await session.acquire("a", mode: .shared) } }
             }
         }
         try await locks.withTransaction(locking: "a") { _ in
             try await locks.withSession { session in
-                await expectHeld("a") { try await session.lock("a") }
+                await expectHeld("a") { try await session.acquire("a") }
             }
         }
         // A scope without a lock is no conflict.
@@ -357,15 +357,15 @@ struct SessionTests {
         let (locks, other) = (try database.manager(), try database.manager())
         let taken = try await other.acquire("taken")
         let (session, waiting, inLine) = try await locks.withSession { session in
-            let waiting = Task { try await session.lock("taken") }
+            let waiting = Task { try await session.acquire("taken") }
             try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-            return (session, waiting, Task { try await session.lock("a") })
+            return (session, waiting, Task { try await session.acquire("a") })
         }
         await #expect(throws: CancellationError.self) { try await waiting.value }
         let errors = [
             await lockError { try await inLine.value },
-            await lockError { try await session.lock("a") },
-            await lockError { try await session.unlock("a") },
+            await lockError { try await session.acquire("a") },
+            await lockError { try await session.release("a") },
             await lockError { try await session.execute("SELECT 1") },
         ]
         #expect(errors.allSatisfy { $0?.code == .invalidArgument })

@@ -26,7 +26,7 @@ struct StatementInputTests {
                 #expect(error?.code == .invalidArgument)
                 #expect(error?.message.contains(word) == true, "\(String(describing: error))")
             }
-            #expect(transaction.lease?.isHeld == true)
+            #expect(transaction.lock?.isHeld == true)
             try await transaction.execute("UPDATE t SET b = 'c'")
         }
         #expect(try await database.query("SELECT a, b FROM t") == [["a", "c"]])
@@ -37,7 +37,7 @@ struct StatementInputTests {
         let (sql, parameters, word) = Self.refused[number]
         let locks = try TestDatabase.get().manager()
         try await locks.withSession { session in
-            try await session.lock("k")
+            try await session.acquire("k")
             let execute = await lockError { try await session.execute(sql, parameters) }
             let query = await lockError { _ = try await session.query(sql, parameters) }
             let boolean = parameters.isEmpty ? await lockError { _ = try await session.queryBoolean(sql) } : query
@@ -46,7 +46,7 @@ struct StatementInputTests {
                 #expect(error?.message.contains(word) == true, "\(String(describing: error))")
             }
             #expect(try await session.query("SELECT 1 AS x")[0].decode("x", as: Int.self) == 1)
-            try await session.unlock("k")
+            try await session.release("k")
         }
     }
 

@@ -64,9 +64,9 @@ struct TimeoutTests {
         try await locks.withTransaction { _ in }
         try await locks.withSession { session in
             link.setDelay(.seconds(1))
-            let free = await lockError { try await session.lock("free", timeout: Self.limit) }
+            let free = await lockError { try await session.acquire("free", timeout: Self.limit) }
             #expect(free?.code == .noAnswer, "\(String(describing: free))")
-            let other = await lockError { try await session.lock("taken", timeout: Self.limit) }
+            let other = await lockError { try await session.acquire("taken", timeout: Self.limit) }
             #expect(other?.code == .timedOut, "\(String(describing: other))")
             link.setDelay(.zero)
         }

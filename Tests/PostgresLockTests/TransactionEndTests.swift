@@ -21,8 +21,8 @@ struct TransactionEndTests {
         let late = Task {
             try await locks.withTransaction(locking: "a") { transaction in
                 try await transaction.execute("INSERT INTO t VALUES (1)")
-                #expect(transaction.lease?.isHeld == true)
-                seen.withLock { $0 = transaction.lease }
+                #expect(transaction.lock?.isHeld == true)
+                seen.withLock { $0 = transaction.lock }
             }
         }
         try await database.eventually("the commit waits") {

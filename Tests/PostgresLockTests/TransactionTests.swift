@@ -97,12 +97,12 @@ struct TransactionTests {
         let other = try await database.manager().acquire("taken")
         try await locks.withTransaction(locking: "a") { transaction in
             try await transaction.execute("INSERT INTO t VALUES (1)")
-            try await transaction.lock("b")
-            try await transaction.lock("a")
-            let isTaken = try await transaction.tryLock("taken")
+            try await transaction.acquire("b")
+            try await transaction.acquire("a")
+            let isTaken = try await transaction.tryAcquire("taken")
             #expect(!isTaken)
-            await expectTimedOut { try await transaction.lock("taken", timeout: $0) }
-            let waiting = Task { try await transaction.lock("taken") }
+            await expectTimedOut { try await transaction.acquire("taken", timeout: $0) }
+            let waiting = Task { try await transaction.acquire("taken") }
             try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
             waiting.cancel()
             await #expect(throws: CancellationError.self) { try await waiting.value }
@@ -123,7 +123,7 @@ struct TransactionTests {
             do {
                 try await locks.withTransaction(locking: first) { transaction in
                     try await database.eventually("both hold one") { try await database.locks() == 2 }
-                    try await transaction.lock(second)
+                    try await transaction.acquire(second)
                 }
                 return nil
             } catch let error as LockError {
@@ -209,7 +209,7 @@ struct TransactionTests {
                 #expect(error?.code == .invalidArgument)
                 #expect(error?.message.contains("ended by SQL") == true)
                 #expect((error?.underlying != nil) == (statements.first?.hasPrefix("INSERT") == true))
-                #expect(transaction.lease?.isHeld == false)
+                #expect(transaction.lock?.isHeld == false)
                 #expect(await becomesCancelled())
             }
         }
@@ -232,7 +232,7 @@ struct TransactionTests {
                 try await transaction.execute("SAVEPOINT s")
                 await #expect(throws: LockError.self) { try await transaction.execute("SELECT 1/0") }
                 try await transaction.execute("ROLLBACK TO SAVEPOINT s")
-                #expect(transaction.lease?.isHeld != false)
+                #expect(transaction.lock?.isHeld != false)
             }
         }
         #expect(try await database.query("SELECT count(*) FROM t") == [["2"]])
@@ -247,8 +247,8 @@ struct TransactionTests {
                 do {
                     try await transaction.execute("SELECT 1/0")
                 } catch {
-                    #expect(transaction.lease?.isHeld == false)
-                    #expect(await transaction.lease?.waitForEnd()?.code == .lockLost)
+                    #expect(transaction.lock?.isHeld == false)
+                    #expect(await transaction.lock?.waitForEnd()?.code == .lockLost)
                     #expect(await becomesCancelled())
                     let free = Task { try await others.isFree("a") }
                     #expect(try await free.value)
@@ -270,21 +270,21 @@ struct TransactionTests {
             try await locks.withTransaction(locking: "a") { transaction in
                 for sql in ["SAVEPOINT one", "savepoint \"Two\"", "RELEASE SAVEPOINT \"Two\";"] { try await transaction.execute(sql) }
                 _ = try? await transaction.execute("SELECT 1/0")
-                #expect(transaction.lease?.isHeld == true)
+                #expect(transaction.lock?.isHeld == true)
                 #expect(try await !others.isFree("a"))
                 try await transaction.execute("ROLLBACK TO ONE")
                 // A further lock is released by a rollback to the savepoint before it.
-                try await transaction.lock("b")
+                try await transaction.acquire("b")
                 try await transaction.execute("ROLLBACK TO SAVEPOINT one")
                 #expect(try await others.isFree("b"))
                 let taken = try await others.acquire("c")
-                let late = await lockError { try await transaction.lock("c", timeout: .milliseconds(20)) }
+                let late = await lockError { try await transaction.acquire("c", timeout: .milliseconds(20)) }
                 #expect(late?.keys == ["c", "a"])
                 try await taken.release()
                 try await transaction.execute("RELEASE one")
-                #expect(transaction.lease?.isHeld == true)
+                #expect(transaction.lock?.isHeld == true)
                 _ = try? await transaction.execute("SELECT 1/0")
-                #expect(transaction.lease?.isHeld == true)
+                #expect(transaction.lock?.isHeld == true)
                 #expect(try await !others.isFree("a"))
             }
         }
@@ -319,7 +319,7 @@ struct TransactionTests {
         try await database.query("CREATE TABLE t (x int UNIQUE DEFERRABLE INITIALLY DEFERRED, y text)")
         let locks = try database.manager { $0.timeouts.response = .seconds(5) }
         try await locks.withSession { session in
-            try await session.lock("a")
+            try await session.acquire("a")
             for round in 0..<300 {
                 let rows = [1, 50, 600][round % 3]
                 let error = await lockError {

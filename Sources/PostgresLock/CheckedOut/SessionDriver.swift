@@ -110,7 +110,7 @@ actor SessionDriver {
         machine.noteLost(failure)
         let keys = heldKeys
         let inner = keys.flatMap { key in
-            locks(on: key).map { (lease: $0.state, error: lockDriver.lossError(failure, key: key)) }
+            locks(on: key).map { (state: $0.state, error: lockDriver.lossError(failure, key: key)) }
         }
         // The scope's own first, so that its body is cancelled before the bodies inside it learn of the loss.
         LockState.end([(ending, lossError(failure, of: keys))] + inner)

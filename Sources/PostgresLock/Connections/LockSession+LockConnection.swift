@@ -1,5 +1,5 @@
 /// Locks of a session's own scope, for code that takes any ``LockConnection``. By itself a session offers more:
-/// ``withLock(_:mode:timeout:isolation:_:)``, ``lock(_:mode:timeout:)`` and ``tryLock(_:mode:)``, which know of each other.
+/// ``withLock(_:mode:timeout:isolation:_:)``, ``acquire(_:mode:timeout:)`` and ``tryAcquire(_:mode:)``, which know of each other.
 extension LockSession: LockConnection {
     /// Runs a statement in the session.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {

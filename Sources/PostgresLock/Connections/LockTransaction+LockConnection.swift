@@ -1,5 +1,5 @@
 /// Locks of a transaction's own scope, for code that takes any ``LockConnection``. By itself a transaction offers more:
-/// ``lock(_:mode:timeout:)`` and ``tryLock(_:mode:)``.
+/// ``acquire(_:mode:timeout:)`` and ``tryAcquire(_:mode:)``.
 extension LockTransaction: LockConnection {
     /// Runs a statement in the transaction.
     public nonisolated(nonsending) func queryBoolean(_ sql: String) async throws -> Bool? {

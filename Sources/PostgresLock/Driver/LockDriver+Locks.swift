@@ -110,18 +110,28 @@ extension LockDriver {
 
     // MARK: Releasing
 
-    nonisolated(nonsending) func release(_ state: LockState) async throws {
-        if !state.isHeld { noteExpiry(of: [state]) }
-        guard state.beginRelease() else {
-            if let loss = state.loss { throw loss }
-            return
+    /// Releases locks, in one turn of the loop.
+    ///
+    /// - Throws: The loss of those that were lost before, or on the way.
+    nonisolated(nonsending) func release(_ states: [LockState]) async throws {
+        noteExpiry(of: states)
+        let open = states.filter { $0.beginRelease() }
+        let outcomes = await releaseOutcomes(of: open)
+        var losses = states.compactMap(\.loss)
+        for (state, outcome) in zip(open, outcomes) {
+            guard state.loss == nil, case .failed(let failure) = outcome else { continue }
+            losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName))
         }
-        state.ask { $0.release($1, now: $2) }
-        let outcome = await finalOutcome(of: state)
-        if let loss = state.loss { throw loss }
-        if case .failed(let failure) = outcome {
-            throw state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName)
-        }
+        guard let first = losses.first else { return }
+        guard losses.count > 1 else { throw first }
+        throw LockError(first.code, first.message, sqlState: first.sqlState, keys: losses.flatMap(\.keys))
+    }
+
+    private nonisolated(nonsending) func releaseOutcomes(of states: [LockState]) async -> [Engine.Outcome] {
+        guard let first = states.first else { return [] }
+        guard states.count == 1 else { return await outcomes(of: states, isCancellable: false) { $0.release($2, now: $3) } }
+        first.ask { $0.release($1, now: $2) }
+        return [await finalOutcome(of: first)]
     }
 
     /// The task that has asked for locks runs again. They may have been lost, or suspected of being lost, since they were granted.
@@ -161,16 +171,14 @@ extension LockDriver {
         }
     }
 
-    /// A handle was dropped without a release.
+    /// The last handle of the locks was dropped without a release.
     nonisolated func giveBackDropped(_ states: [LockState]) {
-        let held = states.filter { $0.beginRelease() }
+        let open = states.filter { $0.beginRelease() }
         logger.warning(
-            states.count == 1
-                ? "a lock handle was dropped without release(); its lock is given back"
-                : "a handle of several locks was dropped without release(); its locks are given back",
-            metadata: [LogKey.key: "\(held.map(\.key).names)"]
+            "a lock handle was dropped without release(); what it held is released",
+            metadata: [LogKey.key: "\(open.map(\.key).names)"]
         )
-        giveBack(held)
+        giveBack(open)
     }
 
     // MARK: Modes
@@ -227,21 +235,10 @@ extension LockDriver {
         }
     }
 
-    /// Releases all of them in one turn.
-    ///
-    /// - Throws: What has happened to those that were lost, or could not be released.
-    nonisolated(nonsending) func release(_ states: [LockState]) async throws {
-        noteExpiry(of: states)
-        let held = states.filter { $0.beginRelease() }
-        var losses = states.compactMap(\.loss)
-        if !held.isEmpty {
-            let outcomes = await outcomes(of: held, isCancellable: false) { $0.release($2, now: $3) }
-            for (state, outcome) in zip(held, outcomes) {
-                guard case .failed(let failure) = outcome else { continue }
-                losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName))
-            }
-        }
-        guard let first = losses.first else { return }
-        throw LockError(first.code, first.message, sqlState: first.sqlState, keys: losses.flatMap(\.keys))
+    /// - Returns: `nil` if one of the locks is taken.
+    nonisolated(nonsending) func tryLocks(_ requests: [LockRequest]) async throws -> [LockState]? {
+        var acquisition = try LockSetAcquisition(requests, timeout: .zero, driver: self)
+        guard case .complete = try await acquisition.run() else { return nil }
+        return acquisition.states
     }
 }

@@ -1,19 +1,23 @@
 package import LockCore
 
-/// Whether a lock is held by one alone, or by many at once.
-public struct LockMode: Hashable, Sendable {
-    package let core: Mode
+/// How a lock is held: by one holder alone, or by several together.
+public enum LockMode: Hashable, Sendable, CaseIterable {
+    /// The holder is alone: no other session holds the lock, in either mode.
+    case exclusive
 
-    /// Nobody else holds the lock, in either mode.
-    public static let exclusive = LockMode(core: .exclusive)
+    /// Other sessions may hold the lock in shared mode too, but none in exclusive mode.
+    case shared
+}
 
-    /// Others may hold the lock in shared mode too, but nobody in exclusive mode.
-    public static let shared = LockMode(core: .shared)
+extension LockMode {
+    package init(core: Mode) {
+        self = core == .exclusive ? .exclusive : .shared
+    }
+
+    package var core: Mode { self == .exclusive ? .exclusive : .shared }
 }
 
 extension LockMode: CustomStringConvertible {
     /// `exclusive` or `shared`.
-    public var description: String {
-        core == .exclusive ? "exclusive" : "shared"
-    }
+    public var description: String { self == .exclusive ? "exclusive" : "shared" }
 }

@@ -1,17 +1,16 @@
 /// A scope around the current code, and what it holds.
 struct EnclosingLock: Sendable {
-    /// Those of all scopes around, innermost last. Inherited by all tasks that are started inside, also by those that
-    /// outlive the scope.
+    /// All scopes around, innermost last. Every task that is started inside inherits them, also one that outlives the scope.
     @TaskLocal static var all: [EnclosingLock] = []
 
-    /// Those that have not ended. A scope that begins remembers no others: where each task starts its successor inside its
-    /// scope, they would grow without end.
+    /// The scopes that have not ended. A scope that begins records only these: where each task starts its successor inside its
+    /// scope, the list would grow without end.
     static var open: [EnclosingLock] { all.filter(\.state.isOpen) }
 
     /// Whether a scope is around this code that has not ended.
     static var isInside: Bool { all.contains { $0.state.isOpen } }
 
-    /// The driver of the manager, or the lock on a caller's connection, that it was taken by.
+    /// The driver of the manager, or the lock on a caller's connection, that the scope is of.
     let owner: ObjectIdentifier
     let state: LockState
     let kind: Kind
@@ -24,7 +23,7 @@ struct EnclosingLock: Sendable {
         case transaction(LockKey?)
         /// What it holds changes while it runs.
         case session(HeldModes)
-        /// On a connection of the caller's. Of which database, nobody knows.
+        /// On a caller's connection, whose database is not known.
         case connection
     }
 
@@ -37,8 +36,8 @@ struct EnclosingLock: Sendable {
         }
     }
 
-    /// Whether this code runs in the very task that must end before the lock is released: then waiting for the lock can
-    /// never end. Of a task that was merely started inside, nothing of the kind is certain.
+    /// Whether this code runs in the very task that must end before the lock is released: then a wait for the lock can never end.
+    /// Of a task that was only started inside, this is not certain.
     ///
     /// Where one scope is inside another, the inner one's task stands for the outer one's, which waits for it: see
     /// ``ScopedBody``.
@@ -47,10 +46,10 @@ struct EnclosingLock: Sendable {
     }
 }
 
-/// Tells tasks apart.
+/// Identifies a task.
 ///
-/// Unchecked, because the task is only ever compared, never looked into. An identity can be used again for another task
-/// once its own is gone; so it says something only while its task is known to live.
+/// Unchecked, because the task is only compared. An identity can be used again for another task once its own has ended, so it is only
+/// valid while its task is known to run.
 struct TaskIdentity: Equatable, @unchecked Sendable {
     private let task: UnsafeCurrentTask?
 

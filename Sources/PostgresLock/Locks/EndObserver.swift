@@ -8,13 +8,12 @@ import Synchronization
     import Musl
 #endif
 
-/// What is told of a lease's end.
+/// What is told of a lock's end, by release or by loss.
 enum EndObserver: Sendable {
-    /// The task of a body, which a loss cancels before anything else is told of it: what wakes up to the loss inside the body is
-    /// to find the body cancelled.
+    /// The task of a body, which a loss cancels before any other observer is told: code in the body that wakes up to the loss finds the
+    /// body cancelled.
     case body(BodyTask)
-    /// Told with the loss, if it is one.
-    case end(@Sendable (LockError?) -> Void)
+    case end(@Sendable () -> Void)
 
     struct BodyTask: Sendable {
         /// Runs the body's cancellation handlers, which are users' code.
@@ -28,33 +27,33 @@ enum EndObserver: Sendable {
     }
 
     /// Tells it on this thread.
-    func tell(_ loss: LockError?) {
+    func tell(isLoss: Bool) {
         switch self {
-        case .body(let task): if loss != nil { task.cancel() }
-        case .end(let observer): observer(loss)
+        case .body(let task): if isLoss { task.cancel() }
+        case .end(let observer): observer()
         }
     }
 
-    /// Tells those of leases that end together, soon, and on another thread: this may be the event loop's. A body whose
-    /// cancellation handlers block keeps no other body from being cancelled.
-    static func tell(_ ends: [(observers: [EndObserver], loss: LockError?)]) {
+    /// Tells the observers of locks that end together, soon, and on another thread, since this one may be the event loop's. A body
+    /// whose cancellation handlers block keeps no other body from being cancelled.
+    static func tell(_ ends: [(observers: [EndObserver], isLoss: Bool)]) {
         var bodies: [BodyTask] = []
-        for case (let observers, _?) in ends {
+        for case (let observers, true) in ends {
             for case .body(let task) in observers { bodies.append(task) }
         }
         let cancellation = Cancellation(bodies)
-        let rest: [UserCodeRunner.Piece] = ends.compactMap { observers, loss in
+        let rest: [UserCodeRunner.Piece] = ends.compactMap { observers, _ in
             let told = observers.compactMap { observer in if case .end(let observer) = observer { observer } else { nil } }
             guard !told.isEmpty else { return nil }
             return {
                 cancellation.wait()
-                for observer in told { observer(loss) }
+                for observer in told { observer() }
             }
         }
         UserCodeRunner.shared.run(bodies.map(\.cancel) + rest)
     }
 
-    /// That bodies are cancelled, though their handlers may not have ended yet.
+    /// Waits until bodies are cancelled, though their cancellation handlers may still run.
     private final class Cancellation: Sendable {
         private let bodies: [BodyTask]
         private let isComplete: Atomic<Bool>

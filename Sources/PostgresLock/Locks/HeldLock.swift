@@ -1,11 +1,8 @@
-import LibPQ
-
-/// A look at a lock that is held: for the body of ``LockManager/withLock(_:mode:timeout:isolation:_:)``, and for child
-/// tasks. It can be copied and passed around freely, and cannot release the lock.
+/// A view of a lock, for the body of ``LockManager/withLock(_:mode:timeout:isolation:_:)`` and for child tasks. It can be
+/// copied and passed around freely, and cannot release the lock.
 ///
-/// Nor can it change the lock's mode: to let others share the lock is to give half of it back, and whoever holds a copy
-/// could do that under a body that counts on being alone. Where a lock is to be downgraded, take it by
-/// ``LockManager/acquire(_:mode:timeout:)`` and use ``LockHandle/downgrade()``.
+/// Nor can it change the lock's mode: a copy could let others share the lock while the body counts on being alone. For a lock
+/// that is to be downgraded, use ``LockManager/acquire(_:mode:timeout:)`` and ``LockHandle/downgrade()``.
 ///
 /// It may outlive the lock; then ``isHeld`` is false.
 public struct HeldLock: Sendable {
@@ -17,45 +14,27 @@ public struct HeldLock: Sendable {
     /// How it is locked.
     public var mode: LockMode { state.mode }
 
-    /// Whether the lock is held, as far as can be proved here and now.
+    /// Whether the lock is held, as far as can be known here and now.
     ///
-    /// With a lease (``LockManager/Configuration/lease``) it is false once the server has not been heard of for nine tenths of
-    /// that time, by a clock that runs while the machine sleeps: before the server gives the lock to somebody else. It does not
-    /// become true again. An administrator, or a failover, can end a session before its client learns of it; and what was true
-    /// when it was asked need not be true a moment later. Where a second holder would do harm, guard what is written by
-    /// something that the writing itself checks.
+    /// With a lease (``LockManager/Configuration/lease``) it turns false once the server has been silent for nine tenths of that
+    /// time, by a clock that runs while the machine sleeps: before the server gives the lock to another session. It does not become
+    /// true again. An administrator, or a failover, can end a session before its client learns of it, and the answer can be out of
+    /// date a moment later. Where a second holder would do harm, guard what is written by a transaction that holds the lock
+    /// (``LockManager/withTransaction(locking:mode:timeout:isolation:_:)``) or by a fencing token (<doc:FencingTokens>).
     public var isHeld: Bool { state.isHeld }
 
-    /// Tells this holder from those before and after, so that what is written under the lock can refuse those before.
+    /// A number that is higher than those of all earlier holders, so that what is written under the lock can refuse theirs.
     ///
-    /// `nil` unless ``LockManager/Configuration/fencingTokens`` is on, and always for the lock of a transaction. Stays the same to
-    /// the lock's end, except over ``LockHandle/tryUpgrade()``. Holders who share a lock have one each, but for those of one
-    /// ``LockSession``, which is one holder for the server.
+    /// `nil` unless ``LockManager/Configuration/fencingTokens`` is on, and always for the lock of a transaction. It stays the same until
+    /// the lock's end, except over ``LockHandle/tryUpgrade()``. Holders that share a lock have one token each, but the locks of one
+    /// ``LockSession``, which is one holder for the server, have the same.
     public var fencingToken: FencingToken? { state.token }
 
-    /// Why the lock was lost, if it was lost.
+    /// Why the lock was lost; `nil` if it was not.
     public var loss: LockError? { state.loss }
 
     /// Waits until the lock is lost or released.
     ///
     /// - Returns: Why the lock was lost; `nil` if it was released, or if the waiting task was cancelled.
-    public func waitForEnd() async -> LockError? {
-        let registration = Locked<(number: Int, isCancelled: Bool)>((0, false))
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let number = state.observe(.end { continuation.resume(returning: $0) })
-                let isCancelled = registration.withLock { registration in
-                    registration.number = number
-                    return registration.isCancelled
-                }
-                if isCancelled { state.forget(number)?.tell(nil) }
-            }
-        } onCancel: {
-            let number = registration.withLock { registration in
-                registration.isCancelled = true
-                return registration.number
-            }
-            state.forget(number)?.tell(nil)
-        }
-    }
+    public func waitForEnd() async -> LockError? { await [state].waitForEnd() }
 }

@@ -5,12 +5,12 @@ import Synchronization
 /// What has become of one granted lock; shared by its handle, its views and the driver. Before it is granted, it is the
 /// call that asks for it.
 ///
-/// There may be a hundred thousand of these at a time: so there is no mutex in each, but a few for all, and what few of
-/// them need is kept aside.
+/// There may be a hundred thousand of these at a time. So they share a few mutexes, and what few of them need is kept in an object
+/// of its own.
 ///
 /// Unchecked, because `aside` is only touched under the mutex of its stripe.
 final class LockState: PendingCall, @unchecked Sendable {
-    /// A class, so that those that have none pay for a pointer only.
+    /// A class, so that a lock without it costs a pointer only.
     private final class Aside {
         var loss: LockError?
         var token: FencingToken?
@@ -18,8 +18,8 @@ final class LockState: PendingCall, @unchecked Sendable {
         var observers: [Int: EndObserver] = [:]
     }
 
-    /// An empty value would do; but having no size, it shares its address with the mutex, and the Thread Sanitizer takes the
-    /// one for the other.
+    /// The value is not used. It is not empty, because an empty one has the mutex's own address, and the Thread Sanitizer takes one for
+    /// the other.
     private static let stripes = (0..<16).map { _ in Locked(false) }
 
     let key: LockKey
@@ -28,11 +28,11 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// A `GrantState`. Changed under the mutex only.
     private let phase = Atomic(GrantState.held.rawValue)
     private var aside: Aside?
-    /// Written once, on the loop, before any task but that of the call knows of the lock. What reads it has read ``phase`` before, which is
-    /// written after it: the resumed task alone would be ordered by the runtime only.
+    /// Written once, on the loop, before any task but that of the call knows of the lock. Readers read ``phase`` first, which is written
+    /// after it. The runtime alone would order only the resumed task.
     private nonisolated(unsafe) var sessionValidity: SessionValidity?
 
-    /// Of the session that holds it; `nil` if the server keeps silent sessions.
+    /// Of the session that holds it; `nil` without a lease.
     var verification: SessionValidity? {
         get { sessionValidity }
         set {
@@ -70,7 +70,7 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// A loss that has come since the release began, or before.
     var lateLoss: LockError? { withAside { $0?.loss } }
 
-    /// What tells this holder from those before and after; `nil` if there is none, or none yet.
+    /// The fencing token; `nil` if there is none, or none yet.
     var token: FencingToken? {
         get { withAside { $0?.token } }
         set {
@@ -81,34 +81,34 @@ final class LockState: PendingCall, @unchecked Sendable {
         }
     }
 
-    /// Ends the lease, once: by release without an error, by loss with one.
+    /// Ends the lock, once: by release without an error, by loss with one.
     ///
     /// - Returns: Whether it had been held until now.
     @discardableResult
     func end(_ loss: LockError?) -> Bool {
         guard let observers = conclude(loss) else { return false }
-        if !observers.isEmpty { EndObserver.tell([(observers, loss)]) }
+        if !observers.isEmpty { EndObserver.tell([(observers, isLoss: loss != nil)]) }
         return true
     }
 
-    /// Ends leases that are lost together: whoever learns of one loss finds all of them.
+    /// Ends locks that are lost together. Observers of one loss find all of them lost.
     ///
     /// - Parameter isSuspicion: Whether the locks may be held all the same, and have to be released.
-    static func end(_ losses: [(lease: LockState, error: LockError)], isSuspicion: Bool = false) {
+    static func end(_ losses: [(state: LockState, error: LockError)], isSuspicion: Bool = false) {
         EndObserver.tell(
-            losses.map { (observers: $0.lease.conclude($0.error, isSuspicion: isSuspicion) ?? [], loss: $0.error) }
+            losses.map { (observers: $0.state.conclude($0.error, isSuspicion: isSuspicion) ?? [], isLoss: true) }
         )
     }
 
-    /// Its holder lets go of it.
+    /// The holder begins to release the lock.
     ///
-    /// - Returns: Whether there is something to release at the server. What was suspect is lost from now on.
+    /// - Returns: Whether there is something to release at the server. A suspect lock is lost from now on.
     func beginRelease() -> Bool {
         if end(nil) { return true }
         return withAside { _ in change { $0.beginRelease() } }
     }
 
-    /// The caller that has asked for the lock comes to run. See `GrantState.claim`.
+    /// The caller that has asked for the lock resumes. See `GrantState.claim`.
     func claim() -> GrantState.Claim {
         guard grant != .held else { return .held }
         return withAside { _ in change { $0.claim() } }
@@ -121,14 +121,14 @@ final class LockState: PendingCall, @unchecked Sendable {
         return body(&grant)
     }
 
-    /// - Returns: Who is to be told; `nil` if the lease had ended before.
+    /// - Returns: The observers to tell; `nil` if the lock had ended before.
     private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [EndObserver]? {
         withAside { aside in
-            // Of a loss that was suspected everybody knows, and has the first reason.
+            // The observers know of a suspected loss, and of its first reason.
             guard grant == .held else {
                 if let loss {
                     _ = change { $0.end(isSuspicion ? .suspected : .lost) }
-                    // It comes after a release has begun, which is told of it.
+                    // A loss after a release has begun is what the release throws.
                     aside = aside ?? Aside()
                     aside?.loss = aside?.loss ?? loss
                 }
@@ -145,28 +145,26 @@ final class LockState: PendingCall, @unchecked Sendable {
         }
     }
 
-    /// Tells `observer` once, when the lease ends; at once, on this thread, if it has ended.
+    /// Tells `observer` once, when the lock ends; at once, on this thread, if it has ended.
     ///
-    /// - Returns: A number by which to take the observer back.
+    /// - Returns: A number by which to remove the observer.
     @discardableResult
     func observe(_ observer: EndObserver) -> Int {
-        let (number, ended) = withAside { aside -> (Int, LockError??) in
-            guard grant == .held else { return (0, .some(aside?.loss)) }
+        let (number, isLoss) = withAside { aside -> (Int, Bool?) in
+            guard grant == .held else { return (0, aside?.loss != nil) }
             let changed = aside ?? Aside()
             changed.nextObserver += 1
             changed.observers[changed.nextObserver] = observer
             aside = changed
             return (changed.nextObserver, nil)
         }
-        if let ended { observer.tell(ended) }
+        if let isLoss { observer.tell(isLoss: isLoss) }
         return number
     }
 
-    /// Takes an observer back.
-    ///
-    /// - Returns: The observer, if it was not told and will not be.
-    func forget(_ number: Int) -> EndObserver? {
-        withAside { $0?.observers.removeValue(forKey: number) }
+    /// Removes an observer, if it was not told.
+    func forget(_ number: Int) {
+        withAside { _ = $0?.observers.removeValue(forKey: number) }
     }
 
     private func withAside<Result>(_ body: (inout Aside?) -> Result) -> Result {

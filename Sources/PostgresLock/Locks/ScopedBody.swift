@@ -1,42 +1,43 @@
 import LibPQ
 
 /// Runs the body of a scope in the caller's isolation, such that the loss of a lock cancels the body, but not its caller.
-enum ScopedBody {
-    /// Runs a body under locks, then releases them, also if the body throws.
+struct ScopedBody: Sendable {
+    let driver: LockDriver
+    /// What the scope holds.
+    let states: [LockState]
+    /// How the code inside sees the scope; `nil` if a scope around it stands for it.
+    let kind: EnclosingLock.Kind?
+
+    /// Runs the body, then releases what the scope holds, also if the body throws.
+    ///
+    /// Not inlined: its variables would be part of the memory of each task that waits for its lock.
     ///
     /// - Throws: A loss, whatever the body returned or threw; else what the body throws, or what the release does.
-    static func runAndRelease<Result, View>(
-        view: View,
-        leases: [LockState],
-        cancelsOnLoss: Bool,
+    @inline(never)
+    func run<Result, View>(
+        _ view: View,
         isolation: isolated (any Actor)?,
-        enclosing: @Sendable @escaping () -> [EnclosingLock],
-        release: nonisolated(nonsending) () async throws -> Void,
-        _ body: nonisolated(nonsending) (View) async throws -> Result
+        _ body: nonisolated(nonsending) (View) async throws -> Result,
+        release: nonisolated(nonsending) () async throws -> Void
     ) async throws -> Result {
         let result: Result
         do {
-            result = try await run(
-                view: view,
-                leases: leases,
-                cancelsOnLoss: cancelsOnLoss,
-                isolation: isolation,
-                enclosing: enclosing,
-                body
-            )
+            result = try await run(view, isolation: isolation, body)
         } catch {
-            // Looked at after the release, which may be what finds the loss: nothing tells whether that was before the body's end.
-            let failure = await failure(of: release)
-            throw (failure ?? leases.lazy.compactMap(\.loss).first)?.caused(by: error) ?? error
+            // The loss is read after the release, which may be what finds it: whether it came before the body's end is not known.
+            let failure = await Self.failure(of: release)
+            throw (failure ?? states.loss)?.caused(by: error) ?? error
         }
         try await release()
         return result
     }
 
-    /// Whatever ends the release also ends the locks.
+    /// A failed release ends the locks, too.
     ///
-    /// - Returns: Why nothing is held any more, if that is not the release's doing.
-    nonisolated(nonsending) static func failure(of release: nonisolated(nonsending) () async throws -> Void) async -> LockError? {
+    /// - Returns: Why the locks had ended before.
+    private nonisolated(nonsending) static func failure(
+        of release: nonisolated(nonsending) () async throws -> Void
+    ) async -> LockError? {
         do {
             try await release()
             return nil
@@ -45,20 +46,13 @@ enum ScopedBody {
         }
     }
 
-    /// Accepts what people write: bodies on the main actor, in actors, that capture local variables and values that are
-    /// not sendable, and return such. A `@Sendable` or `sending` body would refuse most of that, and a child task would
-    /// leave the caller's isolation.
+    /// Runs the body once, to its end.
     ///
-    /// - Parameters:
-    ///   - cancelsOnLoss: Whether the loss of one of the leases cancels the body.
-    ///   - enclosing: Makes what is remembered of the scope, inside the task that runs the body.
-    ///   - body: Run exactly once, to its end, before this returns.
-    static func run<Result, View>(
-        view: View,
-        leases: [LockState],
-        cancelsOnLoss: Bool,
+    /// The body may be on the main actor or in an actor, capture variables and values that are not sendable, and return such. A
+    /// `@Sendable` or `sending` body would refuse most of that, and a child task would leave the caller's isolation.
+    func run<Result, View>(
+        _ view: View,
         isolation: isolated (any Actor)?,
-        enclosing: @Sendable @escaping () -> [EnclosingLock],
         _ body: nonisolated(nonsending) (View) async throws -> Result
     ) async throws -> Result {
         try await withoutActuallyEscaping(body) { body in
@@ -78,7 +72,7 @@ enum ScopedBody {
                     if lock.task == caller { lock.task = .current }
                     return lock
                 }
-                return try await EnclosingLock.$all.withValue(outer + enclosing()) {
+                return try await EnclosingLock.$all.withValue(outer + enclosing) {
                     guard let preference else { return UncheckedTransfer(try await body(view)) }
                     return try await withTaskExecutorPreference(preference, isolation: isolation) {
                         // Goes over to the executor: the compiler leaves that to the body, and the body to its caller.
@@ -87,11 +81,11 @@ enum ScopedBody {
                     }
                 }
             }
-            let observers = (cancelsOnLoss ? leases : []).map { lease in
-                (lease, lease.observe(.body(.init(task))))
+            let observers = (driver.configuration.cancelsBodyOnLoss ? states : []).map { state in
+                (state, state.observe(.body(.init(task))))
             }
             defer {
-                for (lease, number) in observers { _ = lease.forget(number) }
+                for (state, number) in observers { state.forget(number) }
             }
             return try await withTaskCancellationHandler {
                 try await task.value.value
@@ -99,6 +93,12 @@ enum ScopedBody {
                 task.cancel()
             }
         }
+    }
+
+    /// The scope, as the task that runs the body sees it.
+    private var enclosing: [EnclosingLock] {
+        guard let kind else { return [] }
+        return states.map { EnclosingLock(owner: ObjectIdentifier(driver), state: $0, kind: kind, task: .current) }
     }
 
     /// The executor that the current task prefers, as far as the language lets it be found.

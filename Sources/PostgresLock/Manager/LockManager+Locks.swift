@@ -1,5 +1,5 @@
 extension LockManager {
-    /// Takes a lock, waiting for it if need be, runs the body, and gives the lock back, also if the body throws.
+    /// Takes a lock, runs the body, and releases the lock, also if the body throws.
     ///
     /// The body runs in the caller's isolation and may use whatever its surroundings may use. If the lock is lost while it
     /// runs, the body's task is cancelled, and the loss is thrown whatever the body returns or throws.
@@ -9,13 +9,13 @@ extension LockManager {
     /// again.
     ///
     /// - Parameters:
-    ///   - key: What to lock.
+    ///   - key: What to lock. A `String` will do.
     ///   - mode: Alone, or together with other shared holders.
-    ///   - timeout: How long to wait, connecting included. `.zero` waits for no other holder, but for the server, up to
-    ///     ``Configuration/Timeouts/unreachable``. `nil` waits without limit, except inside another lock's body, where
-    ///     ``Configuration/Timeouts/nested`` applies.
+    ///   - timeout: How long to wait, connecting included. `.zero` waits for the server's answer only, up to
+    ///     ``Configuration/Timeouts/unreachable``. `nil` waits without limit, except inside another scope of a lock, session or
+    ///     transaction, where ``Configuration/Timeouts/nested`` applies.
     ///   - isolation: The caller's, by default.
-    ///   - body: Gets a view of the lock. Its result is passed on.
+    ///   - body: Gets a view of the lock.
     /// - Returns: What the body returns.
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
     ///   all with ``LockError/Code/timedOut`` if the lock is taken, ``LockError/Code/noAnswer`` if the deadline came before the server
@@ -29,23 +29,48 @@ extension LockManager {
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
         let state = try await driver.waitForLock(key, mode, timeout)
-        return try await run(under: state, isolation, body)
+        return try await hold([state], HeldLock(state: state), isolation, body)
+    }
+
+    /// Takes a lock if it is free, runs the body, and releases the lock, also if the body throws. If the lock is taken, the body does
+    /// not run.
+    ///
+    /// Waits for the server's answer, up to ``Configuration/Timeouts/unreachable``, but not for the lock. Otherwise as
+    /// ``withLock(_:mode:timeout:isolation:_:)``.
+    ///
+    /// - Parameters:
+    ///   - key: What to lock. A `String` will do.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets a view of the lock.
+    /// - Returns: What the body returns; `nil` if another holder has the lock, or a task of this process waits for it.
+    /// - Throws: What the body throws; `CancellationError` if the task was cancelled before the lock was taken; ``LockError`` if the
+    ///   server could not be asked, or if the lock is lost.
+    @discardableResult
+    public func withLockIfAvailable<Result>(
+        _ key: LockKey,
+        mode: LockMode = .exclusive,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result? {
+        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true) else { return nil }
+        return try await hold([state], HeldLock(state: state), isolation, body)
     }
 
     /// Takes a lock, waiting for it if need be.
     ///
-    /// Prefer ``withLock(_:mode:timeout:isolation:_:)``, which can't forget to give it back.
+    /// Prefer ``withLock(_:mode:timeout:isolation:_:)``, which can't forget to release it.
     ///
-    /// Cancelling the task ends the wait at once. Should the server grant the lock in that very moment, it is given back.
+    /// Cancelling the task ends the wait at once. If the server grants the lock in that very moment, it is released.
     ///
     /// A handle is not bound to a task. So a task that asks for the key of a handle that it has waits for itself, and
     /// ``Configuration/Timeouts/nested`` does not apply: give a timeout.
     ///
     /// - Parameters:
-    ///   - key: What to lock.
+    ///   - key: What to lock. A `String` will do.
     ///   - mode: Alone, or together with other shared holders.
     ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
-    /// - Returns: The held lock. Dropping it gives the lock back.
+    /// - Returns: The held lock. Dropping it releases the lock.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
     public nonisolated(nonsending) func acquire(
         _ key: LockKey,
@@ -57,37 +82,74 @@ extension LockManager {
 
     /// Takes a lock if it is free.
     ///
-    /// Waits for the server's answer, up to ``Configuration/Timeouts/unreachable``, but not for the lock. Cancelling the task ends that wait at once.
+    /// Prefer ``withLockIfAvailable(_:mode:isolation:_:)``, which can't forget to release it.
+    ///
+    /// Waits for the server's answer, up to ``Configuration/Timeouts/unreachable``, but not for the lock. Cancelling the task ends
+    /// that wait at once.
     ///
     /// - Parameters:
-    ///   - key: What to lock.
+    ///   - key: What to lock. A `String` will do.
     ///   - mode: Alone, or together with other shared holders.
-    /// - Returns: The held lock, or `nil` if somebody else holds it or waits for it in this process.
+    /// - Returns: The held lock, or `nil` if another holder has it, or a task of this process waits for it.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
     public nonisolated(nonsending) func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> LockHandle? {
         guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true) else { return nil }
         return LockHandle(state, driver: driver)
     }
 
-    // MARK: Inside
-
-    /// Not inlined, since what it has on its stack would be on that of every task that waits for its lock.
-    @inline(never)
-    private func run<Result>(
-        under state: LockState,
+    /// Runs the body under locks that were taken for it, and releases them.
+    func hold<Result, View>(
+        _ states: [LockState],
+        _ view: View,
         _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (View) async throws -> Result
+    ) async throws -> Result {
+        try await ScopedBody(driver: driver, states: states, kind: .lock).run(view, isolation: isolation, body) {
+            try await driver.release(states)
+        }
+    }
+}
+
+// Names as keys.
+extension LockManager {
+    /// See ``withLock(_:mode:timeout:isolation:_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    @discardableResult
+    public func withLock<Result>(
+        _ name: some StringProtocol,
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
-        try await ScopedBody.runAndRelease(
-            view: HeldLock(state: state),
-            leases: [state],
-            cancelsOnLoss: configuration.cancelsBodyOnLoss,
-            isolation: isolation,
-            enclosing: { [owner = ObjectIdentifier(driver)] in
-                [EnclosingLock(owner: owner, state: state, kind: .lock, task: .current)]
-            },
-            release: { try await driver.release(state) },
-            body
-        )
+        try await withLock(LockKey(String(name)), mode: mode, timeout: timeout, isolation: isolation, body)
+    }
+
+    /// See ``withLockIfAvailable(_:mode:isolation:_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    @discardableResult
+    public func withLockIfAvailable<Result>(
+        _ name: some StringProtocol,
+        mode: LockMode = .exclusive,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result? {
+        try await withLockIfAvailable(LockKey(String(name)), mode: mode, isolation: isolation, body)
+    }
+
+    /// See ``acquire(_:mode:timeout:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public nonisolated(nonsending) func acquire(
+        _ name: some StringProtocol,
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil
+    ) async throws -> LockHandle {
+        try await acquire(LockKey(String(name)), mode: mode, timeout: timeout)
+    }
+
+    /// See ``tryAcquire(_:mode:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public nonisolated(nonsending) func tryAcquire(_ name: some StringProtocol, mode: LockMode = .exclusive) async throws -> LockHandle? {
+        try await tryAcquire(LockKey(String(name)), mode: mode)
     }
 }

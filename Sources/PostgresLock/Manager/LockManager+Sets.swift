@@ -1,5 +1,5 @@
 extension LockManager {
-    /// Takes several locks, all of them or none, runs the body, and gives them back, also if the body throws.
+    /// Takes several locks, all of them or none, runs the body, and releases them, also if the body throws.
     ///
     /// ```swift
     /// try await locks.withLocks([.exclusive("account:1"), .exclusive("account:2"), .shared("rates")], timeout: .seconds(5)) { _ in
@@ -11,28 +11,22 @@ extension LockManager {
     /// taken in one order everywhere. Free ones cost one round trip together. A key that is named twice is taken once, in
     /// the stronger of the modes.
     ///
-    /// That order is one of ``withLocks(_:timeout:isolation:_:)`` among themselves. Where the same keys are also locked by
-    /// transactions, which need a connection each besides, give a timeout.
+    /// That order holds among calls that take several locks. Where the same keys are also locked by transactions, which need a
+    /// connection each besides, give a timeout.
     ///
     /// The body runs as that of ``withLock(_:mode:timeout:isolation:_:)`` does. If any of the locks is lost while it runs,
     /// the body's task is cancelled, and the loss is thrown whatever the body returns or throws.
     ///
-    /// Cancelling the calling task ends the wait at once, gives back what was had so far, or cancels the body. A task that
+    /// Cancelling the calling task ends the wait at once, releases what was granted so far, or cancels the body. A task that
     /// asks for a lock that its own scope holds gets ``LockError/Code/alreadyHeld`` instead of waiting for itself.
     ///
     /// - Parameters:
-    ///   - requests: What to lock, and how. If there are none, there is nothing to wait for: the body runs at once, without
-    ///     the server.
-    ///   - timeout: How long to wait for all of them together, connecting included. `.zero` tries all at once, and waits for
-    ///     the server only, up to ``Configuration/Timeouts/unreachable``. `nil` waits without limit, except inside another lock's body, where ``Configuration/Timeouts/nested``
-    ///     applies.
+    ///   - requests: What to lock, and how. If there are none, the body runs at once, without the server.
+    ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``, for all of them together.
     ///   - isolation: The caller's, by default.
-    ///   - body: Gets a view of the locks. Its result is passed on.
+    ///   - body: Gets a view of the locks.
     /// - Returns: What the body returns.
-    /// - Throws: What the body throws; `CancellationError` if the task was cancelled while it waited; ``LockError``, above
-    ///   all with ``LockError/Code/timedOut`` if the lock is taken, ``LockError/Code/noAnswer`` if the deadline came before the server
-    ///   said so, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``. It names the
-    ///   keys that could not be had.
+    /// - Throws: As ``withLock(_:mode:timeout:isolation:_:)``. The error names the keys that it is about.
     @discardableResult
     public func withLocks<Result>(
         _ requests: [LockRequest],
@@ -41,29 +35,42 @@ extension LockManager {
         _ body: nonisolated(nonsending) (HeldLocks) async throws -> Result
     ) async throws -> Result {
         let states = try await driver.waitForLocks(requests, timeout)
-        return try await ScopedBody.runAndRelease(
-            view: HeldLocks(states: states),
-            leases: states,
-            cancelsOnLoss: configuration.cancelsBodyOnLoss,
-            isolation: isolation,
-            enclosing: { [owner = ObjectIdentifier(driver)] in
-                states.map { EnclosingLock(owner: owner, state: $0, kind: .lock, task: .current) }
-            },
-            release: { try await driver.release(states) },
-            body
-        )
+        return try await hold(states, HeldLocks(states: states), isolation, body)
+    }
+
+    /// Takes several locks if all of them are free, runs the body, and releases them, also if the body throws. If one of them is taken,
+    /// the body does not run.
+    ///
+    /// Waits for the server's answer, up to ``Configuration/Timeouts/unreachable``, but not for the locks. Otherwise as
+    /// ``withLocks(_:timeout:isolation:_:)``.
+    ///
+    /// - Parameters:
+    ///   - requests: As for ``withLocks(_:timeout:isolation:_:)``.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets a view of the locks.
+    /// - Returns: What the body returns; `nil` if one of the locks has another holder, or a task of this process waits for it.
+    /// - Throws: What the body throws; `CancellationError` if the task was cancelled before the locks were taken; ``LockError`` if the
+    ///   server could not be asked, or if a lock is lost.
+    @discardableResult
+    public func withLocksIfAvailable<Result>(
+        _ requests: [LockRequest],
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLocks) async throws -> Result
+    ) async throws -> Result? {
+        guard let states = try await driver.tryLocks(requests) else { return nil }
+        return try await hold(states, HeldLocks(states: states), isolation, body)
     }
 
     /// Takes several locks, all of them or none.
     ///
-    /// Prefer ``withLocks(_:timeout:isolation:_:)``, which can't forget to give them back.
+    /// Prefer ``withLocks(_:timeout:isolation:_:)``, which can't forget to release them.
     ///
-    /// Cancelling the task ends the wait at once, and gives back what was had so far.
+    /// Cancelling the task ends the wait at once, and releases what was granted so far.
     ///
     /// - Parameters:
     ///   - requests: As for ``withLocks(_:timeout:isolation:_:)``. Without any, the result is a handle of no locks.
     ///   - timeout: As for ``withLocks(_:timeout:isolation:_:)``.
-    /// - Returns: The held locks. Dropping them gives them back.
+    /// - Returns: The held locks. Dropping them releases them.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
     public nonisolated(nonsending) func acquire(
         all requests: [LockRequest],
@@ -74,14 +81,15 @@ extension LockManager {
 
     /// Takes several locks if all of them are free.
     ///
+    /// Prefer ``withLocksIfAvailable(_:isolation:_:)``, which can't forget to release them.
+    ///
     /// Waits for the server's answer, but not for the locks. Cancelling the task ends that wait at once.
     ///
     /// - Parameter requests: As for ``withLocks(_:timeout:isolation:_:)``. Without any, the result is a handle of no locks.
-    /// - Returns: The held locks, or `nil` if somebody else holds one of them or waits for it in this process.
+    /// - Returns: The held locks, or `nil` if one of them has another holder, or a task of this process waits for it.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
     public nonisolated(nonsending) func tryAcquire(all requests: [LockRequest]) async throws -> LockSetHandle? {
-        var acquisition = try LockSetAcquisition(requests, timeout: .zero, driver: driver)
-        guard case .complete = try await acquisition.run() else { return nil }
-        return LockSetHandle(acquisition.states, driver: driver)
+        guard let states = try await driver.tryLocks(requests) else { return nil }
+        return LockSetHandle(states, driver: driver)
     }
 }

@@ -44,4 +44,17 @@ extension LockManager {
     ) async throws -> Result {
         try await LockTransaction.run(over: driver, locking: key, mode: mode, timeout: timeout, isolation: isolation, body)
     }
+
+    /// See ``withTransaction(locking:mode:timeout:isolation:_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    @discardableResult
+    public func withTransaction<Result>(
+        locking name: some StringProtocol,
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (LockTransaction) async throws -> Result
+    ) async throws -> Result {
+        try await withTransaction(locking: LockKey(String(name)), mode: mode, timeout: timeout, isolation: isolation, body)
+    }
 }

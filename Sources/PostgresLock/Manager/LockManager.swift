@@ -1,7 +1,7 @@
 import LibPQ
 public import Logging
 
-/// Lends out distributed locks, on PostgreSQL advisory locks.
+/// Gives out distributed locks, on PostgreSQL advisory locks.
 ///
 /// ```swift
 /// let locks = try LockManager(configuration: .init(url: "postgres://app@db/app"))
@@ -12,26 +12,26 @@ public import Logging
 /// ```
 ///
 /// A manager owns a small pool of connections, opened when they are needed. Nothing has to be started; when the process
-/// ends in peace, call ``shutdown(gracePeriod:)``. Use one manager per database and process: tasks that share a manager
+/// shuts down, call ``shutdown(gracePeriod:)``. Use one manager per database and process: tasks that share a manager
 /// wait for each other in memory, and cost the server nothing.
 ///
-/// The connections stay open for as long as there is the manager, a handle, or a body that runs inside a scope; a ``HeldLock`` does not
-/// keep them. After the last of these they are closed, and the server releases what was held.
+/// The connections stay open as long as the manager exists, or a handle, or a body that runs inside a scope; a ``HeldLock`` does
+/// not keep them open. Then they are closed, and the server releases what was held.
 ///
 /// A process that dies loses its locks, as soon as the server notices that the connection is gone.
 public actor LockManager {
     /// What the manager was made with. A duration of more than a century counts as one.
     public nonisolated var configuration: Configuration { driver.configuration }
 
-    /// Carries out what is asked for here.
+    /// Carries out the calls.
     nonisolated let driver: LockDriver
 
     /// Makes a manager. Nothing is connected before the first lock is asked for.
     ///
     /// - Parameters:
     ///   - configuration: Where to connect, and what to allow.
-    ///   - logger: Gets what happens to connections, at `info` or quieter, except for what somebody should look into. Its handler
-    ///     may block: it gets the lines in their order on a thread of its own, and if it does not keep up, loses some.
+    ///   - logger: Gets what happens to connections, at `info` or quieter, except for what needs attention. Its handler may block:
+    ///     it gets the lines in their order on a thread of its own, and loses some if it does not keep up.
     /// - Throws: ``LockError`` with the code ``LockError/Code/badConfiguration``, which says what is wrong.
     public init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
         try self.init(configuration: configuration, logger: logger) { LibPQTransport($0, on: $1, logger: $2) }
@@ -51,4 +51,18 @@ public actor LockManager {
 
     /// The manager runs on the event loop of its connections.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { driver.unownedExecutor }
+
+    /// Ends the manager's work, and returns when its connections are closed.
+    ///
+    /// New calls, and those that wait, fail with ``LockError/Code/shutDown``. Locks and transactions that are held may end by
+    /// themselves during the grace period; what is held after it is lost. Further calls wait for the same end, and the shortest of
+    /// their grace periods counts. Called inside the body of a scope of the manager's own, it waits for that scope, to the end of the
+    /// grace period.
+    ///
+    /// Cancelling the task ends the grace period at once.
+    ///
+    /// - Parameter gracePeriod: Instead of ``Configuration/Timeouts/shutdownGrace``.
+    public func shutdown(gracePeriod: Duration? = nil) async {
+        await driver.shutdown(gracePeriod: gracePeriod ?? configuration.timeouts.shutdownGrace)
+    }
 }

@@ -25,13 +25,30 @@ public struct LockRequest: Hashable, Sendable {
     }
 }
 
+// Names as keys.
+extension LockRequest {
+    /// See ``init(_:mode:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public init(_ name: some StringProtocol, mode: LockMode = .exclusive) {
+        self.init(LockKey(String(name)), mode: mode)
+    }
+
+    /// See ``exclusive(_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public static func exclusive(_ name: some StringProtocol) -> LockRequest { exclusive(LockKey(String(name))) }
+
+    /// See ``shared(_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public static func shared(_ name: some StringProtocol) -> LockRequest { shared(LockKey(String(name))) }
+}
+
 extension LockRequest: CustomStringConvertible {
     /// The mode and the key.
     public var description: String { "\(mode) \(key)" }
 }
 
 extension [LockRequest] {
-    /// Each key once, in the stronger of the modes in which it is wanted, in the order that all processes go by.
+    /// Each key once, in the stronger of the modes in which it is wanted, in the order that is the same in all processes.
     var inOrder: [LockRequest] {
         var merged: [LockRequest] = []
         for request in sorted(by: { $0.key.advisory < $1.key.advisory }) {
@@ -39,7 +56,7 @@ extension [LockRequest] {
                 merged.append(request)
                 continue
             }
-            if request.mode == .exclusive { merged[merged.count - 1] = LockRequest(last.key, mode: .exclusive) }
+            if request.mode == .exclusive { merged[merged.count - 1] = .exclusive(last.key) }
         }
         return merged
     }

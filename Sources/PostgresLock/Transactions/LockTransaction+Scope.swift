@@ -11,16 +11,8 @@ extension LockTransaction {
         let transaction = try await SessionDriver.beginTransaction(key, mode, timeout, on: driver)
         let result: Result
         do {
-            result = try await ScopedBody.run(
-                view: LockTransaction(driver: transaction),
-                leases: [transaction.ending],
-                cancelsOnLoss: driver.configuration.cancelsBodyOnLoss,
-                isolation: isolation,
-                enclosing: { [owner = ObjectIdentifier(driver)] in
-                    [EnclosingLock(owner: owner, state: transaction.ending, kind: .transaction(key), task: .current)]
-                },
-                body
-            )
+            let scope = ScopedBody(driver: driver, states: [transaction.ending], kind: .transaction(key))
+            result = try await scope.run(LockTransaction(driver: transaction), isolation: isolation, body)
         } catch {
             let wasAborted = await transaction.rollBack()
             // If one of its statements had failed, the body has its error.

@@ -1,12 +1,12 @@
 /// A transaction on a connection of its own, and the locks that end with it.
 ///
 /// It can be copied and used by child tasks; their statements run one after the other. After the scope of
-/// ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` it refuses to do anything.
+/// ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` every call fails.
 public struct LockTransaction: Sendable {
     let driver: SessionDriver
 
-    /// A view of the lock that the transaction was begun with, if it was begun with one.
-    public var lease: HeldLock? {
+    /// A view of the lock that the transaction was begun with; `nil` if it was begun without one.
+    public var lock: HeldLock? {
         driver.first.map { HeldLock(state: $0) }
     }
 
@@ -44,21 +44,19 @@ public struct LockTransaction: Sendable {
 
     /// Takes a further lock, until the end of the transaction.
     ///
-    /// If that fails, the transaction goes on as if it had not been asked for. Like everything else that was done since a savepoint, a lock
-    /// is undone by a rollback to it; and a statement that fails releases at once what was locked since the latest savepoint. Others may
-    /// have it then, so the body is cancelled as upon a loss. A savepoint between the lock and the statement keeps the lock.
-    /// PostgreSQL sees who waits for whom between
-    /// transactions, and breaks a deadlock by failing one of them.
+    /// If that fails, the transaction goes on as before. Like everything else that was done since a savepoint, a lock is undone by a
+    /// rollback to it; and a statement that fails releases at once what was locked since the latest savepoint. Others may hold it then,
+    /// so the body is cancelled as upon a loss. A savepoint between the lock and the statement keeps the lock. PostgreSQL sees
+    /// deadlocks between transactions, and ends one by failing one of its waits.
     ///
     /// - Parameters:
-    ///   - key: What to lock.
+    ///   - key: What to lock. A `String` will do.
     ///   - mode: Alone, or together with other shared holders.
-    ///   - timeout: How long to wait; `.zero` tries without waiting; `nil` waits as long as
+    ///   - timeout: How long to wait; `.zero` waits for the server's answer only; `nil` waits as long as
     ///     ``LockManager/Configuration/Timeouts/nested``.
     /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut``, ``LockError/Code/noAnswer`` and
-    ///   ``LockError/Code/deadlock``;
-    ///   `CancellationError`.
-    public func lock(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
+    ///   ``LockError/Code/deadlock``; `CancellationError`.
+    public func acquire(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
         guard try await driver.lock(key, mode, timeout: timeout, noWait: timeout == .zero) else {
             throw driver.lockDriver.taken([key])
         }
@@ -66,12 +64,29 @@ public struct LockTransaction: Sendable {
 
     /// Takes a further lock, until the end of the transaction, if it is free.
     ///
+    /// Waits for the server's answer, but not for the lock.
+    ///
     /// - Parameters:
-    ///   - key: What to lock.
+    ///   - key: What to lock. A `String` will do.
     ///   - mode: Alone, or together with other shared holders.
     /// - Returns: Whether the lock was taken.
     /// - Throws: ``LockError`` if the server could not be asked; `CancellationError`.
-    public func tryLock(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
+    public func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
         try await driver.lock(key, mode, timeout: nil, noWait: true)
+    }
+}
+
+// Names as keys.
+extension LockTransaction {
+    /// See ``acquire(_:mode:timeout:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public func acquire(_ name: some StringProtocol, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
+        try await acquire(LockKey(String(name)), mode: mode, timeout: timeout)
+    }
+
+    /// See ``tryAcquire(_:mode:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public func tryAcquire(_ name: some StringProtocol, mode: LockMode = .exclusive) async throws -> Bool {
+        try await tryAcquire(LockKey(String(name)), mode: mode)
     }
 }

@@ -16,12 +16,12 @@ final class LockedRun {
     private let happenings = AsyncStream<Happening>.makeStream()
     private var tasks: [Task<Void, Never>] = []
     private var wait: Task<Void, Never>?
-    private var lock: RunHold?
+    private var lock: CopyableLockHandle?
     private var process: ChildProcess?
 
     /// An event, with the values that the machine does not need.
     private enum Happening: Sendable {
-        case granted(RunHold)
+        case granted(CopyableLockHandle)
         case refused(any Error)
         case signal(ReceivedSignal)
         case lost(LockError)
@@ -58,9 +58,9 @@ final class LockedRun {
                 if isEnclosed {
                     // The lock is available if the enclosing process has ended, or shares it.
                     guard let lock = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
-                    post.yield(.granted(RunHold(lock)))
+                    post.yield(.granted(lock.copyable()))
                 } else {
-                    post.yield(.granted(RunHold(try await manager.acquire(key, mode: mode, timeout: timeout))))
+                    post.yield(.granted(try await manager.acquire(key, mode: mode, timeout: timeout).copyable()))
                 }
             } catch {
                 post.yield(.refused(error))
@@ -88,7 +88,7 @@ final class LockedRun {
         switch happening {
         case .granted(let lock):
             self.lock = lock
-            watch(lock.lease)
+            watch(lock.lock)
             return .granted
         case .refused(let error): return .refused(error)
         case .signal(let signal): return .signal(signal)
@@ -144,10 +144,10 @@ final class LockedRun {
         }
     }
 
-    private func watch(_ lease: HeldLock) {
+    private func watch(_ lock: HeldLock) {
         tasks.append(
             Task { [post = happenings.continuation] in
-                if let loss = await lease.waitForEnd() { post.yield(.lost(loss)) }
+                if let loss = await lock.waitForEnd() { post.yield(.lost(loss)) }
             }
         )
     }
@@ -172,7 +172,7 @@ final class LockedRun {
     /// The lock was not held any more at the release. It is not known when it was lost, so the command may not have been alone.
     private func afterUnverifiedHold(_ outcome: RunMachine.Outcome, _ error: any Error) -> RunMachine.Outcome {
         // The loss was reported before.
-        guard lock?.lease.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
+        guard lock?.lock.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
             return outcome
         }
         let reason = (error as? LockError)?.message ?? "\(error)"

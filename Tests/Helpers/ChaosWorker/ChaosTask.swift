@@ -74,17 +74,17 @@ struct ChaosTask: Sendable {
             try await locks.withLock(key(), mode: mode(), timeout: timeout) { lock in await holding.hold([lock], call) }
         case .acquire:
             let lock = try await locks.acquire(key(), mode: mode(), timeout: timeout)
-            await holding.hold([lock.lease], call)
+            await holding.hold([lock.lock], call)
             try await lock.release()
         case .tryAcquire:
             guard let lock = try await locks.tryAcquire(key(), mode: mode()) else { return }
-            await holding.hold([lock.lease], call)
+            await holding.hold([lock.lock], call)
             try await lock.release()
         case .withLocks:
-            try await locks.withLocks(requests(), timeout: timeout) { set in await holding.hold(set.leases, call) }
+            try await locks.withLocks(requests(), timeout: timeout) { set in await holding.hold(set, call) }
         case .acquireAll:
             let set = try await locks.acquire(all: requests(), timeout: timeout)
-            await holding.hold(set.lease.leases, call)
+            await holding.hold(set.locks, call)
             try await set.release()
         case .changeMode:
             try await changeMode(call, timeout)
@@ -114,7 +114,7 @@ struct ChaosTask: Sendable {
 
     private func changeMode(_ call: Int, _ timeout: Duration?) async throws {
         let lock = try await locks.acquire(key(), mode: mode(), timeout: timeout)
-        await holding.hold([lock.lease], call)
+        await holding.hold([lock.lock], call)
         do {
             let isChanged: Bool
             if lock.mode == .exclusive {
@@ -123,7 +123,7 @@ struct ChaosTask: Sendable {
             } else {
                 isChanged = try await lock.tryUpgrade()
             }
-            if isChanged { await holding.hold([lock.lease], call) }
+            if isChanged { await holding.hold([lock.lock], call) }
         } catch {
             try? await lock.release()
             throw error

@@ -5,7 +5,7 @@ import PostgresLock
 struct Holding: Sendable {
     private struct Claim {
         let number: Int
-        let lease: HeldLock
+        let lock: HeldLock
         let key: Int
         let isExclusive: Bool
         let token: FencingToken
@@ -17,8 +17,8 @@ struct Holding: Sendable {
     let chance: Chance
 
     /// Writes and reads under the locks. Returns when they are to be released: after a random time, a loss or a cancellation.
-    func hold(_ leases: [HeldLock], _ call: Int) async {
-        let claims = leases.compactMap { claim($0, call) }
+    func hold(_ locks: some Sequence<HeldLock> & Sendable, _ call: Int) async {
+        let claims = locks.compactMap { claim($0, call) }
         // Most locks are held for some milliseconds, a few for longer than the lease.
         let duration = Duration.milliseconds(chance.happens(0.08) ? chance.number(200...3000) : chance.number(0...20))
         let deadline = ContinuousClock.now + duration
@@ -48,7 +48,7 @@ struct Holding: Sendable {
         )
         for _ in 0..<chance.number(1...3) {
             let time = ChaosClock.now
-            if transaction.lease?.isHeld == true {
+            if transaction.lock?.isHeld == true {
                 log.note(.stillHeld(claim: number), at: time)
             } else {
                 log.note(.notHeld(claim: number))
@@ -59,19 +59,19 @@ struct Holding: Sendable {
         return (number, ChaosClock.now)
     }
 
-    private func claim(_ lease: HeldLock, _ call: Int) -> Claim? {
-        guard let key = lease.key.number else { return nil }
+    private func claim(_ lock: HeldLock, _ call: Int) -> Claim? {
+        guard let key = lock.key.number else { return nil }
         let number = numbers.next()
-        let (isExclusive, token) = (lease.mode == .exclusive, lease.fencingToken)
+        let (isExclusive, token) = (lock.mode == .exclusive, lock.fencingToken)
         log.note(.held(claim: number, call: call, key: Int(key), isExclusive: isExclusive, token: token))
         guard let token else { return nil }
-        return Claim(number: number, lease: lease, key: Int(key), isExclusive: isExclusive, token: token)
+        return Claim(number: number, lock: lock, key: Int(key), isExclusive: isExclusive, token: token)
     }
 
     /// Reads the clock before `isHeld`, so that the lock was held at the logged time.
     private func isHeld(_ claim: Claim) -> Bool {
         let time = ChaosClock.now
-        guard claim.lease.isHeld else { return false }
+        guard claim.lock.isHeld else { return false }
         log.note(.stillHeld(claim: claim.number), at: time)
         return true
     }

@@ -21,7 +21,7 @@ struct LockHolder {
         guard !arguments.dropFirst(3).contains("flood") else { return await flood(locks) }
         if arguments.count == 5, arguments[3] == "crowd", let count = Int(arguments[4]) { return await crowd(locks, count) }
         let lock = try await locks.acquire("frozen")
-        let view = lock.lease
+        let view = lock.lock
         while view.isHeld {
             say("held")
             try await Task.sleep(for: .milliseconds(10))

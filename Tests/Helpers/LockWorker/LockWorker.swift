@@ -75,7 +75,7 @@ struct LockWorker {
     private func holdSeveral(_ timeout: Duration?) async throws {
         let wanted = (0..<3).map { _ in LockRequest(LockKey(number: Int64(randomKey())), mode: randomMode()) }
         try await locks.withLocks(wanted, timeout: timeout) { set in
-            for lease in set.leases { try await hold(Int(lease.key.number ?? -1), lease.mode) }
+            for lock in set { try await hold(Int(lock.key.number ?? -1), lock.mode) }
         }
     }
 

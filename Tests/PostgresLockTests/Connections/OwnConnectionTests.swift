@@ -57,7 +57,7 @@ struct OwnConnectionTests {
                         throw BodyError()
                     }
                 }
-                for body in [{ _ = try await transaction.execute("SELECT 1") }, { try await transaction.lock("b") }] {
+                for body in [{ _ = try await transaction.execute("SELECT 1") }, { try await transaction.acquire("b") }] {
                     #expect(await lockError(of: body)?.sqlState == "25P02")
                 }
             }

@@ -30,7 +30,7 @@ struct StatementTextTests {
                     await expectTimedOut(from: .milliseconds(100 + Int(number))) { timeout in
                         try await locks.withTransaction { transaction in
                             try await transaction.execute("SAVEPOINT s")
-                            try await transaction.lock(key, timeout: timeout)
+                            try await transaction.acquire(key, timeout: timeout)
                         }
                     }
                     try await taken.release()

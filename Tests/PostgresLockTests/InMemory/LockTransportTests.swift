@@ -180,8 +180,8 @@ struct LockTransportTests {
             let held = try await other.acquire("b")
             let transaction = Task {
                 try await locks.withTransaction(locking: Self.key) { transaction in
-                    #expect(try await transaction.tryLock("b") == false)
-                    try await transaction.lock("b")
+                    #expect(try await transaction.tryAcquire("b") == false)
+                    try await transaction.acquire("b")
                     return await server.holders(of: "b")
                 }
             }
@@ -210,7 +210,7 @@ struct LockTransportTests {
     func sessionLocks() async throws {
         try await withManagers { server, locks, other in
             try await locks.withSession { session in
-                try await session.lock(Self.key)
+                try await session.acquire(Self.key)
                 try await session.withLock("b", mode: .shared) { _ in
                     let isFree = try await other.isFree(Self.key)
                     #expect(!isFree)
@@ -222,11 +222,11 @@ struct LockTransportTests {
                 #expect(try await other.isFree("b"))
                 #expect(try await session.query("SELECT 1").count == 1)
                 let taken = try await other.acquire("c")
-                await expectTimedOut { try await session.lock("c", timeout: $0) }
+                await expectTimedOut { try await session.acquire("c", timeout: $0) }
                 try await taken.release()
-                try await session.unlock(Self.key)
+                try await session.release(Self.key)
                 #expect(try await other.isFree(Self.key))
-                try await session.lock("d")
+                try await session.acquire("d")
             }
             #expect(try await other.isFree("d"))
         }
@@ -238,10 +238,10 @@ struct LockTransportTests {
     func loss() async throws {
         try await withManagers { server, locks, _ in
             let lock = try await locks.acquire(Self.key)
-            let lease = lock.lease
+            let view = lock.lock
             await server.endSessions()
-            #expect(await lease.waitForEnd()?.code == .lockLost)
-            #expect(!lease.isHeld)
+            #expect(await view.waitForEnd()?.code == .lockLost)
+            #expect(!view.isHeld)
             do {
                 try await lock.release()
                 Issue.record("A lock that was lost is released.")
@@ -271,7 +271,7 @@ struct LockTransportTests {
             #expect(inTransaction?.code == .lockLost)
             let inSession = await lockError {
                 try await locks.withSession { session in
-                    try await session.lock(Self.key)
+                    try await session.acquire(Self.key)
                     await server.endSessions()
                     #expect(await becomesCancelled())
                 }
@@ -285,11 +285,11 @@ struct LockTransportTests {
     func lossOfWait() async throws {
         try await withManagers { server, locks, other in
             let held = try await locks.acquire(Self.key)
-            let lease = held.lease
+            let view = held.lock
             let waiting = Task { try await other.withLock(Self.key) { $0.isHeld } }
             #expect(await server.hasWaiting(1))
             await server.endSessions()
-            #expect(await lease.waitForEnd()?.code == .lockLost)
+            #expect(await view.waitForEnd()?.code == .lockLost)
             #expect(try await waiting.value)
         }
     }
@@ -323,7 +323,7 @@ struct LockTransportTests {
             let waiting = Task { try await other.withLock(Self.key) { $0.isHeld } }
             #expect(await server.wasAsked { if case .look = $0 { true } else { false } })
             #expect(await server.wasAsked { $0 == .heartbeat })
-            #expect(held.lease.isHeld)
+            #expect(held.lock.isHeld)
             try await held.release()
             #expect(try await waiting.value)
         }
@@ -346,15 +346,15 @@ struct LockTransportTests {
     func shutdown() async throws {
         try await withManagers { server, locks, other in
             let held = try await locks.acquire(Self.key)
-            let lease = held.lease
+            let view = held.lock
             let waiting = Task { await lockError { _ = try await other.acquire(Self.key) } }
             #expect(await server.hasWaiting(1))
             await other.shutdown(gracePeriod: .zero)
             #expect(await waiting.value?.code == .shutDown)
             #expect(await server.hasWaiting(0))
-            #expect(lease.isHeld)
+            #expect(view.isHeld)
             await locks.shutdown(gracePeriod: .zero)
-            #expect(await lease.waitForEnd()?.code == .lockLost)
+            #expect(await view.waitForEnd()?.code == .lockLost)
             #expect(await server.reaches { $0.sessions.isEmpty })
             #expect(await lockError { _ = try await locks.acquire(Self.key) }?.code == .shutDown)
         }

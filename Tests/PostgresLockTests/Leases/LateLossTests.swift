@@ -22,7 +22,7 @@ struct LateLossTests {
             case .set: try await locks.withLocks([.exclusive("a"), .exclusive("b")]) { _ in try await body() }
             case .session:
                 try await locks.withSession { session in
-                    try await session.lock("a")
+                    try await session.acquire("a")
                     try await body()
                 }
             case .lockOfSession: try await locks.withSession { try await $0.withLock("a") { _ in try await body() } }

@@ -25,10 +25,10 @@ struct RollbackLeaseTests {
         let seen = Locked<HeldLock?>(nil)
         let transaction = Task {
             try await locks.withTransaction(locking: "a") { transaction in
-                #expect(transaction.lease?.isHeld == true)
+                #expect(transaction.lock?.isHeld == true)
                 // The rollback is never answered.
                 link.swallowEverything()
-                seen.withLock { $0 = transaction.lease }
+                seen.withLock { $0 = transaction.lock }
                 throw Stop()
             }
         }

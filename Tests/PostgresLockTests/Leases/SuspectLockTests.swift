@@ -137,15 +137,15 @@ struct SuspectLockTests {
         try await locks.withSession { session in
             let scoped = await lockError { try await session.withLock("a") { _ in await locks.expireValidities() } }
             #expect(scoped?.code == .lockLost)
-            try await session.lock("b")
+            try await session.acquire("b")
             await locks.expireValidities()
-            let unlocked = await lockError { try await session.unlock("b") }
+            let unlocked = await lockError { try await session.release("b") }
             #expect(unlocked?.code == .lockLost)
             try await expectFree("a", "b")
         }
         let ended = await lockError {
             try await locks.withSession { session in
-                try await session.lock("c")
+                try await session.acquire("c")
                 await locks.expireValidities()
             }
         }

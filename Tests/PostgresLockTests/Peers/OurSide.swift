@@ -53,7 +53,7 @@ enum OurSide: String, CaseIterable, Sendable {
             }
         case (.session, _):
             try await locks.withTransaction { transaction in
-                try await transaction.lock(key, mode: mode, timeout: timeout)
+                try await transaction.acquire(key, mode: mode, timeout: timeout)
                 await body()
             }
         case (.connection, _):
