@@ -27,7 +27,7 @@ struct CapacityTests {
         let database = try TestDatabase.get()
         let locks = try database.manager { $0.capacity = .unlimited }
         let held = try await locks.acquire("held")
-        // Connected before it is full; later nobody can.
+        // Connected before the table is full; no session can connect later.
         let (crowd, count) = try await database.manager().withTransaction { observer in
             let query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
             _ = try await observer.query(query)
@@ -46,7 +46,7 @@ struct CapacityTests {
         try await database.eventually("it is waited for") { await locks.waitingCount == 1 }
         try await held.release()
         #expect(try await next.value)
-        // Nobody asks again and again.
+        // No request is repeated without end.
         let before = try failedStatements(database)
         try await Task.sleep(for: .seconds(1))
         let after = try failedStatements(database)

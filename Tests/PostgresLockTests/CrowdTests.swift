@@ -26,7 +26,7 @@ struct CrowdTests {
         var cancelled = 0
         for task in tasks where await task.value { cancelled += 1 }
         #expect(cancelled == tasks.count)
-        try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
+        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
         try await holder.release()
     }
 

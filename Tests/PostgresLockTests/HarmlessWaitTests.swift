@@ -139,7 +139,11 @@ struct HarmlessWaitTests {
         try await waiting.value
     }
 
-    @Test("a wait that holds up nobody keeps its place, however often the server is asked", .database, arguments: Wait.allCases)
+    @Test(
+        "a wait that holds up no other statement keeps its place in the queue, however often the server is asked",
+        .database,
+        arguments: Wait.allCases
+    )
     func harmless(wait: Wait) async throws {
         let database = try TestDatabase.get()
         let holder = try database.manager()

@@ -4,7 +4,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-/// In a search path before `pg_catalog` anybody who may create things can have their own `+`, `=`, `int4` and so on.
+/// In a search path before `pg_catalog`, any role that may create objects can have its own `+`, `=`, `int4` and so on.
 @Suite("A hostile search path", .server(), .direct("a pooler's sessions are another role's"))
 struct HostileSearchPathTests {
     @Test("locks of all kinds exclude and end as ever, and no statement of ours uses what the search path puts in its way")

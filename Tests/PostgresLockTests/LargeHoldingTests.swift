@@ -71,7 +71,7 @@ struct LargeHoldingTests {
     }
 }
 
-/// Numbers that lose updates unless whoever reads and writes one is alone with it.
+/// Numbers that lose updates unless a reader and writer of one excludes the others.
 private actor Ledger {
     private(set) var values: [Int: Int] = [:]
 

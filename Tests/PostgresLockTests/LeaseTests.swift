@@ -84,7 +84,7 @@ struct LeaseTests {
         link.swallowEverything()
         try await first.release()
         // Granted, and ended for silence.
-        try await database.eventually("nobody waits or holds") {
+        try await database.eventually("no lock and no wait remains") {
             let counts = (try await database.locks(granted: false), try await database.locks())
             return counts == (0, 0)
         }
@@ -173,7 +173,7 @@ struct LeaseTests {
         }
     }
 
-    @Test("sessions that do nothing for several leases live on: idle, holding, and in a transaction", .database)
+    @Test("sessions that are idle for several leases are kept: without locks, with locks, and in a transaction", .database)
     func idle() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager { $0.lease = Self.short }
@@ -192,7 +192,7 @@ struct LeaseTests {
     }
 
     @Test(
-        "a heartbeat that is under way while a connection is lent is not taken for an answer to what its call that has it checked out asks",
+        "the answer to a heartbeat is not taken for the answer to a statement of the call that has the session checked out",
         .server()
     )
     func heartbeatUnderWay() async throws {

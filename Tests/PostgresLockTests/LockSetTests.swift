@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Several locks", .database)
 struct LockSetTests {
-    @Test("are held together, each key once and in the stronger mode, until the scope ends")
+    @Test("several locks are held together, each key once and in the stronger mode, until the scope ends")
     func scope() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -25,7 +25,7 @@ struct LockSetTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("are a collection of views in the order of the keys, and their end is the first loss or the release")
+    @Test("the view of several locks is a collection in the order of the keys, and the wait for its end ends with the release")
     func collection() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -49,7 +49,7 @@ struct LockSetTests {
         try await none.release()
     }
 
-    @Test("keep others out as single locks do, in their modes")
+    @Test("several locks keep other holders out as single locks do, in their modes")
     func modes() async throws {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
@@ -62,7 +62,7 @@ struct LockSetTests {
         #expect(try await second.isFree("b"))
     }
 
-    @Test("hundreds of free locks take one statement to have and one to give back")
+    @Test("hundreds of free locks take one statement to acquire and one to release")
     func statements() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -77,7 +77,7 @@ struct LockSetTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("all or nothing: if one is taken, none is held, and the error names it", arguments: [0, 3000])
+    @Test("if one of several locks is taken, none is held, and the error names it", arguments: [0, 3000])
     func nothing(milliseconds: Int) async throws {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
@@ -95,11 +95,11 @@ struct LockSetTests {
         for key: LockKey in ["a", "c"] {
             #expect(try await first.isFree(key))
         }
-        try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
+        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
         try await taken.release()
     }
 
-    @Test("who waits holds what comes before, and nothing that comes behind")
+    @Test("a task that waits for one of several locks holds those before it, and none behind it")
     func prefix() async throws {
         let database = try TestDatabase.get()
         let (first, second) = (try database.manager(), try database.manager())
@@ -283,7 +283,7 @@ struct LockSetTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("a dropped handle gives them all back")
+    @Test("a dropped handle of several locks releases all of them")
     func dropped() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Locks", .database)
 struct LockTests {
-    @Test("a lock is held until its scope ends, and not a moment longer")
+    @Test("a lock is held until its scope ends, and is released then")
     func scope() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -101,7 +101,7 @@ struct LockTests {
         }
     }
 
-    @Test("a dropped handle gives its lock back")
+    @Test("a dropped handle releases its lock")
     func dropped() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -127,7 +127,7 @@ struct LockTests {
         }
         #expect(error?.code == .timedOut)
         #expect(error?.keys == ["a"])
-        try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
+        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
         let zero = await #expect(throws: LockError.self) {
             try await second.acquire("a", timeout: .zero).release()
         }
@@ -145,7 +145,7 @@ struct LockTests {
         try await database.eventually("the task waits") { try await database.locks(granted: false) == 1 }
         waiting.cancel()
         await #expect(throws: CancellationError.self) { try await waiting.value }
-        try await database.eventually("nobody waits") { try await database.locks(granted: false) == 0 }
+        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
         try await held.release()
     }
 
@@ -227,8 +227,8 @@ struct LockTests {
         try await locks.withLock("a") { lock in #expect(lock.isHeld) }
     }
 
-    @Test("waiting for the end of a lease ends with the release, and by cancellation")
-    func leaseEnd() async throws {
+    @Test("a wait for the end of a lock ends with its release, and by cancellation")
+    func end() async throws {
         let locks = try TestDatabase.get().manager()
         let lock = try await locks.acquire("a")
         let view = lock.lock

@@ -1,10 +1,10 @@
 import LockCore
 
-/// A number that grows whenever a lock changes hands: over tasks and processes, over crashes and restarts of the server, and over
+/// A number that grows with each holder of a lock: over tasks and processes, over crashes and restarts of the server, and over
 /// failovers as long as no two standbys take the same timeline: see <doc:FencingTokens>.
 ///
-/// A holder that was frozen for long may wake up, and write, after others have had the lock. Nothing on its own side can rule
-/// that out; whoever stores what it writes can, by refusing a token lower than the last one it has seen:
+/// A holder that was frozen for long may wake up, and write, after others have had the lock. It can't rule that out itself. The
+/// store of what it writes can, by refusing a token lower than the last one that it has seen:
 ///
 /// ```sql
 /// UPDATE accounts SET balance = $1, fence = $2 WHERE id = $3 AND (fence IS NULL OR fence <= $2)
@@ -13,14 +13,14 @@ import LockCore
 /// Tokens of one lock can be compared with each other, those of different locks can't. As text (``description``) and as bytes
 /// (``bytes``) they have a fixed width, and sort as they do here; the text is also a valid `uuid` for PostgreSQL.
 ///
-/// Shared holders get tokens too, each its own (those of one ``LockSession`` have one together). Those of an exclusive holder are greater than those of all who have held the lock
-/// before, and lower than those of all who come after.
+/// Shared holders get tokens too, each its own; the locks of one ``LockSession`` have the same. The token of an exclusive holder is greater
+/// than those of all earlier holders, and lower than those of all later ones.
 public struct FencingToken: Hashable, Sendable, Comparable, Codable, LosslessStringConvertible {
     /// The server's timeline, which begins anew with a higher number when a standby is promoted.
     private let timeline: UInt32
     /// Where in the server's write-ahead log a record was written after the lock was granted.
     private let location: UInt64
-    /// How many times the lock was passed on inside the process since.
+    /// The number of handoffs inside the process since.
     private let index: UInt32
 
     init(_ position: WALPosition, index: UInt32) {

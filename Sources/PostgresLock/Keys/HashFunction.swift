@@ -4,8 +4,8 @@
     import CLibCrypto
 #endif
 
-/// A hash function that keys are made with: as the system has it, so that no other has to be built and trusted. Names need only be spread
-/// evenly; no security depends on it.
+/// A hash function that keys are made with, in the system's implementation. The keys need only be spread evenly; no security depends on
+/// it.
 enum HashFunction: Sendable {
     case sha1
     case sha256

@@ -3,10 +3,10 @@ import LockCore
 import Logging
 import Synchronization
 
-/// Notices when two names are one lock.
+/// Detects that two names have the same key.
 ///
-/// Only names of which that is to be feared are remembered, above all those of keys of 32 bits: some ten thousand names are enough there for a collision, while of 64 bits a million names
-/// have one with a probability of one in 40 million. Nothing more is remembered after very many names.
+/// Only names with keys of 32 bits, or of several spellings, are recorded. Ten thousand names are enough for a likely collision of 32
+/// bits, while a million keys of 64 bits have one with a probability of one in 40 million. Beyond a number of names no more are recorded.
 final class KeyCollisions: Sendable {
     static let shared = KeyCollisions(capacity: 100_000)
 
@@ -24,7 +24,7 @@ final class KeyCollisions: Sendable {
 
     private let capacity: Int
     private let state = Locked(State())
-    /// Looked at for every lock, while there is hardly ever something to report.
+    /// Read for every lock, and hardly ever true.
     private let hasUnreported = Atomic(false)
 
     init(capacity: Int) {

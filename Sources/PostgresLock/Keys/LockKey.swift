@@ -1,6 +1,6 @@
 package import LockCore
 
-/// What is locked: a number, in one of PostgreSQL's two key spaces, with a name for people where it was made from one.
+/// What is locked: a number, in one of PostgreSQL's two key spaces, and the name that it was made from, if any.
 ///
 /// ```swift
 /// let orders: LockKey = "orders:42"          // derived from the name
@@ -8,8 +8,10 @@ package import LockCore
 /// let pair = LockKey(1, 42)                  // PostgreSQL's pg_advisory_lock(1, 42)
 /// ```
 ///
-/// Two keys are equal if PostgreSQL takes them for the same lock. The name plays no part in it: Swift calls the composed
-/// and the decomposed form of "café" equal, but their UTF-8 differs, and so do their numbers.
+/// Two keys are equal if they are the same lock for PostgreSQL. The name does not matter: the composed and the decomposed form of
+/// "café" are equal strings in Swift, but their UTF-8 differs, and so do their numbers.
+///
+/// Wherever a method takes a key, it takes a `String` or a `Substring`, too, whose key is ``init(_:)-(String)``.
 ///
 /// An advisory lock belongs to a database. The same key in two databases of one server is two locks.
 public struct LockKey: Sendable {
@@ -40,7 +42,7 @@ public struct LockKey: Sendable {
         self.init(value.description)
     }
 
-    /// The key that somebody else makes of this name.
+    /// The key that another library makes of this name.
     init(name: String, _ advisory: AdvisoryKey) {
         self.name = name
         self.advisory = advisory
@@ -53,7 +55,7 @@ public struct LockKey: Sendable {
 
     private static let empty = LockKey("")
 
-    /// Whether it was made from no name at all. That of other libraries' ways may be a name like any other.
+    /// Whether it is the key of the empty text. Other libraries may make another key of that.
     var isUnnamed: Bool { name?.isEmpty == true && self == Self.empty }
 
     /// A key of PostgreSQL's space of 64-bit keys, as it is.
@@ -80,7 +82,7 @@ public struct LockKey: Sendable {
 }
 
 extension LockKey: Hashable {
-    /// Whether PostgreSQL takes both for the same lock.
+    /// Whether both are the same lock for PostgreSQL.
     public static func == (left: LockKey, right: LockKey) -> Bool {
         left.advisory == right.advisory
     }

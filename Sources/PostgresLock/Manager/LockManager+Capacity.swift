@@ -3,9 +3,9 @@ import LockCore
 extension LockManager.Configuration {
     /// How many keys a manager may lock at a time.
     ///
-    /// The server keeps the locks of all sessions in one table. When that is full, it refuses locks to everyone, tables'
-    /// included: other people's statements fail, and new connections. So a manager keeps to a part of the table, half of it
-    /// by default, and fails requests for more with ``LockError/Code/capacity``.
+    /// The server keeps the locks of all sessions in one table. When that is full, it refuses every lock, also those of tables: the
+    /// statements of other clients fail, and new connections. So a manager uses only a part of the table, half of it by default, and
+    /// fails requests for more with ``LockError/Code/capacity``.
     ///
     /// The part is for all sessions of the server together, whichever managers and programs they belong to: a manager that has
     /// more than a sixteenth of the table asks the server how many locks there are before it takes more. Calls wait for the
@@ -14,11 +14,10 @@ extension LockManager.Configuration {
     /// hundreds of keys each, set ``keys(_:)``. A deadline that comes while a call waits for the answer ends it with
     /// ``LockError/Code/noAnswer``.
     ///
-    /// Every key that is held or asked for counts once, however many tasks share it or wait for it. Tasks that wait for
-    /// locks which others hold need no room beyond that of the connections they wait on; when there is none left, they go
-    /// on waiting, but for a few, at most as many as the pool has connections, who may go beyond the limit: what takes up the
-    /// room may be locks that they hold themselves. What transactions and sessions lock counts for the others, but is not
-    /// limited: each may take any number of keys. Leave room for them.
+    /// Every key that is held or asked for counts once, for all tasks that share it or wait for it. When the limit is reached, tasks that
+    /// wait for locks of other processes go on waiting. A few of them, at most as many as the pool has connections, may exceed the limit,
+    /// since the room may be taken by locks that they hold themselves. The locks of transactions and sessions count for the others, but
+    /// are not limited: each may take any number of keys. Leave room for them.
     public struct Capacity: Hashable, Sendable {
         let core: Engine.Capacity
 
@@ -31,8 +30,8 @@ extension LockManager.Configuration {
         /// This many keys, at least 1, whatever the size of the server's lock table, and whatever others have.
         public static func keys(_ count: Int) -> Capacity { Capacity(core: .keys(count)) }
 
-        /// As many as the server has room for. Beyond that it fails, for everyone; whoever asks the manager gets
-        /// ``LockError/Code/lockTableFull`` then.
+        /// As many as the server has room for. Beyond that the statements of all clients fail, and the manager's calls with
+        /// ``LockError/Code/lockTableFull``.
         public static let unlimited = Capacity(core: .unlimited)
 
         func validate() throws {

@@ -21,7 +21,7 @@ struct LockSetAcquisition {
     private var plan: LockSetPlan
     private let limit: WaitLimit
 
-    /// Refuses what makes no sense, and what could never end.
+    /// - Throws: If a request is invalid, or asks for what this task holds.
     init(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws {
         self.driver = driver
         members = try Self.checked(requests.inOrder, timeout: timeout, driver: driver)
@@ -46,8 +46,7 @@ struct LockSetAcquisition {
         throw LockError(
             .alreadyHeld,
             """
-            This task holds the locks \(keys.names) already, and would wait for itself \
-            for ever. Use the locks that it holds, or other keys.
+            This task holds the locks \(keys.names) already, and its wait would never end. Use the locks that it holds, or other keys.
             """,
             keys: keys
         )
@@ -133,11 +132,11 @@ struct LockSetAcquisition {
         throw driver.error(for: first.outcome, keys: keys, limit: limit)
     }
 
-    /// Nothing of it is held any more, whatever became of it.
+    /// Releases what was granted.
     private nonisolated(nonsending) mutating func giveBack() async {
         let held = states
         for index in members.indices { members[index].state = nil }
-        // Whatever ends a release also ends the lock.
+        // A failed release ends the locks, too.
         try? await driver.release(held)
     }
 }

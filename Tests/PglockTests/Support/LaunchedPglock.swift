@@ -35,12 +35,12 @@ struct LaunchedPglock {
     var error: String { captured.error }
 
     func finish(within limit: Duration = .seconds(60)) async throws -> CapturedProcess.Result {
-        let patience = Task { [process] in
+        let timeout = Task { [process] in
             try await Task.sleep(for: limit)
             Issue.record("It still runs after \(limit).")
             process.signal(SIGKILL)
         }
-        defer { patience.cancel() }
+        defer { timeout.cancel() }
         return try await captured.finish()
     }
 

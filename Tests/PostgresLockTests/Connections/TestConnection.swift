@@ -5,7 +5,7 @@ struct TestConnection: LockConnection {
     enum Driver: String, CaseIterable, Sendable {
         /// Independent of libpq as we use it; its waits can't be cancelled.
         case psql
-        /// Its waits are cancelled by somebody else.
+        /// Another connection cancels its waits.
         case psqlWithCancelRequest
         case libpq
     }

@@ -12,7 +12,7 @@ struct RollbackLeaseTests {
         "a transaction's lock does not count as held from the time when ROLLBACK is sent, since the server releases it before it answers",
         .server()
     )
-    func lease() async throws {
+    func rollback() async throws {
         let database = try TestDatabase.get()
         let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
         defer { link.close() }
