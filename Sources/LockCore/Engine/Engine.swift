@@ -116,14 +116,20 @@ package struct Engine: ~Copyable, Sendable {
         guard lifecycle != .terminated else { return nil }
         // This is read at the end of each turn, and a call would copy the configuration.
         var next: Instant
-        if let known = sessions.knownDue { next = known } else { next = sessions.due(configuration) }
+        let surveyAt: Instant?
+        // What holds for the sessions does so until one changes. Most turns change none.
+        if let known = sessions.knownDue {
+            (next, surveyAt) = (known, self.surveyAt)
+        } else {
+            (next, surveyAt) = (sessions.due(configuration), nextSurvey(now: now))
+        }
         func consider(_ at: Instant?) {
             if let at, at < next { next = at }
         }
         consider(calls.nextDeadline())
         consider(nextOverdue)
         consider(shared.nextTransactionEnd(among: sessions))
-        consider(nextSurvey(now: now))
+        consider(surveyAt)
         consider(pace.next)
         consider(contention.polls.plannedAt)
         consider(calls.nextLook())

@@ -130,7 +130,7 @@ extension LockDriver {
         guard let call = calls[id] else { return }
         switch outcome {
         case .granted:
-            if !validities.isEmpty, let session = engine.session(of: id) { (call as? LockState)?.verification = validities[session] }
+            if !validities.isEmpty, let session = engine.session(of: id) { (call as? LockState)?.validity = validity(of: session) }
         case .changed(let isChanged):
             (call as? ModeChange)?.end(isChanged)
             calls.remove(call)
@@ -138,5 +138,13 @@ extension LockDriver {
             calls.remove(call)
         }
         call.end(outcome)
+    }
+
+    /// Most locks are granted by the session that has granted the one before: so the dictionary is seldom read.
+    private func validity(of session: ConnectionID) -> SessionValidity? {
+        if let (latest, validity) = latestValidity, latest == session { return validity }
+        let validity = validities[session]
+        latestValidity = validity.map { (session, $0) }
+        return validity
     }
 }

@@ -89,7 +89,7 @@ extension SessionDriver {
             lock.token = position.map(token)
             try requireOpen()
         }
-        lock.verification = ending.verification
+        lock.validity = ending.validity
         add(lock, isScoped: isScoped)
         return lock
     }

@@ -39,7 +39,7 @@ actor SessionDriver {
         self.scope = scope
         self.first = first
         ending = first ?? LockState(key: LockKey(number: 0), mode: .shared)
-        ending.verification = validity
+        ending.validity = validity
         machine = CheckedOutSession(scope, first: first.map { ($0.key.advisory, $0.mode.core) }, settings)
         if let first { names[first.key.advisory] = first.key }
     }

@@ -33,7 +33,7 @@ extension LockDriver {
         case .cancelOutOfBand(let id):
             transport.cancelOutOfBand(id)
         case .close(let id):
-            (sessions[id], validities[id]) = (nil, nil)
+            (sessions[id], validities[id], latestValidity) = (nil, nil, nil)
             transport.close(id)
         case .terminated:
             noteTermination()

@@ -110,28 +110,43 @@ extension LockDriver {
 
     // MARK: Releasing
 
-    /// Releases locks, in one turn of the loop.
+    /// Releases a lock, and returns when other holders can have it.
     ///
-    /// - Throws: The loss of those that were lost before, or on the way.
+    /// Apart from the release of several, since what is below its wait decides how much memory a task takes.
+    ///
+    /// - Throws: ``LockError`` if the lock was lost before, or its release failed. Nothing is held afterwards in any case.
+    nonisolated(nonsending) func release(_ state: LockState) async throws {
+        if !state.isHeld { noteExpiry(of: [state]) }
+        guard state.beginRelease() else {
+            if let loss = state.loss { throw loss }
+            return
+        }
+        state.ask { $0.release($1, now: $2) }
+        let outcome = await finalOutcome(of: state)
+        if let loss = loss(of: state, releasedBy: outcome) { throw loss }
+    }
+
+    /// The same for locks that were taken together, all in one turn.
+    ///
+    /// - Throws: ``LockError``, which names the keys of all the locks that were lost.
     nonisolated(nonsending) func release(_ states: [LockState]) async throws {
+        if states.count == 1 { return try await release(states[0]) }
         noteExpiry(of: states)
         let open = states.filter { $0.beginRelease() }
-        let outcomes = await releaseOutcomes(of: open)
+        let outcomes = open.isEmpty ? [] : await outcomes(of: open, isCancellable: false) { $0.release($2, now: $3) }
         var losses = states.compactMap(\.loss)
-        for (state, outcome) in zip(open, outcomes) {
-            guard state.loss == nil, case .failed(let failure) = outcome else { continue }
-            losses.append(state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName))
+        for (state, outcome) in zip(open, outcomes) where state.loss == nil {
+            if let loss = loss(of: state, releasedBy: outcome) { losses.append(loss) }
         }
         guard let first = losses.first else { return }
         guard losses.count > 1 else { throw first }
         throw LockError(first.code, first.message, sqlState: first.sqlState, keys: losses.flatMap(\.keys))
     }
 
-    private nonisolated(nonsending) func releaseOutcomes(of states: [LockState]) async -> [Engine.Outcome] {
-        guard let first = states.first else { return [] }
-        guard states.count == 1 else { return await outcomes(of: states, isCancellable: false) { $0.release($2, now: $3) } }
-        first.ask { $0.release($1, now: $2) }
-        return [await finalOutcome(of: first)]
+    private nonisolated func loss(of state: LockState, releasedBy outcome: Engine.Outcome) -> LockError? {
+        if let loss = state.loss { return loss }
+        guard case .failed(let failure) = outcome else { return nil }
+        return state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName)
     }
 
     /// The task that has asked for locks runs again. They may have been lost, or suspected of being lost, since they were granted.

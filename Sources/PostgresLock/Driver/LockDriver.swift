@@ -19,6 +19,8 @@ actor LockDriver {
     var sessions: [ConnectionID: SessionFacts] = [:]
     /// Until when the sessions live for certain; empty unless the server ends sessions that are silent for the lease.
     var validities: [ConnectionID: SessionValidity] = [:]
+    /// That of the session that has granted a lock last.
+    var latestValidity: (session: ConnectionID, validity: SessionValidity)?
     var calls = CallTable()
     var checkedOut: [ConnectionID: SessionDriver] = [:]
     /// Why sessions were lost after they had been checked out, and before the task that checks them out came to run.

@@ -14,7 +14,7 @@ public struct LockHandle: ~Copyable, Sendable {
 
     init(_ state: LockState, driver: LockDriver) {
         self.state = state
-        owner = LockOwner([state], driver: driver)
+        owner = LockOwner(state, driver: driver)
     }
 
     /// What is locked.

@@ -33,7 +33,7 @@ final class LockState: PendingCall, @unchecked Sendable {
     private nonisolated(unsafe) var sessionValidity: SessionValidity?
 
     /// Of the session that holds it; `nil` without a lease.
-    var verification: SessionValidity? {
+    var validity: SessionValidity? {
         get { sessionValidity }
         set {
             sessionValidity = newValue

@@ -3,9 +3,12 @@
 /// They are taken together and released together. As with ``LockHandle``, there is one handle, it can't be copied, and if it is
 /// dropped, its locks are released by themselves, a moment later.
 public struct LockSetHandle: ~Copyable, Sendable {
+    /// A view of the locks, to pass around.
+    public let locks: HeldLocks
     private let owner: LockOwner
 
     init(_ states: [LockState], driver: LockDriver) {
+        locks = HeldLocks(states: states)
         owner = LockOwner(states, driver: driver)
     }
 
@@ -14,9 +17,6 @@ public struct LockSetHandle: ~Copyable, Sendable {
 
     /// Whether all the locks are held. See ``HeldLocks/isHeld``.
     public var isHeld: Bool { locks.isHeld }
-
-    /// A view of the locks, to pass around.
-    public var locks: HeldLocks { HeldLocks(states: owner.states) }
 
     /// Releases all the locks at once, and returns when they are free for others.
     ///
