@@ -4,6 +4,8 @@
 package enum ExitStatus {
     package static let success: Int32 = 0
     package static let failure: Int32 = 1
+    /// `pglock run` did not get the lock, which is taken, and `-E` names no other status. flock(1) has the same.
+    package static let lockTaken: Int32 = 1
     /// `pglock doctor` found that locks can't work on this server or connection.
     package static let unfit: Int32 = 2
     package static let usage: Int32 = 64

@@ -267,16 +267,12 @@ extension Engine {
 
     // MARK: Leases
 
-    // The server ends a session that it has heard nothing of for the lease. So each answer shows that the session lives for that long,
-    // counted from when the question was sent, less a margin for clocks that run at different speeds.
-
     /// The server has answered what was sent at that time.
     mutating func renew(_ id: ConnectionID, sentAt: Instant, now: Instant) {
         guard let lease = configuration.lease else { return }
         // A lock that the holder has found in doubt by the clock must not become certain again.
         noteSuspect(id, now: now)
-        let until = sentAt.advanced(by: lease - lease / 10)
-        guard sessions.update(id, { $0.renew(until: until) }) == true else { return }
+        guard let until = sessions.update(id, { $0.renew(answerTo: sentAt, lease: lease) }) ?? nil else { return }
         actions.append(.renew(id, until: until))
     }
 

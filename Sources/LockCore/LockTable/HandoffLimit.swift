@@ -10,5 +10,14 @@ package struct HandoffLimit: Hashable, Sendable {
         self.duration = duration
     }
 
+    /// Whether a task of the process may still have a lock that others of its tasks have had since the server's grant.
+    ///
+    /// - Parameters:
+    ///   - handoffs: How many times a task has got it since the grant.
+    ///   - isShared: Whether the task joins other shared holders. That is no handoff, but it prolongs the hold, so the duration counts.
+    func allows(handoffs: Int, heldFor time: Duration, isShared: Bool) -> Bool {
+        time <= duration && (isShared || handoffs <= count)
+    }
+
     package static let unlimited = HandoffLimit(count: .max, duration: .seconds(Int64.max))
 }

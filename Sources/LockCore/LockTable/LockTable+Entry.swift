@@ -345,9 +345,7 @@ extension LockTable.Entry {
         guard case .held(mode, _) = server else { return false }
         // No request has had it since the server's grant.
         if handoffs == 0 { return true }
-        guard heldSince.duration(to: now) <= limit.duration else { return false }
-        // To join other shared holders is no handoff, but it prolongs the hold all the same: hence the duration above.
-        return sessionHolders > 0 || handoffs <= limit.count
+        return limit.allows(handoffs: handoffs, heldFor: heldSince.duration(to: now), isShared: sessionHolders > 0)
     }
 
     private mutating func grant(_ id: RequestID, _ request: LockTable.Request, requests: inout Requests) {

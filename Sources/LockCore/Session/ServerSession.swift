@@ -254,8 +254,7 @@ struct ServerSession: Sendable {
     mutating func noteActive() { liveness.noteActive() }
     mutating func noteSuspect() { liveness.noteSuspect() }
 
-    /// - Returns: Whether it lives for longer than was known before.
-    mutating func renew(until: Instant) -> Bool { liveness.renew(until: until) }
+    mutating func renew(answerTo sentAt: Instant, lease: Duration) -> Instant? { liveness.renew(answerTo: sentAt, lease: lease) }
 
     // MARK: Invariants
 

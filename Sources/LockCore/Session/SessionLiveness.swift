@@ -52,10 +52,15 @@ struct SessionLiveness: Sendable {
 
     mutating func noteSuspect() { isSuspect = true }
 
-    mutating func renew(until: Instant) -> Bool {
-        guard validUntil.map({ $0 < until }) ?? true else { return false }
+    /// The server has answered. It ends a session that it has heard nothing of for the lease, so the session lives for that long from when the
+    /// question was sent, less a margin of a tenth for clocks that run at different speeds.
+    ///
+    /// - Returns: Until when it lives for certain, if that is later than was known before.
+    mutating func renew(answerTo sentAt: Instant, lease: Duration) -> Instant? {
+        let until = sentAt.advanced(by: lease - lease / 10)
+        guard validUntil.map({ $0 < until }) ?? true else { return nil }
         validUntil = until
         isSuspect = false
-        return true
+        return until
     }
 }

@@ -43,7 +43,7 @@ struct RunCommand: AsyncParsableCommand {
         name: [.customShort("E"), .long],
         help: ArgumentHelp("The status if -n or -w did not get the lock.", valueName: "code")
     )
-    var conflictExitCode: Int32 = ExitStatus.failure
+    var conflictExitCode: Int32 = ExitStatus.lockTaken
 
     @Flag(help: "KEY is not a name, but the number of the lock, or two with a comma.")
     var number = false

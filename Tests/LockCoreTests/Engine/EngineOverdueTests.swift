@@ -50,6 +50,15 @@ struct EngineOverdueTests {
         #expect(script.acquire(4, .exclusive, 4) == [.submit(2, .tryLock(4))])
     }
 
+    @Test("a second silent shared session is not replaced")
+    func secondSilence() {
+        var script = Self.silent()
+        script.passToNextWake()
+        script.connected(2)
+        #expect(script.acquire(4, .exclusive, 4) == [])
+        for _ in 0..<3 { #expect(script.pass(.seconds(3)).connecting == nil) }
+    }
+
     @Test("a replaced shared session takes only its own locks along when it is lost, and its replacement asks for what it has not answered")
     func lossOfReplaced() {
         var script = Self.silent()

@@ -85,6 +85,16 @@ struct SessionPoolTests {
         #expect(fencing.slot(for: .shared, among: Self.sessions(.shared, .waiting, .fencing)) == .free)
     }
 
+    @Test("without a shared session, check-outs can have all slots")
+    func noSharedSession() {
+        var configuration = Engine.Configuration()
+        configuration.maximumConnections = 2
+        configuration.hasSharedSession = false
+        let pool = SessionPool(configuration)
+        #expect(pool.slot(for: .checkedOut, among: Self.sessions(.checkedOut)) == .free)
+        #expect(pool.slot(for: .checkedOut, among: Self.sessions(.checkedOut, .checkedOut)) == .taken)
+    }
+
     @Test("where waits and check-outs have one slot together, the role without a session gets that of the other when it is idle")
     func inTurn() {
         let pool = Self.pool(2)

@@ -24,7 +24,7 @@ struct SessionLivenessTests {
     @Test("an answer ends all doubts but that about its locks")
     func heard() {
         var liveness = SessionLiveness()
-        _ = liveness.renew(until: Self.at(1))
+        _ = liveness.renew(answerTo: Self.at(1), lease: .zero)
         liveness.noteOverdue()
         liveness.noteAsked(Self.at(1))
         liveness.noteAnswerMissed(Self.at(1))
@@ -65,17 +65,24 @@ struct SessionLivenessTests {
     func renewed() {
         var liveness = SessionLiveness()
         #expect(liveness.validUntil == nil)
-        let isFirst = liveness.renew(until: Self.at(5))
-        #expect(isFirst)
+        let first = liveness.renew(answerTo: Self.at(5), lease: .zero)
+        #expect(first == Self.at(5))
         liveness.noteSuspect()
         for time in [3, 5] {
-            let isLater = liveness.renew(until: Self.at(time))
-            #expect(!isLater)
+            let later = liveness.renew(answerTo: Self.at(time), lease: .zero)
+            #expect(later == nil)
         }
         #expect(liveness.validUntil == Self.at(5))
         #expect(liveness.isSuspect)
-        let isLater = liveness.renew(until: Self.at(6))
-        #expect(isLater)
+        let later = liveness.renew(answerTo: Self.at(6), lease: .zero)
+        #expect(later == Self.at(6))
         #expect(!liveness.isSuspect)
+    }
+
+    @Test("an answer shows that the session lives for nine tenths of the lease, counted from its question")
+    func margin() {
+        var liveness = SessionLiveness()
+        let until = liveness.renew(answerTo: Self.at(5), lease: .seconds(10))
+        #expect(until == Self.at(14))
     }
 }

@@ -3,7 +3,7 @@ import Testing
 @testable import LockCore
 
 @Suite("When a server session has something to do")
-struct ServerSessionDueTests {
+struct ServerSessionDeadlineTests {
     private static let configuration = Engine.Configuration()
 
     /// A lease of 6 s, with heartbeats every 2 s.
@@ -172,16 +172,16 @@ struct ServerSessionDueTests {
 
     @Test("locks come in doubt at the end of their validity, once, and only where there is a lease and something is held")
     func validity() {
-        let session = ServerSession.holding().after { _ = $0.renew(until: Self.at(1)) }
+        let session = ServerSession.holding().after { _ = $0.renew(answerTo: Self.at(1), lease: .zero) }
         #expect(session.validityEnd(Self.leased) == Self.at(1))
         #expect(Self.due(session, Self.leased) == Self.at(1))
         #expect(session.validityEnd(Self.configuration) == nil)
         #expect(session.after { $0.noteSuspect() }.validityEnd(Self.leased) == nil)
         for other in ServerSession.inEachState where !other.holdsSomething(hasLease: true) {
-            #expect(other.after { _ = $0.renew(until: Self.at(1)) }.validityEnd(Self.leased) == nil)
+            #expect(other.after { _ = $0.renew(answerTo: Self.at(1), lease: .zero) }.validityEnd(Self.leased) == nil)
         }
         let checkedOut = ServerSession.checkedOut().after {
-            _ = $0.renew(until: Self.at(1))
+            _ = $0.renew(answerTo: Self.at(1), lease: .zero)
             $0.setGuarding(true)
         }
         #expect(checkedOut.validityEnd(Self.leased) == Self.at(1))
