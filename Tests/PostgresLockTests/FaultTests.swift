@@ -11,7 +11,7 @@ struct FaultTests {
         let locks = try database.manager { $0.timeouts.response = .seconds(60) }
         let killer = Task {
             while !Task.isCancelled {
-                try await database.query(
+                try await database.queryUncancelled(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
                 try await Task.sleep(for: .milliseconds(50))

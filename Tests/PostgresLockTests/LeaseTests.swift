@@ -300,7 +300,7 @@ struct LeaseTests {
         let locks = try database.manager { $0.cancelsBodyOnLoss = false }
         let error = await Self.error {
             try await locks.withLock("a") { lock in
-                try await database.query(
+                try await database.queryUncancelled(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
                 #expect(await lock.waitForEnd()?.code == .lockLost)

@@ -260,7 +260,7 @@ struct LockSetTests {
         let taken = try await other.acquire(LockKey(number: 2))
         let waiting = Task {
             try await locks.withLocks([.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))]) { set in
-                try await database.query(
+                try await database.queryUncancelled(
                     """
                     SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -213,7 +213,7 @@ struct LockTests {
         let locks = try database.manager()
         let error = await #expect(throws: LockError.self) {
             try await locks.withLock("a") { lock in
-                try await database.query(
+                try await database.queryUncancelled(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
                 let loss = await lock.waitForEnd()

@@ -51,6 +51,12 @@ final class TestDatabase: Sendable {
         try await server.query(sql, database: name)
     }
 
+    /// The same, but not ended by cancellation: a body that ends the session of its own lock is cancelled before it has the answer, and
+    /// would check nothing of what follows.
+    func queryUncancelled(_ sql: String) async throws {
+        _ = try await Task { [server, name] in try await server.query(sql, database: name) }.value
+    }
+
     /// Restarts the server as a hot standby without a primary; `pg_promote()` ends that.
     func becomeStandby() async throws {
         try await server.stop()
