@@ -296,6 +296,32 @@ struct LockSetTests {
         try await database.eventually("the locks are given back") { try await database.locks() == 0 }
     }
 
+    @Test("a dropped handle of several locks releases the second lock if the first is lost")
+    func droppedAfterLoss() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        // A lock that is waited for is held on a session of its own, the other one on the shared session.
+        let taken = try await other.acquire(LockKey(number: 1))
+        let waiting = Task {
+            let held = try await locks.acquire(all: [.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))])
+            let view = held.locks
+            try await database.query(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """
+            )
+            #expect(await view.waitForEnd()?.keys == [LockKey(number: 1)])
+            #expect(view[LockKey(number: 2)]?.isHeld == true)
+            let isHeld = held.isHeld
+            #expect(!isHeld)
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await taken.release()
+        try await waiting.value
+        try await database.eventually("the second lock is released") { try await database.locks() == 0 }
+    }
+
     @Test("no locks at all need no server")
     func none() async throws {
         let locks = try LockManager(configuration: .init(url: "host=/nowhere"))
