@@ -20,4 +20,16 @@ struct EngineSurveyTests {
         script.answered(1, true)
         #expect(!script.pass(.seconds(100)).contains(.survey))
     }
+
+    @Test("a turn that changes no session leaves the next question to other hosts due at its time")
+    func unchanged() {
+        var script = EngineScript { $0.surveyInterval = .seconds(1) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        let due = script.wake
+        #expect(due == Duration.seconds(1).instant)
+        script.on { _, _ in }
+        #expect(script.wake == due)
+    }
 }
