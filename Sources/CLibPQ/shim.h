@@ -3,16 +3,24 @@
 
 #include <libpq-fe.h>
 
-#ifdef __linux__
-
+// What LibPQ calls of the system. The module exports it, so that few files have to import the system's module, whose name differs
+// from system to system.
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/syscall.h>
-#include <sys/timerfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef __linux__
+
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 // Functions of the GNU C library, and of musl, that are hidden unless a macro was defined before the first header.
 extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
@@ -25,8 +33,8 @@ static inline int pglock_poll(struct pollfd *descriptors, nfds_t count, long nan
     return ppoll(descriptors, count, &limit, 0);
 }
 
-/// A pipe that is closed on exec.
-static inline int pglock_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+/// A pipe that does not block and is closed on exec, from the start, since another thread may start a program between two calls.
+static inline int pglock_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
 
 /// A timer on the clock that runs while the machine is suspended; readable once it has fired. -1 if the process has no
 /// descriptor left.
@@ -44,6 +52,27 @@ static inline int pglock_timer_arm(int timer, int64_t nanoseconds) {
 
 static inline int pglock_is_main_thread(void) {
     return syscall(SYS_gettid) == getpid();
+}
+
+#else
+
+/// Like `poll`. Here its shortest time limit, a millisecond, serves for all.
+static inline int pglock_poll(struct pollfd *descriptors, nfds_t count, long nanoseconds) {
+    return poll(descriptors, count, 1);
+}
+
+/// A pipe that does not block and is closed on exec.
+static inline int pglock_pipe(int ends[2]) {
+    if (pipe(ends) != 0) return -1;
+    for (int end = 0; end < 2; end++) {
+        fcntl(ends[end], F_SETFD, FD_CLOEXEC);
+        fcntl(ends[end], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+static inline int pglock_is_main_thread(void) {
+    return pthread_main_np();
 }
 
 #endif

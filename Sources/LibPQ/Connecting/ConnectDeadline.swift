@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import CLibPQ
 
 /// Limits the waits of an attempt to connect, by a deadline and until the attempt is abandoned.
 struct ConnectDeadline: Sendable {

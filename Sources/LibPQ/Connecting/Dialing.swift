@@ -1,13 +1,5 @@
 import CLibPQ
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Makes a connection to one host, on a thread that may block.
 struct Dialing {
     let keywords: [(keyword: String, value: String)]

@@ -1,14 +1,6 @@
 import CLibPQ
 import Dispatch
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Looks up the addresses of names. The system's function blocks, and can't be interrupted, so it runs on threads of its own.
 package final class HostLookup: Sendable {
     /// - Returns: Addresses as text.
@@ -98,11 +90,6 @@ package final class HostLookup: Sendable {
     private static func ask(_ name: String, isNumeric: Bool) throws(ConnectionFailure) -> [String] {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
-        #if canImport(Darwin)
-            hints.ai_socktype = SOCK_STREAM
-        #else
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #endif
         if isNumeric { hints.ai_flags = AI_NUMERICHOST }
         var list: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(name, nil, &hints, &list)

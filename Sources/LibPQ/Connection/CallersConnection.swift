@@ -1,14 +1,6 @@
 import CLibPQ
 import Dispatch
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// A `PGconn` that the caller owns, used for one statement at a time, in the caller's isolation.
 ///
 /// Not sendable, like the pointer, since libpq allows one thread at a time.
@@ -27,7 +19,7 @@ package struct CallersConnection {
         try requireIdle()
         // Before the statement is sent: after a later failure its outcome would be unknown.
         guard let socket = DuplicateSocket(of: PQsocket(pointer)) else {
-            throw ConnectionFailure(.lost, "its socket can't be watched: \(String(cString: strerror(errno))).")
+            throw ConnectionFailure(.lost, "its socket can't be watched: \(DuplicateSocket.failure).")
         }
         // By default libpq blocks the thread until the server has read the whole statement.
         let wasBlocking = PQisnonblocking(pointer) == 0

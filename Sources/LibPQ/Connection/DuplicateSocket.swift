@@ -24,8 +24,23 @@ final class DuplicateSocket: Sendable {
         close(descriptor)
     }
 
+    /// After a failure to make one: the reason.
+    static var failure: String { String(cString: strerror(errno)) }
+
     /// Ends the connection for all descriptors of the socket.
     func shutDown() {
         shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Reads what the socket has.
+    ///
+    /// - Returns: Whether nothing more will come.
+    func isAtEnd() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if count > 0 || count < 0 && errno == EINTR { continue }
+            return count == 0 || errno != EAGAIN && errno != EWOULDBLOCK
+        }
     }
 }

@@ -1,13 +1,5 @@
 import CLibPQ
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Owns a `PGconn`. Made on a thread of its own, then passed to a ``Connection`` once.
 ///
 /// Unchecked, because one thread at a time may use a `PGconn`: at first that of the connector, later those that run the event loop. The
@@ -81,7 +73,7 @@ package final class RawConnection: @unchecked Sendable {
         guard let socket else { return }
         let deadline = ContinuousClock.now + limit
         var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
-        while !SessionEnd.isReached(socket), case let remaining = ContinuousClock.now.duration(to: deadline), remaining > .zero {
+        while !socket.isAtEnd(), case let remaining = ContinuousClock.now.duration(to: deadline), remaining > .zero {
             poll(&descriptor, 1, remaining.whole(.milliseconds(1)))
         }
     }

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// The end of a session at the server, which comes a little after the client has closed it.
 ///
 /// A server process first leaves the list of sessions, which counts for the limits of connections, and closes its socket last. So when the
@@ -31,17 +23,5 @@ final class SessionEnd {
         isOver = true
         for handler in handlers { handler() }
         handlers = []
-    }
-
-    /// Reads what the socket has.
-    ///
-    /// - Returns: Whether nothing more will come.
-    static func isReached(_ socket: DuplicateSocket) -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = recv(socket.descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
-            if count > 0 || count < 0 && errno == EINTR { continue }
-            return count == 0 || errno != EAGAIN && errno != EWOULDBLOCK
-        }
     }
 }

@@ -1,10 +1,4 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import CLibPQ
 
 extension Statement {
     /// Why a statement can't be sent. libpq would truncate it without an error, or close the connection.

@@ -2,14 +2,6 @@ import CLibPQ
 import Dispatch
 import Synchronization
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// A serial executor that any thread may run: a thread that brings work while the loop is free does the work itself.
 ///
 /// Passing work to another thread costs a wake-up, tens of microseconds, which is more than most of the work takes. So ``enter(_:)`` runs
@@ -183,7 +175,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     private func busyPoll() -> Bool {
         guard let poll = requestedPoll else { return false }
         requestedPoll = nil
-        guard !Self.isMainThread, wakeUpPipe.isOpen, beginBusyPoll() else {
+        guard pglock_is_main_thread() == 0, wakeUpPipe.isOpen, beginBusyPoll() else {
             poll.completion(false)
             return true
         }
@@ -200,21 +192,11 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
     }
 
-    // MARK: Threads
-
     private static var currentThread: UInt {
         #if canImport(Darwin)
             UInt(bitPattern: pthread_self())
         #else
             UInt(pthread_self())
-        #endif
-    }
-
-    private static var isMainThread: Bool {
-        #if canImport(Darwin)
-            pthread_main_np() == 1
-        #else
-            pglock_is_main_thread() == 1
         #endif
     }
 }

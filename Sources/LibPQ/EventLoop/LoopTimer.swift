@@ -1,14 +1,6 @@
 import CLibPQ
 import Dispatch
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// One timer for the earliest deadline, on a clock that runs while the machine is suspended. A lease runs out during suspension, too, and
 /// its holders have to learn of that as soon as the machine wakes up.
 ///

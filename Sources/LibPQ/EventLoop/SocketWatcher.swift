@@ -1,12 +1,5 @@
+import CLibPQ
 import Dispatch
-
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Reports when a socket can be read, and on request when it can be written. Confined to its loop.
 final class SocketWatcher {
@@ -88,7 +81,7 @@ final class SocketWatcher {
             writing.value.cancel()
         }
         let onReadable: @Sendable () -> Void = {
-            if SessionEnd.isReached(socket) { reading.value.cancel() }
+            if socket.isAtEnd() { reading.value.cancel() }
         }
         let onLimit: @Sendable () -> Void = { reading.value.cancel() }
         self.writing.setCancelHandler(handler: onWritingCancelled)

@@ -1,34 +1,15 @@
 import CLibPQ
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Lets a thread wait for a socket, while other threads can end the wait.
 final class WakeUpPipe: Sendable {
     private let reading: Int32
     private let writing: Int32
+    /// Whether the process had descriptors left for it.
+    let isOpen: Bool
 
     init() {
         var ends: [Int32] = [-1, -1]
-        #if os(Linux)
-            // With close-on-exec from the start, since another thread may start a program between two calls.
-            let isMade = pglock_pipe(&ends) == 0
-        #else
-            let isMade = pipe(&ends) == 0
-        #endif
-        guard isMade else {
-            (reading, writing) = (-1, -1)
-            return
-        }
-        for end in ends {
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
-        }
+        isOpen = pglock_pipe(&ends) == 0
         (reading, writing) = (ends[0], ends[1])
     }
 
@@ -38,9 +19,6 @@ final class WakeUpPipe: Sendable {
         close(writing)
     }
 
-    /// Whether the process had descriptors left for it.
-    var isOpen: Bool { reading >= 0 }
-
     /// Waits until the socket can be read, or another thread calls ``wakeUp()``.
     ///
     /// - Returns: Whether the socket can be read.
@@ -48,12 +26,7 @@ final class WakeUpPipe: Sendable {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { descriptors in
             descriptors.initializeElement(at: 0, to: pollfd(fd: socket, events: Int16(POLLIN), revents: 0))
             descriptors.initializeElement(at: 1, to: pollfd(fd: reading, events: Int16(POLLIN), revents: 0))
-            #if os(Linux)
-                let count = pglock_poll(descriptors.baseAddress, 2, Int(limit.whole(.nanoseconds(1))))
-            #else
-                let count = poll(descriptors.baseAddress, 2, 1)
-            #endif
-            guard count > 0 else { return false }
+            guard pglock_poll(descriptors.baseAddress, 2, Int(limit.whole(.nanoseconds(1)))) > 0 else { return false }
             // A wake-up can come after the wait that it was meant for. Then it ends the next one, but no further one.
             if descriptors[1].revents != 0 { drain() }
             return descriptors[0].revents != 0

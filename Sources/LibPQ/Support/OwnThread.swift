@@ -1,13 +1,5 @@
 import CLibPQ
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Runs code that may block for any time on a thread of its own.
 ///
 /// A Dispatch queue would not do: the number of its threads is limited, so calls that are stuck in a name lookup would block further
@@ -36,11 +28,10 @@ package enum OwnThread {
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
         #if canImport(Darwin)
             var thread: pthread_t?
-            let status = pthread_create(&thread, &attributes, { Self.start($0) }, argument)
         #else
             var thread = pthread_t()
-            let status = pthread_create(&thread, &attributes, { Self.start($0) }, argument)
         #endif
+        let status = pthread_create(&thread, &attributes, { Self.start($0) }, argument)
         guard status == 0 else {
             Unmanaged<Body>.fromOpaque(argument).release()
             return false
