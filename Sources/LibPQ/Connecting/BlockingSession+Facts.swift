@@ -6,15 +6,7 @@ extension BlockingSession {
     ///
     /// - Parameter limit: For connecting, and for all later questions of the session that is returned.
     package static func open(_ parameters: ConnectionParameters, within limit: Duration) throws(ConnectionFailure) -> BlockingSession {
-        let search = HostSearch(
-            parameters: parameters,
-            limit: limit,
-            attempt: ConnectAttempt(),
-            lookup: HostLookup(),
-            memory: HostMemory(),
-            onNotice: { _ in }
-        )
-        return try search.run { session in session.waiting(for: limit) }
+        try HostSearch(parameters: parameters, limit: limit).run { session in session.waiting(for: limit) }
     }
 
     /// The same session, with a new limit for its questions.
@@ -50,8 +42,6 @@ extension BlockingSession {
     package var versionText: String {
         PQparameterStatus(raw.pointer, "server_version").map { String(cString: $0) } ?? "\(serverVersion)"
     }
-
-    package var user: String { PQuser(raw.pointer).map { String(cString: $0) } ?? "" }
 
     /// The host that was connected to; the folder of a Unix socket.
     package var host: String { PQhost(raw.pointer).map { String(cString: $0) } ?? "" }

@@ -50,13 +50,6 @@ extension ConnectionParameters {
         guard let pointer else { return nil }
         defer { PQfinish(pointer) }
         guard PQstatus(pointer) == CONNECTION_BAD, PQsocket(pointer) < 0, let list = PQconninfo(pointer) else { return nil }
-        defer { PQconninfoFree(list) }
-        var options: [String: String] = [:]
-        var option = list
-        while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val { options[String(cString: keyword)] = String(cString: value) }
-            option += 1
-        }
-        return options
+        return Dictionary(uniqueKeysWithValues: Self.take(list).compactMap { keyword, value in value.map { (keyword, $0) } })
     }
 }

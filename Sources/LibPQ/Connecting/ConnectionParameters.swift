@@ -55,18 +55,10 @@ package struct ConnectionParameters: Sendable {
     }
 
     static func redact(_ message: String) -> String {
-        var known: Set<Substring> = []
-        if let defaults = PQconndefaults() {
-            var option = defaults
-            while let keyword = option.pointee.keyword {
-                known.insert(String(cString: keyword)[...])
-                option += 1
-            }
-            PQconninfoFree(defaults)
-        }
+        let known = Set(take(PQconndefaults()).map(\.keyword))
         // A quotation may contain quotation marks, so everything from the first unknown one on is removed.
         let parts = message.split(separator: "\"", omittingEmptySubsequences: false)
-        guard let unknown = parts.indices.first(where: { !$0.isMultiple(of: 2) && !known.contains(parts[$0]) }) else {
+        guard let unknown = parts.indices.first(where: { !$0.isMultiple(of: 2) && !known.contains(String(parts[$0])) }) else {
             return message
         }
         return parts[..<unknown].joined(separator: "\"") + "\"…\""
@@ -88,20 +80,17 @@ package struct ConnectionParameters: Sendable {
     }
 
     package func value(of keyword: String) -> String? {
-        var found: String?
-        func search(_ options: UnsafeMutablePointer<PQconninfoOption>?) {
-            guard let options else { return }
-            var option = options
-            while let name = option.pointee.keyword {
-                if String(cString: name) == keyword, let value = option.pointee.val { found = String(cString: value) }
-                option += 1
-            }
-            PQconninfoFree(options)
-        }
         // First the defaults, with the environment's values, which the string overrides.
-        search(PQconndefaults())
-        search(PQconninfoParse(string, nil))
-        return found
+        let options = Self.take(PQconndefaults()) + Self.take(PQconninfoParse(string, nil))
+        return options.last { $0.keyword == keyword && $0.value != nil }?.value
+    }
+
+    /// Reads a list of libpq's options, and frees it.
+    static func take(_ list: UnsafeMutablePointer<PQconninfoOption>?) -> [(keyword: String, value: String?)] {
+        guard let list else { return [] }
+        defer { PQconninfoFree(list) }
+        let options = sequence(first: list) { $0 + 1 }.prefix { $0.pointee.keyword != nil }
+        return options.map { (String(cString: $0.pointee.keyword), $0.pointee.val.map { String(cString: $0) }) }
     }
 
     /// Lets the system notice a lost network although no answer is awaited: by `tcp_user_timeout` if sent data is not acknowledged, by

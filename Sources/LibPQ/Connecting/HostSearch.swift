@@ -2,25 +2,25 @@
 ///
 /// libpq tries the next host when one refuses the connection, but not when one does not answer, nor when one is unsuitable for locks. So
 /// each address of each host is tried by a connection of its own, with a share of the time.
-package struct HostSearch {
-    let parameters: ConnectionParameters
-    let limit: Duration
-    let attempt: ConnectAttempt
-    let lookup: HostLookup
-    let memory: HostMemory
-    let onNotice: @Sendable (ServerError) -> Void
-    /// Called with the failure of each host, if none is suitable.
-    let onExhausted: ([ConnectionFailure]) -> Void
+package struct HostSearch: Sendable {
+    package let parameters: ConnectionParameters
+    /// For names and hosts.
+    package let limit: Duration
+    package let attempt: ConnectAttempt
+    private let lookup: HostLookup
+    private let memory: HostMemory
+    package let onNotice: @Sendable (ServerError) -> Void
+    private let onExhausted: @Sendable ([ConnectionFailure]) -> Void
 
     /// - Parameter onExhausted: Called with the failure of each host, if none is suitable.
     package init(
         parameters: ConnectionParameters,
         limit: Duration,
-        attempt: ConnectAttempt,
-        lookup: HostLookup,
-        memory: HostMemory,
-        onNotice: @escaping @Sendable (ServerError) -> Void,
-        onExhausted: @escaping ([ConnectionFailure]) -> Void = { _ in }
+        attempt: ConnectAttempt = ConnectAttempt(),
+        lookup: HostLookup = HostLookup(),
+        memory: HostMemory = HostMemory(),
+        onNotice: @escaping @Sendable (ServerError) -> Void = { _ in },
+        onExhausted: @escaping @Sendable ([ConnectionFailure]) -> Void = { _ in }
     ) {
         self.parameters = parameters
         self.limit = limit

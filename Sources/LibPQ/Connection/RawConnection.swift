@@ -13,15 +13,14 @@ package final class RawConnection: @unchecked Sendable {
     /// The server's session.
     package struct Session: Hashable, Sendable {
         /// From `pg_backend_pid()`, since a pooler makes up the process id of the protocol.
-        package let processID: Int32
+        package var processID: Int32 = 0
         /// In microseconds since 2000. Together with the process id it identifies the session.
-        package let backendStart: Int64
-        package let serverVersion: Int32
-        package let database: String
-        package let user: String
-        package let host: String
+        package var backendStart: Int64 = 0
+        package var serverVersion: Int32 = 0
+        package var database = ""
+        package var host = ""
         /// How many locks the server's lock table has room for, at least; `nil` if it does not say.
-        package let lockTableSize: Int?
+        package var lockTableSize: Int?
         /// The server's timeline, which each promotion of a standby increases; `nil` if it does not say.
         package var timeline: UInt32?
         /// The names of its host in ``HostMemory``.
@@ -31,23 +30,7 @@ package final class RawConnection: @unchecked Sendable {
         /// The role's settings, which statements of bodies run with, and the manager's own do not.
         package var roleSettings: [String] = []
 
-        package init(
-            processID: Int32 = 0,
-            backendStart: Int64 = 0,
-            serverVersion: Int32 = 0,
-            database: String = "",
-            user: String = "",
-            host: String = "",
-            lockTableSize: Int? = nil
-        ) {
-            self.processID = processID
-            self.backendStart = backendStart
-            self.serverVersion = serverVersion
-            self.database = database
-            self.user = user
-            self.host = host
-            self.lockTableSize = lockTableSize
-        }
+        package init() {}
     }
 
     init(adopting pointer: OpaquePointer, notices: NoticeReceiver) {

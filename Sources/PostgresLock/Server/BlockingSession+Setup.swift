@@ -31,17 +31,12 @@ extension BlockingSession {
         guard result.text(row: 0, column: 6) == "f" else {
             throw ConnectionFailure(.standby, "The server is a standby (pg_is_in_recovery): its locks are not those of the primary.")
         }
-        let hostNames = raw.session.hostNames
-        raw.session = RawConnection.Session(
-            processID: pid,
-            backendStart: start,
-            serverVersion: version,
-            database: database,
-            user: user,
-            host: host,
-            lockTableSize: lockTableSize(result)
-        )
-        raw.session.hostNames = hostNames
+        raw.session.processID = pid
+        raw.session.backendStart = start
+        raw.session.serverVersion = version
+        raw.session.database = database
+        raw.session.host = host
+        raw.session.lockTableSize = lockTableSize(result)
     }
 
     /// The size that PostgreSQL's documentation promises. The server adds some room for its own processes, and a reserve.

@@ -2,39 +2,24 @@ import LibPQ
 
 /// An attempt to open a session that is fit for locks. It runs on a thread that it may block.
 struct ConnectionAttempt {
-    let parameters: ConnectionParameters
-    /// For names and hosts.
-    let limit: Duration
-    let attempt: ConnectAttempt
+    let search: HostSearch
     let oldestServer: Int32
     /// `nil` if sessions may belong to a pooler, and get no settings.
     let settings: SessionSettings?
     let serverChecks: ServerChecks
-    let lookup: HostLookup
-    let memory: HostMemory
-    let onNotice: @Sendable (ServerError) -> Void
 
     /// For the server checks, which take many more round trips than to connect.
-    private var checkingLimit: Duration { limit * 3 }
+    private var checkingLimit: Duration { search.limit * 3 }
 
     func run() throws(ConnectionFailure) -> PreparedSession {
-        let search = HostSearch(
-            parameters: parameters,
-            limit: limit,
-            attempt: attempt,
-            lookup: lookup,
-            memory: memory,
-            onNotice: onNotice,
-            onExhausted: serverChecks.noteExhausted
-        )
-        return try search.run { (session) throws(ConnectionFailure) in try prepare(session) }
+        try search.run { (session) throws(ConnectionFailure) in try prepare(session) }
     }
 
     /// Checks the server, then sets what sessions need: not before the checks, since settings leak to other clients of a pooler.
     private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> PreparedSession {
         try session.learn(oldestServer: oldestServer)
         // At most two stages: the server checks, and the questions that every session is asked.
-        attempt.begin(.checking, within: checkingLimit * 2)
+        search.attempt.begin(.checking, within: checkingLimit * 2)
         var reset = ResetCheck.Outcome.isReset
         if settings != nil, !serverChecks.isChecked { reset = try verify(session) }
         if reset != .isReset { serverChecks.notePassedOn() }
@@ -75,6 +60,6 @@ struct ConnectionAttempt {
     }
 
     private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {
-        try session.another(parameters, within: limit, asking: checkingLimit, onNotice: onNotice)
+        try session.another(search.parameters, within: search.limit, asking: checkingLimit, onNotice: search.onNotice)
     }
 }

@@ -50,17 +50,16 @@ package final class Connector: Sendable {
         completion: @escaping @Sendable (Result<PreparedSession, ConnectionFailure>) -> Void
     ) {
         guard !attempt.isAbandoned else { return completion(.failure(.abandoned)) }
-        let work = ConnectionAttempt(
+        let search = HostSearch(
             parameters: parameters,
             limit: limit,
             attempt: attempt,
-            oldestServer: oldestServer,
-            settings: settings,
-            serverChecks: serverChecks,
             lookup: lookup,
             memory: memory,
-            onNotice: onNotice
+            onNotice: onNotice,
+            onExhausted: serverChecks.noteExhausted
         )
+        let work = ConnectionAttempt(search: search, oldestServer: oldestServer, settings: settings, serverChecks: serverChecks)
         let finish: @Sendable (Result<PreparedSession, ConnectionFailure>) -> Void = { [turn] result in
             turn.end(attempt)
             completion(result)
@@ -107,14 +106,7 @@ package final class Connector: Sendable {
             guard let hosts = parameters.hostList(), hosts.entries.count > 1 || hosts.entries.contains(where: \.isName) else { return nil }
             var highest: UInt32?
             // With a memory of its own, because hosts that are standbys are not to be noted as failed.
-            let search = HostSearch(
-                parameters: parameters,
-                limit: limit,
-                attempt: attempt,
-                lookup: lookup,
-                memory: HostMemory(),
-                onNotice: { _ in }
-            )
+            let search = HostSearch(parameters: parameters, limit: limit, attempt: attempt, lookup: lookup)
             _ = try? search.run { (session) throws(ConnectionFailure) -> Never in
                 guard try session.ask("SELECT pg_catalog.pg_is_in_recovery()").text(row: 0, column: 0) == "f",
                     case let identity = try ServerIdentity(of: session, known: serverChecks.known), serverChecks.noteSeen(identity)
