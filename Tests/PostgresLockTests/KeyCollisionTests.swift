@@ -14,7 +14,7 @@ struct KeyCollisionTests {
         let recorder = LogRecorder()
         func use(_ names: [String]) {
             for name in names { collisions.note(LockKey.symfonyLock(name).advisory, name) }
-            collisions.report(to: recorder.logger)
+            collisions.report { recorder.logger.warning($0, metadata: $1) }
         }
         use(["plumless", "plumless", "other"])
         #expect(recorder.lines.all.isEmpty)
@@ -31,7 +31,7 @@ struct KeyCollisionTests {
         let collisions = KeyCollisions(capacity: 1)
         let recorder = LogRecorder()
         for name in ["other"] + Self.twins { collisions.note(LockKey.symfonyLock(name).advisory, name) }
-        collisions.report(to: recorder.logger)
+        collisions.report { recorder.logger.warning($0, metadata: $1) }
         #expect(recorder.lines.all.isEmpty)
     }
 

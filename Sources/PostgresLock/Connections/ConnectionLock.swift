@@ -131,7 +131,7 @@ public final class ConnectionLock<Connection: LockConnection> {
 
     /// Begins a call, or refuses it if it is invalid. The caller must call ``end()`` if this returns.
     func begin() throws {
-        KeyCollisions.shared.report(to: logger)
+        KeyCollisions.shared.report { logger.warning($0, metadata: $1) }
         guard !key.isUnnamed else {
             throw fault("The lock's name is empty. Give it a name that says what it guards.")
         }

@@ -85,41 +85,43 @@ extension LockError {
 extension LockError.Code {
     /// Whether another holder is the reason: the lock is taken, or two holders wait for each other. HTTP's 409 Conflict.
     public var isContention: Bool {
-        switch name {
-        case .timedOut, .deadlock:
-            true
-        case .cannotConnect, .authenticationFailed, .tooManyConnections, .serverTooOld, .transactionPooling, .locksDoNotExclude,
-            .notPrimary, .anotherServer, .badConfiguration, .invalidArgument, .noAnswer, .poolExhausted, .alreadyHeld, .connectionLost,
-            .lockLost, .notReleased, .lockTableFull, .capacity, .commitOutcomeUnknown, .shutDown, .statementFailed, .decodingFailed:
-            false
-        }
+        if case .contention = kind { true } else { false }
     }
 
     /// Whether the server, a connection to it, or room in its lock table can't be had at present. HTTP's 503 Service Unavailable.
     ///
     /// What only a change of the configuration, of the server or of the program can repair is no outage.
     public var isOutage: Bool {
-        switch name {
-        case .cannotConnect, .tooManyConnections, .notPrimary, .anotherServer, .noAnswer, .poolExhausted, .connectionLost,
-            .lockTableFull, .capacity, .commitOutcomeUnknown, .shutDown:
-            true
-        case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
-            .timedOut, .alreadyHeld, .deadlock, .lockLost, .notReleased, .statementFailed, .decodingFailed:
-            false
-        }
+        if case .outage = kind { true } else { false }
     }
 
     /// Whether the call that has thrown the error may succeed later, and can be repeated without doing anything twice.
     ///
     /// A body that has run, and has thrown the error itself or passed it on, is the caller's to judge.
     public var isRetryable: Bool {
+        switch kind {
+        case .contention, .outage(isRetryable: true): true
+        case .outage(isRetryable: false), .other: false
+        }
+    }
+
+    private enum Kind {
+        case contention
+        case outage(isRetryable: Bool)
+        case other
+    }
+
+    private var kind: Kind {
         switch name {
-        case .cannotConnect, .tooManyConnections, .notPrimary, .anotherServer, .timedOut, .noAnswer, .poolExhausted, .deadlock,
-            .lockTableFull, .capacity:
-            true
+        case .timedOut, .deadlock:
+            .contention
+        case .cannotConnect, .tooManyConnections, .notPrimary, .anotherServer, .noAnswer, .poolExhausted, .lockTableFull, .capacity:
+            .outage(isRetryable: true)
+        case .connectionLost, .commitOutcomeUnknown, .shutDown:
+            .outage(isRetryable: false)
         case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
-            .alreadyHeld, .connectionLost, .lockLost, .notReleased, .commitOutcomeUnknown, .shutDown, .statementFailed, .decodingFailed:
-            false
+            .alreadyHeld, .lockLost, .notReleased, .statementFailed, .decodingFailed:
+            .other
         }
     }
 

@@ -43,10 +43,6 @@ final class KeyCollisions: Sendable {
         }
     }
 
-    func report(to logger: Logger) {
-        report { logger.warning($0, metadata: $1) }
-    }
-
     func report(by warn: (Logger.Message, Logger.Metadata) -> Void) {
         guard hasUnreported.load(ordering: .relaxed) else { return }
         let collisions = state.withLock { state in

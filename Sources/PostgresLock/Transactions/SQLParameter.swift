@@ -14,17 +14,15 @@ public struct SQLParameter: Sendable {
     let isBinary: Bool
 
     private init(type: UInt32, _ text: String?) {
-        self.init(type: type, bytes: text.map { Array($0.utf8) }, isBinary: false)
+        self.type = type
+        bytes = text.map { Array($0.utf8) }
+        isBinary = false
     }
 
     private init(type: UInt32, binary: [UInt8]?) {
-        self.init(type: type, bytes: binary, isBinary: true)
-    }
-
-    private init(type: UInt32, bytes: [UInt8]?, isBinary: Bool) {
         self.type = type
-        self.bytes = bytes
-        self.isBinary = isBinary
+        bytes = binary
+        isBinary = true
     }
 
     /// NULL, of whatever type the statement needs.
@@ -68,7 +66,9 @@ public struct SQLParameter: Sendable {
 
     /// A `timestamp with time zone`, to the microsecond; `NULL` for a date that is not a number.
     public static func date(_ value: Date) -> SQLParameter {
-        let sinceEpoch = value.timeIntervalSinceReferenceDate + PostgresEpoch.toReferenceDate
+        // From PostgreSQL's epoch, 2000-01-01, to Foundation's reference date, 2001-01-01.
+        let epochToReference: Double = 366 * 86_400
+        let sinceEpoch = value.timeIntervalSinceReferenceDate + epochToReference
         let microseconds = (sinceEpoch * 1_000_000).rounded()
         guard !microseconds.isNaN else { return SQLParameter(type: 1184, binary: nil) }
         // A Date beyond PostgreSQL's years becomes its infinity.
@@ -91,9 +91,4 @@ extension SQLParameter: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral,
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     /// NULL.
     public init(nilLiteral: ()) { self = .null }
-}
-
-enum PostgresEpoch {
-    /// Seconds from PostgreSQL's epoch, 2000-01-01, to Foundation's reference date, 2001-01-01.
-    static let toReferenceDate: Double = 366 * 86_400
 }
