@@ -11,12 +11,6 @@ struct Diagnosis: Codable {
         self.findings = findings
     }
 
-    func json() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
-
     /// One line for each finding, and one for each advice.
     var text: String {
         let indentation = String(repeating: " ", count: 22)

@@ -45,7 +45,7 @@ struct KeyCommand: ParsableCommand {
             return (name, try scheme.key(name))
         }
         if json {
-            print(try KeyRecord.json(keys.map(KeyRecord.init)))
+            print(try keys.map(KeyRecord.init).json())
         } else {
             for (_, key) in keys { print(KeyText.numbers(of: key)) }
         }

@@ -4,7 +4,7 @@ import Foundation
 import PostgresLock
 
 /// Carries out one `pglock run`: passes events to ``RunMachine``, and performs its actions.
-final class LockedRun {
+actor LockedRun {
     private let manager: LockManager
     private let key: LockKey
     private let mode: LockMode
@@ -13,21 +13,12 @@ final class LockedRun {
     private let child: LockedCommand?
     private let killAfter: Duration
 
-    private let happenings = AsyncStream<Happening>.makeStream()
+    private var machine: RunMachine
     private var tasks: [Task<Void, Never>] = []
     private var wait: Task<Void, Never>?
     private var lock: CopyableLockHandle?
     private var process: ChildProcess?
-
-    /// An event, with the values that the machine does not need.
-    private enum Happening: Sendable {
-        case granted(CopyableLockHandle)
-        case refused(any Error)
-        case signal(ReceivedSignal)
-        case lost(LockError)
-        case ended(ChildProcess.Ending)
-        case graceIsOver
-    }
+    private var completion: CheckedContinuation<(outcome: RunMachine.Outcome, isClean: Bool), Never>?
 
     /// - Parameters:
     ///   - isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
@@ -48,68 +39,46 @@ final class LockedRun {
         self.timeout = timeout
         self.child = child
         self.killAfter = killAfter
+        machine = RunMachine(hasCommand: child != nil)
     }
 
     func run() async throws -> RunMachine.Outcome {
         let relay = try SignalRelay()
-        tasks.append(Task { [post = happenings.continuation] in for await signal in relay.signals { post.yield(.signal(signal)) } })
-        wait = Task { [post = happenings.continuation, manager, key, mode, timeout, isEnclosed] in
-            do {
-                if isEnclosed {
-                    // The lock is available if the enclosing process has ended, or shares it.
-                    guard let lock = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
-                    post.yield(.granted(lock.copyable()))
-                } else {
-                    post.yield(.granted(try await manager.acquire(key, mode: mode, timeout: timeout).copyable()))
-                }
-            } catch {
-                post.yield(.refused(error))
-            }
-        }
+        tasks.append(Task { for await signal in relay.signals { handle(.signal(signal)) } })
+        wait = Task { await waitForLock() }
         defer { for task in tasks { task.cancel() } }
+        let (outcome, isClean) = await withCheckedContinuation { completion = $0 }
+        return isClean ? await close(outcome) : outcome
+    }
 
-        var machine = RunMachine(hasCommand: child != nil)
-        for await happening in happenings.stream {
-            var events = [event(for: happening)]
-            while let event = events.popFirst() {
-                for action in machine.handle(event) {
-                    switch perform(action) {
-                    case .nothing: break
-                    case .event(let event): events.append(event)
-                    case .end(let outcome, let isClean): return isClean ? await close(outcome) : outcome
-                    }
-                }
+    private func waitForLock() async {
+        do {
+            let lock: CopyableLockHandle
+            if isEnclosed {
+                // The lock is available if the enclosing process has ended, or shares it.
+                guard let free = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
+                lock = free.copyable()
+            } else {
+                lock = try await manager.acquire(key, mode: mode, timeout: timeout).copyable()
             }
-        }
-        return .failed(CancellationError())
-    }
-
-    private func event(for happening: Happening) -> RunMachine.Event {
-        switch happening {
-        case .granted(let lock):
             self.lock = lock
-            watch(lock.lock)
-            return .granted
-        case .refused(let error): return .refused(error)
-        case .signal(let signal): return .signal(signal)
-        case .lost(let error): return .lost(error)
-        case .ended(let ending): return .ended(ending)
-        case .graceIsOver: return .graceIsOver
+            tasks.append(Task { if let loss = await lock.lock.waitForEnd() { handle(.lost(loss)) } })
+            handle(.granted)
+        } catch {
+            handle(.refused(error))
         }
     }
 
-    private enum Effect {
-        case nothing
-        case event(RunMachine.Event)
-        case end(RunMachine.Outcome, isClean: Bool)
+    private func handle(_ event: RunMachine.Event) {
+        for action in machine.handle(event) { perform(action) }
     }
 
-    private func perform(_ action: RunMachine.Action) -> Effect {
+    private func perform(_ action: RunMachine.Action) {
         switch action {
         case .cancelWait:
             wait?.cancel()
         case .startCommand:
-            return .event(startCommand())
+            handle(startCommand())
         case .announceHold:
             StandardError.print("holding \(key), \(mode); Ctrl-C or SIGTERM releases it")
         case .send(let signal):
@@ -118,18 +87,17 @@ final class LockedRun {
             StandardError.print("\(error.message) The command is being ended.")
         case .beginGrace:
             tasks.append(
-                Task { [post = happenings.continuation, killAfter] in
+                Task {
                     // Cancelled only when the run is over.
                     try? await Task.sleep(for: killAfter)
-                    post.yield(.graceIsOver)
+                    handle(.graceIsOver)
                 }
             )
         case .finish(let outcome):
-            return .end(outcome, isClean: true)
+            completion?.resume(returning: (outcome, isClean: true))
         case .finishAtOnce(let outcome):
-            return .end(outcome, isClean: false)
+            completion?.resume(returning: (outcome, isClean: false))
         }
-        return .nothing
     }
 
     private func startCommand() -> RunMachine.Event {
@@ -137,19 +105,11 @@ final class LockedRun {
         do {
             let process = try child.start()
             self.process = process
-            tasks.append(Task { [post = happenings.continuation] in post.yield(.ended(await process.waitForEnd())) })
+            tasks.append(Task { handle(.ended(await process.waitForEnd())) })
             return .started
         } catch {
             return .notStarted(error)
         }
-    }
-
-    private func watch(_ lock: HeldLock) {
-        tasks.append(
-            Task { [post = happenings.continuation] in
-                if let loss = await lock.waitForEnd() { post.yield(.lost(loss)) }
-            }
-        )
     }
 
     /// Releases the lock, and shuts the manager down. If the server does not answer, the end of this process releases the lock.
@@ -178,11 +138,5 @@ final class LockedRun {
         let reason = (error as? LockError)?.message ?? "\(error)"
         let about = process == nil ? "" : "The command has ended with status \(status), but whether it was alone is unknown. "
         return .failed(CommandFailure(ExitStatus.lockLost, about + reason))
-    }
-}
-
-extension Array {
-    fileprivate mutating func popFirst() -> Element? {
-        isEmpty ? nil : removeFirst()
     }
 }

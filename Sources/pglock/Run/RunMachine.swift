@@ -1,5 +1,6 @@
 import ChildProcesses
 import CommandSupport
+import Foundation
 import PostgresLock
 
 /// The state machine of one `pglock run`: takes events, returns actions.
@@ -80,7 +81,7 @@ struct RunMachine {
             // The terminal has sent the signal to the command, too.
             return signal.isFromTerminal ? [] : [.send(signal.number)]
         case .holding:
-            return finish(RunSignals.endHold.contains(signal.number) ? .exit(ExitStatus.success) : .signalled(signal.number))
+            return finish([SIGINT, SIGTERM].contains(signal.number) ? .exit(ExitStatus.success) : .signalled(signal.number))
         case .finished:
             return []
         }
@@ -115,7 +116,8 @@ struct RunMachine {
         switch state {
         case .starting, .running:
             state = .ending
-            return [.announceLoss(error), .send(RunSignals.terminate), .send(RunSignals.resume), .beginGrace]
+            // A stopped command would not handle SIGTERM.
+            return [.announceLoss(error), .send(SIGTERM), .send(SIGCONT), .beginGrace]
         case .holding:
             return finish(.failed(error))
         case .waiting, .abandoning, .ending, .finished:
@@ -124,7 +126,7 @@ struct RunMachine {
     }
 
     private func graceIsOver() -> [Action] {
-        if case .ending = state { [.send(RunSignals.kill)] } else { [] }
+        if case .ending = state { [.send(SIGKILL)] } else { [] }
     }
 
     private mutating func ended(_ ending: ChildProcess.Ending) -> [Action] {
