@@ -5,7 +5,8 @@ import PostgresLockTesting
 /// The demonstration from beginning to end.
 struct Demo: Sendable {
     let workers: Int
-    let length: DemoLength
+    /// The length of each of the two runs.
+    let seconds: Double
     /// The lease of the process that is stopped by SIGSTOP, in seconds.
     let lease: Double
     let display: any DemoDisplay
@@ -21,24 +22,16 @@ struct Demo: Sendable {
         let options = EphemeralPostgres.Options(settings: ["max_connections": "\(workers * 4 + 20)"])
         return try await EphemeralPostgres.withServer(options) { server in
             display.note("PostgreSQL \(server.serverVersion) is up; \(workers) processes start.")
-            let database = try DemoDatabase(url: server.connectionURL())
-            do {
-                let isFine = try await compare(database)
-                await database.close()
-                return isFine
-            } catch {
-                await database.close()
-                throw error
-            }
+            return try await DemoDatabase.with(url: server.connectionURL()) { try await compare($0) }
         }
     }
 
     private func compare(_ database: DemoDatabase) async throws -> Bool {
         try await database.prepare()
-        let locked = try await DemoRun(number: 1, isLocked: true, workers: workers, length: length, database: database).run(display)
+        let locked = try await DemoRun(number: 1, isLocked: true, workers: workers, seconds: seconds, database: database).run(display)
         var unlocked: DemoResult?
         for attempt in 1...Self.attemptsToLose {
-            let run = DemoRun(number: 1 + attempt, isLocked: false, workers: workers, length: length, database: database)
+            let run = DemoRun(number: 1 + attempt, isLocked: false, workers: workers, seconds: seconds, database: database)
             let result = try await run.run(display)
             unlocked = result
             if result.lost > 0 { break }

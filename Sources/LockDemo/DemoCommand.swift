@@ -35,11 +35,8 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The number of processes, 2 to 32.", valueName: "number"))
     var workers = 4
 
-    @Option(help: ArgumentHelp("The length of each of the two runs; 4 by default.", valueName: "seconds"))
-    var seconds: Double?
-
-    @Option(help: ArgumentHelp("Instead of --seconds: the number of additions of each process.", valueName: "number"))
-    var rounds: Int?
+    @Option(help: ArgumentHelp("The length of each of the two runs.", valueName: "seconds"))
+    var seconds = 4.0
 
     @Option(help: ArgumentHelp("The lease of the process that is stopped.", valueName: "seconds"))
     var lease = 1.0
@@ -49,23 +46,16 @@ struct DemoCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard (2...32).contains(workers) else { throw ValidationError("--workers is \(workers); it has to be from 2 to 32.") }
-        guard seconds == nil || rounds == nil else { throw ValidationError("Give either --seconds or --rounds.") }
-        if let seconds, !(0.5...3600).contains(seconds) {
-            throw ValidationError("--seconds is \(seconds); it has to be from 0.5 to 3600.")
-        }
+        guard (0.5...3600).contains(seconds) else { throw ValidationError("--seconds is \(seconds); it has to be from 0.5 to 3600.") }
         guard (1...3600).contains(lease) else { throw ValidationError("--lease is \(lease); it has to be from 1 to 3600 seconds.") }
-        if let rounds, !(4...1_000_000).contains(rounds) {
-            throw ValidationError("--rounds is \(rounds); it has to be from 4 to 1000000.")
-        }
     }
 
     func run() async throws {
         let relay = try SignalRelay()
         // Writing to a worker that has just been killed must be an error, not a signal that ends the demonstration.
         signal(SIGPIPE, SIG_IGN)
-        let length = rounds.map(DemoLength.rounds) ?? .seconds(seconds ?? 4)
         let display = TerminalDisplay(plain: plain, workers: workers) ?? PlainDisplay() as any DemoDisplay
-        let demo = Demo(workers: workers, length: length, lease: lease, display: display)
+        let demo = Demo(workers: workers, seconds: seconds, lease: lease, display: display)
         let work = Task { try await demo.run() }
         let watch = Task {
             var first: Int32?
@@ -81,11 +71,4 @@ struct DemoCommand: AsyncParsableCommand {
         if let number = await watch.value { SignalRelay.die(of: number) }
         guard try result.get() else { throw ExitCode(ExitStatus.failure) }
     }
-}
-
-/// The length of a run of the demonstration.
-enum DemoLength: Sendable {
-    case seconds(Double)
-    /// The number of additions of each worker.
-    case rounds(Int)
 }

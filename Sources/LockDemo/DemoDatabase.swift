@@ -16,8 +16,26 @@ struct DemoDatabase: Sendable {
         var lost: Int { committed - counter }
     }
 
+    /// Runs the body with a database, and closes its connections afterwards.
+    ///
     /// - Parameter lease: How long the server waits for a silent holder. If it is given, locks have fencing tokens too.
-    init(url: String, lease: Duration? = nil) throws {
+    static func with<Result>(
+        url: String,
+        lease: Duration? = nil,
+        _ body: (DemoDatabase) async throws -> Result
+    ) async throws -> Result {
+        let database = try DemoDatabase(url: url, lease: lease)
+        do {
+            let result = try await body(database)
+            await database.locks.shutdown(gracePeriod: .zero)
+            return result
+        } catch {
+            await database.locks.shutdown(gracePeriod: .zero)
+            throw error
+        }
+    }
+
+    private init(url: String, lease: Duration?) throws {
         self.url = url
         var configuration = LockManager.Configuration(url: url)
         configuration.applicationName = "LockDemo"
@@ -92,9 +110,5 @@ struct DemoDatabase: Sendable {
         try await locks.withTransaction { transaction in
             try await transaction.query("SELECT writer FROM account").first?.decode(0)
         }
-    }
-
-    func close() async {
-        await locks.shutdown(gracePeriod: .zero)
     }
 }

@@ -1,16 +1,15 @@
 /// The result of one run.
 struct DemoResult: Sendable {
-    let isLocked: Bool
     let totals: DemoDatabase.Totals
-    /// The times that all workers waited for the lock, in nanoseconds.
-    let waits: [Int64]
+    /// The times that all workers waited for the lock.
+    let waits: [Duration]
     let kill: Kill?
 
     /// The SIGKILL after half of the run.
     struct Kill: Sendable {
         let worker: Int
-        /// The next holder of the lock, and the time from the kill until it had the lock, in nanoseconds.
-        var next: (worker: Int, after: Int64)?
+        /// The next holder of the lock, and the time from the kill until it had the lock.
+        var next: (worker: Int, after: Duration)?
     }
 
     var committed: Int { totals.committed }

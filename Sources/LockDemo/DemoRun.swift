@@ -6,7 +6,7 @@ struct DemoRun: Sendable {
     let number: Int
     let isLocked: Bool
     let workers: Int
-    let length: DemoLength
+    let seconds: Double
     let database: DemoDatabase
 
     private enum Event: Sendable {
@@ -29,16 +29,19 @@ struct DemoRun: Sendable {
         defer { ticker.cancel() }
         do {
             for worker in 0..<workers {
-                let process = try ChildProcess.worker(assignment.arguments(worker: worker), url: database.url)
+                let process = try ChildProcess.worker(
+                    DemoWorkerCommand.arguments(run: number, worker: worker, isLocked: isLocked),
+                    url: database.url
+                )
                 processes.append(process)
                 Task {
                     for await line in process.lines {
-                        if let report = WorkerReport(line: line) { continuation.yield(.report(worker: worker, report)) }
+                        if let report = try? WorkerReport(line: line) { continuation.yield(.report(worker: worker, report)) }
                     }
                     continuation.yield(.ended(worker: worker, await process.waitForEnd()))
                 }
             }
-            var board = Scoreboard(isLocked: isLocked, workers: workers, length: length)
+            var board = Scoreboard(isLocked: isLocked, workers: workers, seconds: seconds)
             for await event in events {
                 try await handle(event, &board, processes, display)
                 if board.isOver { break }
@@ -61,11 +64,11 @@ struct DemoRun: Sendable {
     ) async throws {
         let orders: [Scoreboard.Order]
         switch event {
-        case .report(let worker, let report): orders = try board.note(report, of: worker, now: DemoClock.nanoseconds)
+        case .report(let worker, let report): orders = try board.note(report, of: worker, now: .now)
         case .ended(let worker, let ending): orders = try board.noteEnd(of: worker, ending)
         case .tick:
             board.totals = try await database.totals(run: number)
-            orders = board.advance(to: DemoClock.nanoseconds)
+            orders = board.advance(to: .now)
             display.update(board, isLast: false)
         }
         for order in orders {
@@ -75,11 +78,5 @@ struct DemoRun: Sendable {
             case .note(let text): display.note(text)
             }
         }
-    }
-
-    private var assignment: WorkerAssignment {
-        var rounds: Int?
-        if case .rounds(let number) = length { rounds = number }
-        return WorkerAssignment(run: number, isLocked: isLocked, rounds: rounds)
     }
 }

@@ -25,22 +25,22 @@ struct Scoreboard: Sendable {
     }
 
     let isLocked: Bool
-    let length: DemoLength
+    let seconds: Double
     private(set) var workers: [Worker]
-    private(set) var waits: [Int64] = []
+    private(set) var waits: [Duration] = []
     private(set) var kill: DemoResult.Kill?
     var totals = DemoDatabase.Totals()
 
     /// When all workers were ready and started.
-    private var start: Int64?
-    private var now: Int64 = 0
-    private var killedAt: Int64?
+    private var start: ContinuousClock.Instant?
+    private(set) var secondsElapsed = 0.0
+    private var killedAt: ContinuousClock.Instant?
     private var victim: Int?
     private var hasStopped = false
 
-    init(isLocked: Bool, workers: Int, length: DemoLength) {
+    init(isLocked: Bool, workers: Int, seconds: Double) {
         self.isLocked = isLocked
-        self.length = length
+        self.seconds = seconds
         self.workers = Array(repeating: Worker(), count: workers)
     }
 
@@ -50,28 +50,16 @@ struct Scoreboard: Sendable {
     }
 
     var result: DemoResult {
-        DemoResult(isLocked: isLocked, totals: totals, waits: waits, kill: kill)
-    }
-
-    var secondsElapsed: Double {
-        start.map { Double(max(0, now - $0)) / 1e9 } ?? 0
+        DemoResult(totals: totals, waits: waits, kill: kill)
     }
 
     /// How much of the run is done, from 0 to 1.
-    var progress: Double {
-        guard start != nil else { return 0 }
-        switch length {
-        case .seconds(let seconds):
-            return min(1, secondsElapsed / seconds)
-        case .rounds(let rounds):
-            return min(1, Double(workers.reduce(0) { $0 + $1.additions }) / Double(rounds * workers.count))
-        }
-    }
+    var progress: Double { min(1, secondsElapsed / seconds) }
 
     // MARK: Events
 
-    mutating func note(_ report: WorkerReport, of worker: Int, now: Int64) throws -> [Order] {
-        self.now = max(self.now, now)
+    mutating func note(_ report: WorkerReport, of worker: Int, now: ContinuousClock.Instant) throws -> [Order] {
+        noteTime(now)
         switch report {
         case .ready:
             workers[worker].phase = .ready
@@ -90,7 +78,7 @@ struct Scoreboard: Sendable {
             workers[worker].additions += 1
         case .pausing:
             guard worker == victim, killedAt == nil else { return [] }
-            return noteKill(of: worker)
+            return noteKill(of: worker, now: now)
         case .holding, .wrote:
             break
         case .failed(let message):
@@ -108,46 +96,43 @@ struct Scoreboard: Sendable {
             throw CommandFailure(ExitStatus.failure, "Worker \(worker + 1) has ended unexpectedly: \(ending).")
         }
         workers[worker].phase = .finished
-        // The worker finished before the order to pause reached it, so `advance` chooses another one.
-        if worker == victim { victim = nil }
         return []
     }
 
     /// Advances the time, which may make it due to kill a worker or to stop all.
-    mutating func advance(to now: Int64) -> [Order] {
-        self.now = max(self.now, now)
+    mutating func advance(to now: ContinuousClock.Instant) -> [Order] {
+        noteTime(now)
         var orders: [Order] = []
-        if victim == nil, progress >= 0.5, let next = chooseVictim() {
-            victim = next
-            orders.append(.tell(next, .pause))
+        if victim == nil, progress >= 0.5 {
+            victim = workers.firstIndex { [.waiting, .working].contains($0.phase) }
+            if let victim { orders.append(.tell(victim, .pause)) }
         }
-        if case .seconds = length, progress >= 1, !hasStopped {
+        if progress >= 1, !hasStopped {
             hasStopped = true
-            orders += workers.indices.filter { $0 != victim || killedAt == nil }.map { .tell($0, .stop) }
+            // The worker that was told to pause is killed instead, even if it pauses only after the others have ended.
+            orders += workers.indices.filter { $0 != victim }.map { .tell($0, .stop) }
         }
         return orders
     }
 
-    // MARK: The killed worker
-
-    /// Chooses the worker with the fewest additions, because it is the least likely to finish before the order reaches it.
-    private func chooseVictim() -> Int? {
-        workers.indices
-            .filter { [.waiting, .working].contains(workers[$0].phase) }
-            .min { workers[$0].additions < workers[$1].additions }
+    private mutating func noteTime(_ now: ContinuousClock.Instant) {
+        if let start { secondsElapsed = max(secondsElapsed, start.duration(to: now) / .seconds(1)) }
     }
 
-    private mutating func noteKill(of worker: Int) -> [Order] {
-        killedAt = DemoClock.nanoseconds
+    // MARK: The killed worker
+
+    private mutating func noteKill(of worker: Int, now: ContinuousClock.Instant) -> [Order] {
+        killedAt = now
         kill = DemoResult.Kill(worker: worker)
         workers[worker].phase = .killed
         let doing = isLocked ? "while it held the lock" : "in the middle of its work"
         return [.kill(worker), .note("Process \(worker + 1) was killed by SIGKILL \(doing).")]
     }
 
-    private mutating func noteHolder(_ worker: Int, since: Int64) -> [Order] {
+    private mutating func noteHolder(_ worker: Int, since: ContinuousClock.Instant) -> [Order] {
         guard let killedAt, kill?.next == nil, since > killedAt else { return [] }
-        kill?.next = (worker, since - killedAt)
-        return [.note("Process \(worker + 1) had the lock \(Text.milliseconds(since - killedAt)) later.")]
+        let after = killedAt.duration(to: since)
+        kill?.next = (worker, after)
+        return [.note("Process \(worker + 1) had the lock \(Text.milliseconds(after)) later.")]
     }
 }

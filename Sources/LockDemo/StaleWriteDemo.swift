@@ -19,15 +19,7 @@ struct StaleWriteDemo {
             stores the fencing token of the last write and refuses a write with a lower token.
             """
         )
-        let database = try DemoDatabase(url: url, lease: .seconds(lease))
-        do {
-            let isRefused = try await freeze(database, display)
-            await database.close()
-            return isRefused
-        } catch {
-            await database.close()
-            throw error
-        }
+        return try await DemoDatabase.with(url: url, lease: .seconds(lease)) { try await freeze($0, display) }
     }
 
     private func freeze(_ database: DemoDatabase, _ display: any DemoDisplay) async throws -> Bool {
@@ -36,10 +28,10 @@ struct StaleWriteDemo {
             var lines = holder.lines.makeAsyncIterator()
             guard case .holding(let token) = try await report(&lines) else { throw unexpected }
             holder.signal(SIGSTOP)
-            let frozenAt = DemoClock.nanoseconds
+            let frozenAt = ContinuousClock.now
             display.note("The first process has the lock, with the token \(token); now it is stopped.")
-            try await database.locks.withLock(LockKey(StaleHolder.lockName), timeout: .seconds(lease + 30)) { lock in
-                let after = Double(DemoClock.nanoseconds - frozenAt) / 1e9
+            try await database.locks.withLock(LockKey(StaleHolderCommand.lockName), timeout: .seconds(lease + 30)) { lock in
+                let after = frozenAt.duration(to: .now) / .seconds(1)
                 let token = lock.fencingToken?.description ?? "none"
                 display.note("The second process has the lock \(Text.seconds(after)) later, with the token \(token), and writes.")
                 let isAccepted = try await database.write("the second process", fencedBy: lock.fencingToken)
@@ -69,7 +61,7 @@ struct StaleWriteDemo {
     private func report(_ lines: inout AsyncStream<String>.Iterator) async throws -> WorkerReport {
         let line = await lines.next()
         try Task.checkCancellation()
-        guard let report = line.flatMap({ WorkerReport(line: $0) }) else { throw unexpected }
+        guard let report = line.flatMap({ try? WorkerReport(line: $0) }) else { throw unexpected }
         if case .failed(let message) = report {
             throw CommandFailure(ExitStatus.failure, "The process that was to be stopped has failed: \(message)")
         }

@@ -1,14 +1,8 @@
-import ChildProcesses
-import Foundation
 import LibPQ
 
 /// Prints plain lines: one per second, and one for each event.
 final class PlainDisplay: DemoDisplay {
     private let nextLine = Locked(1.0)
-
-    func say(_ text: String) {
-        write("\n\(text)\n\n")
-    }
 
     func note(_ text: String) {
         write("  \(text)\n")
@@ -36,9 +30,5 @@ final class PlainDisplay: DemoDisplay {
 
             """
         )
-    }
-
-    private func write(_ text: String) {
-        _ = Descriptor.write(text, to: STDOUT_FILENO)
     }
 }

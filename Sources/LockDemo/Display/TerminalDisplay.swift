@@ -1,4 +1,3 @@
-import ChildProcesses
 import Foundation
 import LibPQ
 
@@ -28,10 +27,6 @@ final class TerminalDisplay: DemoDisplay {
         hasColor = environment["NO_COLOR"]?.isEmpty ?? true
     }
 
-    func say(_ text: String) {
-        write("\n\(text)\n\n")
-    }
-
     func note(_ text: String) {
         let isRunning = state.withLock { state in
             if state.isRunning { state.notes.append(text) }
@@ -53,9 +48,5 @@ final class TerminalDisplay: DemoDisplay {
             state.isRunning = !isLast
             if isLast { state.notes = [] }
         }
-    }
-
-    private func write(_ text: String) {
-        _ = Descriptor.write(text, to: STDOUT_FILENO)
     }
 }

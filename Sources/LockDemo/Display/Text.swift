@@ -2,8 +2,8 @@ import Foundation
 
 /// Formats numbers and columns.
 enum Text {
-    static func milliseconds(_ nanoseconds: Int64) -> String {
-        String(format: "%.1f ms", Double(nanoseconds) / 1e6)
+    static func milliseconds(_ duration: Duration) -> String {
+        String(format: "%.1f ms", duration / .milliseconds(1))
     }
 
     static func seconds(_ seconds: Double) -> String {

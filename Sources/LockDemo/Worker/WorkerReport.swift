@@ -1,11 +1,13 @@
-/// A report of a worker to the demonstration: one line on its standard output.
-enum WorkerReport: Equatable, Sendable {
+import Foundation
+
+/// A report of a worker to the demonstration: one line on its standard output, in JSON.
+enum WorkerReport: Codable, Equatable, Sendable {
     /// The worker is connected and waits for the order to start.
     case ready
     /// The worker requests the lock.
     case asking
-    /// The worker began to work at this time, after waiting for the lock if there is one. In nanoseconds of ``DemoClock``.
-    case working(since: Int64, waited: Int64)
+    /// The worker began to work at this time, after waiting for the lock if there is one. All processes of the machine share the clock.
+    case working(since: ContinuousClock.Instant, waited: Duration)
     /// The addition has been committed.
     case added
     /// The worker has read and not yet written, and waits to be killed.
@@ -17,38 +19,11 @@ enum WorkerReport: Equatable, Sendable {
     case failed(String)
 
     var line: String {
-        switch self {
-        case .ready: "ready"
-        case .asking: "asking"
-        case .working(let since, let waited): "working \(since) \(waited)"
-        case .added: "added"
-        case .pausing: "pausing"
-        case .holding(let token): "holding \(token)"
-        case .wrote(let isHeld, let isAccepted): "wrote \(isHeld) \(isAccepted)"
-        case .failed(let message): "failed \(message)"
-        }
+        get throws { String(decoding: try JSONEncoder().encode(self), as: UTF8.self) }
     }
 
-    init?(line: some StringProtocol) {
-        let words = line.split(separator: " ", maxSplits: 1)
-        let rest = words.count > 1 ? String(words[1]) : ""
-        switch words.first {
-        case "ready": self = .ready
-        case "asking": self = .asking
-        case "added": self = .added
-        case "pausing": self = .pausing
-        case "holding": self = .holding(token: rest)
-        case "wrote":
-            let answers = rest.split(separator: " ").compactMap { Bool(String($0)) }
-            guard answers.count == 2 else { return nil }
-            self = .wrote(isHeld: answers[0], isAccepted: answers[1])
-        case "failed": self = .failed(rest)
-        case "working":
-            let numbers = rest.split(separator: " ").compactMap { Int64($0) }
-            guard numbers.count == 2 else { return nil }
-            self = .working(since: numbers[0], waited: numbers[1])
-        default: return nil
-        }
+    init(line: String) throws {
+        self = try JSONDecoder().decode(WorkerReport.self, from: Data(line.utf8))
     }
 }
 
