@@ -1,41 +1,6 @@
-import ChildProcesses
-import Foundation
-
-/// A child process that ends the server and deletes its folder when this process ends in any way, including SIGKILL.
-///
-/// It is a shell that reads from a pipe, of which only this process has the other end. The system closes that end when this process
-/// ends, otherwise only ``dismiss()`` does. The guardian gets no message about the server, because this process could be killed before it
-/// sends one. Instead it searches for processes that work in the folder.
-final class ServerGuardian: Sendable {
-    private let process: ChildProcess
-
-    /// Starts the guardian of a folder.
-    init(folder: String) throws {
-        process = try CommandRunner.start {
-            // The script is in the environment, not on the command line, so that `ps` prints a short line.
-            try ChildProcess(
-                ["/bin/sh", "-c", #"eval "$PGLOCK_GUARDIAN""#, "pglock-guardian", folder],
-                environment: CommandRunner.environment.merging(["PGLOCK_GUARDIAN": Self.script]) { $1 },
-                directory: "/",
-                input: .pipe,
-                output: .null,
-                error: .null
-            )
-        }
-    }
-
-    /// The guardian's process id.
-    var processIdentifier: pid_t { process.processIdentifier }
-
-    /// Lets the guardian clean up now, and waits until it has.
-    func dismiss() async {
-        process.closeInput()
-        // The wait is in a task of its own, because in a cancelled task it would end at once.
-        _ = await Task { [process] in try await process.waitForEnd(within: .seconds(30)) }.result
-    }
-
+extension GuardedFolder {
     /// The guardian's script, with the folder as its argument. It runs in any POSIX shell and on systems without procps.
-    private static let script = #"""
+    static let script = #"""
         trap '' HUP INT QUIT TERM PIPE USR1 USR2 TSTP TTIN TTOU
         folder=$1
         case $folder in */pglock-??????) ;; *) exit 2 ;; esac
