@@ -20,9 +20,6 @@ package final class LoopTimer {
         #endif
     }
 
-    /// The descriptor of the kernel's timer, on systems that have one.
-    package var descriptor: Int32? { clock.descriptor }
-
     /// Makes the timer fire at a time, or before.
     ///
     /// A timer that is armed for an earlier time is not changed, since arming costs a system call. It fires once without need, and is armed
@@ -44,7 +41,6 @@ package final class LoopTimer {
 }
 
 private protocol TimerClock {
-    var descriptor: Int32? { get }
     func arm(after nanoseconds: Int64)
 }
 
@@ -77,8 +73,6 @@ private protocol TimerClock {
             source.cancel()
         }
 
-        var descriptor: Int32? { timer }
-
         func arm(after nanoseconds: Int64) {
             _ = pglock_timer_arm(timer, nanoseconds)
         }
@@ -104,8 +98,6 @@ private final class DispatchTimers: TimerClock {
         running.cancel()
         wall.cancel()
     }
-
-    var descriptor: Int32? { nil }
 
     func arm(after nanoseconds: Int64) {
         let delay = DispatchTimeInterval.nanoseconds(Int(clamping: nanoseconds))
