@@ -31,7 +31,7 @@ package struct CallersConnection {
             let left = PQflush(pointer)
             guard left >= 0 else { throw lost() }
             guard left > 0 else { break }
-            await wait(for: .write, socket, isolation)
+            await wait(toWrite: true, socket, isolation)
             guard PQconsumeInput(pointer) == 1 else { throw lost() }
         }
         var last: QueryResult?
@@ -73,7 +73,7 @@ package struct CallersConnection {
 
     private func nextResult(_ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async throws -> OpaquePointer? {
         while PQisBusy(pointer) == 1 {
-            await wait(for: .read, socket, isolation)
+            await wait(socket, isolation)
             guard PQconsumeInput(pointer) == 1 else { throw lost() }
         }
         return PQgetResult(pointer)
@@ -87,7 +87,7 @@ package struct CallersConnection {
                 let sent = PQputCopyEnd(pointer, "nothing is sent")
                 guard sent >= 0 else { throw lost() }
                 guard sent == 0 else { return }
-                await wait(for: .write, socket, isolation)
+                await wait(toWrite: true, socket, isolation)
             }
         case PGRES_COPY_OUT:
             while true {
@@ -96,7 +96,7 @@ package struct CallersConnection {
                 if let row { PQfreemem(row) }
                 guard length >= 0 else { return }
                 guard length == 0 else { continue }
-                await wait(for: .read, socket, isolation)
+                await wait(socket, isolation)
                 guard PQconsumeInput(pointer) == 1 else { throw lost() }
             }
         default:
@@ -131,19 +131,13 @@ package struct CallersConnection {
 
     // MARK: Waiting
 
-    private enum Direction {
-        case read
-        case write
-    }
-
     /// Waits until the socket is ready, by a dispatch source of its own.
-    private func wait(for direction: Direction, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async {
+    private func wait(toWrite: Bool = false, _ socket: DuplicateSocket, _ isolation: isolated (any Actor)?) async {
         await withCheckedContinuation { continuation in
             let source: any DispatchSourceProtocol =
-                switch direction {
-                case .read: DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: .global())
-                case .write: DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: .global())
-                }
+                toWrite
+                ? DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: .global())
+                : DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: .global())
             let watched = UncheckedTransfer(source)
             let onReady: @Sendable () -> Void = { watched.value.cancel() }
             // Until then the socket must stay open for Dispatch.

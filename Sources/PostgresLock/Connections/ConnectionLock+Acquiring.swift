@@ -96,21 +96,11 @@ extension ConnectionLock {
     /// Whether the lock's transaction has neither ended nor been rolled back to a savepoint before the lock.
     private func isStillHeld(_ isolation: isolated (any Actor)?) async throws -> Bool {
         guard scope == .transaction, let mark else { return true }
-        do {
-            return try await shielded.isSet(mark, isolation)
-        } catch {
-            throw failure(error)
-        }
+        return try await asking(isolation) { try await self.shielded.isSet(mark, isolation) }
     }
 
     private func transactionMark(_ isolation: isolated (any Actor)?) async throws -> ConnectionLockStatements.Mark {
-        let mark: ConnectionLockStatements.Mark?
-        do {
-            mark = try await shielded.markTransaction(isolation)
-        } catch {
-            throw failure(error)
-        }
-        guard let mark else {
+        guard let mark = try await asking(isolation, { try await self.shielded.markTransaction(isolation) }) else {
             throw fault(
                 """
                 The lock \(key) is to end with a transaction, but the connection is in none: it would be released at once. \

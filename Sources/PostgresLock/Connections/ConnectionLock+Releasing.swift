@@ -96,11 +96,7 @@ extension ConnectionLock {
     public func isHeld(isolation: isolated (any Actor)? = #isolation) async throws -> Bool {
         try begin()
         defer { end() }
-        do {
-            return try await shielded.ask(statements.isHeld, isolation) == true
-        } catch {
-            throw failure(error)
-        }
+        return try await asking(isolation) { try await self.shielded.ask(self.statements.isHeld, isolation) == true }
     }
 
     /// Rolls back the transaction that the connection is in, if it is in one.
@@ -118,11 +114,7 @@ extension ConnectionLock {
         // A ROLLBACK outside of a transaction is a warning in the server's log. In an aborted transaction the question fails.
         var isOutside = false
         do { isOutside = try await shielded.markTransaction(isolation) == nil } catch {}
-        do {
-            if !isOutside { try await shielded.rollBackTransaction(isolation) }
-        } catch {
-            throw failure(error)
-        }
+        if !isOutside { try await asking(isolation) { try await self.shielded.rollBackTransaction(isolation) } }
         if scope == .transaction { state = .free }
     }
 }

@@ -155,6 +155,18 @@ public final class ConnectionLock<Connection: LockConnection> {
         LockError(.invalidArgument, message, keys: [key])
     }
 
+    /// Runs statements that certainly don't acquire the lock.
+    func asking<Result>(
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) () async throws -> Result
+    ) async throws -> Result {
+        do {
+            return try await body()
+        } catch {
+            throw failure(error)
+        }
+    }
+
     /// The error for a failed statement that has certainly not acquired the lock.
     func failure(_ error: any Error) -> any Error {
         if let error = error as? LockError { return error }
