@@ -147,8 +147,27 @@ extension SessionDriver {
     // MARK: Ending
 
     func commit() async throws {
+        let outcome = try await endTransaction { $0.commit(now: $1) }
+        guard case .commitAnswered(tag: "COMMIT") = outcome else { throw error(for: outcome) }
+    }
+
+    /// - Returns: Whether the transaction had failed by one of its statements.
+    func rollBack() async -> Bool {
         do {
-            try await beginEndOfTransaction()
+            _ = try await endTransaction { $0.rollBack(now: $1) }
+            return machine.isAborted
+        } catch {
+            // The session is lost, and the transaction with it.
+            return false
+        }
+    }
+
+    private func endTransaction(
+        _ end: (inout CheckedOutSession, Instant) -> CheckedOutSession.Step
+    ) async throws -> CheckedOutSession.Outcome {
+        if (try? requireOpen()) != nil { beginEnd() }
+        do {
+            try await beginAccess(isCancellable: false)
         } catch {
             await Self.leaveQueue(first, on: lockDriver)
             throw error
@@ -156,32 +175,10 @@ extension SessionDriver {
         defer { endAccess() }
         // The server releases the lock before it answers.
         _ = ending.beginRelease()
-        let outcome = await perform { $0.commit(now: $1) }
+        let outcome = await perform(end)
         giveBack()
         await Self.leaveQueue(first, on: lockDriver)
-        guard case .commitAnswered(tag: "COMMIT") = outcome else { throw error(for: outcome) }
-    }
-
-    /// - Returns: Whether the transaction had failed by one of its statements.
-    func rollBack() async -> Bool {
-        do {
-            try await beginEndOfTransaction()
-        } catch {
-            // The session is lost, and the transaction with it.
-            await Self.leaveQueue(first, on: lockDriver)
-            return false
-        }
-        defer { endAccess() }
-        _ = ending.beginRelease()
-        _ = await perform { $0.rollBack(now: $1) }
-        giveBack()
-        await Self.leaveQueue(first, on: lockDriver)
-        return machine.isAborted
-    }
-
-    private func beginEndOfTransaction() async throws {
-        if (try? requireOpen()) != nil { beginEnd() }
-        try await beginAccess(isCancellable: false)
+        return outcome
     }
 
     func endSession() async throws {

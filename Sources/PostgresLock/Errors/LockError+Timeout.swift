@@ -27,13 +27,14 @@ extension LockError {
             order would wait for each other without end. Take locks in one order everywhere, or give a timeout.
             """
             : nil
-        switch uncertainty?.kind {
-        case nil:
+        guard let uncertainty else {
             let which = keys.count > 1 ? "which are taken" : "which is taken"
             let advice =
                 holder(own) ?? order
                 ?? " The view pg_locks on the server shows which session holds \(keys.count > 1 ? "them" : "it")."
             return LockError(.timedOut, "\(waited) for \(subject), \(which).\(advice)", keys: keys)
+        }
+        switch uncertainty.kind {
         case .stillConnecting:
             return LockError(
                 .noAnswer,
@@ -49,8 +50,7 @@ extension LockError {
                 """,
                 keys: keys
             )
-        case _?:
-            guard let uncertainty else { return LockError(.noAnswer, "\(waited) for \(subject).", keys: keys) }
+        default:
             return LockError(uncertainty, keys: keys, databaseName: databaseName)
         }
     }
