@@ -30,7 +30,7 @@ struct Pglock: AsyncParsableCommand {
     /// On the main actor, because only the main thread still has the signal mask that the process was started with.
     @MainActor
     static func main() async {
-        SignalMask.remember()
+        _ = SignalMask.inherited
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
             var command = try parseAsRoot(RunArguments.normalize(arguments))

@@ -55,7 +55,7 @@ struct ConnectionAttempt {
         defer { other.finishAndWait() }
         let check = PoolingCheck(session, other)
         try check.run()
-        try ExclusionCheck(session, other).run()
+        try ExclusionCheck.run(session, other)
         return try check.isPooled
     }
 

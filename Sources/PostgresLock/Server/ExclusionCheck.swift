@@ -1,17 +1,9 @@
 package import LibPQ
 
 /// Refuses servers whose advisory locks do not exclude: some servers that speak PostgreSQL's protocol grant a lock to every session.
-package struct ExclusionCheck {
-    private let first: BlockingSession
-    private let second: BlockingSession
-
-    package init(_ first: BlockingSession, _ second: BlockingSession) {
-        self.first = first
-        self.second = second
-    }
-
+package enum ExclusionCheck {
     /// Runs inside transactions, so that a lock and its release go to the same session also through a pooler.
-    package func run() throws(ConnectionFailure) {
+    package static func run(_ first: BlockingSession, _ second: BlockingSession) throws(ConnectionFailure) {
         let key = Int64.random(in: .min ... .max)
         for session in [first, second] { _ = try session.query("BEGIN ISOLATION LEVEL READ COMMITTED") }
         let isGranted = try ask(first, "try_advisory_lock", key)
@@ -31,7 +23,7 @@ package struct ExclusionCheck {
         }
     }
 
-    private func ask(_ session: BlockingSession, _ function: String, _ key: Int64) throws(ConnectionFailure) -> Bool {
+    private static func ask(_ session: BlockingSession, _ function: String, _ key: Int64) throws(ConnectionFailure) -> Bool {
         try session.query("SELECT pg_catalog.pg_\(function)(\(key))").text(row: 0, column: 0) == "t"
     }
 }

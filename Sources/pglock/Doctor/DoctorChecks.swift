@@ -3,14 +3,9 @@ import PostgresLock
 
 /// Runs all checks of `pglock doctor`, one after the other. Blocks.
 struct DoctorChecks {
-    private let parameters: ConnectionParameters
-    private let limit: Duration
-
-    /// - Parameter limit: The time limit of each question.
-    init(_ parameters: ConnectionParameters, limit: Duration) {
-        self.parameters = parameters
-        self.limit = limit
-    }
+    let parameters: ConnectionParameters
+    /// The time limit of each question.
+    let limit: Duration
 
     /// The findings, without the checks that an earlier failure makes pointless.
     func findings(and trial: LockTrial) async -> [Finding] {

@@ -62,9 +62,8 @@ struct DoctorCommand: AsyncParsableCommand {
         var connection = connection
         connection.url = address ?? connection.url
         try connection.configuration.validate()
-        let limit = Duration.seconds(connection.connectTimeout)
-        let checks = DoctorChecks(connection.parameters, limit: limit)
-        let diagnosis = Diagnosis(await checks.findings(and: LockTrial(connection.configuration)))
+        let checks = DoctorChecks(parameters: connection.parameters, limit: .seconds(connection.connectTimeout))
+        let diagnosis = Diagnosis(await checks.findings(and: LockTrial(configuration: connection.configuration)))
         print(json ? try diagnosis.json() : diagnosis.text)
         if !diagnosis.isFit { throw ExitCode(ExitStatus.unfit) }
     }

@@ -4,11 +4,7 @@ import PostgresLock
 
 /// Checks whether a lock manager can connect, take locks and release them.
 struct LockTrial {
-    private let configuration: LockManager.Configuration
-
-    init(_ configuration: LockManager.Configuration) {
-        self.configuration = configuration
-    }
+    let configuration: LockManager.Configuration
 
     func finding() async -> Finding {
         let warnings = Warnings()

@@ -62,7 +62,7 @@ extension ServerUnderTest {
     }
 
     func exclusion() throws(ConnectionFailure) -> Finding {
-        try ExclusionCheck(session, another().session).run()
+        try ExclusionCheck.run(session, another().session)
         return Finding(.exclusion, .ok, "what one session has locked another can't lock")
     }
 }

@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import CommandSupport
 import Foundation
-import PostgresLock
+public import PostgresLock
 
 /// `pglock run`: runs a command while holding a lock.
 struct RunCommand: AsyncParsableCommand {
@@ -28,7 +28,7 @@ struct RunCommand: AsyncParsableCommand {
     var command: [String] = []
 
     @Flag(exclusivity: .exclusive)
-    var mode: ModeFlag?
+    var mode: LockMode?
 
     @Flag(name: [.customShort("n"), .long], help: "Don't wait for the lock: if it is taken, exit at once with CODE.")
     var nonblock = false
@@ -83,7 +83,7 @@ struct RunCommand: AsyncParsableCommand {
         let run = LockedRun(
             manager: manager,
             key: key,
-            mode: mode?.lockMode ?? .exclusive,
+            mode: mode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
             // Without a wait there is no cycle: the lock is taken, whichever process holds it.
             isEnclosed: !nonblock && enclosing.hold(key),
@@ -112,20 +112,14 @@ struct RunCommand: AsyncParsableCommand {
     }
 }
 
-/// `-s` or `-x`.
-enum ModeFlag: EnumerableFlag {
-    case exclusive
-    case shared
-
-    var lockMode: LockMode {
-        self == .shared ? .shared : .exclusive
-    }
-
-    static func name(for value: ModeFlag) -> NameSpecification {
+extension LockMode: EnumerableFlag {
+    /// `-s` or `-x`.
+    public static func name(for value: LockMode) -> NameSpecification {
         value == .shared ? .shortAndLong : [.customShort("x"), .long]
     }
 
-    static func help(for value: ModeFlag) -> ArgumentHelp? {
+    /// What the flag does.
+    public static func help(for value: LockMode) -> ArgumentHelp? {
         value == .shared ? "Hold the lock together with other shared holders." : "Hold the lock alone; the default."
     }
 }

@@ -11,9 +11,4 @@ enum SignalMask {
         pthread_sigmask(SIG_BLOCK, nil, &mask)
         return mask
     }()
-
-    @MainActor
-    static func remember() {
-        _ = inherited
-    }
 }
