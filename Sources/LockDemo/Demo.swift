@@ -38,8 +38,7 @@ struct Demo: Sendable {
             display.note("By chance no update was lost without the lock. Repeating this run …")
         }
         guard let unlocked else { return false }
-        let table = ResultTable(locked: locked, unlocked: unlocked).text
-        display.say(table + "\n\n" + DemoVerdict(locked: locked, unlocked: unlocked).text)
+        display.say(DemoSummary(locked: locked, unlocked: unlocked).text)
         let isFenced = try await StaleWriteDemo(url: database.url, lease: lease).run(display)
         return locked.lost == 0 && locked.committed > 0 && unlocked.lost > 0 && isFenced
     }

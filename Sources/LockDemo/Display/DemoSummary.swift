@@ -1,10 +1,27 @@
-/// The result of both runs as text.
-struct DemoVerdict {
+/// The results of both runs as text.
+struct DemoSummary {
     let locked: DemoResult
     let unlocked: DemoResult
 
     var text: String {
-        [lockedLine, killLine, unlockedLine].joined(separator: "\n")
+        (table + ["", lockedLine, killLine, unlockedLine]).joined(separator: "\n")
+    }
+
+    private var table: [String] {
+        let rows = [
+            ("", "with the lock", "without"),
+            ("additions committed (expected)", Text.number(locked.committed), Text.number(unlocked.committed)),
+            ("counter (actual)", Text.number(locked.totals.counter), Text.number(unlocked.totals.counter)),
+            ("lost updates", Text.number(locked.lost), Text.number(unlocked.lost)),
+            ("wait for the lock, median (p50)", percentile(50), "-"),
+            ("wait for the lock, p99", percentile(99), "-"),
+            ("next holder after the SIGKILL", locked.kill?.next.map { Text.milliseconds($0.after) } ?? "-", "-"),
+        ]
+        return rows.map { "  \(Text.left($0.0, 34))\(Text.right($0.1, 14))\(Text.right($0.2, 12))" }
+    }
+
+    private func percentile(_ percent: Int) -> String {
+        Percentile.of(locked.waits, percent).map(Text.milliseconds) ?? "-"
     }
 
     private var lockedLine: String {
