@@ -19,14 +19,12 @@ enum CSVRows {
                 isQuoted.toggle()
             case _ where isQuoted:
                 value.append(byte)
-            case UInt8(ascii: ","):
+            case UInt8(ascii: ","), UInt8(ascii: "\n"):
                 row.append(String(decoding: value, as: UTF8.self))
                 value = []
-            case UInt8(ascii: "\n"):
-                row.append(String(decoding: value, as: UTF8.self))
+                guard byte == UInt8(ascii: "\n") else { break }
                 rows.append(row)
                 row = []
-                value = []
             default:
                 value.append(byte)
             }

@@ -5,7 +5,7 @@ import Foundation
 actor ServerProcess {
     private enum State {
         case stopped
-        case starting(ChildProcess)
+        /// From its start on, before it accepts connections.
         case running(ChildProcess)
         case removed
     }
@@ -35,10 +35,7 @@ actor ServerProcess {
 
     /// The process id of the running server.
     var processIdentifier: pid_t? {
-        switch state {
-        case .starting(let child), .running(let child): child.poll() == nil ? child.processIdentifier : nil
-        case .stopped, .removed: nil
-        }
+        if case .running(let child) = state, child.poll() == nil { child.processIdentifier } else { nil }
     }
 
     /// Starts the server and waits until it accepts connections.
@@ -70,11 +67,7 @@ actor ServerProcess {
 
     /// Stops the server and waits until it has ended. Does nothing if it isn't running.
     func stop(_ mode: EphemeralPostgres.StopMode) async throws {
-        let child: ChildProcess
-        switch state {
-        case .stopped, .removed: return
-        case .starting(let process), .running(let process): child = process
-        }
+        guard case .running(let child) = state else { return }
         child.signal(mode.signal)
         // A server that a test has stopped by SIGSTOP does not handle the signal before it continues.
         if mode == .immediate { child.signal(SIGCONT) }
@@ -115,7 +108,7 @@ actor ServerProcess {
                 error: .output
             )
         }
-        state = .starting(child)
+        state = .running(child)
         do {
             try await waitUntilReady(child, logStart: start)
         } catch {
@@ -126,10 +119,9 @@ actor ServerProcess {
             markEnded(child)
             throw error
         }
-        guard case .starting(let current) = state, current === child else {
+        guard case .running(let current) = state, current === child else {
             throw EphemeralPostgresError(.startFailed, "The server was stopped while it was starting.")
         }
-        state = .running(child)
     }
 
     private func waitUntilReady(_ child: ChildProcess, logStart: Int) async throws {
@@ -163,18 +155,14 @@ actor ServerProcess {
         switch state {
         case .stopped: return
         case .running(let child) where child.poll() != nil: state = .stopped
-        case .starting, .running: throw EphemeralPostgresError(.wrongState, "The server is running already.")
+        case .running: throw EphemeralPostgresError(.wrongState, "The server is running already.")
         case .removed: throw EphemeralPostgresError(.wrongState, "The server has been removed. Start a new one.")
         }
     }
 
     /// Records the end of a process, unless another call has recorded it and started the next process meanwhile.
     private func markEnded(_ child: ChildProcess) {
-        switch state {
-        case .starting(let current) where current === child, .running(let current) where current === child:
-            state = .stopped
-        default: return
-        }
+        if case .running(let current) = state, current === child { state = .stopped }
     }
 
     private static func isTemporary(_ error: EphemeralPostgresError) -> Bool {
