@@ -12,13 +12,7 @@ enum Text {
 
     /// Groups of three digits: `12,345`.
     static func number(_ value: Int) -> String {
-        var digits = String(value.magnitude)
-        var groups: [String] = []
-        while digits.count > 3 {
-            groups.insert(String(digits.suffix(3)), at: 0)
-            digits.removeLast(3)
-        }
-        return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+        value.formatted(.number.locale(Locale(identifier: "en_US")))
     }
 
     static func left(_ text: String, _ width: Int) -> String {
