@@ -25,24 +25,18 @@ final class Alarm: Sendable {
             state.sleeping?.cancel()
             state.sleeping = Task.detached { [self] in
                 try await Task.sleep(until: deadline)
-                if stopForAction() { action() }
+                if stop() { action() }
             }
         }
     }
 
-    /// - Returns: Whether it had not been stopped.
-    private func stopForAction() -> Bool {
+    /// - Returns: Whether it had not been stopped before, and its action was not begun.
+    @discardableResult
+    func stop() -> Bool {
         state.withLock { state in
             defer { state.isStopped = true }
+            state.sleeping?.cancel()
             return !state.isStopped
         }
-    }
-
-    func stop() {
-        let sleeping = state.withLock { state in
-            state.isStopped = true
-            return state.sleeping
-        }
-        sleeping?.cancel()
     }
 }

@@ -10,16 +10,11 @@ import Synchronization
 final class KeyCollisions: Sendable {
     static let shared = KeyCollisions(capacity: 100_000)
 
-    private struct Collision {
-        let key: AdvisoryKey
-        let names: [String]
-    }
-
     private struct State {
         var names: [AdvisoryKey: String] = [:]
         /// One report per key is enough.
         var collided: Set<AdvisoryKey> = []
-        var unreported: [Collision] = []
+        var unreported: [(key: AdvisoryKey, names: [String])] = []
     }
 
     private let capacity: Int
@@ -38,7 +33,7 @@ final class KeyCollisions: Sendable {
                 return
             }
             guard other != name, state.collided.insert(key).inserted else { return }
-            state.unreported.append(Collision(key: key, names: [other, name]))
+            state.unreported.append((key, [other, name]))
             hasUnreported.store(true, ordering: .relaxed)
         }
     }
@@ -50,10 +45,10 @@ final class KeyCollisions: Sendable {
             hasUnreported.store(false, ordering: .relaxed)
             return state.unreported
         }
-        for collision in collisions {
+        for (key, names) in collisions {
             warn(
                 "two names are one lock, and keep each other out: rename one, or use a scheme with keys of 64 bits",
-                [LogKey.key: "\(collision.key)", LogKey.names: .array(collision.names.map { .string($0) })]
+                [LogKey.key: "\(key)", LogKey.names: .array(names.map { .string($0) })]
             )
         }
     }

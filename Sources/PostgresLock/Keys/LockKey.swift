@@ -42,14 +42,9 @@ public struct LockKey: Sendable {
         self.init(value.description)
     }
 
-    /// The key that another library makes of this name.
-    init(name: String, _ advisory: AdvisoryKey) {
+    /// - Parameter name: What another library makes this key of.
+    init(name: String? = nil, _ advisory: AdvisoryKey) {
         self.name = name
-        self.advisory = advisory
-    }
-
-    init(_ advisory: AdvisoryKey) {
-        name = nil
         self.advisory = advisory
     }
 
@@ -60,14 +55,12 @@ public struct LockKey: Sendable {
 
     /// A key of PostgreSQL's space of 64-bit keys, as it is.
     public init(number: Int64) {
-        name = nil
-        advisory = AdvisoryKey(number)
+        self.init(AdvisoryKey(number))
     }
 
     /// A key of PostgreSQL's space of pairs of 32-bit keys, which never meets the other one.
     public init(_ first: Int32, _ second: Int32) {
-        name = nil
-        advisory = AdvisoryKey(first, second)
+        self.init(AdvisoryKey(first, second))
     }
 
     /// The number of a 64-bit key, or `nil` if the key is a pair.

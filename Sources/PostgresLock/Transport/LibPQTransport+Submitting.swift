@@ -119,9 +119,6 @@ extension LibPQTransport {
 extension CheckedOutSession.Submission {
     /// Whether the session is as good as new after the submission.
     fileprivate var isResetting: Bool {
-        let isReset = { (statement: CheckedOutSession.Statement) in
-            if case .reset(isThorough: true, _) = statement { true } else { false }
-        }
-        return statements.contains(where: isReset) || further.contains(where: isReset)
+        (statements + further).contains { if case .reset(isThorough: true, _) = $0 { true } else { false } }
     }
 }
