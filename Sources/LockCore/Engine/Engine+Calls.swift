@@ -91,7 +91,7 @@ extension Engine {
         if noWait, pace.mayAttempt(at: now), sessions.connectingCount(.checkedOut) < checkOuts.count { resolve(id, .refused) }
     }
 
-    /// The pause between two attempts to connect is over, so it is known which calls have to wait until another session is given back.
+    /// If the pause between two attempts to connect is over, it is known which calls have to wait until another session is given back.
     mutating func refuseTries(now: Instant) {
         guard pace.mayAttempt(at: now) else { return }
         for id in checkOuts.tries(behind: sessions.connectingCount(.checkedOut)) { resolve(id, .refused) }

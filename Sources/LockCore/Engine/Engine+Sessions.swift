@@ -23,6 +23,8 @@ extension Engine {
         pace.noteConnected()
         ensureSharedSession(now: now)
         assignSessions(now: now)
+        // It may have ended the pause between two attempts.
+        refuseTries(now: now)
     }
 
     package mutating func connectFailed(_ id: ConnectionID, _ failure: Failure, now: Instant) {

@@ -36,6 +36,15 @@ struct EngineCheckOutTests {
         #expect(script.connected(2) == [.resolve(1, .checkedOut(2))])
     }
 
+    @Test("a check-out without waiting that came after the loss of a session is refused once the only slot is another call's")
+    func tryingAfterLoss() {
+        var script = EngineScript.holding(maximumConnections: 3)
+        script.on { $0.checkOut(2, now: $1) }
+        script.lost(1)
+        #expect(script.on { $0.checkOut(3, noWait: true, now: $1) } == [])
+        #expect(script.connected(2).filter { $0 == .resolve(2, .checkedOut(2)) || $0 == .resolve(3, .refused) }.count == 2)
+    }
+
     @Test("a statement ends after its deadline, once no cancel request can strike the next one")
     func statement() {
         var script = EngineScript()
