@@ -148,10 +148,11 @@ package struct Engine: ~Copyable, Sendable {
         actions.append(.survey)
     }
 
-    /// - Returns: `nil` while nothing is held.
+    /// - Returns: `nil` while nothing is held. Without a lease it is not known what a checked-out session holds.
     private mutating func nextSurvey(now: Instant) -> Instant? {
+        let (hasLease, hasSharedSession) = (configuration.lease != nil, configuration.hasSharedSession)
         guard let interval = configuration.surveyInterval,
-            sessions.contains(where: { $0.holdsSomething(hasLease: configuration.lease != nil) })
+            sessions.contains(where: { $0.holdsSomething(hasLease: hasLease) || !hasLease && hasSharedSession && $0.isCheckedOut })
         else {
             surveyAt = nil
             return nil

@@ -21,6 +21,21 @@ struct EngineSurveyTests {
         #expect(!script.pass(.seconds(100)).contains(.survey))
     }
 
+    @Test("without a lease, other hosts are asked while a session is checked out, except behind a pooler of transactions")
+    func checkedOut() {
+        for hasSharedSession in [true, false] {
+            var script = EngineScript {
+                $0.surveyInterval = .seconds(20)
+                $0.hasSharedSession = hasSharedSession
+            }
+            script.on { $0.checkOut(1, now: $1) }
+            script.connected(1)
+            #expect(script.pass(.seconds(20)).contains(.survey) == hasSharedSession)
+            script.on { $0.giveBack(1, isClean: true, now: $1) }
+            #expect(!script.pass(.seconds(20)).contains(.survey))
+        }
+    }
+
     @Test("a turn that changes no session leaves the next question to other hosts due at its time")
     func unchanged() {
         var script = EngineScript { $0.surveyInterval = .seconds(1) }
