@@ -59,10 +59,11 @@ extension LibPQTransport {
                 "Another server was promoted (timeline \(highest)), and takes the place of the one that this session was on."
             )
         }
-        let others = connections.compactMapValues(\.session.timeline)
-        if let highest = others.values.max(), highest > timeline { return failure(highest) }
-        for id in others.filter({ $0.value < timeline }).keys.sorted() {
-            onEvent(.lost(id, failure(timeline)))
+        switch TimelineVerdict(of: timeline, among: connections.compactMapValues(\.session.timeline)) {
+        case .replaced(let highest):
+            return failure(highest)
+        case .latest(let replaced):
+            for id in replaced { onEvent(.lost(id, failure(timeline))) }
         }
         return nil
     }
