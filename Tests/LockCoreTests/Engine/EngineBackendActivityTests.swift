@@ -28,6 +28,32 @@ struct EngineBackendActivityTests {
         #expect(outcome == .ended(.timedOut(.unanswered)), "The server has not said that the key 7 is taken.")
     }
 
+    @Test("where the server hides what sessions do, a lock is called taken only if the server has said so of that lock before")
+    func hiddenWait() {
+        for wasTaken in [false, true] {
+            var script = EngineScript { $0.lease = .seconds(30) }
+            script.acquire(1)
+            script.connected(1)
+            script.answered(1, true)
+            script.acquire(10, .exclusive, 7, scope: .transaction)
+            script.on { $0.checkOut(9, now: $1) }
+            script.connected(2)
+            script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
+            for (request, activity) in [(11, wasTaken ? .active(isHeard: true) : .hidden), (12, .hidden)]
+                as [(RequestID, Engine.BackendActivity)]
+            {
+                script.pass(.milliseconds(10))
+                script.acquire(request, .exclusive, 7, within: .milliseconds(50))
+                let asked = script.passToNextWake()
+                #expect(asked.contains(.submit(1, .askActivity(2, forDeadline: true))), "\(asked)")
+                script.pass(.milliseconds(1))
+                script.answeredActivity(activity)
+                let outcome = script.pass(.milliseconds(49))
+                #expect(outcome.contains(.resolve(request, .ended(.timedOut(wasTaken ? nil : .unanswered)))), "\(outcome)")
+            }
+        }
+    }
+
     @Test("a harmful wait is no reason to end a later wait of the session, which began after the question")
     func laterWait() {
         for isLater in [true, false] {

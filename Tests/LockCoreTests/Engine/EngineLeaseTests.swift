@@ -107,6 +107,20 @@ struct EngineLeaseTests {
         #expect(Self.isClosed(&script, seeing: .quiet))
     }
 
+    @Test("the release of a lock whose session is in doubt by the clock fails at once, also before the timer has told of it")
+    func releaseInDoubt() {
+        var script = EngineScript { $0.lease = Self.lease }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(2, .exclusive, 2)
+        script.answered(1, true)
+        script.now = script.now.advanced(by: .seconds(28))
+        let actions = script.release(1)
+        #expect(actions.contains(.resolve(1, .failed(.suspect))), "\(actions)")
+        #expect(actions.contains(.suspect(1, [2], Failure.suspect)), "The other lock on the session is in doubt as well.")
+    }
+
     @Test("what was in doubt by the clock does not become certain by a late answer")
     func noReturn() {
         var script = EngineScript { $0.lease = Self.lease }
