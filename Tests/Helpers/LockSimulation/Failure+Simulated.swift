@@ -3,6 +3,7 @@ import LockCore
 // What a server reports when something goes wrong.
 extension Failure {
     static let lost = Failure(.connectionLost, "The connection was lost.")
+    static let replaced = Failure(.connectionLost, "Another server was promoted.")
     static let full = Failure(.lockTableFull, "The lock table is full.", sqlState: "53200")
     static let cancelledByServer = Failure(.cancelled, "Cancelled.", sqlState: "57014")
     static let lockTimeout = Failure(.lockTimeout, "Lock timeout.", sqlState: "55P03")

@@ -42,8 +42,22 @@ final class Ledger {
     var unknownCommits = 0
     /// Transactions that could only be rolled back when they were to be committed.
     var refusedCommits = 0
+    /// How many locks bodies of transactions have taken by their own SQL.
+    var locksBySQL = 0
+    /// How many transactions were marked as rollback-only.
+    var rollbackOnly = 0
+    /// How many calls that did not wait for a session got none.
+    var refusedCheckOuts = 0
     /// How often another server was promoted.
     var promotions = 0
+    /// How often that happened while the server of before went on.
+    var splits = 0
+    /// How often a process asked the other hosts.
+    var surveys = 0
+    /// How many sessions were given up because their server was replaced.
+    var replacedSessions = 0
+    /// How many new sessions were not used because their server was replaced.
+    var lateSessions = 0
     /// How many sessions were ended for their silence.
     private(set) var expired = 0
     /// How often a process was frozen.
@@ -81,12 +95,19 @@ final class Ledger {
     func note(_ token: SimulatedToken, of lease: Lease) {
         tokens += 1
         guard let tenure = lease.session.tenures[lease.key] else { return report("a token for key \(lease.key), which was never granted") }
+        if token.position.timeline != lease.session.timeline {
+            report("a lock on key \(lease.key), on timeline \(lease.session.timeline), got the token \(token)")
+        }
         if let violation = tokenLedger.add(token, for: lease.key, tenure: tenure, lease.mode) { report(violation) }
     }
 
     private func check(_ lease: Lease, against others: [Lease]) {
         let isExclusive = lease.mode == .exclusive
-        if !lease.isOrphan, let other = others.first(where: { !$0.isOrphan && (isExclusive || $0.mode == .exclusive) }) {
+        // The locks of two servers do not exclude each other: see `checkReplaced`.
+        let conflicting = others.first {
+            !$0.isOrphan && (isExclusive || $0.mode == .exclusive) && $0.session.server === lease.session.server
+        }
+        if !lease.isOrphan, let other = conflicting {
             report(
                 """
                 process \(lease.process), \(lease.id) got key \(lease.key) \(lease.mode), while process \(other.process), \

@@ -3,6 +3,10 @@ import LockCore
 /// The SQL of a scope's body, which only the server understands.
 enum SimulatedBody {
     case work(Duration)
+    /// Takes a lock of the transaction if it is free, as `ConnectionLock` does it.
+    case tryLock(AdvisoryKey, Mode)
+    /// Waits for a lock of the transaction, at most for so long, and catches what ends the wait.
+    case wait(AdvisoryKey, Mode, limit: Duration)
     case mistake
     case savepoint(String)
     case releaseSavepoint(String)
@@ -16,7 +20,8 @@ enum SimulatedBody {
     /// The SQL text, in one of several ways to write it.
     func sql(_ chance: Chance) -> String {
         switch self {
-        case .work: "SELECT 1"
+        case .work, .tryLock: "SELECT 1"
+        case .wait: "DO"
         case .mistake: "SELECT 1 / 0"
         case .savepoint(let name): "\(chance.one(of: ["SAVEPOINT", "savepoint"])) \(spelled(name, chance))"
         case .releaseSavepoint(let name): "\(chance.one(of: ["RELEASE", "RELEASE SAVEPOINT"])) \(spelled(name, chance))"
@@ -35,7 +40,8 @@ enum SimulatedBody {
     /// The server's command tag.
     var tag: String {
         switch self {
-        case .work, .mistake: "SELECT 1"
+        case .work, .tryLock, .mistake: "SELECT 1"
+        case .wait: "DO"
         case .savepoint: "SAVEPOINT"
         case .releaseSavepoint: "RELEASE"
         case .rollBackToSavepoint, .rollBack: "ROLLBACK"
@@ -49,7 +55,7 @@ enum SimulatedBody {
     var endsFailure: Bool {
         switch self {
         case .rollBackToSavepoint, .commit, .rollBack: true
-        case .work, .mistake, .savepoint, .releaseSavepoint, .begin, .setDeferrable: false
+        case .work, .tryLock, .wait, .mistake, .savepoint, .releaseSavepoint, .begin, .setDeferrable: false
         }
     }
 }

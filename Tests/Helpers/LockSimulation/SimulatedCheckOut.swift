@@ -64,6 +64,20 @@ final class SimulatedCheckOut {
     /// Whether the body was told that it has lost some of its locks, or all.
     private(set) var hasLostLocks = false
 
+    private(set) var isRollbackOnly = false
+
+    /// The rows of the body's last statement.
+    private(set) var bodyRows: [Bool] = []
+
+    /// The statements that are under way.
+    private var underWay: [CheckedOutSession.Statement] = []
+
+    /// The body's SQL has taken a lock that the session's machine was not told of.
+    private var holdsUnnoted = false
+
+    /// The transaction's server.
+    var server: SimulatedServer { session.server }
+
     // MARK: Operations
 
     /// - Parameters:
@@ -90,7 +104,10 @@ final class SimulatedCheckOut {
         while let event = machine.nextEvent() { carryOut(event) }
         switch step {
         case .send(let submission):
+            underWay = submission.statements
             send(submission, body, cancelAt) { [self] replies, outcome in
+                underWay = []
+                if submission.statements == [.body] { bodyRows = replies.first?.rows ?? [] }
                 proceed(machine.answered(replies, outcome, now: process.now), body, cancelAt, completion)
             }
         case .certify:
@@ -150,7 +167,7 @@ final class SimulatedCheckOut {
 
     /// Statements that are sent now may arrive without their answers arriving.
     private func mayLoseAnswer() {
-        guard process.server.isFaulty, process.profile.troubleEvery != nil, process.chance.happens(0.05) else { return }
+        guard process.hosts.isFaulty, process.profile.troubleEvery != nil, process.chance.happens(0.05) else { return }
         process.plan(after: process.chance.skewedDuration(process.profile.latency) * 2) { [process, connection] in
             process.links[connection]?.cut()
         }
@@ -167,6 +184,41 @@ final class SimulatedCheckOut {
     func beginEnd() {
         machine.beginEnd()
         if let running { process.drive { $0.cancel(running, now: $1) } }
+    }
+
+    /// A `ConnectionLock` whose body has thrown rolls the transaction back at its end.
+    func markRollbackOnly() {
+        guard !isGone, !isAtEnd, !isRollbackOnly else { return }
+        machine.markRollbackOnly()
+        isRollbackOnly = true
+        ledger.rollbackOnly += 1
+    }
+
+    // MARK: Locks by SQL
+
+    /// The library is never told of a lock that the body's SQL has taken.
+    func leaveUnnoted() { holdsUnnoted = true }
+
+    /// A `ConnectionLock` has taken a lock by the body's SQL, and tells of it. Meanwhile another task may have begun a statement.
+    func noteLock(_ key: AdvisoryKey, _ mode: Mode) {
+        holdsUnnoted = true
+        guard !isGone, !isAtEnd else { return }
+        // Nothing can be known of a lock that a rollback of the body has released before the library heard of the lock.
+        let isToBeFound = underWay == [.body] || machine.isAborted || underWay.contains { if case .areHeld = $0 { true } else { false } }
+        guard session.mode(of: key) != nil || !session.isAlive || session.block.state == .aborted || isToBeFound else { return }
+        holdsUnnoted = false
+        ledger.locksBySQL += 1
+        machine.noteLock(key, mode)
+        if var held = locks[key] {
+            if held.mode == .shared, mode == .exclusive {
+                held.mode = .exclusive
+                locks[key] = held
+                if session.mode(of: key) == .exclusive { ledger.change(process: process.id, held.id, key, to: .exclusive) }
+            }
+        } else {
+            _ = begin(key, mode, isOrphan: session.mode(of: key) == nil)
+        }
+        while let event = machine.nextEvent() { carryOut(event) }
     }
 
     // MARK: Locks
@@ -281,8 +333,8 @@ final class SimulatedCheckOut {
         guard !isGone, session.isAlive else { return }
         let held = session.heldKeys.keys.reduce(into: [:]) { $0[$1] = session.mode(of: $1) }
         let believed = locks.mapValues(\.mode)
-        let isKept = believed.allSatisfy { held[$0.key] == $0.value }
-        if machine.isAborted ? !isKept : held != believed {
+        let isKept = believed.allSatisfy { held[$0.key] == $0.value || held[$0.key] == .exclusive }
+        if machine.isAborted || holdsUnnoted ? !isKept : held != believed {
             ledger.report("process \(process.id): session \(session.id) holds \(held), its \(scope) believes in \(believed)")
         }
         var known = machine.holdings

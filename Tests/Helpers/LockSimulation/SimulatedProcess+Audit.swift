@@ -16,6 +16,7 @@ extension SimulatedProcess {
         guard !isCrashed, !isFrozen else { return }
         checkOwners()
         checkWaits()
+        checkReplaced()
     }
 
     /// A lock at the server without a holder in the process is on its way to a request, or back to the server, or its session is being
@@ -45,10 +46,10 @@ extension SimulatedProcess {
     /// No request waits for a free lock for much longer than it takes to find out that it is free.
     private func checkWaits() {
         // Where there is no room, waiting requests may stay so, and while a transaction has its turn no other request asks the server.
-        guard !server.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }
+        guard !hosts.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }
         let limit = clock.duration(of: profile.engine.heartbeatInterval + profile.releaseLimit + .seconds(10))
         for (call, lock) in wanted {
-            guard let free = server.freeSince(lock.key), engine.isWaiting(call) else { continue }
+            guard let free = hosts.primary.freeSince(lock.key), engine.isWaiting(call) else { continue }
             let since = max(free, lock.since, quietSince)
             if since.duration(to: agenda.now) > limit {
                 ledger.report("process \(id), \(call) waits for \(lock.key), which has been free for \(limit)")

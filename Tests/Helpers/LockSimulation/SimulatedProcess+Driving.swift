@@ -7,11 +7,11 @@ extension SimulatedProcess {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .lose(let id, _): lose(id)
         case .endAccess(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
-        case .renew(let id, let until): verifications[id] = until
+        case .renew(let id, let until): renew(id, until)
         case .giveToken(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)
-        case .survey: break
+        case .survey: survey()
         case .submit(let id, let work): submit(work, on: id)
         case .convert(let id, let role): links[id]?.role = role
         case .cancelOutOfBand(let id): cancelOutOfBand(id)
@@ -46,6 +46,16 @@ extension SimulatedProcess {
             return ledger.report("process \(self.id), \(id) got key \(key) without a token")
         }
         if let lease = ledger.lease(process: self.id, id, key) { ledger.note(token, of: lease) }
+    }
+
+    /// What a holder has found in doubt by the clock must not become certain again.
+    private func renew(_ id: ConnectionID, _ until: Instant) {
+        if let last = verifications[id], last <= now, let session = links[id]?.session {
+            for (lock, key) in held where grants[lock] == .held && ledger.lease(process: self.id, lock, key)?.session === session {
+                ledger.report("process \(self.id), \(lock) becomes certain of key \(key) again")
+            }
+        }
+        verifications[id] = until
     }
 
     /// No request of the process is overtaken: neither by a later one of the same mode, nor, if it is exclusive, by a shared one.
@@ -124,27 +134,6 @@ extension SimulatedProcess {
 
     // MARK: Connections
 
-    private func connect(_ id: ConnectionID, _ role: Engine.Role) {
-        attempts.insert(id)
-        let isSlow = server.isFaulty && chance.happens(profile.connectFailures / 4)
-        let duration: ClosedRange<Duration> = isSlow ? .seconds(1) ... .seconds(10) : .milliseconds(1) ... .milliseconds(50)
-        plan(after: chance.skewedDuration(duration)) { [self] in
-            guard attempts.remove(id) != nil else { return }
-            switch server.accept(process: self.id) {
-            case .accepted(let session):
-                let link = SimulatedLink(from: self, to: session, role)
-                links[id] = link
-                link.onLost = { [self] failure in
-                    drive { $0.lost(id, failure, now: $1) }
-                    if !isCrashed, links[id] != nil { ledger.report("\(id) was lost, but is kept") }
-                }
-                drive { $0.connected(id, lockTableSize: profile.lockTableSize, now: $1) }
-            case .refused(let failure):
-                drive { $0.connectFailed(id, failure, now: $1) }
-            }
-        }
-    }
-
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let link = links[id] else { return }
         if case .statement(let call) = work { return submitOwn(call, over: link, id) }
@@ -152,7 +141,7 @@ extension SimulatedProcess {
         link.submit(statement) { [self] reply in
             drive { $0.answered(id, reply.answer(to: work), now: $1) }
         }
-        if case .cancel = work, server.isFaulty, profile.troubleEvery != nil, chance.happens(0.02) { plan(after: .zero) { link.cut() } }
+        if case .cancel = work, hosts.isFaulty, profile.troubleEvery != nil, chance.happens(0.02) { plan(after: .zero) { link.cut() } }
     }
 
     private func submitOwn(_ call: RequestID, over link: SimulatedLink, _ id: ConnectionID) {

@@ -6,7 +6,7 @@ final class SimulatedProcess {
     let agenda: Agenda
     let chance: Chance
     let profile: SimulationProfile
-    let server: SimulatedServer
+    let hosts: SimulatedHosts
     let ledger: Ledger
     let clock: SimulatedClock
 
@@ -22,6 +22,8 @@ final class SimulatedProcess {
 
     var links: [ConnectionID: SimulatedLink] = [:]
     var attempts: Set<ConnectionID> = []
+    /// The sessions of attempts to connect whose servers are being checked.
+    var opening: [ConnectionID: SimulatedSession] = [:]
     /// The locks that calls ask for in session scope.
     var wanted: [RequestID: Wanted] = [:]
     struct Wanted {
@@ -50,6 +52,13 @@ final class SimulatedProcess {
     var unownedSince: [Unowned: Instant] = [:]
     /// What to call when a checked-out session is lost.
     var onLoss: [ConnectionID: (Failure) -> Void] = [:]
+    /// The requests of transactions that wait for the turn of their key, or have it.
+    var turns: [RequestID: AdvisoryKey] = [:]
+    /// The highest timeline that it has seen.
+    var seenTimeline: UInt32 = 0
+    var isSurveying = false
+    /// Locks on a server that was replaced, and since when.
+    var believedReplaced: [RequestID: Instant] = [:]
     /// Whether PL/pgSQL is known to be missing.
     var waitsPlainly = false
 
@@ -69,9 +78,10 @@ final class SimulatedProcess {
     var quietSince = Instant(nanoseconds: 0)
     var isTerminated = false
 
-    init(_ id: Int, server: SimulatedServer) {
+    init(_ id: Int, hosts: SimulatedHosts) {
         self.id = id
-        self.server = server
+        self.hosts = hosts
+        let server = hosts.primary
         agenda = server.agenda
         chance = server.chance
         profile = server.profile
@@ -201,6 +211,55 @@ final class SimulatedProcess {
         lastBusy = now
         quietSince = agenda.now
         unownedSince = [:]
+        believedReplaced = [:]
+    }
+
+    /// Whether the process holds the key or wants it, or gives it back.
+    func isBusy(with key: AdvisoryKey) -> Bool {
+        held.values.contains(key) || wanted.values.contains { $0.key == key } || turns.values.contains(key)
+            || links.values.contains { $0.role != .checkedOut && ($0.session.heldKeys[key] != nil || $0.session.wait?.key == key) }
+    }
+
+    // MARK: Freezing
+
+    // A process can be stopped at any moment, for as long as it likes: by a debugger, a hypervisor, or a machine without memory. Its clock
+    // goes on.
+
+    /// Something that happens in the process itself, after so much real time.
+    func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
+        agenda.plan(after: delay) { [self] in meet(action) }
+    }
+
+    /// Something happens to the process, which notices it now, or when it wakes up.
+    func meet(_ event: @escaping () -> Void) {
+        guard !isCrashed else { return }
+        if isFrozen { missed.append(event) } else { event() }
+    }
+
+    func freeze(for duration: Duration) {
+        guard !isCrashed, !isFrozen else { return }
+        isFrozen = true
+        ledger.freezes += 1
+        agenda.plan(after: duration) { [self] in thaw(after: duration) }
+    }
+
+    private func thaw(after duration: Duration) {
+        guard !isCrashed else { return }
+        isFrozen = false
+        timeFrozen += duration
+        // What its tasks believe, they believe before anything else can happen.
+        checkBeliefs()
+        if held.keys.contains(where: isExpired) { ledger.outlived += 1 }
+        noteThawed()
+        // The timer can be ahead of all that the sockets have to tell.
+        if chance.happens(0.5) { drive { $0.advance(to: $1) } }
+        let events = missed
+        missed = []
+        for event in events { meet(event) }
+    }
+
+    private func isExpired(_ id: RequestID) -> Bool {
+        held[id].flatMap { ledger.lease(process: self.id, id, $0) }?.session.isExpired ?? false
     }
 
     // MARK: Leaving
@@ -222,7 +281,8 @@ final class SimulatedProcess {
         missed = []
         ledger.processEnded(id)
         for (_, link) in links.sorted(by: { $0.key < $1.key }) { link.cut() }
-        links = [:]
+        for (_, session) in opening.sorted(by: { $0.key < $1.key }) { session.receiveClose() }
+        (links, opening) = ([:], [:])
     }
 
     // MARK: Promises
@@ -255,6 +315,7 @@ final class SimulatedProcess {
             ledger.report("process \(id) may have \(engine.sessionCount) sessions at the server")
         }
         checkBudget()
+        checkTimelines()
         checkBeliefs()
         for (lock, key) in held {
             guard let lease = ledger.lease(process: id, lock, key), links.values.contains(where: { $0.session === lease.session })

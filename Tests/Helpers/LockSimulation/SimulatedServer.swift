@@ -21,11 +21,14 @@ final class SimulatedServer {
     private var releases: [Instant] = []
     /// How many locks there may be since a process was told of room.
     private var fleetLimit: Int?
-    private var nextSession = 1
+    private let numbers: SimulatedNumbers
     private var logEnd: UInt64 = 0
-    private var timeline: UInt32 = 1
-    private var tenures = 0
-    private var blocks = 0
+    /// Grows with each promotion.
+    private(set) var timeline: UInt32 = 1
+    /// When another server was promoted, of which this one does not know.
+    private(set) var replacedAt: Instant?
+    /// Whether it does not run, and never will again.
+    private(set) var isStopped = false
     /// The transactions that were committed.
     private var committed: Set<Int> = []
     /// Those of which a process says that they never will be.
@@ -35,11 +38,12 @@ final class SimulatedServer {
     /// From the end of the faults on, nothing fails any more.
     var isFaulty = true
 
-    init(agenda: Agenda, chance: Chance, profile: SimulationProfile, ledger: Ledger) {
+    init(agenda: Agenda, chance: Chance, profile: SimulationProfile, ledger: Ledger, numbers: SimulatedNumbers = .init()) {
         self.agenda = agenda
         self.chance = chance
         self.profile = profile
         self.ledger = ledger
+        self.numbers = numbers
         clock = SimulatedClock(chance)
     }
 
@@ -53,10 +57,9 @@ final class SimulatedServer {
         if isFaulty, chance.happens(profile.connectFailures) {
             return .refused(Failure(.unreachable, "No route to host."))
         }
-        let session = SimulatedSession(nextSession, process: process, server: self)
-        sessions[nextSession] = session
+        let session = SimulatedSession(numbers.nextSession(), process: process, server: self)
+        sessions[session.id] = session
         session.beginIdling()
-        nextSession += 1
         return .accepted(session)
     }
 
@@ -65,12 +68,38 @@ final class SimulatedServer {
         for (_, session) in sessions.sorted(by: { $0.key < $1.key }) { session.terminate() }
     }
 
-    /// Another server is promoted. What was written last may not have reached it.
+    /// Another server is promoted, and takes the place of this one.
     func promote(after pause: Duration) {
         ledger.promotions += 1
-        timeline += 1
-        logEnd -= min(logEnd, UInt64(chance.number(0...20)))
+        beginTimeline(after: self)
         restart(after: pause)
+    }
+
+    /// The server that is promoted while this one goes on.
+    func makeSuccessor() -> SimulatedServer {
+        ledger.splits += 1
+        let successor = SimulatedServer(agenda: agenda, chance: chance, profile: profile, ledger: ledger, numbers: numbers)
+        successor.beginTimeline(after: self)
+        successor.isFaulty = isFaulty
+        replacedAt = agenda.now
+        return successor
+    }
+
+    /// What was written last may not have reached it.
+    private func beginTimeline(after server: SimulatedServer) {
+        timeline = server.timeline + 1
+        logEnd = server.logEnd - min(server.logEnd, UInt64(chance.number(0...20)))
+    }
+
+    func stop() {
+        guard !isStopped else { return }
+        isStopped = true
+        restart(after: .zero)
+    }
+
+    /// Whether it answers an attempt to connect that only asks for its timeline.
+    var isAnswering: Bool {
+        !isStopped && agenda.now >= downUntil && !(isFaulty && chance.happens(profile.connectFailures))
     }
 
     func randomSession() -> SimulatedSession? {
@@ -95,8 +124,7 @@ final class SimulatedServer {
 
     /// Numbers what it begins.
     func nextBlock() -> Int {
-        blocks += 1
-        return blocks
+        numbers.nextBlock()
     }
 
     func commit(_ block: Int) {
@@ -117,10 +145,9 @@ final class SimulatedServer {
 
     // MARK: Locks
 
-    /// Numbers what it grants.
+    /// Numbers what it grants. What a server grants that was replaced comes before all that its successor grants.
     func nextTenure() -> Int {
-        tenures += 1
-        return tenures
+        Int(timeline) << 32 + numbers.nextTenure()
     }
 
     func holders(of key: AdvisoryKey) -> [SimulatedLock.Claim] {

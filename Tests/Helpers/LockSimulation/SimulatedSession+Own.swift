@@ -8,8 +8,7 @@ extension SimulatedSession {
         if let strike { return self.strike(own, strike) }
         switch own.statement {
         case .tryLock(let key, let mode):
-            guard !server.isFull(for: key) else { return finish(SimulatedReply(failure: .full)) }
-            finish(SimulatedReply(rows: [take(key, claim(mode, own.scope))]))
+            finish(tryLock(key, mode, own.scope))
         case .lock(let key, let mode):
             wait(for: key, mode, own.scope)
         case .setAwaited(let key):
@@ -30,7 +29,7 @@ extension SimulatedSession {
         case .position:
             flush(server.writeRecord())
         case .body:
-            if let body = own.body { run(body) } else { finish(SimulatedReply()) }
+            if let body = own.body { run(body, own.scope) } else { finish(SimulatedReply()) }
         case .begin, .setSavepoint, .rollBackToSavepoint, .releaseSavepoint, .rollBack, .commit:
             finish(runTransactional(own.statement))
         case .roleSettings, .setDeferrable, .showDeferrable, .doNotDefer, .settingsInTransaction, .reset:
@@ -47,6 +46,10 @@ extension SimulatedSession {
     private func wait(for key: AdvisoryKey, _ mode: Mode, _ scope: CheckedOutSession.Scope) {
         // The body may have set a limit of its own.
         let limit = server.chance.happens(server.profile.bodyLimits) ? server.chance.skewedDuration(server.profile.timeout) : nil
+        wait(for: key, mode, scope, limit: limit)
+    }
+
+    private func wait(for key: AdvisoryKey, _ mode: Mode, _ scope: CheckedOutSession.Scope, limit: Duration?) {
         ask(key, claim(mode, scope), limit: limit, nil)
         if isBlocked, isFaulty(server.profile.statementErrors) { plan(.seconds(1)) { [unowned self] in signal(.deadlock) } }
     }
@@ -128,11 +131,13 @@ extension SimulatedSession {
         return SimulatedReply(tag: "COMMIT")
     }
 
-    private func run(_ body: SimulatedBody) {
+    private func run(_ body: SimulatedBody, _ scope: CheckedOutSession.Scope) {
         settings.isTouched = true
+        if case .wait(let key, let mode, let limit) = body { return wait(for: key, mode, scope, limit: limit) }
         var reply =
             switch body {
-            case .work: SimulatedReply()
+            case .work, .wait: SimulatedReply()
+            case .tryLock(let key, let mode): tryLock(key, mode, scope)
             case .mistake: SimulatedReply(failure: .mistake)
             case .savepoint(let name): setSavepoint(name)
             case .releaseSavepoint(let name): release(name)
@@ -144,6 +149,10 @@ extension SimulatedSession {
             }
         if reply.failure == nil, reply.tag == nil { reply.tag = body.tag }
         finish(reply)
+    }
+
+    private func tryLock(_ key: AdvisoryKey, _ mode: Mode, _ scope: CheckedOutSession.Scope) -> SimulatedReply {
+        server.isFull(for: key) ? SimulatedReply(failure: .full) : SimulatedReply(rows: [take(key, claim(mode, scope))])
     }
 
     // MARK: Settings

@@ -15,6 +15,8 @@ final class SimulatedSession {
     let id: Int
     let process: Int
     unowned let server: SimulatedServer
+    /// That of the server when the session began.
+    let timeline: UInt32
     private var inbox: [(SimulatedStatement, (SimulatedReply) -> Void)] = []
     private(set) var activity = Activity.idle
     /// Distinguishes a statement from earlier ones, whose planned events have no effect any more.
@@ -42,6 +44,7 @@ final class SimulatedSession {
         self.id = id
         self.process = process
         self.server = server
+        timeline = server.timeline
     }
 
     func claim(_ mode: Mode, isOfTransaction: Bool = false) -> SimulatedLock.Claim {
@@ -157,7 +160,7 @@ final class SimulatedSession {
         activity = .granted(key, claim)
         noteGrant(of: key, claim)
         plan(server.chance.duration(server.profile.waking)) { [unowned self] in
-            finish(SimulatedReply(rows: [true], hasSaidOutcome: isOwnWait))
+            finish(SimulatedReply(rows: [true], hasSaidOutcome: isCatchingWait))
         }
     }
 
@@ -185,7 +188,7 @@ final class SimulatedSession {
         case .blocked(let key, _):
             activity = .running(strike: nil)
             server.leaveQueue(key, id)
-            finish(SimulatedReply(failure: failure, hasSaidOutcome: catches(failure)))
+            finish(ending(by: failure, isCaught: catches(failure)))
         case .granted(let key, let claim):
             // Grant and error race inside the server: mostly the error wins, and the lock is held all the same.
             guard server.chance.happens(0.9) else { break }
@@ -195,18 +198,26 @@ final class SimulatedSession {
                 block.forget(key, claim)
                 letGo([(key, claim)])
             }
-            finish(SimulatedReply(failure: failure, hasSaidOutcome: isCaught))
+            finish(ending(by: failure, isCaught: isCaught))
         }
     }
 
     /// Whether the running statement reports what has ended it. An error may come before that, or after.
     private func catches(_ failure: Failure) -> Bool {
-        isOwnWait && [.cancelled, .lockTimeout].contains(failure.kind) && !server.chance.happens(0.1)
+        isCatchingWait && [.cancelled, .lockTimeout].contains(failure.kind) && !server.chance.happens(0.1)
     }
 
-    private var isOwnWait: Bool {
-        guard case .own(let own) = inbox[0].0, case .wait = own.statement else { return false }
-        return true
+    /// What a wait answers that was ended. For the client, a wait of a body that has caught its end has succeeded.
+    private func ending(by failure: Failure, isCaught: Bool) -> SimulatedReply {
+        isCaught && inbox[0].0.isBody ? SimulatedReply(rows: [false]) : SimulatedReply(failure: failure, hasSaidOutcome: isCaught)
+    }
+
+    /// Whether it runs a wait in a block that catches what ends the wait.
+    private var isCatchingWait: Bool {
+        guard case .own(let own) = inbox[0].0 else { return false }
+        if case .wait = own.statement { return true }
+        if case .wait = own.body { return true }
+        return false
     }
 
     func finish(_ reply: SimulatedReply) {

@@ -19,18 +19,13 @@ final class SimulatedSessionScope {
     func begin() {
         // Tasks that hold sessions and wait for locks, and tasks that hold locks and wait for sessions, may form a ring. So every wait has
         // a limit.
-        let limit = chance.skewedDuration(process.profile.timeout)
-        let deadline = process.now.advanced(by: limit)
-        process.call(
-            within: limit,
-            { $0.checkOut($1, deadline: deadline, now: $2) },
-            completion: { [self] _, outcome in
-                guard case .checkedOut(let connection) = outcome,
-                    let session = SimulatedCheckOut(.session, turn: nil, on: connection, of: process)
-                else { return task.next() }
-                goOn(session)
-            }
-        )
+        let noWait = chance.happens(0.2)
+        let limit = noWait ? process.profile.engine.connectTimeout : chance.skewedDuration(process.profile.timeout)
+        task.checkOut(within: limit, deadline: process.now.advanced(by: limit), noWait: noWait) { [self] connection, _ in
+            guard let connection, let session = SimulatedCheckOut(.session, turn: nil, on: connection, of: process)
+            else { return task.next() }
+            goOn(session)
+        }
     }
 
     // MARK: The body

@@ -53,6 +53,57 @@ final class SimulatedTask {
         return number % 3 == 0 ? AdvisoryKey(0, Int32(number)) : AdvisoryKey(Int64(number))
     }
 
+    /// Whether a call may end like this, without what it has asked for.
+    func check(_ outcome: Engine.Outcome, noWait: Bool, deadline: Instant?, cancelAt: Instant? = nil) {
+        switch outcome {
+        case .refused where noWait: break
+        case .ended(.timedOut) where deadline.map { $0 <= process.now } == true: break
+        case .ended(.cancelled) where cancelAt.map { $0 <= process.now } == true: break
+        case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated: break
+        default: ledger.report("process \(process.id): a call has ended by \(outcome) (try: \(noWait))")
+        }
+    }
+
+    /// Asks for a session of the task's own.
+    ///
+    /// - Parameters:
+    ///   - limit: For the call.
+    ///   - noWait: Whether the call does not wait until another one gives its session back.
+    ///   - turn: The turn for a key that the task has, and for how long it is kept although other requests want it.
+    /// - Returns: The call.
+    @discardableResult
+    func checkOut(
+        within limit: Duration?,
+        deadline: Instant?,
+        noWait: Bool,
+        turn: (id: RequestID, timeout: Duration)? = nil,
+        cancelAt: Instant? = nil,
+        completion: @escaping (ConnectionID?, _ hasYielded: Bool) -> Void
+    ) -> RequestID {
+        // A connection that is being opened for the call is waited for, and the pause between two attempts, which is a second at most.
+        let mayBeTold = profile.engine.connectTimeout > .seconds(1)
+        let limit = noWait && profile.isCalm ? min(limit ?? .seconds(3), .seconds(3)) : limit
+        return process.call(
+            within: limit,
+            { engine, id, now in
+                let turn = noWait ? nil : turn.map { (id: $0.id, until: now.advanced(by: $0.timeout)) }
+                engine.checkOut(id, deadline: deadline, noWait: noWait, turn: turn, now: now)
+            },
+            completion: { [self, timeFrozen = process.timeFrozen] _, outcome in
+                switch outcome {
+                case .checkedOut(let connection): return completion(connection, false)
+                case .ended(.yielded) where turn != nil: return completion(nil, true)
+                case .refused: ledger.refusedCheckOuts += 1
+                case .ended(.timedOut(nil)) where noWait && mayBeTold && process.timeFrozen == timeFrozen:
+                    ledger.report("process \(process.id): a call that does not wait for a session was not told that all are in use")
+                default: break
+                }
+                check(outcome, noWait: noWait, deadline: deadline, cancelAt: cancelAt)
+                completion(nil, false)
+            }
+        )
+    }
+
     // MARK: Session locks
 
     private func lock() {
@@ -165,7 +216,7 @@ final class SimulatedTask {
         case nil:
             // What the server has said may be as old as an answer may be, or as the process has stood still.
             let oldest = since.advanced(by: .zero - profile.engine.responseTimeout - process.timeFrozen)
-            guard !process.server.wasTaken(key, since: oldest) else { return }
+            guard !process.hosts.wasTaken(key, since: oldest) else { return }
             ledger.report("process \(process.id): key \(key) is called taken, but was free for longer than the call")
         case .unanswered where profile.tellsWhatIsTaken && limit > timeToTell:
             // A transaction that has the key's turn may wait for a connection, and not have asked yet.

@@ -28,7 +28,8 @@ final class SimulatedTransaction {
         noWait = task.chance.happens(0.15)
         rounds = task.chance.number(0...task.chance.one(of: [2, 6, 15]))
         let (limits, now) = (task.limits(), process.now)
-        deadline = limits.deadline.map { now.advanced(by: $0) }
+        // A call that does not wait for locks waits for the server.
+        deadline = (noWait ? process.profile.engine.connectTimeout : limits.deadline).map { now.advanced(by: $0) }
         cancelAt = limits.cancelAfter.map { now.advanced(by: $0) }
     }
 
@@ -53,29 +54,36 @@ final class SimulatedTransaction {
             within: limit,
             { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
             completion: { [self] id, outcome in
-                guard outcome == .granted else { return task.next() }
+                guard outcome == .granted else {
+                    process.turns[id] = nil
+                    if outcome == .refused { checkRefused(first.key) }
+                    task.check(outcome, noWait: noWait, deadline: deadline, cancelAt: cancelAt)
+                    return task.next()
+                }
                 turn = id
                 checkOut()
             }
         )
+        process.turns[id] = first.key
         cancel(id)
     }
 
+    /// In memory, a turn is refused only because the process holds the lock or wants it otherwise.
+    private func checkRefused(_ key: AdvisoryKey) {
+        guard process.profile.isCalm, !process.isBusy(with: key) else { return }
+        process.ledger.report("process \(process.id): the turn for key \(key) is refused, which no other task of it has or wants")
+    }
+
     private func checkOut() {
-        let id = process.call(
-            within: limit,
-            { [deadline, turn, turnTimeout] engine, id, now in
-                let turn = turn.map { (id: $0, until: now.advanced(by: turnTimeout)) }
-                engine.checkOut(id, deadline: deadline, turn: turn, now: now)
-            },
-            completion: { [self] _, outcome in
-                if outcome == .ended(.yielded) { return takeTurnAnew() }
-                guard case .checkedOut(let connection) = outcome,
-                    let session = SimulatedCheckOut(.transaction, first: first, turn: turn, on: connection, of: process)
-                else { return endTurn() }
-                open(session)
-            }
-        )
+        let turn = turn.map { (id: $0, timeout: turnTimeout) }
+        let id = task.checkOut(within: limit, deadline: deadline, noWait: noWait, turn: turn, cancelAt: cancelAt) {
+            [self] connection, hasYielded in
+            if hasYielded { return takeTurnAnew() }
+            guard let connection,
+                let session = SimulatedCheckOut(.transaction, first: first, turn: turn?.id, on: connection, of: process)
+            else { return endTurn() }
+            open(session)
+        }
         cancel(id)
     }
 
@@ -114,7 +122,9 @@ final class SimulatedTransaction {
         guard rounds > 0, !(session.isGone || session.isAtEnd) || chance.happens(0.1) else { return end(session) }
         rounds -= 1
         if hasFailed, chance.happens(0.4) { return end(session) }
+        if chance.happens(0.03) { markRollbackOnly(session) }
         if chance.happens(0.3) { return lock(session) }
+        if chance.happens(0.1) { return lockBySQL(session) }
         run(hasFailed && chance.happens(0.8) ? .rollBackToSavepoint(name) : statement, session)
     }
 
@@ -139,13 +149,33 @@ final class SimulatedTransaction {
         let mayLock = chance.happens(0.1)
         // A running statement may outlast the body, whose end cancels it.
         if chance.happens(0.05) { process.plan(after: chance.skewedDuration(process.profile.hold)) { session.beginEnd() } }
+        let isRefused = session.isRollbackOnly
         session.perform(body: statement, cancelAt: limit, { $0.run(sql, mayLock: mayLock, now: $1) }) { [self] outcome in
-            if case .done = outcome { hasFailed = false } else { hasFailed = true }
-            if case .unusable = outcome, process.profile.isCalm, !session.hasLostLocks {
-                process.ledger.report("process \(process.id) is refused a statement, though no lock was lost")
-            }
+            note(outcome, session, isRefused: isRefused)
             goOn(session)
         }
+    }
+
+    /// A statement of the body has ended.
+    ///
+    /// - Parameter isRefused: Whether the transaction could only be rolled back when the statement was begun.
+    private func note(_ outcome: CheckedOutSession.Outcome, _ session: SimulatedCheckOut, isRefused: Bool) {
+        switch outcome {
+        case .done, .locked, .refused:
+            hasFailed = false
+            if isRefused { process.ledger.report("process \(process.id) runs a statement in a transaction that is to be rolled back") }
+        default:
+            hasFailed = true
+        }
+        if case .unusable = outcome, process.profile.isCalm, !session.hasLostLocks, !session.isRollbackOnly {
+            process.ledger.report("process \(process.id) is refused a statement, though no lock was lost")
+        }
+    }
+
+    /// At once, or while a statement of another task runs.
+    private func markRollbackOnly(_ session: SimulatedCheckOut) {
+        if chance.happens(0.5) { return session.markRollbackOnly() }
+        process.plan(after: chance.skewedDuration(process.profile.hold)) { session.markRollbackOnly() }
     }
 
     private func lock(_ session: SimulatedCheckOut) {
@@ -157,7 +187,8 @@ final class SimulatedTransaction {
         session.perform(
             cancelAt: cancelAt,
             { [process] in $0.lock(key, mode, deadline: deadline, noWait: noWait, waitsPlainly: process.waitsPlainly, now: $1) },
-            completion: { [self] outcome in
+            completion: { [self, isRefused = session.isRollbackOnly] outcome in
+                if isRefused { note(outcome, session, isRefused: true) }
                 switch outcome {
                 case .locked(let position):
                     session.hold(key, mode, position)
@@ -172,6 +203,57 @@ final class SimulatedTransaction {
                 goOn(session)
             }
         )
+    }
+
+    // MARK: Locks by SQL
+
+    /// As a `ConnectionLock` on the transaction takes its lock.
+    private func lockBySQL(_ session: SimulatedCheckOut) {
+        let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
+        let waits = chance.happens(0.5)
+        let body = waits ? SimulatedBody.wait(key, mode, limit: chance.skewedDuration(process.profile.timeout)) : .tryLock(key, mode)
+        runForLock(body, session) { [self] isDone in
+            guard isDone, session.bodyRows.first == true else { return goOn(session) }
+            guard waits else { return noteLock(key, mode, session) }
+            // The session is asked how the wait has ended. Without an answer the lock is of no use.
+            runForLock(.work(.zero), session) { [self] isDone in
+                if isDone { return noteLock(key, mode, session) }
+                session.leaveUnnoted()
+                goOn(session)
+            }
+        }
+    }
+
+    private func runForLock(_ body: SimulatedBody, _ session: SimulatedCheckOut, completion: @escaping (_ isDone: Bool) -> Void) {
+        let isRefused = session.isRollbackOnly
+        session.perform(body: body, { [chance] in $0.run(body.sql(chance), mayLock: true, now: $1) }) { [self] outcome in
+            note(outcome, session, isRefused: isRefused)
+            completion(outcome == .done)
+        }
+    }
+
+    /// Another task of the body may have begun a statement before the library hears of the lock.
+    private func noteLock(_ key: AdvisoryKey, _ mode: Mode, _ session: SimulatedCheckOut) {
+        guard !hasFailed, chance.happens(0.5) else {
+            session.noteLock(key, mode)
+            return goOn(session)
+        }
+        var isNoted = false
+        let note = {
+            if !isNoted { session.noteLock(key, mode) }
+            isNoted = true
+        }
+        let statement: SimulatedBody = chance.one(of: [
+            .mistake, .work(chance.skewedDuration(process.profile.hold)), .savepoint(name), .releaseSavepoint(name),
+            .rollBackToSavepoint(name),
+        ])
+        let (sql, isRefused) = (statement.sql(chance), session.isRollbackOnly)
+        session.perform(body: statement, { $0.run(sql, mayLock: false, now: $1) }) { [self] outcome in
+            self.note(outcome, session, isRefused: isRefused)
+            note()
+            goOn(session)
+        }
+        if chance.happens(0.5) { note() } else { process.plan(after: chance.skewedDuration(process.profile.latency), note) }
     }
 
     // MARK: Ending
@@ -189,14 +271,21 @@ final class SimulatedTransaction {
             $0.commit(now: $1)
         } completion: { [self] outcome in
             switch outcome {
+            case .commitAnswered, .commitUnknown:
+                guard session.isRollbackOnly else { break }
+                process.ledger.report("process \(process.id) sends a COMMIT for a transaction that is to be rolled back")
+            default:
+                break
+            }
+            switch outcome {
             case .commitAnswered(tag: "COMMIT"):
                 process.ledger.commits += 1
-                if let number { process.server.checkCommitted(number) }
+                if let number { session.server.checkCommitted(number) }
             case .commitUnknown:
                 process.ledger.unknownCommits += 1
             default:
                 process.ledger.refusedCommits += 1
-                if let number, !mayBeCommitted { process.server.checkRolledBack(number) }
+                if let number, !mayBeCommitted { session.server.checkRolledBack(number) }
             }
             giveBack(session)
         }
@@ -207,7 +296,7 @@ final class SimulatedTransaction {
         session.perform {
             $0.rollBack(now: $1)
         } completion: { [self] _ in
-            if let number, !mayBeCommitted { process.server.checkRolledBack(number) }
+            if let number, !mayBeCommitted { session.server.checkRolledBack(number) }
             giveBack(session)
         }
     }
@@ -221,6 +310,7 @@ final class SimulatedTransaction {
         let goOn = goOn ?? { [task] in task.next() }
         guard let turn else { return goOn() }
         self.turn = nil
+        process.turns[turn] = nil
         process.begin(turn, within: .zero, { $0.release(turn, now: $1) }) { _ in goOn() }
     }
 }

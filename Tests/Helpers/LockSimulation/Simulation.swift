@@ -7,7 +7,7 @@ package final class Simulation {
     let agenda = Agenda()
     let ledger: Ledger
     private let chance: Chance
-    private let server: SimulatedServer
+    private let hosts: SimulatedHosts
     private var processes: [SimulatedProcess] = []
     /// How many tasks have not ended, per process.
     private var running: [Int: Int] = [:]
@@ -18,8 +18,8 @@ package final class Simulation {
         profile = SimulationProfile(seed: seed)
         chance = Chance(seed: seed &+ 0x5EED)
         ledger = Ledger(agenda: agenda)
-        server = SimulatedServer(agenda: agenda, chance: chance, profile: profile, ledger: ledger)
-        processes = (1...profile.processes).map { SimulatedProcess($0, server: server) }
+        hosts = SimulatedHosts(SimulatedServer(agenda: agenda, chance: chance, profile: profile, ledger: ledger))
+        processes = (1...profile.processes).map { SimulatedProcess($0, hosts: hosts) }
         ledger.lease = profile.engine.lease
         ledger.isBelieved = { [unowned self] lease in processes.first { $0.id == lease.process }?.believes(in: lease) ?? false }
     }
@@ -41,11 +41,13 @@ package final class Simulation {
             for _ in 0..<profile.tasks { start(process) }
         }
         planTrouble()
+        planSplits()
         planFreezes()
         if profile.departures { planDepartures() }
         // A time with faults, then one without until all tasks have ended.
         proceed(for: .seconds(chance.number(1...60))) { [self] in isDone }
-        server.isFaulty = false
+        hosts.isFaulty = false
+        hosts.stopFormer()
         for process in processes { process.quietSince = agenda.now }
         proceed(for: .seconds(3600)) { [self] in isDone }
         if !isDone, ledger.violations.isEmpty { ledger.report("tasks have not ended: \(running)") }
@@ -55,8 +57,8 @@ package final class Simulation {
         for process in processes { process.shutDown(grace: .seconds(60)) }
         proceed(for: .seconds(70)) { false }
         guard ledger.violations.isEmpty else { return }
-        if let session = server.randomSession() { ledger.report("session \(session.id) has not ended") }
-        if !server.lockedKeys.isEmpty { ledger.report("the keys \(server.lockedKeys) are still locked") }
+        if let session = hosts.randomSession() { ledger.report("session \(session.id) has not ended") }
+        if !hosts.lockedKeys.isEmpty { ledger.report("the keys \(hosts.lockedKeys) are still locked") }
     }
 
     private func proceed(for duration: Duration, until isOver: () -> Bool) {
@@ -84,7 +86,7 @@ package final class Simulation {
             }
         }
         if !ledger.isEmpty { ledger.report("locks are left over") }
-        for key in server.lockedKeys { ledger.report("key \(key) is still held by \(server.holders(of: key))") }
+        for key in hosts.lockedKeys { ledger.report("key \(key) is still held by \(hosts.primary.holders(of: key))") }
     }
 
     // MARK: Faults
@@ -92,7 +94,7 @@ package final class Simulation {
     private func planTrouble() {
         guard let every = profile.troubleEvery else { return }
         agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in
-            guard server.isFaulty else { return }
+            guard hosts.isFaulty else { return }
             makeTrouble()
             planTrouble()
         }
@@ -101,13 +103,22 @@ package final class Simulation {
     private func makeTrouble() {
         let links = processes.flatMap { $0.links.sorted { $0.key < $1.key }.map(\.value) }
         switch chance.number(0...9) {
-        case 0 where profile.promotions: server.promote(after: chance.skewedDuration(.zero ... .seconds(15)))
-        case 0: server.restart(after: chance.skewedDuration(.zero ... .seconds(15)))
-        case 1, 2: server.randomSession()?.terminate()
+        case 0 where profile.promotions: hosts.primary.promote(after: chance.skewedDuration(.zero ... .seconds(15)))
+        case 0: hosts.primary.restart(after: chance.skewedDuration(.zero ... .seconds(15)))
+        case 1, 2: hosts.randomSession()?.terminate()
         // An administrator cancels what some session runs.
-        case 3, 4, 5: server.randomSession()?.signal(.cancelledByServer)
+        case 3, 4, 5: hosts.randomSession()?.signal(.cancelledByServer)
         case 6: if !links.isEmpty { chance.one(of: links).goDark() }
         default: if !links.isEmpty { chance.one(of: links).cut() }
+        }
+    }
+
+    private func planSplits() {
+        guard let every = profile.splitEvery else { return }
+        agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in
+            guard hosts.isFaulty else { return }
+            hosts.promoteAnother()
+            planSplits()
         }
     }
 
@@ -115,7 +126,7 @@ package final class Simulation {
     private func planFreezes() {
         guard let every = profile.freezeEvery else { return }
         agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in
-            guard server.isFaulty else { return }
+            guard hosts.isFaulty else { return }
             chance.one(of: processes).freeze(for: chance.skewedDuration(.zero...(profile.engine.lease ?? .seconds(5)) * 4))
             planFreezes()
         }

@@ -55,12 +55,14 @@ struct SimulationProfile {
     var freezeEvery: Duration?
     /// Another server is promoted from time to time.
     var promotions = false
+    /// About how often that happens while the server of before goes on.
+    var splitEvery: Duration?
     /// One process shuts down, and one crashes, during the run.
     var departures = false
 
     var isCalm: Bool {
         statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && freezeEvery == nil
-            && !departures && !hidesActivity
+            && !departures && !hidesActivity && splitEvery == nil
     }
 
     /// Whether only the network's latency keeps the server from saying whether a lock is taken.
@@ -161,6 +163,7 @@ struct SimulationProfile {
         hasRoleSettings = hasSettings && chance.happens(0.3)
         roleDefers = hasRoleSettings && chance.happens(0.5)
         waitsPlainly = chance.happens(0.1)
+        if chance.happens(0.5) { engine.surveyInterval = engine.lease ?? .seconds(1) }
         if chance.happens(0.05) { becomeFleet(chance) }
         guard !isFleet, chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
@@ -170,6 +173,7 @@ struct SimulationProfile {
         troubleEvery = chance.one(of: [nil, .milliseconds(20), .milliseconds(300), .seconds(3)])
         departures = chance.happens(0.3)
         promotions = chance.happens(0.3)
+        if engine.surveyInterval != nil { splitEvery = chance.one(of: [nil, .seconds(1), .seconds(5), .seconds(20)]) }
         hidesActivity = chance.happens(0.2)
         if chance.happens(0.4) { freezeEvery = chance.one(of: [.milliseconds(300), .seconds(3), .seconds(10)]) }
     }

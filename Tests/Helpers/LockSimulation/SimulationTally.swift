@@ -36,8 +36,22 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case freezes
         /// Those of them that held something which the server took away meanwhile.
         case outlived
-        /// Other servers that were promoted.
+        /// Locks that bodies of transactions have taken by their own SQL.
+        case locksBySQL
+        /// Transactions that were marked as rollback-only.
+        case rollbackOnly
+        /// Calls that did not wait for a session, and got none.
+        case refusedCheckOuts
+        /// Other servers that were promoted, in place of the server of before.
         case promotions
+        /// Other servers that were promoted while the server of before went on.
+        case splits
+        /// How often a process asked the other hosts for their timelines.
+        case surveys
+        /// Sessions that were given up because their server was replaced.
+        case replacedSessions
+        /// New sessions that were not used because their server was replaced.
+        case lateSessions
         /// Fencing tokens.
         case tokens
         /// The server's lock table was full.
@@ -72,7 +86,14 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .commits: ledger.commits,
             .unknownCommits: ledger.unknownCommits,
             .refusedCommits: ledger.refusedCommits,
+            .locksBySQL: ledger.locksBySQL,
+            .rollbackOnly: ledger.rollbackOnly,
+            .refusedCheckOuts: ledger.refusedCheckOuts,
             .promotions: ledger.promotions,
+            .splits: ledger.splits,
+            .surveys: ledger.surveys,
+            .replacedSessions: ledger.replacedSessions,
+            .lateSessions: ledger.lateSessions,
             .expired: ledger.expired,
             .freezes: ledger.freezes,
             .outlived: ledger.outlived,
