@@ -47,8 +47,7 @@ struct ServerConfiguration: Sendable {
         var settings = self.settings
         for (name, value) in more {
             let key = name.lowercased()
-            let isName = !key.isEmpty && key.utf8.allSatisfy(Self.isNameByte)
-            guard isName, !value.utf8.contains(0) else {
+            guard key.wholeMatch(of: #/[a-z0-9_.]+/#) != nil, !value.utf8.contains(0) else {
                 throw EphemeralPostgresError(.invalidOption, "\"\(name)\" is not a setting of postgresql.conf.")
             }
             guard !Self.reserved.contains(key) else {
@@ -95,14 +94,6 @@ struct ServerConfiguration: Sendable {
     }
 
     private static let fileName = "ephemeral.conf"
-
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        case UInt8(ascii: "_"), UInt8(ascii: "."): true
-        default: false
-        }
-    }
 
     private static func quote(_ value: String) -> String {
         let escaped = value.replacingOccurrences(of: "\\", with: "\\\\")

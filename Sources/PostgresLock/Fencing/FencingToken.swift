@@ -34,14 +34,8 @@ public struct FencingToken: Hashable, Sendable, Comparable, Codable, LosslessStr
     /// - Parameter description: 32 hexadecimal digits, in groups or not, as PostgreSQL writes an `uuid` too; else the result is
     ///   `nil`.
     public init?(_ description: String) {
-        let digits = description.filter { $0 != "-" }
-        guard digits.utf8.count == 32, digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
-        var bytes: [UInt8] = []
-        var rest = digits[...]
-        while let byte = UInt8(rest.prefix(2), radix: 16) {
-            bytes.append(byte)
-            rest = rest.dropFirst(2)
-        }
+        // With this prefix it is a `bytea`.
+        guard let bytes = [UInt8](postgresText: "\\x" + description.filter { $0 != "-" }) else { return nil }
         self.init(bytes: bytes)
     }
 
