@@ -1,6 +1,6 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix simulate chaos lint format docs build tsan bench bench-micro bench-test clean deps test-deps
+.PHONY: help demo test test-matrix simulate chaos lint format docs build tsan bench bench-micro bench-test clean deps bench-deps test-deps
 
 SWIFT ?= swift
 DOCS_TARGETS := PostgresLock PostgresLockTesting
@@ -46,7 +46,7 @@ tsan: test-deps ## Run all tests under the Thread Sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/thread-sanitizer-suppressions" \
 	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --skip SimulationTests --skip LockTableTraceTests
 
-bench: deps ## Compare with other lock clients and draw charts; 12 minutes (QUICK=1: 2 minutes, no charts)
+bench: bench-deps ## Compare with other lock clients and draw charts; 22 minutes (QUICK=1: 3 minutes, no charts)
 	$(SWIFT) run -c release --package-path Benchmarks lock-bench $(BENCH_OPTIONS)
 
 # Allocations are counted in a second run, because counting slows down the code that is measured. The progress display crashes while
@@ -63,6 +63,9 @@ clean: ## Delete everything that was built
 
 deps:
 	@.ci/install-dependencies
+
+bench-deps: deps
+	@.ci/install-contenders
 
 test-deps:
 	@.ci/install-dependencies tests

@@ -15,10 +15,20 @@ struct ReportTests {
     @Test("disturbed rounds count neither in the median nor in the spread")
     func discards() {
         let row = row((100, false), (1, true), (300, false), (200, false))
-        #expect(row.median == 200)
-        #expect(row.range == 100...300)
+        #expect(row.estimate == Estimate(value: 200, range: 100...300))
         #expect(row.countedRounds == 3)
         #expect(!row.isFlagged)
+    }
+
+    @Test("a ratio is that of the medians, and its spread is that of the ratios within undisturbed rounds")
+    func ratios() {
+        let ours = row((100, false), (300, false), (1000, true), (200, false))
+        let theirs = row((100, false), (100, false), (1, false), (400, false))
+        // The medians are 200 and 100, and the rounds' ratios 1, 3 and 0.5.
+        #expect(ours.ratio(to: theirs) == Estimate(value: 2, range: 0.5...3))
+        #expect(ours.ratio(to: row()) == nil)
+        #expect(row().ratio(to: ours) == nil)
+        #expect(ours.ratio(to: row((0, false))) == nil)
     }
 
     @Test("a row whose rounds are all disturbed keeps them, and is marked")
@@ -82,6 +92,13 @@ struct ReportTests {
         #expect(Cores.choose(3, of: [0, 1, 2, 3], siblings: pairs) == [0, 1, 2])
         #expect(Cores.choose(2, of: [4, 5], siblings: pairs) == [4, 5])
         #expect(Cores.numbers("\t0-2,5") == [0, 1, 2, 5])
+    }
+
+    @Test("a chart's path in a document is relative to the document's folder")
+    func chartPaths() {
+        #expect(ReportDocument.relative("Docs/Charts", to: "Docs/Performance.md") == "Charts")
+        #expect(ReportDocument.relative("Charts", to: "Performance.md") == "Charts")
+        #expect(ReportDocument.relative("/tmp/charts", to: "Docs/Performance.md") == "/tmp/charts")
     }
 
     @Test("only the text between the markers of a document is replaced")

@@ -10,7 +10,9 @@ struct BarChart {
     }
 
     let title: String
-    let subtitle: String
+    /// What the bars show, and in which unit.
+    let measure: String
+    let circumstances: String
     let bars: [Bar]
 
     private static let width = 860.0
@@ -35,7 +37,7 @@ struct BarChart {
         var svg = SVG(width: Self.width, height: end + Self.bottom, title: title)
         svg.rectangle(0, 0, Self.width, end + Self.bottom, class: "ground", radius: 6)
         svg.text(title, Self.margin, 30, class: "title")
-        svg.text(subtitle + (scale.isLogarithmic ? " · logarithmic" : ""), Self.margin, 50, class: "note")
+        svg.text("\(measure) · \(circumstances)" + (scale.isLogarithmic ? " · logarithmic" : ""), Self.margin, 50, class: "note")
         for tick in scale.ticks {
             let x = position(tick, scale)
             svg.line(x, Self.top - 6, x, end, class: "grid")

@@ -1,56 +1,56 @@
 import Foundation
 
-/// The charts of a report: one for each workload and unit.
+/// The charts of a report: for each workload one of each charted metric.
 struct ChartSet {
+    struct Chart {
+        /// The name of its file, without the extension.
+        let name: String
+        let content: BarChart
+    }
+
     let report: Report
 
     func write(to folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        for (name, chart) in charts {
-            try chart.svg.write(toFile: "\(folder)/\(name).svg", atomically: true, encoding: .utf8)
+        for chart in charts {
+            try chart.content.svg.write(toFile: "\(folder)/\(chart.name).svg", atomically: true, encoding: .utf8)
         }
     }
 
-    private var charts: [(String, BarChart)] {
+    var charts: [Chart] {
         report.workloads.flatMap { workload in
-            // A chart has one unit and at least two bars, which can be compared.
-            let measured = workload.rows.filter { $0.median != nil && !$0.metric.unit.isEmpty }.map(\.metric.unit)
-            var units: [String] = []
-            for unit in measured where !units.contains(unit) && measured.count(where: { $0 == unit }) > 1 {
-                units.append(unit)
-            }
-            return units.map { unit in
-                let name = unit == units.first ? workload.name : "\(workload.name)-\(Self.names[unit] ?? "more")"
-                return (name, chart(workload, unit: unit))
+            workload.charted.compactMap { metric in
+                // A chart has at least two bars, which can be compared.
+                guard workload.rows.count(where: { $0.metric == metric && $0.median != nil }) > 1 else { return nil }
+                let isFirst = metric == workload.charted.first
+                return Chart(name: isFirst ? workload.name : "\(workload.name)-\(metric.key)", content: chart(workload, metric))
             }
         }
     }
 
-    private static let names = ["s": "cancelling"]
-
-    private func chart(_ workload: WorkloadResult, unit: String) -> BarChart {
-        let rows = workload.rows.filter { $0.metric.unit == unit }
+    private func chart(_ workload: WorkloadResult, _ metric: Metric) -> BarChart {
+        let rows = workload.rows.filter { $0.metric == metric }
         // A long chart is sorted, the largest value first. A short one keeps the order of the contenders.
         let sorted = rows.count > 4 ? rows.sorted { ($0.median ?? 0) > ($1.median ?? 0) } : rows
         return BarChart(
             title: workload.title,
-            subtitle: """
-                \(Self.description[unit] ?? unit) · median, least to most of the rounds · PostgreSQL on the same machine, \
-                \(report.cores.used) cores
-                """,
+            measure: Self.description[metric] ?? metric.heading,
+            circumstances: "median, least to most of the rounds · server on the same machine, \(report.cores.used) cores",
             bars: sorted.compactMap { row in
-                guard let median = row.median, let range = row.range else { return nil }
-                return BarChart.Bar(label: row.title, value: median, range: range, isOurs: row.isOurs)
+                guard let estimate = row.estimate, let range = estimate.range else { return nil }
+                return BarChart.Bar(label: row.title, value: estimate.value, range: range, isOurs: row.isOurs)
             }
         )
     }
 
-    private static let description = [
-        "pairs/s": "acquire + release, pairs per second",
-        "handoffs/s": "handoffs per second",
-        "grants/s": "grants per second",
-        "B": "resident bytes per waiting task, beyond those of a bare task",
-        "s": "seconds until all are cancelled",
-        "ms": "milliseconds from the request to end the backend",
+    private static let description: [Metric: String] = [
+        .pairs: "acquire + release, pairs per second",
+        .handoffs: "handoffs per second",
+        .grants: "grants per second",
+        .client: "the client's processor time for each pair, in microseconds",
+        .median: "the median time, in microseconds",
+        .memory: "resident bytes per waiting task, beyond those of a bare task",
+        .cancelling: "seconds until all are cancelled",
+        .noticing: "milliseconds from the request to end the backend",
     ]
 }

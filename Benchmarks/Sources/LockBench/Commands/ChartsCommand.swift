@@ -22,7 +22,7 @@ struct ChartsCommand: ParsableCommand {
     func run() throws {
         let report = try Report.read(from: file)
         try ChartSet(report: report).write(to: output)
-        if let document { try ReportDocument.put(report, into: document) }
+        if let document { try ReportDocument.put(report, into: document, charts: output) }
         if table { print(ReportText(report).text) }
     }
 }

@@ -11,12 +11,16 @@ struct RunCommand: AsyncParsableCommand {
             process of its own. Before each step the program waits until the machine is idle. Rounds that other processes \
             have disturbed are discarded. Ctrl-C stops everything and removes the server.
 
-            pgbench is searched for in the folder of the server's programs and in PATH. The Python peers are installed once \
-            from PyPI into Benchmarks/.build-python; PGLOCK_PYTHON names the Python to use. Contenders that can't be installed \
-            are omitted, and the result names them.
+            pgbench is searched for in the folder of the server's programs and in PATH, the programs of Redis and etcd in PATH; \
+            their servers run on free ports of 127.0.0.1. The Python peers are installed once from PyPI into \
+            Benchmarks/.build-python; PGLOCK_PYTHON names the Python to use. Contenders that can't be had are left out, and the \
+            result names what is missing.
 
-            WORKLOADS:
-            \(Catalogue.names.map { "  \($0.name.padding(toLength: 9, withPad: " ", startingAt: 0)) \($0.summary)" }.joined(separator: "\n"))
+            Beside each rate are the processor times of a pair: the client's and the server's.
+
+            WORKLOADS: \(Catalogue.workloads.map(\.name).joined(separator: ", "))
+            `lock-bench list` shows what they are, and the rows of each. `--only` takes the name of a workload, or WORKLOAD/ROW; * stands \
+            for any characters: --only single/library --only 'single-*/pgbench-1'.
 
             EXIT STATUS:
               0   all steps of this library ran; the table shows whether the goals were reached
@@ -34,7 +38,7 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The length of each run of the workload fleet.", valueName: "seconds"))
     var fleetSeconds = 10.0
 
-    @Option(help: ArgumentHelp("Measure only this workload. Can be given several times.", valueName: "workload"))
+    @Option(help: ArgumentHelp("Measure only this workload or row. Can be given several times.", valueName: "pattern"))
     var only: [String] = []
 
     @Flag(help: "Measure one short round, to test that all contenders work. Its numbers are not reliable.")
@@ -64,9 +68,8 @@ struct RunCommand: AsyncParsableCommand {
         guard fleetSeconds >= 0.5, fleetSeconds <= 600 else {
             throw ValidationError("--fleet-seconds is \(fleetSeconds); it has to be from 0.5 to 600.")
         }
-        for name in only where !Catalogue.names.contains(where: { $0.name == name }) {
-            let known = Catalogue.names.map(\.name).joined(separator: ", ")
-            throw ValidationError("There is no workload \(name). The workloads are: \(known).")
+        if let pattern = Selection(only).unmatched(in: Catalogue.workloads).first {
+            throw ValidationError("No row matches --only \(pattern). `lock-bench list` shows all workloads and their rows.")
         }
     }
 
@@ -76,7 +79,7 @@ struct RunCommand: AsyncParsableCommand {
             rounds: quick ? 1 : rounds,
             seconds: quick ? 0.5 : seconds,
             fleetSeconds: quick ? 2 : fleetSeconds,
-            only: Set(only),
+            selection: Selection(only),
             cores: cores
         )
         let work = Task { try await Comparison(plan: plan).run() }
@@ -87,7 +90,7 @@ struct RunCommand: AsyncParsableCommand {
         print(ReportText(report).text)
         if let json { try report.write(to: json) }
         if let charts { try ChartSet(report: report).write(to: charts) }
-        if let document { try ReportDocument.put(report, into: document) }
+        if let document { try ReportDocument.put(report, into: document, charts: charts) }
         if report.libraryHasFailed { throw ExitCode(1) }
     }
 }

@@ -15,21 +15,38 @@ struct Cores: Codable, Sendable {
         return "\(available) cores, of which the server and all clients share \(used) (number \(list))"
     }
 
+    /// The numbers of the cores that the run uses; empty if they are unknown.
+    var list: [Int] { numbers.isEmpty ? Self.allowed : numbers }
+
     /// Restricts this process, and all processes that it starts from now on, to a number of cores. This needs Linux and the program
     /// `taskset`. If there are no more cores than that, nothing changes.
     static func restrict(to count: Int) async -> Cores {
         let available = allowed
         if count > 0, available.count > count {
             let chosen = choose(count, of: available, siblings: siblings)
-            let list = chosen.map(String.init).joined(separator: ",")
             // The setting is one of threads, and inherited by the processes that they start. So all existing threads get it.
-            let arguments = ["--all-tasks", "--cpu-list", "--pid", list, "\(ProcessInfo.processInfo.processIdentifier)"]
-            if (try? await Child.run("taskset", arguments)) != nil {
+            if (try? await bind(ProcessInfo.processInfo.processIdentifier, to: chosen)) != nil {
                 return Cores(used: count, available: available.count, numbers: chosen)
             }
         }
         let number = ProcessInfo.processInfo.activeProcessorCount
         return Cores(used: number, available: number, numbers: [])
+    }
+
+    /// Binds a server's main process and its children to these cores. Later children inherit that.
+    static func bind(server: Int32, to cores: [Int]) async throws {
+        try await bind(server, to: cores)
+        // A child may have ended meanwhile.
+        for child in ServerTime.children(of: server) { try? await bind(child, to: cores) }
+    }
+
+    private static func bind(_ process: Int32, to cores: [Int]) async throws {
+        try await Child.run("taskset", ["--all-tasks", "--cpu-list", "--pid", text(of: cores), "\(process)"])
+    }
+
+    /// A list of cores as `taskset` takes it.
+    static func text(of cores: [Int]) -> String {
+        cores.map(String.init).joined(separator: ",")
     }
 
     /// Chooses cores, preferably hardware threads of different physical cores.

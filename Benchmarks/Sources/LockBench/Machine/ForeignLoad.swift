@@ -2,8 +2,10 @@ import Foundation
 
 /// Measures how much processor time other processes use, during a measurement and before it.
 struct ForeignLoad {
-    /// The server's main process.
-    let server: Int32?
+    /// The main processes of the servers.
+    let servers: [Int32]
+    /// Other running processes that belong to the benchmark.
+    var helpers: [Int32] = []
 
     /// The beginning of an interval.
     struct Mark {
@@ -13,7 +15,7 @@ struct ForeignLoad {
     }
 
     func mark() -> Mark {
-        Mark(machine: MachineTimes.now(), own: ProcessTimes.used(server: server), time: .now)
+        Mark(machine: MachineTimes.now(), own: own, time: .now)
     }
 
     /// How many cores other processes have kept busy since a mark, on average, and other virtual machines if the hypervisor reports
@@ -36,5 +38,11 @@ struct ForeignLoad {
             guard let foreign = foreignCores(since: mark), foreign > cores else { return true }
         } while ContinuousClock.now < deadline
         return false
+    }
+
+    /// The processor time of the benchmark itself: of this process, its ended children, the helpers and the servers.
+    private var own: Double {
+        let processes = servers.compactMap(ServerTime.used) + helpers.compactMap(ProcessorTime.of)
+        return processes.reduce(ProcessorTime.own() + ProcessorTime.endedChildren(), +)
     }
 }

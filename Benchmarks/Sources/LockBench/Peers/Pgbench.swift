@@ -28,29 +28,50 @@ struct Pgbench: Sendable {
         return nil
     }
 
-    func contender(
-        _ id: String,
-        _ title: String,
-        _ script: Script,
-        clients: Int,
-        _ transport: Transport = .socket,
-        stage: Stage
-    ) -> Contender {
+    /// Runs it once.
+    func measure(_ script: Script, clients: Int, _ transport: Transport, _ stage: Stage) async throws -> Costs {
         // pgbench accepts only whole seconds.
         let seconds = Int(stage.plan.seconds.rounded(.up))
         let threads = min(clients, stage.plan.cores.used)
         let arguments = [
             "--no-vacuum", "--protocol=prepared", "--client=\(clients)", "--jobs=\(threads)", "--time=\(seconds)",
-            "--file=\(PeersFolder.path(script.rawValue))", stage.string(transport),
+            "--file=\(PeersFolder.path(script.rawValue))", stage.server.connectionString(overTCP: transport == .tcp),
         ]
-        return Contender(id, title) {
-            let result = try await Child.run(program, arguments)
-            // "tps = 12345.678 (without initial connection time)"
-            guard let match = result.output.firstMatch(of: #/tps = ([0-9.]+) \(without/#), let rate = Double(match.output.1), rate > 0
-            else {
-                throw BenchError("pgbench did not print its rate: \(result.output.suffix(200)) \(result.error.suffix(200))")
-            }
-            return ["rate": rate * Double(script.pairs)]
+        let run = try await stage.runMeasured(program, arguments, against: .postgres(transport))
+        guard let output = PgbenchOutput(parsing: run.result.output) else {
+            throw BenchError("pgbench did not print its rate: \(run.result.output.suffix(200)) \(run.result.error.suffix(200))")
+        }
+        let pairs = Double(output.transactions * script.pairs)
+        return Costs(pairs: pairs, seconds: Double(output.transactions) / output.rate, client: run.client, server: run.server)
+    }
+}
+
+/// What pgbench prints at its end.
+struct PgbenchOutput: Equatable {
+    let transactions: Int
+    /// The transactions per second, without the time for connecting.
+    let rate: Double
+
+    init?(parsing text: String) {
+        // "number of transactions actually processed: 24690" and "tps = 12345.678 (without initial connection time)"
+        guard let count = text.firstMatch(of: #/transactions actually processed: ([0-9]+)/#), let transactions = Int(count.output.1),
+            let match = text.firstMatch(of: #/tps = ([0-9.]+) \(without/#), let rate = Double(match.output.1), rate > 0
+        else { return nil }
+        self.transactions = transactions
+        self.rate = rate
+    }
+}
+
+extension Contender {
+    static func pgbench(
+        _ id: String,
+        _ title: String,
+        _ script: Pgbench.Script,
+        clients: Int,
+        _ transport: Transport = .socket
+    ) -> Contender {
+        Contender(id, title, needs: [.pgbench]) { stage in
+            try await stage.require(stage.pgbench).measure(script, clients: clients, transport, stage).metrics
         }
     }
 }

@@ -1,30 +1,40 @@
 import ChildProcesses
 import Foundation
 
-/// The Python library `postgresql-lock` and the drivers that it uses, in a virtual environment.
+/// Python's `postgresql-lock` and the drivers that it uses, and the client of Redis, in a virtual environment.
 struct PythonPeers: Sendable {
     /// The environment's interpreter.
     let program: String
     let version: Report.Software
 
     /// A script and its first argument.
-    enum Peer: String {
+    enum Peer: String, Sendable {
         case asyncpg = "asyncpg_locks.py plain"
         case asyncpgWithoutReset = "asyncpg_locks.py plain-no-reset"
         case lockAsyncpg = "asyncpg_locks.py postgresql-lock"
         case lockAsyncpgWithoutReset = "asyncpg_locks.py postgresql-lock-no-reset"
         case lockPsycopg = "psycopg_locks.py postgresql-lock"
+        case lockPsycopgHandover = "psycopg_handover.py postgresql-lock"
+        case redisLock = "redis_locks.py pairs"
+        case redisHandover = "redis_locks.py handover"
+        case redisFastHandover = "redis_locks.py handover-1ms"
+        case etcdLock = "etcd_locks.py pairs"
+        case etcdHandover = "etcd_locks.py handover"
 
-        var words: [String] { rawValue.split(separator: " ").map(String.init) }
+        /// The script's path and its first argument.
+        var command: [String] {
+            let words = rawValue.split(separator: " ").map(String.init)
+            return [PeersFolder.path(words[0])] + words.dropFirst()
+        }
     }
 
-    private static let packages = ["postgresql-lock", "asyncpg", "psycopg[binary,pool]", "uvloop"]
+    private static let packages = ["postgresql-lock", "asyncpg", "psycopg[binary,pool]", "uvloop", "redis[hiredis]"]
 
     /// A script that prints the installed versions, or fails.
     private static let versionsScript = """
-        import platform, asyncpg, psycopg, psycopg_pool, uvloop, postgresql_lock
+        import platform, asyncpg, hiredis, psycopg, psycopg_pool, redis, uvloop, postgresql_lock
         from importlib.metadata import version
-        names = ["postgresql-lock", "asyncpg", "psycopg", "uvloop"]
+        names = ["postgresql-lock", "asyncpg", "psycopg", "uvloop", "redis", "hiredis"]
         print(platform.python_version() + ", " + ", ".join(f"{name} {version(name)}" for name in names))
         """
 
@@ -76,23 +86,28 @@ struct PythonPeers: Sendable {
         (try? await Child.run(program, ["-c", "import venv"])) != nil
     }
 
-    func contender(
+    /// What a contender needs whose server this is.
+    static func needs(_ target: Target) -> [Need] {
+        switch target {
+        case .postgres: [.python]
+        case .redis: [.python, .redis]
+        case .etcd: [.python, .etcd]
+        }
+    }
+}
+
+extension Contender {
+    static func python(
         _ id: String,
         _ title: String,
-        _ peer: Peer,
-        tasks: Int,
-        _ transport: Transport = .socket,
-        stage: Stage
+        _ peer: PythonPeers.Peer,
+        _ target: Target = .postgres(.socket),
+        tasks: Int
     ) -> Contender {
-        let words = peer.words
-        let arguments =
-            [PeersFolder.path(words[0])] + words.dropFirst() + [
-                stage.url(transport), "--tasks", "\(tasks)", "--seconds", "\(stage.plan.seconds)",
-            ]
-        return Contender(id, title) {
-            // Python must not write compiled scripts into the checkout.
-            let output = try await Child.run(program, arguments, environment: ["PYTHONDONTWRITEBYTECODE": "1"])
-            return try Contender.rate(try Child.values(output))
+        Contender(id, title, needs: PythonPeers.needs(target)) { stage in
+            let options = ["--tasks", "\(tasks)", "--seconds", "\(stage.plan.seconds)"] + (try stage.serverArguments(target))
+            let result = try await stage.run(stage.require(stage.python).program, peer.command + [try stage.url(target)] + options)
+            return try Costs(worker: try Child.values(result)).metrics
         }
     }
 }

@@ -20,6 +20,8 @@ struct Report: Codable, Sendable {
     /// The contenders that could not be measured, and the reasons.
     let missing: [String]
     var software: [Software]
+    /// What the locks of other products do not promise.
+    var promises: [String] = []
     var workloads: [WorkloadResult] = []
     var verdicts: [Verdict] = []
 
@@ -44,8 +46,8 @@ struct Report: Codable, Sendable {
         }
     }
 
-    func median(_ workload: String, _ contender: String, _ metric: String = "rate") -> Double? {
-        workloads.first { $0.name == workload }?.median(contender, metric)
+    func row(_ workload: String, _ contender: String, _ metric: String) -> Row? {
+        workloads.first { $0.name == workload }?.row(contender, metric)
     }
 
     static func read(from path: String) throws -> Report {

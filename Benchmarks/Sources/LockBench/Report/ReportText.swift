@@ -18,35 +18,24 @@ struct ReportText {
             software,
             "The server's settings: \(settings). Everything is on one machine.",
             """
-            Medians (and least to most) of \(report.rounds) round\(report.rounds == 1 ? "" : "s") of \
+            Medians (and least to most) of \(report.rounds) interleaved round\(report.rounds == 1 ? "" : "s") of \
             \(Numbers.text(report.seconds)) s (fleet: up to 3 rounds of \(Numbers.text(report.fleetSeconds)) s; crowd: up to 3; \
             pgbench: whole seconds).
             """,
+            """
+            "client" and "server" are the processor times of each pair in microseconds, of user and kernel together: those of the client's \
+            process, and of all processes of the server that it uses. "ratio" compares the first column with that of the row marked ×1; its \
+            spread is that of the ratios within a round.
+            """,
             report.rule,
         ]
+        lines += report.promises.map { "WHAT IS COMPARED: \($0)" }
         lines += report.missing.map { "MISSING: \($0)" }
         return lines.map(Paragraph.wrapped).joined(separator: "\n")
     }
 
     private func section(_ workload: WorkloadResult) -> String {
-        var table = TextTable(rightAligned: [1, 2, 4])
-        for row in workload.rows {
-            if let failure = workload.failures[row.contender], row.samples.isEmpty {
-                table.add(row.label, "failed", "", failure)
-                continue
-            }
-            let range = row.range.map { "\(Numbers.text($0.lowerBound)) – \(Numbers.text($0.upperBound))" } ?? ""
-            let discarded = row.samples.count - row.countedRounds
-            let remark = row.isFlagged ? "* disturbed" : discarded > 0 ? "\(discarded) discarded" : ""
-            table.add(
-                row.label,
-                row.median.map(Numbers.text) ?? "—",
-                "(\(range))",
-                row.metric.unit,
-                remark
-            )
-        }
-        return "\(workload.name.uppercased()): \(workload.title)\n\(Paragraph.wrapped(workload.note))\n\(table.text)"
+        "\(workload.name.uppercased()): \(workload.title)\n\(Paragraph.wrapped(workload.note))\n\(WorkloadTable(workload: workload).text)"
     }
 
     private var goals: String {

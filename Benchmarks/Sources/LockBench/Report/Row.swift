@@ -6,10 +6,10 @@ struct Row: Codable, Sendable {
     let isOurs: Bool
     var samples: [Sample] = []
 
-    /// The values that count: those of undisturbed samples, or all if there are none.
-    private var counted: [Double] {
+    /// The samples that count: the undisturbed ones, or all if there are none.
+    private var counted: [Sample] {
         let undisturbed = samples.filter { !$0.isDisturbed }
-        return (undisturbed.isEmpty ? samples : undisturbed).map(\.value).sorted()
+        return undisturbed.isEmpty ? samples : undisturbed
     }
 
     /// Whether there are samples, and all are disturbed.
@@ -17,19 +17,18 @@ struct Row: Codable, Sendable {
 
     var countedRounds: Int { counted.count }
 
-    var median: Double? {
-        let values = counted
-        guard !values.isEmpty else { return nil }
-        let middle = values.count / 2
-        return values.count.isMultiple(of: 2) ? (values[middle - 1] + values[middle]) / 2 : values[middle]
-    }
+    var median: Double? { estimate?.value }
 
-    var range: ClosedRange<Double>? {
-        guard let least = counted.first, let most = counted.last else { return nil }
-        return least...most
-    }
+    /// The median, and the range from the least to the greatest value.
+    var estimate: Estimate? { Estimate(counted.map(\.value)) }
 
-    var label: String {
-        metric.title.isEmpty ? title : "\(title): \(metric.title)"
+    /// The ratio of the medians of this row and another one. The range is of the ratios within a round.
+    func ratio(to other: Row) -> Estimate? {
+        guard let ours = median, let theirs = other.median, theirs != 0 else { return nil }
+        let ratios = counted.compactMap { sample -> Double? in
+            guard let counterpart = other.counted.first(where: { $0.round == sample.round }), counterpart.value != 0 else { return nil }
+            return sample.value / counterpart.value
+        }
+        return Estimate(value: ours / theirs, range: Estimate(ratios)?.range)
     }
 }

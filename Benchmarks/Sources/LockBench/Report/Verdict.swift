@@ -4,6 +4,9 @@ struct Verdict: Codable, Sendable {
     let text: String
     /// The measured value in the goal's unit; `nil` if a contender that it needs was not measured.
     let value: Double?
+    /// The spread of the rounds.
+    var least: Double?
+    var most: Double?
     let goal: Double
     let isMinimum: Bool
     let unit: String
@@ -37,6 +40,7 @@ struct Verdict: Codable, Sendable {
     }
 
     var comparison: String {
-        "\(value.map(amount) ?? "—") (goal: \(isMinimum ? "≥" : "≤") \(amount(goal)))"
+        let spread = least.flatMap { least in most.map { "(\(Numbers.text(least)) – \(Numbers.text($0))) " } } ?? ""
+        return "\(value.map(amount) ?? "—") \(spread)(goal: \(isMinimum ? "≥" : "≤") \(amount(goal)))"
     }
 }

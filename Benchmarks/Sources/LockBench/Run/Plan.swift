@@ -1,13 +1,8 @@
-/// The workloads to measure, and the length of their measurements.
+/// What to measure, and for how long.
 struct Plan: Sendable {
     let rounds: Int
     let seconds: Double
     let fleetSeconds: Double
-    /// The workloads to measure; empty for all.
-    let only: Set<String>
+    let selection: Selection
     let cores: Cores
-
-    func includes(_ workload: String) -> Bool {
-        only.isEmpty || only.contains(workload)
-    }
 }

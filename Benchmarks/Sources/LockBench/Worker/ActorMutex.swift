@@ -20,4 +20,6 @@ actor ActorMutex: InMemoryMutex {
             isLocked = false
         }
     }
+
+    var waitingTasks: Int { queue.count }
 }

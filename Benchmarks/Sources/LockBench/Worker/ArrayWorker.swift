@@ -3,6 +3,7 @@
 struct ArrayWorker {
     let url: String
     let seconds: Double
+    let server: Int32?
     /// Whether the server returns only the number of granted locks instead of a row for each. This costs less, but a client would not
     /// know which locks it has.
     let isCounted: Bool
@@ -16,18 +17,11 @@ struct ArrayWorker {
             try session.prepare(name, "SELECT \(column) FROM unnest($1::int8[]) k")
         }
         let keys = Self.array(of: 0..<Int64(Self.size))
-        func pairs(for limit: Duration) throws -> [String: Double] {
-            let start = ContinuousClock.now
-            var rounds = 0
-            while ContinuousClock.now - start < limit {
-                try session.execute("lock", keys)
-                try session.execute("unlock", keys)
-                rounds += 1
-            }
-            return ["pairs": Double(rounds * Self.size), "seconds": (ContinuousClock.now - start) / .seconds(1)]
+        return try BlockingMeasurement(seconds: seconds, server: server).run {
+            try session.execute("lock", keys)
+            try session.execute("unlock", keys)
+            return Self.size
         }
-        _ = try pairs(for: .milliseconds(300))
-        return try pairs(for: .seconds(seconds))
     }
 
     /// An `int8[]` in the server's binary format: dimensions, null flag, element type, length, lower bound, then each element

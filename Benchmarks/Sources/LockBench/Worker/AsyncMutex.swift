@@ -5,6 +5,8 @@ import Synchronization
 protocol InMemoryMutex: Sendable {
     func lock() async
     func unlock() async
+    /// The number of tasks that wait.
+    var waitingTasks: Int { get async }
 }
 
 /// A fair mutex of a lock and a queue, as fast as a simple implementation can be. `unlock` hands it to the first task in the queue.
@@ -38,4 +40,6 @@ final class AsyncMutex: InMemoryMutex {
         }
         next?.resume()
     }
+
+    var waitingTasks: Int { state.withLock(\.queue.count) }
 }

@@ -67,7 +67,7 @@ struct CrowdWorker {
         var left = try await rest { try waits(holder) }
         await locks.shutdown()
         left += try await rest { try sessions(holder) }
-        return ["bytes": (after - before) / Double(size), "cancel": length, "left": Double(left)]
+        return ["bytes": (after - before) / Double(size), "cancelling": length, "left": Double(left)]
     }
 
     private func resident() throws -> Double {

@@ -5,9 +5,10 @@ import Synchronization
 final class Measurement: Sendable {
     private let seconds: Double
     private let start: Double?
+    private let server: Int32?
     private let phase = Atomic(Phase.warmUp.rawValue)
 
-    private static let warmUp = Duration.milliseconds(300)
+    private static let warmUp = 0.3
 
     private enum Phase: Int {
         case warmUp
@@ -18,15 +19,17 @@ final class Measurement: Sendable {
     /// - Parameters:
     ///   - seconds: The length of the measurement after the warm-up.
     ///   - start: When counting begins, in seconds since 1970; `nil` for after the warm-up.
-    init(seconds: Double, start: Double? = nil) {
+    ///   - server: The server's main process, if its processor time is measured.
+    init(seconds: Double, start: Double? = nil, server: Int32? = nil) {
         self.seconds = seconds
         self.start = start
+        self.server = server
     }
 
     /// - Parameters:
     ///   - count: The number of tasks.
     ///   - body: The repeated work, for the task with this number.
-    /// - Returns: `pairs` and `seconds`.
+    /// - Returns: `pairs`, and the values of ``Usage/end()``.
     func run(tasks count: Int, _ body: @escaping @Sendable (Int) async throws -> Void) async throws -> [String: Double] {
         // Each task has its own counter, because a shared one would cost measurable time.
         let tasks = (0..<count).map { number in
@@ -40,24 +43,35 @@ final class Measurement: Sendable {
                 }
             }
         }
-        try await waitForStart()
-        let begin = ContinuousClock.now
-        phase.store(Phase.counting.rawValue, ordering: .relaxed)
-        try await Task.sleep(for: .seconds(seconds))
-        phase.store(Phase.over.rawValue, ordering: .relaxed)
-        let length = (ContinuousClock.now - begin) / .seconds(1)
-        var sum = 0
-        for task in tasks { sum += try await task.value }
-        return ["pairs": Double(sum), "seconds": length]
+        // The phases change on a thread of its own. On one core, tasks whose bodies don't suspend leave no thread to a task that does it.
+        var values = try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                continuation.resume(with: Result { try changePhases() })
+            }
+        }
+        var pairs = 0
+        for task in tasks { pairs += try await task.value }
+        values["pairs"] = Double(pairs)
+        return values
     }
 
-    private func waitForStart() async throws {
+    private func changePhases() throws -> [String: Double] {
+        defer { phase.store(Phase.over.rawValue, ordering: .relaxed) }
+        try waitForStart()
+        let usage = Usage(server: server)
+        phase.store(Phase.counting.rawValue, ordering: .relaxed)
+        Thread.sleep(forTimeInterval: seconds)
+        phase.store(Phase.over.rawValue, ordering: .relaxed)
+        return usage.end()
+    }
+
+    private func waitForStart() throws {
         guard let start else {
-            try await Task.sleep(for: Self.warmUp)
+            Thread.sleep(forTimeInterval: Self.warmUp)
             return
         }
         let left = start - Date().timeIntervalSince1970
         guard left > 0 else { throw BenchError("The worker was not ready at the common start.") }
-        try await Task.sleep(for: .seconds(left))
+        Thread.sleep(forTimeInterval: left)
     }
 }

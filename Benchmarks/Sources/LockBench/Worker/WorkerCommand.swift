@@ -28,17 +28,25 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "The start of the measurement, in seconds since 1970. After the warm-up if it is not given.")
     var start: Double?
 
+    @Option(help: "The main process of the server whose processor time is measured.")
+    var server: Int32?
+
     func run() async throws {
         let values: [String: Double]
         switch kind {
+        case .handover: return try await HandoverWorker(url: url).acquiring()
+        case .handoverScoped: return try await HandoverWorker(url: url).scoped()
+        case .bareHandover: return try bareWorker.handover()
+        case .spinner: return SpinnerWorker().run()
         case .distinct: values = try await library().distinct(tasks: tasks, held: held)
         case .single: values = try await library().distinct(tasks: 1, held: 0)
         case .singleScoped: values = try await library().scoped()
         case .handoff: values = try await library().handoff(tasks: tasks, isUnlimited: false)
         case .handoffUnlimited: values = try await library().handoff(tasks: tasks, isUnlimited: true)
         case .loss: values = try await LossWorker(url: url).run()
-        case .arrays: values = try ArrayWorker(url: url, seconds: seconds, isCounted: false).run()
-        case .countedArrays: values = try ArrayWorker(url: url, seconds: seconds, isCounted: true).run()
+        case .bare: values = try bareWorker.pairs()
+        case .arrays: values = try ArrayWorker(url: url, seconds: seconds, server: server, isCounted: false).run()
+        case .countedArrays: values = try ArrayWorker(url: url, seconds: seconds, server: server, isCounted: true).run()
         case .mutex: values = try await MutexWorker(measurement: measurement).handoff(AsyncMutex(), tasks: tasks)
         case .actorMutex: values = try await MutexWorker(measurement: measurement).handoff(ActorMutex(), tasks: tasks)
         case .suspended: values = try await CrowdWorker(url: url, size: tasks).suspended()
@@ -49,7 +57,11 @@ struct WorkerCommand: AsyncParsableCommand {
     }
 
     private var measurement: Measurement {
-        Measurement(seconds: seconds, start: start)
+        Measurement(seconds: seconds, start: start, server: server)
+    }
+
+    private var bareWorker: BareWorker {
+        BareWorker(url: url, seconds: seconds, server: server)
     }
 
     private func library() -> LibraryWorker {

@@ -7,22 +7,26 @@ struct Contender: Sendable {
     let isOurs: Bool
     /// The number of rounds in which it takes part at most. Long measurements have fewer.
     let rounds: Int
+    /// What it needs besides the PostgreSQL server.
+    let needs: [Need]
     /// Measures once, and returns a value for each metric.
-    let measure: @Sendable () async throws -> [String: Double]
+    let measure: @Sendable (Stage) async throws -> [String: Double]
 
     init(
         _ id: String,
         _ title: String,
-        metrics: [Metric] = [.pairs],
+        metrics: [Metric] = [.pairs, .client, .server],
         isOurs: Bool = false,
         rounds: Int = .max,
-        measure: @escaping @Sendable () async throws -> [String: Double]
+        needs: [Need] = [],
+        measure: @escaping @Sendable (Stage) async throws -> [String: Double]
     ) {
         self.id = id
         self.title = title
         self.metrics = metrics
         self.isOurs = isOurs
         self.rounds = rounds
+        self.needs = needs
         self.measure = measure
     }
 }
@@ -31,23 +35,17 @@ extension Contender {
     /// This program, run as a worker that counts pairs of acquire and release.
     static func worker(
         _ kind: WorkerKind,
-        id: String,
+        _ id: String,
         _ title: String,
-        metric: Metric = .pairs,
+        metrics: [Metric] = [.pairs, .client, .server],
         isOurs: Bool = true,
-        url: String,
-        seconds: Double,
+        transport: Transport = .socket,
         _ arguments: [String] = []
     ) -> Contender {
-        Contender(id, title, metrics: [metric], isOurs: isOurs) {
-            try await rate(Child.worker(kind, ["--url", url, "--seconds", "\(seconds)"] + arguments))
+        Contender(id, title, metrics: metrics, isOurs: isOurs) { stage in
+            let target = Target.postgres(transport)
+            let all = ["--url", try stage.url(target), "--seconds", "\(stage.plan.seconds)"] + arguments
+            return try Costs(worker: try await stage.worker(kind, all, target: target)).metrics
         }
-    }
-
-    static func rate(_ values: [String: Double]) throws -> [String: Double] {
-        guard let pairs = values["pairs"], let seconds = values["seconds"], seconds > 0 else {
-            throw BenchError("The worker did not print its number of pairs and its time.")
-        }
-        return ["rate": pairs / seconds]
     }
 }
