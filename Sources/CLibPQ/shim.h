@@ -23,15 +23,8 @@
 #include <sys/timerfd.h>
 
 // Functions of the GNU C library, and of musl, that are hidden unless a macro was defined before the first header.
-extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
 extern long syscall(long, ...);
 extern int pipe2(int[2], int);
-
-/// Like `poll`, but with a time limit in nanoseconds.
-static inline int pglock_poll(struct pollfd *descriptors, nfds_t count, long nanoseconds) {
-    struct timespec limit = {nanoseconds / 1000000000, nanoseconds % 1000000000};
-    return ppoll(descriptors, count, &limit, 0);
-}
 
 /// A pipe that does not block and is closed on exec, from the start, since another thread may start a program between two calls.
 static inline int pglock_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
@@ -50,16 +43,14 @@ static inline int pglock_timer_arm(int timer, int64_t nanoseconds) {
     return timerfd_settime(timer, 0, &when, 0);
 }
 
+/// Asks the system once per thread. (After a fork without exec, which the library does not support, the answer would be out of date.)
 static inline int pglock_is_main_thread(void) {
-    return syscall(SYS_gettid) == getpid();
+    static _Thread_local signed char is_main = -1;
+    if (is_main < 0) is_main = syscall(SYS_gettid) == getpid();
+    return is_main;
 }
 
 #else
-
-/// Like `poll`. Here its shortest time limit, a millisecond, serves for all.
-static inline int pglock_poll(struct pollfd *descriptors, nfds_t count, long nanoseconds) {
-    return poll(descriptors, count, 1);
-}
 
 /// A pipe that does not block and is closed on exec.
 static inline int pglock_pipe(int ends[2]) {

@@ -3,24 +3,27 @@
 /// That is faster if the answer comes within the time that a wake-up of another thread takes. If it does not, the thread was blocked in
 /// vain; so after each failure more opportunities are skipped.
 struct BusyPollPolicy {
-    private static let limit = Duration.microseconds(200)
+    /// The longest poll. A shorter limit would make the kernel set its timer anew for each poll, which takes a fifth of the time of a pair of
+    /// statements; this one lies behind the kernel's next tick.
+    static let milliseconds: Int32 = 10
+    /// An answer that takes longer, in nanoseconds, would have been read as soon by another thread.
+    private static let worthwhile: UInt64 = 200_000
 
     private var failures = 0
     private var opportunitiesToSkip = 0
     private var successes = 0
     private var watchedSince: Int?
 
-    /// How long to poll; `nil` not to poll.
-    mutating func begin() -> Duration? {
-        guard opportunitiesToSkip == 0 else {
-            opportunitiesToSkip -= 1
-            return nil
-        }
-        return Self.limit
+    /// - Returns: Whether to poll.
+    mutating func begin() -> Bool {
+        guard opportunitiesToSkip > 0 else { return true }
+        opportunitiesToSkip -= 1
+        return false
     }
 
-    mutating func end(isAnswered: Bool) {
-        if isAnswered {
+    /// - Parameter nanoseconds: How long the poll has taken.
+    mutating func end(isAnswered: Bool, after nanoseconds: UInt64) {
+        if isAnswered, nanoseconds <= Self.worthwhile {
             failures = 0
             successes += 1
         } else {

@@ -1,4 +1,5 @@
 import CLibPQ
+import Dispatch
 
 /// A server session, driven without blocking, in pipeline mode.
 ///
@@ -24,7 +25,8 @@ package final class Connection: @unchecked Sendable {
     private var prepared: [String: String] = [:]
     /// A pooler may pass on a session with the statements that another client has prepared in it.
     private let nameSuffix = "_" + String(UInt64.random(in: .min ... .max), radix: 36)
-    private var mustFlush = false
+    /// Whether something was submitted and not written.
+    package private(set) var mustFlush = false
     private var pollPolicy = BusyPollPolicy()
 
     /// - Parameter handler: Called on the loop. Never from within a method of the connection that its user has called.
@@ -88,26 +90,38 @@ package final class Connection: @unchecked Sendable {
         }
     }
 
-    /// - Parameter mayWait: Whether this thread may wait for the answer, since all calls wait for it, and it can't take long.
-    package func flushIfNeeded(mayWait: Bool = false) {
-        guard mustFlush else { return }
-        flush()
-        if mayWait, let limit = pollPolicy.begin() {
-            waitForAnswer(atMost: limit)
-        } else {
-            watcher?.unpark()
+    /// How answers are read after a turn.
+    package enum Attention {
+        /// This thread may wait for the answer, since all calls wait for it, and it can't take long.
+        case poll
+        /// As soon as they come.
+        case watch
+        /// Some time, since no call waits for one.
+        case rest
+    }
+
+    /// Writes what was submitted.
+    package func endTurn(_ attention: Attention) {
+        if mustFlush { flush() }
+        switch attention {
+        case .poll where !decoder.isIdle && pollPolicy.begin(): waitForAnswer()
+        case .poll, .watch: watcher?.unpark()
+        case .rest: break
         }
     }
 
     // MARK: Busy polling
 
-    private func waitForAnswer(atMost limit: Duration) {
+    private func waitForAnswer() {
         guard let raw else { return }
         watcher?.park()
-        loop.busyPoll(for: PQsocket(raw.pointer), atMost: limit) { [self] isReadable in
+        let begin = DispatchTime.now().uptimeNanoseconds
+        loop.busyPoll(for: PQsocket(raw.pointer), milliseconds: BusyPollPolicy.milliseconds) { [self] isReadable in
+            let duration = DispatchTime.now().uptimeNanoseconds - begin
             if isReadable { receive(times: 1) }
-            pollPolicy.end(isAnswered: decoder.isIdle)
-            guard decoder.isIdle else {
+            // Of several answers the first may have come alone. The end of this turn polls for the next one.
+            if !isReadable || decoder.isIdle { pollPolicy.end(isAnswered: decoder.isIdle, after: duration) }
+            guard isReadable else {
                 watcher?.unpark()
                 return
             }
@@ -210,7 +224,7 @@ package final class Connection: @unchecked Sendable {
             guard raw.consumeInput() else { return lose() }
             readResults()
         }
-        flushIfNeeded()
+        if mustFlush { flush() }
     }
 
     private func readResults() {

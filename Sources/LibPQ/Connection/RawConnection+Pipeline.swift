@@ -34,7 +34,7 @@ extension RawConnection {
                     pointer,
                     statement.sql,
                     values.count,
-                    values.types,
+                    statement.parameters.map(\.type),
                     values.pointers,
                     values.lengths,
                     values.formats,

@@ -120,7 +120,7 @@ package final class EventLoop: SerialExecutor, Sendable {
             for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
             workingJobs.removeAll(keepingCapacity: true)
             turnHandler()
-            if busyPoll() { turnHandler() }
+            while busyPoll() { turnHandler() }
             switch takeWork(isOnQueue: isOnQueue) {
             case .none: return
             case .some: continue
@@ -157,7 +157,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     /// A socket that the thread that runs the loop may poll when it has no other work.
     private struct BusyPoll {
         let socket: Int32
-        let limit: Duration
+        let milliseconds: Int32
         let completion: (Bool) -> Void
     }
 
@@ -165,10 +165,10 @@ package final class EventLoop: SerialExecutor, Sendable {
     /// sooner than another thread could be woken up.
     ///
     /// - Parameters:
-    ///   - limit: The longest wait. Other work for the loop ends it at once.
+    ///   - milliseconds: The longest wait. Other work for the loop ends it at once.
     ///   - completion: Called on the loop with whether the socket can be read.
-    func busyPoll(for socket: Int32, atMost limit: Duration, completion: @escaping (Bool) -> Void) {
-        requestedPoll = BusyPoll(socket: socket, limit: limit, completion: completion)
+    func busyPoll(for socket: Int32, milliseconds: Int32, completion: @escaping (Bool) -> Void) {
+        requestedPoll = BusyPoll(socket: socket, milliseconds: milliseconds, completion: completion)
     }
 
     /// - Returns: Whether there was a socket to poll.
@@ -179,7 +179,7 @@ package final class EventLoop: SerialExecutor, Sendable {
             poll.completion(false)
             return true
         }
-        let isReadable = wakeUpPipe.wait(for: poll.socket, atMost: poll.limit)
+        let isReadable = wakeUpPipe.wait(for: poll.socket, milliseconds: poll.milliseconds)
         inbox.withLock { $0.isBusyPolling = false }
         poll.completion(isReadable)
         return true

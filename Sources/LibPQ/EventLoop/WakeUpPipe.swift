@@ -22,11 +22,11 @@ final class WakeUpPipe: Sendable {
     /// Waits until the socket can be read, or another thread calls ``wakeUp()``.
     ///
     /// - Returns: Whether the socket can be read.
-    func wait(for socket: Int32, atMost limit: Duration) -> Bool {
+    func wait(for socket: Int32, milliseconds: Int32) -> Bool {
         withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) { descriptors in
             descriptors.initializeElement(at: 0, to: pollfd(fd: socket, events: Int16(POLLIN), revents: 0))
             descriptors.initializeElement(at: 1, to: pollfd(fd: reading, events: Int16(POLLIN), revents: 0))
-            guard pglock_poll(descriptors.baseAddress, 2, Int(limit.whole(.nanoseconds(1)))) > 0 else { return false }
+            guard poll(descriptors.baseAddress, 2, milliseconds) > 0 else { return false }
             // A wake-up can come after the wait that it was meant for. Then it ends the next one, but no further one.
             if descriptors[1].revents != 0 { drain() }
             return descriptors[0].revents != 0

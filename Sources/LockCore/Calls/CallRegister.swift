@@ -14,14 +14,17 @@ struct CallRegister: Sendable {
         let kind: Kind
         let since: Instant
         let deadline: Instant?
+        /// Whether the caller waits for the call's end.
+        let isAwaited: Bool
         /// The lock was refused to the same caller just before the call.
         let isRefusedBefore: Bool
         fileprivate var isLookPlanned = false
 
-        init(_ kind: Kind, since: Instant, deadline: Instant? = nil, isRefusedBefore: Bool = false) {
+        init(_ kind: Kind, since: Instant, deadline: Instant? = nil, isAwaited: Bool = true, isRefusedBefore: Bool = false) {
             self.kind = kind
             self.since = since
             self.deadline = deadline
+            self.isAwaited = isAwaited
             self.isRefusedBefore = isRefusedBefore
         }
 
@@ -37,9 +40,11 @@ struct CallRegister: Sendable {
     private var calls = RequestMap<Call>()
     private var deadlines = DeadlineQueue()
     private var looks = DeadlineQueue()
+    private var unawaitedCount = 0
 
     var isEmpty: Bool { calls.isEmpty }
-    var count: Int { calls.count }
+    /// How many calls have a caller that waits for their end.
+    var awaitedCount: Int { calls.count - unawaitedCount }
     /// In an order that does not differ from run to run.
     var elements: some Sequence<(id: RequestID, value: Call)> { calls.elements }
 
@@ -50,12 +55,14 @@ struct CallRegister: Sendable {
 
     mutating func begin(_ id: RequestID, _ call: Call) {
         calls[id] = call
+        if !call.isAwaited { unawaitedCount += 1 }
         if let deadline = call.deadline { deadlines.insert(id, at: deadline) }
     }
 
     /// - Returns: Whether it had not ended before.
     mutating func end(_ id: RequestID) -> Bool {
         guard let call = calls.removeValue(id) else { return false }
+        if !call.isAwaited { unawaitedCount -= 1 }
         if call.deadline != nil { deadlines.noteEnded { [calls] in calls[$0] != nil } }
         if call.isLookPlanned { looks.noteEnded { [calls] in calls[$0] != nil } }
         return true

@@ -1,16 +1,18 @@
 extension Engine {
     /// What the driver has to do. It carries actions out in order, after the event that caused them.
+    ///
+    /// What is large and rare is stored indirectly, so that the frequent actions stay small.
     package enum Action: Hashable, Sendable {
         /// The call ends by this outcome.
         case resolve(RequestID, Outcome)
         /// The lock that this request was granted is gone.
-        case lose(RequestID, Failure)
+        indirect case lose(RequestID, Failure)
         /// A checked-out session is gone, with all the locks on it.
-        case endAccess(ConnectionID, Failure)
+        indirect case endAccess(ConnectionID, Failure)
         /// Locks on this session are held for certain until then.
         case renew(ConnectionID, until: Instant)
         /// These locks, which are all on the session, are no longer held for certain. They are still to be released.
-        case suspect(ConnectionID, [RequestID], Failure)
+        indirect case suspect(ConnectionID, [RequestID], Failure)
         /// The lock's fencing token. It comes before the call that waits for it is resolved.
         case giveToken(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)
@@ -25,7 +27,7 @@ extension Engine {
         case close(ConnectionID)
         /// The shutdown is complete.
         case terminated
-        case log(Event)
+        indirect case log(Event)
     }
 
     /// One or two words long, with failures stored indirectly: each waiting task has several copies on its stack.

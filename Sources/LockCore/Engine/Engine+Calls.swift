@@ -26,8 +26,10 @@ extension Engine {
     }
 
     /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
-    package mutating func release(_ id: RequestID, now: Instant) {
-        calls.begin(id, CallRegister.Call(.releasing, since: now))
+    ///
+    /// - Parameter isAwaited: Whether the caller waits for the end of the release.
+    package mutating func release(_ id: RequestID, isAwaited: Bool = true, now: Instant) {
+        calls.begin(id, CallRegister.Call(.releasing, since: now, isAwaited: isAwaited))
         let session = table.session(of: id)
         table.release(id, now: now)
         settleTable(now: now)

@@ -10,7 +10,10 @@ extension Engine {
         /// After how long of silence a shared session is sent nothing more, and another one is opened for what is to be tried.
         package var overdueAfter = Duration.seconds(2)
         /// After how long the server ends a session that it hears nothing of; `nil` if it does not.
-        package var lease: Duration?
+        package var lease: Duration? {
+            didSet { validity = lease.map(Validity.init) }
+        }
+        private(set) var validity: Validity?
         /// How often the other hosts are asked for their timeline while something is held; `nil` for never.
         package var surveyInterval: Duration?
         /// Whether there is a shared session, over which the server can be asked what another session does, and what that runs can be
@@ -55,6 +58,19 @@ extension Engine {
             let factor = 1 << min(renewals, mostDoublings)
             if age >= longestWait * factor { return 1 }
             return age >= longWait * factor ? Int32(clamping: Int(oldestSnapshot) * factor) : .max
+        }
+    }
+
+    /// How long an answer proves that a session lives. Computed once, since divisions of durations take long.
+    struct Validity: Sendable {
+        /// From when the question was sent: the lease, less a margin of a tenth for clocks that run at different speeds.
+        let duration: Duration
+        /// So much must be left for a lock to be given out.
+        let margin: Duration
+
+        init(lease: Duration) {
+            duration = lease - lease / 10
+            margin = lease * 2 / 5
         }
     }
 

@@ -8,11 +8,21 @@ extension Engine {
         if records.isAnyToWrite { writeRecord(now: now) }
         let isWorkForAny = shared.hasWork || looks.isDue || quota.isCountDue
         for slot in shared.slots where isWorkForAny || shared.unlockCount(at: slot) > 0 {
-            guard sessions.isFree(shared[slot]) else { continue }
+            guard sessions.isFree(shared[slot]) || mayFollowUnlock(at: slot) else { continue }
             sendRound(at: slot, now: now)
         }
         // The last free session may be busy now, and another one may have been silent for too long.
         if isWorkForAny { noteOverdue(now: now) }
+    }
+
+    /// Whether what is pending may go out while the answer to an unlock is outstanding: one key, behind the unlock of one key. The session
+    /// answers in order. Of more keys, one statement takes the server less time than several.
+    private mutating func mayFollowUnlock(at slot: Int) -> Bool {
+        guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !quota.isCountDue, !needsPreparation else { return false }
+        return sessions.read(shared[slot]) { [threshold = configuration.batchTransactionThreshold] session in
+            guard case .batch(let batch) = session.loneWork else { return false }
+            return session.isShared && batch.kind.verb == .unlock && batch.keys.count == 1 && session.mostHeld < threshold
+        } ?? false
     }
 
     private mutating func sendRound(at slot: Int, now: Instant) {
@@ -51,9 +61,8 @@ extension Engine {
     /// The session whose answer is all that the process waits for, if the answer can't take long.
     var loneConnection: ConnectionID? {
         mutating get {
-            guard calls.count == 1, shared.count == 1, !shared.hasTries else { return nil }
-            let isShort = sessions.read(shared[0]) { if case .batch = $0.loneWork { true } else { false } }
-            return isShort == true ? shared[0] : nil
+            guard calls.awaitedCount == 1, shared.count == 1, !shared.hasTries else { return nil }
+            return sessions.read(shared[0]) { $0.owesOnlyBatches } == true ? shared[0] : nil
         }
     }
 

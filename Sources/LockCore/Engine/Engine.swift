@@ -74,6 +74,8 @@ package struct Engine: ~Copyable, Sendable {
     package struct TurnEnd: Sendable {
         /// The session whose answer is all that the process waits for, if the answer can't take long.
         package let loneConnection: ConnectionID?
+        /// Whether any caller waits for anything.
+        package let isAwaited: Bool
         /// When ``advance(to:)`` is due if nothing happens before; `nil` for never.
         package let wake: Instant?
     }
@@ -82,7 +84,7 @@ package struct Engine: ~Copyable, Sendable {
     package mutating func endTurn(now: Instant) -> TurnEnd {
         flush(now: now)
         endBroken(now: now)
-        return TurnEnd(loneConnection: loneConnection, wake: nextWake(now: now))
+        return TurnEnd(loneConnection: loneConnection, isAwaited: calls.awaitedCount > 0, wake: nextWake(now: now))
     }
 
     // MARK: Time
@@ -219,9 +221,11 @@ package struct Engine: ~Copyable, Sendable {
 
     /// Whether a lock on this session may be given out.
     func isVerified(_ id: ConnectionID, now: Instant) -> Bool {
-        guard let lease = configuration.lease, let liveness = sessions.read(id, { $0.liveness }) else { return true }
-        // An answer from long ago is confirmed first, so two fifths of the lease must be left.
-        return liveness.validUntil.map { $0 >= now.advanced(by: lease * 2 / 5) } ?? false
+        guard let margin = configuration.validity?.margin, let validUntil = sessions.read(id, { $0.liveness.validUntil }) else {
+            return true
+        }
+        // An answer from long ago is confirmed first.
+        return validUntil.map { $0 >= now.advanced(by: margin) } ?? false
     }
 
     private mutating func give(_ id: RequestID, _ grant: Confirmations.Grant) {

@@ -16,7 +16,8 @@ struct EntryStore: Sendable {
     }
 
     subscript(index: Int) -> LockTable.Entry {
-        get { entries[index] }
+        // Not `get`, which would copy the entry for each look at it.
+        _read { yield entries[index] }
         _modify { yield &entries[index] }
     }
 

@@ -1,22 +1,24 @@
 extension LockTable {
     /// What follows from an event. The engine carries actions out in order, after the event.
+    ///
+    /// Failures are stored indirectly, so that the frequent actions stay small.
     package enum Action: Hashable, Sendable {
         /// The request holds the lock now. A transaction has its turn to ask the server itself.
         case grant(RequestID)
         /// The request does not wait, and the lock is taken.
         case refuse(RequestID)
         /// The server can't be asked for the request.
-        case fail(RequestID, Failure)
+        indirect case fail(RequestID, Failure)
         /// The lock that the request holds is gone.
-        case lose(RequestID, Failure)
+        indirect case lose(RequestID, Failure)
         /// The release has ended.
         case released(RequestID)
         /// The release found no lock.
-        case releaseFailed(RequestID, Failure)
+        indirect case releaseFailed(RequestID, Failure)
         /// The change of a held lock's mode has ended; whether the lock is in the other mode now.
         case changed(RequestID, Bool)
         /// The lock whose mode was to be changed is not held, or not any more.
-        case changeFailed(RequestID, Failure)
+        indirect case changeFailed(RequestID, Failure)
         /// Ask the server, without waiting.
         case tryLock(AdvisoryKey, Mode)
         /// Ask the server and wait in its queue.

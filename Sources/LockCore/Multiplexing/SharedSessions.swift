@@ -60,6 +60,12 @@ struct SharedSessions: Sendable {
 
     func unlockCount(at slot: Int) -> Int { members[slot].unlocks.count }
 
+    /// Whether one key is to be tried or released there, outside of a transaction, and there is nothing else to be sent.
+    func isOneKeyPending(at slot: Int) -> Bool {
+        tries.count + members[slot].unlocks.count == 1 && members[slot].verifications.isEmpty && members[slot].transaction == nil
+            && !hasCancels && !hasActivityQuestions
+    }
+
     func unlockCount(on id: ConnectionID) -> Int { index(of: id).map { members[$0].unlocks.count } ?? 0 }
 
     mutating func appendTry(_ key: AdvisoryKey, _ mode: Mode) { tries.append(key, mode) }

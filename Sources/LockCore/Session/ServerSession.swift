@@ -254,7 +254,9 @@ struct ServerSession: Sendable {
     mutating func noteActive() { liveness.noteActive() }
     mutating func noteSuspect() { liveness.noteSuspect() }
 
-    mutating func renew(answerTo sentAt: Instant, lease: Duration) -> Instant? { liveness.renew(answerTo: sentAt, lease: lease) }
+    mutating func renew(answerTo sentAt: Instant, validFor validity: Duration) -> Instant? {
+        liveness.renew(answerTo: sentAt, validFor: validity)
+    }
 
     // MARK: Invariants
 
@@ -302,6 +304,10 @@ extension ServerSession {
     var answeredCount: Int { sentCount - inFlight.count }
     var works: [Work] { inFlight.map(\.work) }
     var oldestWork: Work? { inFlight.first?.work }
+    /// Whether batches are in flight, and nothing else.
+    var owesOnlyBatches: Bool {
+        !inFlight.isEmpty && inFlight.allSatisfy { if case .batch = $0.work { true } else { false } }
+    }
     /// The only statement in flight.
     var loneWork: Work? { inFlight.count == 1 ? inFlight.first?.work : nil }
 

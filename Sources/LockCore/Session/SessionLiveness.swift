@@ -52,12 +52,12 @@ struct SessionLiveness: Sendable {
 
     mutating func noteSuspect() { isSuspect = true }
 
-    /// The server has answered. It ends a session that it has heard nothing of for the lease, so the session lives for that long from when the
-    /// question was sent, less a margin of a tenth for clocks that run at different speeds.
+    /// The server has answered. It ends a session that it has heard nothing of for the lease.
     ///
+    /// - Parameter validity: See ``Engine/Configuration/Validity/duration``.
     /// - Returns: Until when it lives for certain, if that is later than was known before.
-    mutating func renew(answerTo sentAt: Instant, lease: Duration) -> Instant? {
-        let until = sentAt.advanced(by: lease - lease / 10)
+    mutating func renew(answerTo sentAt: Instant, validFor validity: Duration) -> Instant? {
+        let until = sentAt.advanced(by: validity)
         guard validUntil.map({ $0 < until }) ?? true else { return nil }
         validUntil = until
         isSuspect = false

@@ -14,6 +14,8 @@ class PendingCall: @unchecked Sendable {
     enum Completion {
         case none
         case task(UnsafeContinuation<Engine.Outcome, Never>)
+        /// No task waits for the end of a release. A failure is logged.
+        indirect case unawaited(LockDriver, LockState)
         /// Allocated apart, since few calls are part of a batch, and a hundred thousand may wait.
         indirect case batch(CallBatch, index: Int)
 
@@ -21,6 +23,8 @@ class PendingCall: @unchecked Sendable {
             switch self {
             case .none: break
             case .task(let continuation): continuation.resume(returning: outcome)
+            case .unawaited(let driver, let state):
+                if case .failed(let failure) = outcome { driver.assumeIsolated { $0.noteReleaseFailure(state, failure) } }
             case .batch(let batch, let index): batch.end(index, outcome)
             }
         }

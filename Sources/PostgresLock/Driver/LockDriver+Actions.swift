@@ -89,6 +89,16 @@ extension LockDriver {
         )
     }
 
+    /// A release has failed whose caller has not waited for it.
+    func noteReleaseFailure(_ state: LockState, _ failure: Failure) {
+        guard let loss = loss(of: state, releasedBy: .failed(failure)) else { return }
+        unawaitedReleaseFailures += 1
+        logger.error(
+            "a release that was not waited for has failed",
+            metadata: [LogKey.key: "\(state.key)", LogKey.reason: "\(loss.message)"]
+        )
+    }
+
     private func note(_ event: Engine.Event) {
         switch event {
         case .connectionLost(let id, _, let failure) where [.noAnswer, .suspect].contains(failure.kind): transport.noteSilence(of: id)

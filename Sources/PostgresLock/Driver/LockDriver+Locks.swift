@@ -110,7 +110,7 @@ extension LockDriver {
 
     // MARK: Releasing
 
-    /// Releases a lock, and returns when other holders can have it.
+    /// Releases a lock, and returns when other holders can have it; at once if the configuration says so.
     ///
     /// Apart from the release of several, since what is below its wait decides how much memory a task takes.
     ///
@@ -118,6 +118,11 @@ extension LockDriver {
     nonisolated(nonsending) func release(_ state: LockState) async throws {
         if !state.isHeld { noteExpiry(of: [state]) }
         guard state.beginRelease() else {
+            if let loss = state.loss { throw loss }
+            return
+        }
+        guard configuration.awaitsRelease else {
+            releaseUnawaited([state])
             if let loss = state.loss { throw loss }
             return
         }
@@ -133,7 +138,9 @@ extension LockDriver {
         if states.count == 1 { return try await release(states[0]) }
         noteExpiry(of: states)
         let open = states.filter { $0.beginRelease() }
-        let outcomes = open.isEmpty ? [] : await outcomes(of: open, isCancellable: false) { $0.release($2, now: $3) }
+        if !configuration.awaitsRelease, !open.isEmpty { releaseUnawaited(open) }
+        let outcomes =
+            open.isEmpty || !configuration.awaitsRelease ? [] : await outcomes(of: open, isCancellable: false) { $0.release($2, now: $3) }
         var losses = states.compactMap(\.loss)
         for (state, outcome) in zip(open, outcomes) where state.loss == nil {
             if let loss = loss(of: state, releasedBy: outcome) { losses.append(loss) }
@@ -143,7 +150,20 @@ extension LockDriver {
         throw LockError(first.code, first.message, sqlState: first.sqlState, keys: losses.flatMap(\.keys))
     }
 
-    private nonisolated func loss(of state: LockState, releasedBy outcome: Engine.Outcome) -> LockError? {
+    /// Releases locks at once on this thread, if the loop is free. A failure is logged.
+    ///
+    /// - Parameter states: Locks whose release has begun.
+    private nonisolated func releaseUnawaited(_ states: [LockState]) {
+        loop.enter { self.assumeIsolated { $0.beginUnawaited(states) } }
+    }
+
+    private func beginUnawaited(_ states: [LockState]) {
+        for state in states {
+            begin(state, .unawaited(self, state)) { $0.release($1, isAwaited: false, now: $2) }
+        }
+    }
+
+    nonisolated func loss(of state: LockState, releasedBy outcome: Engine.Outcome) -> LockError? {
         if let loss = state.loss { return loss }
         guard case .failed(let failure) = outcome else { return nil }
         return state.lateLoss ?? LockError(failure, keys: [state.key], databaseName: databaseName)
@@ -179,11 +199,7 @@ extension LockDriver {
     /// - Parameter states: Locks whose release has begun.
     nonisolated func giveBack(_ states: [LockState]) {
         guard !states.isEmpty else { return }
-        loop.submit {
-            self.assumeIsolated { driver in
-                for state in states { driver.begin(state) { $0.release($1, now: $2) } }
-            }
-        }
+        loop.submit { self.assumeIsolated { $0.beginUnawaited(states) } }
     }
 
     /// The last handle of the locks was dropped without a release.

@@ -34,6 +34,8 @@ actor LockDriver {
 
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     private(set) var verifiedAfterError = (held: 0, notHeld: 0)
+    /// How many releases have failed whose callers did not wait for them.
+    var unawaitedReleaseFailures = 0
     /// How many waits were cancelled and begun anew, because they held up other sessions.
     var renewedWaits = 0
 
@@ -84,7 +86,7 @@ actor LockDriver {
         let end = engine.endTurn(now: time)
         performActions()
         if let wake = end.wake { arm(at: wake, now: time) }
-        transport.flush(loneSession: end.loneConnection)
+        transport.endTurn(loneSession: end.loneConnection, isAnswerAwaited: end.isAwaited)
     }
 
     private func performActions() {

@@ -15,17 +15,6 @@ enum EndObserver: Sendable {
     case body(BodyTask)
     case end(@Sendable () -> Void)
 
-    struct BodyTask: Sendable {
-        /// Runs the body's cancellation handlers, which are users' code.
-        let cancel: @Sendable () -> Void
-        let isCancelled: @Sendable () -> Bool
-
-        init<Success, Failure>(_ task: Task<Success, Failure>) {
-            cancel = { task.cancel() }
-            isCancelled = { task.isCancelled }
-        }
-    }
-
     /// Tells it on this thread.
     func tell(isLoss: Bool) {
         switch self {
@@ -50,7 +39,7 @@ enum EndObserver: Sendable {
                 for observer in told { observer() }
             }
         }
-        UserCodeRunner.shared.run(bodies.map(\.cancel) + rest)
+        UserCodeRunner.shared.run(bodies.map { body in { body.cancel() } } + rest)
     }
 
     /// Waits until bodies are cancelled, though their cancellation handlers may still run.
@@ -67,7 +56,7 @@ enum EndObserver: Sendable {
         func wait() {
             guard !isComplete.load(ordering: .relaxed) else { return }
             for body in bodies {
-                for _ in 0..<1000 where !body.isCancelled() { usleep(100) }
+                for _ in 0..<1000 where !body.isCancelled { usleep(100) }
             }
             isComplete.store(true, ordering: .relaxed)
         }

@@ -15,7 +15,8 @@ final class LockState: PendingCall, @unchecked Sendable {
         var loss: LockError?
         var token: FencingToken?
         var nextObserver = 0
-        var observers: [Int: EndObserver] = [:]
+        /// In the order of their numbers.
+        var observers: [(number: Int, observer: EndObserver)] = []
     }
 
     /// The value is not used. It is not empty, because an empty one has the mutex's own address, and the Thread Sanitizer takes one for
@@ -134,8 +135,8 @@ final class LockState: PendingCall, @unchecked Sendable {
                 }
                 return nil
             }
-            let observers = aside?.observers.sorted { $0.key < $1.key }.map(\.value) ?? []
-            aside?.observers = [:]
+            let observers = aside?.observers.map(\.observer) ?? []
+            aside?.observers = []
             if let loss {
                 aside = aside ?? Aside()
                 aside?.loss = loss
@@ -154,7 +155,7 @@ final class LockState: PendingCall, @unchecked Sendable {
             guard grant == .held else { return (0, aside?.loss != nil) }
             let changed = aside ?? Aside()
             changed.nextObserver += 1
-            changed.observers[changed.nextObserver] = observer
+            changed.observers.append((changed.nextObserver, observer))
             aside = changed
             return (changed.nextObserver, nil)
         }
@@ -164,7 +165,7 @@ final class LockState: PendingCall, @unchecked Sendable {
 
     /// Removes an observer, if it was not told.
     func forget(_ number: Int) {
-        withAside { _ = $0?.observers.removeValue(forKey: number) }
+        withAside { $0?.observers.removeAll { $0.number == number } }
     }
 
     private func withAside<Result>(_ body: (inout Aside?) -> Result) -> Result {

@@ -58,40 +58,53 @@ struct ScopedBody: Sendable {
         try await withoutActuallyEscaping(body) { body in
             // The task below is awaited before this scope ends, and it runs in the caller's isolation: the two never run
             // at the same time, so what crosses between them unchecked is never used by two at once.
-            let input = UncheckedTransfer((body, view))
+            let input = UncheckedTransfer((body: body, view: view))
             let caller = TaskIdentity.current
             // What a child task would inherit, and one like this does not.
             let preference = Self.taskExecutorPreference
-            let task = Task {
-                // Captured, so that the task runs in this isolation.
-                _ = isolation
-                let (body, view) = input.value
-                // The caller waits for this task, so what must not end before the one does not end before the other.
-                let outer = EnclosingLock.open.map { lock in
-                    var lock = lock
-                    if lock.task == caller { lock.task = .current }
-                    return lock
-                }
-                return try await EnclosingLock.$all.withValue(outer + enclosing) {
-                    guard let preference else { return UncheckedTransfer(try await body(view)) }
-                    return try await withTaskExecutorPreference(preference, isolation: isolation) {
-                        // Goes over to the executor: the compiler leaves that to the body, and the body to its caller.
-                        await Task.yield()
-                        return UncheckedTransfer(try await body(view))
-                    }
-                }
-            }
-            let observers = (driver.configuration.cancelsBodyOnLoss ? states : []).map { state in
-                (state, state.observe(.body(.init(task))))
-            }
+            let bodyTask = BodyTask()
+            let observers = (driver.configuration.cancelsBodyOnLoss ? states : []).map { ($0, $0.observe(.body(bodyTask))) }
             defer {
                 for (state, number) in observers { state.forget(number) }
             }
             return try await withTaskCancellationHandler {
-                try await task.value.value
+                // The isolation is captured, so that the task runs in it.
+                guard preference == nil, #available(macOS 26.0, iOS 26.0, watchOS 26.0, tvOS 26.0, visionOS 26.0, *) else {
+                    return try await Task {
+                        _ = isolation
+                        guard let preference else { return try await inside(of: caller, bodyTask, input) }
+                        return try await withTaskExecutorPreference(preference, isolation: isolation) {
+                            // Goes over to the executor: the compiler leaves that to the body, and the body to its caller.
+                            await Task.yield()
+                            return try await inside(of: caller, bodyTask, input)
+                        }
+                    }.value.value
+                }
+                // Begins on this thread: to wake another one takes longer than most bodies.
+                return try await Task.immediate {
+                    _ = isolation
+                    return try await inside(of: caller, bodyTask, input)
+                }.value.value
             } onCancel: {
-                task.cancel()
+                bodyTask.cancel()
             }
+        }
+    }
+
+    /// Runs the body in a task of its own.
+    ///
+    /// - Parameter caller: The task that waits for this one, so what must not end before the one does not end before the other.
+    private nonisolated(nonsending) func inside<Result, View>(
+        of caller: TaskIdentity,
+        _ task: BodyTask,
+        _ input: UncheckedTransfer<(body: nonisolated(nonsending) (View) async throws -> Result, view: View)>
+    ) async throws -> UncheckedTransfer<Result> {
+        let (body, view) = input.value
+        var scopes = EnclosingLock.open
+        for index in scopes.indices where scopes[index].task == caller { scopes[index].task = .current }
+        scopes += enclosing
+        return try await task.run {
+            try await EnclosingLock.$all.withValue(scopes) { UncheckedTransfer(try await body(view)) }
         }
     }
 

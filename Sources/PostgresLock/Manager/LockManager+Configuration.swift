@@ -38,6 +38,15 @@ extension LockManager {
         /// until the process or its connection has ended. The process itself learns of the loss with any version.
         public var lease: Duration? = .seconds(30)
 
+        /// Whether a release waits for the server's answer; true by default. Then a release that has returned means that others can have the
+        /// lock.
+        ///
+        /// Otherwise a release sends the unlock, and returns at once. Others can have the lock a moment later, when the server has carried
+        /// the unlock out. The lease still proves that the lock was held to the body's end: a loss that is known by then, or a lease that
+        /// has run out, is thrown as before. What the server answers to the unlock is not: a failure is only logged. So that the lock ends
+        /// in any case, a ``lease`` is required.
+        public var awaitsRelease = true
+
         /// Whether the loss of a lock cancels the body that runs under it; true by default. Otherwise the body goes on, and has to check
         /// ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in both cases.
         public var cancelsBodyOnLoss = true
@@ -170,6 +179,10 @@ extension LockManager.Configuration {
             pool.maximumConnections is \(pool.maximumConnections), but with fencingTokens it must be at least 3: one more \
             connection writes the records that tokens come from.
             """
+        )
+        try require(
+            awaitsRelease || lease != nil,
+            "awaitsRelease is false, but there is no lease, which would prove that a lock was held to the body's end. Set a lease."
         )
         try capacity.validate()
         try require(handoff.maximumCount >= 0, "handoff.maximumCount is \(handoff.maximumCount), but can't be negative.")

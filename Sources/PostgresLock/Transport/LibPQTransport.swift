@@ -22,7 +22,9 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     /// The sessions that may still have the `lock_timeout` of an earlier wait, which would also end the waits of a checked-out session.
     var limited: Set<ConnectionID> = []
     /// The connections to which statements were submitted in this turn.
-    private var unflushed: Set<ConnectionID> = []
+    private var unflushed: [ConnectionID] = []
+    /// The connection that was polled last, and is not watched meanwhile.
+    private var polled: ConnectionID?
 
     /// Whether the server can't run waits that catch their own end.
     var waitsPlainly = false {
@@ -65,15 +67,19 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     /// - Returns: The connection, which is flushed at the end of the turn.
     func using(_ id: ConnectionID) -> Connection? {
         guard let connection = connections[id] else { return nil }
-        unflushed.insert(id)
+        if !connection.mustFlush { unflushed.append(id) }
         return connection
     }
 
-    func flush(loneSession: ConnectionID?) {
+    func endTurn(loneSession: ConnectionID?, isAnswerAwaited: Bool) {
+        if isAnswerAwaited {
+            if let polled, connections[polled]?.mustFlush == false { unflushed.append(polled) }
+            polled = loneSession
+        }
         guard !unflushed.isEmpty else { return }
         // Nothing is submitted in this loop: events that flushing causes come in a later turn.
         for id in unflushed {
-            connections[id]?.flushIfNeeded(mayWait: id == loneSession)
+            connections[id]?.endTurn(!isAnswerAwaited ? .rest : id == loneSession ? .poll : .watch)
         }
         unflushed.removeAll(keepingCapacity: true)
     }

@@ -66,8 +66,11 @@ protocol LockTransport: AnyObject {
 
     /// The turn is over: sends what was submitted and is not sent yet.
     ///
-    /// - Parameter loneSession: The session whose answer is the only one that is waited for, and can't take long.
-    func flush(loneSession: ConnectionID?)
+    /// - Parameters:
+    ///   - loneSession: The session whose answer is the only one that is waited for, and can't take long.
+    ///   - isAnswerAwaited: Whether any caller waits for an answer. If not, answers need not be reported before a caller does, or for some
+    ///     milliseconds.
+    func endTurn(loneSession: ConnectionID?, isAnswerAwaited: Bool)
 
     /// Asks all servers whether another one was promoted. Sessions on a server that was replaced are lost. There is no event for the end.
     func survey()

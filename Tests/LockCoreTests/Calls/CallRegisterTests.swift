@@ -14,7 +14,7 @@ struct CallRegisterTests {
     func end() {
         var calls = CallRegister()
         calls.begin(1, Self.call(.releasing))
-        #expect(calls.count == 1 && calls[1]?.kind == .releasing && calls[1]?.isWaiting == false)
+        #expect(calls.awaitedCount == 1 && calls[1]?.kind == .releasing && calls[1]?.isWaiting == false)
         #expect(calls.end(1) == true)
         #expect(calls.end(1) == false)
         #expect(calls.isEmpty)

@@ -172,16 +172,16 @@ struct ServerSessionDeadlineTests {
 
     @Test("locks come in doubt at the end of their validity, once, and only where there is a lease and something is held")
     func validity() {
-        let session = ServerSession.holding().after { _ = $0.renew(answerTo: Self.at(1), lease: .zero) }
+        let session = ServerSession.holding().after { _ = $0.renew(answerTo: Self.at(1), validFor: .zero) }
         #expect(session.validityEnd(Self.leased) == Self.at(1))
         #expect(Self.due(session, Self.leased) == Self.at(1))
         #expect(session.validityEnd(Self.configuration) == nil)
         #expect(session.after { $0.noteSuspect() }.validityEnd(Self.leased) == nil)
         for other in ServerSession.inEachState where !other.holdsSomething(hasLease: true) {
-            #expect(other.after { _ = $0.renew(answerTo: Self.at(1), lease: .zero) }.validityEnd(Self.leased) == nil)
+            #expect(other.after { _ = $0.renew(answerTo: Self.at(1), validFor: .zero) }.validityEnd(Self.leased) == nil)
         }
         let checkedOut = ServerSession.checkedOut().after {
-            _ = $0.renew(answerTo: Self.at(1), lease: .zero)
+            _ = $0.renew(answerTo: Self.at(1), validFor: .zero)
             $0.setGuarding(true)
         }
         #expect(checkedOut.validityEnd(Self.leased) == Self.at(1))

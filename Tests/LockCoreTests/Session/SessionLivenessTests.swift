@@ -24,7 +24,7 @@ struct SessionLivenessTests {
     @Test("an answer ends all doubts but that about its locks")
     func heard() {
         var liveness = SessionLiveness()
-        _ = liveness.renew(answerTo: Self.at(1), lease: .zero)
+        _ = liveness.renew(answerTo: Self.at(1), validFor: .zero)
         liveness.noteOverdue()
         liveness.noteAsked(Self.at(1))
         liveness.noteAnswerMissed(Self.at(1))
@@ -65,16 +65,16 @@ struct SessionLivenessTests {
     func renewed() {
         var liveness = SessionLiveness()
         #expect(liveness.validUntil == nil)
-        let first = liveness.renew(answerTo: Self.at(5), lease: .zero)
+        let first = liveness.renew(answerTo: Self.at(5), validFor: .zero)
         #expect(first == Self.at(5))
         liveness.noteSuspect()
         for time in [3, 5] {
-            let later = liveness.renew(answerTo: Self.at(time), lease: .zero)
+            let later = liveness.renew(answerTo: Self.at(time), validFor: .zero)
             #expect(later == nil)
         }
         #expect(liveness.validUntil == Self.at(5))
         #expect(liveness.isSuspect)
-        let later = liveness.renew(answerTo: Self.at(6), lease: .zero)
+        let later = liveness.renew(answerTo: Self.at(6), validFor: .zero)
         #expect(later == Self.at(6))
         #expect(!liveness.isSuspect)
     }
@@ -82,7 +82,7 @@ struct SessionLivenessTests {
     @Test("an answer shows that the session lives for nine tenths of the lease, counted from its question")
     func margin() {
         var liveness = SessionLiveness()
-        let until = liveness.renew(answerTo: Self.at(5), lease: .seconds(10))
+        let until = liveness.renew(answerTo: Self.at(5), validFor: .seconds(9))
         #expect(until == Self.at(14))
     }
 }

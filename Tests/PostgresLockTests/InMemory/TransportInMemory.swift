@@ -107,7 +107,7 @@ final class TransportInMemory: LockTransport, @unchecked Sendable {
     }
 
     /// Submissions are sent at once.
-    func flush(loneSession: ConnectionID?) {}
+    func endTurn(loneSession: ConnectionID?, isAnswerAwaited: Bool) {}
 
     // MARK: Servers
 

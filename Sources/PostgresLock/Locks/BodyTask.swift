@@ -1,0 +1,91 @@
+import LibPQ
+
+/// Cancels the task that runs a body, from the body's first statement on.
+///
+/// The task begins on its caller's thread, and the caller has no handle of it before the body suspends. So the task says itself when it begins and
+/// ends, and is cancelled through `UnsafeCurrentTask` in between. Its end waits for a cancellation that is under way, so the task lives as long as
+/// that needs it.
+final class BodyTask: Sendable {
+    /// Unchecked, because the task is only used while it is known to run.
+    private struct State: @unchecked Sendable {
+        /// While it runs.
+        var task: UnsafeCurrentTask?
+        var isCancelRequested = false
+        /// How many threads use the task.
+        var users = 0
+        /// Resumes the task's end when no thread uses it any more.
+        var end: UnsafeContinuation<Void, Never>?
+    }
+
+    private let state = Locked(State())
+
+    /// Runs the body in the current task.
+    nonisolated(nonsending) func run<Result>(_ body: nonisolated(nonsending) () async throws -> Result) async throws -> Result {
+        begin()
+        do {
+            let result = try await body()
+            await end()
+            return result
+        } catch {
+            await end()
+            throw error
+        }
+    }
+
+    /// Cancels the task, once; if it has not begun, when it begins. Runs the body's cancellation handlers, which are users' code.
+    func cancel() {
+        let isFirst = state.withLock { state in
+            defer { state.isCancelRequested = true }
+            return !state.isCancelRequested
+        }
+        if isFirst { use { $0.cancel() } }
+    }
+
+    /// Whether it is cancelled, or has ended.
+    var isCancelled: Bool { use { $0.isCancelled } ?? true }
+
+    private func begin() {
+        withUnsafeCurrentTask { task in
+            let current = State(task: task)
+            let mustCancel = state.withLock { state in
+                state.task = current.task
+                return state.isCancelRequested
+            }
+            if mustCancel { task?.cancel() }
+        }
+    }
+
+    private nonisolated(nonsending) func end() async {
+        let isUsed = state.withLock { state in
+            state.task = nil
+            return state.users > 0
+        }
+        guard isUsed else { return }
+        await withUnsafeContinuation { continuation in
+            let isUsed = state.withLock { state in
+                if state.users > 0 { state.end = continuation }
+                return state.users > 0
+            }
+            if !isUsed { continuation.resume() }
+        }
+    }
+
+    /// - Returns: `nil` if the task does not run.
+    private func use<Result: Sendable>(_ body: (UnsafeCurrentTask) -> Result) -> Result? {
+        let current = state.withLock { state in
+            if state.task != nil { state.users += 1 }
+            return state
+        }
+        guard let task = current.task else { return nil }
+        defer {
+            let end = state.withLock { state in
+                state.users -= 1
+                guard state.users == 0 else { return nil as UnsafeContinuation<Void, Never>? }
+                defer { state.end = nil }
+                return state.end
+            }
+            end?.resume()
+        }
+        return body(task)
+    }
+}
