@@ -70,8 +70,10 @@ final class BodyTask: Sendable {
         }
     }
 
+    /// Runs `body` while the task can't end.
+    ///
     /// - Returns: `nil` if the task does not run.
-    private func use<Result: Sendable>(_ body: (UnsafeCurrentTask) -> Result) -> Result? {
+    func use<Result: Sendable>(_ body: (UnsafeCurrentTask) -> Result) -> Result? {
         let current = state.withLock { state in
             if state.task != nil { state.users += 1 }
             return state

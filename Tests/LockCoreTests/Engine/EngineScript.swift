@@ -17,6 +17,9 @@ struct EngineScript {
     var endsAtOnce = true
     /// When the engine wants to be woken, as the last turn has said.
     private(set) var wake: Instant?
+    /// The session whose answer is all that is waited for, and whether any caller waits, as the last turn has said.
+    private(set) var lone: ConnectionID?
+    private(set) var isAwaited = false
 
     init(maximumConnections: Int = 8, _ configure: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
@@ -40,7 +43,8 @@ struct EngineScript {
     @discardableResult
     mutating func on(_ event: (inout Engine, Instant) -> Void) -> [Engine.Action] {
         engine.handle(now: now, event)
-        wake = engine.endTurn(now: now).wake
+        let end = engine.endTurn(now: now)
+        (wake, lone, isAwaited) = (end.wake, end.loneConnection, end.isAwaited)
         var actions = engine.takeActions()
         if endsAtOnce {
             for case .close(let id) in actions { engine.ended(id) }
@@ -70,8 +74,8 @@ struct EngineScript {
     }
 
     @discardableResult
-    mutating func release(_ id: RequestID) -> [Engine.Action] {
-        on { $0.release(id, now: $1) }
+    mutating func release(_ id: RequestID, isAwaited: Bool = true) -> [Engine.Action] {
+        on { $0.release(id, isAwaited: isAwaited, now: $1) }
     }
 
     @discardableResult

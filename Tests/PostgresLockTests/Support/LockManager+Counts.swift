@@ -17,6 +17,8 @@ extension LockManager {
     var renewedWaits: Int { get async { await driver.renewedWaits } }
     /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
     var verifiedAfterError: (held: Int, notHeld: Int) { get async { await driver.verifiedAfterError } }
+    /// How many releases have failed whose callers did not wait for them.
+    var unawaitedReleaseFailures: Int { get async { await driver.unawaitedReleaseFailures } }
     /// How many calls have not ended.
     var waitingCount: Int { get async { await driver.engine.waitingCount } }
     var connectionCount: Int { get async { await driver.engine.connectionCount } }

@@ -1,0 +1,111 @@
+import FaultTools
+import LibPQ
+import PostgresLock
+import Testing
+
+@testable import LockCore
+
+@Suite("Releases that are not awaited")
+struct UnawaitedReleaseTests {
+    private static func url(_ link: borrowing SlowLink, _ database: TestDatabase) -> String {
+        "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+    }
+
+    @Test("others get a lock whose release was not awaited, and the manager's shutdown leaves nothing behind", .database)
+    func others() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.awaitsRelease = false }
+        let others = try database.manager()
+        for number in 1...50 {
+            try await locks.withLock("a") { _ in }
+            if number.isMultiple(of: 10) { try await others.withLock("a") { #expect($0.isHeld) } }
+            let handle = try await locks.acquire("b")
+            try await handle.release()
+            #expect(try await locks.withLocks(["c", "d"]) { $0.isHeld })
+        }
+        let last = try await locks.acquire("a")
+        try await last.release()
+        await locks.shutdown()
+        #expect(try await database.locks() == 0)
+        #expect(await locks.unawaitedReleaseFailures == 0)
+    }
+
+    @Test("a manager gets at once, again and again, the lock that it has released without waiting", .database)
+    func sameKey() async throws {
+        let locks = try TestDatabase.get().manager { $0.awaitsRelease = false }
+        for _ in 0..<200 {
+            let held = try await locks.tryAcquire("a")
+            guard let held else {
+                Issue.record("The lock counts as taken.")
+                return
+            }
+            try await held.release()
+        }
+    }
+
+    @Test("a release that is not awaited returns although the server is silent, and its failure is logged with the key, and counted", .server())
+    func failure() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let lines = LogRecorder()
+        var configuration = LockManager.Configuration(url: Self.url(link, database))
+        configuration.awaitsRelease = false
+        configuration.lease = .seconds(1)
+        let locks = try LockManager(configuration: configuration, logger: lines.logger)
+        let held = try await locks.acquire("orders:42")
+        link.swallowEverything()
+        try await held.release()
+        #expect(await locks.unawaitedReleaseFailures == 0)
+        try await database.eventually("the failure is counted") { await locks.unawaitedReleaseFailures == 1 }
+        await locks.shutdown(gracePeriod: .zero)
+        let line = lines.lines.all.first { $0.message.contains("release") && $0.level == .error }
+        #expect(line?.metadata["pglock.key"] == "orders:42")
+        #expect(await locks.unawaitedReleaseFailures == 1)
+    }
+
+    @Test("a loss that is known before is thrown by a release that is not awaited, too", .database)
+    func loss() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.awaitsRelease = false }
+        let held = try await locks.acquire("a")
+        let view = held.lock
+        try await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        #expect(await view.waitForEnd() != nil)
+        await #expect(throws: LockError.self) { try await held.release() }
+        let error = await lockError { try await locks.withLock("b") { try await Self.lose($0, database) } }
+        #expect(error?.code == .lockLost)
+        #expect(await locks.unawaitedReleaseFailures == 0)
+    }
+
+    private static func lose(_ lock: HeldLock, _ database: TestDatabase) async throws {
+        try await database.queryUncancelled("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        _ = await lock.waitForEnd()
+    }
+
+    @Test("a lease that has run out is thrown by a release that is not awaited, too", .server())
+    func expired() async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let locks = try database.manager {
+            $0.url = Self.url(link, database)
+            $0.awaitsRelease = false
+            $0.lease = .seconds(1)
+        }
+        let held = try await locks.acquire("a")
+        link.swallowEverything()
+        try await Task.sleep(for: .seconds(1))
+        await #expect(throws: LockError.self) { try await held.release() }
+    }
+
+    @Test("without a lease, a release has to be awaited")
+    func leaseRequired() {
+        var configuration = LockManager.Configuration()
+        configuration.awaitsRelease = false
+        configuration.lease = nil
+        #expect { try LockManager(configuration: configuration) } throws: { ($0 as? LockError)?.code == .badConfiguration }
+        configuration.lease = .seconds(30)
+        #expect(throws: Never.self) { try configuration.validate() }
+    }
+}
