@@ -21,6 +21,8 @@ extension Requirement {
         ratio("single-awake", "of pgbench's processor time (acquire and release)", "library", to: "pgbench-1", .client, atMost: 1.3),
         ratio("single-awake", "of pgbench, 1 client (withLock)", "scoped", to: "pgbench-1", atLeast: 0.8),
         ratio("single-awake", "of pgbench's processor time (withLock)", "scoped", to: "pgbench-1", .client, atMost: 1.6),
+        ratio("single-awake", "of pgbench, 1 client (unlock not awaited)", "unawaited", to: "pgbench-1", atLeast: 1.2),
+        ratio("single-awake", "of pgbench, 1 client (withLock, unlock not awaited)", "scoped-unawaited", to: "pgbench-1", atLeast: 1),
         ratio("single-awake", "of redis-py's Lock", "library", to: "redis-py", atLeast: 1),
         ratio("single-awake", "of redis-benchmark, 1 client", "library", to: "redis-1", atLeast: 0.8),
     ]

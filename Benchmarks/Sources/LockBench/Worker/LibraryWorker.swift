@@ -1,5 +1,6 @@
 import Logging
 import PostgresLock
+import Synchronization
 
 /// The contenders of this library, which use only its public interface.
 struct LibraryWorker {
@@ -26,11 +27,32 @@ struct LibraryWorker {
     }
 
     /// Measures one task that uses `withLock`.
-    func scoped() async throws -> [String: Double] {
-        let locks = try Self.manager(url)
-        let key = LockKey(number: 1)
-        let values = try await measurement.run(tasks: 1) { _ in
+    ///
+    /// - Parameter awaitsRelease: If not, the task takes two keys in turn, since a key that is being released is asked for only once it is
+    ///   released.
+    func scoped(awaitsRelease: Bool = true) async throws -> [String: Double] {
+        try await single(awaitsRelease) { locks, key in
             try await locks.withLock(key) { _ in }
+        }
+    }
+
+    /// The same with `acquire` and `release`, whose answer is not waited for.
+    func unawaited() async throws -> [String: Double] {
+        try await single(false) { locks, key in
+            let lock = try await locks.acquire(key)
+            try await lock.release()
+        }
+    }
+
+    private func single(
+        _ awaitsRelease: Bool,
+        _ body: @escaping @Sendable (LockManager, LockKey) async throws -> Void
+    ) async throws -> [String: Double] {
+        let locks = try Self.manager(url) { $0.awaitsRelease = awaitsRelease }
+        let (first, second) = (LockKey(number: 1), LockKey(number: awaitsRelease ? 1 : 2))
+        let isFirst = Atomic(true)
+        let values = try await measurement.run(tasks: 1) { _ in
+            try await body(locks, isFirst.logicalXor(true, ordering: .relaxed).oldValue ? first : second)
         }
         await locks.shutdown()
         return values

@@ -41,6 +41,8 @@ struct WorkerCommand: AsyncParsableCommand {
         case .distinct: values = try await library().distinct(tasks: tasks, held: held)
         case .single: values = try await library().distinct(tasks: 1, held: 0)
         case .singleScoped: values = try await library().scoped()
+        case .singleUnawaited: values = try await library().unawaited()
+        case .singleScopedUnawaited: values = try await library().scoped(awaitsRelease: false)
         case .handoff: values = try await library().handoff(tasks: tasks, isUnlimited: false)
         case .handoffUnlimited: values = try await library().handoff(tasks: tasks, isUnlimited: true)
         case .loss: values = try await LossWorker(url: url).run()

@@ -6,6 +6,8 @@ enum WorkerKind: String, CaseIterable, ExpressibleByArgument, Sendable {
     case distinct
     case single
     case singleScoped = "single-scoped"
+    case singleUnawaited = "single-unawaited"
+    case singleScopedUnawaited = "single-scoped-unawaited"
     case handoff
     case handoffUnlimited = "handoff-unlimited"
     case handover
