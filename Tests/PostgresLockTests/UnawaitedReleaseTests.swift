@@ -1,9 +1,9 @@
 import FaultTools
 import LibPQ
+import Logging
 import PostgresLock
+import PostgresLockTesting
 import Testing
-
-@testable import LockCore
 
 @Suite("Releases that are not awaited")
 struct UnawaitedReleaseTests {
@@ -21,7 +21,7 @@ struct UnawaitedReleaseTests {
             if number.isMultiple(of: 10) { try await others.withLock("a") { #expect($0.isHeld) } }
             let handle = try await locks.acquire("b")
             try await handle.release()
-            #expect(try await locks.withLocks(["c", "d"]) { $0.isHeld })
+            #expect(try await locks.withLocks([.exclusive("c"), .exclusive("d")]) { $0.isHeld })
         }
         let last = try await locks.acquire("a")
         try await last.release()
@@ -68,7 +68,7 @@ struct UnawaitedReleaseTests {
     func loss() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager { $0.awaitsRelease = false }
-        let held = try await locks.acquire("a")
+        let held = try await locks.acquire("a").copyable()
         let view = held.lock
         try await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
         #expect(await view.waitForEnd() != nil)
@@ -93,7 +93,7 @@ struct UnawaitedReleaseTests {
             $0.awaitsRelease = false
             $0.lease = .seconds(1)
         }
-        let held = try await locks.acquire("a")
+        let held = try await locks.acquire("a").copyable()
         link.swallowEverything()
         try await Task.sleep(for: .seconds(1))
         await #expect(throws: LockError.self) { try await held.release() }
