@@ -60,7 +60,7 @@ struct UnawaitedReleaseTests {
         try await database.eventually("the failure is counted") { await locks.unawaitedReleaseFailures == 1 }
         await locks.shutdown(gracePeriod: .zero)
         let line = lines.lines.all.first { $0.message.contains("release") && $0.level == .error }
-        #expect(line?.metadata["pglock.key"] == "orders:42")
+        #expect(line?.metadata["pglock.key"] == "\(LockKey("orders:42"))")
         #expect(await locks.unawaitedReleaseFailures == 1)
     }
 
