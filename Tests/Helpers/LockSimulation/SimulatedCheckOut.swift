@@ -201,12 +201,11 @@ final class SimulatedCheckOut {
 
     /// A `ConnectionLock` has taken a lock by the body's SQL, and tells of it. Meanwhile another task may have begun a statement.
     func noteLock(_ key: AdvisoryKey, _ mode: Mode) {
-        holdsUnnoted = true
-        guard !isGone, !isAtEnd else { return }
+        guard !isGone, !isAtEnd else { return leaveUnnoted() }
         // Nothing can be known of a lock that a rollback of the body has released before the library heard of the lock.
         let isToBeFound = underWay == [.body] || machine.isAborted || underWay.contains { if case .areHeld = $0 { true } else { false } }
-        guard session.mode(of: key) != nil || !session.isAlive || session.block.state == .aborted || isToBeFound else { return }
-        holdsUnnoted = false
+        let isHeld = [mode, .exclusive].contains(session.mode(of: key))
+        guard isHeld || !session.isAlive || session.block.state == .aborted || isToBeFound else { return }
         ledger.locksBySQL += 1
         machine.noteLock(key, mode)
         if var held = locks[key] {
@@ -216,7 +215,7 @@ final class SimulatedCheckOut {
                 if session.mode(of: key) == .exclusive { ledger.change(process: process.id, held.id, key, to: .exclusive) }
             }
         } else {
-            _ = begin(key, mode, isOrphan: session.mode(of: key) == nil)
+            _ = begin(key, mode, isOrphan: !isHeld)
         }
         while let event = machine.nextEvent() { carryOut(event) }
     }

@@ -28,6 +28,7 @@ extension SimulatedProcess {
         ledger.resolved += 1
         if case .failed(let failure) = outcome, failure.kind == .capacity { ledger.refusedByBudget += 1 }
         if case .checkedOut(let connection) = outcome { links[connection]?.useCount += 1 }
+        if outcome == .refused { checkRefusal(of: id) }
         if let lock = wanted.removeValue(forKey: id), outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
@@ -38,6 +39,14 @@ extension SimulatedProcess {
         }
         if let change = changes.removeValue(forKey: id) { endChange(change.lock, change.mode, outcome) }
         completion(outcome)
+    }
+
+    /// A session of a call's own is refused only if others are in the way.
+    private func checkRefusal(of id: RequestID) {
+        // An attempt to connect may wait for the end of a closed session.
+        guard checkOuts.contains(id), profile.isCalm, engine.connectionCount == links.count else { return }
+        guard links.values.allSatisfy({ $0.role == .shared || $0.role == .fencing }) else { return }
+        ledger.report("process \(self.id), \(id) is refused a session, and none is in use")
     }
 
     func checkToken(of id: RequestID, _ key: AdvisoryKey) {

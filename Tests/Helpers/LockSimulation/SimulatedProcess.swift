@@ -54,6 +54,8 @@ final class SimulatedProcess {
     var onLoss: [ConnectionID: (Failure) -> Void] = [:]
     /// The requests of transactions that wait for the turn of their key, or have it.
     var turns: [RequestID: AdvisoryKey] = [:]
+    /// The calls that ask for a session of their own.
+    var checkOuts: Set<RequestID> = []
     /// The highest timeline that it has seen.
     var seenTimeline: UInt32 = 0
     var isSurveying = false

@@ -53,11 +53,18 @@ final class SimulatedTask {
         return number % 3 == 0 ? AdvisoryKey(0, Int32(number)) : AdvisoryKey(Int64(number))
     }
 
+    /// After how long a call has ended. If it does not wait for others, the server and the opening of a session are waited for.
+    func limit(_ limit: Duration?, noWait: Bool) -> Duration? {
+        noWait && profile.isCalm ? min(limit ?? .seconds(3), .seconds(3)) : limit
+    }
+
     /// Whether a call may end like this, without what it has asked for.
     func check(_ outcome: Engine.Outcome, noWait: Bool, deadline: Instant?, cancelAt: Instant? = nil) {
+        // A call that does not wait for others is answered before its deadline.
+        let isAnswered = profile.isCalm && profile.engine.connectTimeout > .seconds(3)
         switch outcome {
         case .refused where noWait: break
-        case .ended(.timedOut) where deadline.map { $0 <= process.now } == true: break
+        case .ended(.timedOut) where deadline.map { $0 <= process.now } == true && !(noWait && isAnswered): break
         case .ended(.cancelled) where cancelAt.map { $0 <= process.now } == true: break
         case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated: break
         default: ledger.report("process \(process.id): a call has ended by \(outcome) (try: \(noWait))")
@@ -80,16 +87,17 @@ final class SimulatedTask {
         cancelAt: Instant? = nil,
         completion: @escaping (ConnectionID?, _ hasYielded: Bool) -> Void
     ) -> RequestID {
-        // A connection that is being opened for the call is waited for, and the pause between two attempts, which is a second at most.
+        // The pause between two attempts to connect is a second at most.
         let mayBeTold = profile.engine.connectTimeout > .seconds(1)
-        let limit = noWait && profile.isCalm ? min(limit ?? .seconds(3), .seconds(3)) : limit
         return process.call(
-            within: limit,
-            { engine, id, now in
+            within: self.limit(limit, noWait: noWait),
+            { [process] engine, id, now in
+                process.checkOuts.insert(id)
                 let turn = noWait ? nil : turn.map { (id: $0.id, until: now.advanced(by: $0.timeout)) }
                 engine.checkOut(id, deadline: deadline, noWait: noWait, turn: turn, now: now)
             },
-            completion: { [self, timeFrozen = process.timeFrozen] _, outcome in
+            completion: { [self, timeFrozen = process.timeFrozen] id, outcome in
+                process.checkOuts.remove(id)
                 switch outcome {
                 case .checkedOut(let connection): return completion(connection, false)
                 case .ended(.yielded) where turn != nil: return completion(nil, true)

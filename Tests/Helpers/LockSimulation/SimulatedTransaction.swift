@@ -51,7 +51,7 @@ final class SimulatedTransaction {
         guard let first else { return checkOut() }
         let request = LockTable.Request(first.key, first.mode, scope: .transaction, noWait: noWait)
         let id = process.call(
-            within: limit,
+            within: task.limit(limit, noWait: noWait),
             { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
             completion: { [self] id, outcome in
                 guard outcome == .granted else {
@@ -124,7 +124,7 @@ final class SimulatedTransaction {
         if hasFailed, chance.happens(0.4) { return end(session) }
         if chance.happens(0.03) { markRollbackOnly(session) }
         if chance.happens(0.3) { return lock(session) }
-        if chance.happens(0.1) { return lockBySQL(session) }
+        if chance.happens(0.15) { return lockBySQL(session) }
         run(hasFailed && chance.happens(0.8) ? .rollBackToSavepoint(name) : statement, session)
     }
 
@@ -207,17 +207,23 @@ final class SimulatedTransaction {
 
     // MARK: Locks by SQL
 
-    /// As a `ConnectionLock` on the transaction takes its lock.
+    /// As a `ConnectionLock` on the transaction takes its lock, sometimes behind a savepoint.
     private func lockBySQL(_ session: SimulatedCheckOut) {
+        guard !hasFailed, chance.happens(0.5) else { return lockBySQL(session, behind: nil) }
+        let savepoint = name
+        runForLock(.savepoint(savepoint), session) { [self] _ in lockBySQL(session, behind: savepoint) }
+    }
+
+    private func lockBySQL(_ session: SimulatedCheckOut, behind savepoint: String?) {
         let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
         let waits = chance.happens(0.5)
         let body = waits ? SimulatedBody.wait(key, mode, limit: chance.skewedDuration(process.profile.timeout)) : .tryLock(key, mode)
         runForLock(body, session) { [self] isDone in
             guard isDone, session.bodyRows.first == true else { return goOn(session) }
-            guard waits else { return noteLock(key, mode, session) }
+            guard waits else { return noteLock(key, mode, behind: savepoint, session) }
             // The session is asked how the wait has ended. Without an answer the lock is of no use.
             runForLock(.work(.zero), session) { [self] isDone in
-                if isDone { return noteLock(key, mode, session) }
+                if isDone { return noteLock(key, mode, behind: savepoint, session) }
                 session.leaveUnnoted()
                 goOn(session)
             }
@@ -233,7 +239,7 @@ final class SimulatedTransaction {
     }
 
     /// Another task of the body may have begun a statement before the library hears of the lock.
-    private func noteLock(_ key: AdvisoryKey, _ mode: Mode, _ session: SimulatedCheckOut) {
+    private func noteLock(_ key: AdvisoryKey, _ mode: Mode, behind savepoint: String?, _ session: SimulatedCheckOut) {
         guard !hasFailed, chance.happens(0.5) else {
             session.noteLock(key, mode)
             return goOn(session)
@@ -245,7 +251,7 @@ final class SimulatedTransaction {
         }
         let statement: SimulatedBody = chance.one(of: [
             .mistake, .work(chance.skewedDuration(process.profile.hold)), .savepoint(name), .releaseSavepoint(name),
-            .rollBackToSavepoint(name),
+            .rollBackToSavepoint(savepoint ?? name), .rollBackToSavepoint(savepoint ?? name),
         ])
         let (sql, isRefused) = (statement.sql(chance), session.isRollbackOnly)
         session.perform(body: statement, { $0.run(sql, mayLock: false, now: $1) }) { [self] outcome in
@@ -253,7 +259,11 @@ final class SimulatedTransaction {
             note()
             goOn(session)
         }
-        if chance.happens(0.5) { note() } else { process.plan(after: chance.skewedDuration(process.profile.latency), note) }
+        if chance.happens(0.5) {
+            note()
+        } else {
+            process.plan(after: chance.duration(.zero...process.profile.latency.upperBound * 2), note)
+        }
     }
 
     // MARK: Ending
