@@ -73,7 +73,7 @@ struct MeasurementTests {
         #expect(PgbenchOutput(parsing: "pgbench: error: connection failed") == nil)
     }
 
-    @Test("redis-benchmark's rate is the last one, behind its progress")
+    @Test("redis-benchmark's rate is read behind its progress, whose rates don't count")
     func redisBenchmark() {
         let output = """
             SET lock:__rand_int__ t NX PX 600000: rps=0.0 (overall: nan) avg_msec=nan\r\

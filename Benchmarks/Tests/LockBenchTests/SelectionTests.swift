@@ -28,6 +28,7 @@ struct SelectionTests {
         #expect(chosen("s*e*e/*1") == ["single-awake/pgbench-1"])
         #expect(chosen("*/library") == ["single/library", "single-awake/library"])
         #expect(chosen("singl") == [])
+        #expect(chosen("single*single") == [])
         #expect(chosen("single/") == [])
     }
 

@@ -91,6 +91,6 @@ struct RunCommand: AsyncParsableCommand {
         if let json { try report.write(to: json) }
         if let charts { try ChartSet(report: report).write(to: charts) }
         if let document { try ReportDocument.put(report, into: document, charts: charts) }
-        if report.libraryHasFailed { throw ExitCode(1) }
+        if report.libraryHasFailed || !report.hasSamples { throw ExitCode(1) }
     }
 }

@@ -64,7 +64,7 @@ struct RedisBenchmark {
 
     /// The requests per second in what it prints with `-q`: progress with carriage returns, then "SET …: 12345.67 requests per second, …".
     static func rate(in output: String) -> Double? {
-        guard let match = output.matches(of: #/: ([0-9.]+) requests per second/#).last, let rate = Double(match.output.1), rate > 0 else {
+        guard let match = output.firstMatch(of: #/: ([0-9.]+) requests per second/#), let rate = Double(match.output.1), rate > 0 else {
             return nil
         }
         return rate

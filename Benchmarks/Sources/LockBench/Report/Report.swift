@@ -39,6 +39,11 @@ struct Report: Codable, Sendable {
         software = [Software(name: "PostgreSQL", version: server)]
     }
 
+    /// Whether there is a sample of any contender.
+    var hasSamples: Bool {
+        workloads.contains { $0.rows.contains { !$0.samples.isEmpty } }
+    }
+
     /// Whether a contender of this library could not be measured.
     var libraryHasFailed: Bool {
         workloads.contains { workload in
