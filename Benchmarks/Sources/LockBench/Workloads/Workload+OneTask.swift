@@ -43,9 +43,9 @@ extension Workload {
     ]
 
     private static let statements = """
-        Each pair takes two round trips, unless the unlock is not awaited. Statements are prepared, except those of postgresql-lock, which sends another text for each key. \
-        The bare client is a loop of blocking calls of libpq. Where the unlock is not awaited (awaitsRelease is off), the task takes two keys \
-        in turn, and asks for one behind the unlock of the other.
+        Each pair takes two round trips, unless the unlock is not awaited: then (awaitsRelease is off) the task takes two keys in turn, and \
+        asks for one behind the unlock of the other. Statements are prepared, except those of postgresql-lock, which sends another text for \
+        each key. The bare client is a loop of blocking calls of libpq.
         """
 
     private static func one(
@@ -72,8 +72,8 @@ extension Workload {
         [
             .worker(.single, "library", "swift-postgres-lock, acquire and release", transport: transport),
             .worker(.singleScoped, "scoped", "swift-postgres-lock, withLock", transport: transport),
-            .worker(.singleUnawaited, "unawaited", "the same, unlock not awaited", transport: transport),
-            .worker(.singleScopedUnawaited, "scoped-unawaited", "withLock, unlock not awaited", transport: transport),
+            .worker(.singleUnawaited, "unawaited", "swift-postgres-lock, acquire, unlock not awaited", transport: transport),
+            .worker(.singleScopedUnawaited, "scoped-unawaited", "swift-postgres-lock, withLock, unlock not awaited", transport: transport),
             .worker(.bare, "bare", "bare libpq", isOurs: false, transport: transport),
         ]
     }
