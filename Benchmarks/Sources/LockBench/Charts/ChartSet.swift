@@ -30,12 +30,13 @@ struct ChartSet {
 
     private func chart(_ workload: WorkloadResult, _ metric: Metric) -> BarChart {
         let rows = workload.rows.filter { $0.metric == metric }
-        // A long chart is sorted, the largest value first. A short one keeps the order of the contenders.
-        let sorted = rows.count > 4 ? rows.sorted { ($0.median ?? 0) > ($1.median ?? 0) } : rows
+        // A long chart is sorted, the best value first. A short one keeps the order of the contenders.
+        let ascending = rows.sorted { ($0.median ?? 0) < ($1.median ?? 0) }
+        let sorted = rows.count > 4 ? (metric.isLessBetter ? ascending : ascending.reversed()) : rows
         return BarChart(
             title: workload.title,
-            measure: Self.description[metric] ?? metric.heading,
-            circumstances: "median, least to most of the rounds · server on the same machine, \(report.cores.used) cores",
+            measure: (Self.description[metric] ?? metric.heading) + (metric.isLessBetter ? " (less is better)" : ""),
+            circumstances: "median, least to most of the rounds · one machine, \(report.cores.used) cores",
             bars: sorted.compactMap { row in
                 guard let estimate = row.estimate, let range = estimate.range else { return nil }
                 return BarChart.Bar(label: row.title, value: estimate.value, range: range, isOurs: row.isOurs)
@@ -47,8 +48,8 @@ struct ChartSet {
         .pairs: "acquire + release, pairs per second",
         .handoffs: "handoffs per second",
         .grants: "grants per second",
-        .client: "the client's processor time for each pair, in microseconds",
-        .median: "the median time, in microseconds",
+        .client: "the client's processor time for each pair, µs",
+        .median: "median time, µs",
         .memory: "resident bytes per waiting task, beyond those of a bare task",
         .cancelling: "seconds until all are cancelled",
         .noticing: "milliseconds from the request to end the backend",

@@ -23,6 +23,9 @@ struct Metric: Codable, Hashable, Sendable {
     static let succeeding = Metric(key: "succeeding", title: "until the next holder has the lock", unit: "ms")
     static let left = Metric(key: "left", title: "left on the server", unit: "")
 
+    /// Whether a smaller value is better: of times and memory.
+    var isLessBetter: Bool { ["µs", "ms", "s", "B"].contains(unit) }
+
     /// The heading of its column.
     var heading: String {
         if title.isEmpty { return unit }

@@ -57,7 +57,7 @@ extension Workload {
     ) -> Workload {
         Workload(
             name: name,
-            title: "2 processes that hold the same lock in turn\(place): from the release to the next grant",
+            title: "2 processes in turn\(place): from the release to the other's grant",
             note: note,
             surroundings: surroundings,
             reference: "bare",

@@ -57,7 +57,7 @@ extension Workload {
     ) -> Workload {
         Workload(
             name: name,
-            title: "One task that acquires and releases in turn, \(place)",
+            title: "One task in turn, \(place)",
             note: note,
             surroundings: surroundings,
             reference: "pgbench-1",
