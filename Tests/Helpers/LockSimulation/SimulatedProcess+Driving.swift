@@ -41,10 +41,14 @@ extension SimulatedProcess {
         completion(outcome)
     }
 
-    /// A session of a call's own is refused only if others are in the way.
+    /// A session of a call's own, or the turn for a key, is refused only if others are in the way.
     private func checkRefusal(of id: RequestID) {
+        guard profile.isCalm else { return }
+        if let turn = turns[id], !isBusy(with: turn.key, beside: id), !hosts.wasTaken(turn.key, since: turn.since) {
+            ledger.report("process \(self.id), \(id) is refused the turn for key \(turn.key), which no other task has or wants")
+        }
         // An attempt to connect may wait for the end of a closed session.
-        guard checkOuts.contains(id), profile.isCalm, engine.connectionCount == links.count else { return }
+        guard checkOuts.contains(id), engine.connectionCount == links.count else { return }
         guard links.values.allSatisfy({ $0.role == .shared || $0.role == .fencing }) else { return }
         ledger.report("process \(self.id), \(id) is refused a session, and none is in use")
     }

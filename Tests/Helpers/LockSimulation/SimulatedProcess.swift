@@ -53,7 +53,7 @@ final class SimulatedProcess {
     /// What to call when a checked-out session is lost.
     var onLoss: [ConnectionID: (Failure) -> Void] = [:]
     /// The requests of transactions that wait for the turn of their key, or have it.
-    var turns: [RequestID: AdvisoryKey] = [:]
+    var turns: [RequestID: (key: AdvisoryKey, since: Instant)] = [:]
     /// The calls that ask for a session of their own.
     var checkOuts: Set<RequestID> = []
     /// The highest timeline that it has seen.
@@ -216,9 +216,9 @@ final class SimulatedProcess {
         believedReplaced = [:]
     }
 
-    /// Whether the process holds the key or wants it, or gives it back.
-    func isBusy(with key: AdvisoryKey) -> Bool {
-        held.values.contains(key) || wanted.values.contains { $0.key == key } || turns.values.contains(key)
+    /// Whether the process holds the key, wants it or gives it back, beside this request.
+    func isBusy(with key: AdvisoryKey, beside request: RequestID) -> Bool {
+        held.values.contains(key) || wanted.values.contains { $0.key == key } || turns.contains { $0.value.key == key && $0.key != request }
             || links.values.contains { $0.role != .checkedOut && ($0.session.heldKeys[key] != nil || $0.session.wait?.key == key) }
     }
 

@@ -52,11 +52,13 @@ final class SimulatedTransaction {
         let request = LockTable.Request(first.key, first.mode, scope: .transaction, noWait: noWait)
         let id = process.call(
             within: task.limit(limit, noWait: noWait),
-            { [deadline] in $0.acquire($1, request, deadline: deadline, now: $2) },
+            { [process, deadline] engine, id, now in
+                process.turns[id] = (first.key, process.agenda.now)
+                engine.acquire(id, request, deadline: deadline, now: now)
+            },
             completion: { [self] id, outcome in
                 guard outcome == .granted else {
                     process.turns[id] = nil
-                    if outcome == .refused { checkRefused(first.key) }
                     task.check(outcome, noWait: noWait, deadline: deadline, cancelAt: cancelAt)
                     return task.next()
                 }
@@ -64,14 +66,7 @@ final class SimulatedTransaction {
                 checkOut()
             }
         )
-        process.turns[id] = first.key
         cancel(id)
-    }
-
-    /// In memory, a turn is refused only because the process holds the lock or wants it otherwise.
-    private func checkRefused(_ key: AdvisoryKey) {
-        guard process.profile.isCalm, !process.isBusy(with: key) else { return }
-        process.ledger.report("process \(process.id): the turn for key \(key) is refused, which no other task of it has or wants")
     }
 
     private func checkOut() {
