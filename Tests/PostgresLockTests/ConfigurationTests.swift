@@ -202,9 +202,9 @@ struct ConfigurationTests {
         #expect(limit(nil, isNested: true).duration == .seconds(14))
         #expect(limit(nil, isNested: false).duration == nil)
         #expect(limit(.seconds(1), isNested: true).duration == .seconds(1))
-        #expect(limit(nil, isNested: true).isDefault)
-        #expect(!limit(nil, noWait: true, isNested: true).isDefault)
-        #expect(!limit(.seconds(1), isNested: true).isDefault)
+        #expect(limit(nil, isNested: true).length.isDefault)
+        #expect(!limit(nil, noWait: true, isNested: true).length.isDefault)
+        #expect(!limit(.seconds(1), isNested: true).length.isDefault)
     }
 
     @Test("a duration of more than a century counts as one")

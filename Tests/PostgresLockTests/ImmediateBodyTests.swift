@@ -5,6 +5,12 @@ import Testing
 
 @Suite("Bodies that do not suspend")
 struct ImmediateBodyTests {
+    /// Ends the sessions of this test's database that hold locks.
+    private static let terminate = """
+        SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+        WHERE d.datname = current_database() AND l.locktype = 'advisory'
+        """
+
     /// Computes until the task is cancelled, or for ten seconds.
     ///
     /// - Returns: Whether the task was cancelled.
@@ -40,7 +46,7 @@ struct ImmediateBodyTests {
             }
         }
         try await database.eventually("the body runs") { hasBegun.withLock { $0 } }
-        try await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        try await database.query(Self.terminate)
         #expect(await lockError { try await task.value }?.code == .lockLost)
         #expect(wasCancelled.withLock { $0 })
     }

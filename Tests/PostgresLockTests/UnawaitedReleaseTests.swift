@@ -7,6 +7,12 @@ import Testing
 
 @Suite("Releases that are not awaited")
 struct UnawaitedReleaseTests {
+    /// Ends the sessions of this test's database that hold locks.
+    private static let terminate = """
+        SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+        WHERE d.datname = current_database() AND l.locktype = 'advisory'
+        """
+
     private static func url(_ link: borrowing SlowLink, _ database: TestDatabase) -> String {
         "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
     }
@@ -70,7 +76,7 @@ struct UnawaitedReleaseTests {
         let locks = try database.manager { $0.awaitsRelease = false }
         let held = try await locks.acquire("a").copyable()
         let view = held.lock
-        try await database.query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        try await database.query(Self.terminate)
         #expect(await view.waitForEnd() != nil)
         await #expect(throws: LockError.self) { try await held.release() }
         let error = await lockError { try await locks.withLock("b") { try await Self.lose($0, database) } }
@@ -79,7 +85,7 @@ struct UnawaitedReleaseTests {
     }
 
     private static func lose(_ lock: HeldLock, _ database: TestDatabase) async throws {
-        try await database.queryUncancelled("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        try await database.queryUncancelled(Self.terminate)
         _ = await lock.waitForEnd()
     }
 

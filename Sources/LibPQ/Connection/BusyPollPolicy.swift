@@ -9,6 +9,10 @@ struct BusyPollPolicy {
     /// An answer that takes longer, in nanoseconds, would have been read as soon by another thread.
     private static let worthwhile: UInt64 = 200_000
 
+    /// Each call of this number waits without a poll. So a task that asks again and again suspends now and then, and other tasks get its
+    /// thread, and its actor.
+    private static let series = 128
+
     private var failures = 0
     private var opportunitiesToSkip = 0
     private var successes = 0
@@ -24,8 +28,10 @@ struct BusyPollPolicy {
     /// - Parameter nanoseconds: How long the poll has taken.
     mutating func end(isAnswered: Bool, after nanoseconds: UInt64) {
         if isAnswered, nanoseconds <= Self.worthwhile {
-            failures = 0
+            // Not to zero: a server that alternates between fast and slow answers would block the thread each time.
+            failures /= 2
             successes += 1
+            if successes.isMultiple(of: Self.series) { opportunitiesToSkip = 1 }
         } else {
             failures = min(failures + 1, 10)
             opportunitiesToSkip = 1 << failures

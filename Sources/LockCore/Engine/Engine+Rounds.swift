@@ -8,7 +8,7 @@ extension Engine {
         if records.isAnyToWrite { writeRecord(now: now) }
         let isWorkForAny = shared.hasWork || looks.isDue || quota.isCountDue
         for slot in shared.slots where isWorkForAny || shared.unlockCount(at: slot) > 0 {
-            guard sessions.isFree(shared[slot]) || mayFollowUnlock(at: slot) else { continue }
+            guard sessions.isFree(shared[slot]) || mayFollowUnlock(at: slot, now: now) else { continue }
             sendRound(at: slot, now: now)
         }
         // The last free session may be busy now, and another one may have been silent for too long.
@@ -16,11 +16,14 @@ extension Engine {
     }
 
     /// Whether what is pending may go out while the answer to an unlock is outstanding: one key, behind the unlock of one key. The session
-    /// answers in order. Of more keys, one statement takes the server less time than several.
-    private mutating func mayFollowUnlock(at slot: Int) -> Bool {
+    /// answers in order. Of more keys, one statement takes the server less time than several. If the session is silent, another one gets the key.
+    private mutating func mayFollowUnlock(at slot: Int, now: Instant) -> Bool {
         guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !quota.isCountDue, !needsPreparation else { return false }
-        return sessions.read(shared[slot]) { [threshold = configuration.batchTransactionThreshold] session in
-            guard case .batch(let batch) = session.loneWork else { return false }
+        return sessions.read(shared[slot]) {
+            [threshold = configuration.batchTransactionThreshold, overdueAfter = configuration.overdueAfter] session in
+            guard case .batch(let batch) = session.loneWork, let since = session.liveness.silentSince, !session.liveness.isOverdue,
+                now < since.advanced(by: overdueAfter)
+            else { return false }
             return session.isShared && batch.kind.verb == .unlock && batch.keys.count == 1 && session.mostHeld < threshold
         } ?? false
     }
@@ -61,8 +64,18 @@ extension Engine {
     /// The session whose answer is all that the process waits for, if the answer can't take long.
     var loneConnection: ConnectionID? {
         mutating get {
-            guard calls.awaitedCount == 1, shared.count == 1, !shared.hasTries else { return nil }
+            guard calls.awaitedCount == 1, shared.count == 1, !shared.hasTries,
+                !sessions.contains(where: { !$0.isShared && !$0.isAnswered })
+            else { return nil }
             return sessions.read(shared[0]) { $0.owesOnlyBatches } == true ? shared[0] : nil
+        }
+    }
+
+    /// Whether an answer is needed: a caller waits for one, or something is not sent before one comes.
+    var isAnswerNeeded: Bool {
+        mutating get {
+            calls.awaitedCount > 0 || lifecycle == .draining || !shared.isQuiet || shared.hasWork
+                || sessions.contains { $0.cancelRequest != nil }
         }
     }
 

@@ -74,8 +74,8 @@ package struct Engine: ~Copyable, Sendable {
     package struct TurnEnd: Sendable {
         /// The session whose answer is all that the process waits for, if the answer can't take long.
         package let loneConnection: ConnectionID?
-        /// Whether any caller waits for anything.
-        package let isAwaited: Bool
+        /// Whether a caller waits for an answer, or something is not sent before one comes.
+        package let isAnswerNeeded: Bool
         /// When ``advance(to:)`` is due if nothing happens before; `nil` for never.
         package let wake: Instant?
     }
@@ -84,7 +84,7 @@ package struct Engine: ~Copyable, Sendable {
     package mutating func endTurn(now: Instant) -> TurnEnd {
         flush(now: now)
         endBroken(now: now)
-        return TurnEnd(loneConnection: loneConnection, isAwaited: calls.awaitedCount > 0, wake: nextWake(now: now))
+        return TurnEnd(loneConnection: loneConnection, isAnswerNeeded: isAnswerNeeded, wake: nextWake(now: now))
     }
 
     // MARK: Time

@@ -2,18 +2,34 @@ import LockCore
 
 /// How long a call waits in all.
 struct WaitLimit: Sendable {
-    static let none = WaitLimit(duration: nil, deadline: nil, isDefault: false)
+    /// What its error says. It is kept small, because each task that waits for a lock keeps it.
+    struct Length: Sendable {
+        static let none = Length(nil, isDefault: false)
+
+        private let nanoseconds: Int64
+        /// Whether the limit is there only because the task holds other locks, and not because the caller has given a timeout.
+        let isDefault: Bool
+
+        fileprivate init(_ duration: Duration?, isDefault: Bool) {
+            nanoseconds = duration?.clampedNanoseconds ?? .min
+            self.isDefault = isDefault
+        }
+
+        /// `nil` for no limit.
+        var duration: Duration? { nanoseconds == .min ? nil : .nanoseconds(nanoseconds) }
+    }
+
+    static let none = WaitLimit(length: .none, deadline: nil)
+
+    let length: Length
+    let deadline: Instant?
 
     /// `nil` for no limit.
-    let duration: Duration?
-    let deadline: Instant?
-    /// Whether the limit is there only because the task holds other locks, and not because the caller has given a timeout.
-    let isDefault: Bool
+    var duration: Duration? { length.duration }
 
-    private init(duration: Duration?, deadline: Instant?, isDefault: Bool) {
-        self.duration = duration
+    private init(length: Length, deadline: Instant?) {
+        self.length = length
         self.deadline = deadline
-        self.isDefault = isDefault
     }
 
     /// - Parameters:
@@ -21,8 +37,8 @@ struct WaitLimit: Sendable {
     ///   - noWait: Whether the call waits for the server's answer only, whatever the timeout.
     ///   - isNested: Whether a wait without limit could be part of a deadlock that PostgreSQL can't see.
     init(_ timeout: Duration?, noWait: Bool, isNested: Bool, _ timeouts: LockManager.Configuration.Timeouts) {
-        isDefault = !noWait && timeout == nil
-        duration = noWait ? timeouts.unreachable : timeout?.bounded ?? (isNested ? timeouts.nested : nil)
+        let duration = noWait ? timeouts.unreachable : timeout?.bounded ?? (isNested ? timeouts.nested : nil)
+        length = Length(duration, isDefault: !noWait && timeout == nil)
         deadline = duration.map { MonotonicTime.now.advanced(by: $0) }
     }
 }

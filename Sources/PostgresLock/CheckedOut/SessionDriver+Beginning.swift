@@ -99,7 +99,7 @@ extension SessionDriver {
                 keys: keys
             )
         default:
-            throw lockDriver.error(for: outcome, keys: keys, limit: limit)
+            throw lockDriver.error(for: outcome, keys: keys, limit: limit.length)
         }
     }
 
@@ -120,7 +120,7 @@ extension SessionDriver {
         switch outcome {
         case .granted: return first
         case .refused: throw lockDriver.taken([key])
-        default: throw lockDriver.error(for: outcome, keys: [key], limit: limit)
+        default: throw lockDriver.error(for: outcome, keys: [key], limit: limit.length)
         }
     }
 
@@ -141,7 +141,7 @@ extension SessionDriver {
             return
         default:
             giveBack()
-            throw error(for: outcome, keys: first.map { [$0.key] } ?? [], limit: limit)
+            throw error(for: outcome, keys: first.map { [$0.key] } ?? [], limit: limit.length)
         }
     }
 }

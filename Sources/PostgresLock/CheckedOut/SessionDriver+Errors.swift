@@ -53,7 +53,7 @@ extension SessionDriver {
     /// The error for an operation that has not ended as it should.
     ///
     /// - Parameter keys: What the operation was about.
-    func error(for outcome: CheckedOutSession.Outcome, keys: [LockKey] = [], limit: WaitLimit = .none) -> any Error {
+    func error(for outcome: CheckedOutSession.Outcome, keys: [LockKey] = [], limit: WaitLimit.Length = .none) -> any Error {
         switch outcome {
         case .refused:
             return lockDriver.taken(keys)

@@ -53,7 +53,7 @@ extension SessionDriver {
         }
         switch outcome {
         case .locked, .refused: return outcome
-        default: throw naming(certainKeys, in: error(for: outcome, keys: [key], limit: limit))
+        default: throw naming(certainKeys, in: error(for: outcome, keys: [key], limit: limit.length))
         }
     }
 

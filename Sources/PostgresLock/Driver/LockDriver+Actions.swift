@@ -91,7 +91,8 @@ extension LockDriver {
 
     /// A release has failed whose caller has not waited for it.
     func noteReleaseFailure(_ state: LockState, _ failure: Failure) {
-        guard let loss = loss(of: state, releasedBy: .failed(failure)) else { return }
+        // A loss that was known before was thrown. A shutdown without a grace period does not wait for releases, which its end carries out.
+        guard state.loss == nil, failure.kind != .shutDown, let loss = loss(of: state, releasedBy: .failed(failure)) else { return }
         unawaitedReleaseFailures += 1
         logger.error(
             "a release that was not waited for has failed",

@@ -41,7 +41,7 @@ extension LockDriver {
     /// The error for a call that has not ended as it should.
     ///
     /// - Parameter keys: What the call was about.
-    nonisolated func error(for outcome: Engine.Outcome, keys: [LockKey], limit: WaitLimit = .none) -> any Error {
+    nonisolated func error(for outcome: Engine.Outcome, keys: [LockKey], limit: WaitLimit.Length = .none) -> any Error {
         switch outcome {
         case .ended(.cancelled), .settled(cause: .cancelled):
             return CancellationError()

@@ -23,7 +23,7 @@ extension LockDriver {
         let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts)
         let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait)
         let outcome = await outcome(of: state)
-        return try settle(state, outcome, limit)
+        return try settle(state, outcome, limit.length)
     }
 
     /// Makes the call for a lock.
@@ -46,7 +46,7 @@ extension LockDriver {
 
     /// - Returns: `nil` if the lock is taken, and the call does not wait.
     @inline(never)
-    private nonisolated func settle(_ state: LockState, _ outcome: Engine.Outcome, _ limit: WaitLimit) throws -> LockState? {
+    private nonisolated func settle(_ state: LockState, _ outcome: Engine.Outcome, _ limit: WaitLimit.Length) throws -> LockState? {
         switch outcome {
         case .granted:
             if !state.isHeld { try claim([state]) }

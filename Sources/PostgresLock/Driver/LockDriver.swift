@@ -86,7 +86,7 @@ actor LockDriver {
         let end = engine.endTurn(now: time)
         performActions()
         if let wake = end.wake { arm(at: wake, now: time) }
-        transport.endTurn(loneSession: end.loneConnection, isAnswerAwaited: end.isAwaited)
+        transport.endTurn(loneSession: end.loneConnection, isAnswerNeeded: end.isAnswerNeeded)
     }
 
     private func performActions() {

@@ -11,6 +11,7 @@ final class BodyTask: Sendable {
         /// While it runs.
         var task: UnsafeCurrentTask?
         var isCancelRequested = false
+        var hasEnded = false
         /// How many threads use the task.
         var users = 0
         /// Resumes the task's end when no thread uses it any more.
@@ -41,8 +42,8 @@ final class BodyTask: Sendable {
         if isFirst { use { $0.cancel() } }
     }
 
-    /// Whether it is cancelled, or has ended.
-    var isCancelled: Bool { use { $0.isCancelled } ?? true }
+    /// Whether it is cancelled, or will be as soon as it begins, or has ended.
+    var isCancelled: Bool { use { $0.isCancelled } ?? state.withLock { $0.isCancelRequested || $0.hasEnded } }
 
     private func begin() {
         withUnsafeCurrentTask { task in
@@ -57,7 +58,7 @@ final class BodyTask: Sendable {
 
     private nonisolated(nonsending) func end() async {
         let isUsed = state.withLock { state in
-            state.task = nil
+            (state.task, state.hasEnded) = (nil, true)
             return state.users > 0
         }
         guard isUsed else { return }

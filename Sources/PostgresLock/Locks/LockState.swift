@@ -165,7 +165,11 @@ final class LockState: PendingCall, @unchecked Sendable {
 
     /// Removes an observer, if it was not told.
     func forget(_ number: Int) {
-        withAside { $0?.observers.removeAll { $0.number == number } }
+        withAside { aside in
+            // From the end, where the body that ends now mostly is.
+            guard let index = aside?.observers.lastIndex(where: { $0.number == number }) else { return }
+            aside?.observers.remove(at: index)
+        }
     }
 
     private func withAside<Result>(_ body: (inout Aside?) -> Result) -> Result {

@@ -41,10 +41,10 @@ extension LockManager {
         /// Whether a release waits for the server's answer; true by default. Then a release that has returned means that others can have the
         /// lock.
         ///
-        /// Otherwise a release sends the unlock, and returns at once. Others can have the lock a moment later, when the server has carried
-        /// the unlock out. The lease still proves that the lock was held to the body's end: a loss that is known by then, or a lease that
-        /// has run out, is thrown as before. What the server answers to the unlock is not: a failure is only logged. So that the lock ends
-        /// in any case, a ``lease`` is required.
+        /// Otherwise a release hands the unlock over to be sent, and returns at once. Others can have the lock a moment later, when the server
+        /// has carried the unlock out. A loss that is known by then, or a lease that has run out, is thrown as before. What the server
+        /// answers to the unlock is not: a failure is logged. So a session that an administrator or a failover has ended just before the
+        /// body's end may go unnoticed by the caller; a silent server can't, because a ``lease`` is required.
         public var awaitsRelease = true
 
         /// Whether the loss of a lock cancels the body that runs under it; true by default. Otherwise the body goes on, and has to check
@@ -182,7 +182,7 @@ extension LockManager.Configuration {
         )
         try require(
             awaitsRelease || lease != nil,
-            "awaitsRelease is false, but there is no lease, which would prove that a lock was held to the body's end. Set a lease."
+            "awaitsRelease is false, but there is no lease, without which a loss by silence would not be noticed. Set a lease."
         )
         try capacity.validate()
         try require(handoff.maximumCount >= 0, "handoff.maximumCount is \(handoff.maximumCount), but can't be negative.")

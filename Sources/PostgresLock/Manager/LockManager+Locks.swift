@@ -29,7 +29,7 @@ extension LockManager {
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
         let state = try await driver.waitForLock(key, mode, timeout)
-        return try await hold([state], HeldLock(state: state), isolation, body)
+        return try await hold(state, isolation, body)
     }
 
     /// Takes a lock if it is free, runs the body, and releases the lock, also if the body throws. If the lock is taken, the body does
@@ -54,7 +54,7 @@ extension LockManager {
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result? {
         guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true) else { return nil }
-        return try await hold([state], HeldLock(state: state), isolation, body)
+        return try await hold(state, isolation, body)
     }
 
     /// Takes a lock, waiting for it if need be.
@@ -97,7 +97,19 @@ extension LockManager {
         return LockHandle(state, driver: driver)
     }
 
-    /// Runs the body under locks that were taken for it, and releases them.
+    /// Runs the body under a lock that was taken for it, and releases the lock.
+    ///
+    /// Not inlined: its variables would be part of the memory of each task that waits for its lock.
+    @inline(never)
+    private func hold<Result>(
+        _ state: LockState,
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result {
+        try await hold([state], HeldLock(state: state), isolation, body)
+    }
+
+    /// The same for several locks.
     func hold<Result, View>(
         _ states: [LockState],
         _ view: View,

@@ -129,7 +129,7 @@ struct LockSetAcquisition {
         // That one of them is taken says more than that another one is not known.
         guard let first = ends.first(where: { $0.outcome == .ended(.timedOut(nil)) }) ?? ends.first else { return }
         let keys = ends.filter { $0.outcome == first.outcome }.map(\.key)
-        throw driver.error(for: first.outcome, keys: keys, limit: limit)
+        throw driver.error(for: first.outcome, keys: keys, limit: limit.length)
     }
 
     /// Releases what was granted.

@@ -71,15 +71,15 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         return connection
     }
 
-    func endTurn(loneSession: ConnectionID?, isAnswerAwaited: Bool) {
-        if isAnswerAwaited {
+    func endTurn(loneSession: ConnectionID?, isAnswerNeeded: Bool) {
+        if isAnswerNeeded {
             if let polled, connections[polled]?.mustFlush == false { unflushed.append(polled) }
             polled = loneSession
         }
         guard !unflushed.isEmpty else { return }
         // Nothing is submitted in this loop: events that flushing causes come in a later turn.
         for id in unflushed {
-            connections[id]?.endTurn(!isAnswerAwaited ? .rest : id == loneSession ? .poll : .watch)
+            connections[id]?.endTurn(!isAnswerNeeded ? .rest : id == loneSession ? .poll : .watch)
         }
         unflushed.removeAll(keepingCapacity: true)
     }

@@ -68,9 +68,8 @@ protocol LockTransport: AnyObject {
     ///
     /// - Parameters:
     ///   - loneSession: The session whose answer is the only one that is waited for, and can't take long.
-    ///   - isAnswerAwaited: Whether any caller waits for an answer. If not, answers need not be reported before a caller does, or for some
-    ///     milliseconds.
-    func endTurn(loneSession: ConnectionID?, isAnswerAwaited: Bool)
+    ///   - isAnswerNeeded: Whether any answer is needed. If not, answers need not be reported before one is needed, or for some milliseconds.
+    func endTurn(loneSession: ConnectionID?, isAnswerNeeded: Bool)
 
     /// Asks all servers whether another one was promoted. Sessions on a server that was replaced are lost. There is no event for the end.
     func survey()

@@ -71,16 +71,26 @@ struct EngineFollowingTests {
         #expect(script.connected(2) == [.submit(2, .tryLock(2))])
     }
 
+    @Test("nothing goes out behind an unlock that is silent for too long, but over another session")
+    func silent() {
+        var script = Self.unlocking()
+        script.pass(.seconds(2))
+        #expect(script.acquire(2, .exclusive, 2) == [.connect(2, .shared)])
+        // Without a second session, the key waits for the first one.
+        script.connectFailed(2)
+        #expect(script.acquire(3, .exclusive, 3) == [])
+    }
+
     // MARK: Releases that no caller waits for
 
     @Test("while only a release is under way that no caller waits for, no answer is awaited")
     func notAwaited() {
         var script = Self.unlocking(isAwaited: false)
         #expect(script.lone == nil)
-        #expect(!script.isAwaited)
+        #expect(!script.isAnswerNeeded)
         script = Self.unlocking()
         #expect(script.lone == 1)
-        #expect(script.isAwaited)
+        #expect(script.isAnswerNeeded)
     }
 
     @Test("a call is the only one that is awaited while a release is under way that no caller waits for")
@@ -92,7 +102,7 @@ struct EngineFollowingTests {
         #expect(script.lone == 1)
         script.answered(1, true)
         #expect(script.lone == nil)
-        #expect(!script.isAwaited)
+        #expect(!script.isAnswerNeeded)
         script = Self.unlocking()
         script.acquire(2, .exclusive, 2)
         #expect(script.lone == nil)
@@ -105,5 +115,32 @@ struct EngineFollowingTests {
         script = Self.unlocking(isAwaited: false)
         #expect(script.lost(1).failures == [1: .connectionLost])
         #expect(script.isQuiet)
+    }
+
+    @Test("an answer is needed while the unlock of a release that no caller waits for is not sent, or the manager shuts down")
+    func neededAnswer() {
+        var script = EngineScript.holding()
+        for number: UInt64 in 2...3 {
+            script.acquire(RequestID(number), .exclusive, AdvisoryKey(Int64(number)))
+            script.answered(1, true)
+        }
+        for id: RequestID in [1, 2] { script.release(id, isAwaited: false) }
+        #expect(!script.isAnswerNeeded)
+        #expect(script.release(3, isAwaited: false) == [])
+        #expect(script.isAnswerNeeded)
+        script.answered(1, true)
+        script.answered(1, true)
+        #expect(!script.isAnswerNeeded)
+        script.on { $0.shutdown(now: $1) }
+        #expect(script.isAnswerNeeded)
+    }
+
+    @Test("a session is not polled for a release that no caller waits for while the only call waits at the server")
+    func notLone() {
+        var script = EngineScript.waiting()
+        script.acquire(2, .exclusive, 2)
+        script.answered(1, true)
+        #expect(script.release(2, isAwaited: false) == [.submit(1, .unlock(2))])
+        #expect(script.lone == nil)
     }
 }

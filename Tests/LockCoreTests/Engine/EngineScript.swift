@@ -17,9 +17,9 @@ struct EngineScript {
     var endsAtOnce = true
     /// When the engine wants to be woken, as the last turn has said.
     private(set) var wake: Instant?
-    /// The session whose answer is all that is waited for, and whether any caller waits, as the last turn has said.
+    /// The session whose answer is all that is waited for, and whether any answer is needed, as the last turn has said.
     private(set) var lone: ConnectionID?
-    private(set) var isAwaited = false
+    private(set) var isAnswerNeeded = false
 
     init(maximumConnections: Int = 8, _ configure: (inout Engine.Configuration) -> Void = { _ in }) {
         var configuration = Engine.Configuration()
@@ -44,7 +44,7 @@ struct EngineScript {
     mutating func on(_ event: (inout Engine, Instant) -> Void) -> [Engine.Action] {
         engine.handle(now: now, event)
         let end = engine.endTurn(now: now)
-        (wake, lone, isAwaited) = (end.wake, end.loneConnection, end.isAwaited)
+        (wake, lone, isAnswerNeeded) = (end.wake, end.loneConnection, end.isAnswerNeeded)
         var actions = engine.takeActions()
         if endsAtOnce {
             for case .close(let id) in actions { engine.ended(id) }

@@ -107,7 +107,7 @@ final class TransportInMemory: LockTransport, @unchecked Sendable {
     }
 
     /// Submissions are sent at once.
-    func endTurn(loneSession: ConnectionID?, isAnswerAwaited: Bool) {}
+    func endTurn(loneSession: ConnectionID?, isAnswerNeeded: Bool) {}
 
     // MARK: Servers
 
