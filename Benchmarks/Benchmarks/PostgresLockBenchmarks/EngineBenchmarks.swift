@@ -2,7 +2,7 @@ import Benchmark
 import LockCore
 
 func engineBenchmarks() {
-    Benchmark("engine: acquire and release, batches of 1,000") { benchmark in
+    Benchmark("engine.acquire-and-release.batches-of-1000") { benchmark in
         var engine = EngineScript()
         benchmark.startMeasurement()
         let ids = benchmark.scaledIterations.map { engine.acquire($0) }
@@ -13,7 +13,7 @@ func engineBenchmarks() {
         engine.exchange()
     }
 
-    Benchmark("engine: acquire and release, one by one") { benchmark in
+    Benchmark("engine.acquire-and-release.one-by-one") { benchmark in
         var engine = EngineScript()
         benchmark.startMeasurement()
         for number in benchmark.scaledIterations {
@@ -26,7 +26,7 @@ func engineBenchmarks() {
         engine.exchange()
     }
 
-    Benchmark("engine: handoff among 1,000 callers") { benchmark in
+    Benchmark("engine.handoff-among-1000-callers") { benchmark in
         var engine = EngineScript()
         let ids = (0...Benchmark.size).map { _ in engine.acquire(1) }
         engine.exchange()

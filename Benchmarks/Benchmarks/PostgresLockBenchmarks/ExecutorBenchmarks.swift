@@ -3,7 +3,7 @@ import LibPQ
 
 // Compares the executor on which the lock manager runs with the default executor, by the same work.
 func executorBenchmarks() {
-    Benchmark("executor: 1,000 tasks call a pinned actor") { benchmark in
+    Benchmark("executor.1000-tasks-call-a-pinned-actor") { benchmark in
         let counter = PinnedCounter()
         benchmark.startMeasurement()
         await withDiscardingTaskGroup { group in
@@ -12,7 +12,7 @@ func executorBenchmarks() {
         benchmark.stopMeasurement()
     }
 
-    Benchmark("executor: 1,000 tasks call a plain actor") { benchmark in
+    Benchmark("executor.1000-tasks-call-a-plain-actor") { benchmark in
         let counter = PlainCounter()
         benchmark.startMeasurement()
         await withDiscardingTaskGroup { group in
@@ -21,21 +21,21 @@ func executorBenchmarks() {
         benchmark.stopMeasurement()
     }
 
-    Benchmark("executor: one task calls a pinned actor in turn") { benchmark in
+    Benchmark("executor.one-task-calls-a-pinned-actor") { benchmark in
         let counter = PinnedCounter()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations { await counter.increment() }
         benchmark.stopMeasurement()
     }
 
-    Benchmark("executor: one task enters the loop in turn") { benchmark in
+    Benchmark("executor.one-task-enters-the-loop") { benchmark in
         let counter = PinnedCounter()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations { await counter.enter() }
         benchmark.stopMeasurement()
     }
 
-    Benchmark("executor: one task calls a plain actor in turn") { benchmark in
+    Benchmark("executor.one-task-calls-a-plain-actor") { benchmark in
         let counter = PlainCounter()
         benchmark.startMeasurement()
         for _ in benchmark.scaledIterations { await counter.increment() }

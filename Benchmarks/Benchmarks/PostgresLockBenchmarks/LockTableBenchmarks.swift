@@ -2,7 +2,7 @@ import Benchmark
 import LockCore
 
 func lockTableBenchmarks() {
-    Benchmark("table: acquire and release, distinct keys") { benchmark in
+    Benchmark("table.acquire-and-release.distinct-keys") { benchmark in
         var table = TableScript()
         benchmark.startMeasurement()
         for number in benchmark.scaledIterations {
@@ -15,7 +15,7 @@ func lockTableBenchmarks() {
         blackHole(table)
     }
 
-    Benchmark("table: handoff along a queue") { benchmark in
+    Benchmark("table.handoff-along-a-queue") { benchmark in
         var table = TableScript()
         let ids = (0...Benchmark.size).map { _ in table.acquire(1) }
         table.grant(1)
@@ -27,7 +27,7 @@ func lockTableBenchmarks() {
         blackHole(table)
     }
 
-    Benchmark("table: cancel in a queue") { benchmark in
+    Benchmark("table.cancel-in-a-queue") { benchmark in
         var table = TableScript()
         table.acquire(1)
         table.grant(1)
