@@ -1,7 +1,7 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix simulate chaos lint lint-workflows format docs check-api build tsan bench bench-micro bench-check \
-	bench-update bench-test clean deps bench-deps test-deps
+	bench-update bench-test image clean deps bench-deps test-deps
 
 SWIFT ?= swift
 PUBLIC_TARGETS := PostgresLock PostgresLockTesting
@@ -75,6 +75,10 @@ bench-update: deps ## Write the allocations of single parts to Benchmarks/Thresh
 
 bench-test: deps ## Test the calculations and reports of the comparison
 	$(SWIFT) test --package-path Benchmarks
+
+image: ## Build the container image of pglock, and run it once
+	docker build -f Docs/Examples/pglock.Dockerfile -t pglock .
+	docker run --rm pglock key nightly-report
 
 clean: ## Delete everything that was built
 	rm -rf .build .build-* Benchmarks/.build Benchmarks/.build-* $(DOCS_OUTPUT)
