@@ -60,11 +60,9 @@ final class SimulatedTask {
 
     /// Whether a call may end like this, without what it has asked for.
     func check(_ outcome: Engine.Outcome, noWait: Bool, deadline: Instant?, cancelAt: Instant? = nil) {
-        // A call that does not wait for others is answered before its deadline.
-        let isAnswered = profile.isCalm && profile.engine.connectTimeout > .seconds(3)
         switch outcome {
         case .refused where noWait: break
-        case .ended(.timedOut) where deadline.map { $0 <= process.now } == true && !(noWait && isAnswered): break
+        case .ended(.timedOut) where deadline.map { $0 <= process.now } == true: break
         case .ended(.cancelled) where cancelAt.map { $0 <= process.now } == true: break
         case .failed(let failure) where profile.mayFail(by: failure.kind) || process.isTerminated: break
         default: ledger.report("process \(process.id): a call has ended by \(outcome) (try: \(noWait))")
