@@ -251,7 +251,7 @@ package struct LockTable: Sendable {
             guard case .unlocking(_, on: connection) = entry.server, let index = entries.index(of: entry.key) else { continue }
             if let releaser = entries[index].takeReleaser() { releasers.append(releaser) }
         }
-        return releasers
+        return releasers.sorted()
     }
 
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }

@@ -75,7 +75,7 @@ struct CheckOutQueue: Sendable {
 
     /// The same, with the turns kept at least until then.
     mutating func want(_ key: AdvisoryKey, keptUntil: Instant) {
-        for id in unwanted.removeValue(forKey: key) ?? [] {
+        for id in (unwanted.removeValue(forKey: key) ?? []).sorted() {
             guard let turn = calls[id]?.turn else { continue }
             calls.update(id) { $0.isTurnWanted = true }
             turnEnds.insert(id, at: max(turn.until, keptUntil))

@@ -121,6 +121,19 @@ struct EngineLeaseTests {
         #expect(actions.contains(.suspect(1, [2], Failure.suspect)), "The other lock on the session is in doubt as well.")
     }
 
+    @Test("releases that wait for a session in doubt fail in the order of their requests")
+    func releasesInDoubt() {
+        var script = EngineScript { $0.lease = Self.lease }
+        let requests = (1...20).map { RequestID($0) }
+        for (request, key) in zip(requests, 1...) { script.acquire(request, .exclusive, AdvisoryKey(Int64(key))) }
+        script.connected(1)
+        script.answered(1, rows: requests.map { _ in true })
+        for request in requests { script.release(request) }
+        var failed: [RequestID] = []
+        for case .resolve(let id, .failed) in script.pass(.seconds(28)) { failed.append(id) }
+        #expect(failed == requests)
+    }
+
     @Test("what was in doubt by the clock does not become certain by a late answer")
     func noReturn() {
         var script = EngineScript { $0.lease = Self.lease }
