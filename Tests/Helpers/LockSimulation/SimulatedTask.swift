@@ -86,7 +86,7 @@ final class SimulatedTask {
         completion: @escaping (ConnectionID?, _ hasYielded: Bool) -> Void
     ) -> RequestID {
         // The pause between two attempts to connect is a second at most.
-        let mayBeTold = profile.engine.connectTimeout > .seconds(1)
+        let mayBeTold = deadline.map { process.now.duration(to: $0) > .milliseconds(1500) } ?? true
         return process.call(
             within: self.limit(limit, noWait: noWait),
             { [process] engine, id, now in
