@@ -8,7 +8,10 @@ import Testing
 
 @Suite("Fencing tokens")
 struct FencingTests {
-    private static func fencing(_ configuration: inout LockManager.Configuration) { configuration.fencingTokens = true }
+    private static func fencing(_ configuration: inout LockManager.Configuration) {
+        configuration.fencingTokens = true
+        TestDatabase.unlimitedHandoff(&configuration)
+    }
 
     @Test("there are none unless they are asked for", .database)
     func off() async throws {

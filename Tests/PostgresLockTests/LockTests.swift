@@ -52,7 +52,7 @@ struct LockTests {
     @Test("shared holders share, also across managers, and keep an exclusive one out")
     func sharing() async throws {
         let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+        let (first, second) = (try database.manager(TestDatabase.unlimitedHandoff), try database.manager())
         let one = try await first.acquire("a", mode: .shared)
         let two = try await first.acquire("a", mode: .shared)
         let three = try await second.acquire("a", mode: .shared)

@@ -81,7 +81,7 @@ struct ModeTests {
     )
     func upgrade() async throws {
         let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+        let (first, second) = (try database.manager(TestDatabase.unlimitedHandoff), try database.manager())
         let lock = try await first.acquire("a", mode: .shared)
         for manager in [first, second] {
             let other = try await manager.acquire("a", mode: .shared)

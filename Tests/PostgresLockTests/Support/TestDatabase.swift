@@ -37,6 +37,12 @@ final class TestDatabase: Sendable {
         return manager
     }
 
+    /// Lets tasks of the process share a lock, or pass it on, however long a busy machine takes for the steps of a test. A test that holds a
+    /// shared handle and asks for another one would wait for itself otherwise, once the handoff limit is over.
+    static func unlimitedHandoff(_ configuration: inout LockManager.Configuration) {
+        configuration.handoff.maximumDuration = .seconds(3600)
+    }
+
     /// A manager of transactions on this database, shut down after the test.
     func transactionManager(_ configure: (inout TransactionLockManager.Configuration) -> Void = { _ in }) throws -> TransactionLockManager {
         var configuration = TransactionLockManager.Configuration(url: url)
