@@ -11,7 +11,7 @@ struct RedisServer: Sendable {
     /// What its lock does not promise.
     static let promises = """
         Redis: the lock is a key in the memory of one server, which replicates asynchronously, so a failover can lose it. It expires by \
-        time, also under a holder that is only slow. There is no fencing token, and no queue: whoever asks first after the release gets it. \
+        time, also under a holder that is only slow. There is no fencing token, and no queue: the client that asks first after the release gets it. \
         Here nothing is written to disk.
         """
 
