@@ -18,6 +18,13 @@ let package = Package(
         .library(name: "PostgresLockTesting", targets: ["PostgresLockTesting"]),
         .executable(name: "pglock", targets: ["pglock"]),
     ],
+    // A trait is a compilation condition of its name.
+    traits: [
+        .trait(name: "ServiceLifecycleSupport", description: "Managers are services of swift-service-lifecycle."),
+        .trait(name: "DistributedTracingSupport", description: "Locks make spans of swift-distributed-tracing."),
+        .trait(name: "ConfigurationSupport", description: "Configurations can be read by swift-configuration."),
+        .default(enabledTraits: ["ServiceLifecycleSupport", "DistributedTracingSupport"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
