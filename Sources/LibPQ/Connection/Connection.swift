@@ -17,17 +17,23 @@ package final class Connection: @unchecked Sendable {
     package let session: RawConnection.Session
     private let loop: EventLoop
     private let handler: @Sendable (Event) -> Void
-    private var raw: RawConnection?
-    private var watcher: SocketWatcher?
+    // Most accesses are short reads, so the runtime's checks for overlaps would take longer than they do. Debug builds check the decoder, whose
+    // changes call other code.
+    @exclusivity(unchecked) private var raw: RawConnection?
+    @exclusivity(unchecked) private var watcher: SocketWatcher?
     private let end = SessionEnd()
-    private var decoder = PipelineDecoder()
+    #if DEBUG
+        private var decoder = PipelineDecoder()
+    #else
+        @exclusivity(unchecked) private var decoder = PipelineDecoder()
+    #endif
     /// The statements that are prepared, and their names there.
-    private var prepared: [String: String] = [:]
+    @exclusivity(unchecked) private var prepared: [String: String] = [:]
     /// A pooler may pass on a session with the statements that another client has prepared in it.
     private let nameSuffix = "_" + String(UInt64.random(in: .min ... .max), radix: 36)
     /// Whether something was submitted and not written.
-    package private(set) var mustFlush = false
-    private var pollPolicy = BusyPollPolicy()
+    @exclusivity(unchecked) package private(set) var mustFlush = false
+    @exclusivity(unchecked) private var pollPolicy = BusyPollPolicy()
 
     /// - Parameter handler: Called on the loop. Never from within a method of the connection that its user has called.
     package init(adopting raw: RawConnection, on loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {

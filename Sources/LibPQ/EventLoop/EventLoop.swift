@@ -34,11 +34,12 @@ package final class EventLoop: SerialExecutor, Sendable {
     private let wakeUpPipe = WakeUpPipe()
     /// The thread that runs the loop; 0 for none.
     private let owner = Atomic<UInt>(0)
-    // Used only by the thread that runs the loop.
-    private nonisolated(unsafe) var working: [Body] = []
-    private nonisolated(unsafe) var workingJobs: [UnownedJob] = []
-    private nonisolated(unsafe) var turnHandler: Body = {}
-    private nonisolated(unsafe) var requestedPoll: BusyPoll?
+    // Used only by the thread that runs the loop. No access lasts while other code runs, so the runtime need not check for overlaps at each
+    // turn.
+    @exclusivity(unchecked) private nonisolated(unsafe) var working: [Body] = []
+    @exclusivity(unchecked) private nonisolated(unsafe) var workingJobs: [UnownedJob] = []
+    @exclusivity(unchecked) private nonisolated(unsafe) var turnHandler: Body = {}
+    @exclusivity(unchecked) private nonisolated(unsafe) var requestedPoll: BusyPoll?
 
     package init(label: String) {
         queue = DispatchQueue(label: label)
@@ -63,6 +64,23 @@ package final class EventLoop: SerialExecutor, Sendable {
         guard isMine else { return }
         owner.store(Self.currentThread, ordering: .relaxed)
         body()
+        work(isOnQueue: false)
+    }
+
+    /// Begins to run the loop on this thread, if the loop is free, so that the caller needs no closure. To be ended by ``leave()``.
+    ///
+    /// - Returns: Whether the loop was free.
+    package func tryEnter() -> Bool {
+        let isMine = inbox.withLock { inbox in
+            defer { inbox.isBusy = true }
+            return !inbox.isBusy
+        }
+        if isMine { owner.store(Self.currentThread, ordering: .relaxed) }
+        return isMine
+    }
+
+    /// Ends the turn that ``tryEnter()`` has begun, and does the work that other threads have brought meanwhile.
+    package func leave() {
         work(isOnQueue: false)
     }
 
@@ -115,10 +133,14 @@ package final class EventLoop: SerialExecutor, Sendable {
     private func work(isOnQueue: Bool) {
         // A bounded number of rounds, so that a thread that has entered with one body is not kept by the work of others.
         for _ in 0..<8 {
-            for body in working { body() }
-            working.removeAll(keepingCapacity: true)
-            for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
-            workingJobs.removeAll(keepingCapacity: true)
+            if !working.isEmpty {
+                for body in working { body() }
+                working.removeAll(keepingCapacity: true)
+            }
+            if !workingJobs.isEmpty {
+                for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
+                workingJobs.removeAll(keepingCapacity: true)
+            }
             turnHandler()
             while busyPoll() { turnHandler() }
             switch takeWork(isOnQueue: isOnQueue) {

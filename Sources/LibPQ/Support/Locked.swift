@@ -7,7 +7,8 @@ package import CLibPQ
 /// Unchecked, because the value is only ever touched between locking and unlocking.
 package final class Locked<Value>: @unchecked Sendable {
     package let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    package var value: Value
+    /// Without the runtime's check for overlapping accesses: the mutex excludes them.
+    @exclusivity(unchecked) package var value: Value
 
     /// - Parameter value: The initial value. A closure should be inside a struct: a bare one is wrapped once more at each access.
     package init(_ value: sending Value) {

@@ -32,12 +32,14 @@ extension LockDriver {
 
     @inline(never)
     private nonisolated func enter(_ call: PendingCall, _ continuation: UnsafeContinuation<Engine.Outcome, Never>) {
-        loop.enter {
-            self.assumeIsolated { driver in
-                guard let event = call.takeEvent() else { preconditionFailure("The call does not say what it asks for.") }
-                driver.begin(call, .task(continuation), event.run)
-            }
-        }
+        guard loop.tryEnter() else { return loop.enter { Self.beginOnLoop(self, (call, continuation)) } }
+        Self.beginOnLoop(self, (call, continuation))
+        loop.leave()
+    }
+
+    private static let beginOnLoop = onLoop { (driver, call: (PendingCall, UnsafeContinuation<Engine.Outcome, Never>)) in
+        guard let event = call.0.takeEvent() else { preconditionFailure("The call does not say what it asks for.") }
+        driver.begin(call.0, .task(call.1), event.run)
     }
 
     /// Makes calls of the engine together, and waits for the outcomes of all.

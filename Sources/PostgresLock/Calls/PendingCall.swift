@@ -31,11 +31,12 @@ class PendingCall: @unchecked Sendable {
     }
 
     /// Given when the call begins.
-    var id = RequestID.none
+    @exclusivity(unchecked) final var id = RequestID.none
     /// Whether the task was cancelled before its call had begun.
-    var isCancelledEarly = false
-    var completion = Completion.none
-    private var event: Event?
+    @exclusivity(unchecked) final var isCancelledEarly = false
+    // No access to these lasts while other code runs, so the runtime need not check for overlaps.
+    @exclusivity(unchecked) final var completion = Completion.none
+    @exclusivity(unchecked) private final var event: Event?
 
     init() {}
 

@@ -28,7 +28,7 @@ final class LockState: PendingCall, @unchecked Sendable {
     private let currentMode: Atomic<UInt8>
     /// A `GrantState`. Changed under the mutex only.
     private let phase = Atomic(GrantState.held.rawValue)
-    private var aside: Aside?
+    @exclusivity(unchecked) private var aside: Aside?
     /// Written once, on the loop, before any task but that of the call knows of the lock. Readers read ``phase`` first, which is written
     /// after it. The runtime alone would order only the resumed task.
     private nonisolated(unsafe) var sessionValidity: SessionValidity?

@@ -11,9 +11,9 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     let logger: LogRelay
     let connector: Connector
     let isSeveralHosts: Bool
-    var onEvent: (TransportEvent) -> Void = { _ in }
+    @exclusivity(unchecked) var onEvent: (TransportEvent) -> Void = { _ in }
 
-    var connections: [ConnectionID: Connection] = [:]
+    @exclusivity(unchecked) var connections: [ConnectionID: Connection] = [:]
     var attempts: [ConnectionID: (attempt: ConnectAttempt, provider: ProviderCall?)] = [:]
     var currentSurvey: HostSurvey?
     /// The calls of the credentials provider that have not returned.
@@ -22,9 +22,9 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     /// The sessions that may still have the `lock_timeout` of an earlier wait, which would also end the waits of a checked-out session.
     var limited: Set<ConnectionID> = []
     /// The connections to which statements were submitted in this turn.
-    private var unflushed: [ConnectionID] = []
+    @exclusivity(unchecked) private var unflushed: [ConnectionID] = []
     /// The connection that was polled last, and is not watched meanwhile.
-    private var polled: ConnectionID?
+    @exclusivity(unchecked) private var polled: ConnectionID?
 
     /// Whether the server can't run waits that catch their own end.
     var waitsPlainly = false {
