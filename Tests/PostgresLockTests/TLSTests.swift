@@ -2,7 +2,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-@Suite("Connections with TLS", .direct("the pooler has no certificate"))
+@Suite("Connections with TLS", .tls, .direct("the pooler has no certificate"))
 struct TLSTests {
     @Test(
         "with sslmode=verify-full a lock is taken over TLS, a wait for it is cancelled, and a transaction is encrypted, too",

@@ -21,7 +21,7 @@ extension Engine {
         guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !quota.isCountDue, !needsPreparation else { return false }
         return sessions.read(shared[slot]) {
             [threshold = configuration.batchTransactionThreshold, overdueAfter = configuration.overdueAfter] session in
-            guard case .batch(let batch) = session.loneWork, let since = session.liveness.silentSince, !session.liveness.isOverdue,
+            guard case .batch(let batch) = session.loneWork, let since = session.liveness.silentSince,
                 now < since.advanced(by: overdueAfter)
             else { return false }
             return session.isShared && batch.kind.verb == .unlock && batch.keys.count == 1 && session.mostHeld < threshold

@@ -256,9 +256,6 @@ package struct LockTable: Sendable {
 
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
 
-    /// How many requests hold a lock.
-    package var holderCount: Int { requests.values.count { $0.request.isGranted } }
-
     package func isQueued(_ id: RequestID) -> Bool {
         requests[id].map { !$0.request.isGranted } ?? false
     }

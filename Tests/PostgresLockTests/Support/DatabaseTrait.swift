@@ -78,6 +78,13 @@ extension Trait where Self == ConditionTrait {
             try await !SharedServer.get().query("SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = '\(name)'").isEmpty
         }
     }
+
+    /// The test needs a server that was built with TLS, which some distributions are not.
+    static var tls: ConditionTrait {
+        .enabled("the server was built without TLS") {
+            try await SharedServer.get().query("SHOW ssl_library").first?.first != ""
+        }
+    }
 }
 
 /// The server that tests share. A guardian process removes it when the test process ends.
