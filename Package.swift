@@ -115,6 +115,12 @@ let package = Package(
             path: "Tests/Helpers/LockHolder",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "RecipeWorker",
+            dependencies: ["PostgresLock"],
+            path: "Tests/Helpers/RecipeWorker",
+            swiftSettings: settings
+        ),
         .target(
             name: "LockSimulation",
             dependencies: ["LockCore"],
@@ -191,6 +197,7 @@ let package = Package(
                 "LockHolder",
                 "PostgresLock",
                 "PostgresLockTesting",
+                "RecipeWorker",
                 "pglock",
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -18,13 +18,16 @@ struct Pglock: AsyncParsableCommand {
             EXAMPLES:
               pglock run nightly-report -- ./report.sh     wait for the lock, then run
               pglock run -n nightly-report ./report.sh     don't run if the lock is taken
+              pglock run --once-per 24h nightly ./report.sh    once a day, though cron starts it everywhere
               pglock key nightly-report                    the number that pg_locks shows
               pglock doctor                                is the server fit for locks?
 
             The server is named by --url, or by the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
             """,
         version: "0.1.0",
-        subcommands: [RunCommand.self, KeyCommand.self, DoctorCommand.self]
+        subcommands: [
+            RunCommand.self, KeyCommand.self, SchemaCommand.self, DoctorCommand.self,
+        ]
     )
 
     /// On the main actor, because only the main thread still has the signal mask that the process was started with.

@@ -25,6 +25,7 @@ extension LockError {
             case connectionLost, lockLost, notReleased
             case lockTableFull, capacity
             case commitOutcomeUnknown, shutDown, statementFailed, decodingFailed
+            case noRunTable, runMismatch
         }
 
         /// The server can't be reached, or refuses the connection for another reason than those below.
@@ -79,6 +80,11 @@ extension LockError {
         public static let statementFailed = Code(name: .statementFailed)
         /// A column does not hold what was asked for, or there is no such row or column.
         public static let decodingFailed = Code(name: .decodingFailed)
+        /// The table that records the runs of jobs does not exist, or is not as it should be: see ``RunTable``.
+        public static let noRunTable = Code(name: .noRunTable)
+        /// What is recorded of a job contradicts the call: an interval of another length, or a run in the future. See
+        /// <doc:RunningOnce>.
+        public static let runMismatch = Code(name: .runMismatch)
     }
 }
 
@@ -120,7 +126,8 @@ extension LockError.Code {
         case .connectionLost, .commitOutcomeUnknown, .shutDown:
             .outage(isRetryable: false)
         case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
-            .alreadyHeld, .lockLost, .notReleased, .statementFailed, .decodingFailed:
+            .alreadyHeld, .lockLost, .notReleased, .statementFailed, .decodingFailed,
+            .noRunTable, .runMismatch:
             .other
         }
     }

@@ -61,6 +61,9 @@ extension LockManager {
         /// How many keys the manager may lock at a time.
         public var capacity = Capacity.fraction(0.5)
 
+        /// Where ``LockManager/runOnce(_:every:counting:guarantee:isolation:_:)`` records the runs of jobs; `public.pglock_runs` by default.
+        public var runTable = RunTable()
+
         /// How long a wait lasts before the server is asked whether its snapshot holds up other sessions.
         package var lookInterval = Duration.seconds(1)
 
@@ -185,6 +188,7 @@ extension LockManager.Configuration {
             "awaitsRelease is false, but there is no lease, without which a loss by silence would not be noticed. Set a lease."
         )
         try capacity.validate()
+        try runTable.validate()
         try require(handoff.maximumCount >= 0, "handoff.maximumCount is \(handoff.maximumCount), but can't be negative.")
         try require(handoff.maximumDuration >= .zero, "handoff.maximumDuration is \(handoff.maximumDuration), but can't be negative.")
         try validateConnecting()

@@ -7,7 +7,7 @@ extension ExitStatus {
         switch error.code {
         case .lockLost: lockLost
         case .invalidArgument: usage
-        case .badConfiguration: badConfiguration
+        case .badConfiguration, .noRunTable, .runMismatch: badConfiguration
         case .authenticationFailed: noPermission
         case .lockTableFull, .capacity, .poolExhausted, .deadlock, .timedOut: tryAgain
         default: unavailable

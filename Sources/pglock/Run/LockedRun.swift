@@ -3,6 +3,9 @@ import CommandSupport
 import Foundation
 import PostgresLock
 
+/// Ends the run of a job whose command has failed, so that it is recorded.
+private struct CommandHasFailed: Error {}
+
 /// Carries out one `pglock run`: passes events to ``RunMachine``, and performs its actions.
 actor LockedRun {
     private let manager: LockManager
@@ -10,18 +13,22 @@ actor LockedRun {
     private let mode: LockMode
     private let timeout: Duration?
     private let isEnclosed: Bool
+    private let once: OnceJob?
     private let child: LockedCommand?
     private let killAfter: Duration
 
     private var machine: RunMachine
     private var tasks: [Task<Void, Never>] = []
-    private var wait: Task<Void, Never>?
-    private var lock: CopyableLockHandle?
+    private var wait: Task<Void, any Error>?
+    private var lock: HeldLock?
+    /// Releases the lock. The command has ended, well or not.
+    private var release: (@Sendable (_ isDone: Bool) async throws -> Void)?
     private var process: ChildProcess?
     private var completion: CheckedContinuation<(outcome: RunMachine.Outcome, isClean: Bool), Never>?
 
     /// - Parameters:
     ///   - isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
+    ///   - once: Claims the run, so that the command runs once per interval.
     ///   - child: The command; `nil` to hold the lock until a signal.
     init(
         manager: LockManager,
@@ -29,10 +36,12 @@ actor LockedRun {
         mode: LockMode,
         timeout: Duration?,
         isEnclosed: Bool,
+        once: OnceJob?,
         child: LockedCommand?,
         killAfter: Duration
     ) {
         self.isEnclosed = isEnclosed
+        self.once = once
         self.manager = manager
         self.key = key
         self.mode = mode
@@ -45,27 +54,53 @@ actor LockedRun {
     func run() async throws -> RunMachine.Outcome {
         let relay = try SignalRelay()
         tasks.append(Task { for await signal in relay.signals { handle(.signal(signal)) } })
-        wait = Task { await waitForLock() }
+        wait = Task { try await waitForLock() }
         defer { for task in tasks { task.cancel() } }
         let (outcome, isClean) = await withCheckedContinuation { completion = $0 }
         return isClean ? await close(outcome) : outcome
     }
 
-    private func waitForLock() async {
+    /// Returns when the lock is held; for a job, when its run has ended.
+    private func waitForLock() async throws {
         do {
-            let lock: CopyableLockHandle
+            if let once { return try await claim(once) }
+            let handle: CopyableLockHandle
             if isEnclosed {
                 // The lock is available if the enclosing process has ended, or shares it.
                 guard let free = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
-                lock = free.copyable()
+                handle = free.copyable()
             } else {
-                lock = try await manager.acquire(key, mode: mode, timeout: timeout).copyable()
+                handle = try await manager.acquire(key, mode: mode, timeout: timeout).copyable()
             }
-            self.lock = lock
-            tasks.append(Task { if let loss = await lock.lock.waitForEnd() { handle(.lost(loss)) } })
-            handle(.granted)
+            hold(handle.lock) { _ in try await handle.release() }
         } catch {
             handle(.refused(error))
+            throw error
+        }
+    }
+
+    private func hold(_ lock: HeldLock, release: @escaping @Sendable (_ isDone: Bool) async throws -> Void) {
+        (self.lock, self.release) = (lock, release)
+        tasks.append(Task { if let loss = await lock.waitForEnd() { handle(.lost(loss)) } })
+        handle(.granted)
+    }
+
+    /// Claims the run of a job, and holds its lock until the command has ended.
+    private func claim(_ job: OnceJob) async throws {
+        do {
+            let outcome = try await manager.runOnce(job.name, every: job.interval, counting: job.counting, guarantee: job.guarantee) {
+                run in
+                let isDone = await withCheckedContinuation { end in
+                    hold(run.lock) { [wait] isDone in
+                        end.resume(returning: isDone)
+                        try await wait?.value
+                    }
+                }
+                if !isDone { throw CommandHasFailed() }
+            }
+            if case .skipped(let skipped) = outcome { handle(.skipped(skipped)) }
+        } catch is CommandHasFailed {
+            // The command's status says so.
         }
     }
 
@@ -121,7 +156,7 @@ actor LockedRun {
         defer { timeout.cancel() }
         var outcome = outcome
         do {
-            try await lock?.release()
+            if case .exit(ExitStatus.success) = outcome { try await release?(true) } else { try await release?(false) }
         } catch {
             outcome = afterUnverifiedHold(outcome, error)
         }
@@ -132,7 +167,7 @@ actor LockedRun {
     /// The lock was not held any more at the release. It is not known when it was lost, so the command may not have been alone.
     private func afterUnverifiedHold(_ outcome: RunMachine.Outcome, _ error: any Error) -> RunMachine.Outcome {
         // The loss was reported before.
-        guard lock?.lock.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
+        guard lock?.loss == nil || process != nil, case .exit(let status) = outcome, status != ExitStatus.lockLost else {
             return outcome
         }
         let reason = (error as? LockError)?.message ?? "\(error)"

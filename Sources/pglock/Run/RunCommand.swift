@@ -41,9 +41,12 @@ struct RunCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("E"), .long],
-        help: ArgumentHelp("The status if -n or -w did not get the lock.", valueName: "code")
+        help: ArgumentHelp(
+            "The status if -n or -w did not get the lock (default: 1), or if --once-per did not run the command (default: 0).",
+            valueName: "code"
+        )
     )
-    var conflictExitCode: Int32 = ExitStatus.lockTaken
+    var conflictExitCode: Int32?
 
     @Flag(help: "KEY is not a name, but the number of the lock, or two with a comma.")
     var number = false
@@ -57,6 +60,9 @@ struct RunCommand: AsyncParsableCommand {
     var killAfter = 10.0
 
     @OptionGroup
+    var once: OnceOptions
+
+    @OptionGroup
     var connection: ConnectionOptions
 
     @OptionGroup
@@ -68,8 +74,14 @@ struct RunCommand: AsyncParsableCommand {
             if nonblock { throw ValidationError("--nonblock doesn't wait at all, so it can't be given together with --wait.") }
         }
         try Seconds.require(killAfter >= 0 && killAfter <= Seconds.limit, "--kill-after", killAfter)
-        guard (0...255).contains(conflictExitCode) else {
-            throw ValidationError("--conflict-exit-code is \(conflictExitCode); an exit status is a number from 0 to 255.")
+        if let code = conflictExitCode, !(0...255).contains(code) {
+            throw ValidationError("--conflict-exit-code is \(code); an exit status is a number from 0 to 255.")
+        }
+        if once.oncePer != nil {
+            for (isGiven, option) in [(wait != nil, "--wait"), (mode == .shared, "--shared"), (number, "--number")] where isGiven {
+                throw ValidationError("--once-per takes a name, waits for nothing, and runs alone; so \(option) can't be given with it.")
+            }
+            if command.isEmpty { throw ValidationError("--once-per needs a command to run.") }
         }
         _ = try lockKey
     }
@@ -79,7 +91,9 @@ struct RunCommand: AsyncParsableCommand {
         // The program is searched before the wait for the lock, so that a typing error is reported at once.
         let enclosing = EnclosingRuns(connection.parameters)
         let child = try command.isEmpty ? nil : LockedCommand(command, key: key, enclosing: enclosing)
-        let manager = try LockManager(configuration: connection.configuration, logger: log.logger)
+        var configuration = connection.configuration
+        once.adapt(&configuration)
+        let manager = try LockManager(configuration: configuration, logger: log.logger)
         let run = LockedRun(
             manager: manager,
             key: key,
@@ -87,11 +101,15 @@ struct RunCommand: AsyncParsableCommand {
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
             // Without a wait there is no cycle: the lock is taken, whichever process holds it.
             isEnclosed: !nonblock && enclosing.hold(key),
+            once: once.job(self.key),
             child: child,
             killAfter: .seconds(killAfter)
         )
         switch try await run.run() {
         case .exit(let status): throw ExitCode(status)
+        case .skipped(let skipped):
+            if log.verbose { StandardError.print(skipped.message) }
+            throw ExitCode(conflictExitCode ?? ExitStatus.success)
         case .signalled(let number): SignalRelay.die(of: number)
         case .failed(let error): throw failure(error)
         }
@@ -108,7 +126,18 @@ struct RunCommand: AsyncParsableCommand {
     /// answer has not said that the lock is taken.
     private func failure(_ error: any Error) -> any Error {
         guard let error = error as? LockError, error.code == .timedOut, nonblock || wait != nil else { return error }
-        return nonblock && !log.verbose ? ExitCode(conflictExitCode) : CommandFailure(conflictExitCode, error.message)
+        let status = conflictExitCode ?? ExitStatus.lockTaken
+        return nonblock && !log.verbose ? ExitCode(status) : CommandFailure(status, error.message)
+    }
+}
+
+extension SkippedRun {
+    /// Why the command was not run.
+    fileprivate var message: String {
+        guard let claimedBy, let claimedAt else { return "Not run: the lock is taken, and no run is recorded." }
+        let what = finishedAt != nil ? "ran it at" : isLocked ? "runs it since" : "began to run it at"
+        let next = nextDue.map { "it is next due at \($0.ISO8601Format())" } ?? "the lock is taken"
+        return "Not run: \(claimedBy) \(what) \(claimedAt.ISO8601Format()); \(next)."
     }
 }
 

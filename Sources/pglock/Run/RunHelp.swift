@@ -17,9 +17,16 @@ enum RunHelp {
         If all machines start a job at the same time and one of them is to run it, use -n: without it, the others would run the \
         job one after the other. A machine that starts late gets the lock if the job has ended by then.
 
+        To run it once in any case, use --once-per: the first machine of the interval runs the command, the others exit with 0 at \
+        once, also those that come after its end. The intervals are those of the server's clock (midnight to midnight UTC for 24h), or with \
+        --since-last begin with each run. A command that has failed is not run again in the same interval, unless --repeat-after says so. \
+        It takes a table: see pglock schema.
+
         EXAMPLES:
           pglock run nightly -- ./report.sh --full  wait without limit
           pglock run -n nightly ./report.sh         run once, if all machines start together
+          pglock run --once-per 24h nightly ./report.sh
+                                                    run once a day
           pglock run -n -E 0 sync rsync -a a/ b/    exit with 0 if the lock is taken
           pglock run -w 30 deploy ./deploy.sh       wait for at most 30 seconds
           pglock run -s config ./read.sh            many readers, but no writer
@@ -36,7 +43,8 @@ enum RunHelp {
            71   the operating system refused something
            75   the server has no room for the lock, or has broken a deadlock
            77   the server refuses user or password
-           78   the URL is invalid
+           78   the URL is invalid; or the table for --once-per is missing, or
+                contradicts the command line
           126   the command can't be executed
           127   the command does not exist; reported before the wait for the lock
 

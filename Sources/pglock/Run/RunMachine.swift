@@ -9,6 +9,8 @@ struct RunMachine {
         case signal(ReceivedSignal)
         case granted
         case refused(any Error)
+        /// The command is not to be run in this interval any more.
+        case skipped(SkippedRun)
         case started
         case notStarted(any Error)
         case lost(LockError)
@@ -31,6 +33,7 @@ struct RunMachine {
 
     enum Outcome {
         case exit(Int32)
+        case skipped(SkippedRun)
         /// End by the signal, as without a handler, so that a shell sees it.
         case signalled(Int32)
         case failed(any Error)
@@ -59,7 +62,8 @@ struct RunMachine {
         switch event {
         case .signal(let signal): received(signal)
         case .granted: granted()
-        case .refused(let error): refused(error)
+        case .refused(let error): notGranted(.failed(error))
+        case .skipped(let skipped): notGranted(.skipped(skipped))
         case .started: started()
         case .notStarted(let error): finish(.failed(error))
         case .lost(let error): lost(error)
@@ -102,9 +106,9 @@ struct RunMachine {
         }
     }
 
-    private mutating func refused(_ error: any Error) -> [Action] {
+    private mutating func notGranted(_ outcome: Outcome) -> [Action] {
         if case .abandoning(let number) = state { return finish(.signalled(number)) }
-        return finish(.failed(error))
+        return finish(outcome)
     }
 
     private mutating func started() -> [Action] {

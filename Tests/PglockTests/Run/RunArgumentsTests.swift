@@ -20,6 +20,8 @@ struct RunArgumentsTests {
             ("run k -- -n", "run -- k -n"),
             ("run k --help", "run --help -- k"),
             ("run k ls --help", "run -- k ls --help"),
+            ("run --once-per 24h k ls -n", "run --once-per 24h -- k ls -n"),
+            ("run k --table t --repeat-after 1h ls", "run --table t --repeat-after 1h -- k ls"),
             ("run -w", "run -w"),
             ("run", "run"),
             ("key -- -n", "key -- -n"),

@@ -166,12 +166,12 @@ struct RunStatusTests {
         #expect(result.status == .exited(0), "\(result.error)")
     }
 
-    @Test("--help explains the subcommands of pglock", arguments: ["run", "key", "doctor"])
+    @Test("--help explains the subcommands of pglock", arguments: ["run", "key", "schema", "doctor"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")
         #expect(result.status == .exited(0))
         #expect(result.output.contains("USAGE: pglock \(command)"))
-        #expect(result.output.contains(command == "key" ? "EXAMPLES" : "EXIT STATUS"))
+        #expect(result.output.contains(["key", "schema"].contains(command) ? "EXAMPLES" : "EXIT STATUS"))
         #expect(result.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
     }
 }
