@@ -26,7 +26,8 @@ struct Pglock: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            RunCommand.self, KeyCommand.self, SchemaCommand.self, DoctorCommand.self,
+            RunCommand.self, KeyCommand.self, SchemaCommand.self, ElectCommand.self, LeaderCommand.self, ResignCommand.self,
+            DoctorCommand.self,
         ]
     )
 

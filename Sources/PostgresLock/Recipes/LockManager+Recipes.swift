@@ -98,4 +98,105 @@ extension LockManager {
             for sql in table.creation { try await transaction.execute(sql) }
         }
     }
+
+    // MARK: Leadership
+
+    /// Campaigns for the lead, runs the body as the leader, and lets go of the lead.
+    ///
+    /// ```swift
+    /// try await locks.withLeadership(of: "scheduler") { term in
+    ///     while !Task.isCancelled { try await work() }
+    /// }
+    /// ```
+    ///
+    /// At most one process of those that use the database leads an election at a time: the one that holds the lock on its name. Unlike
+    /// ``withLock(_:mode:timeout:isolation:_:)``, a stand-by does not wait in the server's queue, where a wait holds a snapshot, but tries about
+    /// twice a second. So it can stand by for months without harm, and the next leader leads within a second.
+    ///
+    /// The body runs as that of ``withLock(_:mode:timeout:isolation:_:)`` does, and is cancelled if the lead is lost. The lead is let go of once
+    /// the body has returned, whatever has ended it and however long that takes.
+    ///
+    /// The leader can be asked to step down: by ``LeadershipTerm/stepDown()``, from another process by ``requestStepDown(of:timeout:)``, or from
+    /// the shell by `pglock resign`. A process that campaigns again afterwards should pause for some seconds first. ``LeaderElection`` does.
+    ///
+    /// - Parameters:
+    ///   - name: The election's name, the same in all processes, and that of the lock.
+    ///   - handling: What a request to step down does to the body.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets the term.
+    /// - Returns: What the body returns.
+    /// - Throws: What the body throws, among others as it is cancelled; `CancellationError` if the task was cancelled while it stood by;
+    ///   ``LockError``, among others with ``LockError/Code/cannotConnect`` if the server can't be reached, and ``LockError/Code/lockLost`` if
+    ///   the lead was lost.
+    @discardableResult
+    public func withLeadership<Result>(
+        of name: String,
+        onStepDownRequest handling: StepDownHandling = .cancelBody,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (LeadershipTerm) async throws -> Result
+    ) async throws -> Result {
+        let campaign = LeadershipCampaign(locks: self, keys: try LeadershipKeys(name), handling: handling)
+        return try await campaign.run(isolation: isolation, body)
+    }
+
+    /// Which session leads an election.
+    ///
+    /// It walks through all locks of the server, which takes it a millisecond for each thousand: don't call it in a loop.
+    ///
+    /// - Parameter name: The election's name.
+    /// - Returns: `nil` if no session leads at present.
+    /// - Throws: ``LockError``; `CancellationError`.
+    public func leader(of name: String) async throws -> Leader? {
+        let keys = try LeadershipKeys(name)
+        let lead = keys.lead.advisory.shown
+        return try await withTransaction { transaction in
+            try await transaction.ignoreDefaults()
+            let rows = try await transaction.query(
+                Leader.rows,
+                [.string("\(lead.high)"), .string("\(lead.low)"), .string("\(keys.shownTermClass)")]
+            )
+            return Leader(
+                try rows.map { row in
+                    Leader.Row(processID: try row.decode(0), applicationName: try row.decode(1), termStart: try row.decode(2))
+                }
+            )
+        }
+    }
+
+    /// Asks the leader of an election to step down, in whichever process it is, and waits until it does not lead any more.
+    ///
+    /// The leader notices the request within about a second. Whether and when its body returns then is its own affair: see
+    /// ``StepDownHandling``. The request is for this term only. It ends with the call, also if this process dies.
+    ///
+    /// - Parameters:
+    ///   - name: The election's name.
+    ///   - timeout: How long to wait.
+    /// - Returns: The leader that has stepped down; `nil` if no session led.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/timedOut`` if the leader still leads when the time is over; with other codes if
+    ///   the server can't be asked; `CancellationError`.
+    @discardableResult
+    public func requestStepDown(of name: String, timeout: Duration = .seconds(10)) async throws -> Leader? {
+        let keys = try LeadershipKeys(name)
+        let limit = ContinuousClock.now + timeout
+        guard let leader = try await leader(of: name) else { return nil }
+        // Not a try, which the leader's own look would refuse.
+        try await withLock(keys.stepDown(of: leader.processID), mode: .shared, timeout: timeout) { _ in
+            while true {
+                let begin = ContinuousClock.now
+                guard try await self.leader(of: name)?.processID == leader.processID else { return }
+                guard ContinuousClock.now < limit else {
+                    throw LockError(
+                        .timedOut,
+                        """
+                        \(leader.name) (process \(leader.processID) of the server) was asked to let go of the lead \(keys.lead), but leads still. \
+                        It may be about to end its work, or not heed requests. Give it more time, or end its process.
+                        """,
+                        keys: [keys.lead]
+                    )
+                }
+                try await Task.sleep(for: max(.milliseconds(100), (ContinuousClock.now - begin) * 20))
+            }
+        }
+        return leader
+    }
 }

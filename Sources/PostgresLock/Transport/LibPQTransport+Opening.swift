@@ -95,6 +95,7 @@ extension LibPQTransport {
             connections[id] = Connection(adopting: raw, on: loop) { [weak self] event in self?.handle(event, of: id) }
             let facts = SessionFacts(
                 databaseName: "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : ""),
+                processID: session.processID,
                 lockTableSize: session.lockTableSize,
                 hasRoleSettings: SessionSettings.restoring(session.roleSettings) != nil,
                 mayDefer: SessionSettings.mayDefer(session.roleSettings)

@@ -1,4 +1,4 @@
-/// Reorders the arguments of `pglock run` for the parser.
+/// Reorders the arguments of `pglock run` and `pglock elect` for the parser.
 ///
 /// Options may come before and after KEY, and everything behind COMMAND belongs to the command. A parser that distinguishes only options
 /// and operands would take the `-n` of `ls -n`, or a negative number, for an option of pglock. So `run KEY -n ls -l` becomes
@@ -11,7 +11,7 @@ enum RunArguments {
     ]
 
     static func normalize(_ arguments: [String]) -> [String] {
-        guard arguments.first == "run" else { return arguments }
+        guard let verb = arguments.first, ["run", "elect"].contains(verb) else { return arguments }
         var options: [String] = []
         var operands: [String] = []
         var rest = arguments.dropFirst()
@@ -38,7 +38,7 @@ enum RunArguments {
             if takesValue(argument), let value = rest.popFirst() { options.append(value) }
         }
         operands += rest
-        return ["run"] + options + (operands.isEmpty ? [] : ["--"] + operands)
+        return [verb] + options + (operands.isEmpty ? [] : ["--"] + operands)
     }
 
     /// Short options may be joined. The last one takes the value, as in `-xw 5`.

@@ -21,6 +21,7 @@ struct RunArgumentsTests {
             ("run k --help", "run --help -- k"),
             ("run k ls --help", "run -- k ls --help"),
             ("run --once-per 24h k ls -n", "run --once-per 24h -- k ls -n"),
+            ("elect k --kill-after 1 ls -n", "elect --kill-after 1 -- k ls -n"),
             ("run k --table t --repeat-after 1h ls", "run --table t --repeat-after 1h -- k ls"),
             ("run -w", "run -w"),
             ("run", "run"),

@@ -166,7 +166,7 @@ struct RunStatusTests {
         #expect(result.status == .exited(0), "\(result.error)")
     }
 
-    @Test("--help explains the subcommands of pglock", arguments: ["run", "key", "schema", "doctor"])
+    @Test("--help explains the subcommands of pglock", arguments: ["run", "elect", "leader", "resign", "key", "schema", "doctor"])
     func help(_ command: String) async throws {
         let result = try await pglock(command, "--help")
         #expect(result.status == .exited(0))

@@ -1,0 +1,54 @@
+/// Campaigns for the lead, and leads once.
+struct LeadershipCampaign: Sendable {
+    let locks: LockManager
+    let keys: LeadershipKeys
+    let handling: StepDownHandling
+    /// Pauses after the server has said that another holder leads. Ends the campaign by throwing.
+    var standBy: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+
+    /// Between two tries. A stand-by tries instead of waiting in the server's queue, because a wait holds a snapshot for as long as it lasts.
+    static var pollPause: Duration { .milliseconds(.random(in: 250...1_000)) }
+
+    /// After a term, so that another process gets the lead: longer than any ``pollPause``.
+    static var restPause: Duration { .milliseconds(.random(in: 2_000...3_000)) }
+
+    /// Tries until the lead is had, runs the body, and lets go of the lead.
+    func run<Result>(
+        isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (LeadershipTerm) async throws -> Result
+    ) async throws -> Result {
+        while true {
+            let result = try await locks.withLockIfAvailable(keys.lead, isolation: isolation) { lock in
+                try await lead(lock, isolation, body)
+            }
+            if let result { return result }
+            try await standBy(Self.pollPause)
+        }
+    }
+
+    private func lead<Result>(
+        _ lock: HeldLock,
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (LeadershipTerm) async throws -> Result
+    ) async throws -> Result {
+        let term = LeadershipTerm(keys, lock: lock)
+        // Not a child task: the body is not sendable, so it can't be in a task group.
+        let watch = Task { [watch = LeadershipWatch(locks: locks, keys: keys, term: term)] in await watch.run() }
+        // The lock's own scope is around this one.
+        let scope = ScopedBody(driver: locks.driver, states: handling.cancelsBody ? [term.request] : [], kind: nil)
+        do {
+            let result = try await scope.run(term, isolation: isolation, body)
+            await end(term, watch)
+            return result
+        } catch {
+            await end(term, watch)
+            throw error
+        }
+    }
+
+    private nonisolated(nonsending) func end(_ term: LeadershipTerm, _ watch: Task<Void, Never>) async {
+        term.request.end(nil)
+        watch.cancel()
+        await watch.value
+    }
+}
