@@ -18,7 +18,10 @@ extension LockDriver {
     ///
     /// - Parameter call: Its ``PendingCall/ask(_:)`` has been called.
     nonisolated(nonsending) func outcome(of call: PendingCall) async -> Engine.Outcome {
-        await withTaskCancellationHandler {
+        #if ServiceLifecycleSupport
+            WaitStop.current?.follow { self.loop.submit { self.assumeIsolated { $0.cancel(call) } } }
+        #endif
+        return await withTaskCancellationHandler {
             await withUnsafeContinuation { enter(call, $0) }
         } onCancel: {
             loop.submit { self.assumeIsolated { $0.cancel(call) } }
@@ -55,6 +58,9 @@ extension LockDriver {
     ) async -> [Engine.Outcome] {
         let batch = CallBatch(calls)
         guard isCancellable else { return await withUnsafeContinuation { enter(batch, $0, event) } }
+        #if ServiceLifecycleSupport
+            WaitStop.current?.follow { self.loop.submit { self.assumeIsolated { $0.cancel(batch) } } }
+        #endif
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { enter(batch, $0, event) }
         } onCancel: {
@@ -90,6 +96,9 @@ extension LockDriver {
         guard isCancellable else {
             return await withUnsafeContinuation { begin(call, .task($0), event) }
         }
+        #if ServiceLifecycleSupport
+            WaitStop.current?.follow { [loop] in loop.submit { self.assumeIsolated { $0.cancel(call) } } }
+        #endif
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { begin(call, .task($0), event) }
         } onCancel: {

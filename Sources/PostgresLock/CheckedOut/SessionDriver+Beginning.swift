@@ -9,6 +9,13 @@ extension SessionDriver {
         _ timeout: Duration?,
         on lockDriver: isolated LockDriver
     ) async throws -> SessionDriver {
+        #if ServiceLifecycleSupport
+            if lockDriver.endsWait(timeout) {
+                return try await lockDriver.endingWait(for: key.map { [$0] } ?? [], timeout) {
+                    try await beginTransaction(key, mode, $0, on: lockDriver)
+                }
+            }
+        #endif
         try Task.checkCancellation()
         if let key { _ = try lockDriver.check(key, mode, timeout: timeout) }
         try check(timeout, .transaction)
@@ -35,6 +42,11 @@ extension SessionDriver {
 
     /// Begins an explicit session.
     static func beginSession(_ timeout: Duration?, on lockDriver: isolated LockDriver) async throws -> SessionDriver {
+        #if ServiceLifecycleSupport
+            if lockDriver.endsWait(timeout) {
+                return try await lockDriver.endingWait(for: [], timeout) { try await beginSession($0, on: lockDriver) }
+            }
+        #endif
         try Task.checkCancellation()
         try check(timeout, .session)
         let noWait = timeout == .zero

@@ -5,6 +5,9 @@ import Logging
 // Locks outside of transactions and explicit sessions: one, or several together.
 extension LockDriver {
     nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LockState {
+        #if ServiceLifecycleSupport
+            if endsWait(timeout) { return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0) } }
+        #endif
         guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero) else {
             throw taken([key])
         }
@@ -262,6 +265,9 @@ extension LockDriver {
     // MARK: Several locks together
 
     nonisolated(nonsending) func waitForLocks(_ requests: [LockRequest], _ timeout: Duration?) async throws -> [LockState] {
+        #if ServiceLifecycleSupport
+            if endsWait(timeout) { return try await endingWait(for: requests.map(\.key), timeout) { try await waitForLocks(requests, $0) } }
+        #endif
         var acquisition = try LockSetAcquisition(requests, timeout: timeout, driver: self)
         switch try await acquisition.run() {
         case .complete:

@@ -74,7 +74,7 @@ extension LockError {
         public static let capacity = Code(name: .capacity)
         /// The connection was lost during COMMIT, or COMMIT was not answered in time. The transaction may or may not have been committed.
         public static let commitOutcomeUnknown = Code(name: .commitOutcomeUnknown)
-        /// The lock manager has been shut down.
+        /// The lock manager has been shut down, or the service that a call is a part of shuts down gracefully and does not wait any more.
         public static let shutDown = Code(name: .shutDown)
         /// The server refuses a statement.
         public static let statementFailed = Code(name: .statementFailed)

@@ -51,6 +51,16 @@ extension LockManager {
         /// ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in both cases.
         public var cancelsBodyOnLoss = true
 
+        #if ServiceLifecycleSupport
+            /// Whether a wait ends when the graceful shutdown of its service begins; false by default. Then a service goes on to wait during
+            /// its graceful shutdown, up to its timeouts.
+            ///
+            /// It concerns code that runs in a `ServiceGroup` of swift-service-lifecycle. If it is on, a lock, a set, a session or a
+            /// transaction that is waited for then fails with ``LockError/Code/shutDown``, and so does one that is asked for later, unless it
+            /// can be had without waiting. Bodies go on, with all that they wait for themselves. A wait takes a little more memory.
+            public var endsWaitsOnGracefulShutdown = false
+        #endif
+
         /// Whether locks get fencing tokens (``HeldLock/fencingToken``); false by default.
         ///
         /// A call then returns with its lock after a fencing record was written to the server's disk and the session has answered once

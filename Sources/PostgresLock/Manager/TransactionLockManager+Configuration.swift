@@ -19,6 +19,12 @@ extension TransactionLockManager {
         /// Whether the loss of a lock cancels the body: see ``LockManager/Configuration/cancelsBodyOnLoss``.
         public var cancelsBodyOnLoss = true
 
+        #if ServiceLifecycleSupport
+            /// Whether a wait ends when the graceful shutdown of its service begins: see
+            /// ``LockManager/Configuration/endsWaitsOnGracefulShutdown``.
+            public var endsWaitsOnGracefulShutdown = false
+        #endif
+
         /// - Parameter url: See ``url``.
         public init(url: String? = nil) {
             self.url = url
@@ -55,6 +61,9 @@ extension TransactionLockManager.Configuration {
         configuration.pool.idleTimeout = pool.idleTimeout
         configuration.timeouts = timeouts
         configuration.cancelsBodyOnLoss = cancelsBodyOnLoss
+        #if ServiceLifecycleSupport
+            configuration.endsWaitsOnGracefulShutdown = endsWaitsOnGracefulShutdown
+        #endif
         return configuration
     }
 

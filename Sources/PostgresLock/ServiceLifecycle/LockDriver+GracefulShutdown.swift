@@ -1,0 +1,51 @@
+#if ServiceLifecycleSupport
+    import ServiceLifecycle
+
+    extension LockDriver {
+        /// Whether a wait that begins here ends with the graceful shutdown of its service.
+        ///
+        /// Not in the body of a scope: the body is to run to its end, and may need further locks for that.
+        nonisolated func endsWait(_ timeout: Duration?) -> Bool {
+            configuration.endsWaitsOnGracefulShutdown && timeout != .zero && WaitStop.current == nil && !EnclosingLock.isInside
+        }
+
+        /// Waits until the graceful shutdown of the service begins. A call that begins after that does not wait.
+        ///
+        /// - Parameters:
+        ///   - keys: What is waited for; a connection, if there are none.
+        ///   - wait: Gets the timeout that applies.
+        /// - Throws: What `wait` throws; ``LockError`` with the code ``LockError/Code/shutDown`` if the shutdown has ended it.
+        nonisolated(nonsending) func endingWait<Result>(
+            for keys: [LockKey],
+            _ timeout: Duration?,
+            _ wait: nonisolated(nonsending) @Sendable (Duration?) async throws -> Result
+        ) async throws -> Result {
+            guard !Task.isShuttingDownGracefully else {
+                do {
+                    return try await wait(.zero)
+                } catch let error as LockError where [.timedOut, .poolExhausted].contains(error.code) {
+                    throw stoppedWait(for: keys)
+                }
+            }
+            let stop = WaitStop()
+            do {
+                return try await withGracefulShutdownHandler {
+                    try await WaitStop.$current.withValue(stop) { try await wait(timeout) }
+                } onGracefulShutdown: {
+                    stop.send()
+                }
+            } catch is CancellationError where stop.isSent && !Task.isCancelled {
+                throw stoppedWait(for: keys)
+            }
+        }
+
+        private nonisolated func stoppedWait(for keys: [LockKey]) -> LockError {
+            let subject = keys.isEmpty ? "a connection to \(databaseName)" : "\(keys.described) in \(databaseName)"
+            return LockError(
+                .shutDown,
+                "The service shuts down gracefully, so it does not wait any more for \(subject). Nothing was done: another instance can do it.",
+                keys: keys
+            )
+        }
+    }
+#endif
