@@ -17,7 +17,7 @@ demo: deps ## Demonstrate the locks on a temporary server
 	$(SWIFT) run LockDemo
 
 test: test-deps ## Run all tests, on temporary servers
-	$(SWIFT) test
+	$(SWIFT) test --enable-all-traits
 
 test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16 to 18, which are downloaded (POSTGRES=17: only on this)
 	@.ci/test-matrix
@@ -47,12 +47,13 @@ check-api: deps ## Find changes that break programs built with the last release;
 	@.ci/check-api $(PUBLIC_TARGETS)
 
 build: deps ## Build everything including the tests; warnings in this package's code are errors (see Package.swift)
-	$(SWIFT) build --build-tests
+	$(SWIFT) build --build-tests --enable-all-traits
 
-# Suites that run on one thread are skipped: they can't have data races.
+# Suites that run on one thread are skipped: they can't have data races. So is that of the documentation, which only compiles.
 tsan: test-deps ## Run all tests under the Thread Sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/thread-sanitizer-suppressions" \
-	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --skip SimulationTests --skip LockTableTraceTests
+	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --enable-all-traits \
+	--skip SimulationTests --skip LockTableTraceTests --skip DocumentationTests
 
 bench: bench-deps ## Compare with other lock clients and draw charts; 22 minutes (QUICK=1: 3 minutes, no charts)
 	$(SWIFT) run -c release --package-path Benchmarks lock-bench $(BENCH_OPTIONS)

@@ -171,6 +171,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "DocumentationTests",
+            dependencies: ["ChildProcesses", "PostgresLock", "PostgresLockTesting"],
+            exclude: ["Stubs", "Surroundings"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "LockCoreTests",
             dependencies: ["LockCore", "LockSimulation", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: settings
