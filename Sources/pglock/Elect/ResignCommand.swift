@@ -45,7 +45,10 @@ struct ResignCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let manager = try LockManager(configuration: connection.configuration, logger: log.logger)
+        var configuration = connection.configuration
+        // The shared session, one if the request has to wait, and one to look which session leads.
+        configuration.pool.maximumConnections = 3
+        let manager = try LockManager(configuration: configuration, logger: log.logger)
         do {
             let leader = try await manager.requestStepDown(of: key, timeout: .seconds(wait))
             await manager.shutdown(gracePeriod: .zero)

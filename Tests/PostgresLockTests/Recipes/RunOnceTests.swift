@@ -170,15 +170,16 @@ struct RunOnceTests {
     func lostWhileClaiming() async throws {
         let database = try TestDatabase.get()
         let locks = try await locks()
+        // During COMMIT, which a cancellation does not end.
         try await database.query(
             """
             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 PERFORM pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
                 PERFORM pg_sleep(1);
-                RETURN NEW;
+                RETURN NULL;
             END $$;
-            CREATE TRIGGER g BEFORE INSERT ON pglock_runs FOR EACH ROW EXECUTE FUNCTION f()
+            CREATE CONSTRAINT TRIGGER g AFTER INSERT ON pglock_runs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()
             """
         )
         let error = await lockError { try await locks.runOnce("job", every: .days(1)) { _ in Issue.record("It has run.") } }

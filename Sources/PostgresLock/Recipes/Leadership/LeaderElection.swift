@@ -105,6 +105,8 @@ public final class LeaderElection: Sendable {
         } catch {
             try Task.checkCancellation()
             let (term, bodyError) = outcome.withLock { $0 }
+            // A graceful shutdown also ends the try that is under way.
+            if term == nil, !stopping.isHeld { return .zero }
             // A loss is thrown with the body's error as the underlying one.
             if let term, let bodyError, term.lock.loss == nil, (error as? LockError)?.underlying == nil {
                 // What the body makes of its cancellation is no failure.
