@@ -1,4 +1,4 @@
-#if ServiceLifecycleSupport && canImport(ServiceLifecycle)
+#if ServiceLifecycleSupport
     public import ServiceLifecycle
 
     extension LeaderElection: Service {
