@@ -72,7 +72,8 @@ struct DocumentationCompiler {
         var arguments = [
             "-swift-version", "6", "-diagnostic-style", "llvm",
             "-I", folder.path, "-I", products.appending(path: "Modules").path,
-            "-module-cache-path", products.appending(path: "ModuleCache").path,
+            // Not that of the build, whose modules are bound to the path at which it was made.
+            "-module-cache-path", folder.appending(path: "ModuleCache").path,
         ]
         let search = "pkg-config --cflags-only-I libpq libcrypto 2>/dev/null || echo -I$(pg_config --includedir 2>/dev/null)"
         let flags = try await CapturedProcess(["/bin/sh", "-c", search]).finish().output
