@@ -1,6 +1,6 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix simulate chaos lint lint-workflows format docs check-api build tsan bench bench-micro bench-check \
+.PHONY: help demo test test-matrix examples simulate chaos lint lint-workflows format docs check-api build tsan bench bench-micro bench-check \
 	bench-update bench-test image clean deps bench-deps test-deps
 
 SWIFT ?= swift
@@ -8,7 +8,7 @@ PUBLIC_TARGETS := PostgresLock PostgresLockTesting
 DOCS_OUTPUT := docs-output
 CHARTS := Docs/Charts
 BENCH_OPTIONS := $(if $(QUICK),--quick,--json $(CHARTS)/results.json --charts $(CHARTS) --document Docs/Performance.md)
-FORMATTED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Benchmarks/Tests
+FORMATTED := Package.swift Sources Tests $(wildcard Docs/Examples/*/Package.swift Docs/Examples/*/Sources) Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Benchmarks Benchmarks/Tests
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ check-api: deps ## Find changes that break programs built with the last release;
 
 build: deps ## Build everything including the tests; warnings in this package's code are errors (see Package.swift)
 	$(SWIFT) build --build-tests --enable-all-traits
+
+examples: deps ## Build and run the services of Docs/Examples against a temporary server
+	@.ci/run-examples
 
 # Suites that run on one thread are skipped: they can't have data races. So is that of the documentation, which only compiles.
 tsan: test-deps ## Run all tests under the Thread Sanitizer
