@@ -4,7 +4,7 @@
 	bench-update bench-test image clean deps bench-deps test-deps
 
 SWIFT ?= swift
-PUBLIC_TARGETS := PostgresLock PostgresLockTesting
+PUBLIC_TARGETS := PostgresLock PostgresLockTesting PostgresLockTestingTraits
 DOCS_OUTPUT := docs-output
 CHARTS := Docs/Charts
 BENCH_OPTIONS := $(if $(QUICK),--quick,--json $(CHARTS)/results.json --charts $(CHARTS) --document Docs/Performance.md)

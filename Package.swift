@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .library(name: "PostgresLock", targets: ["PostgresLock"]),
         .library(name: "PostgresLockTesting", targets: ["PostgresLockTesting"]),
+        .library(name: "PostgresLockTestingTraits", targets: ["PostgresLockTestingTraits"]),
         .executable(name: "pglock", targets: ["pglock"]),
     ],
     // A trait is a compilation condition of its name.
@@ -77,8 +78,17 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "LockServerModel", dependencies: ["LockCore"], swiftSettings: settings),
         .target(name: "ChildProcesses", swiftSettings: settings),
-        .target(name: "PostgresLockTesting", dependencies: ["ChildProcesses"], swiftSettings: settings),
+        .target(
+            name: "PostgresLockTesting",
+            dependencies: [
+                "ChildProcesses", "LibPQ", "LockCore", "LockServerModel", "PostgresLock", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        // Apart, because it imports Swift Testing, which programs that are no tests should not be linked with.
+        .target(name: "PostgresLockTestingTraits", dependencies: ["PostgresLockTesting"], swiftSettings: settings),
         .target(name: "CommandSupport", dependencies: ["ChildProcesses"], swiftSettings: settings),
         .executableTarget(
             name: "LockDemo",
@@ -131,7 +141,7 @@ let package = Package(
         ),
         .target(
             name: "LockSimulation",
-            dependencies: ["LockCore"],
+            dependencies: ["LockCore", "LockServerModel"],
             path: "Tests/Helpers/LockSimulation",
             swiftSettings: settings
         ),
@@ -178,7 +188,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LockCoreTests",
-            dependencies: ["LockCore", "LockSimulation", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: ["LockCore", "LockServerModel", "LockSimulation", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: settings
         ),
         .testTarget(
@@ -195,7 +205,9 @@ let package = Package(
         ),
         .testTarget(
             name: "PostgresLockTestingTests",
-            dependencies: ["ChildProcesses", "EphemeralPostgresHolder", "PostgresLockTesting"],
+            dependencies: [
+                "ChildProcesses", "EphemeralPostgresHolder", "LibPQ", "PostgresLock", "PostgresLockTesting", "PostgresLockTestingTraits",
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -206,7 +218,7 @@ let package = Package(
                 "FaultTools",
                 "LibPQ",
                 "LockCore",
-                "LockSimulation",
+                "LockServerModel",
                 "LockWorker",
                 "LockHolder",
                 "PostgresLock",

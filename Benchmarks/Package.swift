@@ -60,10 +60,13 @@ let library: [Target] = [
         path: "Library/PostgresLock",
         swiftSettings: settings
     ),
+    .target(name: "LockServerModel", dependencies: ["LockCore"], path: "Library/LockServerModel", swiftSettings: settings),
     .target(name: "ChildProcesses", path: "Library/ChildProcesses", swiftSettings: settings),
     .target(
         name: "PostgresLockTesting",
-        dependencies: ["ChildProcesses"],
+        dependencies: [
+            "ChildProcesses", "LibPQ", "LockCore", "LockServerModel", "PostgresLock", .product(name: "Logging", package: "swift-log"),
+        ],
         path: "Library/PostgresLockTesting",
         swiftSettings: settings
     ),

@@ -26,6 +26,8 @@ public struct EphemeralPostgresError: Error, Sendable {
         public static let wrongState = Code(description: "wrongState")
         /// psql could not run a query. See ``EphemeralPostgresError/sqlState``.
         public static let queryFailed = Code(description: "queryFailed")
+        /// The test asks for its database, and has none.
+        public static let noDatabase = Code(description: "noDatabase")
         /// The operating system refused a file, a process or a port.
         public static let system = Code(description: "system")
     }
@@ -39,7 +41,7 @@ public struct EphemeralPostgresError: Error, Sendable {
     /// The SQLSTATE, five characters, when a query failed in the server.
     public let sqlState: String?
 
-    init(_ code: Code, _ message: String, serverLogTail: String? = nil, sqlState: String? = nil) {
+    package init(_ code: Code, _ message: String, serverLogTail: String? = nil, sqlState: String? = nil) {
         self.code = code
         self.message = message
         self.serverLogTail = serverLogTail

@@ -120,13 +120,13 @@ struct CapacityTests {
         try await fleet[0].withLock("one more") { lock in #expect(lock.isHeld) }
     }
 
-    @Test("the limit can be a number, and what waits for others' locks is not refused", .database)
-    func number() async throws {
-        let database = try TestDatabase.get()
-        let other = try await database.manager().acquire("taken")
-        let locks = try database.manager { $0.capacity = .keys(2) }
+    @Test("the limit can be a number, and what waits for others' locks is not refused", .lockServers, arguments: ServerKind.allCases)
+    func number(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let other = try await server.manager().acquire("taken")
+        let locks = try server.manager { $0.capacity = .keys(2) }
         let waiting = Task { try await locks.withLock("taken") { $0.isHeld } }
-        try await database.eventually("one waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("one waits") { try await server.locks(granted: false) == 1 }
         let lock = try await locks.acquire("a")
         let error = await #expect(throws: LockError.self) { try await locks.withLock("b", timeout: .seconds(5)) { _ in } }
         #expect(error?.code == .capacity)

@@ -196,7 +196,7 @@ struct ConfigurationTests {
     @Test("calls inside others, and those that wait for no others, have limits of their own")
     func limits() {
         func limit(_ timeout: Duration?, noWait: Bool = false, isNested: Bool) -> WaitLimit {
-            WaitLimit(timeout, noWait: noWait, isNested: isNested, Self.configuration().timeouts)
+            WaitLimit(timeout, noWait: noWait, isNested: isNested, Self.configuration().timeouts, now: Instant(nanoseconds: 0))
         }
         #expect(limit(nil, noWait: true, isNested: true).duration == .seconds(12))
         #expect(limit(nil, isNested: true).duration == .seconds(14))

@@ -13,21 +13,22 @@ struct FencingTests {
         TestDatabase.unlimitedHandoff(&configuration)
     }
 
-    @Test("there are none unless they are asked for", .database)
-    func off() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("there are none unless they are asked for", .lockServers, arguments: ServerKind.allCases)
+    func off(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         try await locks.withLock("a") { lock in #expect(lock.fencingToken == nil) }
     }
 
     @Test(
         "grow with every grant, over tasks and managers, and in every form of theirs",
-        .database,
-        arguments: [0, 3, 256]
+        .lockServers,
+        arguments: [0, 3, 256],
+        ServerKind.allCases
     )
-    func growth(handoffs: Int) async throws {
-        let database = try TestDatabase.get()
+    func growth(handoffs: Int, on kind: ServerKind) async throws {
+        let server = try await kind.start()
         let managers = try (0..<3).map { _ in
-            try database.manager {
+            try server.manager {
                 $0.fencingTokens = true
                 $0.handoff.maximumCount = handoffs
             }
@@ -51,15 +52,27 @@ struct FencingTests {
         #expect(zip(tokens, tokens.dropFirst()).allSatisfy { $0 < $1 })
         #expect(zip(tokens, tokens.dropFirst()).allSatisfy { $0.description < $1.description })
         #expect(zip(tokens, tokens.dropFirst()).allSatisfy { $0.bytes.lexicographicallyPrecedes($1.bytes) })
-        let uuids = tokens.map { "('\($0)'::uuid)" }.joined(separator: ",")
+    }
+
+    @Test("fencing tokens sort in PostgreSQL as UUIDs", .database)
+    func uuids() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager(Self.fencing)
+        var tokens: [FencingToken] = []
+        for _ in 0..<20 { try await locks.withLock("a") { tokens.append(try #require($0.fencingToken)) } }
+        let uuids = tokens.shuffled().map { "('\($0)'::uuid)" }.joined(separator: ",")
         let sorted = try await database.query("SELECT u FROM (VALUES \(uuids)) v (u) ORDER BY u")
         #expect(sorted.map { $0.first.flatMap(\.self) } == tokens.map(\.description))
     }
 
-    @Test("are there for sets, sessions and what was tried; one that is exclusive anew has one above all who shared", .database)
-    func everywhere() async throws {
-        let database = try TestDatabase.get()
-        let (one, other) = (try database.manager(Self.fencing), try database.manager(Self.fencing))
+    @Test(
+        "are there for sets, sessions and what was tried; one that is exclusive anew has one above all who shared",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func everywhere(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (one, other) = (try server.manager(Self.fencing), try server.manager(Self.fencing))
         let set = try await one.withLocks([.exclusive("a"), .exclusive("b")]) { locks in locks.map(\.fencingToken) }
         let token = try await other.withLock("b", timeout: .zero) { lock in lock.fencingToken }
         #expect(try #require(token) > #require(set[1]))

@@ -1,12 +1,12 @@
 import PostgresLock
 import Testing
 
-@Suite("Several locks", .database)
+@Suite("Several locks", .lockServers)
 struct LockSetTests {
-    @Test("several locks are held together, each key once and in the stronger mode, until the scope ends")
-    func scope() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test("several locks are held together, each key once and in the stronger mode, until the scope ends", arguments: ServerKind.allCases)
+    func scope(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         let requests: [LockRequest] = [
             .shared(LockKey(number: 3)), .exclusive(LockKey(1, 2)), .exclusive(LockKey(number: 1)),
             .exclusive(LockKey(number: 3)), .shared(LockKey(number: 2)), .shared(LockKey(number: 2)),
@@ -17,18 +17,21 @@ struct LockSetTests {
             #expect(set.map(\.mode) == [.exclusive, .shared, .exclusive, .exclusive])
             #expect(set[LockKey(number: 2)]?.mode == .shared)
             #expect(set["elsewhere"] == nil)
-            let held = try await database.locks()
+            let held = try await server.locks()
             #expect(held == 4)
             return 42
         }
         #expect(result == 42)
-        #expect(try await database.locks() == 0)
+        #expect(try await server.locks() == 0)
     }
 
-    @Test("the view of several locks is a collection in the order of the keys, and the wait for its end ends with the release")
-    func collection() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test(
+        "the view of several locks is a collection in the order of the keys, and the wait for its end ends with the release",
+        arguments: ServerKind.allCases
+    )
+    func collection(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         let set = try await locks.acquire(all: [.exclusive(LockKey(number: 2)), .shared(LockKey(number: 1))])
         let view = set.locks
         #expect(view.map(\.key) == view.keys)
@@ -49,10 +52,10 @@ struct LockSetTests {
         try await none.release()
     }
 
-    @Test("several locks keep other holders out as single locks do, in their modes")
-    func modes() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("several locks keep other holders out as single locks do, in their modes", arguments: ServerKind.allCases)
+    func modes(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let held = try await first.acquire(all: [.exclusive("a"), .shared("b")])
         #expect(try await !second.isFree("a", mode: .shared))
         #expect(try await second.isFree("b", mode: .shared))
@@ -62,7 +65,7 @@ struct LockSetTests {
         #expect(try await second.isFree("b"))
     }
 
-    @Test("hundreds of free locks take one statement to acquire and one to release")
+    @Test("hundreds of free locks take one statement to acquire and one to release", .database)
     func statements() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -77,10 +80,10 @@ struct LockSetTests {
         #expect(try await database.locks() == 0)
     }
 
-    @Test("if one of several locks is taken, none is held, and the error names it", arguments: [0, 3000])
-    func nothing(milliseconds: Int) async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("if one of several locks is taken, none is held, and the error names it", arguments: [0, 3000], ServerKind.allCases)
+    func nothing(milliseconds: Int, on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let taken = try await first.acquire(all: [.exclusive("b"), .shared("d")])
         let error = await #expect(throws: LockError.self) {
             try await second.withLocks(
@@ -90,26 +93,26 @@ struct LockSetTests {
         }
         #expect(error?.code == .timedOut)
         #expect(error?.keys == ["b"])
-        #expect(try await database.locks() == 2)
+        #expect(try await server.locks() == 2)
         #expect(try await second.tryAcquire(all: [.exclusive("a"), .exclusive("b")]) == nil)
         for key: LockKey in ["a", "c"] {
             #expect(try await first.isFree(key))
         }
-        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
+        try await server.eventually("no wait remains") { try await server.locks(granted: false) == 0 }
         try await taken.release()
     }
 
-    @Test("a task that waits for one of several locks holds those before it, and none behind it")
-    func prefix() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("a task that waits for one of several locks holds those before it, and none behind it", arguments: ServerKind.allCases)
+    func prefix(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let taken = try await first.acquire(LockKey(number: 2))
         let waiting = Task {
             try await second.withLocks((1...4).reversed().map { .exclusive(LockKey(number: $0)) }) { $0.isHeld }
         }
-        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("it waits") { try await server.locks(granted: false) == 1 }
         #expect(try await !first.isFree(LockKey(number: 1)))
-        try await database.eventually("what comes behind is free") {
+        try await server.eventually("what comes behind is free") {
             var areFree = true
             for number: Int64 in 3...4 { areFree = try await first.isFree(LockKey(number: number)) && areFree }
             return areFree
@@ -118,10 +121,10 @@ struct LockSetTests {
         #expect(try await waiting.value)
     }
 
-    @Test("tasks of two processes that name them in any order lose no update, and never wait in a ring")
-    func anyOrder() async throws {
-        let database = try TestDatabase.get()
-        let managers = [try database.manager(), try database.manager { $0.pool.maximumConnections = 3 }]
+    @Test("tasks of two processes that name them in any order lose no update, and never wait in a ring", arguments: ServerKind.allCases)
+    func anyOrder(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let managers = [try server.manager(), try server.manager { $0.pool.maximumConnections = 3 }]
         let counters = (0..<6).map { _ in UnsafeCounter() }
         let expected = try await withThrowingTaskGroup(of: [Int].self) { group in
             for task in 0..<40 {
@@ -153,10 +156,10 @@ struct LockSetTests {
         #expect(counters.map(\.value) == expected)
     }
 
-    @Test("a cancellation or a timeout at any moment leaves nothing behind")
-    func cancellation() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("a cancellation or a timeout at any moment leaves nothing behind", arguments: ServerKind.allCases)
+    func cancellation(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let ends = try await withThrowingTaskGroup(of: (held: Int, cancelled: Int, timedOut: Int).self) { group in
             for lane in 0..<12 {
                 group.addTask {
@@ -189,8 +192,8 @@ struct LockSetTests {
             }
             return try await group.reduce((0, 0, 0)) { ($0.0 + $1.held, $0.1 + $1.cancelled, $0.2 + $1.timedOut) }
         }
-        try await database.eventually("no lock remains") { try await database.locks() == 0 }
-        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
+        try await server.eventually("no lock remains") { try await server.locks() == 0 }
+        try await server.eventually("no wait remains") { try await server.locks(granted: false) == 0 }
         for number in 0..<6 {
             #expect(try await first.isFree(LockKey(number: Int64(number))))
             #expect(try await second.isFree(LockKey(number: Int64(number))))
@@ -199,9 +202,9 @@ struct LockSetTests {
         #expect(ends.0 > 0 && ends.1 > 0 && ends.2 > 0, "otherwise nothing was tried")
     }
 
-    @Test("a task that was cancelled before gets none")
-    func cancelledBefore() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("a task that was cancelled before gets none", arguments: ServerKind.allCases)
+    func cancelledBefore(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await locks.acquire(all: [.exclusive("a"), .exclusive("b")]).release()
@@ -209,10 +212,13 @@ struct LockSetTests {
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
-    @Test("asking for what the task holds itself is an error at once, which names the keys; sharing again is not")
-    func selfDeadlock() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test(
+        "asking for what the task holds itself is an error at once, which names the keys; sharing again is not",
+        arguments: ServerKind.allCases
+    )
+    func selfDeadlock(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         try await locks.withLocks([.exclusive("a"), .exclusive("b"), .shared("c")]) { set in
             let error = await #expect(throws: LockError.self) {
                 try await locks.withLocks([.shared("a"), .exclusive("b"), .shared("c"), .exclusive("d")]) { _ in }
@@ -229,18 +235,18 @@ struct LockSetTests {
                 #expect(inner.isHeld)
                 #expect(set.isHeld)
             }
-            let held = try await database.locks()
+            let held = try await server.locks()
             #expect(held == 3)
             writer.cancel()
             _ = await writer.result
         }
     }
 
-    @Test("a nested wait has a limit, whose error explains it")
-    func nested() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager { $0.timeouts.nested = .seconds(2) }
-        let other = try await database.manager().acquire("b")
+    @Test("a nested wait has a limit, whose error explains it", arguments: ServerKind.allCases)
+    func nested(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager { $0.timeouts.nested = .seconds(2) }
+        let other = try await server.manager().acquire("b")
         try await locks.withLock("a") { _ in
             let error = await #expect(throws: LockError.self) {
                 try await locks.withLocks([.exclusive("b"), .exclusive("c")]) { _ in }
@@ -252,20 +258,15 @@ struct LockSetTests {
         try await other.release()
     }
 
-    @Test("the loss of any of them cancels the body and is thrown, and the others are given back")
-    func loss() async throws {
-        let database = try TestDatabase.get()
-        let (locks, other) = (try database.manager(), try database.manager())
+    @Test("the loss of any of them cancels the body and is thrown, and the others are given back", arguments: ServerKind.allCases)
+    func loss(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (locks, other) = (try server.manager(), try server.manager())
         // What has to be waited for is held on a connection of its own, the other on the shared session.
         let taken = try await other.acquire(LockKey(number: 2))
         let waiting = Task {
             try await locks.withLocks([.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))]) { set in
-                try await database.queryUncancelled(
-                    """
-                    SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted
-                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    """
-                )
+                try await server.endSessions(holding: LockKey(number: 2))
                 let loss = await set.waitForEnd()
                 #expect(loss?.code == .lockLost)
                 #expect(loss?.keys == [LockKey(number: 2)])
@@ -275,51 +276,46 @@ struct LockSetTests {
                 #expect(await becomesCancelled())
             }
         }
-        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("it waits") { try await server.locks(granted: false) == 1 }
         try await taken.release()
         let error = await #expect(throws: LockError.self) { try await waiting.value }
         #expect(error?.code == .lockLost)
         #expect(error?.keys == [LockKey(number: 2)])
-        #expect(try await database.locks() == 0)
+        #expect(try await server.locks() == 0)
     }
 
-    @Test("a dropped handle of several locks releases all of them")
-    func dropped() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test("a dropped handle of several locks releases all of them", arguments: ServerKind.allCases)
+    func dropped(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         func drop() async throws {
             let held = try await locks.acquire(all: [.exclusive("a"), .shared("b"), .exclusive(LockKey(1, 2))])
             let isHeld = held.isHeld
             #expect(isHeld)
         }
         try await drop()
-        try await database.eventually("the locks are given back") { try await database.locks() == 0 }
+        try await server.eventually("the locks are given back") { try await server.locks() == 0 }
     }
 
-    @Test("a dropped handle of several locks releases the second lock if the first is lost")
-    func droppedAfterLoss() async throws {
-        let database = try TestDatabase.get()
-        let (locks, other) = (try database.manager(), try database.manager())
+    @Test("a dropped handle of several locks releases the second lock if the first is lost", arguments: ServerKind.allCases)
+    func droppedAfterLoss(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (locks, other) = (try server.manager(), try server.manager())
         // A lock that is waited for is held on a session of its own, the other one on the shared session.
         let taken = try await other.acquire(LockKey(number: 1))
         let waiting = Task {
             let held = try await locks.acquire(all: [.exclusive(LockKey(number: 1)), .exclusive(LockKey(number: 2))])
             let view = held.locks
-            try await database.query(
-                """
-                SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                """
-            )
+            try await server.endSessions(holding: LockKey(number: 1))
             #expect(await view.waitForEnd()?.keys == [LockKey(number: 1)])
             #expect(view[LockKey(number: 2)]?.isHeld == true)
             let isHeld = held.isHeld
             #expect(!isHeld)
         }
-        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("it waits") { try await server.locks(granted: false) == 1 }
         try await taken.release()
         try await waiting.value
-        try await database.eventually("the second lock is released") { try await database.locks() == 0 }
+        try await server.eventually("the second lock is released") { try await server.locks() == 0 }
     }
 
     @Test("no locks at all need no server")
@@ -329,9 +325,9 @@ struct LockSetTests {
         try await locks.acquire(all: []).release()
     }
 
-    @Test("nonsense is refused before anything is locked")
-    func nonsense() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("nonsense is refused before anything is locked", arguments: ServerKind.allCases)
+    func nonsense(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let empty = await #expect(throws: LockError.self) { try await locks.withLocks([.exclusive("a"), .shared("")]) { _ in } }
         #expect(empty?.code == .invalidArgument)
         let negative = await #expect(throws: LockError.self) {

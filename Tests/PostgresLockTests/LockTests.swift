@@ -1,24 +1,24 @@
 import PostgresLock
 import Testing
 
-@Suite("Locks", .database)
+@Suite("Locks", .lockServers)
 struct LockTests {
-    @Test("a lock is held until its scope ends, and is released then")
-    func scope() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test("a lock is held until its scope ends, and is released then", arguments: ServerKind.allCases)
+    func scope(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         let result = try await locks.withLock("a") { lock async throws in
             #expect(lock.isHeld)
             #expect(lock.key == "a")
-            let held = try await database.locks()
+            let held = try await server.locks()
             #expect(held == 1)
             return 42
         }
         #expect(result == 42)
-        #expect(try await database.locks() == 0)
+        #expect(try await server.locks() == 0)
     }
 
-    @Test("the number on the server is the key's number, in the key's space")
+    @Test("the number on the server is the key's number, in the key's space", .database)
     func numbers() async throws {
         let database = try TestDatabase.get()
         let locks = try database.manager()
@@ -35,28 +35,28 @@ struct LockTests {
         }
     }
 
-    @Test("two managers exclude each other, and the next in line gets the lock at the release")
-    func exclusion() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("two managers exclude each other, and the next in line gets the lock at the release", arguments: ServerKind.allCases)
+    func exclusion(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let held = try await first.acquire("a")
         #expect(try await !second.isFree("a"))
         async let waiting: Void = second.withLock("a") { lock in
             #expect(lock.isHeld)
         }
-        try await database.eventually("the second waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("the second waits") { try await server.locks(granted: false) == 1 }
         try await held.release()
         try await waiting
     }
 
-    @Test("shared holders share, also across managers, and keep an exclusive one out")
-    func sharing() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(TestDatabase.unlimitedHandoff), try database.manager())
+    @Test("shared holders share, also across managers, and keep an exclusive one out", arguments: ServerKind.allCases)
+    func sharing(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(TestDatabase.unlimitedHandoff), try server.manager())
         let one = try await first.acquire("a", mode: .shared)
         let two = try await first.acquire("a", mode: .shared)
         let three = try await second.acquire("a", mode: .shared)
-        #expect(try await database.locks() == 2, "one lock per process, not per holder")
+        #expect(try await server.locks() == 2, "one lock per process, not per holder")
         #expect(try await !second.isFree("a"))
         try await one.release()
         try await three.release()
@@ -67,11 +67,12 @@ struct LockTests {
 
     @Test(
         "a thousand tasks take a thousand different locks over one connection",
-        .direct("a pooler keeps the session of the self-checks' second connection")
+        .direct("a pooler keeps the session of the self-checks' second connection"),
+        arguments: ServerKind.allCases
     )
-    func manyKeys() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    func manyKeys(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         try await withThrowingTaskGroup { group in
             for number in 0..<1000 {
                 group.addTask {
@@ -80,14 +81,14 @@ struct LockTests {
             }
             try await group.waitForAll()
         }
-        #expect(try await database.sessions() == 1)
+        #expect(try await server.sessions() == 1)
     }
 
-    @Test("a hundred tasks of one process take turns")
-    func turns() async throws {
-        let database = try TestDatabase.get()
+    @Test("a hundred tasks of one process take turns", arguments: ServerKind.allCases)
+    func turns(on kind: ServerKind) async throws {
+        let server = try await kind.start()
         for limit in [0, 1, 16, Int.max] {
-            let locks = try database.manager { $0.handoff.maximumCount = limit }
+            let locks = try server.manager { $0.handoff.maximumCount = limit }
             let counter = UnsafeCounter()
             try await withThrowingTaskGroup { group in
                 for _ in 0..<100 {
@@ -101,24 +102,24 @@ struct LockTests {
         }
     }
 
-    @Test("a dropped handle releases its lock")
-    func dropped() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test("a dropped handle releases its lock", arguments: ServerKind.allCases)
+    func dropped(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         func drop() async throws {
             let lock = try await locks.acquire("a")
             let isHeld = lock.isHeld
             #expect(isHeld)
         }
         try await drop()
-        try await database.eventually("the lock is given back") { try await database.locks() == 0 }
+        try await server.eventually("the lock is given back") { try await server.locks() == 0 }
         #expect(try await locks.isFree("a"))
     }
 
-    @Test("a timeout ends the wait, and leaves no wait on the server")
-    func timeout() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("a timeout ends the wait, and leaves no wait on the server", arguments: ServerKind.allCases)
+    func timeout(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let held = try await first.acquire("a")
         // Connected before, so that the limit is for the lock alone.
         try await second.acquire("b").release()
@@ -127,7 +128,7 @@ struct LockTests {
         }
         #expect(error?.code == .timedOut)
         #expect(error?.keys == ["a"])
-        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
+        try await server.eventually("no wait remains") { try await server.locks(granted: false) == 0 }
         let zero = await #expect(throws: LockError.self) {
             try await second.acquire("a", timeout: .zero).release()
         }
@@ -136,22 +137,22 @@ struct LockTests {
         #expect(try await second.isFree("a"))
     }
 
-    @Test("cancelling a waiting task ends its wait, on the server too")
-    func cancellation() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("cancelling a waiting task ends its wait, on the server too", arguments: ServerKind.allCases)
+    func cancellation(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let held = try await first.acquire("a")
         let waiting = Task { try await second.withLock("a") { _ in } }
-        try await database.eventually("the task waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("the task waits") { try await server.locks(granted: false) == 1 }
         waiting.cancel()
         await #expect(throws: CancellationError.self) { try await waiting.value }
-        try await database.eventually("no wait remains") { try await database.locks(granted: false) == 0 }
+        try await server.eventually("no wait remains") { try await server.locks(granted: false) == 0 }
         try await held.release()
     }
 
-    @Test("a task that was cancelled before gets no lock")
-    func cancelledBefore() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("a task that was cancelled before gets no lock", arguments: ServerKind.allCases)
+    func cancelledBefore(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await locks.acquire("a").release()
@@ -159,20 +160,20 @@ struct LockTests {
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
-    @Test("a body that throws gives the lock back, and its error comes through")
-    func throwing() async throws {
+    @Test("a body that throws gives the lock back, and its error comes through", arguments: ServerKind.allCases)
+    func throwing(on kind: ServerKind) async throws {
         struct Mistake: Error {}
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+        let server = try await kind.start()
+        let locks = try server.manager()
         await #expect(throws: Mistake.self) {
             try await locks.withLock("a") { _ in throw Mistake() }
         }
-        #expect(try await database.locks() == 0)
+        #expect(try await server.locks() == 0)
     }
 
-    @Test("asking again for what the task holds itself is an error at once; sharing again is not")
-    func selfDeadlock() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("asking again for what the task holds itself is an error at once; sharing again is not", arguments: ServerKind.allCases)
+    func selfDeadlock(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         try await locks.withLock("a") { _ in
             for mode in [LockMode.exclusive, .shared] {
                 let error = await #expect(throws: LockError.self) {
@@ -193,11 +194,11 @@ struct LockTests {
         }
     }
 
-    @Test("a nested wait has a limit, whose error explains it")
-    func nested() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager { $0.timeouts.nested = .seconds(2) }
-        let other = try await database.manager().acquire("b")
+    @Test("a nested wait has a limit, whose error explains it", arguments: ServerKind.allCases)
+    func nested(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager { $0.timeouts.nested = .seconds(2) }
+        let other = try await server.manager().acquire("b")
         try await locks.withLock("a") { _ in
             let error = await #expect(throws: LockError.self) { try await locks.withLock("b") { _ in } }
             #expect(error?.code == .timedOut)
@@ -207,15 +208,13 @@ struct LockTests {
         try await other.release()
     }
 
-    @Test("a loss of the session cancels the body and is thrown")
-    func loss() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
+    @Test("a loss of the session cancels the body and is thrown", arguments: ServerKind.allCases)
+    func loss(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
         let error = await #expect(throws: LockError.self) {
             try await locks.withLock("a") { lock in
-                try await database.queryUncancelled(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
+                try await server.endSessions()
                 let loss = await lock.waitForEnd()
                 #expect(loss?.code == .lockLost)
                 #expect(!lock.isHeld)
@@ -227,9 +226,9 @@ struct LockTests {
         try await locks.withLock("a") { lock in #expect(lock.isHeld) }
     }
 
-    @Test("a wait for the end of a lock ends with its release, and by cancellation")
-    func end() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("a wait for the end of a lock ends with its release, and by cancellation", arguments: ServerKind.allCases)
+    func end(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let lock = try await locks.acquire("a")
         let view = lock.lock
         let cancelled = Task { await view.waitForEnd() }
@@ -242,14 +241,14 @@ struct LockTests {
         #expect(await view.waitForEnd() == nil)
     }
 
-    @Test("shutdown refuses new work, fails those who wait, and waits for those who hold")
-    func shutdown() async throws {
-        let database = try TestDatabase.get()
-        let (locks, other) = (try database.manager(), try database.manager())
+    @Test("shutdown refuses new work, fails those who wait, and waits for those who hold", arguments: ServerKind.allCases)
+    func shutdown(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (locks, other) = (try server.manager(), try server.manager())
         let blocker = try await other.acquire("b")
         let held = try await locks.acquire("a")
         let waiting = Task { try await locks.withLock("b") { _ in } }
-        try await database.eventually("the task waits") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("the task waits") { try await server.locks(granted: false) == 1 }
         let end = Task { await locks.shutdown() }
         let error = await #expect(throws: LockError.self) { try await waiting.value }
         #expect(error?.code == .shutDown)
@@ -262,9 +261,9 @@ struct LockTests {
         try await blocker.release()
     }
 
-    @Test("after the grace period what is still held is lost")
-    func grace() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("after the grace period what is still held is lost", arguments: ServerKind.allCases)
+    func grace(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let held = try await locks.acquire("a")
         await locks.shutdown(gracePeriod: .milliseconds(10))
         let isHeld = held.isHeld

@@ -8,31 +8,39 @@ struct ModeTests {
     private static let terminateAll =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
-    @Test("a downgrade lets shared holders in and no exclusive one, also if exclusive requests wait", .database)
-    func downgrade() async throws {
-        let database = try TestDatabase.get()
-        let (first, second, third) = (try database.manager(), try database.manager(), try database.manager())
+    @Test(
+        "a downgrade lets shared holders in and no exclusive one, also if exclusive requests wait",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func downgrade(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second, third) = (try server.manager(), try server.manager(), try server.manager())
         let lock = try await first.acquire("a")
         let view = lock.lock
         async let sharing: Bool = second.withLock("a", mode: .shared) { _ in view.isHeld }
-        try await database.eventually("one waits to share") { try await database.locks(granted: false) == 1 }
+        try await server.eventually("one waits to share") { try await server.locks(granted: false) == 1 }
         let alone = Task { try await third.withLock("a") { _ in view.isHeld } }
-        try await database.eventually("another waits alone") { try await database.locks(granted: false) == 2 }
+        try await server.eventually("another waits alone") { try await server.locks(granted: false) == 2 }
         try await lock.downgrade()
         #expect(view.mode == .shared)
         #expect(try await sharing)
         try await lock.downgrade()
         try await Task.sleep(for: .milliseconds(50))
-        #expect(try await database.locks(granted: false) == 1, "who wants it alone waits on")
+        #expect(try await server.locks(granted: false) == 1, "who wants it alone waits on")
         let isHeld = lock.isHeld
         #expect(isHeld)
         try await lock.release()
         #expect(try await !alone.value)
     }
 
-    @Test("after a downgrade tasks of the same process share the lock, however long it was held before", .database)
-    func sharingAmongOurselves() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test(
+        "after a downgrade tasks of the same process share the lock, however long it was held before",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func sharingAmongOurselves(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let lock = try await locks.acquire("a")
         async let sharing: Bool = locks.withLock("a", mode: .shared) { $0.isHeld }
         try await Task.sleep(for: .milliseconds(100))
@@ -41,10 +49,10 @@ struct ModeTests {
         try await lock.release()
     }
 
-    @Test("during a downgrade no other holder gets the lock exclusively", .database)
-    func noGap() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(), try database.manager())
+    @Test("during a downgrade no other holder gets the lock exclusively", .lockServers, arguments: ServerKind.allCases)
+    func noGap(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(), try server.manager())
         let version = UnsafeCounter()
         try await withThrowingTaskGroup { group in
             for manager in [first, second, second] {
@@ -77,11 +85,12 @@ struct ModeTests {
 
     @Test(
         "an upgrade is refused while another holder of this process or another one shares the lock, and excludes both when it succeeds",
-        .database
+        .lockServers,
+        arguments: ServerKind.allCases
     )
-    func upgrade() async throws {
-        let database = try TestDatabase.get()
-        let (first, second) = (try database.manager(TestDatabase.unlimitedHandoff), try database.manager())
+    func upgrade(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (first, second) = (try server.manager(TestDatabase.unlimitedHandoff), try server.manager())
         let lock = try await first.acquire("a", mode: .shared)
         for manager in [first, second] {
             let other = try await manager.acquire("a", mode: .shared)
@@ -97,15 +106,15 @@ struct ModeTests {
         for manager in [first, second] {
             #expect(try await !manager.isFree("a", mode: .shared))
         }
-        #expect(try await database.locks() == 1, "held in one mode, not in both")
+        #expect(try await server.locks() == 1, "held in one mode, not in both")
         try await lock.release()
         #expect(try await second.isFree("a"))
     }
 
-    @Test("of several upgrades at the same time at most one succeeds, and all of them end", .database)
-    func rivals() async throws {
-        let database = try TestDatabase.get()
-        let managers = [try database.manager(), try database.manager()]
+    @Test("of several upgrades at the same time at most one succeeds, and all of them end", .lockServers, arguments: ServerKind.allCases)
+    func rivals(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let managers = [try server.manager(), try server.manager()]
         let counter = UnsafeCounter()
         let upgrades = try await withThrowingTaskGroup(of: Int.self) { group in
             for task in 0..<6 {
@@ -184,9 +193,9 @@ struct ModeTests {
         print("terminated: \(losses) of 300 rounds lost their lock")
     }
 
-    @Test("a cancelled task downgrades all the same, and does not try to upgrade", .database)
-    func cancelled() async throws {
-        let locks = try TestDatabase.get().manager()
+    @Test("a cancelled task downgrades all the same, and does not try to upgrade", .lockServers, arguments: ServerKind.allCases)
+    func cancelled(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager()
         let task = Task {
             let lock = try await locks.acquire("a")
             withUnsafeCurrentTask { $0?.cancel() }

@@ -1,6 +1,6 @@
 import LibPQ
 import LockCore
-import LockSimulation
+import LockServerModel
 import Testing
 
 @testable import PostgresLock

@@ -101,11 +101,15 @@ struct TimeoutTests {
         try await taken.release()
     }
 
-    @Test("of transactions that wait together for a taken lock, all are told that it is taken, also those behind the first one", .database)
-    func together() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager()
-        let taken = try await database.manager().acquire("taken")
+    @Test(
+        "of transactions that wait together for a taken lock, all are told that it is taken, also those behind the first one",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func together(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
+        let taken = try await server.manager().acquire("taken")
         try await locks.withLock("x") { _ in }
         // So short that the server is asked at once, before any of them waits on the server.
         @Sendable func ask() async -> LockError? {
@@ -142,9 +146,13 @@ struct TimeoutTests {
         try await b.release()
     }
 
-    @Test("a full pool is reported as poolExhausted, also while another connection is being opened", .database)
-    func fullPool() async throws {
-        let locks = try TestDatabase.get().manager { $0.pool.maximumConnections = 3 }
+    @Test(
+        "a full pool is reported as poolExhausted, also while another connection is being opened",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func fullPool(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager { $0.pool.maximumConnections = 3 }
         try await locks.withSession { _ in
             let sharedSession = Task { try await locks.withLock("a") { _ in } }
             let error = await lockError { try await locks.withSession(timeout: .milliseconds(1)) { _ in } }

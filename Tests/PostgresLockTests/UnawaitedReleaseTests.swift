@@ -7,21 +7,19 @@ import Testing
 
 @Suite("Releases that are not awaited")
 struct UnawaitedReleaseTests {
-    /// Ends the sessions of this test's database that hold locks.
-    private static let terminate = """
-        SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
-        WHERE d.datname = current_database() AND l.locktype = 'advisory'
-        """
-
     private static func url(_ link: borrowing SlowLink, _ database: TestDatabase) -> String {
         "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
     }
 
-    @Test("others get a lock whose release was not awaited, and the manager's shutdown leaves nothing behind", .database)
-    func others() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager { $0.awaitsRelease = false }
-        let others = try database.manager()
+    @Test(
+        "others get a lock whose release was not awaited, and the manager's shutdown leaves nothing behind",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func others(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager { $0.awaitsRelease = false }
+        let others = try server.manager()
         for number in 1...50 {
             try await locks.withLock("a") { _ in }
             if number.isMultiple(of: 10) { try await others.withLock("a") { #expect($0.isHeld) } }
@@ -32,13 +30,17 @@ struct UnawaitedReleaseTests {
         let last = try await locks.acquire("a")
         try await last.release()
         await locks.shutdown()
-        #expect(try await database.locks() == 0)
+        #expect(try await server.locks() == 0)
         #expect(await locks.unawaitedReleaseFailures == 0)
     }
 
-    @Test("a manager gets at once, again and again, the lock that it has released without waiting", .database)
-    func sameKey() async throws {
-        let locks = try TestDatabase.get().manager { $0.awaitsRelease = false }
+    @Test(
+        "a manager gets at once, again and again, the lock that it has released without waiting",
+        .lockServers,
+        arguments: ServerKind.allCases
+    )
+    func sameKey(on kind: ServerKind) async throws {
+        let locks = try await kind.start().manager { $0.awaitsRelease = false }
         for _ in 0..<200 {
             let held = try await locks.tryAcquire("a")
             guard let held else {
@@ -70,22 +72,22 @@ struct UnawaitedReleaseTests {
         #expect(await locks.unawaitedReleaseFailures == 1)
     }
 
-    @Test("a loss that is known before is thrown by a release that is not awaited, too", .database)
-    func loss() async throws {
-        let database = try TestDatabase.get()
-        let locks = try database.manager { $0.awaitsRelease = false }
+    @Test("a loss that is known before is thrown by a release that is not awaited, too", .lockServers, arguments: ServerKind.allCases)
+    func loss(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager { $0.awaitsRelease = false }
         let held = try await locks.acquire("a").copyable()
         let view = held.lock
-        try await database.query(Self.terminate)
+        try await server.endSessions()
         #expect(await view.waitForEnd() != nil)
         await #expect(throws: LockError.self) { try await held.release() }
-        let error = await lockError { try await locks.withLock("b") { try await Self.lose($0, database) } }
+        let error = await lockError { try await locks.withLock("b") { try await Self.lose($0, server) } }
         #expect(error?.code == .lockLost)
         #expect(await locks.unawaitedReleaseFailures == 0)
     }
 
-    private static func lose(_ lock: HeldLock, _ database: TestDatabase) async throws {
-        try await database.queryUncancelled(Self.terminate)
+    private static func lose(_ lock: HeldLock, _ server: any TestServer) async throws {
+        try await server.endSessions()
         _ = await lock.waitForEnd()
     }
 

@@ -1,12 +1,25 @@
 import CLibPQ
 import Dispatch
 
-/// One timer for the earliest deadline, on a clock that runs while the machine is suspended. A lease runs out during suspension, too, and
+/// One timer for the earliest deadline. Confined to a loop.
+package protocol DeadlineTimer: AnyObject {
+    /// Makes the timer fire at a time, or before.
+    ///
+    /// - Parameters:
+    ///   - time: In nanoseconds, on the clock that `now` is read from.
+    ///   - now: The time at present.
+    func arm(at time: Int64, now: Int64)
+
+    /// The timer has fired: the next `arm` counts even if it names the same time.
+    func hasFired()
+}
+
+/// A timer on a clock that runs while the machine is suspended. A lease runs out during suspension, too, and
 /// its holders have to learn of that as soon as the machine wakes up.
 ///
 /// All deadlines share the timer, since a Dispatch timer for each waiting task would cost more than the wait itself. Confined to its
 /// loop.
-package final class LoopTimer {
+package final class LoopTimer: DeadlineTimer {
     private let clock: any TimerClock
     private var armedFor: Int64?
 
@@ -20,21 +33,14 @@ package final class LoopTimer {
         #endif
     }
 
-    /// Makes the timer fire at a time, or before.
-    ///
     /// A timer that is armed for an earlier time is not changed, since arming costs a system call. It fires once without need, and is armed
     /// for the next deadline then. So deadlines that move on with each statement cost nothing.
-    ///
-    /// - Parameters:
-    ///   - time: In nanoseconds, on the clock that `now` is read from.
-    ///   - now: The time at present.
     package func arm(at time: Int64, now: Int64) {
         guard armedFor.map({ time < $0 }) ?? true else { return }
         armedFor = time
         clock.arm(after: max(0, time.subtractingReportingOverflow(now).partialValue))
     }
 
-    /// The timer has fired: the next `arm` counts even if it names the same time.
     package func hasFired() {
         armedFor = nil
     }

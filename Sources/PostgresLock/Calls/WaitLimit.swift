@@ -36,9 +36,10 @@ struct WaitLimit: Sendable {
     ///   - timeout: The caller's.
     ///   - noWait: Whether the call waits for the server's answer only, whatever the timeout.
     ///   - isNested: Whether a wait without limit could be part of a deadlock that PostgreSQL can't see.
-    init(_ timeout: Duration?, noWait: Bool, isNested: Bool, _ timeouts: LockManager.Configuration.Timeouts) {
+    ///   - timeouts: The limits that apply by default.
+    init(_ timeout: Duration?, noWait: Bool, isNested: Bool, _ timeouts: LockManager.Configuration.Timeouts, now: Instant) {
         let duration = noWait ? timeouts.unreachable : timeout?.bounded ?? (isNested ? timeouts.nested : nil)
         length = Length(duration, isDefault: !noWait && timeout == nil)
-        deadline = duration.map { MonotonicTime.now.advanced(by: $0) }
+        deadline = duration.map { now.advanced(by: $0) }
     }
 }

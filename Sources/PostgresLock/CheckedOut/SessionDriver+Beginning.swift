@@ -20,7 +20,13 @@ extension SessionDriver {
         if let key { _ = try lockDriver.check(key, mode, timeout: timeout) }
         try check(timeout, .transaction)
         let noWait = timeout == .zero
-        let limit = WaitLimit(timeout, noWait: noWait, isNested: EnclosingLock.isInside, lockDriver.configuration.timeouts)
+        let limit = WaitLimit(
+            timeout,
+            noWait: noWait,
+            isNested: EnclosingLock.isInside,
+            lockDriver.configuration.timeouts,
+            now: lockDriver.now
+        )
         var keepingTime = Duration.seconds(1)
         while true {
             let first = try await enterQueue(of: key, mode, limit, noWait: noWait, on: lockDriver)
@@ -50,7 +56,13 @@ extension SessionDriver {
         try Task.checkCancellation()
         try check(timeout, .session)
         let noWait = timeout == .zero
-        let limit = WaitLimit(timeout, noWait: noWait, isNested: EnclosingLock.isInside, lockDriver.configuration.timeouts)
+        let limit = WaitLimit(
+            timeout,
+            noWait: noWait,
+            isNested: EnclosingLock.isInside,
+            lockDriver.configuration.timeouts,
+            now: lockDriver.now
+        )
         guard let driver = try await checkOut(for: .session, nil, limit, noWait: noWait, on: lockDriver) else {
             throw LockError.unfitting([])
         }

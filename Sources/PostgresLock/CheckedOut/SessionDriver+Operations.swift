@@ -40,7 +40,7 @@ extension SessionDriver {
     func lock(_ key: LockKey, _ mode: LockMode, timeout: Duration?, noWait: Bool) async throws -> Bool {
         // The key of the first lock is no conflict: PostgreSQL grants a session again what it holds.
         if first?.key != key { _ = try lockDriver.check(key, mode, timeout: timeout) }
-        let limit = WaitLimit(timeout, noWait: noWait, isNested: true, lockDriver.configuration.timeouts)
+        let limit = WaitLimit(timeout, noWait: noWait, isNested: true, lockDriver.configuration.timeouts, now: lockDriver.now)
         try await beginAccess(keys: [key], limit: limit)
         defer { endAccess() }
         return try await take(key, mode, limit, noWait: noWait) != .refused
@@ -73,7 +73,7 @@ extension SessionDriver {
         try requireOpen()
         func makeLimit() -> WaitLimit {
             let isNested = isInside || !machine.holdings.isEmpty
-            return WaitLimit(timeout, noWait: noWait, isNested: isNested, lockDriver.configuration.timeouts)
+            return WaitLimit(timeout, noWait: noWait, isNested: isNested, lockDriver.configuration.timeouts, now: lockDriver.now)
         }
         var limit = makeLimit()
         try await beginAccess(keys: [key], limit: limit)

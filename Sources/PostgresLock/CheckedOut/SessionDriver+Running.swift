@@ -53,7 +53,7 @@ extension SessionDriver {
         // Deadlines here are rare, since another task has to use the same session; so the engine does not keep them.
         let alarm = deadline.map { deadline in
             Task {
-                try await Task.sleep(for: MonotonicTime.now.duration(to: deadline))
+                try await lockDriver.clock.sleep(until: deadline)
                 queue.withdraw(request, .timedOut(.unanswered))
             }
         }
@@ -75,7 +75,7 @@ extension SessionDriver {
         guard (try? requireOpen()) != nil else { return continuation.resume(returning: .closed) }
         queue.submit(request, continuation)
         // The alarm may have come before the request.
-        if let deadline, deadline <= MonotonicTime.now { queue.withdraw(request, .timedOut(.unanswered)) }
+        if let deadline, deadline <= lockDriver.now { queue.withdraw(request, .timedOut(.unanswered)) }
     }
 
     /// Waits until no operation runs, although the scope has ended. The caller ends the access by ``endAccess()``.
@@ -105,7 +105,7 @@ extension SessionDriver {
         _ begin: (inout CheckedOutSession, Instant) -> CheckedOutSession.Step
     ) async -> (outcome: CheckedOutSession.Outcome, rows: (any StatementRows)?) {
         var rows: (any StatementRows)?
-        var step = begin(&machine, MonotonicTime.now)
+        var step = begin(&machine, lockDriver.now)
         while true {
             performEvents()
             switch step {
@@ -113,9 +113,9 @@ extension SessionDriver {
                 let call = StatementsCall(submission, body)
                 let outcome = await send(call)
                 if submission.statements == [.body] { rows = call.result }
-                step = machine.answered(call.replies, outcome, now: MonotonicTime.now)
+                step = machine.answered(call.replies, outcome, now: lockDriver.now)
             case .certify:
-                step = machine.certified(certify(), now: MonotonicTime.now)
+                step = machine.certified(certify(), now: lockDriver.now)
             case .end(let outcome):
                 return (outcome, rows)
             }

@@ -123,7 +123,7 @@ extension LockDriver {
         case .opened(let id, let facts):
             sessions[id] = facts
             databaseName = facts.databaseName
-            if configuration.sessionLease != nil { validities[id] = SessionValidity() }
+            if configuration.sessionLease != nil { validities[id] = SessionValidity(clock) }
             drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
         case .notOpened(let id, let failure):
             drive { $0.connectFailed(id, failure, now: $1) }

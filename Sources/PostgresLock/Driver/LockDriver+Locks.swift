@@ -23,7 +23,7 @@ extension LockDriver {
     ) async throws -> LockState? {
         try Task.checkCancellation()
         // Once: the scope that is the reason for a limit may end during the wait.
-        let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts)
+        let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
         let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait)
         let outcome = await outcome(of: state)
         return try settle(state, outcome, limit.length)

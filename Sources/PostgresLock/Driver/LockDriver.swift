@@ -12,6 +12,7 @@ actor LockDriver {
     nonisolated let configuration: LockManager.Configuration
     nonisolated let loop = EventLoop(label: "pglock.loop")
     nonisolated let logger: LogRelay
+    nonisolated let clock: LockClock
     let transport: any LockTransport
 
     // The runtime's checks for overlapping accesses take a tenth of the time of a lock that is passed on in memory. They are made in debug
@@ -35,7 +36,7 @@ actor LockDriver {
     private var terminationContinuations: [CheckedContinuation<Void, Never>] = []
     private nonisolated let database = Locked("the server")
 
-    @exclusivity(unchecked) private var timer: LoopTimer?
+    @exclusivity(unchecked) private var timer: (any DeadlineTimer)?
     /// The time that all events of this turn of the loop get.
     @exclusivity(unchecked) private var turnTime: Instant?
 
@@ -52,10 +53,12 @@ actor LockDriver {
     init(
         _ configuration: LockManager.Configuration,
         logger: LogRelay,
+        clock: LockClock = .system,
         transport: @Sendable (LockManager.Configuration, EventLoop, LogRelay) -> any LockTransport
     ) {
         self.configuration = configuration
         self.logger = logger
+        self.clock = clock
         self.transport = transport(configuration, loop, logger)
         engine = Engine(configuration: configuration.engine)
         self.transport.onEvent = { [weak self] event in
@@ -86,7 +89,7 @@ actor LockDriver {
         }
     }
 
-    nonisolated var now: Instant { MonotonicTime.now }
+    nonisolated var now: Instant { clock.now }
 
     /// How messages name the database.
     nonisolated var databaseName: String {
@@ -123,7 +126,7 @@ actor LockDriver {
     private func arm(at wake: Instant, now: Instant) {
         let timer =
             self.timer
-            ?? LoopTimer(on: loop) { [weak self] in
+            ?? clock.makeTimer(on: loop) { [weak self] in
                 self?.assumeIsolated { driver in
                     driver.timer?.hasFired()
                     driver.drive { $0.advance(to: $1) }
@@ -138,9 +141,10 @@ actor LockDriver {
     /// Returns when all connections are closed. Cancelling the task ends the grace period at once.
     func shutdown(gracePeriod: Duration) async {
         drive { $0.shutdown(now: $1) }
+        let end = now.advanced(by: gracePeriod.bounded)
         let grace = Task {
             // A cancelled sleep ends the grace period early, as it should.
-            try? await Task.sleep(for: gracePeriod.bounded)
+            try? await clock.sleep(until: end)
             drive { $0.terminate(now: $1) }
         }
         await withTaskCancellationHandler {

@@ -4,6 +4,11 @@ import Synchronization
 /// Until when a session lives for certain; written on the event loop, read anywhere.
 final class SessionValidity: Sendable {
     private let until = Atomic<Int64>(.min)
+    private let clock: LockClock
+
+    init(_ clock: LockClock) {
+        self.clock = clock
+    }
 
     func renew(_ until: Instant) {
         self.until.store(until.nanoseconds, ordering: .releasing)
@@ -11,6 +16,6 @@ final class SessionValidity: Sendable {
 
     /// Looks at the clock, which also runs while the machine or the process is suspended.
     var isValid: Bool {
-        MonotonicTime.now.nanoseconds < until.load(ordering: .acquiring)
+        clock.now.nanoseconds < until.load(ordering: .acquiring)
     }
 }

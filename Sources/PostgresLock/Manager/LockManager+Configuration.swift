@@ -257,7 +257,7 @@ extension LockManager.Configuration {
     }
 
     /// The lease of sessions. One that may be a pooler's has none.
-    var sessionLease: Duration? { isForTransactions ? nil : lease }
+    package var sessionLease: Duration? { isForTransactions ? nil : lease }
 
     /// How long an answer of a session is waited for.
     var answerLimit: Duration { min(timeouts.response, sessionLease ?? timeouts.response) }

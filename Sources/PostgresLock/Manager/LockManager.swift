@@ -1,4 +1,4 @@
-import LibPQ
+package import LibPQ
 public import Logging
 
 /// Gives out distributed locks, on PostgreSQL advisory locks.
@@ -39,14 +39,17 @@ public actor LockManager {
 
     /// Makes a manager whose servers are reached by another transport.
     ///
-    /// - Parameter transport: Makes it. It belongs to the event loop from then on.
-    init(
+    /// - Parameters:
+    ///   - clock: The manager's.
+    ///   - transport: Makes it. It belongs to the event loop from then on.
+    package init(
         configuration: Configuration = .init(),
         logger: Logger = Logger(label: "PostgresLock"),
+        clock: LockClock = .system,
         transport: @Sendable (Configuration, EventLoop, LogRelay) -> any LockTransport
     ) throws {
         try configuration.validate()
-        driver = LockDriver(configuration.bounded, logger: LogRelay(logger), transport: transport)
+        driver = LockDriver(configuration.bounded, logger: LogRelay(logger), clock: clock, transport: transport)
     }
 
     /// The manager runs on the event loop of its connections.

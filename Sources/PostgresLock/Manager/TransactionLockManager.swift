@@ -1,3 +1,4 @@
+package import LibPQ
 public import Logging
 
 /// Provides transactions that hold locks, over connections that may go through a pooler of transactions.
@@ -37,9 +38,23 @@ public final class TransactionLockManager: Sendable {
     ///   - configuration: Where to connect, and how long to wait.
     ///   - logger: As for ``LockManager/init(configuration:logger:)``.
     /// - Throws: ``LockError`` with the code ``LockError/Code/badConfiguration``, which says what is wrong.
-    public init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
+    public convenience init(configuration: Configuration = .init(), logger: Logger = Logger(label: "PostgresLock")) throws {
+        try self.init(configuration: configuration, logger: logger) { LibPQTransport($0, on: $1, logger: $2) }
+    }
+
+    /// Makes a manager whose servers are reached by another transport.
+    ///
+    /// - Parameters:
+    ///   - clock: The manager's.
+    ///   - transport: Makes it. It belongs to the event loop from then on.
+    package init(
+        configuration: Configuration = .init(),
+        logger: Logger = Logger(label: "PostgresLock"),
+        clock: LockClock = .system,
+        transport: @Sendable (LockManager.Configuration, EventLoop, LogRelay) -> any LockTransport
+    ) throws {
         try configuration.validate()
-        driver = LockDriver(configuration.driver.bounded, logger: LogRelay(logger)) { LibPQTransport($0, on: $1, logger: $2) }
+        driver = LockDriver(configuration.driver.bounded, logger: LogRelay(logger), clock: clock, transport: transport)
         self.configuration = configuration.bounded
     }
 

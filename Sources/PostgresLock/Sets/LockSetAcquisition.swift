@@ -26,7 +26,13 @@ struct LockSetAcquisition {
         self.driver = driver
         members = try Self.checked(requests.inOrder, timeout: timeout, driver: driver)
         plan = LockSetPlan(count: members.count, mayWait: timeout != .zero)
-        limit = WaitLimit(timeout, noWait: timeout == .zero, isNested: EnclosingLock.isInside, driver.configuration.timeouts)
+        limit = WaitLimit(
+            timeout,
+            noWait: timeout == .zero,
+            isNested: EnclosingLock.isInside,
+            driver.configuration.timeouts,
+            now: driver.now
+        )
     }
 
     private static func checked(_ requests: [LockRequest], timeout: Duration?, driver: LockDriver) throws -> [Member] {

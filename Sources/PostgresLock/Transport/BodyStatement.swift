@@ -1,8 +1,8 @@
 import LibPQ
 
 /// A statement that the body of a transaction or a session runs itself.
-struct BodyStatement {
-    let sql: String
+package struct BodyStatement {
+    package let sql: String
     var parameters: [SQLParameter] = []
 
     /// The statement, as libpq takes it.

@@ -1,4 +1,4 @@
-import LockCore
+package import LockCore
 
 /// Carries out the engine's requests to servers, and reports the outcomes, in the engine's terms.
 ///
@@ -25,7 +25,7 @@ import LockCore
 ///
 /// **Failures.** Decisions depend on their kinds: see `Failure.Kind`. Three SQLSTATEs matter: `42704` and `42501` mean that a wait can't catch its
 /// own end, `57014` that a statement was cancelled.
-protocol LockTransport: AnyObject {
+package protocol LockTransport: AnyObject {
     /// Set once, before any method is called.
     var onEvent: (TransportEvent) -> Void { get set }
 
@@ -86,7 +86,7 @@ protocol LockTransport: AnyObject {
 }
 
 /// The events of a ``LockTransport``, which says in what order they come.
-enum TransportEvent {
+package enum TransportEvent: Sendable {
     /// A stage of the attempt to open a session has begun. When its limit has passed, the attempt counts as failed, and the session is closed.
     /// Without a limit the stage is waited for until it ends.
     case opening(ConnectionID, within: Duration?, orElse: Failure?)
@@ -110,7 +110,7 @@ enum TransportEvent {
 }
 
 /// What is known of a session and its server from the time of its opening.
-struct SessionFacts {
+package struct SessionFacts: Sendable {
     /// For messages.
     var databaseName = "the server"
     /// The backend's, as the server's views show it; 0 if it is not known.
@@ -121,4 +121,12 @@ struct SessionFacts {
     var hasRoleSettings = false
     /// Whether these settings make transactions deferrable.
     var mayDefer = false
+}
+
+extension SessionFacts {
+    package init(databaseName: String, lockTableSize: Int?) {
+        self.init()
+        self.databaseName = databaseName
+        self.lockTableSize = lockTableSize
+    }
 }

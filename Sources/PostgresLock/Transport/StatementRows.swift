@@ -4,7 +4,7 @@ import LibPQ
 ///
 /// They stay where the transport keeps them: none is copied before it is read. They never change, can be read on any thread, and outlive their
 /// session.
-protocol StatementRows: AnyObject, Sendable {
+package protocol StatementRows: AnyObject, Sendable {
     var rowCount: Int { get }
     var columnCount: Int { get }
 

@@ -6,7 +6,7 @@ import Logging
 /// Passes lines to the log handler in their order, and never on the event loop: the handler is users' code, and may block.
 ///
 /// If the handler is too slow, lines beyond a limit are dropped, and their number is logged.
-final class LogRelay: Sendable {
+package final class LogRelay: Sendable {
     /// How many lines may wait for the handler.
     static let capacity = 1000
 

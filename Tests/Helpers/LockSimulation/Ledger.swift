@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// The locks that holders of all processes count as held, and the broken promises.
 final class Ledger {
@@ -78,8 +79,17 @@ final class Ledger {
     /// How often an engine refused what might have filled it.
     var refusedByBudget = 0
 
-    init(agenda: Agenda) {
+    private let profile: SimulationProfile
+    var history: KeyHistory
+    /// The transactions that were committed.
+    private var committed: Set<Int> = []
+    /// Those of which a process says that they never will be.
+    private var rolledBack: Set<Int> = []
+
+    init(agenda: Agenda, _ profile: SimulationProfile) {
         self.agenda = agenda
+        self.profile = profile
+        history = KeyHistory(profile)
     }
 
     func report(_ violation: String) {
@@ -142,26 +152,6 @@ final class Ledger {
 
     var isEmpty: Bool { leases.isEmpty }
 
-    // MARK: What the server does
-
-    func sessionEnded(_ session: SimulatedSession) {
-        for key in session.heldAtDeath {
-            for index in leases[key, default: []].indices where leases[key]?[index].session === session {
-                leases[key]?[index].isOrphan = true
-                guard let lease, let orphan = leases[key]?[index] else { continue }
-                agenda.plan(after: lease) { [self] in checkForgotten(orphan) }
-            }
-        }
-    }
-
-    /// Called before another session gets what it holds.
-    func sessionExpires(_ session: SimulatedSession) {
-        expired += 1
-        for lease in leases.values.joined() where lease.session === session && isBelieved(lease) {
-            report("process \(lease.process), \(lease.id) believes in key \(lease.key), whose session is ended for silence")
-        }
-    }
-
     /// Whether another session may have the lock, and the holder has had the time to learn that.
     func isOver(_ lease: Lease) -> Bool {
         guard lease.isOrphan, let limit = self.lease, let endedAt = lease.session.endedAt else { return false }
@@ -175,18 +165,80 @@ final class Ledger {
         report("process \(lease.process), \(lease.id) believes in key \(lease.key) a lease after its session's end")
     }
 
-    /// The session's transaction, or a part of it, has ended. Others may hold the lock before its holder is told.
-    ///
-    /// - Parameter mode: In which the session holds it still.
-    func released(_ key: AdvisoryKey, _ session: SimulatedSession, left mode: Mode?) {
+    // MARK: Transactions
+
+    func checkCommitted(_ block: Int) {
+        if !committed.contains(block) { report("transaction \(block) is called committed, and is not") }
+    }
+
+    func checkRolledBack(_ block: Int) {
+        rolledBack.insert(block)
+        if committed.contains(block) { report("transaction \(block) is called rolled back, and was committed") }
+    }
+}
+
+// MARK: - What a server does
+
+extension Ledger: SimulatedServerObserver {
+    func didCommit(_ block: Int) {
+        committed.insert(block)
+        if rolledBack.contains(block) { report("transaction \(block) is committed, which was called rolled back") }
+    }
+
+    /// Whether the library's own statements wait for other transactions, or the body's statements run with other settings than its own.
+    func willRun(_ own: SimulatedStatement.Own, on session: SimulatedSession) {
+        // If statements fail, settings may stay as they are.
+        guard profile.statementErrors == 0, profile.troubleEvery == nil, profile.hasSettings else { return }
+        let settings = session.settings
+        switch own.statement {
+        case .body:
+            if profile.hasRoleSettings, !settings.isOfRole { report("session \(session.id) has not its role's settings") }
+            if settings.defers != settings.bodyDefers { report("session \(session.id) has not its body's settings") }
+        case .tryLock, .wait, .lock, .unlock:
+            guard own.scope == .session, settings.defers else { break }
+            report("session \(session.id) waits for others' transactions with a statement of ours")
+        default:
+            break
+        }
+    }
+
+    func willTell(lockCount: Int) { history.willTell(lockCount: lockCount, now: agenda.now) }
+
+    func didRefuseForRoom() { refusedForRoom += 1 }
+
+    func didChange(_ key: AdvisoryKey, from before: SimulatedLock?, to after: SimulatedLock?, lockCount: Int, on server: SimulatedServer) {
+        let violation = history.note(key, from: before, to: after, lockCount: lockCount, on: server, now: agenda.now)
+        if let violation { report(violation) }
+    }
+
+    func didEnd(_ session: SimulatedSession) {
+        for key in session.heldAtDeath {
+            for index in leases[key, default: []].indices where leases[key]?[index].session === session {
+                leases[key]?[index].isOrphan = true
+                guard let lease, let orphan = leases[key]?[index] else { continue }
+                agenda.plan(after: lease) { [self] in checkForgotten(orphan) }
+            }
+        }
+    }
+
+    func willExpire(_ session: SimulatedSession) {
+        expired += 1
+        for lease in leases.values.joined() where lease.session === session && isBelieved(lease) {
+            report("process \(lease.process), \(lease.id) believes in key \(lease.key), whose session is ended for silence")
+        }
+    }
+
+    func didRelease(_ key: AdvisoryKey, on session: SimulatedSession, left mode: Mode?) {
         for index in leases[key, default: []].indices where leases[key]?[index].session === session {
             if let mode { leases[key]?[index].mode = mode } else { leases[key]?[index].isOrphan = true }
         }
     }
 
-    func unlocks(_ key: AdvisoryKey, _ session: SimulatedSession) {
+    func willUnlock(_ key: AdvisoryKey, on session: SimulatedSession) {
         for lease in leases[key, default: []] where lease.session === session && !lease.isOrphan {
             report("key \(key) is unlocked on session \(session.id) under process \(lease.process), \(lease.id), which still holds it")
         }
     }
+
+    func willReleaseAll(of session: SimulatedSession) { verifiedHeld += 1 }
 }

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// A session that is checked out for a transaction or an explicit session: carries out what ``CheckedOutSession`` decides, as
 /// `LockManager` does, and checks the promises.

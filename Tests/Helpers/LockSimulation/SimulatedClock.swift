@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// A machine's own clock: it began to count at some time, and runs somewhat too fast or too slow.
 struct SimulatedClock {

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// The network between one connection of a process and its session. Each direction keeps its order.
 final class SimulatedLink {

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// Several locks that are taken together, as `withLocks` takes them.
 final class SimulatedLockSet {

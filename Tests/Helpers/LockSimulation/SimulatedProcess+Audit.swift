@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 // Conditions that are wrong only if they last. They are checked at intervals.
 extension SimulatedProcess {
@@ -49,7 +50,7 @@ extension SimulatedProcess {
         guard !hosts.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }
         let limit = clock.duration(of: profile.engine.heartbeatInterval + profile.releaseLimit + .seconds(10))
         for (call, lock) in wanted {
-            guard let free = hosts.primary.freeSince(lock.key), engine.isWaiting(call) else { continue }
+            guard let free = hosts.freeSince(lock.key), engine.isWaiting(call) else { continue }
             let since = max(free, lock.since, quietSince)
             if since.duration(to: agenda.now) > limit {
                 ledger.report("process \(id), \(call) waits for \(lock.key), which has been free for \(limit)")

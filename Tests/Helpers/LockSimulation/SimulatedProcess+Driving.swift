@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 // Carries out what the engine decides.
 extension SimulatedProcess {
@@ -150,7 +151,14 @@ extension SimulatedProcess {
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let link = links[id] else { return }
         if case .statement(let call) = work { return submitOwn(call, over: link, id) }
-        let statement = SimulatedStatement(work, session: { links[$0]?.session }, aim: { aim(at: $0, over: link, $1) })
+        let statement = SimulatedStatement(
+            work,
+            session: { links[$0]?.session },
+            isMissed: { target, onlyLockWaits in
+                let aim = aim(at: target, over: link, onlyLockWaits)
+                return { aim.isMissed }
+            }
+        )
         link.submit(statement) { [self] reply in
             drive { $0.answered(id, reply.answer(to: work), now: $1) }
         }
@@ -188,7 +196,7 @@ extension SimulatedProcess {
         let session = links[id]?.session
         let aim = SimulatedCancelAim(at: links[id])
         agenda.plan(after: chance.skewedDuration(profile.latency)) { [self] in
-            if !chance.happens(0.05) { session?.signal(.cancelledByServer, aim) }
+            if !chance.happens(0.05) { session?.signal(.cancelledByServer, isMissed: { aim.isMissed }) }
             plan(after: chance.skewedDuration(profile.latency)) { [self] in
                 drive { $0.cancelledOutOfBand(id, now: $1) }
             }

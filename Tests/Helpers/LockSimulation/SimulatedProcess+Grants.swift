@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 // What the driver does with locks that were granted: `settle`, `claim`, `noteExpiry` and `release` of `LockManager`. What is
 // decided there is `GrantState`'s, as in production.

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 // What a transport does with the timelines of servers. What they mean for its sessions is production's `TimelineVerdict`.
 extension SimulatedProcess {
@@ -92,7 +93,8 @@ extension SimulatedProcess {
         var found: [RequestID: Instant] = [:]
         let limit = clock.duration(of: (interval + .milliseconds(10)) * 2) + Self.surveyLimit + profile.latency.upperBound
         for (lock, key) in held {
-            guard let lease = ledger.lease(process: id, lock, key), let replacedAt = lease.session.server.replacedAt, believes(in: lease)
+            guard let lease = ledger.lease(process: id, lock, key), let replacedAt = ledger.history.replacedAt(lease.session.server),
+                believes(in: lease)
             else { continue }
             let since = max(believedReplaced[lock] ?? agenda.now, replacedAt)
             found[lock] = since

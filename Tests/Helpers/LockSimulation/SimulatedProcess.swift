@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// A process with an engine of its own, which does what `LockManager` does, with a model of the server instead of libpq.
 final class SimulatedProcess {
@@ -83,15 +84,14 @@ final class SimulatedProcess {
     init(_ id: Int, hosts: SimulatedHosts) {
         self.id = id
         self.hosts = hosts
-        let server = hosts.primary
-        agenda = server.agenda
-        chance = server.chance
-        profile = server.profile
-        ledger = server.ledger
+        agenda = hosts.agenda
+        chance = hosts.chance
+        profile = hosts.profile
+        ledger = hosts.ledger
         var configuration = profile.engine
         configuration.seed = chance.seed()
         clock = SimulatedClock(chance)
-        lastBusy = clock.time(at: server.agenda.now)
+        lastBusy = clock.time(at: hosts.agenda.now)
         engine = Engine(configuration: configuration)
     }
 

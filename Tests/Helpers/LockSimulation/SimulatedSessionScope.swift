@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// A user of `withSession`: takes locks inside locks on one session, releases some of them, runs SQL, and ends the session.
 final class SimulatedSessionScope {

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// One user of a process: takes locks, one after the other, and behaves as `withLock` and `withTransaction` do.
 final class SimulatedTask {

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// A user of `withTransaction`: asks for a turn, a session and a transaction, does something in it, and commits or rolls back.
 final class SimulatedTransaction {
@@ -285,12 +286,12 @@ final class SimulatedTransaction {
             switch outcome {
             case .commitAnswered(tag: "COMMIT"):
                 process.ledger.commits += 1
-                if let number { session.server.checkCommitted(number) }
+                if let number { process.ledger.checkCommitted(number) }
             case .commitUnknown:
                 process.ledger.unknownCommits += 1
             default:
                 process.ledger.refusedCommits += 1
-                if let number, !mayBeCommitted { session.server.checkRolledBack(number) }
+                if let number, !mayBeCommitted { process.ledger.checkRolledBack(number) }
             }
             giveBack(session)
         }
@@ -301,7 +302,7 @@ final class SimulatedTransaction {
         session.perform {
             $0.rollBack(now: $1)
         } completion: { [self] _ in
-            if let number, !mayBeCommitted { session.server.checkRolledBack(number) }
+            if let number, !mayBeCommitted { process.ledger.checkRolledBack(number) }
             giveBack(session)
         }
     }

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// Several processes and one server in simulated time. The same seed gives the same run, to the last event.
 package final class Simulation {
@@ -17,8 +18,8 @@ package final class Simulation {
         self.seed = seed
         profile = SimulationProfile(seed: seed)
         chance = Chance(seed: seed &+ 0x5EED)
-        ledger = Ledger(agenda: agenda)
-        hosts = SimulatedHosts(SimulatedServer(agenda: agenda, chance: chance, profile: profile, ledger: ledger))
+        ledger = Ledger(agenda: agenda, profile)
+        hosts = SimulatedHosts(agenda: agenda, chance: chance, profile: profile, ledger: ledger)
         processes = (1...profile.processes).map { SimulatedProcess($0, hosts: hosts) }
         ledger.lease = profile.engine.lease
         ledger.isBelieved = { [unowned self] lease in processes.first { $0.id == lease.process }?.believes(in: lease) ?? false }
@@ -103,7 +104,9 @@ package final class Simulation {
     private func makeTrouble() {
         let links = processes.flatMap { $0.links.sorted { $0.key < $1.key }.map(\.value) }
         switch chance.number(0...9) {
-        case 0 where profile.promotions: hosts.primary.promote(after: chance.skewedDuration(.zero ... .seconds(15)))
+        case 0 where profile.promotions:
+            ledger.promotions += 1
+            hosts.primary.promote(after: chance.skewedDuration(.zero ... .seconds(15)))
         case 0: hosts.primary.restart(after: chance.skewedDuration(.zero ... .seconds(15)))
         case 1, 2: hosts.randomSession()?.terminate()
         // An administrator cancels what some session runs.

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 
 /// The parameters of one run: how many processes and tasks there are, how contended the keys are, and which faults there are.
 struct SimulationProfile {
@@ -110,16 +111,32 @@ struct SimulationProfile {
         return settings
     }
 
-    /// For a server that is not part of a simulation.
-    ///
-    /// - Parameter lease: After how long of silence it ends a session.
-    init(lease: Duration) {
-        (processes, keys, tasks, rounds, transactions) = (0, 0, 0, 0, true)
-        (latency, hold, timeout) = (.zero ... .zero, .zero ... .zero, .zero ... .zero)
-        waking = .zero ... .milliseconds(1)
-        triesPassTheQueue = false
-        engine.lease = lease
-        bodyLimits = 0
+    /// How a server behaves.
+    var behavior: ServerBehavior {
+        var behavior = ServerBehavior()
+        // A fleet's engines keep to what the server promises; it has more room.
+        behavior.lockTableSize = isFleet ? nil : lockTableSize
+        behavior.triesPassTheQueue = triesPassTheQueue
+        behavior.waitsPlainly = waitsPlainly
+        behavior.roleDefers = roleDefers
+        behavior.hidesActivity = hidesActivity
+        behavior.cancelsForbidden = cancelsForbidden
+        behavior.statementTime = .microseconds(5) ... .milliseconds(1)
+        behavior.waking = waking
+        behavior.closingTime = .zero ... .seconds(5)
+        behavior.cancelTime = .zero ... .milliseconds(1)
+        behavior.lateCancels = 0.1
+        // Twice that is less than any response timeout. A record is answered within the lease all the same.
+        behavior.diskTime = .zero...min(.milliseconds(500), (engine.lease ?? .seconds(2)) / 4)
+        behavior.diskWaits = 0.3
+        behavior.statementErrors = statementErrors
+        behavior.connectFailures = connectFailures
+        behavior.fatalConnectFailures = fatalConnectFailures
+        behavior.harms = harms
+        behavior.builds = 0.5
+        behavior.bodyLimits = bodyLimits
+        behavior.bodyLimit = timeout
+        return behavior
     }
 
     init(seed: UInt64) {

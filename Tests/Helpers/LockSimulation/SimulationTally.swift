@@ -1,3 +1,5 @@
+import LockServerModel
+
 /// How often events have happened.
 package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
     package enum Count: String, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import LockSimulation
+import LockServerModel
 
 @testable import LockCore
 

@@ -1,3 +1,4 @@
+import PostgresLockTesting
 import Testing
 
 @testable import PostgresLock
@@ -6,8 +7,8 @@ import Testing
 struct SessionValidityTests {
     @Test("a lock is certain for as long as the session that has granted it, also if another session has granted a lock just before")
     func ofItsSession() async throws {
-        let server = ServerInMemory()
-        let (locks, other) = (try server.manager(), try server.manager())
+        let server = InMemoryLockServer()
+        let (locks, other) = (try server.makeManager(), try server.makeManager())
         let taken = try await other.acquire("b")
         let first = try await locks.acquire("a")
         // It is granted by the session that waits for it.

@@ -12,7 +12,7 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
     var password: String?
 
     /// Whether the tests run behind a pooler of sessions: see `.ci/test-matrix`.
-    fileprivate static let isPooled = ProcessInfo.processInfo.environment["PGLOCK_TEST_POOLER"] == "session"
+    static let isPooled = ProcessInfo.processInfo.environment["PGLOCK_TEST_POOLER"] == "session"
 
     func provideScope(
         for test: Test,
@@ -34,21 +34,14 @@ struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
     }
 
     private func run(on server: EphemeralPostgres, _ function: @Sendable () async throws -> Void) async throws {
-        let name = "test_\(UInt32.random(in: .min ... .max))"
-        let pooler =
-            Self.isPooled ? try await Pgbouncer("session", poolSize: 90, server: server, database: name) : nil
-        let database = TestDatabase(server: server, name: name, pooler: pooler)
-        try await server.query("CREATE DATABASE \(name)")
+        let database = try await TestDatabase.open(on: server)
         do {
             try await TestDatabase.$current.withValue(database) { try await function() }
         } catch {
-            await database.shutDownManagers()
-            await pooler?.stop()
+            await database.abandon()
             throw error
         }
-        await database.shutDownManagers()
-        try await database.expectNothingLeft()
-        try await server.query("DROP DATABASE \(database.name) WITH (FORCE)")
+        try await database.close()
     }
 }
 
@@ -88,7 +81,7 @@ extension Trait where Self == ConditionTrait {
 }
 
 /// The server that tests share. A guardian process removes it when the test process ends.
-private enum SharedServer {
+enum SharedServer {
     private static let starting = Task {
         try await EphemeralPostgres.start(.init(settings: ["max_connections": "200", "max_locks_per_transaction": "512"]))
     }
@@ -99,7 +92,7 @@ private enum SharedServer {
 }
 
 /// Limits how many tests run at a time.
-private final class Places: Sendable {
+final class Places: Sendable {
     static let shared = Places(2)
 
     private struct State {

@@ -6,7 +6,7 @@ import PostgresLockTesting
 import Testing
 
 /// The database of one test, on a server that all tests share. See the trait ``Testing/Trait/database``.
-final class TestDatabase: Sendable {
+final class TestDatabase: TestServer {
     @TaskLocal static var current: TestDatabase?
 
     let server: EphemeralPostgres
@@ -21,6 +21,15 @@ final class TestDatabase: Sendable {
         self.pooler = pooler
     }
 
+    /// Creates a database.
+    static func open(on server: EphemeralPostgres) async throws -> TestDatabase {
+        let name = "test_\(UInt32.random(in: .min ... .max))"
+        let pooler =
+            DatabaseTrait.isPooled ? try await Pgbouncer("session", poolSize: 90, server: server, database: name) : nil
+        try await server.query("CREATE DATABASE \(name)")
+        return TestDatabase(server: server, name: name, pooler: pooler)
+    }
+
     /// The database of the running test.
     static func get() throws -> TestDatabase {
         try #require(current, "The test needs the trait .database.")
@@ -29,7 +38,7 @@ final class TestDatabase: Sendable {
     var url: String { pooler?.url ?? server.connectionString(database: name) }
 
     /// A manager on this database, shut down after the test.
-    func manager(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
+    func manager(_ configure: (inout LockManager.Configuration) -> Void) throws -> LockManager {
         var configuration = LockManager.Configuration(url: url)
         configure(&configuration)
         let manager = try LockManager(configuration: configuration)
@@ -77,7 +86,7 @@ final class TestDatabase: Sendable {
     }
 
     /// The number of advisory locks in this database that are granted, or waited for.
-    func locks(granted: Bool = true) async throws -> Int {
+    func locks(granted: Bool) async throws -> Int {
         let rows = try await query(
             """
             SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted = \(granted)
@@ -95,32 +104,37 @@ final class TestDatabase: Sendable {
         return try #require(rows.first?.first.flatMap { $0 }.flatMap { Int($0) })
     }
 
-    /// Repeats a check until it is true; records an issue if it does not become true within a minute.
-    nonisolated(nonsending) func eventually(
-        _ what: String,
-        sourceLocation: SourceLocation = #_sourceLocation,
-        _ isTrue: nonisolated(nonsending) () async throws -> Bool
-    ) async throws {
-        let limit = ContinuousClock.now + .seconds(60)
-        while try await !isTrue() {
-            guard ContinuousClock.now < limit else {
-                Issue.record("Never happened: \(what)", sourceLocation: sourceLocation)
-                return
-            }
-            try await Task.sleep(for: .milliseconds(5))
-        }
+    func endSessions(holding key: LockKey?) async throws {
+        let locks = "SELECT 1 FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted"
+        let filter = key.map { "AND EXISTS (\(locks) AND \(condition($0)))" } ?? ""
+        try await queryUncancelled(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity a WHERE datname = current_database() AND pid <> pg_backend_pid() \(filter)
+            """
+        )
     }
 
-    func shutDownManagers() async {
+    private func condition(_ key: LockKey) -> String {
+        let (high, low, space) = key.advisory.shown
+        return "l.classid = \(high) AND l.objid = \(low) AND l.objsubid = \(space)"
+    }
+
+    private func shutDownManagers() async {
         for shutDown in shutdowns.withLock({ $0 }) { await shutDown() }
     }
 
-    /// Checks that the test has left no advisory lock and no session on the server.
-    func expectNothingLeft() async throws {
+    func abandon() async {
+        await shutDownManagers()
+        await pooler?.stop()
+    }
+
+    func close() async throws {
+        await shutDownManagers()
         try await eventually("no advisory lock remains") { try await self.locks() == 0 }
         try await eventually("no wait remains") { try await self.locks(granted: false) == 0 }
         // The pooler keeps sessions open.
         await pooler?.stop()
         try await eventually("no session remains") { try await self.sessions() == 0 }
+        try await server.query("DROP DATABASE \(name) WITH (FORCE)")
     }
 }

@@ -1,12 +1,13 @@
-import LockCore
+package import LockCore
 
 /// What a session can be asked to run.
-enum SimulatedStatement {
+package enum SimulatedStatement {
     case batch(Engine.Batch)
     case wait(AdvisoryKey, Mode, limit: Duration?)
     case releaseAll
     case changeMode(AdvisoryKey, Mode)
-    case cancel(SimulatedSession?, SimulatedCancelAim, onlyLockWaits: Bool)
+    /// - Parameter isMissed: Whether it could strike something else than what it was sent for, when it arrives.
+    case cancel(SimulatedSession?, onlyLockWaits: Bool, isMissed: () -> Bool)
     case begin
     case commit
     case heartbeat
@@ -18,22 +19,28 @@ enum SimulatedStatement {
     /// What the session is sent while it is checked out.
     case own(Own)
 
-    struct Own {
-        let statement: CheckedOutSession.Statement
-        let scope: CheckedOutSession.Scope
+    package struct Own {
+        package let statement: CheckedOutSession.Statement
+        package let scope: CheckedOutSession.Scope
         /// What the scope's body asks for, if the statement is that.
-        let body: SimulatedBody?
+        package let body: SimulatedBody?
+
+        package init(statement: CheckedOutSession.Statement, scope: CheckedOutSession.Scope, body: SimulatedBody?) {
+            self.statement = statement
+            self.scope = scope
+            self.body = body
+        }
     }
 
     /// What the engine asks for; what calls ask for is sent by itself.
     ///
     /// - Parameters:
     ///   - session: Finds another session.
-    ///   - aim: What a cancel request is sent for, and whether it strikes waits for locks only.
-    init(
+    ///   - isMissed: Says of a cancel request whether it could strike something else than what it is sent for.
+    package init(
         _ work: Engine.Work,
         session: (ConnectionID) -> SimulatedSession?,
-        aim: (ConnectionID, _ onlyLockWaits: Bool) -> SimulatedCancelAim
+        isMissed: (ConnectionID, _ onlyLockWaits: Bool) -> () -> Bool = { _, _ in { false } }
     ) {
         self =
             switch work {
@@ -42,7 +49,7 @@ enum SimulatedStatement {
             case .releaseAll: .releaseAll
             case .changeMode(let key, let mode): .changeMode(key, mode)
             case .cancel(let target, let onlyLockWaits):
-                .cancel(session(target), aim(target, onlyLockWaits), onlyLockWaits: onlyLockWaits)
+                .cancel(session(target), onlyLockWaits: onlyLockWaits, isMissed: isMissed(target, onlyLockWaits))
             case .begin: .begin
             case .commit: .commit
             case .position: .position
@@ -57,18 +64,18 @@ enum SimulatedStatement {
     var isBody: Bool { if case .own(let own) = self { own.statement == .body } else { false } }
 }
 
-struct SimulatedReply {
-    var rows: [Bool] = []
-    var position: WALPosition?
-    var count: Int?
-    var failure: Failure?
+package struct SimulatedReply {
+    package var rows: [Bool] = []
+    package var position: WALPosition?
+    package var count: Int?
+    package var failure: Failure?
     // Of a checked-out session.
-    var hasSaidOutcome = false
-    var tag: String?
-    var text: String?
-    var transaction = CheckedOutSession.TransactionState.unknown
+    package var hasSaidOutcome = false
+    package var tag: String?
+    package var text: String?
+    package var transaction = CheckedOutSession.TransactionState.unknown
 
-    var own: CheckedOutSession.Reply {
+    package var own: CheckedOutSession.Reply {
         .init(
             rows: rows,
             failure: failure,

@@ -1,37 +1,37 @@
 import LockCore
 
 /// Everything that is left to chance in one run, from one seed.
-final class Chance {
+package final class Chance {
     private var generator: SplitMix64
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         generator = SplitMix64(seed: seed)
     }
 
-    func happens(_ probability: Double) -> Bool {
+    package func happens(_ probability: Double) -> Bool {
         probability > 0 && Double.random(in: 0..<1, using: &generator) < probability
     }
 
-    func number(_ range: ClosedRange<Int>) -> Int {
+    package func number(_ range: ClosedRange<Int>) -> Int {
         Int.random(in: range, using: &generator)
     }
 
-    func seed() -> UInt64 {
+    package func seed() -> UInt64 {
         generator.next()
     }
 
-    func one<Element>(of elements: [Element]) -> Element {
+    package func one<Element>(of elements: [Element]) -> Element {
         elements[number(0...elements.count - 1)]
     }
 
-    func duration(_ range: ClosedRange<Duration>) -> Duration {
+    package func duration(_ range: ClosedRange<Duration>) -> Duration {
         .nanoseconds(
             Int64.random(in: range.lowerBound.clampedNanoseconds...range.upperBound.clampedNanoseconds, using: &generator)
         )
     }
 
     /// Mostly near the lower bound, now and then near the upper one.
-    func skewedDuration(_ range: ClosedRange<Duration>) -> Duration {
+    package func skewedDuration(_ range: ClosedRange<Duration>) -> Duration {
         let part = Double.random(in: 0..<1, using: &generator)
         return range.lowerBound + (range.upperBound - range.lowerBound) * (part * part * part * part)
     }

@@ -1,7 +1,7 @@
-import LockCore
+package import LockCore
 
 /// Simulated time: the planned events, earliest first; at the same instant, in the order in which they were planned.
-final class Agenda {
+package final class Agenda {
     private struct Entry {
         let at: Instant
         let number: UInt64
@@ -14,25 +14,27 @@ final class Agenda {
 
     private var heap: [Entry] = []
     private var nextNumber: UInt64 = 0
-    private(set) var now = Instant(nanoseconds: 0)
+    package private(set) var now = Instant(nanoseconds: 0)
     /// How many events have happened.
-    private(set) var steps = 0
+    package private(set) var steps = 0
+
+    package init() {}
 
     /// When the next event happens.
-    var next: Instant? { heap.first?.at }
+    package var next: Instant? { heap.first?.at }
 
-    func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
+    package func plan(after delay: Duration = .zero, _ action: @escaping () -> Void) {
         plan(at: now.advanced(by: delay), action)
     }
 
-    func plan(at instant: Instant, _ action: @escaping () -> Void) {
+    package func plan(at instant: Instant, _ action: @escaping () -> Void) {
         heap.append(Entry(at: max(instant, now), number: nextNumber, action: action))
         nextNumber += 1
         rise(from: heap.count - 1)
     }
 
     /// Runs the next event, unless it is later than `end`; then the time is `end`.
-    func step(until end: Instant) -> Bool {
+    package func step(until end: Instant) -> Bool {
         guard let first = heap.first, first.at <= end else {
             now = max(now, end)
             return false

@@ -4,7 +4,7 @@ import LockCore
 extension SimulatedSession {
     func run(_ own: SimulatedStatement.Own, _ strike: Failure?) {
         guard block.state != .aborted || own.endsFailure else { return finish(SimulatedReply(failure: .aborted)) }
-        check(own)
+        server.observer.willRun(own, on: self)
         if let strike { return self.strike(own, strike) }
         switch own.statement {
         case .tryLock(let key, let mode):
@@ -15,7 +15,7 @@ extension SimulatedSession {
             awaited = key
             finish(SimulatedReply(rows: [true]))
         case .wait(let space, let mode):
-            guard !server.profile.waitsPlainly else { return finish(SimulatedReply(failure: .noLanguage)) }
+            guard !server.behavior.waitsPlainly else { return finish(SimulatedReply(failure: .noLanguage)) }
             guard let awaited, awaited.space == space else { return finish(SimulatedReply(failure: .mistake)) }
             wait(for: awaited, mode, own.scope)
         case .areHeld(let locks):
@@ -23,7 +23,7 @@ extension SimulatedSession {
         case .unlock(let batch):
             finish(run(batch, nil))
         case .unlockAll:
-            if !heldKeys.isEmpty { server.ledger.verifiedHeld += 1 }
+            if !heldKeys.isEmpty { server.observer.willReleaseAll(of: self) }
             giveAll()
             finish(SimulatedReply(rows: [true]))
         case .position:
@@ -45,13 +45,13 @@ extension SimulatedSession {
 
     private func wait(for key: AdvisoryKey, _ mode: Mode, _ scope: CheckedOutSession.Scope) {
         // The body may have set a limit of its own.
-        let limit = server.chance.happens(server.profile.bodyLimits) ? server.chance.skewedDuration(server.profile.timeout) : nil
+        let limit = server.chance.happens(server.behavior.bodyLimits) ? server.chance.skewedDuration(server.behavior.bodyLimit) : nil
         wait(for: key, mode, scope, limit: limit)
     }
 
     private func wait(for key: AdvisoryKey, _ mode: Mode, _ scope: CheckedOutSession.Scope, limit: Duration?) {
         ask(key, claim(mode, scope), limit: limit, nil)
-        if isBlocked, isFaulty(server.profile.statementErrors) { plan(.seconds(1)) { [unowned self] in signal(.deadlock) } }
+        if isBlocked, isFaulty(server.behavior.statementErrors) { plan(.seconds(1)) { [unowned self] in signal(.deadlock) } }
     }
 
     /// The statement fails. An unlock may have released the keys before the error, and a lock may be taken all the same.
@@ -85,7 +85,7 @@ extension SimulatedSession {
     private func runTransactional(_ statement: CheckedOutSession.Statement) -> SimulatedReply {
         switch statement {
         case .begin:
-            if block.state != .none { server.ledger.report("session \(id) begins a transaction within another one") }
+            if block.state != .none { server.observer.report("session \(id) begins a transaction within another one") }
             return begin()
         case .setSavepoint(let savepoint): return setSavepoint(savepoint.rawValue)
         case .rollBackToSavepoint(let savepoint): return rollBack(to: savepoint.rawValue)
@@ -125,7 +125,7 @@ extension SimulatedSession {
 
     private func commit(chained: Bool) -> SimulatedReply {
         guard block.state != .aborted else { return rollBack(chained: chained) }
-        if let number = block.number { server.commit(number) }
+        if let number = block.number { server.observer.didCommit(number) }
         letGo(block.end())
         if chained { block.begin(server.nextBlock()) }
         return SimulatedReply(tag: "COMMIT")
@@ -139,6 +139,7 @@ extension SimulatedSession {
             case .work, .wait: SimulatedReply()
             case .tryLock(let key, let mode): tryLock(key, mode, scope)
             case .mistake: SimulatedReply(failure: .mistake)
+            case .refused(let failure): SimulatedReply(failure: failure)
             case .savepoint(let name): setSavepoint(name)
             case .releaseSavepoint(let name): release(name)
             case .rollBackToSavepoint(let name): rollBack(to: name)
@@ -162,7 +163,7 @@ extension SimulatedSession {
         case .roleSettings:
             settings.isOfRole = true
             settings.isTouched = true
-            _ = set(deferrable: server.profile.roleDefers)
+            _ = set(deferrable: server.behavior.roleDefers)
         case .setDeferrable(let value): settings.defers = value == "on"
         case .showDeferrable: return SimulatedReply(text: settings.defers ? "on" : "off")
         case .doNotDefer: settings.defers = false
@@ -180,27 +181,12 @@ extension SimulatedSession {
 
     private func reset(isThorough: Bool, mayDefer: Bool) -> SimulatedReply {
         guard block.state == .none else { return SimulatedReply(failure: .inTransaction) }
-        if isThorough, settings.defers, !mayDefer { server.ledger.report("session \(id) is reset, which waits for others' transactions") }
+        if isThorough, settings.defers, !mayDefer { server.observer.report("session \(id) is reset, which waits for others' transactions") }
         giveAll()
         if isThorough { settings = SimulatedSettings() }
         return SimulatedReply()
     }
 
-    /// Whether the library's own statements wait for other transactions, or the body's statements run with other settings than its own.
-    private func check(_ own: SimulatedStatement.Own) {
-        // If statements fail, settings may stay as they are.
-        guard server.profile.statementErrors == 0, server.profile.troubleEvery == nil, server.profile.hasSettings else { return }
-        switch own.statement {
-        case .body:
-            if server.profile.hasRoleSettings, !settings.isOfRole { server.ledger.report("session \(id) has not its role's settings") }
-            if settings.defers != settings.bodyDefers { server.ledger.report("session \(id) has not its body's settings") }
-        case .tryLock, .wait, .lock, .unlock:
-            guard own.scope == .session, settings.defers else { break }
-            server.ledger.report("session \(id) waits for others' transactions with a statement of ours")
-        default:
-            break
-        }
-    }
 }
 
 extension SimulatedStatement.Own {

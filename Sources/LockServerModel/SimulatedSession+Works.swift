@@ -8,7 +8,7 @@ extension SimulatedSession {
         case .heartbeat:
             finish(SimulatedReply())
         case .commit:
-            if block.state == .none { server.ledger.report("session \(id) commits without a transaction") }
+            if block.state == .none { server.observer.report("session \(id) commits without a transaction") }
             letGo(block.end())
             finish(SimulatedReply(failure: strike))
         case .own(let own):
@@ -29,40 +29,38 @@ extension SimulatedSession {
         case .batch(let batch):
             finish(run(batch, strike))
         case .wait(let key, let mode, let limit):
-            if !heldKeys.isEmpty { server.ledger.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
+            if !heldKeys.isEmpty { server.observer.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
             ask(key, claim(mode), limit: limit, strike)
         case .releaseAll:
             guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
-            if !heldKeys.isEmpty { server.ledger.verifiedHeld += 1 }
+            if !heldKeys.isEmpty { server.observer.willReleaseAll(of: self) }
             giveAll()
             finish(SimulatedReply(rows: [true]))
         case .changeMode(let key, let mode):
             finish(runChange(key, mode, strike))
-        case .cancel(let target, let aim, let onlyLockWaits):
-            runCancel(target, aim, onlyLockWaits, strike)
+        case .cancel(let target, let onlyLockWaits, let isMissed):
+            runCancel(target, onlyLockWaits, isMissed, strike)
         }
     }
 
     /// What the server shows of another session: see `Engine.BackendActivity`.
     private func sight(of target: SimulatedSession?) -> [Bool] {
         guard let target, target.isAlive else { return [] }
-        guard !server.profile.hidesActivity else { return [false, false, false] }
+        guard !server.behavior.hidesActivity else { return [false, false, false] }
         return [true, target.isActive, target.isActive]
     }
 
     /// Which of them harm other sessions by waiting. That is drawn at random, since the model has no index builds.
     private func look(at targets: [SimulatedSession?]) -> [Bool] {
-        let isBuilding = server.chance.happens(0.5)
+        let isBuilding = server.chance.happens(server.behavior.builds)
         return targets.flatMap { target in
-            [target?.isBlocked == true && server.chance.happens(server.profile.harms), isBuilding]
+            [target?.isBlocked == true && server.chance.happens(server.behavior.harms), isBuilding]
         }
     }
 
-    /// Other sessions may hold the lock meanwhile, and write their records. Twice that is less than any response timeout.
-    /// A record waits twice, and is answered within the lease all the same.
+    /// Other sessions may hold the lock meanwhile, and write their records. A record waits twice.
     func waitForDisk() -> Duration {
-        let limit = min(.milliseconds(500), (server.profile.engine.lease ?? .seconds(2)) / 4)
-        return server.chance.happens(0.3) ? server.chance.skewedDuration(.zero...limit) : .zero
+        server.chance.happens(server.behavior.diskWaits) ? server.chance.skewedDuration(server.behavior.diskTime) : .zero
     }
 
     func flush(_ position: WALPosition) {
@@ -102,8 +100,8 @@ extension SimulatedSession {
         return SimulatedReply(rows: [give(key, claim(other), keeping: claim(mode))], failure: strike)
     }
 
-    private func runCancel(_ target: SimulatedSession?, _ aim: SimulatedCancelAim, _ onlyLockWaits: Bool, _ strike: Failure?) {
-        if server.profile.cancelsForbidden {
+    private func runCancel(_ target: SimulatedSession?, _ onlyLockWaits: Bool, _ isMissed: @escaping () -> Bool, _ strike: Failure?) {
+        if server.behavior.cancelsForbidden {
             return finish(SimulatedReply(failure: Failure(.statement, "permission denied", sqlState: "42501")))
         }
         guard strike == nil else { return finish(SimulatedReply(failure: strike)) }
@@ -112,9 +110,9 @@ extension SimulatedSession {
         }
         // The signal arrives before the answer, but what it meets may be something else by then. It arrives also if the session ends
         // meanwhile that has sent it.
-        let most: Duration = server.chance.happens(0.1) ? .milliseconds(200) : .milliseconds(1)
-        server.agenda.plan(after: server.chance.skewedDuration(.zero...most)) { [weak self, epoch] in
-            target.signal(.cancelledByServer, aim)
+        let time = server.chance.happens(server.behavior.lateCancels) ? .zero ... .milliseconds(200) : server.behavior.cancelTime
+        server.agenda.plan(after: server.chance.skewedDuration(time)) { [weak self, epoch] in
+            target.signal(.cancelledByServer, isMissed: isMissed)
             if let self, isAlive, self.epoch == epoch { finish(SimulatedReply(rows: [true])) }
         }
     }

@@ -1,7 +1,7 @@
-import LockCore
+package import LockCore
 
 /// One backend of the server: it runs what it is sent, one statement after the other.
-final class SimulatedSession {
+package final class SimulatedSession {
     enum Activity {
         case idle
         /// Runs a statement that does not wait. `strike` is how it will fail.
@@ -12,37 +12,40 @@ final class SimulatedSession {
         case granted(AdvisoryKey, SimulatedLock.Claim)
     }
 
-    let id: Int
-    let process: Int
-    unowned let server: SimulatedServer
+    package let id: Int
+    package let process: Int
+    /// After how long of silence of its client the server ends it; `nil` for never.
+    let silenceLimit: Duration?
+    package unowned let server: SimulatedServer
     /// That of the server when the session began.
-    let timeline: UInt32
+    package let timeline: UInt32
     private var inbox: [(SimulatedStatement, (SimulatedReply) -> Void)] = []
     private(set) var activity = Activity.idle
     /// Distinguishes a statement from earlier ones, whose planned events have no effect any more.
     private(set) var epoch = 0
     private var isClosing = false
-    var block = SimulatedBlock()
-    var settings = SimulatedSettings()
+    package internal(set) var block = SimulatedBlock()
+    package internal(set) var settings = SimulatedSettings()
     /// The key that was set for the next wait.
     var awaited: AdvisoryKey?
     private var idleEpoch = 0
 
     private var blockedSince = Instant(nanoseconds: 0)
-    private(set) var isAlive = true
+    package private(set) var isAlive = true
     /// It was ended because of its silence.
-    private(set) var isExpired = false
-    private(set) var endedAt: Instant?
-    private(set) var heldKeys: [AdvisoryKey: [SimulatedLock.Claim]] = [:]
+    package private(set) var isExpired = false
+    package private(set) var endedAt: Instant?
+    package private(set) var heldKeys: [AdvisoryKey: [SimulatedLock.Claim]] = [:]
     /// The number of the server's latest grant of a key to it.
-    private(set) var tenures: [AdvisoryKey: Int] = [:]
-    private(set) var heldAtDeath: Set<AdvisoryKey> = []
+    package private(set) var tenures: [AdvisoryKey: Int] = [:]
+    package private(set) var heldAtDeath: Set<AdvisoryKey> = []
     /// Tells the client, when the server ends the session.
-    var onTermination: () -> Void = {}
+    package var onTermination: () -> Void = {}
 
-    init(_ id: Int, process: Int, server: SimulatedServer) {
+    init(_ id: Int, process: Int, silenceLimit: Duration?, server: SimulatedServer) {
         self.id = id
         self.process = process
+        self.silenceLimit = silenceLimit
         self.server = server
         timeline = server.timeline
     }
@@ -60,27 +63,27 @@ final class SimulatedSession {
     }
 
     /// How many slots of the lock table it takes.
-    var lockCount: Int {
+    package var lockCount: Int {
         guard isAlive else { return 0 }
         if case .blocked = activity { return heldKeys.count + 1 }
         return heldKeys.count
     }
 
-    /// A session that hears nothing of its client for the lease is ended.
+    /// A session that hears nothing of its client for too long is ended.
     func beginIdling() {
         idleEpoch += 1
-        guard let lease = server.profile.engine.lease else { return }
-        server.agenda.plan(after: server.clock.duration(of: lease)) { [weak self, epoch = idleEpoch] in
+        guard let silenceLimit else { return }
+        server.agenda.plan(after: silenceLimit) { [weak self, epoch = idleEpoch] in
             guard let self, isAlive, idleEpoch == epoch, case .idle = activity else { return }
             isExpired = true
-            server.ledger.sessionExpires(self)
+            server.observer.willExpire(self)
             terminate()
         }
     }
 
     // MARK: What the client does
 
-    func receive(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
+    package func receive(_ statement: SimulatedStatement, reply: @escaping (SimulatedReply) -> Void) {
         guard isAlive else { return }
         idleEpoch += 1
         inbox.append((statement, reply))
@@ -88,18 +91,18 @@ final class SimulatedSession {
     }
 
     /// The client has closed the connection. A backend that waits for a lock notices that late.
-    func receiveClose() {
+    package func receiveClose() {
         isClosing = true
         switch activity {
         case .idle: terminate()
         case .running, .granted: break
         case .blocked:
-            server.agenda.plan(after: server.chance.duration(.zero ... .seconds(5))) { [weak self] in self?.terminate() }
+            server.agenda.plan(after: server.chance.duration(server.behavior.closingTime)) { [weak self] in self?.terminate() }
         }
     }
 
     /// The session ends, and the server releases all that it holds.
-    func terminate() {
+    package func terminate() {
         guard isAlive else { return }
         isAlive = false
         endedAt = server.agenda.now
@@ -107,7 +110,7 @@ final class SimulatedSession {
         var keys = heldAtDeath
         if case .blocked(let key, _) = activity { keys.insert(key) }
         heldKeys = [:]
-        server.ledger.sessionEnded(self)
+        server.observer.didEnd(self)
         server.forget(self, keys: keys)
         if !isClosing { onTermination() }
     }
@@ -120,7 +123,7 @@ final class SimulatedSession {
             if isClosing { terminate() } else { beginIdling() }
             return
         }
-        let strike = isFaulty(server.profile.statementErrors) ? Failure.randomError(server.chance) : nil
+        let strike = isFaulty(server.behavior.statementErrors) ? Failure.randomError(server.chance) : nil
         activity = .running(strike: strike)
         plan(duration(of: inbox[0].0)) { [unowned self] in run(inbox[0].0) }
     }
@@ -132,7 +135,7 @@ final class SimulatedSession {
         case .own(let own): if case .work(let length) = own.body { return length }
         default: break
         }
-        return server.chance.skewedDuration(.microseconds(5) ... .milliseconds(1))
+        return server.chance.skewedDuration(server.behavior.statementTime)
     }
 
     func isFaulty(_ probability: Double) -> Bool {
@@ -149,8 +152,12 @@ final class SimulatedSession {
         blockedSince = server.agenda.now
         if server.lock(key, claim) {
             wake()
-        } else if let limit {
-            plan(limit) { [unowned self] in signal(.lockTimeout) }
+            return
+        }
+        if let limit { plan(limit) { [unowned self] in signal(.lockTimeout) } }
+        guard let timeout = server.behavior.deadlockTimeout else { return }
+        plan(timeout) { [unowned self] in
+            if server.isDeadlocked(self) { signal(.deadlock) }
         }
     }
 
@@ -159,26 +166,26 @@ final class SimulatedSession {
         guard case .blocked(let key, let claim) = activity else { return }
         activity = .granted(key, claim)
         noteGrant(of: key, claim)
-        plan(server.chance.duration(server.profile.waking)) { [unowned self] in
+        plan(server.chance.duration(server.behavior.waking)) { [unowned self] in
             finish(SimulatedReply(rows: [true], hasSaidOutcome: isCatchingWait))
         }
     }
 
     /// The key in whose queue it waits, and since when.
-    var wait: (key: AdvisoryKey, since: Instant)? {
+    package var wait: (key: AdvisoryKey, since: Instant)? {
         guard isAlive, case .blocked(let key, _) = activity else { return nil }
         return (key, blockedSince)
     }
 
-    var isBlocked: Bool { if case .blocked = activity { true } else { false } }
+    package var isBlocked: Bool { if case .blocked = activity { true } else { false } }
     var isActive: Bool { if case .idle = activity { false } else { true } }
 
     /// A cancel request arrives. It cancels what runs, and has no effect if nothing does.
     ///
-    /// - Parameter aim: The target of the request, if a simulated process has sent it.
-    func signal(_ failure: Failure, _ aim: SimulatedCancelAim? = nil) {
+    /// - Parameter isMissed: Whether it could strike something else than what it was sent for.
+    package func signal(_ failure: Failure, isMissed: () -> Bool = { false }) {
         guard isAlive else { return }
-        if let aim, aim.isMissed { server.ledger.report("session \(id) could have a later statement struck by a cancel request") }
+        if isMissed() { server.observer.report("session \(id) could have a later statement struck by a cancel request") }
         switch activity {
         case .idle:
             break
@@ -235,7 +242,7 @@ final class SimulatedSession {
 
 extension SimulatedSession {
     /// The stronger one, if it holds the key in both.
-    func mode(of key: AdvisoryKey) -> Mode? {
+    package func mode(of key: AdvisoryKey) -> Mode? {
         heldKeys[key].map { $0.contains { $0.mode == .exclusive } ? .exclusive : .shared }
     }
 
@@ -260,7 +267,7 @@ extension SimulatedSession {
     func give(_ key: AdvisoryKey, _ claim: SimulatedLock.Claim, keeping other: SimulatedLock.Claim? = nil) -> Bool {
         guard let index = heldKeys[key]?.lastIndex(of: claim) else { return false }
         heldKeys[key]?.remove(at: index)
-        if !(other.map { heldKeys[key]?.contains($0) == true } ?? false) { server.ledger.unlocks(key, self) }
+        if !(other.map { heldKeys[key]?.contains($0) == true } ?? false) { server.observer.willUnlock(key, on: self) }
         if heldKeys[key]?.isEmpty == true { heldKeys[key] = nil }
         return server.unlock(key, claim)
     }
@@ -278,7 +285,7 @@ extension SimulatedSession {
             guard let index = heldKeys[key]?.lastIndex(of: claim) else { continue }
             heldKeys[key]?.remove(at: index)
             if heldKeys[key]?.isEmpty == true { heldKeys[key] = nil }
-            server.ledger.released(key, self, left: mode(of: key))
+            server.observer.didRelease(key, on: self, left: mode(of: key))
             _ = server.unlock(key, claim)
         }
     }

@@ -1,8 +1,10 @@
 /// Numbers what happens on all servers of a cluster.
-final class SimulatedNumbers {
+package final class SimulatedNumbers {
     private var sessions = 0
     private var blocks = 0
     private var tenures = 0
+
+    package init() {}
 
     func nextSession() -> Int {
         sessions += 1

@@ -1,7 +1,7 @@
 package import LockCore
 
 extension SimulatedReply {
-    func answer(to work: Engine.Work) -> Engine.Answer {
+    package func answer(to work: Engine.Work) -> Engine.Answer {
         if let position { return .position(position) }
         if let count { return .lockCount(count) }
         return Engine.Answer(rows, failure: failure, to: work)

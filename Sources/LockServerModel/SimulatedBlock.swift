@@ -1,7 +1,7 @@
-import LockCore
+package import LockCore
 
 /// The open transaction of a session, with the locks since each of its savepoints, as PostgreSQL keeps them.
-struct SimulatedBlock {
+package struct SimulatedBlock {
     typealias Locked = (key: AdvisoryKey, claim: SimulatedLock.Claim)
 
     private struct Level {
@@ -9,9 +9,9 @@ struct SimulatedBlock {
         var locks: [Locked] = []
     }
 
-    private(set) var state = CheckedOutSession.TransactionState.none
+    package private(set) var state = CheckedOutSession.TransactionState.none
     /// Among all transactions of the server.
-    private(set) var number: Int?
+    package private(set) var number: Int?
     /// The transaction itself, then its savepoints.
     private var levels: [Level] = []
     /// What a statement outside of transactions has locked, until its own end.

@@ -1,17 +1,17 @@
-import LockCore
+package import LockCore
 
 /// One advisory lock as PostgreSQL's lock manager keeps it: holders, and a queue in order of arrival.
-struct SimulatedLock {
-    struct Claim: Equatable {
-        let session: Int
-        let mode: Mode
+package struct SimulatedLock {
+    package struct Claim: Equatable {
+        package let session: Int
+        package let mode: Mode
         /// Whether it ends with the session's transaction.
-        var isOfTransaction = false
+        package var isOfTransaction = false
     }
 
     /// One claim for each time that it was granted.
-    private(set) var holders: [Claim] = []
-    private(set) var queue: [Claim] = []
+    package private(set) var holders: [Claim] = []
+    package private(set) var queue: [Claim] = []
 
     var isFree: Bool { holders.isEmpty && queue.isEmpty }
 
@@ -27,6 +27,11 @@ struct SimulatedLock {
 
     private func conflict(_ one: Claim, _ other: Claim) -> Bool {
         one.session != other.session && (one.mode == .exclusive || other.mode == .exclusive)
+    }
+
+    /// The sessions that a queued claim waits for.
+    func blockers(of claim: Claim) -> [Int] {
+        (holders + queue.prefix { $0 != claim }).filter { conflict($0, claim) }.map(\.session)
     }
 
     mutating func tryLock(_ claim: Claim, passingQueue: Bool) -> Bool {

@@ -1,0 +1,51 @@
+import LibPQ
+import LockCore
+import LockServerModel
+
+/// What connects one manager with a server in memory. Touched on the server's queue only.
+///
+/// Unchecked, for that reason.
+final class InMemoryLink: @unchecked Sendable {
+    /// Distinguishes the manager.
+    let number: Int
+    let loop: EventLoop
+    var sessions: [ConnectionID: SimulatedSession] = [:]
+    /// Whether nothing passes, and neither side is told.
+    private(set) var isSilent: Bool
+    /// What is held back meanwhile: the answers in their order, and what the manager has sent.
+    private var answers: [() -> Void] = []
+    private var requests: [() -> Void] = []
+    /// When the latest answer comes.
+    private var latestAnswer = Instant(nanoseconds: 0)
+
+    init(_ number: Int, _ loop: EventLoop, isSilent: Bool) {
+        self.number = number
+        self.loop = loop
+        self.isSilent = isSilent
+    }
+
+    func setSilent(_ isSilent: Bool) {
+        self.isSilent = isSilent
+        guard !isSilent else { return }
+        let held = answers + requests
+        (answers, requests) = ([], [])
+        for body in held { body() }
+    }
+
+    /// To the server.
+    func pass(_ request: @escaping () -> Void) {
+        if isSilent { requests.append(request) } else { request() }
+    }
+
+    /// To the manager, after a delay.
+    func pass(_ answer: @escaping () -> Void, after delay: Duration, _ timeline: InMemoryTimeline) {
+        let time = max(latestAnswer, timeline.agenda.now.advanced(by: delay))
+        guard time > timeline.agenda.now else { return arrive(answer) }
+        latestAnswer = time
+        timeline.agenda.plan(at: time) { [self] in arrive(answer) }
+    }
+
+    private func arrive(_ answer: @escaping () -> Void) {
+        if isSilent { answers.append(answer) } else { answer() }
+    }
+}
