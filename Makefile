@@ -1,6 +1,6 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix examples simulate chaos lint lint-workflows format docs check-api build tsan bench bench-micro bench-check \
+.PHONY: help demo test test-matrix examples simulate chaos lint lint-workflows format docs check-api build build-minimal tsan bench bench-micro bench-check \
 	bench-update bench-test image clean deps bench-deps test-deps
 
 SWIFT ?= swift
@@ -51,6 +51,10 @@ build: deps ## Build everything including the tests; warnings in this package's 
 
 examples: deps ## Build and run the services of Docs/Examples against a temporary server
 	@.ci/run-examples
+
+# A scratch folder of its own, because a change of traits builds everything anew.
+build-minimal: deps ## Build the library without any trait
+	$(SWIFT) build --target PostgresLock --disable-default-traits --scratch-path .build-minimal
 
 # Suites that run on one thread are skipped: they can't have data races. So is that of the documentation, which only compiles.
 tsan: test-deps ## Run all tests under the Thread Sanitizer

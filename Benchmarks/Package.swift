@@ -16,6 +16,9 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// The library's traits that are on by default, except for those that bring code which no benchmark runs.
+let traits: [SwiftSetting] = [.define("DistributedTracingSupport")]
+
 /// The library's targets, with the same dependencies as in its own manifest.
 let library: [Target] = [
     .systemLibrary(
@@ -54,11 +57,13 @@ let library: [Target] = [
             .target(name: "CLibCrypto", condition: .when(platforms: [.linux])),
             "LibPQ",
             "LockCore",
+            .product(name: "CoreMetrics", package: "swift-metrics"),
             .product(name: "DequeModule", package: "swift-collections"),
             .product(name: "Logging", package: "swift-log"),
+            .product(name: "Tracing", package: "swift-distributed-tracing"),
         ],
         path: "Library/PostgresLock",
-        swiftSettings: settings
+        swiftSettings: settings + traits
     ),
     .target(name: "LockServerModel", dependencies: ["LockCore"], path: "Library/LockServerModel", swiftSettings: settings),
     .target(name: "ChildProcesses", path: "Library/ChildProcesses", swiftSettings: settings),
@@ -79,7 +84,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         // The traits are off, because they interpose malloc and the runtime, which some systems' linkers don't support.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
     ],

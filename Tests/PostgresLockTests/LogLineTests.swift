@@ -30,7 +30,7 @@ struct LogLineTests {
     func trouble() async throws {
         let id = ConnectionID(7)
         let failure = Failure(.connectionLost, "It is gone.", sqlState: "57P01")
-        let lines = try await Self.lines(.connectionLost(id, .shared, failure), .hiddenActivity(id), .unexpectedAnswer(id))
+        let lines = try await Self.lines(.connectionLost(id, .shared, failure, holders: []), .hiddenActivity(id), .unexpectedAnswer(id))
         #expect(lines.map(\.level) == [.warning, .warning, .error])
         #expect(lines.allSatisfy { $0.metadata["pglock.connection"] == "7" })
         #expect(lines.first?.metadata["pglock.role"] == "shared")

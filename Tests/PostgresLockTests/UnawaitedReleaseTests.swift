@@ -1,6 +1,7 @@
 import FaultTools
 import LibPQ
 import Logging
+import MetricsTestKit
 import PostgresLock
 import PostgresLockTesting
 import Testing
@@ -60,6 +61,8 @@ struct UnawaitedReleaseTests {
         var configuration = LockManager.Configuration(url: Self.url(link, database))
         configuration.awaitsRelease = false
         configuration.lease = .seconds(1)
+        let metrics = TestMetrics()
+        configuration.metrics.factory = metrics
         let locks = try LockManager(configuration: configuration, logger: lines.logger)
         let held = try await locks.acquire("orders:42")
         link.swallowEverything()
@@ -70,6 +73,7 @@ struct UnawaitedReleaseTests {
         let line = lines.lines.all.first { $0.message.contains("release") && $0.level == .error }
         #expect(line?.metadata["pglock.key"] == "\(LockKey("orders:42"))")
         #expect(await locks.unawaitedReleaseFailures == 1)
+        #expect(metrics.total("pglock.release.failures") == 1)
     }
 
     @Test("a loss that is known before is thrown by a release that is not awaited, too", .lockServers, arguments: ServerKind.allCases)

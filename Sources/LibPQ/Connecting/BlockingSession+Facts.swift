@@ -46,6 +46,8 @@ extension BlockingSession {
     /// The host that was connected to; the folder of a Unix socket.
     package var host: String { PQhost(raw.pointer).map { String(cString: $0) } ?? "" }
 
+    package var port: Int { PQport(raw.pointer).flatMap { Int(String(cString: $0)) } ?? 0 }
+
     package var isUnixSocket: Bool { host.hasPrefix("/") || host.hasPrefix("@") }
 
     /// Whether the server is on this machine.

@@ -19,6 +19,7 @@ package final class RawConnection: @unchecked Sendable {
         package var serverVersion: Int32 = 0
         package var database = ""
         package var host = ""
+        package var port = 0
         /// How many locks the server's lock table has room for, at least; `nil` if it does not say.
         package var lockTableSize: Int?
         /// The server's timeline, which each promotion of a standby increases; `nil` if it does not say.

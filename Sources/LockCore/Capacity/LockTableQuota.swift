@@ -65,7 +65,7 @@ struct LockTableQuota: Sendable {
     // MARK: The limit
 
     /// How many keys may be taken at a time; `nil` for as many as there are, or if the table's size is not known yet.
-    private var limit: Int? { capacity.limit(lockTableSize: tableSize) }
+    var limit: Int? { capacity.limit(lockTableSize: tableSize) }
 
     /// How many of them without asking; `nil` if the table's size is unknown, or the limit does not depend on it.
     private var free: Int? {

@@ -71,7 +71,8 @@ extension Engine {
     /// What is worth a line in the log or a count in the metrics.
     package enum Event: Hashable, Sendable {
         case connectFailed(Role, Failure, nextAttemptIn: Duration)
-        case connectionLost(ConnectionID, Role, Failure)
+        /// With the requests whose locks were lost with it, except for those on a checked-out session.
+        case connectionLost(ConnectionID, Role, Failure, holders: [RequestID])
         /// A shared session has not answered for some time. The next tries go over another one.
         case overdue(ConnectionID)
         /// A lock statement returned an error; `held` says whether it had taken the lock all the same, as far as that is known.

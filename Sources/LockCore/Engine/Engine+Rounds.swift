@@ -85,7 +85,7 @@ extension Engine {
     // table, and refuses what goes beyond before the server would.
 
     /// How many keys have a slot in the server's lock table, or may get one by what is under way.
-    private var keysTaken: Int {
+    var keysTaken: Int {
         table.serverKeyCount + contention.polls.unansweredCount + sessions.count { $0.isInServerQueue }
     }
 

@@ -327,7 +327,10 @@ extension Engine {
     /// Gives a session up. What it held is lost, what was asked on it is asked anew.
     mutating func close(_ id: ConnectionID, because failure: Failure, now: Instant) {
         guard let session = sessions.remove(id) else { return }
-        if failure.kind != .shutDown { actions.append(.log(.connectionLost(id, session.role, failure))) }
+        if failure.kind != .shutDown {
+            let holders = table.holders(on: id).filter { !confirmations.contains($0) }
+            actions.append(.log(.connectionLost(id, session.role, failure, holders: holders)))
+        }
         closeConnection(id)
         if session.role == .fencing { records.abandonWriting() }
         if shared.contains(id) { abandonShared(session, failure, now: now) }

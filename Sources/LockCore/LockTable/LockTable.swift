@@ -256,6 +256,9 @@ package struct LockTable: Sendable {
 
     package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
 
+    /// How many requests hold a lock outside of transactions.
+    var sessionHolderCount: Int { requests.values.count { $0.request.isGranted && $0.request.scope == .session } }
+
     package func isQueued(_ id: RequestID) -> Bool {
         requests[id].map { !$0.request.isGranted } ?? false
     }

@@ -112,7 +112,8 @@ extension LockDriver {
         _ event: (inout Engine, RequestID, Instant) -> Void
     ) {
         guard !call.isCancelledEarly else { return completion.end(.ended(.cancelled)) }
-        if call.id == .none {
+        let isRelease = call.id != .none
+        if !isRelease {
             call.id = calls.insert(call)
         } else if calls[call.id] !== call {
             // The lock was lost just when its release began.
@@ -120,7 +121,11 @@ extension LockDriver {
         }
         call.completion = completion
         let id = call.id
+        guard isRelease, reports != nil else { return drive { event(&$0, id, $1) } }
+        // What is granted by the release itself is handed off.
+        reports?.handoffAt = now
         drive { event(&$0, id, $1) }
+        reports?.handoffAt = nil
     }
 
     func cancel(_ call: PendingCall) {
@@ -142,10 +147,14 @@ extension LockDriver {
         switch outcome {
         case .granted:
             if !validities.isEmpty, let session = engine.session(of: id) { (call as? LockState)?.validity = validity(of: session) }
+            if let at = reports?.handoffAt { (call as? LockState)?.observed?.noteHandoff(at: at) }
         case .changed(let isChanged):
             (call as? ModeChange)?.end(isChanged)
             calls.remove(call)
-        case .refused, .released, .checkedOut, .settled, .ended, .failed:
+        case .failed(let failure):
+            if let lock = call as? LockState, !lock.isOpen, failure.kind != .shutDown { counts.releaseFailures += 1 }
+            calls.remove(call)
+        case .refused, .released, .checkedOut, .settled, .ended:
             calls.remove(call)
         }
         call.end(outcome)

@@ -30,12 +30,12 @@ class PendingCall: @unchecked Sendable {
         }
     }
 
+    // No access to these lasts while other code runs, so the runtime need not check for overlaps.
     /// Given when the call begins.
     @exclusivity(unchecked) final var id = RequestID.none
-    /// Whether the task was cancelled before its call had begun.
-    @exclusivity(unchecked) final var isCancelledEarly = false
-    // No access to these lasts while other code runs, so the runtime need not check for overlaps.
     @exclusivity(unchecked) final var completion = Completion.none
+    /// Whether the task was cancelled before its call had begun. Behind ``completion``, where it takes no room of its own.
+    @exclusivity(unchecked) final var isCancelledEarly = false
     @exclusivity(unchecked) private final var event: Event?
 
     init() {}

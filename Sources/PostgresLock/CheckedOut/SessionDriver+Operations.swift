@@ -18,6 +18,23 @@ extension SessionDriver {
         return rows
     }
 
+    /// Runs the body's own SQL in a span, if statements have spans.
+    nonisolated(nonsending) func run(
+        _ sql: String,
+        _ parameters: [SQLParameter],
+        _ observation: Observation?
+    ) async throws -> any StatementRows {
+        let span = observation?.tracing?.begin(sql)
+        do {
+            let rows = try await run(sql, parameters)
+            span?.end(nil, nil)
+            return rows
+        } catch {
+            span?.end(nil, error)
+            throw error
+        }
+    }
+
     /// A `ConnectionLock` on the transaction has taken its lock.
     func noteLock(_ key: LockKey, _ mode: LockMode) {
         guard (try? requireOpen()) != nil else { return }
@@ -59,11 +76,9 @@ extension SessionDriver {
 
     // MARK: Locks of an explicit session
 
-    func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?, isScoped: Bool) async throws -> LockState {
-        guard let lock = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, isScoped: isScoped) else {
-            throw naming(isCheckedOut ? certainKeys : [], in: lockDriver.taken([key]))
-        }
-        return lock
+    /// The error for a lock that is taken, of a call that does not wait.
+    func taken(_ key: LockKey) -> any Error {
+        naming(isCheckedOut ? certainKeys : [], in: lockDriver.taken([key]))
     }
 
     /// - Returns: `nil` if the lock is taken, and the call does not wait.

@@ -159,13 +159,14 @@ extension SessionDriver {
             let keys = keys.map(name)
             guard let loss = lossError(of: keys, isAll: isAll, because: cause) else { return }
             LockState.end([(ending, loss)], isSuspicion: true)
+            lockDriver.noteLosses(keys.count, .statementFailed)
         case .rolledBack:
             // By the body's own statement.
             break
         case .unguarded:
             tellEngine { [id] engine, _ in engine.unguardCheckedOut(id) }
         case .verified(let held):
-            lockDriver.assumeIsolated { $0.noteVerification(held: held) }
+            lockDriver.assumeIsolated { $0.counts.noteVerification(held: held) }
             lockDriver.logger.debug("lock statement failed", metadata: [LogKey.wasHeld: "\(held)"])
         case .waitsPlainly:
             lockDriver.assumeIsolated { $0.transport.waitsPlainly = true }

@@ -114,6 +114,7 @@ actor SessionDriver {
         }
         // The scope's own first, so that its body is cancelled before the bodies inside it learn of the loss.
         LockState.end([(ending, lossError(failure, of: keys))] + inner)
+        lockDriver.noteLosses(keys.count, LossReason(failure))
         queue.close()
     }
 

@@ -1,3 +1,4 @@
+import LibPQ
 import LockCore
 import Logging
 
@@ -21,6 +22,7 @@ extension LockDriver {
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)
         case .connect(let id, _):
+            reports?.noteConnecting(id, now: now)
             transport.open(id)
         case .submit(let id, .statement(let call)):
             guard let call = calls[call] as? StatementsCall, let scope = checkedOut[id]?.scope else { break }
@@ -34,6 +36,7 @@ extension LockDriver {
             transport.cancelOutOfBand(id)
         case .close(let id):
             (sessions[id], validities[id], latestValidity) = (nil, nil, nil)
+            reports?.noteConnected(id, false, now: now)
             transport.close(id)
         case .terminated:
             noteTermination()
@@ -46,7 +49,7 @@ extension LockDriver {
         guard let call = calls[id] else { return }
         calls.remove(call)
         guard let lock = call as? LockState else { return }
-        lock.end(lossError(failure, key: lock.key))
+        if lock.end(lossError(failure, key: lock.key)) { noteLosses(1, LossReason(failure)) }
     }
 
     private func lose(_ session: SessionDriver, _ failure: Failure) {
@@ -83,32 +86,45 @@ extension LockDriver {
 
     /// The holders are told, but still have to release their locks: the session may live.
     private func suspect(_ requests: [RequestID], _ failure: Failure) {
-        LockState.end(
+        let count = LockState.end(
             requests.compactMap { id in (calls[id] as? LockState).map { ($0, lossError(failure, key: $0.key)) } },
             isSuspicion: true
         )
+        noteLosses(count, LossReason(failure))
     }
 
     /// A release has failed whose caller has not waited for it.
     func noteReleaseFailure(_ state: LockState, _ failure: Failure) {
         // A loss that was known before was thrown. A shutdown without a grace period does not wait for releases, which its end carries out.
         guard state.loss == nil, failure.kind != .shutDown, let loss = loss(of: state, releasedBy: .failed(failure)) else { return }
-        unawaitedReleaseFailures += 1
+        counts.unawaitedReleaseFailures += 1
         logger.error(
             "a release that was not waited for has failed",
-            metadata: [LogKey.key: "\(state.key)", LogKey.reason: "\(loss.message)"]
+            metadata: [LogKey.key: "\(state.key)", LogKey.reason: "\(loss.message)"],
+            of: state.observed?.observation.logger
         )
     }
 
     private func note(_ event: Engine.Event) {
+        var loss = LogRelay.SessionLoss()
         switch event {
-        case .connectionLost(let id, _, let failure) where [.noAnswer, .suspect].contains(failure.kind): transport.noteSilence(of: id)
+        case .connectionLost(let id, _, let failure, let holders):
+            if [.noAnswer, .suspect].contains(failure.kind) { transport.noteSilence(of: id) }
+            loss = self.loss(of: id, holders)
         case .overdue(let id): transport.noteSilence(of: id)
-        case .verifiedAfterError(let held?): noteVerification(held: held)
-        case .waitRenewed: renewedWaits += 1
+        case .connectFailed: counts.connectFailures += 1
+        case .verifiedAfterError(let held): counts.noteVerification(held: held)
+        case .waitRenewed: counts.renewedWaits += 1
         default: break
         }
-        logger.log(event)
+        logger.log(event, loss)
+    }
+
+    /// What is lost with a session, before that is carried out.
+    private func loss(of id: ConnectionID, _ holders: [RequestID]) -> LogRelay.SessionLoss {
+        let checkedOut = checkedOut[id]?.assumeIsolated { $0.heldKeys } ?? []
+        let keys = checkedOut + holders.prefix(10).compactMap { (calls[$0] as? LockState)?.key }
+        return LogRelay.SessionLoss(keys: keys, count: checkedOut.count + holders.count, processID: sessions[id]?.processID ?? 0)
     }
 
     // MARK: Events
@@ -123,9 +139,12 @@ extension LockDriver {
         case .opened(let id, let facts):
             sessions[id] = facts
             databaseName = facts.databaseName
+            if let address = facts.address { telemetry.server.withLock { $0 = address } }
+            reports?.noteConnected(id, true, now: now)
             if configuration.sessionLease != nil { validities[id] = SessionValidity(clock) }
             drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
         case .notOpened(let id, let failure):
+            reports?.noteConnected(id, false, now: now)
             drive { $0.connectFailed(id, failure, now: $1) }
         case .answered(let id, let answer):
             drive { $0.answered(id, answer, now: $1) }

@@ -4,11 +4,18 @@ import Logging
 
 // Locks outside of transactions and explicit sessions: one, or several together.
 extension LockDriver {
-    nonisolated(nonsending) func waitForLock(_ key: LockKey, _ mode: LockMode, _ timeout: Duration?) async throws -> LockState {
+    nonisolated(nonsending) func waitForLock(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ timeout: Duration?,
+        _ observation: Observation?
+    ) async throws -> LockState {
         #if ServiceLifecycleSupport
-            if endsWait(timeout) { return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0) } }
+            if endsWait(timeout) {
+                return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0, observation) }
+            }
         #endif
-        guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero) else {
+        guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, observation) else {
             throw taken([key])
         }
         return state
@@ -19,12 +26,13 @@ extension LockDriver {
         _ key: LockKey,
         _ mode: LockMode,
         timeout: Duration?,
-        noWait: Bool
+        noWait: Bool,
+        _ observation: Observation?
     ) async throws -> LockState? {
         try Task.checkCancellation()
         // Once: the scope that is the reason for a limit may end during the wait.
         let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
-        let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait)
+        let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait, observation)
         let outcome = await outcome(of: state)
         return try settle(state, outcome, limit.length)
     }
@@ -36,11 +44,19 @@ extension LockDriver {
         _ mode: LockMode,
         timeout: Duration?,
         _ limit: WaitLimit,
-        noWait: Bool
+        noWait: Bool,
+        _ observation: Observation?
     ) throws -> LockState {
-        let enclosing = try check(key, mode, timeout: timeout)
-        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: limit.deadline)
         let state = LockState(key: key, mode: mode)
+        state.observed = observation?.begin(.lock, [LockRequest(key, mode: mode)])
+        let enclosing: RequestID?
+        do {
+            enclosing = try check(key, mode, timeout: timeout)
+        } catch {
+            state.observed?.ended(by: error)
+            throw error
+        }
+        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: limit.deadline)
         state.ask { engine, id, now in
             engine.acquire(id, request, deadline: limit.deadline, enclosing: enclosing, now: now)
         }
@@ -50,6 +66,11 @@ extension LockDriver {
     /// - Returns: `nil` if the lock is taken, and the call does not wait.
     @inline(never)
     private nonisolated func settle(_ state: LockState, _ outcome: Engine.Outcome, _ limit: WaitLimit.Length) throws -> LockState? {
+        guard let call = state.observed else { return try take(state, outcome, limit) }
+        return try call.takeLock { try take(state, outcome, limit) }
+    }
+
+    private nonisolated func take(_ state: LockState, _ outcome: Engine.Outcome, _ limit: WaitLimit.Length) throws -> LockState? {
         switch outcome {
         case .granted:
             if !state.isHeld { try claim([state]) }
@@ -200,7 +221,8 @@ extension LockDriver {
         guard !states.allSatisfy(\.isHeld) else { return }
         let expired = states.filter { $0.isOpen && !$0.isHeld }
         guard !expired.isEmpty else { return }
-        LockState.end(expired.map { ($0, lossError(Failure.suspect, key: $0.key)) }, isSuspicion: true)
+        let count = LockState.end(expired.map { ($0, lossError(Failure.suspect, key: $0.key)) }, isSuspicion: true)
+        noteLosses(count, .leaseExpired)
     }
 
     /// Releases locks without waiting for the outcome.
@@ -214,9 +236,11 @@ extension LockDriver {
     /// The last handle of the locks was dropped without a release.
     nonisolated func giveBackDropped(_ states: [LockState]) {
         let open = states.filter { $0.beginRelease() }
+        guard let call = open.first.map(\.observed) else { return }
         logger.warning(
             "a lock handle was dropped without release(); what it held is released",
-            metadata: [LogKey.key: "\(open.map(\.key).names)"]
+            metadata: [LogKey.key: "\(open.map(\.key).names)"],
+            of: call?.observation.logger
         )
         giveBack(open)
     }
@@ -264,24 +288,51 @@ extension LockDriver {
 
     // MARK: Several locks together
 
-    nonisolated(nonsending) func waitForLocks(_ requests: [LockRequest], _ timeout: Duration?) async throws -> [LockState] {
+    nonisolated(nonsending) func waitForLocks(
+        _ requests: [LockRequest],
+        _ timeout: Duration?,
+        _ observation: Observation?
+    ) async throws -> [LockState] {
         #if ServiceLifecycleSupport
-            if endsWait(timeout) { return try await endingWait(for: requests.map(\.key), timeout) { try await waitForLocks(requests, $0) } }
+            if endsWait(timeout) {
+                return try await endingWait(for: requests.map(\.key), timeout) { try await waitForLocks(requests, $0, observation) }
+            }
         #endif
-        var acquisition = try LockSetAcquisition(requests, timeout: timeout, driver: self)
-        switch try await acquisition.run() {
-        case .complete:
-            return acquisition.states
+        switch try await obtain(requests, timeout, observation) {
+        case .complete(let states):
+            return states
         case .refused(let keys):
             let error = taken(keys)
-            throw LockError(error.code, "\(error.message) None of the \(acquisition.count) locks is held now.", keys: keys)
+            throw LockError(error.code, "\(error.message) None of the \(requests.inOrder.count) locks is held now.", keys: keys)
         }
     }
 
     /// - Returns: `nil` if one of the locks is taken.
-    nonisolated(nonsending) func tryLocks(_ requests: [LockRequest]) async throws -> [LockState]? {
-        var acquisition = try LockSetAcquisition(requests, timeout: .zero, driver: self)
-        guard case .complete = try await acquisition.run() else { return nil }
-        return acquisition.states
+    nonisolated(nonsending) func tryLocks(_ requests: [LockRequest], _ observation: Observation?) async throws -> [LockState]? {
+        guard case .complete(let states) = try await obtain(requests, .zero, observation) else { return nil }
+        return states
+    }
+
+    private nonisolated(nonsending) func obtain(
+        _ requests: [LockRequest],
+        _ timeout: Duration?,
+        _ observation: Observation?
+    ) async throws -> LockSetAcquisition.End {
+        let call = observation?.begin(.lockSet, requests.inOrder)
+        do {
+            var acquisition = try LockSetAcquisition(requests, timeout: timeout, driver: self)
+            let end = try await acquisition.run()
+            switch end {
+            case .complete(let states):
+                for state in states { state.observed = call }
+                call?.granted(states)
+            case .refused:
+                call?.refused()
+            }
+            return end
+        } catch {
+            call?.ended(by: error)
+            throw error
+        }
     }
 }

@@ -13,6 +13,9 @@ actor LockDriver {
     nonisolated let loop = EventLoop(label: "pglock.loop")
     nonisolated let logger: LogRelay
     nonisolated let clock: LockClock
+    nonisolated let telemetry: Telemetry
+    /// How many locks were lost since that was last reported. Some losses are found by callers, off the loop.
+    private nonisolated let losses = Locked<[LossReason: Int]>([:])
     let transport: any LockTransport
 
     // The runtime's checks for overlapping accesses take a tenth of the time of a lock that is passed on in memory. They are made in debug
@@ -40,12 +43,9 @@ actor LockDriver {
     /// The time that all events of this turn of the loop get.
     @exclusivity(unchecked) private var turnTime: Instant?
 
-    /// How often a lock statement returned an error although it had taken the lock, and how often it had not.
-    private(set) var verifiedAfterError = (held: 0, notHeld: 0)
-    /// How many releases have failed whose callers did not wait for them.
-    var unawaitedReleaseFailures = 0
-    /// How many waits were cancelled and begun anew, because they held up other sessions.
-    var renewedWaits = 0
+    var counts = Counts()
+    /// `nil` if no metrics are recorded.
+    @exclusivity(unchecked) var reports: MetricsReports?
 
     /// - Parameters:
     ///   - configuration: Validated, with its durations bounded.
@@ -59,6 +59,8 @@ actor LockDriver {
         self.configuration = configuration
         self.logger = logger
         self.clock = clock
+        telemetry = Telemetry(configuration)
+        reports = telemetry.manager.map(MetricsReports.init)
         self.transport = transport(configuration, loop, logger)
         engine = Engine(configuration: configuration.engine)
         self.transport.onEvent = { [weak self] event in
@@ -115,6 +117,7 @@ actor LockDriver {
         performActions()
         if let wake = end.wake { arm(at: wake, now: time) }
         transport.endTurn(loneSession: end.loneConnection, isAnswerNeeded: end.isAnswerNeeded)
+        if let step = reports?.endTurn() { perform(step) }
     }
 
     private func performActions() {
@@ -159,6 +162,7 @@ actor LockDriver {
             grace.cancel()
         }
         grace.cancel()
+        await reportLast()
         await logger.drain()
     }
 
@@ -168,13 +172,38 @@ actor LockDriver {
         terminationContinuations = []
     }
 
-    // MARK: What is counted
+    // MARK: Metrics
 
-    func noteVerification(held: Bool) {
-        if held {
-            verifiedAfterError.held += 1
-        } else {
-            verifiedAfterError.notHeld += 1
+    /// Locks are lost. They are counted once each, when they become doubtful.
+    nonisolated func noteLosses(_ count: Int, _ reason: LossReason) {
+        if count > 0 { losses.withLock { $0[reason, default: 0] += count } }
+    }
+
+    private func perform(_ step: MetricsReports.Step) {
+        switch step {
+        case .none:
+            break
+        case .plan:
+            guard let interval = reports?.metrics.interval else { break }
+            loop.run(after: Int(clamping: interval.clampedNanoseconds / 1_000_000)) { [weak self] in
+                self?.assumeIsolated { $0.reports?.isDue = true }
+            }
+        case .report:
+            let lost = losses.withLock { losses in
+                defer { losses = [:] }
+                return losses
+            }
+            let census = Engine.Census(of: engine)
+            let held = checkedOut.values.reduce(census.heldLocks) { $0 + $1.assumeIsolated { $0.heldKeys.count } }
+            reports?.report(census, heldLocks: held, counts, lost)
         }
+    }
+
+    /// Reports what has happened up to the end of the manager.
+    private func reportLast() async {
+        guard let metrics = reports?.metrics else { return }
+        await metrics.drain()
+        if metrics.begin() { perform(.report) }
+        await metrics.drain()
     }
 }

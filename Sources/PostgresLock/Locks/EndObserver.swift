@@ -14,12 +14,23 @@ enum EndObserver: Sendable {
     /// body cancelled.
     case body(BodyTask)
     case end(@Sendable () -> Void)
+    /// Is told of a loss only, since to tell it takes another thread.
+    case loss(@Sendable () -> Void)
 
     /// Tells it on this thread.
     func tell(isLoss: Bool) {
         switch self {
         case .body(let task): if isLoss { task.cancel() }
         case .end(let observer): observer()
+        case .loss(let observer): if isLoss { observer() }
+        }
+    }
+
+    private func isTold(isLoss: Bool) -> Bool {
+        switch self {
+        case .body: false
+        case .end: true
+        case .loss: isLoss
         }
     }
 
@@ -31,12 +42,12 @@ enum EndObserver: Sendable {
             for case .body(let task) in observers { bodies.append(task) }
         }
         let cancellation = Cancellation(bodies)
-        let rest: [UserCodeRunner.Piece] = ends.compactMap { observers, _ in
-            let told = observers.compactMap { observer in if case .end(let observer) = observer { observer } else { nil } }
+        let rest: [UserCodeRunner.Piece] = ends.compactMap { observers, isLoss in
+            let told = observers.filter { $0.isTold(isLoss: isLoss) }
             guard !told.isEmpty else { return nil }
             return {
                 cancellation.wait()
-                for observer in told { observer() }
+                for observer in told { observer.tell(isLoss: isLoss) }
             }
         }
         UserCodeRunner.shared.run(bodies.map { body in { body.cancel() } } + rest)

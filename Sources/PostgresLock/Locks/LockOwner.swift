@@ -21,15 +21,24 @@ final class LockOwner: Sendable {
 
     /// Only the first call releases.
     func release() async throws {
-        guard further.isEmpty, let first else { return try await driver.release(states) }
-        try await driver.release(first)
+        do {
+            if further.isEmpty, let first { try await driver.release(first) } else { try await driver.release(states) }
+        } catch {
+            first?.observed?.ended(by: error)
+            throw error
+        }
+        first?.observed?.ended()
     }
 
     func change(_ state: LockState, to mode: LockMode) async throws -> Bool {
-        try await driver.change(state, to: mode)
+        let before = state.mode
+        let isChanged = try await driver.change(state, to: mode)
+        if isChanged, before != mode { state.observed?.changed(to: mode) }
+        return isChanged
     }
 
     deinit {
         if first?.isOpen ?? false || further.contains(where: \.isOpen) { driver.giveBackDropped(states) }
+        first?.observed?.ended(by: first?.loss)
     }
 }

@@ -29,6 +29,8 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// A `GrantState`. Changed under the mutex only.
     private let phase = Atomic(GrantState.held.rawValue)
     @exclusivity(unchecked) private var aside: Aside?
+    /// The call that asks for the lock, if it is observed. Written before the lock is asked for; for a set, before it is given out.
+    @exclusivity(unchecked) var observed: ObservedCall?
     /// Written once, on the loop, before any task but that of the call knows of the lock. Readers read ``phase`` first, which is written
     /// after it. The runtime alone would order only the resumed task.
     private nonisolated(unsafe) var sessionValidity: SessionValidity?
@@ -95,10 +97,14 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// Ends locks that are lost together. Observers of one loss find all of them lost.
     ///
     /// - Parameter isSuspicion: Whether the locks may be held all the same, and have to be released.
-    static func end(_ losses: [(state: LockState, error: LockError)], isSuspicion: Bool = false) {
-        EndObserver.tell(
-            losses.map { (observers: $0.state.conclude($0.error, isSuspicion: isSuspicion) ?? [], isLoss: true) }
-        )
+    /// - Returns: How many of them had been held until now.
+    @discardableResult
+    static func end(_ losses: [(state: LockState, error: LockError)], isSuspicion: Bool = false) -> Int {
+        let ends = losses.compactMap { loss in
+            loss.state.conclude(loss.error, isSuspicion: isSuspicion).map { (observers: $0, isLoss: true) }
+        }
+        EndObserver.tell(ends)
+        return ends.count
     }
 
     /// The holder begins to release the lock.

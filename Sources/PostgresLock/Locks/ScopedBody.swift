@@ -7,6 +7,8 @@ struct ScopedBody: Sendable {
     let states: [LockState]
     /// How the code inside sees the scope; `nil` if a scope around it stands for it.
     let kind: EnclosingLock.Kind?
+    /// The call that the scope is of, if it is observed.
+    var call: ObservedCall?
 
     /// Runs the body, then releases what the scope holds, also if the body throws.
     ///
@@ -26,9 +28,17 @@ struct ScopedBody: Sendable {
         } catch {
             // The loss is read after the release, which may be what finds it: whether it came before the body's end is not known.
             let failure = await Self.failure(of: release)
-            throw (failure ?? states.loss)?.caused(by: error) ?? error
+            let end: any Error = (failure ?? states.loss)?.caused(by: error) ?? error
+            call?.ended(by: end)
+            throw end
         }
-        try await release()
+        do {
+            try await release()
+        } catch {
+            call?.ended(by: error)
+            throw error
+        }
+        call?.ended()
         return result
     }
 
@@ -104,7 +114,10 @@ struct ScopedBody: Sendable {
         for index in scopes.indices where scopes[index].task == caller { scopes[index].task = .current }
         scopes += enclosing
         return try await task.run {
-            try await EnclosingLock.$all.withValue(scopes) { UncheckedTransfer(try await body(view)) }
+            try await EnclosingLock.$all.withValue(scopes) {
+                guard let span = call?.span else { return UncheckedTransfer(try await body(view)) }
+                return UncheckedTransfer(try await span.around { try await body(view) })
+            }
         }
     }
 

@@ -74,6 +74,14 @@ extension LockManager {
         /// Where ``LockManager/runOnce(_:every:counting:guarantee:isolation:_:)`` records the runs of jobs; `public.pglock_runs` by default.
         public var runTable = RunTable()
 
+        /// Where metrics are recorded.
+        public var metrics = Metrics()
+
+        #if DistributedTracingSupport
+            /// Which spans are made.
+            public var tracing = Tracing()
+        #endif
+
         /// How long a wait lasts before the server is asked whether its snapshot holds up other sessions.
         package var lookInterval = Duration.seconds(1)
 

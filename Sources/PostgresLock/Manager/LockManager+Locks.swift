@@ -28,7 +28,7 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
-        let state = try await driver.waitForLock(key, mode, timeout)
+        let state = try await driver.waitForLock(key, mode, timeout, observation)
         return try await hold(state, isolation, body)
     }
 
@@ -53,7 +53,7 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result? {
-        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true) else { return nil }
+        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true, observation) else { return nil }
         return try await hold(state, isolation, body)
     }
 
@@ -77,7 +77,7 @@ extension LockManager {
         mode: LockMode = .exclusive,
         timeout: Duration? = nil
     ) async throws -> LockHandle {
-        LockHandle(try await driver.waitForLock(key, mode, timeout), driver: driver)
+        LockHandle(try await driver.waitForLock(key, mode, timeout, observation), driver: driver)
     }
 
     /// Takes a lock if it is free.
@@ -93,7 +93,7 @@ extension LockManager {
     /// - Returns: The held lock, or `nil` if another holder has it, or a task of this process waits for it.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
     public nonisolated(nonsending) func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> LockHandle? {
-        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true) else { return nil }
+        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true, observation) else { return nil }
         return LockHandle(state, driver: driver)
     }
 
@@ -116,7 +116,8 @@ extension LockManager {
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) (View) async throws -> Result
     ) async throws -> Result {
-        try await ScopedBody(driver: driver, states: states, kind: .lock).run(view, isolation: isolation, body) {
+        let scope = ScopedBody(driver: driver, states: states, kind: .lock, call: states.first?.observed)
+        return try await scope.run(view, isolation: isolation, body) {
             try await driver.release(states)
         }
     }

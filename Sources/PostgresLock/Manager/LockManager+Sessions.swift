@@ -35,9 +35,17 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockSession) async throws -> Result
     ) async throws -> Result {
-        let session = try await SessionDriver.beginSession(timeout, on: driver)
-        let scope = ScopedBody(driver: driver, states: [session.ending], kind: .session(session.modes))
-        return try await scope.run(LockSession(driver: session), isolation: isolation, body) {
+        let call = observation?.begin(.session, [])
+        let session: SessionDriver
+        do {
+            session = try await SessionDriver.beginSession(timeout, on: driver)
+        } catch {
+            call?.ended(by: error)
+            throw error
+        }
+        call?.granted([session.ending])
+        let scope = ScopedBody(driver: driver, states: [session.ending], kind: .session(session.modes), call: call)
+        return try await scope.run(LockSession(driver: session, observation: observation), isolation: isolation, body) {
             try await session.endSession()
         }
     }

@@ -34,7 +34,7 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLocks) async throws -> Result
     ) async throws -> Result {
-        let states = try await driver.waitForLocks(requests, timeout)
+        let states = try await driver.waitForLocks(requests, timeout, observation)
         return try await hold(states, HeldLocks(states: states), isolation, body)
     }
 
@@ -57,7 +57,7 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLocks) async throws -> Result
     ) async throws -> Result? {
-        guard let states = try await driver.tryLocks(requests) else { return nil }
+        guard let states = try await driver.tryLocks(requests, observation) else { return nil }
         return try await hold(states, HeldLocks(states: states), isolation, body)
     }
 
@@ -76,7 +76,7 @@ extension LockManager {
         all requests: [LockRequest],
         timeout: Duration? = nil
     ) async throws -> LockSetHandle {
-        LockSetHandle(try await driver.waitForLocks(requests, timeout), driver: driver)
+        LockSetHandle(try await driver.waitForLocks(requests, timeout, observation), driver: driver)
     }
 
     /// Takes several locks if all of them are free.
@@ -89,7 +89,7 @@ extension LockManager {
     /// - Returns: The held locks, or `nil` if one of them has another holder, or a task of this process waits for it.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
     public nonisolated(nonsending) func tryAcquire(all requests: [LockRequest]) async throws -> LockSetHandle? {
-        guard let states = try await driver.tryLocks(requests) else { return nil }
+        guard let states = try await driver.tryLocks(requests, observation) else { return nil }
         return LockSetHandle(states, driver: driver)
     }
 }

@@ -42,7 +42,15 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockTransaction) async throws -> Result
     ) async throws -> Result {
-        try await LockTransaction.run(over: driver, locking: key, mode: mode, timeout: timeout, isolation: isolation, body)
+        try await LockTransaction.run(
+            over: driver,
+            observation,
+            locking: key,
+            mode: mode,
+            timeout: timeout,
+            isolation: isolation,
+            body
+        )
     }
 
     /// See ``withTransaction(locking:mode:timeout:isolation:_:)``.

@@ -26,6 +26,11 @@ public actor LockManager {
     /// Carries out the calls.
     nonisolated let driver: LockDriver
 
+    /// How its calls are observed; `nil` if they are not.
+    nonisolated let observation: Observation?
+    /// The name that it has as a view.
+    private nonisolated let name: String?
+
     /// Makes a manager. Nothing is connected before the first lock is asked for.
     ///
     /// - Parameters:
@@ -50,6 +55,39 @@ public actor LockManager {
     ) throws {
         try configuration.validate()
         driver = LockDriver(configuration.bounded, logger: LogRelay(logger), clock: clock, transport: transport)
+        observation = driver.telemetry.observation()
+        name = nil
+    }
+
+    private init(_ driver: LockDriver, name: String?, logger: Logger?) {
+        self.driver = driver
+        self.name = name
+        observation = driver.telemetry.observation(name: name, logger: logger)
+    }
+
+    /// The same manager, for calls that are to be told apart in metrics, spans and the log.
+    ///
+    /// ```swift
+    /// let orders = locks.observed(as: "order")
+    ///
+    /// try await orders.withLock("order:17") { _ in
+    ///     try await transfer()
+    /// }
+    /// ```
+    ///
+    /// What it returns has the same connections and locks, and costs an allocation: make one per request for a logger, or keep one for a
+    /// name. Both stay the same for what is not given. Shutting it down shuts the manager down.
+    ///
+    /// - Parameters:
+    ///   - name: What the locks are for. It is the dimension `pglock.name` of the metrics of calls, an attribute of their spans and part of
+    ///     the spans' names. Keys themselves are none of that, so take a name for each kind of lock, not for each lock: beyond 100 names
+    ///     of a manager, further ones have no metrics of their own.
+    ///   - logger: Gets lines about the calls and their locks, with the metadata that the logger has: at `debug` what was granted,
+    ///     refused and released, at `warning` what was lost. Without a logger there are no such lines. It is used on the callers' tasks;
+    ///     lines about losses come from another thread.
+    /// - Returns: A view of the manager.
+    public nonisolated func observed(as name: String? = nil, logger: Logger? = nil) -> LockManager {
+        LockManager(driver, name: name ?? self.name, logger: logger ?? observation?.logger)
     }
 
     /// The manager runs on the event loop of its connections.

@@ -25,6 +25,14 @@ extension TransactionLockManager {
             public var endsWaitsOnGracefulShutdown = false
         #endif
 
+        /// Where metrics are recorded.
+        public var metrics = LockManager.Configuration.Metrics()
+
+        #if DistributedTracingSupport
+            /// Which spans are made.
+            public var tracing = LockManager.Configuration.Tracing()
+        #endif
+
         /// - Parameter url: See ``url``.
         public init(url: String? = nil) {
             self.url = url
@@ -63,6 +71,10 @@ extension TransactionLockManager.Configuration {
         configuration.cancelsBodyOnLoss = cancelsBodyOnLoss
         #if ServiceLifecycleSupport
             configuration.endsWaitsOnGracefulShutdown = endsWaitsOnGracefulShutdown
+        #endif
+        configuration.metrics = metrics
+        #if DistributedTracingSupport
+            configuration.tracing = tracing
         #endif
         return configuration
     }

@@ -32,6 +32,10 @@ public final class TransactionLockManager: Sendable {
 
     let driver: LockDriver
 
+    private let observation: Observation?
+    /// The name that it has as a view.
+    private let name: String?
+
     /// Makes a manager. Nothing is connected before the first transaction.
     ///
     /// - Parameters:
@@ -56,6 +60,25 @@ public final class TransactionLockManager: Sendable {
         try configuration.validate()
         driver = LockDriver(configuration.driver.bounded, logger: LogRelay(logger), clock: clock, transport: transport)
         self.configuration = configuration.bounded
+        observation = driver.telemetry.observation()
+        name = nil
+    }
+
+    private init(_ manager: TransactionLockManager, name: String?, logger: Logger?) {
+        driver = manager.driver
+        configuration = manager.configuration
+        self.name = name
+        observation = driver.telemetry.observation(name: name, logger: logger)
+    }
+
+    /// The same manager, for calls that are to be told apart in metrics, spans and the log: see ``LockManager/observed(as:logger:)``.
+    ///
+    /// - Parameters:
+    ///   - name: What the transactions are for. One of few names.
+    ///   - logger: Gets lines about the calls.
+    /// - Returns: A view of the manager.
+    public func observed(as name: String? = nil, logger: Logger? = nil) -> TransactionLockManager {
+        TransactionLockManager(self, name: name ?? self.name, logger: logger ?? observation?.logger)
     }
 
     /// Runs the body in a transaction, which holds a lock from its beginning to its end.
@@ -85,7 +108,15 @@ public final class TransactionLockManager: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LockTransaction) async throws -> Result
     ) async throws -> Result {
-        try await LockTransaction.run(over: driver, locking: key, mode: mode, timeout: timeout, isolation: isolation, body)
+        try await LockTransaction.run(
+            over: driver,
+            observation,
+            locking: key,
+            mode: mode,
+            timeout: timeout,
+            isolation: isolation,
+            body
+        )
     }
 
     /// See ``withTransaction(locking:mode:timeout:isolation:_:)``.

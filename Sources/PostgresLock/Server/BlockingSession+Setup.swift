@@ -36,6 +36,7 @@ extension BlockingSession {
         raw.session.serverVersion = version
         raw.session.database = database
         raw.session.host = host
+        raw.session.port = port
         raw.session.lockTableSize = lockTableSize(result)
     }
 

@@ -12,6 +12,7 @@
 /// tasks of one manager.
 public struct LockSession: Sendable {
     let driver: SessionDriver
+    let observation: Observation?
 
     /// Takes a lock, runs the body, and releases the lock, also if the body throws.
     ///
@@ -38,7 +39,7 @@ public struct LockSession: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
-        let state = try await driver.waitForLock(key, mode, timeout, isScoped: true)
+        let state = try await waitForLock(key, mode, timeout, isScoped: true)
         return try await hold(state, isolation, body)
     }
 
@@ -62,8 +63,7 @@ public struct LockSession: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result? {
-        let state = try await driver.obtain(key, mode, timeout: nil, noWait: true, isScoped: true)
-        guard let state else { return nil }
+        guard let state = try await obtain(key, mode, timeout: nil, noWait: true, isScoped: true) else { return nil }
         return try await hold(state, isolation, body)
     }
 
@@ -79,7 +79,7 @@ public struct LockSession: Sendable {
     ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
     /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
     public func acquire(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        _ = try await driver.waitForLock(key, mode, timeout, isScoped: false)
+        _ = try await waitForLock(key, mode, timeout, isScoped: false)
     }
 
     /// Takes a lock if it is free. It is held until ``release(_:)``, or until the session ends.
@@ -93,7 +93,7 @@ public struct LockSession: Sendable {
     /// - Throws: ``LockError`` if the server could not be asked, or with the code ``LockError/Code/alreadyHeld``;
     ///   `CancellationError`.
     public func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await driver.obtain(key, mode, timeout: nil, noWait: true, isScoped: false) != nil
+        try await obtain(key, mode, timeout: nil, noWait: true, isScoped: false) != nil
     }
 
     /// Releases a lock that ``acquire(_:mode:timeout:)`` or ``tryAcquire(_:mode:)`` has taken.
@@ -110,13 +110,50 @@ public struct LockSession: Sendable {
         try await driver.unlock(key)
     }
 
+    private nonisolated(nonsending) func waitForLock(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ timeout: Duration?,
+        isScoped: Bool
+    ) async throws -> LockState {
+        guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, isScoped: isScoped) else {
+            throw await driver.taken(key)
+        }
+        return state
+    }
+
+    /// - Returns: `nil` if the lock is taken, and the call does not wait.
+    private nonisolated(nonsending) func obtain(
+        _ key: LockKey,
+        _ mode: LockMode,
+        timeout: Duration?,
+        noWait: Bool,
+        isScoped: Bool
+    ) async throws -> LockState? {
+        let call = observation?.begin(.sessionLock, [LockRequest(key, mode: mode)])
+        do {
+            let state = try await driver.obtain(key, mode, timeout: timeout, noWait: noWait, isScoped: isScoped)
+            guard let state else {
+                call?.refused()
+                return nil
+            }
+            if isScoped { state.observed = call }
+            // A lock without a scope is released by its key, or with all others at the end of the session.
+            call?.granted([state], isWaitOnly: !isScoped)
+            return state
+        } catch {
+            call?.ended(by: error)
+            throw error
+        }
+    }
+
     private func hold<Result>(
         _ state: LockState,
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
         // Code inside sees the session's scope, which stands for all that it holds.
-        let scope = ScopedBody(driver: driver.lockDriver, states: [state], kind: nil)
+        let scope = ScopedBody(driver: driver.lockDriver, states: [state], kind: nil, call: state.observed)
         return try await scope.run(HeldLock(state: state), isolation: isolation, body) {
             try await driver.release(state)
         }
@@ -139,7 +176,7 @@ public struct LockSession: Sendable {
     ///   `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> Int {
-        try await driver.run(sql, parameters).affectedRows
+        try await driver.run(sql, parameters, observation).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -152,7 +189,7 @@ public struct LockSession: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> QueryRows {
-        QueryRows(result: try await driver.run(sql, parameters))
+        QueryRows(result: try await driver.run(sql, parameters, observation))
     }
 }
 

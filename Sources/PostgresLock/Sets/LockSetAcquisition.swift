@@ -3,7 +3,7 @@ import LockCore
 /// Takes several locks together, in the steps that ``LockSetPlan`` decides upon.
 struct LockSetAcquisition {
     enum End {
-        case complete
+        case complete([LockState])
         case refused([LockKey])
     }
 
@@ -58,10 +58,8 @@ struct LockSetAcquisition {
         )
     }
 
-    var count: Int { members.count }
-
     /// The locks, as far as they were granted.
-    var states: [LockState] { members.compactMap(\.state) }
+    private var states: [LockState] { members.compactMap(\.state) }
 
     /// Takes all or none. Cancelling the task ends it.
     nonisolated(nonsending) mutating func run() async throws -> End {
@@ -78,8 +76,9 @@ struct LockSetAcquisition {
                     await giveBack()
                     return .refused(keys)
                 case .complete:
+                    let states = self.states
                     try driver.claim(states)
-                    return .complete
+                    return .complete(states)
                 }
             }
         } catch {

@@ -4,6 +4,7 @@
 /// ``LockManager/withTransaction(locking:mode:timeout:isolation:_:)`` every call fails.
 public struct LockTransaction: Sendable {
     let driver: SessionDriver
+    let observation: Observation?
 
     /// A view of the lock that the transaction was begun with; `nil` if it was begun without one.
     public var lock: HeldLock? {
@@ -26,7 +27,7 @@ public struct LockTransaction: Sendable {
     ///   ``LockError/Code/connectionLost``; `CancellationError`.
     @discardableResult
     public func execute(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> Int {
-        try await driver.run(sql, parameters).affectedRows
+        try await driver.run(sql, parameters, observation).affectedRows
     }
 
     /// Runs a statement and returns its rows.
@@ -39,7 +40,7 @@ public struct LockTransaction: Sendable {
     /// - Returns: The rows.
     /// - Throws: As ``execute(_:_:)``.
     public func query(_ sql: String, _ parameters: [SQLParameter] = []) async throws -> QueryRows {
-        QueryRows(result: try await driver.run(sql, parameters))
+        QueryRows(result: try await driver.run(sql, parameters, observation))
     }
 
     /// Takes a further lock, until the end of the transaction.
@@ -57,7 +58,7 @@ public struct LockTransaction: Sendable {
     /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut``, ``LockError/Code/noAnswer`` and
     ///   ``LockError/Code/deadlock``; `CancellationError`.
     public func acquire(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        guard try await driver.lock(key, mode, timeout: timeout, noWait: timeout == .zero) else {
+        guard try await lock(key, mode, timeout: timeout, noWait: timeout == .zero) else {
             throw driver.lockDriver.taken([key])
         }
     }
@@ -72,7 +73,19 @@ public struct LockTransaction: Sendable {
     /// - Returns: Whether the lock was taken.
     /// - Throws: ``LockError`` if the server could not be asked; `CancellationError`.
     public func tryAcquire(_ key: LockKey, mode: LockMode = .exclusive) async throws -> Bool {
-        try await driver.lock(key, mode, timeout: nil, noWait: true)
+        try await lock(key, mode, timeout: nil, noWait: true)
+    }
+
+    private nonisolated(nonsending) func lock(_ key: LockKey, _ mode: LockMode, timeout: Duration?, noWait: Bool) async throws -> Bool {
+        let call = observation?.begin(.transactionLock, [LockRequest(key, mode: mode)])
+        do {
+            let isGranted = try await driver.lock(key, mode, timeout: timeout, noWait: noWait)
+            if isGranted { call?.granted([], isWaitOnly: true) } else { call?.refused() }
+            return isGranted
+        } catch {
+            call?.ended(by: error)
+            throw error
+        }
     }
 }
 

@@ -96,6 +96,7 @@ extension LibPQTransport {
             let facts = SessionFacts(
                 databaseName: "database \"\(session.database)\"" + (isNamed ? " on \(session.host)" : ""),
                 processID: session.processID,
+                address: ServerAddress(namespace: session.database, host: session.host, port: session.port),
                 lockTableSize: session.lockTableSize,
                 hasRoleSettings: SessionSettings.restoring(session.roleSettings) != nil,
                 mayDefer: SessionSettings.mayDefer(session.roleSettings)

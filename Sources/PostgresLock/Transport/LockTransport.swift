@@ -115,6 +115,8 @@ package struct SessionFacts: Sendable {
     var databaseName = "the server"
     /// The backend's, as the server's views show it; 0 if it is not known.
     var processID: Int32 = 0
+    /// For spans; `nil` if it is not known.
+    var address: ServerAddress?
     /// The number of locks that the server's lock table has room for; `nil` if the server does not say, and then the number is not limited.
     var lockTableSize: Int?
     /// Whether the role or the database has settings that our own statements run without.

@@ -9,6 +9,14 @@ enum LogKey {
     static let retryIn = "pglock.retry_in"
     static let wasHeld = "pglock.was_held"
     static let key = "pglock.key"
+    /// The first of several.
+    static let keys = "pglock.keys"
+    static let mode = "pglock.mode"
+    /// What the caller calls the locks.
+    static let name = "pglock.name"
+    static let outcome = "pglock.outcome"
+    static let waited = "pglock.waited"
+    static let heldFor = "pglock.held_for"
     static let names = "pglock.names"
     static let count = "pglock.count"
     static let processID = "pglock.backend_pid"
@@ -17,6 +25,15 @@ enum LogKey {
 }
 
 extension Logger.Metadata {
+    /// Adds the names of the first keys, and how many there are.
+    ///
+    /// - Parameter keys: The first of them, at least ten if there are as many.
+    mutating func add(_ keys: some Collection<LockKey>, count: Int) {
+        guard count > 0 else { return }
+        self[LogKey.keys] = .array(keys.prefix(10).map { "\($0)" })
+        self[LogKey.count] = "\(count)"
+    }
+
     /// Adds a reason and its SQLSTATE, as far as there are any.
     func adding(_ reason: String, _ sqlState: String?) -> Logger.Metadata {
         var metadata = self

@@ -2,19 +2,29 @@ import LockCore
 import Logging
 
 extension LogRelay {
+    /// What was lost with a session.
+    struct SessionLoss {
+        /// The first of the keys.
+        var keys: [LockKey] = []
+        /// How many locks.
+        var count = 0
+        /// Of the backend; 0 if it is not known.
+        var processID: Int32 = 0
+    }
+
     /// Logs an event of the engine.
-    func log(_ event: Engine.Event) {
+    func log(_ event: Engine.Event, _ loss: SessionLoss = SessionLoss()) {
         switch event {
         case .connectFailed(let role, let failure, let pause):
             info(
                 "connecting failed",
                 metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause)"].adding(failure.message, failure.sqlState)
             )
-        case .connectionLost(let id, let role, let failure):
-            warning(
-                "connection lost",
-                metadata: [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"].adding(failure.message, failure.sqlState)
-            )
+        case .connectionLost(let id, let role, let failure, _):
+            var metadata: Logger.Metadata = [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"]
+            if loss.processID != 0 { metadata[LogKey.processID] = "\(loss.processID)" }
+            metadata.add(loss.keys, count: loss.count)
+            warning("connection lost", metadata: metadata.adding(failure.message, failure.sqlState))
         case .overdue(let id):
             info(
                 "a session does not answer; requests that follow go over another one",

@@ -25,11 +25,19 @@ package final class LogRelay: Sendable {
 
     func debug(_ message: Logger.Message, metadata: Logger.Metadata) { log(.debug, message, metadata) }
     func info(_ message: Logger.Message, metadata: Logger.Metadata) { log(.info, message, metadata) }
-    func warning(_ message: Logger.Message, metadata: Logger.Metadata) { log(.warning, message, metadata) }
-    func error(_ message: Logger.Message, metadata: Logger.Metadata) { log(.error, message, metadata) }
     func critical(_ message: Logger.Message, metadata: Logger.Metadata) { log(.critical, message, metadata) }
 
-    private func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata) {
+    /// - Parameter caller: The logger of the call that the line is about, if it has one.
+    func warning(_ message: Logger.Message, metadata: Logger.Metadata, of caller: Logger? = nil) {
+        log(.warning, message, metadata, caller)
+    }
+
+    /// - Parameter caller: As for ``warning(_:metadata:of:)``.
+    func error(_ message: Logger.Message, metadata: Logger.Metadata, of caller: Logger? = nil) {
+        log(.error, message, metadata, caller)
+    }
+
+    private func log(_ level: Logger.Level, _ message: Logger.Message, _ metadata: Logger.Metadata, _ caller: Logger? = nil) {
         let isTaken = state.withLock { state in
             guard state.waiting < Self.capacity else {
                 state.dropped += 1
@@ -40,7 +48,7 @@ package final class LogRelay: Sendable {
         }
         guard isTaken else { return }
         queue.async { [self] in
-            logger.log(level: level, message, metadata: metadata)
+            (caller ?? logger).log(level: level, message, metadata: metadata.isEmpty ? nil : metadata)
             noteLogged()
         }
     }
@@ -56,10 +64,15 @@ package final class LogRelay: Sendable {
     }
 
     /// Waits until the handler has got the lines so far, at most for `limit`.
-    func drain(within limit: Duration = .seconds(1)) async {
+    func drain(within limit: Duration = .seconds(1)) async { await queue.drain(within: limit) }
+}
+
+extension DispatchQueue {
+    /// Waits until what was submitted to the queue has run, at most for `limit`.
+    func drain(within limit: Duration) async {
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
-        queue.async { end.yield() }
-        let alarm = DispatchQueue(label: "pglock.log.limit")
+        async { end.yield() }
+        let alarm = DispatchQueue(label: "\(label).limit")
         alarm.asyncAfter(deadline: .now() + .nanoseconds(Int(clamping: limit.clampedNanoseconds))) { end.yield() }
         for await _ in ends { return }
     }

@@ -52,7 +52,7 @@ struct EngineCancelRequestTests {
         script.now = script.now.advanced(by: .seconds(30))
         script.engine.advance(to: script.now)
         let actions = script.engine.takeActions()
-        #expect(actions.contains { if case .log(.connectionLost(2, .waiting, _)) = $0 { true } else { false } })
+        #expect(actions.contains { if case .log(.connectionLost(2, .waiting, _, holders: _)) = $0 { true } else { false } })
     }
 
     @Test("cancel requests never become a flood, and in the end the session is closed")

@@ -6,7 +6,10 @@ struct LogRecorder: LogHandler {
     struct Line: Sendable {
         let level: Logger.Level
         let message: String
+        /// The logger's and the line's.
         let metadata: Logger.Metadata
+        /// Whether the line has metadata of its own, and these are empty.
+        var hasEmptyMetadata = false
     }
 
     final class Lines: Sendable {
@@ -31,6 +34,13 @@ struct LogRecorder: LogHandler {
     }
 
     func log(event: LogEvent) {
-        lines.append(Line(level: event.level, message: "\(event.message)", metadata: event.metadata ?? [:]))
+        lines.append(
+            Line(
+                level: event.level,
+                message: "\(event.message)",
+                metadata: metadata.merging(event.metadata ?? [:]) { $1 },
+                hasEmptyMetadata: event.metadata?.isEmpty ?? false
+            )
+        )
     }
 }

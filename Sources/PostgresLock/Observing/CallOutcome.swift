@@ -1,0 +1,52 @@
+/// How a call for locks has ended, as metrics and spans name it.
+enum CallOutcome: String, Sendable {
+    case granted
+    case timedOut = "timed_out"
+    case cancelled
+    /// The call does not wait, and the lock is taken.
+    case notAvailable = "not_available"
+    case deadlock
+    /// There is no room for another lock.
+    case capacity
+    case error
+
+    init(_ error: any Error) {
+        switch (error as? LockError)?.code {
+        case .timedOut: self = .timedOut
+        case .deadlock: self = .deadlock
+        case .capacity, .lockTableFull: self = .capacity
+        case .some: self = .error
+        case nil: self = error is CancellationError ? .cancelled : .error
+        }
+    }
+}
+
+/// What a call asks for.
+enum CallKind: String, Sendable {
+    case lock
+    /// Several locks together.
+    case lockSet = "lock_set"
+    case session
+    /// A lock of an explicit session.
+    case sessionLock = "session_lock"
+    case transaction
+    /// A further lock of a transaction.
+    case transactionLock = "transaction_lock"
+
+    /// For lines of the log and names of spans.
+    var noun: String {
+        switch self {
+        case .lock, .sessionLock, .transactionLock: "lock"
+        case .lockSet: "locks"
+        case .session: "session"
+        case .transaction: "transaction"
+        }
+    }
+}
+
+extension LockError {
+    /// The attribute `error.type`, which has few values.
+    static func typeName(of error: any Error) -> String {
+        (error as? LockError)?.code.description ?? (error is CancellationError ? "cancelled" : "_OTHER")
+    }
+}
