@@ -42,8 +42,7 @@ enum Documentation {
 
     static func markdownFiles() throws -> [URL] {
         let top = try FileManager.default.contentsOfDirectory(at: repository, includingPropertiesForKeys: nil)
-        let catalogs = try targets().map { $0.appending(path: "Documentation.docc") }
-        let below = try ([repository.appending(path: "Docs")] + catalogs).flatMap { try files(below: $0, ending: "md") }
+        let below = try ([repository.appending(path: "Docs")] + targets()).flatMap { try files(below: $0, ending: "md") }
         return top.filter { $0.pathExtension == "md" }.sorted { $0.path < $1.path } + below
     }
 
