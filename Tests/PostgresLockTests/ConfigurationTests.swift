@@ -91,6 +91,8 @@ struct ConfigurationTests {
         configuration.pool.idleTimeout = .seconds(22)
         configuration.timeouts = Self.configuration().timeouts
         configuration.cancelsBodyOnLoss = false
+        configuration.endsWaitsOnGracefulShutdown = true
+        configuration.metrics.name = "transactions"
         return configuration
     }
 
@@ -105,8 +107,15 @@ struct ConfigurationTests {
         #expect(driver.pool.idleTimeout == .seconds(22))
         #expect(Self.fields(driver.timeouts) == Self.fields(Self.configuration().timeouts))
         #expect(!driver.cancelsBodyOnLoss)
+        #expect(driver.endsWaitsOnGracefulShutdown)
+        #expect(driver.metrics.name == "transactions")
         // A property that is new belongs above, and into the configuration of the driver.
-        let names: Set = ["url", "credentials", "applicationName", "pool", "timeouts", "cancelsBodyOnLoss"]
+        var names: Set = [
+            "url", "credentials", "applicationName", "pool", "timeouts", "cancelsBodyOnLoss", "endsWaitsOnGracefulShutdown", "metrics",
+        ]
+        #if DistributedTracingSupport
+            names.insert("tracing")
+        #endif
         #expect(Set(Self.fields(Self.transactionConfiguration()).keys) == names)
         #expect(Set(Self.fields(TransactionLockManager.Configuration.Pool()).keys) == ["maximumConnections", "idleTimeout"])
     }

@@ -123,7 +123,7 @@ extension LockDriver {
         let id = call.id
         guard isRelease, reports != nil else { return drive { event(&$0, id, $1) } }
         // What is granted by the release itself is handed off.
-        reports?.handoffAt = now
+        reports?.handoffAt = MonotonicTime.now
         drive { event(&$0, id, $1) }
         reports?.handoffAt = nil
     }

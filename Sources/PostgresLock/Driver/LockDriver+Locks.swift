@@ -325,7 +325,8 @@ extension LockDriver {
             switch end {
             case .complete(let states):
                 for state in states { state.observed = call }
-                call?.granted(states)
+                // Without a lock there is no end to be told of.
+                call?.granted(states, isWaitOnly: states.isEmpty)
             case .refused:
                 call?.refused()
             }

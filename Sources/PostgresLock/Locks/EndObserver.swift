@@ -1,3 +1,4 @@
+import Dispatch
 import Synchronization
 
 #if canImport(Darwin)
@@ -14,8 +15,10 @@ enum EndObserver: Sendable {
     /// body cancelled.
     case body(BodyTask)
     case end(@Sendable () -> Void)
-    /// Is told of a loss only, since to tell it takes another thread.
+    /// Reports a loss to users' log handlers and tracers, one after the other. A handler that blocks keeps no body from being cancelled.
     case loss(@Sendable () -> Void)
+
+    private static let reports = DispatchQueue(label: "pglock.reports")
 
     /// Tells it on this thread.
     func tell(isLoss: Bool) {
@@ -23,14 +26,6 @@ enum EndObserver: Sendable {
         case .body(let task): if isLoss { task.cancel() }
         case .end(let observer): observer()
         case .loss(let observer): if isLoss { observer() }
-        }
-    }
-
-    private func isTold(isLoss: Bool) -> Bool {
-        switch self {
-        case .body: false
-        case .end: true
-        case .loss: isLoss
         }
     }
 
@@ -43,11 +38,12 @@ enum EndObserver: Sendable {
         }
         let cancellation = Cancellation(bodies)
         let rest: [UserCodeRunner.Piece] = ends.compactMap { observers, isLoss in
-            let told = observers.filter { $0.isTold(isLoss: isLoss) }
+            for case .loss(let report) in observers where isLoss { reports.async(execute: report) }
+            let told = observers.compactMap { observer in if case .end(let observer) = observer { observer } else { nil } }
             guard !told.isEmpty else { return nil }
             return {
                 cancellation.wait()
-                for observer in told { observer.tell(isLoss: isLoss) }
+                for observer in told { observer() }
             }
         }
         UserCodeRunner.shared.run(bodies.map { body in { body.cancel() } } + rest)

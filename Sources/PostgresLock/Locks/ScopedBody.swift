@@ -9,6 +9,8 @@ struct ScopedBody: Sendable {
     let kind: EnclosingLock.Kind?
     /// The call that the scope is of, if it is observed.
     var call: ObservedCall?
+    /// Whether an end of the states cancels the body, whatever the configuration says of losses.
+    var mustCancel = false
 
     /// Runs the body, then releases what the scope holds, also if the body throws.
     ///
@@ -73,7 +75,7 @@ struct ScopedBody: Sendable {
             // What a child task would inherit, and one like this does not.
             let preference = Self.taskExecutorPreference
             let bodyTask = BodyTask()
-            let observers = (driver.configuration.cancelsBodyOnLoss ? states : []).map { ($0, $0.observe(.body(bodyTask))) }
+            let observers = (mustCancel || driver.configuration.cancelsBodyOnLoss ? states : []).map { ($0, $0.observe(.body(bodyTask))) }
             defer {
                 for (state, number) in observers { state.forget(number) }
             }

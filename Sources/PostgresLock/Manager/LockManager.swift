@@ -59,11 +59,17 @@ public actor LockManager {
         name = nil
     }
 
-    private init(_ driver: LockDriver, name: String?, logger: Logger?) {
+    private init(_ driver: LockDriver, name: String?, _ observation: Observation?) {
         self.driver = driver
         self.name = name
-        observation = driver.telemetry.observation(name: name, logger: logger)
+        self.observation = observation
     }
+
+    /// The same for all views of a manager.
+    package nonisolated var identity: ObjectIdentifier { ObjectIdentifier(driver) }
+
+    /// The same manager, for calls of the library's own, which are no calls of users.
+    nonisolated var unobserved: LockManager { observation == nil ? self : LockManager(driver, name: nil, nil) }
 
     /// The same manager, for calls that are to be told apart in metrics, spans and the log.
     ///
@@ -87,7 +93,8 @@ public actor LockManager {
     ///     lines about losses come from another thread.
     /// - Returns: A view of the manager.
     public nonisolated func observed(as name: String? = nil, logger: Logger? = nil) -> LockManager {
-        LockManager(driver, name: name ?? self.name, logger: logger ?? observation?.logger)
+        let name = name ?? self.name
+        return LockManager(driver, name: name, driver.telemetry.observation(name: name, logger: logger ?? observation?.logger))
     }
 
     /// The manager runs on the event loop of its connections.

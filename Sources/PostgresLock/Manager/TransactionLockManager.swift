@@ -64,6 +64,9 @@ public final class TransactionLockManager: Sendable {
         name = nil
     }
 
+    /// The same for all views of a manager.
+    package var identity: ObjectIdentifier { ObjectIdentifier(driver) }
+
     private init(_ manager: TransactionLockManager, name: String?, logger: Logger?) {
         driver = manager.driver
         configuration = manager.configuration

@@ -99,8 +99,9 @@ import LibPQ
                 if let state = (error as? LockError)?.sqlState { attributes[names.sqlState] = state }
             }
             if let error {
-                // The message of a LockError names keys.
-                if configuration.includesKeys || !(error is LockError) { span.recordError(error) }
+                // The message of a LockError names keys, and that of a failed statement may hold values of rows.
+                let code = (error as? LockError)?.code
+                if code == nil || configuration.includesKeys && code != .statementFailed { span.recordError(error) }
                 span.setStatus(SpanStatus(code: .error))
             }
             span.end()

@@ -18,16 +18,23 @@ final class ObservedCall: Sendable {
     /// When another task of the process released the lock and this call got it at once; 0 if it came from the server.
     private let handedOffAt = Atomic<Int64>(0)
     private let hasEnded = Atomic(false)
-    /// Whether a loss can't be told any more, because one was told or the call has ended; `nil` if there is nothing to tell it to. The mutex
-    /// is held while a loss is told, so that the span does not end before.
-    private let isLossTold: Locked<Bool>?
+    /// What becomes of a loss; `nil` if there is nothing to tell it to.
+    private let lossReport: Locked<LossReport>?
+
+    /// At most one loss is told, and not after the end. An end that comes meanwhile is left to the thread that tells the loss, so that the span
+    /// ends behind it. No user's code runs under the mutex.
+    private struct LossReport {
+        var isOpen = true
+        var isBeingTold = false
+        var end: (@Sendable () -> Void)?
+    }
 
     init(_ observation: Observation, _ kind: CallKind, _ requests: [LockRequest]) {
         self.observation = observation
         self.kind = kind
         self.requests = requests
         span = observation.tracing?.begin(kind, requests, name: observation.name)
-        isLossTold = span != nil || observation.logger != nil ? Locked(false) : nil
+        lossReport = span != nil || observation.logger != nil ? Locked(LossReport()) : nil
     }
 
     // MARK: The wait
@@ -90,19 +97,27 @@ final class ObservedCall: Sendable {
 
     /// A loss is told when it happens.
     private func watch(_ states: [LockState]) {
-        guard isLossTold != nil else { return }
+        guard lossReport != nil else { return }
         for state in states {
             state.observe(.loss { [self] in if let loss = state.loss { tell(loss) } })
         }
     }
 
     private func tell(_ loss: LockError) {
-        isLossTold?.withLock { isTold in
-            guard !isTold else { return }
-            isTold = true
-            span?.lost(loss)
-            log(.warning, "\(kind.noun) lost", Logger.Metadata().adding(loss))
+        guard let lossReport else { return }
+        let isFirst = lossReport.withLock { report in
+            defer { if report.isOpen { (report.isOpen, report.isBeingTold) = (false, true) } }
+            return report.isOpen
         }
+        guard isFirst else { return }
+        span?.lost(loss)
+        log(.warning, "\(kind.noun) lost", Logger.Metadata().adding(loss))
+        let end = lossReport.withLock { report in
+            report.isBeingTold = false
+            defer { report.end = nil }
+            return report.end
+        }
+        end?()
     }
 
     func changed(to mode: LockMode) {
@@ -118,11 +133,19 @@ final class ObservedCall: Sendable {
         if let error, grantedAt == 0 { return failed(error) }
         guard !hasEnded.exchange(true, ordering: .relaxed) else { return }
         if let loss = error as? LockError, loss.code == .lockLost { tell(loss) }
-        isLossTold?.withLock { $0 = true }
         let held = MonotonicTime.now.nanoseconds - grantedAt
         observation.metrics?.recordHold(held, kind)
-        span?.end(.granted, error)
-        log(.debug, "\(kind.noun) released", [LogKey.heldFor: Self.seconds(held)])
+        guard let lossReport else { return }
+        let end: @Sendable () -> Void = { [self] in
+            span?.end(.granted, error)
+            log(.debug, "\(kind.noun) released", [LogKey.heldFor: Self.seconds(held)])
+        }
+        let isNow = lossReport.withLock { report in
+            report.isOpen = false
+            if report.isBeingTold { report.end = end }
+            return !report.isBeingTold
+        }
+        if isNow { end() }
     }
 
     // MARK: Lines

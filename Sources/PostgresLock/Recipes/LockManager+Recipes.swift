@@ -135,7 +135,8 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (LeadershipTerm) async throws -> Result
     ) async throws -> Result {
-        let campaign = LeadershipCampaign(locks: self, keys: try LeadershipKeys(name), handling: handling)
+        var campaign = LeadershipCampaign(locks: self, keys: try LeadershipKeys(name), handling: handling)
+        campaign.endOnGracefulShutdown()
         return try await campaign.run(isolation: isolation, body)
     }
 
@@ -183,7 +184,7 @@ extension LockManager {
         try await withLock(keys.stepDown(of: leader.processID), mode: .shared, timeout: timeout) { _ in
             while true {
                 let begin = ContinuousClock.now
-                guard try await self.leader(of: name)?.processID == leader.processID else { return }
+                guard let present = try await self.leader(of: name), present.isSameTerm(as: leader) else { return }
                 guard ContinuousClock.now < limit else {
                     throw LockError(
                         .timedOut,

@@ -39,7 +39,7 @@
             }
         }
 
-        private nonisolated func stoppedWait(for keys: [LockKey]) -> LockError {
+        nonisolated func stoppedWait(for keys: [LockKey]) -> LockError {
             let subject = keys.isEmpty ? "a connection to \(databaseName)" : "\(keys.described) in \(databaseName)"
             return LockError(
                 .shutDown,
@@ -47,5 +47,22 @@
                 keys: keys
             )
         }
+    }
+
+    extension LeadershipCampaign {
+        /// Ends standing by with the graceful shutdown of the service, if waits end with it. A pause lasts a second at most, so a look behind
+        /// each will do.
+        mutating func endOnGracefulShutdown() {
+            let (driver, lead) = (locks.driver, keys.lead)
+            guard driver.endsWait(nil) else { return }
+            standBy = { pause in
+                try await Task.sleep(for: pause)
+                if Task.isShuttingDownGracefully { throw driver.stoppedWait(for: [lead]) }
+            }
+        }
+    }
+#else
+    extension LeadershipCampaign {
+        func endOnGracefulShutdown() {}
     }
 #endif

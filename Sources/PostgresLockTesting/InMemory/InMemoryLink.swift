@@ -12,6 +12,8 @@ final class InMemoryLink: @unchecked Sendable {
     var sessions: [ConnectionID: SimulatedSession] = [:]
     /// Whether nothing passes, and neither side is told.
     private(set) var isSilent: Bool
+    /// Whether the manager is gone.
+    private(set) var isGone = false
     /// What is held back meanwhile: the answers in their order, and what the manager has sent.
     private var answers: [() -> Void] = []
     private var requests: [() -> Void] = []
@@ -27,13 +29,28 @@ final class InMemoryLink: @unchecked Sendable {
     func setSilent(_ isSilent: Bool) {
         self.isSilent = isSilent
         guard !isSilent else { return }
+        if isGone { closeSessions() }
         let held = answers + requests
         (answers, requests) = ([], [])
         for body in held { body() }
     }
 
+    /// The manager is gone, and its sessions end as soon as the server learns of that.
+    func leave() {
+        isGone = true
+        // They refer to the link.
+        (answers, requests) = ([], [])
+        if !isSilent { closeSessions() }
+    }
+
+    private func closeSessions() {
+        for session in sessions.values { session.receiveClose() }
+        sessions = [:]
+    }
+
     /// To the server.
     func pass(_ request: @escaping () -> Void) {
+        guard !isGone else { return }
         if isSilent { requests.append(request) } else { request() }
     }
 
@@ -46,6 +63,7 @@ final class InMemoryLink: @unchecked Sendable {
     }
 
     private func arrive(_ answer: @escaping () -> Void) {
+        guard !isGone else { return }
         if isSilent { answers.append(answer) } else { answer() }
     }
 }

@@ -86,6 +86,7 @@ extension InMemoryLockServer {
         timeline.run {
             if manager == nil { isSilent = false }
             for link in links(of: manager) { link.setSilent(false) }
+            removeEndedLinks()
         }
     }
 

@@ -94,7 +94,7 @@ public final class InMemoryLockServer: @unchecked Sendable {
         let manager = try LockManager(configuration: configuration, logger: logger, clock: clock) { configuration, loop, _ in
             InMemoryTransport(to: self, self.makeLink(number, loop), configuration)
         }
-        timeline.run { numbers[ObjectIdentifier(manager)] = number }
+        timeline.run { numbers[manager.identity] = number }
         return manager
     }
 
@@ -112,7 +112,7 @@ public final class InMemoryLockServer: @unchecked Sendable {
         let manager = try TransactionLockManager(configuration: configuration, logger: logger, clock: clock) { configuration, loop, _ in
             InMemoryTransport(to: self, self.makeLink(number, loop), configuration)
         }
-        timeline.run { numbers[ObjectIdentifier(manager)] = number }
+        timeline.run { numbers[manager.identity] = number }
         return manager
     }
 
@@ -135,9 +135,9 @@ public final class InMemoryLockServer: @unchecked Sendable {
     }
 
     /// The links of a manager, or of all.
-    func links(of manager: AnyObject?) -> [InMemoryLink] {
+    func links(of manager: LockManager?) -> [InMemoryLink] {
         guard let manager else { return links }
-        guard let number = numbers[ObjectIdentifier(manager)] else {
+        guard let number = numbers[manager.identity] else {
             preconditionFailure("The manager was not made by this server. Use the makeManager() of the same server.")
         }
         return links.filter { $0.number == number }
@@ -176,9 +176,15 @@ extension InMemoryLockServer {
     func remove(_ link: InMemoryLink) {
         timeline.remove(link.loop)
         timeline.send { [self] in
-            links.removeAll { $0 === link }
-            link.pass { for session in link.sessions.values { session.receiveClose() } }
+            link.leave()
+            numbers = numbers.filter { $0.value != link.number }
+            removeEndedLinks()
         }
+    }
+
+    /// While a link is silent, the server does not learn that the manager is gone.
+    func removeEndedLinks() {
+        links.removeAll { $0.isGone && !$0.isSilent }
     }
 
     func meaning(of sql: String) -> SimulatedBody { body(sql) }

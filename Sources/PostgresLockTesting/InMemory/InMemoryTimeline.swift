@@ -97,7 +97,10 @@ final class InMemoryTimeline: @unchecked Sendable {
         checkConditions()
         guard !isManual, let next = agenda.next, wake.map({ next < $0 || $0 <= now }) ?? true else { return }
         wake = next
-        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(now.duration(to: next).clampedNanoseconds))) { [weak self] in self?.catchUp() }
+        queue.asyncAfter(deadline: .now() + .nanoseconds(Int(now.duration(to: next).clampedNanoseconds))) { [weak self] in
+            self?.wake = nil
+            self?.catchUp()
+        }
     }
 
     private func checkConditions() {
@@ -171,7 +174,7 @@ extension InMemoryTimeline: SettableClock {
 
     func sleep(until instant: Instant) async throws {
         // The task goes on on its event loop.
-        send { [self] in agenda.plan(at: instant) { [self] in busyLoops = loops } }
+        send { [self] in agenda.plan(at: instant) { [weak self] in self.map { $0.busyLoops = $0.loops } } }
         await wait { [self] in agenda.now >= instant }
         try Task.checkCancellation()
     }
@@ -196,7 +199,10 @@ private final class InMemoryTimer: DeadlineTimer {
         guard armedFor.map({ time < $0 }) ?? true else { return }
         armedFor = time
         timeline.send { [timeline, loop, handler] in
-            timeline.agenda.plan(at: Instant(nanoseconds: time)) { timeline.submit(to: loop, handler) }
+            // Weakly, because the agenda belongs to the timeline, and keeps what lies behind the end of the test.
+            timeline.agenda.plan(at: Instant(nanoseconds: time)) { [weak timeline, weak loop] in
+                if let timeline, let loop { timeline.submit(to: loop, handler) }
+            }
         }
     }
 

@@ -54,7 +54,8 @@ actor ElectedRun {
     }
 
     private func received(_ signal: ReceivedSignal) {
-        self.signal = signal.number
+        // The command may take others for something else than its end, such as to read its files again.
+        if process == nil || [SIGINT, SIGTERM, SIGQUIT].contains(signal.number) { self.signal = signal.number }
         guard let process else {
             campaign?.cancel()
             return
@@ -82,6 +83,7 @@ actor ElectedRun {
     /// Runs the command until it ends, or the lead does.
     private func lead(_ term: LeadershipTerm) async throws -> TermEnd {
         guard signal == nil else { throw CancellationError() }
+        guard term.isHeld else { return .steppedDown }
         let process = try child.start()
         self.process = process
         let watch = Task { [killAfter] in

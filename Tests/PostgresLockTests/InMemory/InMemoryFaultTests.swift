@@ -3,7 +3,7 @@ import PostgresLockTesting
 import Testing
 
 /// What users' tests can provoke, by the public interface.
-@Suite("Faults of a server in memory", .timeLimit(.minutes(1)))
+@Suite("Faults of a server in memory")
 struct InMemoryFaultTests {
     private let server = InMemoryLockServer()
 
@@ -21,6 +21,16 @@ struct InMemoryFaultTests {
         let isHeld = kept.isHeld
         #expect(isHeld)
         try await kept.release()
+    }
+
+    @Test("a view of a manager stands for the manager")
+    func view() async throws {
+        let locks = try server.makeManager()
+        let view = locks.observed(as: "order")
+        let lost = try await locks.acquire("a")
+        let lock = lost.lock
+        #expect(server.endSessions(of: view) >= 1)
+        #expect(await lock.waitForEnd()?.code == .lockLost)
     }
 
     @Test("ending the session of one lock takes no lock that another session of the same manager holds")

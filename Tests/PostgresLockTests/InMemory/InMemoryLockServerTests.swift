@@ -5,7 +5,7 @@ import Testing
 @testable import LockServerModel
 @testable import PostgresLockTesting
 
-@Suite("Lock managers of a server in memory", .timeLimit(.minutes(5)))
+@Suite("Lock managers of a server in memory")
 struct InMemoryLockServerTests {
     private static let key: LockKey = "a"
 

@@ -2,7 +2,7 @@ import PostgresLock
 import PostgresLockTesting
 import Testing
 
-@Suite("A test's own time", .timeLimit(.minutes(1)))
+@Suite("A test's own time")
 struct InMemoryTimeTests {
     private let server = InMemoryLockServer(time: .manual)
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PostgresLock
 
-@Suite("Until when locks are held for certain, by the session that has granted them", .timeLimit(.minutes(1)))
+@Suite("Until when locks are held for certain, by the session that has granted them")
 struct SessionValidityTests {
     @Test("a lock is certain for as long as the session that has granted it, also if another session has granted a lock just before")
     func ofItsSession() async throws {

@@ -1,3 +1,5 @@
+import Foundation
+import LibPQ
 import Logging
 import Testing
 
@@ -78,6 +80,41 @@ struct CallLoggerTests {
         #expect(lost.first?.metadata["pglock.reason"] != nil)
     }
 
+    @Test("a log handler that blocks keeps no body from being cancelled when a session is lost")
+    func blockedHandler() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let gate = Gate()
+        let logger = Logger(label: "test") { _ in BlockingHandler(gate: gate) }
+        // More bodies than there may be threads that users' code blocks.
+        let count = 80
+        let (begun, cancelled, cancelledBefore) = (Locked(0), Locked(0), Locked(0))
+        // A thread, since the handler also blocks the runtime's, where calls tell of their ends.
+        Thread.detachNewThread {
+            let limit = ContinuousClock.now + .seconds(30)
+            while cancelled.withLock({ $0 }) < count, ContinuousClock.now < limit { Thread.sleep(forTimeInterval: 0.01) }
+            cancelledBefore.withLock { $0 = cancelled.withLock { $0 } }
+            gate.open()
+        }
+        await withTaskGroup { group in
+            for index in 0..<count {
+                group.addTask {
+                    _ = try? await locks.observed(logger: logger).withLock(LockKey(number: Int64(index))) { _ in
+                        begun.withLock { $0 += 1 }
+                        await withTaskCancellationHandler {
+                            try? await Task.sleep(for: .seconds(3_600))
+                        } onCancel: {
+                            cancelled.withLock { $0 += 1 }
+                        }
+                    }
+                }
+            }
+            while begun.withLock({ $0 }) < count { try? await Task.sleep(for: .milliseconds(5)) }
+            _ = try? await database.query(Self.terminate)
+        }
+        #expect(cancelledBefore.withLock { $0 } == count)
+    }
+
     @Test("the warning about a dropped handle goes to the logger of the call that made it")
     func dropped() async throws {
         let locks = try TestDatabase.get().manager()
@@ -135,4 +172,18 @@ struct CallLoggerTests {
         #expect(recorder.lines.all.map(\.message) == ["a", "b"])
         #expect(recorder.lines.all.allSatisfy { !$0.hasEmptyMetadata })
     }
+}
+
+/// Blocks at each warning until the gate is open.
+private struct BlockingHandler: LogHandler {
+    let gate: Gate
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.warning
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { gate.wait() }
 }

@@ -47,6 +47,16 @@ struct LeaderElectionTests {
         for run in runs { await #expect(throws: CancellationError.self) { try await run.value } }
     }
 
+    @Test("an election that is stopped cancels its body also where a loss cancels none")
+    func stopWithoutCancelOnLoss() async throws {
+        let database = try TestDatabase.get()
+        let election = try Candidates().make("a", try database.manager { $0.cancelsBodyOnLoss = false })
+        let run = Task { try await election.run() }
+        try await database.eventually("it leads") { election.isLeader }
+        election.stop()
+        try await run.value
+    }
+
     @Test("after stepping down another candidate leads; the former one campaigns again, and its changes tell of its terms")
     func stepDown() async throws {
         let database = try TestDatabase.get()

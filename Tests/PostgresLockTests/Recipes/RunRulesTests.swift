@@ -63,6 +63,15 @@ struct RunRulesTests {
         #expect(RunInterval(text) == nil)
     }
 
+    @Test("an interval is the same whether it is made of a number or read")
+    func sameInterval() {
+        for count in 1...400 {
+            #expect(RunInterval.days(count) == RunInterval("\(count)d"))
+            #expect(RunInterval.hours(count) == RunInterval("\(count)h"))
+            #expect(RunInterval.minutes(count) == RunInterval("\(count)m"))
+        }
+    }
+
     @Test("the table's name is quoted, and read with or without a schema")
     func table() {
         #expect(RunTable(schema: "My \"schema\"", name: "runs").quoted == "\"My \"\"schema\"\"\".\"runs\"")

@@ -5,7 +5,7 @@
     import ServiceLifecycleTestKit
     import Testing
 
-    @Suite("waits at the graceful shutdown of their service", .database, .timeLimit(.minutes(5)))
+    @Suite("waits at the graceful shutdown of their service", .database)
     struct GracefulShutdownTests {
         /// What is waited for, while another manager holds the key, or other tasks hold what the pool has.
         enum Wait: CaseIterable, CustomTestStringConvertible {

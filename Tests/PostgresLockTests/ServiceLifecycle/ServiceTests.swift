@@ -4,7 +4,7 @@
     import ServiceLifecycle
     import Testing
 
-    @Suite("a manager in a service group", .database, .timeLimit(.minutes(5)))
+    @Suite("a manager in a service group", .database)
     struct ServiceTests {
         /// A service that does what a test says.
         private struct Worker: Service {

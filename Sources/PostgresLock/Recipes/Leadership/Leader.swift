@@ -16,6 +16,11 @@ public struct Leader: Hashable, Sendable {
 }
 
 extension Leader {
+    /// As far as the server shows it: a session can lead several terms, one after the other.
+    func isSameTerm(as other: Leader) -> Bool {
+        processID == other.processID && (since == nil || other.since == nil || since == other.since)
+    }
+
     /// A lock that bears on an election, as the server shows it.
     struct Row: Hashable {
         let processID: Int32

@@ -32,6 +32,7 @@ public final class LeaderElection: Sendable {
     private let locks: LockManager
     private let keys: LeadershipKeys
     private let handling: StepDownHandling
+    private let cancelsOnLoss: Bool
     private let lead: @Sendable (LeadershipTerm) async throws -> Void
     private let state = Locked(State())
     /// Ends when ``stop()`` is called.
@@ -43,13 +44,25 @@ public final class LeaderElection: Sendable {
     ///   - handling: What a request to step down does to the body.
     ///   - lead: What the leader does. When it returns, the lead is let go of, and after a pause this process campaigns again.
     /// - Throws: ``LockError`` with the code ``LockError/Code/invalidArgument`` if the name is empty.
-    public init(
+    public convenience init(
         _ name: String,
         locks: LockManager,
         onStepDownRequest handling: StepDownHandling = .cancelBody,
         lead: @escaping @Sendable (LeadershipTerm) async throws -> Void
     ) throws {
+        try self.init(name, locks: locks, onStepDownRequest: handling, cancelsOnLoss: false, lead: lead)
+    }
+
+    /// - Parameter cancelsOnLoss: Whether a loss of the lead cancels the body, whatever the manager's configuration says.
+    init(
+        _ name: String,
+        locks: LockManager,
+        onStepDownRequest handling: StepDownHandling,
+        cancelsOnLoss: Bool,
+        lead: @escaping @Sendable (LeadershipTerm) async throws -> Void
+    ) throws {
         keys = try LeadershipKeys(name)
+        self.cancelsOnLoss = cancelsOnLoss
         self.locks = locks
         self.handling = handling
         self.lead = lead
@@ -82,6 +95,7 @@ public final class LeaderElection: Sendable {
     private func runTerm() async throws -> Duration {
         let outcome = Locked<(term: LeadershipTerm?, error: (any Error)?)>((nil, nil))
         var campaign = LeadershipCampaign(locks: locks, keys: keys, handling: handling)
+        campaign.cancelsOnLoss = cancelsOnLoss
         campaign.standBy = { [self] pause in
             state.withLock { $0.failure = nil }
             try await rest(pause)

@@ -1,10 +1,19 @@
 /// Campaigns for the lead, and leads once.
 struct LeadershipCampaign: Sendable {
+    /// Its tries, one or two a second without an end, are no calls of users, so they are not observed.
     let locks: LockManager
     let keys: LeadershipKeys
-    let handling: StepDownHandling
+    private let handling: StepDownHandling
+    /// Whether a loss of the lead cancels the body, whatever the manager's configuration says.
+    var cancelsOnLoss = false
     /// Pauses after the server has said that another holder leads. Ends the campaign by throwing.
     var standBy: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+
+    init(locks: LockManager, keys: LeadershipKeys, handling: StepDownHandling) {
+        self.locks = locks.unobserved
+        self.keys = keys
+        self.handling = handling
+    }
 
     /// Between two tries. A stand-by tries instead of waiting in the server's queue, because a wait holds a snapshot for as long as it lasts.
     static var pollPause: Duration { .milliseconds(.random(in: 250...1_000)) }
@@ -35,7 +44,8 @@ struct LeadershipCampaign: Sendable {
         // Not a child task: the body is not sendable, so it can't be in a task group.
         let watch = Task { [watch = LeadershipWatch(locks: locks, keys: keys, term: term)] in await watch.run() }
         // The lock's own scope is around this one.
-        let scope = ScopedBody(driver: locks.driver, states: handling.cancelsBody ? [term.request] : [], kind: nil)
+        let states = (handling.cancelsBody ? [term.request] : []) + (cancelsOnLoss ? [lock.state] : [])
+        let scope = ScopedBody(driver: locks.driver, states: states, kind: nil, mustCancel: true)
         do {
             let result = try await scope.run(term, isolation: isolation, body)
             await end(term, watch)

@@ -36,7 +36,7 @@
         ///
         /// - Throws: What the child throws, and as ``LeaderElection/run()``.
         public func run() async throws {
-            let election = try LeaderElection(name, locks: locks, onStepDownRequest: .tellBody) { term in
+            let election = try LeaderElection(name, locks: locks, onStepDownRequest: .tellBody, cancelsOnLoss: true) { term in
                 let group = ServiceGroup(
                     configuration: .init(
                         services: [.init(service: child, successTerminationBehavior: .gracefullyShutdownGroup)],
@@ -47,7 +47,11 @@
                     tasks.addTask {
                         if await term.waitForStepDownRequest() { await group.triggerGracefulShutdown() }
                     }
-                    try await group.run()
+                    do {
+                        try await group.run()
+                    } catch is CancellationError where term.isAskedToStepDown && !Task.isCancelled {
+                        // So end services that cancel their work when they shut down gracefully.
+                    }
                     tasks.cancelAll()
                 }
                 if !term.isAskedToStepDown { throw ChildHasReturned() }

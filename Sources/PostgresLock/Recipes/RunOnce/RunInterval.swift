@@ -23,9 +23,9 @@ public struct RunInterval: Hashable, Sendable {
     /// This many times 24 hours.
     public static func days(_ count: Int) -> RunInterval { RunInterval(count, .seconds(86_400)) }
 
-    /// As a floating-point number, a count of any size can be multiplied.
+    /// A count of any size is taken: one that is too great gives an interval that is refused.
     private init(_ count: Int, _ unit: Duration) {
-        self.init(.seconds(min(max(Double(count), -1e9), 1e9)) * Double(unit.components.seconds))
+        self.init(unit * min(max(count, -1_000_000_000), 1_000_000_000))
     }
 }
 

@@ -88,19 +88,21 @@ struct RunLedger: Sendable {
     func finish(_ run: ClaimedRun, isDone: Bool) async {
         let failure = await Task { () -> String? in
             do {
-                return try await withTransaction { transaction, mayDelete in
+                let (count, mayDelete) = try await withTransaction { transaction, mayDelete in
                     let statement = statements.finish(run.number, isDone ? "done" : "failed")
-                    let count = try await transaction.execute(statement.sql, statement.parameters)
-                    if mayDelete { try await transaction.execute(statements.prune.sql) }
-                    return count == 1 ? nil : "Another run of the job has been claimed since."
+                    return (try await transaction.execute(statement.sql, statement.parameters), mayDelete)
                 }
+                guard count == 1 else { return "Another run of the job has been claimed since." }
+                // In a transaction of its own: if it fails, the end of the run is recorded all the same.
+                if mayDelete { try await withTransaction { transaction, _ in _ = try await transaction.execute(statements.prune.sql) } }
+                return nil
             } catch {
                 return (error as? LockError)?.message ?? "\(error)"
             }
         }.value
         guard let failure else { return }
         manager.driver.logger.warning(
-            "the end of a run is not recorded",
+            "the end of a run is not recorded, or old rows are not removed",
             metadata: [LogKey.key: "\(rules.key)", LogKey.reason: "\(failure)"]
         )
     }
