@@ -12,6 +12,8 @@ final class InMemoryTestServer: TestServer {
 
     func manager(_ configure: (inout LockManager.Configuration) -> Void) throws -> LockManager {
         var configuration = LockManager.Configuration()
+        // At the beginning of a run hundreds of tests want the machine's two cores.
+        configuration.timeouts.unreachable = .seconds(300)
         configure(&configuration)
         let manager = try server.makeManager(configuration: configuration)
         managers.withLock { $0.append(manager) }

@@ -28,13 +28,13 @@ extension TestServer {
     func locks() async throws -> Int { try await locks(granted: true) }
     func endSessions() async throws { try await endSessions(holding: nil) }
 
-    /// Repeats a check until it is true; records an issue if it does not become true within a minute.
+    /// Repeats a check until it is true; records an issue if it does not become true within five minutes.
     nonisolated(nonsending) func eventually(
         _ what: String,
         sourceLocation: SourceLocation = #_sourceLocation,
         _ isTrue: nonisolated(nonsending) () async throws -> Bool
     ) async throws {
-        let limit = ContinuousClock.now + .seconds(60)
+        let limit = ContinuousClock.now + .seconds(300)
         while try await !isTrue() {
             guard ContinuousClock.now < limit else {
                 Issue.record("Never happened: \(what)", sourceLocation: sourceLocation)
