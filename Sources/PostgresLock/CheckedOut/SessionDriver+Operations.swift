@@ -24,7 +24,7 @@ extension SessionDriver {
         _ parameters: [SQLParameter],
         _ observation: Observation?
     ) async throws -> any StatementRows {
-        let span = observation?.tracing?.begin(sql)
+        let span: CallSpan? = observation?.tracing?.begin(sql)
         do {
             let rows = try await run(sql, parameters)
             span?.end(nil, nil)

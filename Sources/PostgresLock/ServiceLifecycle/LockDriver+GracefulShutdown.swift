@@ -63,6 +63,6 @@
     }
 #else
     extension LeadershipCampaign {
-        func endOnGracefulShutdown() {}
+        mutating func endOnGracefulShutdown() {}
     }
 #endif

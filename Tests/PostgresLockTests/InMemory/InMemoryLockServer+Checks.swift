@@ -19,9 +19,9 @@ extension InMemoryLockServer {
     ///
     /// - Returns: Whether it has become true within half a minute.
     func reaches(_ condition: @escaping @Sendable (SimulatedServer) -> Bool) async -> Bool {
-        let limit = ContinuousClock.now + .seconds(30)
+        let limit = ContinuousClock.now + .seconds(300)
         // Something is due then, so that the condition is looked at.
-        timeline.send { [timeline] in timeline.agenda.plan(after: .seconds(30)) {} }
+        timeline.send { [timeline] in timeline.agenda.plan(after: .seconds(300)) {} }
         await timeline.wait { [self] in condition(model) || ContinuousClock.now >= limit }
         return look(condition)
     }
