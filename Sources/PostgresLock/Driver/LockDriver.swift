@@ -29,6 +29,8 @@ actor LockDriver {
     #endif
     /// The sessions that are open.
     var sessions: [ConnectionID: SessionFacts] = [:]
+    // No access to the further properties without the check lasts while other code runs.
+
     /// Until when the sessions live for certain; empty unless the server ends sessions that are silent for the lease.
     @exclusivity(unchecked) var validities: [ConnectionID: SessionValidity] = [:]
     /// That of the session that has granted a lock last.

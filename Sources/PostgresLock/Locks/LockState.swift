@@ -28,6 +28,7 @@ final class LockState: PendingCall, @unchecked Sendable {
     private let currentMode: Atomic<UInt8>
     /// A `GrantState`. Changed under the mutex only.
     private let phase = Atomic(GrantState.held.rawValue)
+    // Neither is accessed while other code runs: the one is behind a mutex, and the other is only read or written as a whole.
     @exclusivity(unchecked) private var aside: Aside?
     /// The call that asks for the lock, if it is observed. Written before the lock is asked for; for a set, before it is given out.
     @exclusivity(unchecked) var observed: ObservedCall?

@@ -11,6 +11,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     let logger: LogRelay
     let connector: Connector
     let isSeveralHosts: Bool
+    // These are read and written at each turn, and no access lasts while other code runs, so the runtime need not check for overlaps.
     @exclusivity(unchecked) var onEvent: (TransportEvent) -> Void = { _ in }
 
     @exclusivity(unchecked) var connections: [ConnectionID: Connection] = [:]

@@ -11,7 +11,7 @@ struct ResignCommand: AsyncParsableCommand {
         discussion: """
             Asks the leader, on whichever machine it is, and waits until it leads no more. A leader by pglock elect ends its command by \
             SIGTERM. A program decides itself; see the documentation of the library. After that, another machine leads if one stands \
-            by. Whoever may connect to the database may ask.
+            by. Each role that can connect to the database can ask.
 
             The request is for the present term only, and ends with this command.
 
