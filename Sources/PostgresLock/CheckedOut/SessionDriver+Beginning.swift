@@ -162,7 +162,7 @@ extension SessionDriver {
         }
         switch outcome {
         case .done, .locked:
-            return
+            hasBegun = true
         default:
             giveBack()
             throw error(for: outcome, keys: first.map { [$0.key] } ?? [], limit: limit.length)

@@ -19,6 +19,8 @@ actor SessionDriver {
     nonisolated let modes = HeldModes()
 
     var machine: CheckedOutSession
+    /// Whether the transaction has begun, with its first lock if it has one.
+    var hasBegun = false
     var queue = AccessQueue()
     /// The statements that run, if they can be cancelled.
     var running: PendingCall?
@@ -61,7 +63,10 @@ actor SessionDriver {
 
     func name(_ key: AdvisoryKey) -> LockKey { names[key] ?? LockKey(key) }
 
-    var heldKeys: [LockKey] { machine.heldKeys.map(name) }
+    /// Without the lock that the transaction begins with, until the server has granted it.
+    var heldKeys: [LockKey] {
+        machine.heldKeys.filter { hasBegun || $0 != first?.key.advisory }.map(name)
+    }
 
     /// The keys that are still held for certain.
     var certainKeys: [LockKey] { machine.loss == nil && ending.isHeld ? heldKeys : [] }
@@ -108,13 +113,13 @@ actor SessionDriver {
     /// The session is lost, and all that was held on it.
     func lose(_ failure: Failure) {
         machine.noteLost(failure)
-        let keys = heldKeys
+        let keys = machine.heldKeys.map(name)
         let inner = keys.flatMap { key in
             locks(on: key).map { (state: $0.state, error: lockDriver.lossError(failure, key: key)) }
         }
         // The scope's own first, so that its body is cancelled before the bodies inside it learn of the loss.
         LockState.end([(ending, lossError(failure, of: keys))] + inner)
-        lockDriver.noteLosses(keys.count, LossReason(failure))
+        lockDriver.noteLosses(heldKeys.count, LossReason(failure))
         queue.close()
     }
 

@@ -82,6 +82,7 @@ final class ObservedCall: Sendable {
     }
 
     private func failed(_ error: any Error) {
+        let error = WaitStop.reason(of: error)
         let outcome = CallOutcome(error)
         recordWait(outcome, error)
         span?.end(outcome, error)

@@ -1,3 +1,5 @@
+import LockCore
+
 // What locks are wanted for. Each recipe rests on the locks of the other extensions.
 extension LockManager {
     // MARK: Once per interval
@@ -146,11 +148,14 @@ extension LockManager {
     ///
     /// - Parameter name: The election's name.
     /// - Returns: `nil` if no session leads at present.
-    /// - Throws: ``LockError``; `CancellationError`.
+    /// - Throws: ``LockError``, among others if no connection is free within ``Configuration/Timeouts/nested``; `CancellationError`.
     public func leader(of name: String) async throws -> Leader? {
-        let keys = try LeadershipKeys(name)
+        try await leader(of: try LeadershipKeys(name), timeout: configuration.timeouts.nested)
+    }
+
+    private func leader(of keys: LeadershipKeys, timeout: Duration) async throws -> Leader? {
         let lead = keys.lead.advisory.shown
-        return try await withTransaction { transaction in
+        return try await withTransaction(timeout: timeout) { transaction in
             try await transaction.ignoreDefaults()
             let rows = try await transaction.query(
                 Leader.rows,
@@ -178,13 +183,14 @@ extension LockManager {
     @discardableResult
     public func requestStepDown(of name: String, timeout: Duration = .seconds(10)) async throws -> Leader? {
         let keys = try LeadershipKeys(name)
-        let limit = ContinuousClock.now + timeout
-        guard let leader = try await leader(of: name) else { return nil }
-        // Not a try, which the leader's own look would refuse.
-        try await withLock(keys.stepDown(of: leader.processID), mode: .shared, timeout: timeout) { _ in
+        let limit = ContinuousClock.now + timeout.bounded
+        // Each step takes what is left of the time, but is no try, which the leader's own look would refuse.
+        var remaining: Duration { max(limit - ContinuousClock.now, .milliseconds(100)) }
+        guard let leader = try await leader(of: keys, timeout: remaining) else { return nil }
+        try await withLock(keys.stepDown(of: leader.processID), mode: .shared, timeout: remaining) { _ in
             while true {
                 let begin = ContinuousClock.now
-                guard let present = try await self.leader(of: name), present.isSameTerm(as: leader) else { return }
+                guard let present = try await self.leader(of: keys, timeout: remaining), present.isSameTerm(as: leader) else { return }
                 guard ContinuousClock.now < limit else {
                     throw LockError(
                         .timedOut,

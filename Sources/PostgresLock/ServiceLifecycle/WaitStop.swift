@@ -36,5 +36,15 @@
             }
             if isSent { cancel() }
         }
+
+        /// What has ended a wait that this code is a part of: the shutdown, if the wait was cancelled by it.
+        static func reason(of error: any Error) -> any Error {
+            guard error is CancellationError, let current, current.isSent, !Task.isCancelled else { return error }
+            return LockError(.shutDown, "The service shuts down gracefully.")
+        }
+    }
+#else
+    enum WaitStop {
+        static func reason(of error: any Error) -> any Error { error }
     }
 #endif

@@ -71,9 +71,17 @@ struct ElectCommand: AsyncParsableCommand {
 
     func run() async throws {
         let key = try lockKey
-        let child = try LockedCommand(command, key: key, enclosing: EnclosingRuns(connection.parameters))
+        let enclosing = EnclosingRuns(connection.parameters)
+        let child = try LockedCommand(command, key: key, enclosing: enclosing)
         let manager = try LockManager(configuration: connection.configuration, logger: log.logger)
-        let run = ElectedRun(manager: manager, name: self.key, child: child, killAfter: .seconds(killAfter))
+        let run = ElectedRun(
+            manager: manager,
+            key: key,
+            name: self.key,
+            isEnclosed: enclosing.hold(key),
+            child: child,
+            killAfter: .seconds(killAfter)
+        )
         switch try await run.run() {
         case .exit(let status): throw ExitCode(status)
         case .signalled(let number): SignalRelay.die(of: number)

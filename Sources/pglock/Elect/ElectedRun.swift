@@ -18,7 +18,9 @@ actor ElectedRun {
     }
 
     private let manager: LockManager
+    private let key: LockKey
     private let name: String
+    private let isEnclosed: Bool
     private let child: LockedCommand
     private let killAfter: Duration
 
@@ -27,9 +29,12 @@ actor ElectedRun {
     /// The signal that ends pglock.
     private var signal: Int32?
 
-    init(manager: LockManager, name: String, child: LockedCommand, killAfter: Duration) {
+    /// - Parameter isEnclosed: Whether a pglock around this one holds the key, so that this one would stand by without end.
+    init(manager: LockManager, key: LockKey, name: String, isEnclosed: Bool, child: LockedCommand, killAfter: Duration) {
         self.manager = manager
+        self.key = key
         self.name = name
+        self.isEnclosed = isEnclosed
         self.child = child
         self.killAfter = killAfter
     }
@@ -38,8 +43,8 @@ actor ElectedRun {
         let relay = try SignalRelay()
         let signals = Task { for await signal in relay.signals { received(signal) } }
         defer { signals.cancel() }
-        // The first try says whether the server can be used at all.
-        _ = try await manager.leader(of: name)
+        // The first look says whether the server can be used at all.
+        if try await manager.leader(of: name) != nil, isEnclosed { throw EnclosingRuns.refusal(key) }
         let campaign = Task { try await campaignAndLead() }
         self.campaign = campaign
         if signal != nil { campaign.cancel() }

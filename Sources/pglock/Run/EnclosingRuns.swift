@@ -46,7 +46,7 @@ struct EnclosingRuns {
         CommandFailure(
             ExitStatus.usage,
             """
-            The lock \(key) is held by a pglock run around this one (PGLOCK_KEYS), which waits for its command's end: neither would end. Run \
+            The lock \(key) is held by a pglock around this one (PGLOCK_KEYS), which waits for its command's end: neither would end. Run \
             the command without a second pglock, or under another key.
             """
         )

@@ -98,7 +98,9 @@ actor LockedRun {
                 }
                 if !isDone { throw CommandHasFailed() }
             }
-            if case .skipped(let skipped) = outcome { handle(.skipped(skipped)) }
+            guard case .skipped(let skipped) = outcome else { return }
+            if isEnclosed, skipped.nextDue == nil { throw EnclosingRuns.refusal(key) }
+            handle(.skipped(skipped))
         } catch is CommandHasFailed {
             // The command's status says so.
         }

@@ -88,6 +88,41 @@ struct ManagerMetricsTests {
         #expect(metrics.total("pglock.locks.lost") == 6)
     }
 
+    @Test("a lock that a transaction waits for is neither held, nor lost with its session")
+    func waitingTransaction() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try manager(), try database.manager())
+        let handle = try await other.acquire("a")
+        let waiting = Task { await lockError { try await locks.withTransaction(locking: "a") { _ in } } }
+        try await eventually("it waits at the server") { try await database.locks(granted: false) == 1 }
+        await locks.driver.perform(.log(.waitRenewed(ConnectionID(1))))
+        try await eventually("a report is made") { metrics.total("pglock.wait.renewals") == 1 }
+        #expect(metrics.value("pglock.locks.held") ?? 0 == 0)
+        try await database.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+            WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT granted
+            """
+        )
+        #expect(await waiting.value?.code == .connectionLost)
+        await locks.shutdown()
+        #expect(metrics.total("pglock.locks.lost") == 0)
+        try await handle.release()
+    }
+
+    @Test("what happens after the last regular report is reported by the shutdown")
+    func lastReport() async throws {
+        let locks = try manager { $0.metrics.interval = .seconds(3_600) }
+        let handle = try await locks.acquire("a")
+        try await eventually("the first report is made") { metrics.value("db.client.connection.max") == 8 }
+        try await TestDatabase.get().query(Self.terminate)
+        #expect(await handle.lock.waitForEnd()?.code == .lockLost)
+        // Its release throws the loss.
+        try? await handle.release()
+        await locks.shutdown()
+        #expect(metrics.total("pglock.locks.lost") == 1)
+    }
+
     @Test("locks whose grace period ends are counted as lost by the shutdown")
     func shutdown() async throws {
         let locks = try manager()

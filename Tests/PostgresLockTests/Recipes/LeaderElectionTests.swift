@@ -126,6 +126,20 @@ struct LeaderElectionTests {
         #expect(!election.health.isRunning)
     }
 
+    @Test("a body's own lockLost, of another lock, is an error of the body and ends the run")
+    func failureLikeLoss() async throws {
+        struct Failure: Error {}
+        let locks = try TestDatabase.get().manager()
+        for underlying in [nil, Failure()] {
+            let election = try LeaderElection("scheduler", locks: locks) { _ in
+                throw LockError(.lockLost, "Another lock was lost.", keys: ["other"], underlying: underlying)
+            }
+            let error = await lockError { try await election.run() }
+            #expect(error?.keys == ["other"])
+            #expect((error?.underlying is Failure) == (underlying != nil))
+        }
+    }
+
     @Test("what no campaign can repair ends the run")
     func hopeless() async throws {
         let database = try TestDatabase.get()

@@ -165,6 +165,27 @@ struct LeadershipTests {
         }
     }
 
+    @Test("a request to step down ends by its own timeout if no connection is free for its look")
+    func noConnection() async throws {
+        let database = try TestDatabase.get()
+        let (leader, locks) = (try database.manager(), try database.manager { $0.pool.maximumConnections = 2 })
+        try await leader.withLeadership(of: "scheduler") { _ in
+            let isOpen = AsyncGate()
+            let inUse = AsyncGate()
+            let session = Task {
+                try await locks.withSession { _ in
+                    inUse.open()
+                    await isOpen.passed()
+                }
+            }
+            await inUse.passed()
+            let error = await lockError { try await locks.requestStepDown(of: "scheduler", timeout: .milliseconds(300)) }
+            #expect(error?.code == .poolExhausted)
+            isOpen.open()
+            try await session.value
+        }
+    }
+
     @Test("a lost lead cancels the body, and is thrown; another process leads then")
     func loss() async throws {
         let database = try TestDatabase.get()

@@ -222,15 +222,23 @@ struct RunOnceTests {
         for counting in [RunCounting.aligned, .fromLastRun] {
             try await locks.runOnce("job", every: .days(1), counting: counting) { _ in }
             try await database.query(
-                "UPDATE pglock_runs SET claimed_at = claimed_at + interval '1 year', interval_start = interval_start + interval '1 year'"
+                """
+                UPDATE pglock_runs SET claimed_at = claimed_at + interval '1 year', interval_start = interval_start + interval '1 year', \
+                run = run + 31536000000000
+                """
             )
+            let last = try await database.query("SELECT run FROM pglock_runs")[0][0]
             let error = await lockError {
                 try await locks.runOnce("job", every: .days(1), counting: counting) { _ in Issue.record("It has run.") }
             }
             #expect(error?.code == .runMismatch)
-            let removal = try #require(error?.message.split(separator: "remove the record: ").last)
-            try await database.query(String(removal.dropLast()))
-            #expect(isRun(try await locks.runOnce("job", every: .days(1), counting: counting) { _ in }))
+            let reset = try #require(error?.message.split(separator: "set the record back: ").last)
+            try await database.query(String(reset.dropLast()))
+            // The old row is not removed by other jobs, either.
+            #expect(isRun(try await locks.runOnce("other", every: .days(1)) { _ in }))
+            var number: Int64 = 0
+            #expect(isRun(try await locks.runOnce("job", every: .days(1), counting: counting) { number = $0.number }))
+            #expect(number > Int64(last) ?? .max)
             try await database.query("DELETE FROM pglock_runs")
         }
     }

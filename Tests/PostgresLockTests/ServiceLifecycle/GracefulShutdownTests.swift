@@ -1,5 +1,6 @@
 #if ServiceLifecycleSupport
     import LibPQ
+    import MetricsTestKit
     import PostgresLock
     import ServiceLifecycle
     import ServiceLifecycleTestKit
@@ -71,6 +72,23 @@
                 }
             }
             try await wait.run(on: locks)
+        }
+
+        @Test("metrics name the shutdown as the reason, and no cancellation", arguments: [Wait.lock, .set, .transaction, .session])
+        func metrics(_ wait: Wait) async throws {
+            let metrics = TestMetrics()
+            let (locks, other) = (try Self.manager { $0.metrics.factory = metrics }, try Self.manager())
+            try await wait.occupied(locks, other) {
+                try await testGracefulShutdown { trigger in
+                    async let error = lockError { try await wait.run(on: locks) }
+                    try await TestDatabase.get().eventually("it waits") { await locks.waitingCount >= 1 }
+                    trigger.triggerGracefulShutdown()
+                    _ = await error
+                }
+            }
+            await locks.shutdown()
+            #expect(metrics.times("pglock.wait.duration", ("error.type", "shut_down")).count == 1)
+            #expect(metrics.times("pglock.wait.duration", ("pglock.outcome", "cancelled")).isEmpty)
         }
 
         @Test("a wait that begins later takes what is free", arguments: Wait.allCases)

@@ -26,6 +26,12 @@ public final class LeaderElection: Sendable {
     /// The election is to stop, while this process stands by.
     private struct Stopped: Error {}
 
+    /// What the body has thrown, which is told from the errors of the campaign by this, and not by its type.
+    private struct BodyFailure: Error {
+        let error: any Error
+        let isAskedToStepDown: Bool
+    }
+
     /// The election's name.
     public var name: String { keys.name }
 
@@ -93,7 +99,7 @@ public final class LeaderElection: Sendable {
     ///
     /// - Returns: The pause until the next campaign.
     private func runTerm() async throws -> Duration {
-        let outcome = Locked<(term: LeadershipTerm?, error: (any Error)?)>((nil, nil))
+        let hasLed = Locked(false)
         var campaign = LeadershipCampaign(locks: locks, keys: keys, handling: handling)
         campaign.cancelsOnLoss = cancelsOnLoss
         campaign.standBy = { [self] pause in
@@ -103,32 +109,31 @@ public final class LeaderElection: Sendable {
         }
         do {
             try await campaign.run(isolation: nil) { term in
-                outcome.withLock { $0.term = term }
+                hasLed.withLock { $0 = true }
                 begin(term)
                 defer { endTerm() }
                 do {
                     if stopping.isHeld { try await lead(term) }
                 } catch {
-                    outcome.withLock { $0.error = error }
-                    throw error
+                    throw BodyFailure(error: error, isAskedToStepDown: term.isAskedToStepDown)
                 }
             }
             return LeadershipCampaign.restPause
         } catch is Stopped {
             return .zero
+        } catch let failure as BodyFailure {
+            // The lead was not lost.
+            try Task.checkCancellation()
+            // What the body makes of its cancellation is no failure.
+            guard handling.cancelsBody, failure.isAskedToStepDown else { throw failure.error }
+            return LeadershipCampaign.restPause
         } catch {
             try Task.checkCancellation()
-            let (term, bodyError) = outcome.withLock { $0 }
             // A graceful shutdown also ends the try that is under way.
-            if term == nil, !stopping.isHeld { return .zero }
-            // A loss is thrown with the body's error as the underlying one.
-            if let term, let bodyError, term.lock.loss == nil, (error as? LockError)?.underlying == nil {
-                // What the body makes of its cancellation is no failure.
-                guard handling.cancelsBody, term.isAskedToStepDown else { throw bodyError }
-                return LeadershipCampaign.restPause
-            }
-            guard let error = error as? LockError, error.isOutage && error.code != .shutDown || error.code == .lockLost else { throw error }
-            state.withLock { $0.failure = error }
+            if !hasLed.withLock({ $0 }), !stopping.isHeld { return .zero }
+            guard var error = error as? LockError, error.isOutage && error.code != .shutDown || error.code == .lockLost else { throw error }
+            if let failure = error.underlying as? BodyFailure { error = error.caused(by: failure.error) }
+            state.withLock { [error] in $0.failure = error }
             locks.driver.logger.info("campaigning goes on", metadata: [LogKey.key: "\(keys.lead)", LogKey.reason: "\(error.message)"])
             return LeadershipCampaign.pollPause
         }
@@ -193,7 +198,8 @@ public final class LeaderElection: Sendable {
 
     /// The terms of this process as they begin, and `nil` as they end, beginning with the present state.
     ///
-    /// Each call makes a sequence of its own. One that is read slowly leaves out what has been overtaken. It ends with ``run()``.
+    /// Each call makes a sequence of its own. One that is read slowly leaves out what has been overtaken. It ends with ``run()``; one that is
+    /// made while the election does not run, with the next run.
     public var changes: AsyncStream<LeadershipTerm?> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let number = state.withLock { state in

@@ -14,7 +14,8 @@ struct LeadershipWatch: Sendable {
 
     /// Runs until the task is cancelled. Then nothing of it is left on the server.
     func run() async {
-        let published = await publish()
+        // Beside the other, because it may take seconds.
+        async let published = publish()
         if let processID = await locks.driver.processID(of: term.lock.state) { await listen(on: keys.stepDown(of: processID)) }
         while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
         try? await published?.release()

@@ -40,7 +40,7 @@ struct RunRecord: Equatable {
                 .runMismatch,
                 """
                 The last run of "\(rules.name)" is recorded for \(claimedAt.ISO8601Format()), which is more than an interval ahead of the \
-                server's clock: the clock was wrong then, or is now. Once it is right, remove the record: \(removal(rules)).
+                server's clock: the clock was wrong then, or is now. Once it is right, set the record back: \(reset(rules)).
                 """,
                 keys: [rules.key]
             )
@@ -51,7 +51,7 @@ struct RunRecord: Equatable {
                 """
                 The job "\(rules.name)" is called with an interval of \(rules.interval), but its last run, by \(claimedBy), had one of \
                 \(every). Give all processes the same. A change takes effect when the interval of the last run has passed; to have it \
-                at once, remove the record: \(removal(rules)).
+                at once, set the record back: \(reset(rules)).
                 """,
                 keys: [rules.key]
             )
@@ -66,8 +66,12 @@ struct RunRecord: Equatable {
         return isDue ? .due(skipped) : .skipped(skipped)
     }
 
-    private func removal(_ rules: RunRules) -> String {
-        "DELETE FROM \(rules.table.quoted) WHERE name = '\(rules.name.replacing("'", with: "''"))'"
+    /// Makes the job due at once. The row stays, so that the numbers of runs go on.
+    private func reset(_ rules: RunRules) -> String {
+        """
+        UPDATE \(rules.table.quoted) SET interval_start = 'epoch', claimed_at = 'epoch' \
+        WHERE name = '\(rules.name.replacing("'", with: "''"))'
+        """
     }
 }
 

@@ -78,12 +78,13 @@ struct RunStatements {
     }
 
     /// Removes the rows of jobs that have not run for their interval and a month more. Such a job is due in any case, and its numbers go on,
-    /// since they are made of the time.
+    /// since they are made of the time. A row whose number is ahead of the time stays.
     var prune: BodyStatement {
         BodyStatement(
             sql: """
                 DELETE FROM \(rules.table.quoted) WHERE ctid = ANY (ARRAY(
                     SELECT r.ctid FROM \(rules.table.quoted) r WHERE r.claimed_at + r.every + interval '30 days' < \(clock)
+                        AND r.run < \(Self.microseconds(clock))
                     LIMIT 100 FOR UPDATE SKIP LOCKED
                 ))
                 """
