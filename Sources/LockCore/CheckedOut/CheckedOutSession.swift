@@ -122,7 +122,7 @@ package struct CheckedOutSession: Sendable {
     }
 
     /// The body has rolled back to before this lock. A lock that was shared before is shared again.
-    mutating func rollBack(_ key: AdvisoryKey) {
+    mutating func noteRolledBack(_ key: AdvisoryKey) {
         if sharedBelow.remove(key) != nil {
             holdings[key] = .shared
             changedKeys.append(key)

@@ -65,3 +65,15 @@ struct HarmLooks: Sendable {
         state = .planned(now.advanced(by: pause))
     }
 }
+
+extension Engine.Configuration {
+    /// How many transactions may have been begun since the snapshot of a wait: what they have replaced can't be removed.
+    ///
+    /// A wait that is begun anew is at the end of the queue, so it goes on for longer each time: with a constant limit it would never
+    /// reach the front of a queue that takes hours.
+    func oldestSnapshot(afterWaiting age: Duration, renewals: Int) -> Int32 {
+        let factor = 1 << min(renewals, mostDoublings)
+        if age >= longestWait * factor { return 1 }
+        return age >= longWait * factor ? Int32(clamping: Int(oldestSnapshot) * factor) : .max
+    }
+}

@@ -57,17 +57,6 @@ extension Engine {
         indirect case timedOut(Failure?)
     }
 
-    package enum Role: Hashable, Sendable {
-        /// Never runs a statement that may block.
-        case shared
-        /// Runs one blocking lock statement, then holds that key.
-        case waiting
-        /// Belongs to one transaction or explicit session.
-        case checkedOut
-        /// Writes the records that fencing tokens come from.
-        case fencing
-    }
-
     /// What is worth a line in the log or a count in the metrics.
     package enum Event: Hashable, Sendable {
         case connectFailed(Role, Failure, nextAttemptIn: Duration)

@@ -11,9 +11,9 @@ extension Engine {
         package var overdueAfter = Duration.seconds(2)
         /// After how long the server ends a session that it hears nothing of; `nil` if it does not.
         package var lease: Duration? {
-            didSet { validity = lease.map(Validity.init) }
+            didSet { validity = lease.map(Lease.init) }
         }
-        private(set) var validity: Validity?
+        private(set) var validity: Lease?
         /// How often the other hosts are asked for their timeline while something is held; `nil` for never.
         package var surveyInterval: Duration?
         /// Whether there is a shared session, over which the server can be asked what another session does, and what that runs can be
@@ -49,29 +49,6 @@ extension Engine {
 
         /// How long an answer is waited for: by the end of the lease the server has ended a session that it hears nothing of.
         var answerLimit: Duration { lease.map { min($0, responseTimeout) } ?? responseTimeout }
-
-        /// How many transactions may have been begun since the snapshot of a wait: what they have replaced can't be removed.
-        ///
-        /// A wait that is begun anew is at the end of the queue, so it goes on for longer each time: with a constant limit it would never
-        /// reach the front of a queue that takes hours.
-        func oldestSnapshot(afterWaiting age: Duration, renewals: Int) -> Int32 {
-            let factor = 1 << min(renewals, mostDoublings)
-            if age >= longestWait * factor { return 1 }
-            return age >= longWait * factor ? Int32(clamping: Int(oldestSnapshot) * factor) : .max
-        }
-    }
-
-    /// How long an answer proves that a session lives. Computed once, since divisions of durations take long.
-    struct Validity: Sendable {
-        /// From when the question was sent: the lease, less a margin of a tenth for clocks that run at different speeds.
-        let duration: Duration
-        /// So much must be left for a lock to be given out.
-        let margin: Duration
-
-        init(lease: Duration) {
-            duration = lease - lease / 10
-            margin = lease * 2 / 5
-        }
     }
 
     /// How many keys may be held or asked for at a time.

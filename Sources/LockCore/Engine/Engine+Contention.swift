@@ -180,6 +180,9 @@ extension Engine {
     // A wait in the server's queue holds a snapshot and a virtual transaction: an index build waits for it, and VACUUM keeps what it could
     // see. Such a wait is ended and begun anew, with a new snapshot. That loses its position in the queue, so it is done only where the
     // wait does harm, which the server is asked at intervals.
+    //
+    // Whether a wait does harm is for the server to say (`LockStatements.look`). A wait that is ended begins anew in `Contention` if it has a
+    // session of its own, and in `LockAttempt` if it is on a checked-out one.
 
     /// The pause between two looks is over.
     mutating func lookSoon(now: Instant) {

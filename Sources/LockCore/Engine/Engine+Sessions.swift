@@ -271,7 +271,7 @@ extension Engine {
 
     /// The server has answered what was sent at that time.
     mutating func renew(_ id: ConnectionID, sentAt: Instant, now: Instant) {
-        guard let validity = configuration.validity?.duration else { return }
+        guard let validity = configuration.validity?.validity else { return }
         // A lock that the holder has found in doubt by the clock must not become certain again.
         noteSuspect(id, now: now)
         guard let until = sessions.update(id, { $0.renew(answerTo: sentAt, validFor: validity) }) ?? nil else { return }

@@ -54,7 +54,7 @@ struct SessionLiveness: Sendable {
 
     /// The server has answered. It ends a session that it has heard nothing of for the lease.
     ///
-    /// - Parameter validity: See ``Engine/Configuration/Validity/duration``.
+    /// - Parameter validity: See ``Lease/validity``.
     /// - Returns: Until when it lives for certain, if that is later than was known before.
     mutating func renew(answerTo sentAt: Instant, validFor validity: Duration) -> Instant? {
         let until = sentAt.advanced(by: validity)

@@ -1,7 +1,7 @@
 import LockCore
 import Synchronization
 
-/// Until when a session lives for certain; written on the event loop, read anywhere.
+/// Until when a session lives for certain, as `SessionLiveness` has decided; written on the event loop, read anywhere.
 final class SessionValidity: Sendable {
     private let until = Atomic<Int64>(.min)
     private let clock: LockClock

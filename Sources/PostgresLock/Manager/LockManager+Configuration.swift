@@ -280,9 +280,9 @@ extension LockManager.Configuration {
         engine.responseTimeout = timeouts.response
         engine.handoff = HandoffLimit(count: handoff.maximumCount, duration: handoff.maximumDuration)
         engine.lease = sessionLease
-        if let lease = sessionLease {
-            engine.heartbeatInterval = lease / 3
-            engine.overdueAfter = min(engine.overdueAfter, lease / 3)
+        if let lease = sessionLease.map(Lease.init) {
+            engine.heartbeatInterval = lease.heartbeatInterval
+            engine.overdueAfter = min(engine.overdueAfter, lease.longestOverdue)
         }
         engine.surveyInterval = lease ?? .seconds(30)
         engine.isFencing = fencingTokens

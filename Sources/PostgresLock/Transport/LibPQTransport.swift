@@ -16,7 +16,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
 
     @exclusivity(unchecked) var connections: [ConnectionID: Connection] = [:]
     var attempts: [ConnectionID: (attempt: ConnectAttempt, provider: ProviderCall?)] = [:]
-    var currentSurvey: HostSurvey?
+    var currentSurvey: PromotionSurvey?
     /// The calls of the credentials provider that have not returned.
     var overdueProviders = OverdueCalls()
     var calls: [RequestID: CallInFlight] = [:]

@@ -80,8 +80,7 @@ actor ElectedRun {
                 if let signal { return .signalled(signal) }
                 StandardError.print("\(error.message) Standing by again.")
             }
-            // Longer than the pause between two tries of a stand-by, so that another one leads next.
-            try await Task.sleep(for: .milliseconds(.random(in: 2_000...3_000)))
+            try await Task.sleep(for: CampaignPause.rest)
         }
     }
 

@@ -1,7 +1,7 @@
 import LockCore
 import LockServerModel
 
-// What a transport does with the timelines of servers. What they mean for its sessions is production's `TimelineVerdict`.
+// What a transport does with the timelines of servers. What they mean for its sessions is production's `PromotionVerdict`.
 extension SimulatedProcess {
     /// How long a survey takes at most.
     private static let surveyLimit = Duration.seconds(1)
@@ -48,7 +48,7 @@ extension SimulatedProcess {
 
     /// - Returns: Whether a new session on this timeline can't be used.
     private func isReplaced(_ timeline: UInt32) -> Bool {
-        switch TimelineVerdict(of: timeline, among: links.mapValues(\.session.timeline)) {
+        switch PromotionVerdict(of: timeline, among: links.mapValues(\.session.timeline)) {
         case .replaced:
             return true
         case .latest(let replaced):

@@ -118,15 +118,14 @@ public final class LeaderElection: Sendable {
                     throw BodyFailure(error: error, isAskedToStepDown: term.isAskedToStepDown)
                 }
             }
-            return LeadershipCampaign.restPause
+            return CampaignPause.rest
         } catch is Stopped {
             return .zero
         } catch let failure as BodyFailure {
             // The lead was not lost.
             try Task.checkCancellation()
-            // What the body makes of its cancellation is no failure.
-            guard handling.cancelsBody, failure.isAskedToStepDown else { throw failure.error }
-            return LeadershipCampaign.restPause
+            guard handling.excusesFailure(whenAskedToStepDown: failure.isAskedToStepDown) else { throw failure.error }
+            return CampaignPause.rest
         } catch {
             try Task.checkCancellation()
             // A graceful shutdown also ends the try that is under way.
@@ -135,7 +134,7 @@ public final class LeaderElection: Sendable {
             if let failure = error.underlying as? BodyFailure { error = error.caused(by: failure.error) }
             state.withLock { [error] in $0.failure = error }
             locks.driver.logger.info("campaigning goes on", metadata: [LogKey.key: "\(keys.lead)", LogKey.reason: "\(error.message)"])
-            return LeadershipCampaign.pollPause
+            return CampaignPause.poll
         }
     }
 

@@ -15,12 +15,6 @@ struct LeadershipCampaign: Sendable {
         self.handling = handling
     }
 
-    /// Between two tries. A stand-by tries instead of waiting in the server's queue, because a wait holds a snapshot for as long as it lasts.
-    static var pollPause: Duration { .milliseconds(.random(in: 250...1_000)) }
-
-    /// After a term, so that another process gets the lead: longer than any ``pollPause``.
-    static var restPause: Duration { .milliseconds(.random(in: 2_000...3_000)) }
-
     /// Tries until the lead is had, runs the body, and lets go of the lead.
     func run<Result>(
         isolation: isolated (any Actor)?,
@@ -31,7 +25,7 @@ struct LeadershipCampaign: Sendable {
                 try await lead(lock, isolation, body)
             }
             if let result { return result }
-            try await standBy(Self.pollPause)
+            try await standBy(CampaignPause.poll)
         }
     }
 
@@ -44,7 +38,7 @@ struct LeadershipCampaign: Sendable {
         // Not a child task: the body is not sendable, so it can't be in a task group.
         let watch = Task { [watch = LeadershipWatch(locks: locks, keys: keys, term: term)] in await watch.run() }
         // The lock's own scope is around this one.
-        let states = (handling.cancelsBody ? [term.request] : []) + (cancelsOnLoss ? [lock.state] : [])
+        let states = handling.cancelling(term.request) + (cancelsOnLoss ? [lock.state] : [])
         let scope = ScopedBody(driver: locks.driver, states: states, kind: nil, mustCancel: true)
         do {
             let result = try await scope.run(term, isolation: isolation, body)

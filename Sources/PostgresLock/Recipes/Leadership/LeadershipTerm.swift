@@ -43,13 +43,3 @@ public struct LeadershipTerm: Sendable {
         request.end(LockError(.lockLost, "The leader \(lock.key) is asked to step down.", keys: [lock.key]))
     }
 }
-
-/// What a request to step down does to the body that leads. The lead is let go of once the body has returned, in any case.
-public struct StepDownHandling: Hashable, Sendable {
-    let cancelsBody: Bool
-
-    /// The body is cancelled, as by a loss of the lead.
-    public static let cancelBody = StepDownHandling(cancelsBody: true)
-    /// The body goes on, and watches ``LeadershipTerm/isAskedToStepDown`` or ``LeadershipTerm/waitForStepDownRequest()``.
-    public static let tellBody = StepDownHandling(cancelsBody: false)
-}

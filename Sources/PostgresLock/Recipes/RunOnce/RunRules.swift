@@ -1,4 +1,4 @@
-/// The rules of one job, checked: when it is due, and where that is recorded.
+/// What the caller says of one job, checked: how often it runs, and where that is recorded.
 struct RunRules: Hashable, Sendable {
     let name: String
     let table: RunTable

@@ -2,7 +2,7 @@ import LibPQ
 import LockCore
 
 /// Asks all hosts whether another server was promoted.
-struct HostSurvey {
+struct PromotionSurvey {
     let number: Int
     let attempt = ConnectAttempt()
     /// The credentials provider, which is asked before.
@@ -14,7 +14,7 @@ extension LibPQTransport {
     func survey() {
         guard currentSurvey == nil else { return }
         counts.surveys += 1
-        let survey = HostSurvey(number: counts.surveys)
+        let survey = PromotionSurvey(number: counts.surveys)
         currentSurvey = survey
         // A survey that does not return must not prevent later ones.
         Task { [weak self, limit = configuration.timeouts.connect] in
@@ -59,7 +59,7 @@ extension LibPQTransport {
                 "Another server was promoted (timeline \(highest)), and takes the place of the one that this session was on."
             )
         }
-        switch TimelineVerdict(of: timeline, among: connections.compactMapValues(\.session.timeline)) {
+        switch PromotionVerdict(of: timeline, among: connections.compactMapValues(\.session.timeline)) {
         case .replaced(let highest):
             return failure(highest)
         case .latest(let replaced):

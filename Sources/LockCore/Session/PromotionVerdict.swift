@@ -2,7 +2,7 @@
 ///
 /// Each promotion begins a higher timeline. The promoted server has replaced the one before, which may go on without knowing it: the locks
 /// of its sessions exclude no session of the promoted server.
-package enum TimelineVerdict: Hashable, Sendable {
+package enum PromotionVerdict: Hashable, Sendable {
     /// No session is on a higher timeline. Those on lower ones are lost.
     case latest(replaced: [ConnectionID])
     /// A session is on this higher timeline: a new session on the lower one can't be used.
