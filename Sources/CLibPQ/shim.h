@@ -19,6 +19,7 @@
 
 #ifdef __linux__
 
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 

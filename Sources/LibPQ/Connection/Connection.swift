@@ -47,7 +47,7 @@ package final class Connection: @unchecked Sendable {
         watcher = SocketWatcher(
             socket: PQsocket(raw.pointer),
             on: loop,
-            onReadable: { [weak self] in self?.receive(times: 2) },
+            onReadable: { [weak self] in self?.receive(times: SocketWatcher.readsPerReport) },
             onWritable: { [weak self] in self?.flush() }
         )
         if watcher == nil { failLater() }
@@ -110,7 +110,7 @@ package final class Connection: @unchecked Sendable {
     package func endTurn(_ attention: Attention) {
         if mustFlush { flush() }
         switch attention {
-        case .poll where !decoder.isIdle && pollPolicy.begin(): waitForAnswer()
+        case .poll where loop.mayBusyPoll && !decoder.isIdle && pollPolicy.begin(): waitForAnswer()
         case .poll, .watch: watcher?.unpark()
         case .rest: break
         }
@@ -222,8 +222,7 @@ package final class Connection: @unchecked Sendable {
 
     // MARK: Receiving
 
-    /// - Parameter times: Two for Dispatch. The last message and the end of a connection can come as one event, and libpq needs two calls
-    ///   to read them.
+    /// - Parameter times: How often to read.
     private func receive(times: Int) {
         for _ in 0..<times {
             guard let raw else { return }

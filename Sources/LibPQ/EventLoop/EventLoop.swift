@@ -9,8 +9,9 @@ import Synchronization
 /// all such bodies before it returns. (This is flat combining: Hendler, Incze, Shavit and Tzafrir, SPAA 2010.) Each turn ends with the
 /// turn handler, which sends what the turn has submitted.
 ///
-/// Sockets and timers report on a Dispatch queue and enter from there. Bodies can enter an actor that runs on the loop by
-/// `assumeIsolated`. Its jobs, which may be long, run on the Dispatch queue only.
+/// Sockets report on the thread of a `SocketPoller`, or on a Dispatch queue where there is no epoll; timers report on that queue. They enter
+/// from there. Bodies can enter an actor that runs on the loop by `assumeIsolated`. Its jobs, which may be long, run on the Dispatch queue
+/// only.
 package final class EventLoop: SerialExecutor, Sendable {
     package typealias Body = @Sendable () -> Void
 
@@ -30,6 +31,10 @@ package final class EventLoop: SerialExecutor, Sendable {
     }
 
     let queue: DispatchQueue
+    #if os(Linux)
+        /// What watches its sockets.
+        let poller = SocketPoller.next()
+    #endif
     private let inbox = Locked(Inbox())
     private let wakeUpPipe = WakeUpPipe()
     /// The thread that runs the loop; 0 for none.
@@ -183,6 +188,15 @@ package final class EventLoop: SerialExecutor, Sendable {
         let completion: (Bool) -> Void
     }
 
+    /// Whether the thread that runs the loop may block for some time: not one that others rely on.
+    var mayBusyPoll: Bool {
+        #if os(Linux)
+            !poller.isCurrent
+        #else
+            true
+        #endif
+    }
+
     /// Polls a socket at the end of this turn, unless there is other work, on the thread that runs the loop: for answers that are expected
     /// sooner than another thread could be woken up.
     ///
@@ -214,7 +228,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
     }
 
-    private static var currentThread: UInt {
+    static var currentThread: UInt {
         #if canImport(Darwin)
             UInt(bitPattern: pthread_self())
         #else
