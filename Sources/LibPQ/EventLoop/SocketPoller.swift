@@ -30,10 +30,11 @@
             all[abs(lastTaken.wrappingAdd(1, ordering: .relaxed).oldValue % all.count)]
         }
 
-        private let epoll = epoll_create1(O_CLOEXEC)
         private let handlers = Locked<[UInt64: Handler]>([:])
         private let lastNumber = Atomic<UInt64>(0)
         private let isRunning = Locked(false)
+        /// The set of watched sockets; -1 before it is made.
+        private let epoll = Atomic<Int32>(-1)
         private let thread = Atomic<UInt>(0)
 
         /// Whether this is the poller's thread.
@@ -44,7 +45,7 @@
         /// - Parameter handler: Called on the thread, at most once each time that the socket was armed.
         /// - Returns: The number that the watched socket has from then on; `nil` if the system has no room for it.
         func add(_ socket: Int32, handler: @escaping Handler) -> UInt64? {
-            guard epoll >= 0, start() else { return nil }
+            guard start() else { return nil }
             let number = lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
             handlers.withLock { $0[number] = handler }
             guard control(EPOLL_CTL_ADD, socket, number, []) else {
@@ -72,18 +73,24 @@
 
         private func control(_ operation: Int32, _ socket: Int32, _ number: UInt64, _ events: Events) -> Bool {
             var event = epoll_event(events: events.rawValue | EPOLLONESHOT.rawValue, data: epoll_data(u64: number))
-            return epoll_ctl(epoll, operation, socket, &event) == 0
+            return epoll_ctl(epoll.load(ordering: .relaxed), operation, socket, &event) == 0
         }
 
-        /// - Returns: Whether the thread runs.
+        /// - Returns: Whether the thread runs. If not, the process has no descriptor or no thread left, which a later call may find.
         private func start() -> Bool {
             isRunning.withLock { isRunning in
-                if !isRunning { isRunning = OwnThread.run { [self] in run() } }
+                guard !isRunning else { return true }
+                var epoll = epoll.load(ordering: .relaxed)
+                if epoll < 0 {
+                    epoll = epoll_create1(O_CLOEXEC)
+                    self.epoll.store(epoll, ordering: .relaxed)
+                }
+                isRunning = epoll >= 0 && OwnThread.run { [self, epoll] in run(epoll) }
                 return isRunning
             }
         }
 
-        private func run() {
+        private func run(_ epoll: Int32) {
             thread.store(EventLoop.currentThread, ordering: .relaxed)
             withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 64) { ready in
                 while true {
