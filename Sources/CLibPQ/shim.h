@@ -26,6 +26,7 @@
 // Functions of the GNU C library, and of musl, that are hidden unless a macro was defined before the first header.
 extern long syscall(long, ...);
 extern int pipe2(int[2], int);
+extern int pthread_setname_np(pthread_t, const char *);
 
 /// A pipe that does not block and is closed on exec, from the start, since another thread may start a program between two calls.
 static inline int pglock_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK); }
@@ -51,7 +52,18 @@ static inline int pglock_is_main_thread(void) {
     return is_main;
 }
 
+static const uint32_t pglock_epoll_readable = EPOLLIN | EPOLLRDHUP;
+static const uint32_t pglock_epoll_writable = EPOLLOUT;
+static const uint32_t pglock_epoll_broken = EPOLLERR | EPOLLHUP;
+static const uint32_t pglock_epoll_once = EPOLLONESHOT;
+
+/// Names this thread.
+static inline void pglock_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
 #else
+
+/// Names this thread.
+static inline void pglock_name_thread(const char *name) { pthread_setname_np(name); }
 
 /// A pipe that does not block and is closed on exec.
 static inline int pglock_pipe(int ends[2]) {

@@ -90,7 +90,7 @@ package final class Connection: @unchecked Sendable {
             // The server's answers must be read meanwhile, or both sides may wait for each other.
             watcher?.watchWrites(true)
             // The attempt to write may have read answers, which the socket does not report again.
-            loop.enter { [weak self] in self?.readResults() }
+            loop.enter { [weak self] in self?.receive(times: 1) }
         default:
             failLater()
         }
@@ -222,9 +222,10 @@ package final class Connection: @unchecked Sendable {
 
     // MARK: Receiving
 
-    /// - Parameter times: How often to read.
+    /// - Parameter times: How often to read. Twice at least if the connection is encrypted: libpq may leave a part of the last record decrypted,
+    ///   and then nothing is left in the socket that could be reported.
     private func receive(times: Int) {
-        for _ in 0..<times {
+        for _ in 0..<max(times, raw?.isEncrypted == true ? 2 : 1) {
             guard let raw else { return }
             guard raw.consumeInput() else { return lose() }
             readResults()

@@ -32,15 +32,17 @@ final class DuplicateSocket: Sendable {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    /// Reads what the socket has.
+    /// Reads what the socket has, but no more than some 64 KiB, since a server may go on sending for long.
     ///
     /// - Returns: Whether nothing more will come.
     func isAtEnd() -> Bool {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
-            if count > 0 || count < 0 && errno == EINTR { continue }
-            return count == 0 || errno != EAGAIN && errno != EWOULDBLOCK
+        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            for _ in 0..<16 {
+                let count = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+                if count > 0 || count < 0 && errno == EINTR { continue }
+                return count == 0 || errno != EAGAIN && errno != EWOULDBLOCK
+            }
+            return false
         }
     }
 }

@@ -40,6 +40,8 @@ package final class RawConnection: @unchecked Sendable {
         notices.attach(to: pointer)
     }
 
+    var isEncrypted: Bool { PQsslInUse(pointer) != 0 || PQgssEncInUse(pointer) != 0 }
+
     /// Ends the session. The connection must not be used any more.
     func finish() {
         guard !isFinished else { return }

@@ -106,18 +106,19 @@
             goodbye: @escaping @Sendable () -> Void,
             completion: @escaping @Sendable () -> Void
         ) {
-            guard case .open = end else { return }
-            end = .closing(completion)
-            // From now on the poller keeps the watcher, until the end.
-            poller.set({ [self, loop] events in loop.enter { self.report(events) } }, of: number)
-            // After this method has returned, since its caller may still use the connection.
+            // All on the loop, because a connection can be dropped anywhere; and after this method has returned, since its caller may still use
+            // the connection.
             loop.submit { [self] in
+                guard case .open = end else { return }
+                end = .closing(completion)
+                // From now on the poller keeps the watcher, until the end.
+                poller.set({ [self, loop] events in loop.enter { self.report(events) } }, of: number)
                 goodbye()
                 // So that a server process that runs a statement finds that its client has gone.
                 if let socket { shutdown(socket.descriptor, Int32(SHUT_WR)) }
+                loop.run(after: Int(limit.whole(.milliseconds(1)))) { [weak self] in self?.finish() }
                 checkEnd()
             }
-            loop.run(after: Int(limit.whole(.milliseconds(1)))) { [weak self] in self?.finish() }
         }
 
         private func checkEnd() {

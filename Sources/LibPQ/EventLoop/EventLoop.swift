@@ -191,7 +191,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     /// Whether the thread that runs the loop may block for some time: not one that others rely on.
     var mayBusyPoll: Bool {
         #if os(Linux)
-            !poller.isCurrent
+            !SocketPoller.isCurrent
         #else
             true
         #endif

@@ -7,16 +7,17 @@
     /// A source of Dispatch would do the same by three threads: one waits, one takes the event from it, and the sources are armed again by the
     /// first one. That is about ten system calls and two wake-ups for each event, here it is three and one.
     ///
-    /// A thread serves several loops, so no code on it may block. It never runs the jobs of actors, and never polls for an answer.
+    /// A thread serves several loops, so no code on it may block. It never runs the jobs of actors, and never polls for an answer. The library
+    /// has no hold on two things that happen there: what a user's executor does in `enqueue`, and what Dispatch does where no thread can be made.
     final class SocketPoller: Sendable {
         /// What a socket is ready for.
         struct Events: OptionSet {
             let rawValue: UInt32
 
-            static let readable = Events(rawValue: EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
-            static let writable = Events(rawValue: EPOLLOUT.rawValue)
+            static let readable = Events(rawValue: pglock_epoll_readable)
+            static let writable = Events(rawValue: pglock_epoll_writable)
             /// Reported whether asked for or not.
-            static let broken = Events(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
+            static let broken = Events(rawValue: pglock_epoll_broken)
         }
 
         typealias Handler = @Sendable (Events) -> Void
@@ -37,8 +38,11 @@
         private let epoll = Atomic<Int32>(-1)
         private let thread = Atomic<UInt>(0)
 
-        /// Whether this is the poller's thread.
-        var isCurrent: Bool { thread.load(ordering: .relaxed) == EventLoop.currentThread }
+        /// Whether this is the thread of a poller.
+        static var isCurrent: Bool {
+            let current = EventLoop.currentThread
+            return all.contains { $0.thread.load(ordering: .relaxed) == current }
+        }
 
         /// Begins to watch a socket, which is not armed: see ``arm(_:_:for:)``.
         ///
@@ -72,7 +76,7 @@
         }
 
         private func control(_ operation: Int32, _ socket: Int32, _ number: UInt64, _ events: Events) -> Bool {
-            var event = epoll_event(events: events.rawValue | EPOLLONESHOT.rawValue, data: epoll_data(u64: number))
+            var event = epoll_event(events: events.rawValue | pglock_epoll_once, data: epoll_data(u64: number))
             return epoll_ctl(epoll.load(ordering: .relaxed), operation, socket, &event) == 0
         }
 
@@ -85,7 +89,7 @@
                     epoll = epoll_create1(O_CLOEXEC)
                     self.epoll.store(epoll, ordering: .relaxed)
                 }
-                isRunning = epoll >= 0 && OwnThread.run { [self, epoll] in run(epoll) }
+                isRunning = epoll >= 0 && OwnThread.run(name: "pglock-sockets", resumesTasks: true) { [self, epoll] in run(epoll) }
                 return isRunning
             }
         }
@@ -94,8 +98,9 @@
             thread.store(EventLoop.currentThread, ordering: .relaxed)
             withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 64) { ready in
                 while true {
-                    // Fails only if a signal interrupts it.
-                    for index in 0..<max(0, Int(epoll_wait(epoll, ready.baseAddress, Int32(ready.count), -1))) {
+                    let count = epoll_wait(epoll, ready.baseAddress, Int32(ready.count), -1)
+                    precondition(count >= 0 || errno == EINTR, "The program has closed a descriptor that is not its own (\(errno)).")
+                    for index in 0..<max(0, Int(count)) {
                         let event = ready[index]
                         let handler = handlers.withLock { $0[event.data.u64] }
                         handler?(Events(rawValue: event.events))
