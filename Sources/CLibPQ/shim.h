@@ -5,6 +5,7 @@
 
 // What LibPQ calls of the system. The module exports it, so that few files have to import the system's module, whose name differs
 // from system to system.
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
@@ -56,6 +57,9 @@ static const uint32_t pglock_epoll_readable = EPOLLIN | EPOLLRDHUP;
 static const uint32_t pglock_epoll_writable = EPOLLOUT;
 static const uint32_t pglock_epoll_broken = EPOLLERR | EPOLLHUP;
 static const uint32_t pglock_epoll_once = EPOLLONESHOT;
+
+/// Whether a signal has interrupted the last system call that failed.
+static inline int pglock_was_interrupted(void) { return errno == EINTR; }
 
 /// Names this thread.
 static inline void pglock_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -99,7 +99,7 @@
             withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 64) { ready in
                 while true {
                     let count = epoll_wait(epoll, ready.baseAddress, Int32(ready.count), -1)
-                    precondition(count >= 0 || errno == EINTR, "The program has closed a descriptor that is not its own (\(errno)).")
+                    precondition(count >= 0 || pglock_was_interrupted() != 0, "The program has closed a descriptor that is not its own.")
                     for index in 0..<max(0, Int(count)) {
                         let event = ready[index]
                         let handler = handlers.withLock { $0[event.data.u64] }
