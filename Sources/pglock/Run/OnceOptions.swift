@@ -5,7 +5,7 @@ public import PostgresLock
 struct OnceOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Run the command once per interval in the whole fleet, such as 24h, 15m, 7d; see below.",
+            "Run the command once per interval in the whole fleet, such as 24h, 15m, 7d; see above.",
             valueName: "interval"
         )
     )

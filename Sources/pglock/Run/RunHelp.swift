@@ -19,7 +19,8 @@ enum RunHelp {
 
         To run it once in any case, use --once-per: the first machine of the interval runs the command, the others exit with 0 at \
         once, also those that come after its end. The intervals are those of the server's clock (midnight to midnight UTC for 24h), or with \
-        --since-last begin with each run. A command that has failed is not run again in the same interval, unless --repeat-after says so. \
+        --since-last begin with each run. Two runs are at least half an interval apart: a run at 22:00, by hand for instance, puts \
+        the one of 02:00 off until 10:00. Try a command under another key. A command that has failed is not run again in the same interval, unless --repeat-after says so. \
         It takes a table: see pglock schema.
 
         EXAMPLES:
