@@ -15,6 +15,18 @@ struct LockKeyTests {
         #expect(LockKey(name).pair == nil)
     }
 
+    @Test("a description is one line of limited length, whatever the name is; the key is that of the whole name")
+    func description() {
+        #expect("\(LockKey("orders:42"))".hasPrefix("\"orders:42\" ("))
+        #expect("\(LockKey("Größe 🔒"))".hasPrefix("\"Größe 🔒\" ("))
+        #expect("\(LockKey("a\nb\u{202e}c\u{1b}[0m"))".hasPrefix(#""a\nb\u{202E}c\u{1B}[0m" ("#))
+        let long = LockKey(String(repeating: "x", count: 100_000))
+        #expect("\(long)".hasPrefix("\"\(String(repeating: "x", count: 100))…\" ("))
+        #expect("\(long)".count < 130)
+        #expect(long != LockKey(String(repeating: "x", count: 100)))
+        #expect("\(LockKey(String(repeating: "x", count: 100)))".hasPrefix("\"\(String(repeating: "x", count: 100))\" ("))
+    }
+
     @Test("a value's description is what counts, and a raw number is another thing")
     func described() {
         #expect(LockKey(describing: 42) == "42")

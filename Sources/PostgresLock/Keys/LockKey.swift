@@ -94,8 +94,22 @@ extension LockKey: ExpressibleByStringLiteral, ExpressibleByStringInterpolation 
 }
 
 extension LockKey: CustomStringConvertible {
-    /// The name and the number: `"orders:42" (1127154695574559308)`.
+    /// The name and the number: `"orders:42" (1127154695574559308)`. Of a long name the first 100 characters; what would break or forge a line of
+    /// a log is escaped.
     public var description: String {
-        name.map { "\"\($0)\" (\(advisory))" } ?? "\(advisory)"
+        name.map { "\"\(Self.shown($0))\" (\(advisory))" } ?? "\(advisory)"
+    }
+
+    private static func shown(_ name: String) -> String {
+        let scalars = name.unicodeScalars
+        let shown = scalars.prefix(100)
+        guard shown.endIndex != scalars.endIndex || shown.contains(where: isHidden) else { return name }
+        let text = shown.map { isHidden($0) ? $0.escaped(asASCII: true) : String($0) }.joined()
+        return shown.endIndex == scalars.endIndex ? text : text + "…"
+    }
+
+    /// Whether a character is not shown as itself, but acts on the text around it.
+    private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+        [.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
     }
 }
