@@ -1,4 +1,4 @@
-import CLibPQ
+import Foundation
 import Testing
 
 @testable import LibPQ
@@ -53,7 +53,7 @@ struct SocketWatcherTests {
 
         func send(_ count: Int) {
             let bytes = [UInt8](repeating: 1, count: count)
-            #expect(CLibPQ.send(ends[1], bytes, count, 0) == count)
+            #expect(Foundation.send(ends[1], bytes, count, 0) == count)
         }
 
         func drop() async {
@@ -104,7 +104,7 @@ struct SocketWatcherTests {
     func writes() async throws {
         let watched = try await Watched()
         var bytes = [UInt8](repeating: 0, count: 65_536)
-        while CLibPQ.send(watched.ends[0], bytes, bytes.count, 0) > 0 {}
+        while Foundation.send(watched.ends[0], bytes, bytes.count, 0) > 0 {}
         await watched.withWatcher { $0?.watchWrites(true) }
         try await Task.sleep(for: .milliseconds(20))
         #expect(watched.reports.withLock(\.isEmpty))
@@ -119,7 +119,7 @@ struct SocketWatcherTests {
     }
 
     @Test("a close says goodbye first, waits for the other side, reports nothing more, and completes once")
-    func close() async throws {
+    func closing() async throws {
         let watched = try await Watched()
         await watched.withWatcher { [reports = watched.reports] watcher in
             watcher?.close(
