@@ -1,6 +1,6 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix examples simulate chaos lint lint-workflows format docs check-api build build-minimal tsan bench bench-micro bench-check \
+.PHONY: help demo test test-matrix examples simulate chaos recipe-times lint lint-workflows format docs check-api build build-minimal tsan bench bench-micro bench-check \
 	bench-update bench-test image clean deps bench-deps test-deps
 
 SWIFT ?= swift
@@ -28,6 +28,11 @@ simulate: deps ## Run the simulation for SEEDS=10000 seeds (default 1), beginnin
 chaos: deps ## Run several processes on a real server with injected faults, for MINUTES=10; SEED=17 repeats the faults
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
+
+recipe-times: deps ## Measure with real processes how soon recipes recover: the next leader, the next owner of a share
+	$(SWIFT) build -c release --product RecipeWorker
+	$(SWIFT) run -c release RecipeTimes shares
+	$(SWIFT) run -c release RecipeTimes failover $(or $(ROUNDS),15)
 
 lint: ## Check the formatting, the style rules, and the size of files and types
 	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)

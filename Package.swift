@@ -147,6 +147,12 @@ let package = Package(
             path: "Tests/Helpers/RecipeWorker",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "RecipeTimes",
+            dependencies: ["ChildProcesses", "FaultTools", "LibPQ", "PostgresLock", "PostgresLockTesting", "RecipeWorker"],
+            path: "Tests/Helpers/RecipeTimes",
+            swiftSettings: settings
+        ),
         .target(
             name: "LockSimulation",
             dependencies: ["LockCore", "LockServerModel"],

@@ -14,7 +14,9 @@ struct HistoryCheckTests {
     func empty() {
         let violations = HistoryCheck(History()).violations
         #expect(violations.contains("there were no exclusive locks"))
-        #expect(violations.contains("there were no guarded writes"))
+        for what in ["guarded writes", "terms of leaders", "shares of work", "runs of jobs"] {
+            #expect(violations.contains("there were no \(what)"))
+        }
     }
 
     @Test("the history check reports an overlap of conflicting locks, but not one of two shared locks", arguments: [true, false])
@@ -129,6 +131,53 @@ struct HistoryCheckTests {
         try script.hold(worker: "b", claim: 3, isExclusive: false, from: 2000, until: 2100, token: 4)
         script.note(2050, "b", .read(claim: 3, token: try HistoryScript.token(5)))
         expect(script, ["during a shared lock"])
+    }
+
+    @Test(
+        "the history check reports two leaders, and two owners of a share, unless the session of the former was ended",
+        arguments: [
+            ChaosRecipe.leadKey, ChaosRecipe.firstShareKey, ChaosRecipe.firstShareKey + 9,
+        ]
+    )
+    func recipes(key: Int) throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "b", claim: 3, key: key, from: 2000, until: 3000, token: 4)
+        try script.hold(worker: "a", claim: 2, key: key, from: 2500, until: 2600, token: 5)
+        expect(script, ["conflicting locks overlap"])
+        script.history.endings = [.init(worker: "b", from: 2390, to: 2400)]
+        #expect(script.violations == [])
+    }
+
+    @Test("the history check reports a job that ran twice in one interval, if it runs at most once")
+    func twice() throws {
+        var script = try HistoryScript()
+        for interval in [60, 70] {
+            for worker in ["a", "b"] { script.note(3000, worker, .ran(.atLeastOnce, intervalStart: interval)) }
+            script.note(3000, "a", .ran(.atMostOnce, intervalStart: interval))
+        }
+        #expect(script.violations == [])
+        script.note(3000, "b", .ran(.atMostOnce, intervalStart: 70))
+        expect(script, ["was run 2 times in the interval from 70 on"])
+    }
+
+    @Test("the history check reports an interval that was left out, though a process called the job when it was due again")
+    func leftOut() throws {
+        func script(begun: Double, ended: Double, claimedAt: Double?, isLocked: Bool = false) throws -> HistoryScript {
+            var script = try HistoryScript()
+            script.note(3000, "a", .ran(.atLeastOnce, intervalStart: 60))
+            script.note(3000, "b", .skipped(.atLeastOnce, begun: begun, ended: ended, claimedAt: claimedAt, isLocked: isLocked))
+            return script
+        }
+        for script in [
+            try script(begun: 64, ended: 65, claimedAt: 60), try script(begun: 67, ended: 68, claimedAt: 63),
+            try script(begun: 69, ended: 70.1, claimedAt: 60), try script(begun: 69, ended: 69.5, claimedAt: 60, isLocked: true),
+        ] { #expect(script.violations == []) }
+        for claimedAt in [nil, 55, 60, 63] as [Double?] {
+            var script = try script(begun: 69, ended: 69.5, claimedAt: claimedAt)
+            expect(script, ["the interval from 60 on was left out"])
+            script.note(3000, "a", .ranToEnd(.atLeastOnce, intervalStart: 60))
+            #expect(script.violations == [])
+        }
     }
 
     @Test("the history check reports calls that have not ended, unless their process was killed")

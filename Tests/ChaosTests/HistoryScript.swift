@@ -14,6 +14,10 @@ struct HistoryScript {
         try hold(worker: "b", claim: 1, isExclusive: false, from: 210, until: 300, token: 2)
         try hold(worker: "b", claim: 2, from: 310, until: 400, token: 3, writes: [2, 3])
         transact(worker: "a", claim: 9, from: 410, until: 420)
+        try hold(worker: "a", claim: 10, key: ChaosRecipe.leadKey, from: 100, until: 200, token: 1)
+        try hold(worker: "b", claim: 11, key: ChaosRecipe.firstShareKey, from: 100, until: 200, token: 1)
+        note(110, "a", .ran(.atLeastOnce, intervalStart: 50))
+        note(120, "a", .ranToEnd(.atLeastOnce, intervalStart: 50))
         for worker in ["a", "b"] { finish(worker) }
         history.locksLeft = 0
     }
@@ -47,6 +51,7 @@ struct HistoryScript {
     mutating func hold(
         worker: String,
         claim: Int,
+        key: Int = 7,
         isExclusive: Bool = true,
         from: Int64,
         until: Int64,
@@ -55,7 +60,7 @@ struct HistoryScript {
     ) throws {
         let token = try number.map(Self.token)
         note(from - 10, worker, .begun(call: claim, what: "acquire"))
-        note(from, worker, .held(claim: claim, call: claim, key: 7, isExclusive: isExclusive, token: token))
+        note(from, worker, .held(claim: claim, call: claim, key: key, isExclusive: isExclusive, token: token))
         for write in writes {
             note(from + 1, worker, .accepted(claim: claim, number: write))
             guard let token else { continue }

@@ -95,6 +95,9 @@ actor LockDriver {
 
     nonisolated var now: Instant { clock.now }
 
+    /// For a server that runs no SQL.
+    var lister: (any LockLister)? { transport.lister }
+
     /// How messages name the database.
     nonisolated var databaseName: String {
         get { database.withLock { $0 } }

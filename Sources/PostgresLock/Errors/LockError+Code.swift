@@ -25,7 +25,7 @@ extension LockError {
             case connectionLost, lockLost, notReleased
             case lockTableFull, capacity
             case commitOutcomeUnknown, shutDown, statementFailed, decodingFailed
-            case noRunTable, runMismatch
+            case noRunTable, runMismatch, shareMismatch
         }
 
         /// The server can't be reached, or refuses the connection for another reason than those below.
@@ -85,6 +85,8 @@ extension LockError {
         /// What is recorded of a job contradicts the call: an interval of another length, or a run in the future. See
         /// <doc:RunningOnce>.
         public static let runMismatch = Code(name: .runMismatch)
+        /// Another process divides the work of this name into another number of shares. See <doc:SharingWork>.
+        public static let shareMismatch = Code(name: .shareMismatch)
     }
 }
 
@@ -127,7 +129,7 @@ extension LockError.Code {
             .outage(isRetryable: false)
         case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
             .alreadyHeld, .lockLost, .notReleased, .statementFailed, .decodingFailed,
-            .noRunTable, .runMismatch:
+            .noRunTable, .runMismatch, .shareMismatch:
             .other
         }
     }

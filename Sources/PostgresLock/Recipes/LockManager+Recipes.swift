@@ -206,4 +206,40 @@ extension LockManager {
         }
         return leader
     }
+
+    // MARK: Shares of work
+
+    /// Divides work among the processes that are there, and works on this process's part of it.
+    ///
+    /// ```swift
+    /// try await locks.withShares(of: "mailboxes", count: 64) { share, lock in
+    ///     while !Task.isCancelled { try await deliver(share) }
+    /// }
+    /// ```
+    ///
+    /// The work is cut into a fixed number of shares. Each process that calls this is a member, and each share belongs to one of the members that
+    /// are there at present. For each share that it gets, a member runs the body, under an exclusive lock: two members never work on one share as
+    /// long as their sessions live. Members that come and go move as few shares as possible. A share moves when its body, which is cancelled, has
+    /// returned. All bodies run at the same time, each in a task of its own.
+    ///
+    /// If the lock of a share is lost, its body is cancelled, and begun anew here or elsewhere. An outage of the server is no reason to end. A body
+    /// that returns without having been cancelled keeps its share, and is not begun again before the share moves or is lost.
+    ///
+    /// Cancelling the calling task ends the membership in two steps: the other members notice that it leaves; then, after about a second, its bodies
+    /// are cancelled. So its shares are without an owner for some milliseconds only. ``SharesService`` does the same at a graceful shutdown.
+    /// <doc:SharingWork> says what happens when processes or servers fail.
+    ///
+    /// - Parameters:
+    ///   - name: The work's name, the same in all processes.
+    ///   - count: How many shares there are, from 1 to 10,000; the same in all processes. Ten for each process are divided evenly enough.
+    ///   - body: Works on one share, from 0 to `count - 1`, until it is cancelled.
+    /// - Throws: What a body throws without having been cancelled; then the membership ends as by a cancellation first. `CancellationError` if the
+    ///   task was cancelled. ``LockError``, among others with ``LockError/Code/shareMismatch`` if another process counts on another number of shares.
+    public nonisolated func withShares(
+        of name: String,
+        count: Int,
+        _ body: @escaping @Sendable (_ share: Int, _ lock: HeldLock) async throws -> Void
+    ) async throws {
+        try await ShareMember(locks: self, keys: try ShareKeys(name, count: count), body: body).run()
+    }
 }

@@ -83,6 +83,33 @@ package protocol LockTransport: AnyObject {
     /// Whether the server can't run waits that catch their own end. The transport finds this out from the engine's waits, and then waits in
     /// another way; the driver finds it out on checked-out sessions, and then sends `CheckedOutSession.Statement.lock` instead of `wait`.
     var waitsPlainly: Bool { get set }
+
+    /// Tells which locks there are, for a server that runs no SQL; `nil` otherwise.
+    var lister: (any LockLister)? { get }
+}
+
+extension LockTransport {
+    package var lister: (any LockLister)? { nil }
+}
+
+/// Tells which locks there are on a server that runs no SQL. Can be used from any thread.
+package protocol LockLister: Sendable {
+    /// The granted locks on pairs.
+    ///
+    /// - Parameter classes: The first numbers of the pairs.
+    /// - Throws: ``LockError`` if the server can't be reached.
+    func locks(inClasses classes: [Int32]) throws -> [ListedLock]
+}
+
+/// A granted lock on a server that runs no SQL.
+package struct ListedLock: Sendable {
+    let key: AdvisoryKey
+    let mode: Mode
+
+    package init(key: AdvisoryKey, mode: Mode) {
+        self.key = key
+        self.mode = mode
+    }
 }
 
 /// The events of a ``LockTransport``, which says in what order they come.

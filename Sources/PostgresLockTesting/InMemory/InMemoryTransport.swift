@@ -32,6 +32,8 @@ final class InMemoryTransport: LockTransport, @unchecked Sendable {
         server.remove(link)
     }
 
+    var lister: (any LockLister)? { InMemoryLister(server: server, link: link) }
+
     // MARK: Sessions
 
     func open(_ id: ConnectionID) {

@@ -18,6 +18,12 @@ package struct ChaosEvent: Codable, Equatable, Sendable {
         case writeFailed(claim: Int)
         /// A read of the guarded table found this token of the last write.
         case read(claim: Int, token: FencingToken?)
+        /// The body of a job has begun. Times are in seconds since 1970, since the server's clock decides on intervals.
+        case ran(ChaosJob, intervalStart: Int)
+        /// The body has come to its end.
+        case ranToEnd(ChaosJob, intervalStart: Int)
+        /// A call was told that the job is not due, or that another holder has its lock. The last run was claimed at a time that it was told, too.
+        case skipped(ChaosJob, begun: Double, ended: Double, claimedAt: Double?, isLocked: Bool)
         case ended(call: Int, outcome: String)
         /// The worker has done all that it was to do, and shut down.
         case finished

@@ -83,6 +83,7 @@ package struct History: Sendable {
     /// The number of advisory locks at the server after the run; `nil` if it was not read.
     package var locksLeft: Int?
     package private(set) var tally = Tally()
+    package private(set) var jobs = JobHistory()
     /// Events that contradict the events before them.
     package private(set) var inconsistencies: [String] = []
 
@@ -92,6 +93,7 @@ package struct History: Sendable {
 
     package mutating func note(_ event: ChaosEvent, of name: String) {
         tally.note(event.kind)
+        jobs.note(event.kind)
         let isConsistent = workers[name, default: Worker()].note(event, of: name)
         if !isConsistent { inconsistencies.append("worker \(name) logged an event that contradicts those before it: \(event)") }
     }
@@ -138,6 +140,8 @@ extension History.Worker {
         case .ended(let call, let outcome):
             guard calls[call] != nil else { return false }
             calls[call]?.outcome = outcome
+        case .ran, .ranToEnd, .skipped:
+            break
         case .finished:
             isFinished = true
         }

@@ -17,7 +17,7 @@ package struct HistoryCheck {
     package init(_ history: History) {
         self.history = history
         endings = Dictionary(grouping: history.endings, by: \.worker)
-        violations = history.inconsistencies
+        violations = history.inconsistencies + history.jobs.violations
         checkCalls()
         checkWorkers()
         checkTokens()
@@ -40,10 +40,18 @@ package struct HistoryCheck {
             fencing tokens:            \(history.claims.count { $0.token != nil })
             guarded writes:            \(history.writes.count) in the table, \(tally.refused) refused
             reads under shared locks:  \(tally.reads)
+            leaders and shares:        \(claimCounts), with the locks above
+            jobs once per interval:    \(history.jobs.runCount) runs, \(history.jobs.repetitions) of them again after an aborted one, \(history.jobs.skipCount) calls that skipped one
             workers that shut down:    \(workers.count { $0.isFinished }) of \(workers.count - killed) that were not killed
             locks left at the server:  \(history.locksLeft.map(String.init) ?? "unknown")
             """
     }
+
+    private var recipeCounts: [(what: String, count: Int)] {
+        ChaosRecipe.kinds.map { what, keys in (what, history.claims.count { keys.contains($0.key) && $0.until != nil }) }
+    }
+
+    private var claimCounts: String { recipeCounts.map { "\($0.count) \($0.what)" }.joined(separator: ", ") }
 
     // MARK: Calls and processes
 
@@ -74,7 +82,8 @@ package struct HistoryCheck {
             ("locks of transactions", tally.ofTransactions),
             ("guarded writes", history.writes.count), ("workers that finished", history.workers.values.count { $0.isFinished }),
         ]
-        for (what, count) in counts where count == 0 { violations.append("there were no \(what)") }
+        let recipes = recipeCounts + [("runs of jobs", history.jobs.runCount)]
+        for (what, count) in counts + recipes where count == 0 { violations.append("there were no \(what)") }
     }
 
     // MARK: Locks

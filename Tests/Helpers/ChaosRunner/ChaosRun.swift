@@ -33,6 +33,7 @@ actor ChaosRun {
             CREATE TABLE accepted (key int, number int8, token uuid, worker text, claim int8, PRIMARY KEY (key, number))
             """
         )
+        try await server.query(RunTable().definition)
         self.server = server
         slots = try (0..<Self.workers).map { try WorkerSlot(number: $0, seed: seed, server: server, folder: folder) }
         faults = FaultInjector(server: server, slots: slots)

@@ -54,12 +54,12 @@ struct ChaosTask: Sendable {
             } : nil
         let result = await task.result
         cancelling?.cancel()
-        log.note(.ended(call: call, outcome: outcome(result)))
+        log.note(.ended(call: call, outcome: Self.outcome(result)))
         // After a failure, such as an unreachable server, the next call comes a moment later.
         if case .failure = result { try? await Task.sleep(for: .milliseconds(chance.number(0...50))) }
     }
 
-    private func outcome(_ result: Result<Void, any Error>) -> String {
+    static func outcome(_ result: Result<Void, any Error>) -> String {
         switch result {
         case .success: "done"
         case .failure(let error as LockError): "\(error.code)"

@@ -4,7 +4,7 @@ import LockCore
 import PostgresLock
 
 /// One process of a chaos run. Until a SIGTERM its tasks lock a few contended keys by every method of the library, write to the guarded
-/// table under these locks, and log what they do and whether they hold the lock.
+/// table under these locks, use the recipes, and log what they do and whether they hold the lock.
 ///
 /// Arguments: a connection string for the locks, through a network with faults; a connection string for the writes, without faults; the
 /// path of the log; a name; a seed; the lease in seconds; and the limit of handoffs in the process.
@@ -26,6 +26,8 @@ struct ChaosWorker {
         log.note(.started(leaseNanoseconds: Int64(lease) * 1_000_000_000))
         let stop = StopRequest()
         let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
+        // Their transactions would otherwise wait for connections that the other tasks hold.
+        let recipes = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
         let writes = try LockManager(configuration: .init(url: arguments[2] + " application_name='writes of \(arguments[4])'"))
         let table = GuardedTable(writes: writes, worker: arguments[4])
         let numbers = Numbers()
@@ -42,8 +44,20 @@ struct ChaosWorker {
                 )
                 group.addTask { await task.run() }
             }
+            for work in RecipeTask.all {
+                let task = RecipeTask(
+                    locks: recipes,
+                    log: log,
+                    numbers: numbers,
+                    stop: stop,
+                    chance: Chance(SplitMix64(seed: generator.next())),
+                    lease: .seconds(lease)
+                )
+                group.addTask { await work(task) }
+            }
         }
         await locks.shutdown()
+        await recipes.shutdown()
         await writes.shutdown()
         log.note(.finished)
     }
