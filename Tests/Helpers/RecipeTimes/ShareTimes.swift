@@ -23,6 +23,8 @@ struct ShareTimes {
         let lineCount = fleet.lines.count
         let begin = Date().timeIntervalSince1970
         try await change()
+        // All members have shares, and none else.
+        try await fleet.wait { Set(owners(in: fleet.lines).values) == Set(fleet.workers) }
         try await fleet.waitForRest()
         let lines = fleet.lines.dropFirst(lineCount)
         let after = owners(in: fleet.lines)
