@@ -6,6 +6,9 @@ extension SimulatedReply {
         if let count { return .lockCount(count) }
         return Engine.Answer(rows, failure: failure, to: work)
     }
+
+    /// A row that says which key was taken: its place from 1 on, the lowest bit first.
+    package static func bits(of place: Int) -> [Bool] { (0..<10).map { (place + 1) >> $0 & 1 == 1 } }
 }
 
 extension Engine.Answer {
@@ -13,8 +16,15 @@ extension Engine.Answer {
     package init(_ rows: [Bool], failure: Failure? = nil, to work: Engine.Work?) {
         switch (work, failure) {
         case (.batch, _), (nil, _): self = .keys(rows, failure: failure)
+        case (.tryAny, _):
+            var places: [Int] = []
+            for row in stride(from: 0, through: rows.count - 10, by: 10) {
+                places.append((0..<10).reduce(-1) { $0 + (rows[row + $1] ? 1 << $1 : 0) })
+            }
+            let isReadable = rows.count == places.count * 10 && !places.contains(-1)
+            self = isReadable ? .chosen(places, failure: failure) : .chosen([], failure: .unexpectedAnswer)
         case (_, let failure?): self = .failed(failure)
-        case (.begin, nil), (.commit, nil), (.heartbeat, nil), (.statement, nil): self = .done
+        case (.begin, nil), (.commit, nil), (.heartbeat, nil), (.statement, nil), (.releaseHeld, nil): self = .done
         case (.wait, nil), (.releaseAll, nil): self = rows.first == true ? .done : .failed(.unexpectedAnswer)
         case (.cancel, nil): self = .cancelled(rows.first == true)
         case (.changeMode, nil):

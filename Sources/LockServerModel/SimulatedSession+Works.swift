@@ -28,6 +28,11 @@ extension SimulatedSession {
             if strike == nil { flush(server.writeRecord()) } else { finish(SimulatedReply(failure: strike)) }
         case .batch(let batch):
             finish(run(batch, strike))
+        case .tryAny(let attempt):
+            finish(run(attempt, strike))
+        case .releaseHeld(let keys, let mode):
+            if strike == nil { for key in keys where holds(key, mode) { _ = give(key, claim(mode)) } }
+            finish(SimulatedReply(failure: strike))
         case .wait(let key, let mode, let limit):
             if !heldKeys.isEmpty { server.observer.report("session \(id) waits, and holds \(heldKeys.keys.sorted())") }
             ask(key, claim(mode), limit: limit, strike)
@@ -90,6 +95,30 @@ extension SimulatedSession {
         if strike != nil { reply.rows.removeLast(end % Engine.Batch.keysPerRow) }
         return reply
     }
+
+    /// Ends behind the last key that it takes. A key before an error may be taken and not be reported.
+    private func run(_ attempt: LockTable.ChoiceTry, _ strike: Failure?) -> SimulatedReply {
+        var reply = SimulatedReply()
+        var count = 0
+        let end = strike == nil ? attempt.keys.count : server.chance.number(0...attempt.keys.count - 1)
+        for (place, key) in attempt.keys.enumerated() where count < attempt.count {
+            guard place < end else {
+                if server.chance.happens(0.3) { _ = take(key, claim(attempt.mode)) }
+                break
+            }
+            guard !server.isFull(for: key) else {
+                reply.failure = .full
+                return reply
+            }
+            guard take(key, claim(attempt.mode)) else { continue }
+            count += 1
+            reply.rows += SimulatedReply.bits(of: place)
+        }
+        reply.failure = strike
+        return reply
+    }
+
+    private func holds(_ key: AdvisoryKey, _ mode: Mode) -> Bool { heldKeys[key]?.contains(claim(mode)) == true }
 
     private func runChange(_ key: AdvisoryKey, _ mode: Mode, _ strike: Failure?) -> SimulatedReply {
         let other: Mode = mode == .shared ? .exclusive : .shared

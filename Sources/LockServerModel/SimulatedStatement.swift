@@ -3,6 +3,8 @@ package import LockCore
 /// What a session can be asked to run.
 package enum SimulatedStatement {
     case batch(Engine.Batch)
+    case tryAny(LockTable.ChoiceTry)
+    case releaseHeld([AdvisoryKey], Mode)
     case wait(AdvisoryKey, Mode, limit: Duration?)
     case releaseAll
     case changeMode(AdvisoryKey, Mode)
@@ -45,6 +47,8 @@ package enum SimulatedStatement {
         self =
             switch work {
             case .batch(let batch): .batch(batch)
+            case .tryAny(let attempt): .tryAny(attempt)
+            case .releaseHeld(let keys, let mode, _, _): .releaseHeld(keys, mode)
             case .wait(let key, let mode, let limit): .wait(key, mode, limit: limit)
             case .releaseAll: .releaseAll
             case .changeMode(let key, let mode): .changeMode(key, mode)

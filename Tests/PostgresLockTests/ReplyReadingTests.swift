@@ -11,6 +11,8 @@ struct ReplyReadingTests {
 
     private static let works: [Engine.Work] = [
         .batch(Engine.Batch(.init(.tryLock, .exclusive, AdvisoryKey(1).space), [AdvisoryKey(1)])),
+        .tryAny(LockTable.ChoiceTry([AdvisoryKey(1), AdvisoryKey(2)], .shared, count: 1)),
+        .releaseHeld([AdvisoryKey(1)], .shared, count: 1, because: failure),
         .wait(AdvisoryKey(1), .shared, limit: nil), .releaseAll, .changeMode(AdvisoryKey(1), to: .shared),
         .cancel(ConnectionID(1), onlyLockWaits: true),
         .askActivity(ConnectionID(1)), .look([]), .begin, .commit, .heartbeat, .statement(RequestID(1)),
@@ -31,6 +33,16 @@ struct ReplyReadingTests {
             #expect(reading.answer(Self.reply(rows), failure: Self.failure) == Engine.Answer(rows, failure: Self.failure, to: work))
             guard Self.isPossible(rows.count, work) else { continue }
             #expect(reading.answer(Self.reply(rows), failure: nil) == Engine.Answer(rows, to: work), "\(rows)")
+        }
+    }
+
+    @Test("the places of the keys that were taken are read as the model of the server writes them")
+    func places() {
+        let work = Engine.Work.tryAny(LockTable.ChoiceTry((1...1_000).map { AdvisoryKey($0) }, .exclusive, count: 3))
+        let rows = [0, 511, 999].flatMap(SimulatedReply.bits)
+        for failure in [nil, Self.failure] {
+            #expect(ReplyReading(work).answer(Self.reply(rows), failure: failure) == .chosen([0, 511, 999], failure: failure))
+            #expect(Engine.Answer(rows, failure: failure, to: work) == .chosen([0, 511, 999], failure: failure))
         }
     }
 

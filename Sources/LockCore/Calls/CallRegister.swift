@@ -3,6 +3,8 @@ struct CallRegister: Sendable {
     struct Call: Sendable {
         enum Kind: Hashable, Sendable {
             case lock(AdvisoryKey)
+            /// Wants any one of several keys.
+            case choice
             case releasing
             case changing
             /// Waits for a further token of a key that is held.
@@ -31,7 +33,7 @@ struct CallRegister: Sendable {
         /// Whether it waits for a lock or a session.
         var isWaiting: Bool {
             switch kind {
-            case .lock, .checkOut: true
+            case .lock, .choice, .checkOut: true
             case .releasing, .changing, .fencing, .statement: false
             }
         }
@@ -94,8 +96,8 @@ struct CallRegister: Sendable {
     }
 
     /// A call for which the server is asked from now on.
-    mutating func popLook(now: Instant) -> Call? {
-        looks.popDue(now: now) { [calls] in calls[$0] != nil }.flatMap { calls[$0] }
+    mutating func popLook(now: Instant) -> (id: RequestID, call: Call)? {
+        looks.popDue(now: now) { [calls] in calls[$0] != nil }.flatMap { id in calls[id].map { (id, $0) } }
     }
 
     mutating func nextLook() -> Instant? {

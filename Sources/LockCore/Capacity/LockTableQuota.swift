@@ -48,6 +48,8 @@ struct LockTableQuota: Sendable {
     /// Until when only the manager's own keys count, because the server has not answered.
     private var blindUntil = Instant(nanoseconds: .min)
     private var lossCount = 0
+    /// Whether requests for any of several keys were left out until the server has answered.
+    private var isRoomWanted = false
 
     /// - Parameter waitsBeyond: By how many waits the limit may be exceeded: the tasks that wait may hold the very locks that take up the
     ///   room, and would wait for themselves.
@@ -86,6 +88,26 @@ struct LockTableQuota: Sendable {
     func excess(taken: Int) -> (count: Int, failure: Failure)? {
         guard let limit, taken > limit else { return nil }
         return (taken - limit, failure(limit))
+    }
+
+    /// How many further keys may be asked for at once, by requests that can wait for room without being held back.
+    ///
+    /// - Returns: Also why there is no more, if that is certain. If not, the server is asked.
+    mutating func allowance(taken: Int, now: Instant) -> (count: Int, failure: Failure?) {
+        guard let limit else { return (.max, nil) }
+        let room = max(0, limit - taken)
+        guard let free, blindUntil <= now else { return (room, failure(limit)) }
+        let sent = taken - heldBack.count
+        lowerCeiling(sent: sent, free: free, now: now)
+        let allowed = min(room, max(0, ceiling - sent))
+        if allowed == room { return (room, failure(limit)) }
+        return (allowed, nextCountAt > now ? foundFull.map { failure($0, isAll: true) } : nil)
+    }
+
+    /// Requests were left out for want of room.
+    mutating func wantRoom(now: Instant) {
+        isRoomWanted = true
+        if count == .idle, nextCountAt <= now { count = .due }
     }
 
     // MARK: Holding back
@@ -142,7 +164,9 @@ struct LockTableQuota: Sendable {
     var isCountDue: Bool { count == .due }
 
     /// When the server is asked again.
-    var nextCount: Instant? { count == .idle && isHoldingBack ? nextCountAt : nil }
+    var nextCount: Instant? { count == .idle && isAnswerWanted ? nextCountAt : nil }
+
+    private var isAnswerWanted: Bool { isHoldingBack || isRoomWanted }
 
     mutating func countIfPlanned(now: Instant) {
         if let at = nextCount, at <= now { count = .due }
@@ -154,8 +178,8 @@ struct LockTableQuota: Sendable {
     /// - Returns: Whether the server is asked.
     mutating func takeCount(on id: ConnectionID, taken: Int) -> Bool {
         guard count == .due else { return false }
-        count = isHoldingBack ? .asked(on: id, taken: taken - heldBack.count) : .idle
-        return isHoldingBack
+        count = isAnswerWanted ? .asked(on: id, taken: taken - heldBack.count) : .idle
+        return isAnswerWanted
     }
 
     /// - Parameters:
@@ -165,6 +189,7 @@ struct LockTableQuota: Sendable {
         guard case .asked(on: id, let takenWhenAsked) = count else { return }
         count = .idle
         foundFull = nil
+        isRoomWanted = false
         guard let locks else {
             blindUntil = now.advanced(by: Self.pauseAfterFailure)
             return

@@ -5,6 +5,8 @@ extension Engine {
     package enum Action: Hashable, Sendable {
         /// The call ends by this outcome.
         case resolve(RequestID, Outcome)
+        /// The call for any of several keys gets this one. It comes before the call is resolved.
+        case choose(RequestID, AdvisoryKey)
         /// The lock that this request was granted is gone.
         indirect case lose(RequestID, Failure)
         /// A checked-out session is gone, with all the locks on it.

@@ -25,6 +25,15 @@ extension Engine {
         if deadline != nil { planLook(for: id, request.key, now: now) }
     }
 
+    /// Asks for any one of several keys.
+    package mutating func acquireAny(_ id: RequestID, _ choice: LockTable.Choice, deadline: Instant? = nil, now: Instant) {
+        guard begin(id, CallRegister.Call(.choice, since: now, deadline: deadline), now: now) else { return }
+        table.requestAny(id, choice, now: now)
+        settleTable(now: now)
+        ensureSharedSession(now: now)
+        if deadline != nil, configuration.hasSharedSession { calls.planLook(for: id, now: now) }
+    }
+
     /// Gives a lock back. Can't be cancelled, and ends by `released` or `failed`.
     ///
     /// - Parameter isAwaited: Whether the caller waits for the end of the release.
@@ -172,6 +181,10 @@ extension Engine {
             table.cancel(id, now: now)
             dropUnwanted(key, now: now)
             settleTable(now: now)
+        case .choice:
+            resolve(id, .ended(cause))
+            table.cancel(id, now: now)
+            settleTable(now: now)
         case .checkOut:
             resolve(id, .ended(cause))
         case .statement(let session):
@@ -196,12 +209,16 @@ extension Engine {
         guard let call = calls[id] else { return nil }
         switch call.kind {
         case .lock(let key):
-            if let failure = unreachable(call) { return failure }
+            if let failure = unreachable(id, call) { return failure }
             // Granted, but the session or the token is not confirmed.
             guard !confirmations.contains(id) else { return .unanswered }
             return call.isRefusedBefore || table.isTaken(key, since: call.since) ? nil : .unanswered
+        case .choice:
+            if let failure = unreachable(id, call) { return failure }
+            guard !confirmations.contains(id) else { return .unanswered }
+            return table.undecidedKeys(of: id, since: call.since).isEmpty ? nil : .unanswered
         case .fencing:
-            return unreachable(call) ?? .unanswered
+            return unreachable(id, call) ?? .unanswered
         case .checkOut:
             let connecting = sessions.connectingCount(.checkedOut)
             let isConnecting = connecting >= checkOuts.count || connecting > 0 && checkOuts.first == id
@@ -214,10 +231,12 @@ extension Engine {
     }
 
     /// Why a call that needs the server has not been served, if the reason is that the server can't be reached.
-    private func unreachable(_ call: CallRegister.Call) -> Failure? {
+    private func unreachable(_ id: RequestID, _ call: CallRegister.Call) -> Failure? {
         let isAffected =
             switch call.kind {
             case .lock(let key): isWaitingForFencingSession(key) || !sessions.isAnyShared && isAskedOnSharedSession(key)
+            case .choice:
+                table.request(id).map { isWaitingForFencingSession($0.key) } ?? !sessions.isAnyShared
             case .checkOut: pace.isOutage
             case .fencing(let key): isWaitingForFencingSession(key)
             case .releasing, .changing, .statement: false
@@ -229,7 +248,7 @@ extension Engine {
         switch table.serverState(of: key) {
         case .trying: true
         case .waiting: contention.isQueued(key)
-        case .none, .ending, .held, .changing, .unlocking: false
+        case .none, .choosing, .ending, .held, .changing, .unlocking: false
         }
     }
 
@@ -238,7 +257,7 @@ extension Engine {
         guard let failure = pace.beginGivingUp() else { return }
         var ids: [RequestID] = []
         for (id, call) in calls.elements where call.deadline == nil {
-            guard !pace.mayGoOn(since: call.since, now: now), unreachable(call) != nil else { continue }
+            guard !pace.mayGoOn(since: call.since, now: now), unreachable(id, call) != nil else { continue }
             ids.append(id)
         }
         for id in ids { resolve(id, .failed(failure)) }
@@ -257,6 +276,7 @@ extension Engine {
                 table.failed(key, failure, now: now)
             }
             contention.planPoll(using: &random, now: now)
+            table.failDueChoices(failure)
             settleTable(now: now)
         case .checkedOut:
             while let call = checkOuts.popFirst() { resolve(call, .failed(failure)) }

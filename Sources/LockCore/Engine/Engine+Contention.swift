@@ -90,6 +90,19 @@ extension Engine {
         contention.planPoll(using: &random, now: now)
     }
 
+    /// The most statements for requests for any of several keys in one round.
+    private static let mostChoiceTries = 64
+
+    /// Asks for what requests for any of several keys are due, right before a round.
+    mutating func prepareChoices(now: Instant) {
+        guard sessions.isAnySharedFree else { return }
+        let (room, failure) = quota.allowance(taken: keysTakenByRound, now: now)
+        let (tries, isCramped) = table.takeChoiceTries(room: room, most: Self.mostChoiceTries, using: &random, now: now)
+        shared.append(tries)
+        if isCramped { if let failure { table.noRoomForChoices(failure) } else { quota.wantRoom(now: now) } }
+        settleTable(now: now)
+    }
+
     // MARK: Cancel requests
 
     /// Cancels what a session runs, over another session, without ever striking the statement that comes after it.
@@ -249,7 +262,7 @@ extension Engine {
     mutating func planLook(for id: RequestID, _ key: AdvisoryKey, now: Instant) {
         guard configuration.hasSharedSession, let entry = table.entry(of: key), !entry.isHeldHere else { return }
         switch entry.server {
-        case .trying, .held, .changing: return
+        case .trying, .choosing, .held, .changing: return
         case .none, .waiting, .ending, .unlocking: calls.planLook(for: id, now: now)
         }
     }
@@ -257,10 +270,17 @@ extension Engine {
     /// The server is asked what the sessions do that wait for the keys of calls whose deadline is near.
     mutating func askBeforeDeadlines(now: Instant) {
         var keys: Set<AdvisoryKey> = []
-        while let call = calls.popLook(now: now) {
-            guard case .lock(let key) = call.kind, let deadline = call.deadline, !table.isTaken(key, since: call.since) else { continue }
-            deadlineLooks.add(key, since: call.since, until: deadline)
-            keys.insert(key)
+        while let (id, call) = calls.popLook(now: now) {
+            guard let deadline = call.deadline else { continue }
+            let undecided =
+                if case .lock(let key) = call.kind { table.isTaken(key, since: call.since) ? [] : [key] } else {
+                    // What no other request of the process waits for is polled.
+                    table.undecidedKeys(of: id, since: call.since).filter { table.entry(of: $0)?.isWanted == true }
+                }
+            for key in undecided {
+                deadlineLooks.add(key, since: call.since, until: deadline)
+                keys.insert(key)
+            }
         }
         let repeated = deadlineLooks.takeRepeated(now: now) { [table] key, look in
             look.until > now && table.entry(of: key)?.isWanted == true && !table.isTaken(key, since: look.since)

@@ -5,6 +5,7 @@ extension Engine {
     /// Sends what the events of the turn have left to send.
     mutating func flush(now: Instant) {
         if needsPreparation { prepareRound(now: now) }
+        if table.areChoicesDue { prepareChoices(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
         let isWorkForAny = shared.hasWork || looks.isDue || quota.isCountDue
         for slot in shared.slots where isWorkForAny || shared.unlockCount(at: slot) > 0 {
@@ -13,12 +14,14 @@ extension Engine {
         }
         // The last free session may be busy now, and another one may have been silent for too long.
         if isWorkForAny { noteOverdue(now: now) }
+        table.planChoicePolls(using: &random, now: now)
     }
 
     /// Whether what is pending may go out while the answer to an unlock is outstanding: one key, behind the unlock of one key. The session
     /// answers in order. Of more keys, one statement takes the server less time than several. If the session is silent, another one gets the key.
     private mutating func mayFollowUnlock(at slot: Int, now: Instant) -> Bool {
-        guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !quota.isCountDue, !needsPreparation else { return false }
+        guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !quota.isCountDue, !needsPreparation, !table.areChoicesDue
+        else { return false }
         return sessions.read(shared[slot]) {
             [threshold = configuration.batchTransactionThreshold, overdueAfter = configuration.overdueAfter] session in
             guard case .batch(let batch) = session.loneWork, let since = session.liveness.silentSince,
@@ -86,11 +89,11 @@ extension Engine {
 
     /// How many keys have a slot in the server's lock table, or may get one by what is under way.
     var keysTaken: Int {
-        table.serverKeyCount + contention.polls.unansweredCount + sessions.count { $0.isInServerQueue }
+        table.serverKeyCount + table.choiceTryCount + contention.polls.unansweredCount + sessions.count { $0.isInServerQueue }
     }
 
     /// The same behind the unlocks of the next round, which go ahead of its tries.
-    private var keysTakenByRound: Int { keysTaken - (tryingSession.map { shared.unlockCount(on: $0) } ?? 0) }
+    var keysTakenByRound: Int { keysTaken - (tryingSession.map { shared.unlockCount(on: $0) } ?? 0) }
 
     private var keysTakenUnlessUnsent: Int { keysTaken - shared.tryCount }
 
@@ -195,6 +198,11 @@ extension Engine {
             case .tryLock: triesAnswered(batch, on: id, rows, failure, now: now)
             case .unlock: unlocksAnswered(batch, on: id, rows, failure, now: now)
             }
+        case (.tryAny(let attempt), .chosen(let places, let failure)):
+            choiceAnswered(attempt, on: id, places, failure, now: now)
+        case (.releaseHeld(let keys, _, let count, let failure), .done):
+            let isEnded = failure.kind == .cancelled || failure.kind == .lockTimeout
+            table.choiceFailed(keys, count: count, isEnded ? nil : failure, now: now)
         case (.wait(let key, _, _), .done):
             waitGranted(key, on: id, now: now)
         case (.wait(let key, _, _), .failed(let failure)):
@@ -227,7 +235,11 @@ extension Engine {
         // What is held now, and in which modes, is not known. Only the end of the session settles that.
         case (.releaseAll, .failed(let failure)), (.changeMode, .failed(let failure)):
             close(id, because: failure, now: now)
-        case (.batch, _), (.wait, _), (.releaseAll, _), (.changeMode, _), (.cancel, _), (.askActivity, _), (.position, _):
+        case (.releaseHeld(let keys, _, let count, _), .failed(let failure)):
+            close(id, because: failure, now: now)
+            table.choiceFailed(keys, count: count, nil, now: now)
+        case (.batch, _), (.tryAny, _), (.releaseHeld, _), (.wait, _), (.releaseAll, _), (.changeMode, _), (.cancel, _), (.askActivity, _),
+            (.position, _):
             closeUnexpected(id, now: now)
         }
     }
@@ -256,6 +268,27 @@ extension Engine {
         guard shared.contains(id) else { return }
         shared.verify(rest.prefix(Batch.keysPerRow), batch.kind.mode, because: failure, on: id)
         for key in rest.dropFirst(Batch.keysPerRow) { tryFailed(key, failure, now: now) }
+    }
+
+    /// The keys before an error were taken. Without a further row nothing was, but an error alone does not prove that.
+    private mutating func choiceAnswered(
+        _ attempt: LockTable.ChoiceTry,
+        on id: ConnectionID,
+        _ places: [Int],
+        _ failure: Failure?,
+        now: Instant
+    ) {
+        let isFitting =
+            places.count <= attempt.count && zip(places, places.dropFirst()).allSatisfy(<) && places.last ?? 0 < attempt.keys.count
+        guard isFitting, failure != .unexpectedAnswer else {
+            closeUnexpected(id, now: now)
+            return table.choiceFailed(attempt.keys, count: attempt.count, nil, now: now)
+        }
+        sessions.update(id) { $0.noteHeld(places.count) }
+        table.choiceTried(attempt, took: places, isWhole: failure == nil, on: id, now: now)
+        guard let failure else { return }
+        let rest = attempt.keys.enumerated().filter { !places.contains($0.offset) }.map(\.element)
+        submit(.releaseHeld(rest, attempt.mode, count: attempt.count - places.count, because: failure), on: id, now: now)
     }
 
     /// The server could not try the key, and the session certainly does not hold it.
@@ -312,7 +345,9 @@ extension Engine {
             for key in batch.keys { shared.appendTry(key, batch.kind.mode) }
         case .batch(let batch):
             for key in batch.keys { _ = shared.appendUnlock(key, batch.kind.mode, on: id) }
-        case .changeMode:
+        case .tryAny(let attempt):
+            table.choiceFailed(attempt.keys, count: attempt.count, nil, now: now)
+        case .changeMode, .releaseHeld:
             submit(work, on: id, now: now)
         case .cancel(let target, _):
             shared.appendCancel(target)
@@ -330,10 +365,13 @@ extension Engine {
         let verifications = shared.remove(session.id)
         // With no shared session left, what has not been sent goes back to the table, which knows which keys are still wanted.
         var unanswered = shared.isEmpty ? takeUnsent() : []
+        var choices = shared.isEmpty ? shared.takeChoiceTries().map { ($0.keys, $0.count) } : []
         for work in session.works {
             switch work {
             case .cancel(let target, _): abandonCancel(of: target, failure, now: now)
             case .batch(let batch) where batch.kind.verb == .tryLock: unanswered += batch.keys
+            case .tryAny(let attempt): choices.append((attempt.keys, attempt.count))
+            case .releaseHeld(let keys, _, let count, _): choices.append((keys, count))
             case .look: planNextLook(now: now)
             case .countLocks: quota.countAbandoned(on: session.id, isLost: true, now: now)
             case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .askActivity, .position, .statement: break
@@ -341,6 +379,7 @@ extension Engine {
         }
         for (key, failure) in verifications { tryFailed(key, failure, now: now) }
         abandonTries(unanswered, now: now)
+        for (keys, count) in choices { table.choiceFailed(keys, count: count, nil, now: now) }
         if shared.isEmpty { sendCancelsOutOfBand() }
     }
 

@@ -66,7 +66,8 @@ extension Engine {
 
     private var isSharedSessionNeeded: Bool {
         mutating get {
-            shared.hasTries || quota.isHoldingBack || contention.polls.isDue || shared.hasActivityQuestions || looks.isDue
+            shared.hasTries || quota.isHoldingBack || contention.polls.isDue || table.areChoicesDue || shared.hasActivityQuestions
+                || looks.isDue
                 || shared.hasCancels && sessions.contains { $0.role == .shared && $0.liveness.isOverdue }
         }
     }

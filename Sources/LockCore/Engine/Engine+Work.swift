@@ -2,6 +2,14 @@ extension Engine {
     /// What a session is asked to do, answered by one ``Answer``.
     package enum Work: Hashable, Sendable {
         case batch(Batch)
+        /// Takes the first free ones of several keys.
+        case tryAny(LockTable.ChoiceTry)
+        /// Releases those of these keys that the session holds, after a try of them has failed. This verifies that it has left no lock.
+        ///
+        /// - Parameters:
+        ///   - count: How many the try could have taken.
+        ///   - failure: Of the try.
+        indirect case releaseHeld([AdvisoryKey], Mode, count: Int, because: Failure)
         /// - Parameter limit: The server's own limit (`lock_timeout`), in case no cancel request can end the wait.
         case wait(AdvisoryKey, Mode, limit: Duration?)
         /// Releases all that a session holds. After a failed wait this verifies that the wait has left no lock.
@@ -80,6 +88,8 @@ extension Engine {
         /// To a batch: for each key, in order, whether it was taken, or whether it was held until now. Where the statement has failed
         /// half way, those that came before the error still stand for what was done.
         case keys([Bool], failure: Failure?)
+        /// To a try of several keys: the places of those that were taken, from 0 on, in order. They stand also if the statement has failed.
+        case chosen([Int], failure: Failure?)
         /// The wait was granted, all was let go of, a transaction has begun or ended, or there is a heartbeat.
         case done
         /// Whether the lock is held in the other mode now. If not, another session holds it, too.
@@ -96,7 +106,7 @@ extension Engine {
 
         package var failure: Failure? {
             switch self {
-            case .keys(_, let failure): failure
+            case .keys(_, let failure), .chosen(_, let failure): failure
             case .failed(let failure): failure
             case .done, .changed, .cancelled, .activity, .looks, .lockCount, .position: nil
             }

@@ -106,7 +106,8 @@ package struct Engine: ~Copyable, Sendable {
         for id in shared.idleTransactions(among: sessions, now: now) { endTransaction(on: id, isOpen: true, now: now) }
         sendHeartbeats(now: now)
         survey(now: now)
-        if contention.takePlannedPoll(now: now) { ensureSharedSession(now: now) }
+        table.pollChoicesIfPlanned(now: now)
+        if contention.takePlannedPoll(now: now) || table.areChoicesDue { ensureSharedSession(now: now) }
         if pace.isGivingUpDue(at: now) { giveUpIfDue(now: now) }
         settleTable(now: now)
         noteOverdue(now: now)
@@ -134,6 +135,7 @@ package struct Engine: ~Copyable, Sendable {
         consider(surveyAt)
         consider(pace.next)
         consider(contention.polls.plannedAt)
+        consider(table.nextChoicePoll)
         consider(calls.nextLook())
         consider(deadlineLooks.repeatAt)
         consider(looks.plannedAt)
@@ -180,6 +182,7 @@ package struct Engine: ~Copyable, Sendable {
     private mutating func perform(_ action: LockTable.Action, now: Instant) {
         switch action {
         case .grant(let id): grant(id, now: now)
+        case .choose(let id, let key): actions.append(.choose(id, key))
         case .refuse(let id): resolve(id, .refused)
         case .fail(let id, let failure), .releaseFailed(let id, let failure), .changeFailed(let id, let failure):
             resolve(id, .failed(failure))

@@ -5,6 +5,8 @@ extension LockTable {
     package enum Action: Hashable, Sendable {
         /// The request holds the lock now. A transaction has its turn to ask the server itself.
         case grant(RequestID)
+        /// The request for any of several keys gets this one. Its grant follows.
+        case choose(RequestID, AdvisoryKey)
         /// The request does not wait, and the lock is taken.
         case refuse(RequestID)
         /// The server can't be asked for the request.

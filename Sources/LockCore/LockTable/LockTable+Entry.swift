@@ -5,6 +5,8 @@ extension LockTable {
     package enum ServerState: Hashable, Sendable {
         case none
         case trying(Mode)
+        /// It is one of several keys of which the server takes as many as there are requests for any of them.
+        case choosing(Mode)
         case waiting(Mode)
         /// The wait is being ended; the lock may still be granted.
         case ending(Mode)
@@ -69,7 +71,7 @@ extension LockTable {
         var session: ConnectionID? {
             switch server {
             case .held(_, on: let session), .changing(_, on: let session): session
-            case .none, .trying, .waiting, .ending, .unlocking: nil
+            case .none, .trying, .choosing, .waiting, .ending, .unlocking: nil
             }
         }
     }
@@ -88,7 +90,7 @@ extension LockTable.Entry {
     var isAsking: Bool {
         switch server {
         case .trying, .waiting, .ending: true
-        case .none, .held, .changing, .unlocking: false
+        case .none, .choosing, .held, .changing, .unlocking: false
         }
     }
 
@@ -102,7 +104,7 @@ extension LockTable.Entry {
         let had = isCounted
         switch server {
         case .trying, .held, .changing, .unlocking: isCounted = true
-        case .none, .waiting, .ending: isCounted = false
+        case .none, .choosing, .waiting, .ending: isCounted = false
         }
         return (isCounted ? 1 : 0) - (had ? 1 : 0)
     }
@@ -115,7 +117,7 @@ extension LockTable.Entry {
         guard isCompatible(mode) else { return false }
         switch server {
         // A wait that is being ended is this process's own: whether the lock is free is not known before its end.
-        case .none, .trying, .ending, .unlocking: return true
+        case .none, .trying, .choosing, .ending, .unlocking: return true
         case .held: return queuedCount == 0
         case .waiting, .changing: return false
         }
@@ -163,7 +165,7 @@ extension LockTable.Entry {
 
     mutating func serverGranted(on connection: ConnectionID, now: Instant) {
         switch server {
-        case .trying(let mode), .waiting(let mode), .ending(let mode):
+        case .trying(let mode), .choosing(let mode), .waiting(let mode), .ending(let mode):
             server = .held(mode, on: connection)
             heldSince = now
             handoffs = 0
@@ -200,7 +202,7 @@ extension LockTable.Entry {
     var isHeldHere: Bool {
         switch server {
         case .held, .changing: true
-        case .none, .trying, .waiting, .ending, .unlocking: transactionsGranted > 0
+        case .none, .trying, .choosing, .waiting, .ending, .unlocking: transactionsGranted > 0
         }
     }
 
@@ -290,13 +292,13 @@ extension LockTable.Entry {
         }
         askServer(requests[queue.first]?.request, actions: &actions)
         switch server {
-        case .trying, .ending, .unlocking: break
+        case .trying, .choosing, .ending, .unlocking: break
         case .none, .waiting, .held, .changing:
             if queuedTries > 0 { refuseTries(requests: &requests, actions: &actions) }
         }
         switch server {
         case .unlocking, .changing: break
-        case .none, .trying, .waiting, .ending, .held:
+        case .none, .trying, .choosing, .waiting, .ending, .held:
             if let releaser = takeReleaser() { actions.append(.released(releaser)) }
         }
     }
@@ -323,7 +325,7 @@ extension LockTable.Entry {
         case .waiting(let mode) where next != mode:
             server = .ending(mode)
             actions.append(.endWait(key))
-        case .trying, .waiting, .ending, .held, .changing, .unlocking:
+        case .trying, .choosing, .waiting, .ending, .held, .changing, .unlocking:
             break
         }
     }
@@ -337,7 +339,7 @@ extension LockTable.Entry {
         switch server {
         case .held: sessionHolders > 0
         case .changing, .unlocking: false
-        case .none, .trying, .waiting, .ending: true
+        case .none, .trying, .choosing, .waiting, .ending: true
         }
     }
 
@@ -351,14 +353,27 @@ extension LockTable.Entry {
     private mutating func grant(_ id: RequestID, _ request: LockTable.Request, requests: inout Requests) {
         dequeue(id, request, in: &requests)
         requests.update(id) { $0.request.isGranted = true }
-        isHeldExclusively = request.mode == .exclusive
         switch request.scope {
         case .transaction:
+            isHeldExclusively = request.mode == .exclusive
             transactionHolders += 1
         case .session:
-            if sessionHolders == 0 { handoffs += 1 }
-            sessionHolders += 1
+            join(request.mode)
         }
+    }
+
+    /// A request becomes a holder of the server's lock.
+    mutating func join(_ mode: Mode) {
+        isHeldExclusively = mode == .exclusive
+        if sessionHolders == 0 { handoffs += 1 }
+        sessionHolders += 1
+    }
+
+    /// Whether the process holds it, and a request may have it that has not queued for it.
+    ///
+    /// - Parameter behindQueue: Whether it does not matter that others queue.
+    func mayBeJoined(_ mode: Mode, behindQueue: Bool = false, limit: HandoffLimit, now: Instant) -> Bool {
+        (behindQueue || queuedCount == 0) && isCompatible(mode) && mayGrant(mode, limit: limit, now: now)
     }
 
     /// Tells the requests that do not wait that the lock is taken.

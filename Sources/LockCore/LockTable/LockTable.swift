@@ -8,9 +8,12 @@ import DequeModule
 ///
 /// The table is a value without clock, sessions or continuations: events go in, actions come out.
 package struct LockTable: Sendable {
-    private var entries = EntryStore()
-    private var requests = RequestMap<QueuedRequest>()
-    private let limit: HandoffLimit
+    // Not private because of the requests for any of several keys, whose part is in a file of its own.
+    var entries = EntryStore()
+    var requests = RequestMap<QueuedRequest>()
+    /// The requests for any of several keys that wait.
+    var choices = ChoiceQueue()
+    let limit: HandoffLimit
 
     /// How many keys have a slot in the server's lock table, or are about to get one by a try. Keys that are waited for do not count.
     package private(set) var serverKeyCount = 0
@@ -19,7 +22,7 @@ package struct LockTable: Sendable {
     private var broken: (key: AdvisoryKey, what: Entry.Impossible)?
 
     /// What the events so far ask for. The caller takes it out with ``nextAction()``.
-    private var actions = Deque<Action>()
+    var actions = Deque<Action>()
 
     package init(limit: HandoffLimit) {
         self.limit = limit
@@ -67,7 +70,10 @@ package struct LockTable: Sendable {
         var indices: [Int] = []
         var seen: Set<Int> = []
         for id in ids {
-            guard let queued = requests[id], !queued.request.isGranted else { continue }
+            guard let queued = requests[id], !queued.request.isGranted else {
+                if !choices.isEmpty { choices.remove(id) }
+                continue
+            }
             leaveQueue(id, queued)
             if seen.insert(queued.entry).inserted { indices.append(queued.entry) }
         }
@@ -138,7 +144,7 @@ package struct LockTable: Sendable {
             entries[index].refuseTries(requests: &requests, actions: &actions)
         case .waiting, .ending:
             entries[index].server = .none
-        case .none, .held, .changing, .unlocking:
+        case .none, .choosing, .held, .changing, .unlocking:
             return
         }
         advance(index, now: now)
@@ -192,6 +198,7 @@ package struct LockTable: Sendable {
             actions.append(failure.map { .releaseFailed(releaser, $0) } ?? .released(releaser))
         }
         entries[index].server = .none
+        if !choices.isEmpty { choices.noteFree([key]) }
         advance(index, now: now)
     }
 
@@ -219,6 +226,7 @@ package struct LockTable: Sendable {
             if let change = entries[index].endChange(false, now: now) { actions.append(.changeFailed(change.call, failure)) }
             if let releaser = entries[index].takeReleaser() { actions.append(.releaseFailed(releaser, failure)) }
             entries[index].loseServerLock(now: now)
+            if !choices.isEmpty { choices.noteFree([key]) }
             advance(index, now: now)
         }
         for key in unlockingKeys.sorted() {
@@ -254,13 +262,13 @@ package struct LockTable: Sendable {
         return releasers.sorted()
     }
 
-    package var isEmpty: Bool { entries.isEmpty && requests.isEmpty }
+    package var isEmpty: Bool { entries.isEmpty && requests.isEmpty && choices.isEmpty }
 
     /// How many requests hold a lock outside of transactions.
     var sessionHolderCount: Int { requests.values.count { $0.request.isGranted && $0.request.scope == .session } }
 
     package func isQueued(_ id: RequestID) -> Bool {
-        requests[id].map { !$0.request.isGranted } ?? false
+        requests[id].map { !$0.request.isGranted } ?? isChoosing(id)
     }
 
     package var queued: [RequestID] {
@@ -335,7 +343,8 @@ package struct LockTable: Sendable {
 
     // MARK: What follows from an event
 
-    private mutating func advance(_ index: Int, now: Instant) {
+    mutating func advance(_ index: Int, now: Instant) {
+        if !choices.isEmpty { serveChoices(at: index, now: now) }
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
         let rest = entries[index].endEvent()
         serverKeyCount += rest.countChange

@@ -19,6 +19,8 @@ struct SharedSessions: Sendable {
     /// In the order in which they were opened.
     private var members: [Member] = []
     private var tries = PendingKeys(.tryLock)
+    /// Tries of which each takes some of its keys.
+    private var choiceTries: [LockTable.ChoiceTry] = []
     /// The sessions whose wait or statement is to be cancelled.
     private var cancels: [ConnectionID] = []
     /// The sessions that are to be asked about, and whether a deadline is the only reason.
@@ -50,10 +52,10 @@ struct SharedSessions: Sendable {
     // MARK: What is to be sent
 
     /// Nothing is to be tried, released or verified.
-    var isQuiet: Bool { tries.isEmpty && members.allSatisfy(\.isQuiet) }
+    var isQuiet: Bool { !hasTries && members.allSatisfy(\.isQuiet) }
     /// Whether there is something that any session can do.
     var hasWork: Bool { hasTries || hasCancels || hasActivityQuestions }
-    var hasTries: Bool { !tries.isEmpty }
+    var hasTries: Bool { !tries.isEmpty || !choiceTries.isEmpty }
     var hasCancels: Bool { !cancels.isEmpty }
     var hasActivityQuestions: Bool { !activityQuestions.isEmpty }
     var tryCount: Int { tries.count }
@@ -62,13 +64,16 @@ struct SharedSessions: Sendable {
 
     /// Whether one key is to be tried or released there, outside of a transaction, and there is nothing else to be sent.
     func isOneKeyPending(at slot: Int) -> Bool {
-        tries.count + members[slot].unlocks.count == 1 && members[slot].verifications.isEmpty && members[slot].transaction == nil
+        tries.count + members[slot].unlocks.count == 1 && choiceTries.isEmpty && members[slot].verifications.isEmpty
+            && members[slot].transaction == nil
             && !hasCancels && !hasActivityQuestions
     }
 
     func unlockCount(on id: ConnectionID) -> Int { index(of: id).map { members[$0].unlocks.count } ?? 0 }
 
     mutating func appendTry(_ key: AdvisoryKey, _ mode: Mode) { tries.append(key, mode) }
+
+    mutating func append(_ tries: [LockTable.ChoiceTry]) { choiceTries += tries }
 
     /// - Returns: Whether it is a shared session.
     mutating func appendUnlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID) -> Bool {
@@ -99,6 +104,11 @@ struct SharedSessions: Sendable {
 
     mutating func takeTries() -> [AdvisoryKey] { tries.takeKeys() }
 
+    mutating func takeChoiceTries() -> [LockTable.ChoiceTry] {
+        defer { choiceTries = [] }
+        return choiceTries
+    }
+
     mutating func takeNewestTries(_ count: Int) -> [AdvisoryKey] { tries.takeNewest(count) }
 
     mutating func takeCancels() -> [ConnectionID] {
@@ -128,6 +138,8 @@ struct SharedSessions: Sendable {
         for batch in members[slot].unlocks.takeBatches(size: size) { round.append(.batch(batch)) }
         guard withTries else { return }
         for batch in tries.takeBatches(size: size) { round.append(.batch(batch)) }
+        guard !choiceTries.isEmpty else { return }
+        for attempt in takeChoiceTries() { round.append(.tryAny(attempt)) }
     }
 
     /// Why a try of the key has failed, if the unlock of the key verifies it. The failure is returned once.

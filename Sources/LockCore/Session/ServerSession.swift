@@ -306,7 +306,13 @@ extension ServerSession {
     var oldestWork: Work? { inFlight.first?.work }
     /// Whether batches are in flight, and nothing else.
     var owesOnlyBatches: Bool {
-        !inFlight.isEmpty && inFlight.allSatisfy { if case .batch = $0.work { true } else { false } }
+        !inFlight.isEmpty
+            && inFlight.allSatisfy {
+                switch $0.work {
+                case .batch, .tryAny: true
+                default: false
+                }
+            }
     }
     /// The only statement in flight.
     var loneWork: Work? { inFlight.count == 1 ? inFlight.first?.work : nil }

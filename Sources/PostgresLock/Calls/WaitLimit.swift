@@ -34,11 +34,14 @@ struct WaitLimit: Sendable {
 
     /// - Parameters:
     ///   - timeout: The caller's.
-    ///   - noWait: Whether the call waits for the server's answer only, whatever the timeout.
+    ///   - noWait: Whether the call waits for the server's answer only. A timeout that is not zero limits that.
     ///   - isNested: Whether a wait without limit could be part of a deadlock that PostgreSQL can't see.
     ///   - timeouts: The limits that apply by default.
     init(_ timeout: Duration?, noWait: Bool, isNested: Bool, _ timeouts: LockManager.Configuration.Timeouts, now: Instant) {
-        let duration = noWait ? timeouts.unreachable : timeout?.bounded ?? (isNested ? timeouts.nested : nil)
+        let duration =
+            if noWait {
+                timeout.map { $0 > .zero ? min($0.bounded, timeouts.unreachable) : timeouts.unreachable } ?? timeouts.unreachable
+            } else { timeout?.bounded ?? (isNested ? timeouts.nested : nil) }
         length = Length(duration, isDefault: !noWait && timeout == nil)
         deadline = duration.map { now.advanced(by: $0) }
     }

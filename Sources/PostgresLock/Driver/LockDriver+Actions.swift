@@ -8,6 +8,8 @@ extension LockDriver {
         switch action {
         case .resolve(let id, let outcome):
             resolve(id, outcome)
+        case .choose(let id, let key):
+            (calls[id] as? LockState)?.choose(key)
         case .lose(let id, let failure):
             lose(id, failure)
         case .endAccess(let id, let failure):

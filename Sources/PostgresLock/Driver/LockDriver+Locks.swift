@@ -78,8 +78,65 @@ extension LockDriver {
         case .refused:
             return nil
         default:
-            throw error(for: outcome, keys: [state.key], limit: limit)
+            throw error(for: outcome, keys: state.asked, limit: limit)
         }
+    }
+
+    // MARK: One of several
+
+    /// - Parameter pollPause: See `LockTable.Choice`.
+    nonisolated(nonsending) func waitForAny(
+        of keys: [LockKey],
+        _ mode: LockMode,
+        _ timeout: Duration?,
+        pollPause: Duration? = nil,
+        _ observation: Observation?
+    ) async throws -> LockState {
+        #if ServiceLifecycleSupport
+            if endsWait(timeout) {
+                return try await endingWait(for: keys, timeout) {
+                    try await waitForAny(of: keys, mode, $0, pollPause: pollPause, observation)
+                }
+            }
+        #endif
+        let state = try await obtainAny(of: keys, mode, timeout: timeout, noWait: timeout == .zero, pollPause: pollPause, observation)
+        guard let state else { throw taken(keys) }
+        return state
+    }
+
+    /// - Returns: `nil` if all the locks are taken, and the call does not wait.
+    nonisolated(nonsending) func obtainAny(
+        of keys: [LockKey],
+        _ mode: LockMode,
+        timeout: Duration?,
+        noWait: Bool,
+        pollPause: Duration? = nil,
+        _ observation: Observation?
+    ) async throws -> LockState? {
+        try Task.checkCancellation()
+        let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
+        let free = try available(keys, mode, timeout: timeout)
+        let state = LockState(anyOf: free, mode: mode)
+        state.observed = observation?.begin(.lock, free.map { LockRequest($0, mode: mode) })
+        let choice = LockTable.Choice(free.map(\.advisory), mode.core, noWait: noWait, pollPause: pollPause)
+        state.ask { $0.acquireAny($1, choice, deadline: limit.deadline, now: $2) }
+        return try settle(state, await outcome(of: state), limit.length)
+    }
+
+    /// - Returns: The keys, each once, without those that this task holds itself.
+    nonisolated func available(_ keys: [LockKey], _ mode: LockMode, timeout: Duration?) throws -> [LockKey] {
+        var (seen, available): (Set<LockKey>, [LockKey]) = ([], [])
+        var refusal = LockError(.invalidArgument, "There is no key to take one of. Name at least one.")
+        for key in keys where seen.insert(key).inserted {
+            do {
+                _ = try check(key, mode, timeout: timeout)
+                available.append(key)
+            } catch let error as LockError where error.code == .alreadyHeld {
+                refusal = error
+            }
+        }
+        guard !available.isEmpty else { throw refusal }
+        return available
     }
 
     /// Refuses a request that makes no sense, or could never be granted.

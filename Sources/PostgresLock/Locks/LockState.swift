@@ -12,6 +12,8 @@ import Synchronization
 final class LockState: PendingCall, @unchecked Sendable {
     /// A class, so that a lock without it costs a pointer only.
     private final class Aside {
+        /// Of a call for any of several keys.
+        var choice: [LockKey] = []
         var loss: LockError?
         var token: FencingToken?
         var nextObserver = 0
@@ -23,7 +25,8 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// the other.
     private static let stripes = (0..<16).map { _ in Locked(false) }
 
-    let key: LockKey
+    /// Of a call for any of several keys, it is written once, on the loop, before the call has an outcome.
+    @exclusivity(unchecked) private(set) var key: LockKey
     /// Changes with the mode of the lock.
     private let currentMode: Atomic<UInt8>
     /// A `GrantState`. Changed under the mutex only.
@@ -48,6 +51,31 @@ final class LockState: PendingCall, @unchecked Sendable {
     init(key: LockKey, mode: LockMode) {
         self.key = key
         currentMode = Atomic(mode.core.rawValue)
+    }
+
+    /// A call for any of several keys.
+    ///
+    /// - Parameter keys: At least one.
+    convenience init(anyOf keys: [LockKey], mode: LockMode) {
+        self.init(key: keys[0], mode: mode)
+        withAside { aside in
+            aside = Aside()
+            aside?.choice = keys
+        }
+    }
+
+    /// What a call for any of several keys asks for; empty for others.
+    private var choice: [LockKey] { withAside { $0?.choice ?? [] } }
+
+    /// What the call asks for, or its lock is on.
+    var asked: [LockKey] {
+        let choice = choice
+        return choice.isEmpty ? [key] : choice
+    }
+
+    /// Called on the loop: the lock will be on this one of the keys.
+    func choose(_ advisory: AdvisoryKey) {
+        if let key = choice.first(where: { $0.advisory == advisory }) { self.key = key }
     }
 
     var mode: LockMode {

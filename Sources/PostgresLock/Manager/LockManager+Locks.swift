@@ -97,6 +97,101 @@ extension LockManager {
         return LockHandle(state, driver: driver)
     }
 
+    // MARK: One of several
+
+    /// Takes one of several locks, the first that is free, runs the body, and releases the lock, also if the body throws.
+    ///
+    /// ```swift
+    /// try await locks.withLock(anyOf: ["printer:1", "printer:2", "printer:3"]) { lock in
+    ///     try await print(on: lock.key.name ?? "")
+    /// }
+    /// ```
+    ///
+    /// Never more than one is taken, and which one is left to chance. If none is free, all are tried again, four times a second at least, and a lock
+    /// that another task of this process releases is passed on at once. Calls of other processes may come ahead, those of this process for the
+    /// same keys are served in their order. A key that other tasks of this process wait for is theirs first.
+    ///
+    /// Otherwise as ``withLock(_:mode:timeout:isolation:_:)``. A key that the task holds already is left out.
+    ///
+    /// - Parameters:
+    ///   - keys: At least one. A key that is named twice counts once.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets a view of the lock, whose ``HeldLock/key`` says which one it is.
+    /// - Returns: What the body returns.
+    /// - Throws: As ``withLock(_:mode:timeout:isolation:_:)``; ``LockError`` with the code ``LockError/Code/invalidArgument`` if there is no key.
+    @discardableResult
+    public func withLock<Result>(
+        anyOf keys: [LockKey],
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result {
+        let state = try await driver.waitForAny(of: keys, mode, timeout, observation)
+        return try await hold(state, isolation, body)
+    }
+
+    /// Takes one of several locks if one is free, runs the body, and releases the lock, also if the body throws. If all are taken, the body
+    /// does not run.
+    ///
+    /// Waits for the server's answer, up to ``Configuration/Timeouts/unreachable``, but not for a lock. Otherwise as
+    /// ``withLock(anyOf:mode:timeout:isolation:_:)``.
+    ///
+    /// - Parameters:
+    ///   - keys: At least one.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - isolation: The caller's, by default.
+    ///   - body: Gets a view of the lock.
+    /// - Returns: What the body returns; `nil` if each lock has another holder, or a task of this process waits for it.
+    /// - Throws: What the body throws; `CancellationError` if the task was cancelled before a lock was taken; ``LockError`` if the server could
+    ///   not be asked, or if the lock is lost.
+    @discardableResult
+    public func withLockIfAvailable<Result>(
+        anyOf keys: [LockKey],
+        mode: LockMode = .exclusive,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result? {
+        guard let state = try await driver.obtainAny(of: keys, mode, timeout: nil, noWait: true, observation) else { return nil }
+        return try await hold(state, isolation, body)
+    }
+
+    /// Takes one of several locks, the first that is free, waiting if need be.
+    ///
+    /// Prefer ``withLock(anyOf:mode:timeout:isolation:_:)``, which can't forget to release it. Otherwise as ``acquire(_:mode:timeout:)``.
+    ///
+    /// - Parameters:
+    ///   - keys: At least one.
+    ///   - mode: Alone, or together with other shared holders.
+    ///   - timeout: As for ``withLock(_:mode:timeout:isolation:_:)``.
+    /// - Returns: The held lock, whose ``LockHandle/key`` says which one it is. Dropping it releases the lock.
+    /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` otherwise.
+    public nonisolated(nonsending) func acquire(
+        anyOf keys: [LockKey],
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil
+    ) async throws -> LockHandle {
+        LockHandle(try await driver.waitForAny(of: keys, mode, timeout, observation), driver: driver)
+    }
+
+    /// Takes one of several locks if one is free.
+    ///
+    /// Prefer ``withLockIfAvailable(anyOf:mode:isolation:_:)``, which can't forget to release it. Otherwise as ``tryAcquire(_:mode:)``.
+    ///
+    /// - Parameters:
+    ///   - keys: At least one.
+    ///   - mode: Alone, or together with other shared holders.
+    /// - Returns: The held lock, or `nil` if each has another holder, or a task of this process waits for it.
+    /// - Throws: `CancellationError` if the task was cancelled; ``LockError`` if the server could not be asked.
+    public nonisolated(nonsending) func tryAcquire(anyOf keys: [LockKey], mode: LockMode = .exclusive) async throws -> LockHandle? {
+        guard let state = try await driver.obtainAny(of: keys, mode, timeout: nil, noWait: true, observation) else { return nil }
+        return LockHandle(state, driver: driver)
+    }
+
+    // MARK: Holding
+
     /// Runs the body under a lock that was taken for it, and releases the lock.
     ///
     /// Not inlined: its variables would be part of the memory of each task that waits for its lock.
@@ -164,5 +259,49 @@ extension LockManager {
     @_disfavoredOverload @_documentation(visibility: internal)
     public nonisolated(nonsending) func tryAcquire(_ name: some StringProtocol, mode: LockMode = .exclusive) async throws -> LockHandle? {
         try await tryAcquire(LockKey(String(name)), mode: mode)
+    }
+
+    /// See ``withLock(anyOf:mode:timeout:isolation:_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    @discardableResult
+    public func withLock<Result>(
+        anyOf names: [some StringProtocol],
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result {
+        try await withLock(anyOf: names.map { LockKey(String($0)) }, mode: mode, timeout: timeout, isolation: isolation, body)
+    }
+
+    /// See ``withLockIfAvailable(anyOf:mode:isolation:_:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    @discardableResult
+    public func withLockIfAvailable<Result>(
+        anyOf names: [some StringProtocol],
+        mode: LockMode = .exclusive,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
+    ) async throws -> Result? {
+        try await withLockIfAvailable(anyOf: names.map { LockKey(String($0)) }, mode: mode, isolation: isolation, body)
+    }
+
+    /// See ``acquire(anyOf:mode:timeout:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public nonisolated(nonsending) func acquire(
+        anyOf names: [some StringProtocol],
+        mode: LockMode = .exclusive,
+        timeout: Duration? = nil
+    ) async throws -> LockHandle {
+        try await acquire(anyOf: names.map { LockKey(String($0)) }, mode: mode, timeout: timeout)
+    }
+
+    /// See ``tryAcquire(anyOf:mode:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public nonisolated(nonsending) func tryAcquire(
+        anyOf names: [some StringProtocol],
+        mode: LockMode = .exclusive
+    ) async throws -> LockHandle? {
+        try await tryAcquire(anyOf: names.map { LockKey(String($0)) }, mode: mode)
     }
 }

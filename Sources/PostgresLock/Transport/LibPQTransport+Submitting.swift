@@ -11,6 +11,10 @@ extension LibPQTransport {
         switch work {
         case .batch(let batch):
             submit(LockStatements.statement(for: batch))
+        case .tryAny(let attempt):
+            submit(LockStatements.tryAny(attempt))
+        case .releaseHeld(let keys, let mode, _, _):
+            submit(LockStatements.releaseHeld(keys, mode))
         case .wait(let key, let mode, let limit):
             // Answered on its own: the wait that follows may last, and would be for another key if this fails.
             connection.submit(LockStatements.prepareWait(for: key, limit: limit), for: AnswerTarget.settings.token)

@@ -4,6 +4,7 @@ import LockCore
 /// How the reply to the engine's work is read: it makes an `Engine.Answer` of the reply to a statement of `LockStatements`.
 enum ReplyReading: UInt8, CaseIterable {
     case keys
+    case chosen
     case nothing
     case truth
     case changed
@@ -17,7 +18,8 @@ enum ReplyReading: UInt8, CaseIterable {
         self =
             switch work {
             case .batch: .keys
-            case .begin, .commit, .heartbeat, .statement: .nothing
+            case .tryAny: .chosen
+            case .begin, .commit, .heartbeat, .statement, .releaseHeld: .nothing
             case .wait, .releaseAll: .truth
             case .changeMode: .changed
             case .cancel: .cancelled
@@ -31,6 +33,7 @@ enum ReplyReading: UInt8, CaseIterable {
     /// - Parameter failure: The failure of the statement, if it has failed.
     func answer(_ reply: Reply, failure: Failure?) -> Engine.Answer {
         if self == .keys { return .keys(reply.booleans, failure: failure) }
+        if self == .chosen { return chosen(reply.booleans, failure) }
         return failure.map { .failed($0) } ?? answer(reply) ?? .failed(.unexpectedAnswer)
     }
 
@@ -38,6 +41,7 @@ enum ReplyReading: UInt8, CaseIterable {
         let rows = reply.booleans
         switch self {
         case .keys: return .keys(rows, failure: nil)
+        case .chosen: return chosen(rows, nil)
         case .nothing: return .done
         case .truth: return rows == [true] ? .done : nil
         // Whether it was held in the former mode; no row if another session holds it, too.
@@ -53,5 +57,15 @@ enum ReplyReading: UInt8, CaseIterable {
         case .lockCount: return LockStatements.lockCount(reply).map { .lockCount($0) }
         case .position: return FencingStatement.position(reply).map { .position($0) }
         }
+    }
+
+    /// A row for each key that was taken: see ``LockStatements/tryAny(_:)``. The places there begin with 1.
+    private func chosen(_ rows: [Bool], _ failure: Failure?) -> Engine.Answer {
+        let width = LockStatements.placeWidth
+        let places = stride(from: 0, to: rows.count, by: width).map { start in
+            rows[start..<min(start + width, rows.count)].reversed().reduce(0) { $0 << 1 | ($1 ? 1 : 0) } - 1
+        }
+        let isReadable = rows.count.isMultiple(of: width) && places.allSatisfy { $0 >= 0 }
+        return isReadable ? .chosen(places, failure: failure) : .chosen([], failure: .unexpectedAnswer)
     }
 }

@@ -19,6 +19,8 @@ final class Ledger {
     private(set) var violations: [String] = []
 
     private(set) var grants = 0
+    /// Of calls for any of several keys.
+    var choices = 0
     var resolved = 0
     var verifiedHeld = 0
     /// How many waits were begun anew.

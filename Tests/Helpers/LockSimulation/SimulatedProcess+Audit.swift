@@ -49,11 +49,14 @@ extension SimulatedProcess {
         // Where there is no room, waiting requests may stay so, and while a transaction has its turn no other request asks the server.
         guard !hosts.isFaulty || profile.isCalm, !profile.transactions, profile.lockTableSize == nil else { return }
         let limit = clock.duration(of: profile.engine.heartbeatInterval + profile.releaseLimit + .seconds(10))
-        for (call, lock) in wanted {
-            guard let free = hosts.freeSince(lock.key), engine.isWaiting(call) else { continue }
-            let since = max(free, lock.since, quietSince)
+        let waits =
+            wanted.map { (call: $0.key, key: $0.value.key, since: $0.value.since) }
+            + choices.flatMap { call, choosing in choosing.choice.keys.map { (call: call, key: $0, since: choosing.since) } }
+        for (call, key, begun) in waits {
+            guard let free = hosts.freeSince(key), engine.isWaiting(call) else { continue }
+            let since = max(free, begun, quietSince)
             if since.duration(to: agenda.now) > limit {
-                ledger.report("process \(id), \(call) waits for \(lock.key), which has been free for \(limit)")
+                ledger.report("process \(id), \(call) waits for \(key), which has been free for \(limit)")
             }
         }
     }

@@ -6,6 +6,7 @@ extension SimulatedProcess {
     func perform(_ action: Engine.Action) {
         switch action {
         case .resolve(let id, let outcome): resolve(id, outcome)
+        case .choose(let id, let key): choose(id, key)
         case .lose(let id, _): lose(id)
         case .endAccess(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
         case .renew(let id, let until): renew(id, until)
@@ -30,6 +31,7 @@ extension SimulatedProcess {
         if case .failed(let failure) = outcome, failure.kind == .capacity { ledger.refusedByBudget += 1 }
         if case .checkedOut(let connection) = outcome { links[connection]?.useCount += 1 }
         if outcome == .refused { checkRefusal(of: id) }
+        choices[id] = nil
         if let lock = wanted.removeValue(forKey: id), outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
@@ -42,9 +44,22 @@ extension SimulatedProcess {
         completion(outcome)
     }
 
+    /// A call for any of several keys gets one of them.
+    private func choose(_ id: RequestID, _ key: AdvisoryKey) {
+        guard let (choice, since) = choices[id].map({ ($0.choice, $0.since) }), choice.keys.contains(key), wanted[id] == nil else {
+            return ledger.report("process \(self.id), \(id) gets key \(key), which it does not want, or got another one before")
+        }
+        // It has no position among the calls for this key.
+        wanted[id] = Wanted(key: key, mode: choice.mode, isEnclosed: true, order: .max, since: since)
+    }
+
     /// A session of a call's own, or the turn for a key, is refused only if others are in the way.
     private func checkRefusal(of id: RequestID) {
         guard profile.isCalm else { return }
+        for key in choices[id]?.choice.keys ?? []
+        where !isBusy(with: key, beside: id) && !hosts.wasTaken(key, since: choices[id]?.since ?? .distantFuture) {
+            ledger.report("process \(self.id), \(id) is refused key \(key), which no other task has or wants")
+        }
         if let turn = turns[id], !isBusy(with: turn.key, beside: id), !hosts.wasTaken(turn.key, since: turn.since) {
             ledger.report("process \(self.id), \(id) is refused the turn for key \(turn.key), which no other task has or wants")
         }

@@ -36,6 +36,13 @@ final class SimulatedProcess {
         let since: Instant
     }
 
+    /// The calls for any of several keys.
+    var choices: [RequestID: Choosing] = [:]
+    struct Choosing {
+        let choice: LockTable.Choice
+        let since: Instant
+    }
+
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
     /// Until when each session certainly lives.

@@ -27,6 +27,8 @@ final class SimulatedTask {
                 SimulatedSessionScope(self).begin()
             } else if chance.happens(0.3) {
                 SimulatedLockSet(self).proceed()
+            } else if chance.happens(0.2) {
+                SimulatedChoice(self).begin()
             } else {
                 lock()
             }
@@ -128,7 +130,7 @@ final class SimulatedTask {
     }
 
     /// As a handle's `downgrade` and `tryUpgrade` do it: mostly to the other mode, and perhaps back again.
-    private func changeMode(of lock: RequestID, from mode: Mode) {
+    func changeMode(of lock: RequestID, from mode: Mode) {
         let target: Mode = (mode == .shared) == chance.happens(0.9) ? .exclusive : .shared
         guard let key = process.held[lock] else { return release(lock) }
         // Others may be let in before the answer is here.

@@ -7,6 +7,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         /// Calls that have ended.
         case calls
         case grants
+        /// Those of calls for any of several keys.
+        case choices
         case downgrades
         case upgrades
         case refusedUpgrades
@@ -73,6 +75,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .steps: agenda.steps,
             .calls: ledger.resolved,
             .grants: ledger.grants,
+            .choices: ledger.choices,
             .downgrades: ledger.downgrades,
             .upgrades: ledger.upgrades,
             .refusedUpgrades: ledger.refusedUpgrades,

@@ -69,6 +69,28 @@ struct EngineScript {
     }
 
     @discardableResult
+    mutating func acquireAny(
+        _ id: RequestID,
+        of keys: AdvisoryKey...,
+        mode: Mode = .exclusive,
+        noWait: Bool = false,
+        pollPause: Duration? = nil,
+        within limit: Duration? = nil
+    ) -> [Engine.Action] {
+        let deadline = limit.map { now.advanced(by: $0) }
+        let choice = LockTable.Choice(keys, mode, noWait: noWait, pollPause: pollPause)
+        return on { $0.acquireAny(id, choice, deadline: deadline, now: $1) }
+    }
+
+    /// The session answers its oldest try of several keys: it has taken these, and no others.
+    @discardableResult
+    mutating func took(_ id: ConnectionID, _ keys: AdvisoryKey..., failure: Failure? = nil) -> [Engine.Action] {
+        guard case .tryAny(let attempt) = engine.sessions[id]?.oldestWork else { return [] }
+        let places = attempt.keys.indices.filter { keys.contains(attempt.keys[$0]) }
+        return on { $0.answered(id, .chosen(places, failure: failure), now: $1) }
+    }
+
+    @discardableResult
     mutating func cancel(_ id: RequestID) -> [Engine.Action] {
         on { $0.cancel(id, now: $1) }
     }
@@ -181,6 +203,13 @@ extension [Engine.Action] {
         var keys: Set<AdvisoryKey> = []
         for case .submit(_, .batch(let batch)) in self { keys.formUnion(batch.keys) }
         return keys
+    }
+
+    /// The tries of several keys that are sent.
+    var choiceTries: [LockTable.ChoiceTry] {
+        var tries: [LockTable.ChoiceTry] = []
+        for case .submit(_, .tryAny(let attempt)) in self { tries.append(attempt) }
+        return tries
     }
 
     /// How the calls that failed have failed.

@@ -114,6 +114,8 @@ struct TableModel {
         switch action {
         case .grant(let id):
             checkGrant(id, now: now)
+        case .choose:
+            report("\(action), and no request is for several keys")
         case .refuse(let id):
             guard let request = take(id) else { return report("\(action), which does not wait") }
             if !request.noWait { report("\(action), which may wait") }
