@@ -142,6 +142,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "SemaphoreWorker",
+            dependencies: ["PostgresLock"],
+            path: "Tests/Helpers/SemaphoreWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "RecipeWorker",
             dependencies: ["PostgresLock"],
             path: "Tests/Helpers/RecipeWorker",
@@ -238,6 +244,7 @@ let package = Package(
                 "PostgresLock",
                 "PostgresLockTesting",
                 "RecipeWorker",
+                "SemaphoreWorker",
                 "pglock",
                 .product(name: "Configuration", package: "swift-configuration", condition: .when(traits: ["ConfigurationSupport"])),
                 .product(name: "CoreMetrics", package: "swift-metrics"),

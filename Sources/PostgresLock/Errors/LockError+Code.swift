@@ -25,7 +25,7 @@ extension LockError {
             case connectionLost, lockLost, notReleased
             case lockTableFull, capacity
             case commitOutcomeUnknown, shutDown, statementFailed, decodingFailed
-            case noRunTable, runMismatch, shareMismatch
+            case noRunTable, runMismatch, shareMismatch, limitMismatch
         }
 
         /// The server can't be reached, or refuses the connection for another reason than those below.
@@ -87,6 +87,8 @@ extension LockError {
         public static let runMismatch = Code(name: .runMismatch)
         /// Another process divides the work of this name into another number of shares. See <doc:SharingWork>.
         public static let shareMismatch = Code(name: .shareMismatch)
+        /// Another process uses a semaphore with another limit. See <doc:Semaphores>.
+        public static let limitMismatch = Code(name: .limitMismatch)
     }
 }
 
@@ -129,7 +131,7 @@ extension LockError.Code {
             .outage(isRetryable: false)
         case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
             .alreadyHeld, .lockLost, .notReleased, .statementFailed, .decodingFailed,
-            .noRunTable, .runMismatch, .shareMismatch:
+            .noRunTable, .runMismatch, .shareMismatch, .limitMismatch:
             .other
         }
     }

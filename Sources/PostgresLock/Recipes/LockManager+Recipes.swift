@@ -242,4 +242,25 @@ extension LockManager {
     ) async throws {
         try await ShareMember(locks: self, keys: try ShareKeys(name, count: count), body: body).run()
     }
+
+    // MARK: Semaphores
+
+    /// A semaphore: at most `limit` holders at a time, of all processes that use the database.
+    ///
+    /// ```swift
+    /// let stripe = try locks.semaphore("stripe", limit: 5)
+    ///
+    /// try await stripe.withPermit { _ in try await charge() }
+    /// ```
+    ///
+    /// Make one for a name and keep it: see ``DistributedSemaphore``.
+    ///
+    /// - Parameters:
+    ///   - name: The semaphore's name, the same in all processes.
+    ///   - limit: How many permits there are, from 1 to 1,000; the same in all processes.
+    /// - Returns: The semaphore. Nothing is asked of the server yet.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/invalidArgument`` if the name is empty, or the limit too low or too high.
+    public nonisolated func semaphore(_ name: String, limit: Int) throws -> DistributedSemaphore {
+        try DistributedSemaphore(name, limit: limit, locks: self)
+    }
 }

@@ -7,7 +7,7 @@ extension ExitStatus {
         switch error.code {
         case .lockLost: lockLost
         case .invalidArgument: usage
-        case .badConfiguration, .noRunTable, .runMismatch, .shareMismatch: badConfiguration
+        case .badConfiguration, .noRunTable, .runMismatch, .shareMismatch, .limitMismatch: badConfiguration
         case .authenticationFailed: noPermission
         case .lockTableFull, .capacity, .poolExhausted, .deadlock, .timedOut: tryAgain
         default: unavailable

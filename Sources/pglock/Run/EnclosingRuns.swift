@@ -34,9 +34,9 @@ struct EnclosingRuns {
         }
     }
 
-    /// The variable's value for what runs under one more lock, of this process.
-    func adding(_ key: LockKey) -> String {
-        (entries.map(String.init) + ["\(lock(key))\(getpid())"]).joined(separator: " ")
+    /// The variable's value for what runs under one more lock, of this process. A permit is none: with another one the command goes on.
+    func adding(_ key: LockKey?) -> String {
+        (entries.map(String.init) + (key.map { ["\(lock($0))\(getpid())"] } ?? [])).joined(separator: " ")
     }
 
     private func lock(_ key: LockKey) -> String { "\(KeyText.numbers(of: key))@\(mark)@" }

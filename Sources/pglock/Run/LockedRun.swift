@@ -14,6 +14,7 @@ actor LockedRun {
     private let timeout: Duration?
     private let isEnclosed: Bool
     private let once: OnceJob?
+    private let semaphore: DistributedSemaphore?
     private let child: LockedCommand?
     private let killAfter: Duration
 
@@ -21,6 +22,8 @@ actor LockedRun {
     private var tasks: [Task<Void, Never>] = []
     private var wait: Task<Void, any Error>?
     private var lock: HeldLock?
+    /// The number of the permit.
+    private var slot: Int?
     /// Releases the lock. The command has ended, well or not.
     private var release: (@Sendable (_ isDone: Bool) async throws -> Void)?
     private var process: ChildProcess?
@@ -29,6 +32,7 @@ actor LockedRun {
     /// - Parameters:
     ///   - isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
     ///   - once: Claims the run, so that the command runs once per interval.
+    ///   - semaphore: Gives a permit in place of the lock.
     ///   - child: The command; `nil` to hold the lock until a signal.
     init(
         manager: LockManager,
@@ -37,11 +41,13 @@ actor LockedRun {
         timeout: Duration?,
         isEnclosed: Bool,
         once: OnceJob?,
+        semaphore: DistributedSemaphore?,
         child: LockedCommand?,
         killAfter: Duration
     ) {
         self.isEnclosed = isEnclosed
         self.once = once
+        self.semaphore = semaphore
         self.manager = manager
         self.key = key
         self.mode = mode
@@ -64,6 +70,7 @@ actor LockedRun {
     private func waitForLock() async throws {
         do {
             if let once { return try await claim(once) }
+            if let semaphore { return try await takePermit(of: semaphore) }
             let handle: CopyableLockHandle
             if isEnclosed {
                 // The lock is available if the enclosing process has ended, or shares it.
@@ -83,6 +90,19 @@ actor LockedRun {
         (self.lock, self.release) = (lock, release)
         tasks.append(Task { if let loss = await lock.waitForEnd() { handle(.lost(loss)) } })
         handle(.granted)
+    }
+
+    /// Takes a permit, and holds it until the command has ended.
+    private func takePermit(of semaphore: DistributedSemaphore) async throws {
+        try await semaphore.withPermit(timeout: timeout) { permit in
+            slot = permit.number
+            await withCheckedContinuation { end in
+                hold(permit.lock) { [wait] _ in
+                    end.resume()
+                    try await wait?.value
+                }
+            }
+        }
     }
 
     /// Claims the run of a job, and holds its lock until the command has ended.
@@ -117,7 +137,8 @@ actor LockedRun {
         case .startCommand:
             handle(startCommand())
         case .announceHold:
-            StandardError.print("holding \(key), \(mode); Ctrl-C or SIGTERM releases it")
+            let what = semaphore.map { "permit \(slot ?? 0) of \($0.limit) of \"\($0.name)\"" } ?? "\(key), \(mode)"
+            StandardError.print("holding \(what); Ctrl-C or SIGTERM releases it")
         case .send(let signal):
             process?.signal(signal)
         case .announceLoss(let error):
@@ -140,7 +161,7 @@ actor LockedRun {
     private func startCommand() -> RunMachine.Event {
         guard let child else { return .started }
         do {
-            let process = try child.start()
+            let process = try child.start(slot: slot)
             self.process = process
             tasks.append(Task { handle(.ended(await process.waitForEnd())) })
             return .started

@@ -59,6 +59,14 @@ struct RunCommand: AsyncParsableCommand {
     )
     var killAfter = 10.0
 
+    @Option(
+        help: ArgumentHelp(
+            "Let up to this many commands run at a time, instead of one; the same number everywhere.",
+            valueName: "count"
+        )
+    )
+    var slots: Int?
+
     @OptionGroup
     var once: OnceOptions
 
@@ -81,7 +89,14 @@ struct RunCommand: AsyncParsableCommand {
             for (isGiven, option) in [(wait != nil, "--wait"), (mode == .shared, "--shared"), (number, "--number")] where isGiven {
                 throw ValidationError("--once-per takes a name, waits for nothing, and runs alone; so \(option) can't be given with it.")
             }
+            if slots != nil { throw ValidationError("--once-per runs the command alone; so --slots can't be given with it.") }
             if command.isEmpty { throw ValidationError("--once-per needs a command to run.") }
+        }
+        if let slots {
+            guard (1...1_000).contains(slots) else { throw ValidationError("--slots is \(slots); it is a number from 1 to 1000.") }
+            for (isGiven, option) in [(mode == .shared, "--shared"), (number, "--number")] where isGiven {
+                throw ValidationError("--slots takes a name, and each command has a slot of its own; so \(option) can't be given with it.")
+            }
         }
         _ = try lockKey
     }
@@ -90,7 +105,8 @@ struct RunCommand: AsyncParsableCommand {
         let key = try lockKey
         // The program is searched before the wait for the lock, so that a typing error is reported at once.
         let enclosing = EnclosingRuns(connection.parameters)
-        let child = try command.isEmpty ? nil : LockedCommand(command, key: key, enclosing: enclosing)
+        let heldKey = slots == nil ? key : nil
+        let child = try command.isEmpty ? nil : LockedCommand(command, key: heldKey, name: key.name, enclosing: enclosing)
         var configuration = connection.configuration
         once.adapt(&configuration)
         let manager = try LockManager(configuration: configuration, logger: log.logger)
@@ -100,8 +116,9 @@ struct RunCommand: AsyncParsableCommand {
             mode: mode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
             // Without a wait there is no cycle: the lock is taken, whichever process holds it.
-            isEnclosed: !nonblock && enclosing.hold(key),
+            isEnclosed: !nonblock && slots == nil && enclosing.hold(key),
             once: once.job(self.key),
+            semaphore: try slots.map { try manager.semaphore(self.key, limit: $0) },
             child: child,
             killAfter: .seconds(killAfter)
         )

@@ -23,6 +23,10 @@ enum RunHelp {
         the one of 02:00 off until 10:00. Try a command under another key. A command that has failed is not run again in the same interval, unless --repeat-after says so. \
         It takes a table: see pglock schema.
 
+        With --slots 5 up to five commands run at a time, on all machines together; a sixth waits. They start in the order in which their \
+        pglocks came, but for a few exceptions. The command finds the number of its slot, 1 to 5, in PGLOCK_SLOT, and no PGLOCK_KEY. All have to \
+        give the same number of slots: one with another number exits with 78. The name has nothing to do with the lock of the same name.
+
         EXAMPLES:
           pglock run nightly -- ./report.sh --full  wait without limit
           pglock run -n nightly ./report.sh         run once, if all machines start together
@@ -32,6 +36,7 @@ enum RunHelp {
           pglock run -w 30 deploy ./deploy.sh       wait for at most 30 seconds
           pglock run -s config ./read.sh            many readers, but no writer
           pglock run --number 1,42 ./job.sh         pg_advisory_lock(1, 42)
+          pglock run --slots 5 encode ./encode.sh   at most five at a time
           pglock run deploy                         block deployments until Ctrl-C
 
         EXIT STATUS:
@@ -45,7 +50,8 @@ enum RunHelp {
            75   the server has no room for the lock, or has broken a deadlock
            77   the server refuses user or password
            78   the URL is invalid; or the table for --once-per is missing, or
-                contradicts the command line
+                contradicts the command line; or another pglock has another
+                number of --slots
           126   the command can't be executed
           127   the command does not exist; reported before the wait for the lock
 

@@ -1,0 +1,154 @@
+import LibPQ
+import LockCore
+import Logging
+
+/// Gets the permits of a semaphore for this process, in the order in which processes and tasks have come.
+///
+/// A task that has to wait takes the turnstile, which only one of all processes can have, and waits for a permit behind it. The others wait for
+/// the turnstile. What does not wait shares the turnstile for a moment, and gets nothing while any task waits.
+struct PermitQueue: Sendable {
+    /// How often the task behind the turnstile tries.
+    private static let pollPause = Duration.milliseconds(5)
+    /// How long a task waits for the turnstile before it looks for permits that the task behind the turnstile leaves unused.
+    private static let patience = Duration.seconds(1)
+    /// A permit that is free at each of so many looks is not being waited for by a process that runs.
+    private static let looks = 3
+    private static let pauseBetweenLooks = Duration.milliseconds(50)
+
+    /// The tasks of this process.
+    private struct Tasks {
+        /// Those that wait for the turnstile, in the order in which they came.
+        var waiting: [UInt64] = []
+        var last: UInt64 = 0
+        /// How many are behind the turnstile.
+        var headCount = 0
+    }
+
+    private let keys: SemaphoreKeys
+    private let driver: LockDriver
+    private let tasks = Tally()
+
+    private final class Tally: Sendable {
+        let state = Locked(Tasks())
+    }
+
+    init(_ keys: SemaphoreKeys, _ driver: LockDriver) {
+        self.keys = keys
+        self.driver = driver
+    }
+
+    // MARK: Without waiting
+
+    /// - Parameter limit: When the server's answers are not waited for any longer.
+    /// - Returns: `nil` if no permit is free, or if tasks wait for one.
+    nonisolated(nonsending) func tryTake(until limit: ContinuousClock.Instant? = nil) async throws -> LockState? {
+        // Also where the turnstile is not to be had: a task that holds all permits itself would wait for itself.
+        _ = try driver.available(keys.permits, .exclusive, timeout: nil)
+        let timeLeft = timeLeft(until: limit).map { max($0, .milliseconds(1)) }
+        guard let turnstile = try await driver.obtain(keys.turnstile, .shared, timeout: timeLeft, noWait: true, nil) else { return nil }
+        defer { giveBack(turnstile) }
+        return try await driver.obtainAny(of: keys.permits, .exclusive, timeout: timeLeft, noWait: true, nil)
+    }
+
+    private func giveBack(_ state: LockState) {
+        if state.beginRelease() { driver.giveBack([state]) }
+    }
+
+    // MARK: Waiting
+
+    /// - Parameter limit: When the wait ends.
+    nonisolated(nonsending) func take(until limit: ContinuousClock.Instant?) async throws -> LockState {
+        if let permit = try await tryTake(until: limit) { return permit }
+        let number = begin()
+        defer { end(number) }
+        return try await withThrowingTaskGroup(of: LockState.self) { group in
+            group.addTask { try await passTurnstile(number, until: limit) }
+            group.addTask { try await goAround(number) }
+            let permit: LockState
+            do {
+                // One of the two, or the error of the first: the second ends only with a permit, or by cancellation.
+                guard let first = try await group.next() else { throw CancellationError() }
+                permit = first
+            } catch {
+                await giveUp(&group)
+                throw error
+            }
+            await giveUp(&group)
+            return permit
+        }
+    }
+
+    /// Ends the task that is left. It may have got a permit meanwhile.
+    private nonisolated(nonsending) func giveUp(_ group: inout ThrowingTaskGroup<LockState, any Error>) async {
+        group.cancelAll()
+        while let result = await group.nextResult() {
+            if case .success(let permit) = result { giveBack(permit) }
+        }
+    }
+
+    private func passTurnstile(_ number: UInt64, until limit: ContinuousClock.Instant?) async throws -> LockState {
+        let turnstile = try await driver.waitForLock(keys.turnstile, .exclusive, timeLeft(until: limit), nil)
+        defer { giveBack(turnstile) }
+        beginHead(number)
+        defer { endHead() }
+        return try await driver.waitForAny(of: keys.permits, .exclusive, timeLeft(until: limit), pollPause: Self.pollPause, nil)
+    }
+
+    private func timeLeft(until limit: ContinuousClock.Instant?) -> Duration? {
+        limit.map { max(ContinuousClock.now.duration(to: $0), .zero) }
+    }
+
+    // MARK: Around the turnstile
+
+    // A process that stands still behind the turnstile keeps it until its lease ends. Meanwhile permits would stay unused.
+
+    /// Takes a permit that is left unused. One task per process looks, the one that came first.
+    private func goAround(_ number: UInt64) async throws -> LockState {
+        while true {
+            try await Task.sleep(for: Self.patience * Double.random(in: 1...1.2))
+            guard mayGoAround(number) else { continue }
+            do {
+                if let permit = try await takeUnused() { return permit }
+            } catch let error as LockError {
+                // The task that waits for the turnstile finds that out, too.
+                driver.logger.debug(
+                    "a look for unused permits has failed",
+                    metadata: [LogKey.key: "\(keys.turnstile)", LogKey.reason: "\(error.message)"]
+                )
+            }
+        }
+    }
+
+    private func takeUnused() async throws -> LockState? {
+        for look in 1...Self.looks {
+            guard let permit = try await driver.obtainAny(of: keys.permits, .exclusive, timeout: nil, noWait: true, nil) else { return nil }
+            if look == Self.looks { return permit }
+            giveBack(permit)
+            try await Task.sleep(for: Self.pauseBetweenLooks)
+        }
+        return nil
+    }
+
+    // MARK: The tasks of this process
+
+    private func begin() -> UInt64 {
+        tasks.state.withLock { tasks in
+            tasks.last += 1
+            tasks.waiting.append(tasks.last)
+            return tasks.last
+        }
+    }
+
+    private func end(_ number: UInt64) { tasks.state.withLock { $0.waiting.removeAll { $0 == number } } }
+
+    private func beginHead(_ number: UInt64) {
+        tasks.state.withLock { tasks in
+            tasks.waiting.removeAll { $0 == number }
+            tasks.headCount += 1
+        }
+    }
+
+    private func endHead() { tasks.state.withLock { $0.headCount -= 1 } }
+
+    private func mayGoAround(_ number: UInt64) -> Bool { tasks.state.withLock { $0.headCount == 0 && $0.waiting.first == number } }
+}
