@@ -103,7 +103,8 @@ extension LockManager {
     ///
     /// ```swift
     /// try await locks.withLock(anyOf: ["printer:1", "printer:2", "printer:3"]) { lock in
-    ///     try await print(on: lock.key.name ?? "")
+    ///     print("printing on \(lock.key)")
+    ///     try await work()
     /// }
     /// ```
     ///

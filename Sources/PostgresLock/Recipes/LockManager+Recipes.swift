@@ -250,7 +250,7 @@ extension LockManager {
     /// ```swift
     /// let stripe = try locks.semaphore("stripe", limit: 5)
     ///
-    /// try await stripe.withPermit { _ in try await charge() }
+    /// try await stripe.withPermit { _ in try await transfer() }
     /// ```
     ///
     /// Make one for a name and keep it: see ``DistributedSemaphore``.

@@ -7,7 +7,7 @@ import LockCore
 /// let stripe = try locks.semaphore("stripe", limit: 5)
 ///
 /// try await stripe.withPermit { _ in
-///     try await charge()
+///     try await transfer()
 /// }
 /// ```
 ///
