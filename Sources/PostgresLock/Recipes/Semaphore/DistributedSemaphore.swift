@@ -34,11 +34,16 @@ public final class DistributedSemaphore: Sendable {
     ///   - limit: How many permits there are, from 1 to 1,000; the same in all processes.
     ///   - locks: Where the permits are.
     /// - Throws: ``LockError`` with the code ``LockError/Code/invalidArgument`` if the name is empty, or the limit too low or too high.
-    public init(_ name: String, limit: Int, locks: LockManager) throws {
+    public convenience init(_ name: String, limit: Int, locks: LockManager) throws {
+        try self.init(name, limit: limit, locks: locks, lookInterval: .seconds(1))
+    }
+
+    /// - Parameter lookInterval: See ``PermitQueue``.
+    init(_ name: String, limit: Int, locks: LockManager, lookInterval: Duration) throws {
         keys = try SemaphoreKeys(name, limit: limit)
         self.locks = locks
         agreement = SemaphoreAgreement(keys, locks.unobserved)
-        queue = PermitQueue(keys, locks.driver)
+        queue = PermitQueue(keys, locks.driver, lookInterval: lookInterval)
     }
 
     /// Takes a permit, runs the body, and gives the permit back, also if the body throws.

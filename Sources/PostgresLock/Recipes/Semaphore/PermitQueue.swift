@@ -9,8 +9,6 @@ import Logging
 struct PermitQueue: Sendable {
     /// How often the task behind the turnstile tries.
     private static let pollPause = Duration.milliseconds(5)
-    /// How long a task waits for the turnstile before it looks for permits that the task behind the turnstile leaves unused.
-    private static let patience = Duration.seconds(1)
     /// A permit that is free at each of so many looks is not being waited for by a process that runs.
     private static let looks = 3
     private static let pauseBetweenLooks = Duration.milliseconds(50)
@@ -26,13 +24,17 @@ struct PermitQueue: Sendable {
 
     private let keys: SemaphoreKeys
     private let driver: LockDriver
+    /// How long a task waits for the turnstile before it looks for permits that the task behind the turnstile leaves unused, and the pause
+    /// between two such looks.
+    private let lookInterval: Duration
     private let tasks = Tally()
 
     private final class Tally: Sendable {
         let state = Locked(Tasks())
     }
 
-    init(_ keys: SemaphoreKeys, _ driver: LockDriver) {
+    init(_ keys: SemaphoreKeys, _ driver: LockDriver, lookInterval: Duration) {
+        self.lookInterval = lookInterval
         self.keys = keys
         self.driver = driver
     }
@@ -105,7 +107,7 @@ struct PermitQueue: Sendable {
     /// Takes a permit that is left unused. One task per process looks, the one that came first.
     private func goAround(_ number: UInt64) async throws -> LockState {
         while true {
-            try await Task.sleep(for: Self.patience * Double.random(in: 1...1.2))
+            try await Task.sleep(for: lookInterval * Double.random(in: 1...1.2))
             guard mayGoAround(number) else { continue }
             do {
                 if let permit = try await takeUnused() { return permit }
