@@ -117,6 +117,7 @@ let package = Package(
                 "ChildProcesses",
                 "CommandSupport",
                 "LibPQ",
+                "LockCore",
                 "PostgresLock",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -219,7 +220,8 @@ let package = Package(
         .testTarget(
             name: "PglockTests",
             dependencies: [
-                "ChildProcesses", "CommandSupport", "FaultTools", "LockDemo", "pglock", "PostgresLock", "PostgresLockTesting",
+                "ChildProcesses", "CommandSupport", "FaultTools", "LibPQ", "LockCore", "LockDemo", "pglock", "PostgresLock",
+                "PostgresLockTesting",
             ],
             swiftSettings: settings
         ),

@@ -3,6 +3,7 @@ package import LockCore
 extension SimulatedReply {
     package func answer(to work: Engine.Work) -> Engine.Answer {
         if let position { return .position(position) }
+        if let requests { return .requests(requests) }
         if let count { return .lockCount(count) }
         return Engine.Answer(rows, failure: failure, to: work)
     }
@@ -37,7 +38,7 @@ extension Engine.Answer {
             }
         case (.look, nil):
             self = .looks(rows.indices.dropLast().filter { $0 % 2 == 0 }.map { .init(isDone: rows[$0], isBuildWaiting: rows[$0 + 1]) })
-        case (.countLocks, nil), (.position, nil): self = .failed(.unexpectedAnswer)
+        case (.askRequests, nil), (.countLocks, nil), (.position, nil): self = .failed(.unexpectedAnswer)
         }
     }
 }

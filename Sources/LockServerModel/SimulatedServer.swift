@@ -15,6 +15,9 @@ package final class SimulatedServer {
     package private(set) var sessions: [Int: SimulatedSession] = [:]
     private var locks: [AdvisoryKey: SimulatedLock] = [:]
     private let numbers: SimulatedNumbers
+    /// By the sessions that they are for.
+    private var requests: [Int: [Engine.ReleaseRequest]] = [:]
+    private var requestCount: UInt32 = 0
     private var logEnd: UInt64 = 0
     /// Grows with each promotion.
     package private(set) var timeline: UInt32 = 1
@@ -91,6 +94,7 @@ package final class SimulatedServer {
     /// The session is gone, and all that it held.
     func forget(_ session: SimulatedSession, keys: Set<AdvisoryKey>) {
         sessions[session.id] = nil
+        requests[session.id] = nil
         for key in keys.sorted() {
             change(key) { $0.removeAll(of: session.id) }
         }
@@ -105,6 +109,20 @@ package final class SimulatedServer {
     /// Numbers a transaction that begins.
     func nextBlock() -> Int {
         numbers.nextBlock()
+    }
+
+    // MARK: Requests to release
+
+    /// Asks the sessions that hold a key to release it. Each is told once.
+    package func requestRelease(of key: AdvisoryKey) {
+        for session in Set(holders(of: key).map(\.session)).sorted() {
+            requestCount += 1
+            requests[session, default: []].append(Engine.ReleaseRequest(key: key, number: requestCount))
+        }
+    }
+
+    func takeRequests(to session: SimulatedSession?) -> [Engine.ReleaseRequest] {
+        session.flatMap { requests.removeValue(forKey: $0.id) } ?? []
     }
 
     // MARK: Locks
@@ -122,6 +140,9 @@ package final class SimulatedServer {
     package func waitingCount(for key: AdvisoryKey) -> Int {
         locks[key]?.queue.count ?? 0
     }
+
+    /// In the order of the queue.
+    package func waits(for key: AdvisoryKey) -> [SimulatedLock.Claim] { locks[key]?.queue ?? [] }
 
     package var lockedKeys: [AdvisoryKey] { locks.keys.sorted() }
 

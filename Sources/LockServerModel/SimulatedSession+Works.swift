@@ -22,6 +22,8 @@ extension SimulatedSession {
             finish(SimulatedReply(rows: strike == nil ? sight(of: target) : [], failure: strike))
         case .look(let targets):
             finish(SimulatedReply(rows: strike == nil ? look(at: targets) : [], failure: strike))
+        case .askRequests(let asked):
+            finish(SimulatedReply(requests: strike == nil ? asked.map { server.takeRequests(to: $0) } : nil, failure: strike))
         case .countLocks:
             finish(SimulatedReply(count: strike == nil ? server.countLocks() : nil, failure: strike))
         case .position:

@@ -17,6 +17,7 @@ package enum SimulatedStatement {
     case position
     case askActivity(SimulatedSession?)
     case look([SimulatedSession?])
+    case askRequests([SimulatedSession?])
     case countLocks
     /// What the session is sent while it is checked out.
     case own(Own)
@@ -59,6 +60,7 @@ package enum SimulatedStatement {
             case .position: .position
             case .askActivity(let target, _): .askActivity(session(target))
             case .countLocks: .countLocks
+            case .askRequests(let asked): .askRequests(asked.map(session))
             case .look(let looks): .look(looks.map { session($0.connection) })
             case .statement, .heartbeat: .heartbeat
             }
@@ -72,6 +74,7 @@ package struct SimulatedReply {
     package var rows: [Bool] = []
     package var position: WALPosition?
     package var count: Int?
+    package var requests: [[Engine.ReleaseRequest]]?
     package var failure: Failure?
     // Of a checked-out session.
     package var hasSaidOutcome = false

@@ -20,6 +20,7 @@ struct Pglock: AsyncParsableCommand {
               pglock run -n nightly-report ./report.sh     don't run if the lock is taken
               pglock run --once-per 24h nightly ./report.sh    once a day, though cron starts it everywhere
               pglock key nightly-report                    the number that pg_locks shows
+              pglock who nightly-report                    who holds it, who waits for it?
               pglock doctor                                is the server fit for locks?
 
             The server is named by --url, or by the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.
@@ -27,7 +28,7 @@ struct Pglock: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, KeyCommand.self, SchemaCommand.self, ElectCommand.self, LeaderCommand.self, ResignCommand.self,
-            DoctorCommand.self,
+            WhoCommand.self, PsCommand.self, TopCommand.self, GraphCommand.self, KickCommand.self, DoctorCommand.self,
         ]
     )
 

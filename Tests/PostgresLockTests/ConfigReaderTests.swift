@@ -20,6 +20,7 @@
                 "LOCKS_TIMEOUTS_SHUTDOWN_GRACE": "0.5", "LOCKS_HANDOFF_MAXIMUM_COUNT": "7", "LOCKS_HANDOFF_MAXIMUM_DURATION": "0.02",
                 "LOCKS_LEASE": "12", "LOCKS_AWAITS_RELEASE": "false", "LOCKS_CANCELS_BODY_ON_LOSS": "no", "LOCKS_FENCING_TOKENS": "1",
                 "LOCKS_CAPACITY_KEYS": "99", "LOCKS_ENDS_WAITS_ON_GRACEFUL_SHUTDOWN": "true",
+                "LOCKS_TIMEOUTS_EXPLANATION": "0.1", "LOCKS_PUBLISHES_HOLDS": "false",
             ]
             let provider = EnvironmentVariablesProvider(environmentVariables: environment)
             let configuration = try LockManager.Configuration(config: ConfigReader(provider: provider).scoped(to: "locks"))
@@ -36,6 +37,8 @@
             #expect(configuration.handoff.maximumCount == 7)
             #expect(configuration.handoff.maximumDuration == .milliseconds(20))
             #expect(configuration.lease == .seconds(12))
+            #expect(configuration.timeouts.explanation == .milliseconds(100))
+            #expect(!configuration.publishesHolds)
             #expect(!configuration.awaitsRelease)
             #expect(!configuration.cancelsBodyOnLoss)
             #expect(configuration.fencingTokens)

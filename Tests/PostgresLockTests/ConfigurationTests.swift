@@ -26,6 +26,8 @@ struct ConfigurationTests {
         configuration.lookInterval = .seconds(23)
         configuration.longWait = .seconds(24)
         configuration.oldestSnapshot = 25
+        configuration.releaseLookInterval = .seconds(26)
+        configuration.timeouts.explanation = .seconds(27)
         configure(&configuration)
         return configuration
     }
@@ -58,6 +60,7 @@ struct ConfigurationTests {
         #expect(engine.lookInterval == .seconds(23))
         #expect(engine.longWait == .seconds(24))
         #expect(engine.oldestSnapshot == 25)
+        #expect(engine.releaseLookInterval == .seconds(26))
         #expect(engine.answerLimit == .seconds(3))
         // A field that is new belongs above, or here.
         let own: Set = ["hasSharedSession", "batchSize", "batchTransactionThreshold", "pollSize", "longestWait", "mostDoublings"]
@@ -228,6 +231,7 @@ struct ConfigurationTests {
             $0.timeouts.nested = long
             $0.timeouts.commit = long
             $0.timeouts.shutdownGrace = long
+            $0.timeouts.explanation = long
             $0.handoff.maximumDuration = long
         }.bounded
         #expect(bounded.pool.idleTimeout == .century)

@@ -15,6 +15,8 @@ extension Engine {
         case renew(ConnectionID, until: Instant)
         /// These locks, which are all on the session, are no longer held for certain. They are still to be released.
         indirect case suspect(ConnectionID, [RequestID], Failure)
+        /// The requests to release locks that the server has at present. It comes after each look, also if there are none.
+        indirect case noteRequests([AddressedRequest])
         /// The lock's fencing token. It comes before the call that waits for it is resolved.
         case giveToken(RequestID, WALPosition, index: UInt32)
         case connect(ConnectionID, Role)

@@ -35,6 +35,9 @@ extension Engine {
         /// How long a wait lasts before the server is asked whether it harms other sessions, and the pause before that is asked again;
         /// `nil` for never.
         package var lookInterval: Duration?
+        /// How long something is held before the server is asked whether other sessions ask for its release, and the pause before that is
+        /// asked again; `nil` for never.
+        package var releaseLookInterval: Duration?
         /// After waiting for ``longWait``, a snapshot is too old when so many transactions have been begun since.
         package var oldestSnapshot: Int32 = 1_000_000
         package var longWait = Duration.seconds(900)

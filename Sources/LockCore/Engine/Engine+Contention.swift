@@ -251,6 +251,49 @@ extension Engine {
         cancelWork(of: id, onlyLockWaits: true, cause: cause, now: now)
     }
 
+    // MARK: Requests to release
+
+    // Another session can ask for the release of a lock: it holds a key that is derived from the session that holds the lock. While anything is
+    // held, the server is asked at intervals whether there are such sessions.
+
+    /// Called whenever a session may have changed.
+    mutating func planLookForRequests(now: Instant) {
+        guard releaseLooks.isOff, sessions.contains(where: \.mayHoldLocks) else { return }
+        releaseLooks.plan(using: &random, now: now)
+    }
+
+    /// The pause between two looks is over.
+    mutating func lookForRequestsSoon(now: Instant) {
+        guard lifecycle == .running, sessions.contains(where: \.mayHoldLocks) else { return releaseLooks.stop() }
+        // A shared session that was lost is opened again when it is needed.
+        if !sessions.isAnyShared { releaseLooks.plan(using: &random, now: now) }
+    }
+
+    /// What a round of a shared session asks.
+    mutating func takeLookForRequests() -> Work? {
+        guard releaseLooks.isDue else { return nil }
+        let asked = sessions.all.filter(\.mayHoldLocks).map(\.id)
+        guard !asked.isEmpty else {
+            releaseLooks.stop()
+            return nil
+        }
+        releaseLooks.noteAsked()
+        return .askRequests(asked)
+    }
+
+    mutating func requestsAnswered(_ asked: [ConnectionID], _ requests: [[ReleaseRequest]], now: Instant) {
+        var addressed: [AddressedRequest] = []
+        for (session, requests) in zip(asked, requests) where !requests.isEmpty && sessions[session] != nil {
+            let holders = table.holders(on: session)
+            for request in requests {
+                let meant = holders.filter { table.request($0)?.key == request.key }
+                addressed.append(AddressedRequest(session: session, request: request, holders: meant))
+            }
+        }
+        actions.append(.noteRequests(addressed))
+        releaseLooks.plan(using: &random, now: now)
+    }
+
     // MARK: Whether sessions still wait
 
     // At its deadline a call is told that a lock is taken only if the server has said so since the call began, or has granted the lock to

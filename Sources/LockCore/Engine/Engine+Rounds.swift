@@ -7,7 +7,7 @@ extension Engine {
         if needsPreparation { prepareRound(now: now) }
         if table.areChoicesDue { prepareChoices(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
-        let isWorkForAny = shared.hasWork || looks.isDue || quota.isCountDue
+        let isWorkForAny = shared.hasWork || looks.isDue || releaseLooks.isDue || quota.isCountDue
         for slot in shared.slots where isWorkForAny || shared.unlockCount(at: slot) > 0 {
             guard sessions.isFree(shared[slot]) || mayFollowUnlock(at: slot, now: now) else { continue }
             sendRound(at: slot, now: now)
@@ -20,7 +20,8 @@ extension Engine {
     /// Whether what is pending may go out while the answer to an unlock is outstanding: one key, behind the unlock of one key. The session
     /// answers in order. Of more keys, one statement takes the server less time than several. If the session is silent, another one gets the key.
     private mutating func mayFollowUnlock(at slot: Int, now: Instant) -> Bool {
-        guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !quota.isCountDue, !needsPreparation, !table.areChoicesDue
+        guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !releaseLooks.isDue, !quota.isCountDue, !needsPreparation,
+            !table.areChoicesDue
         else { return false }
         return sessions.read(shared[slot]) {
             [threshold = configuration.batchTransactionThreshold, overdueAfter = configuration.overdueAfter] session in
@@ -35,6 +36,7 @@ extension Engine {
         let id = shared[slot]
         var round = takeCancels() + shared.takeActivityQuestions()
         if let look = takeLooks(now: now) { round.append(look) }
+        if let look = takeLookForRequests() { round.append(look) }
         let withTries = shared.hasTries && id == tryingSession
         shared.takeBatches(into: &round, at: slot, withTries: withTries, size: configuration.batchSize)
         // Behind the tries, so that the keys that they take are counted.
@@ -224,6 +226,10 @@ extension Engine {
             lookAnswered(asked, harms, sentAt: sentAt, now: now)
         case (.look, _):
             planNextLook(hasFailed: true, now: now)
+        case (.askRequests(let asked), .requests(let requests)) where requests.count == asked.count:
+            requestsAnswered(asked, requests, now: now)
+        case (.askRequests, _):
+            releaseLooks.plan(hasFailed: true, using: &random, now: now)
         case (.countLocks, .lockCount(let count)):
             quota.counted(count, on: id, taken: keysTakenUnlessUnsent, now: now)
         case (.countLocks, _):
@@ -353,6 +359,8 @@ extension Engine {
             shared.appendCancel(target)
         case .look:
             planNextLook(now: now)
+        case .askRequests:
+            releaseLooks.plan(using: &random, now: now)
         case .countLocks:
             quota.countAbandoned(on: id, isLost: false, now: now)
         case .begin, .commit, .wait, .releaseAll, .heartbeat, .askActivity, .position, .statement:
@@ -373,6 +381,7 @@ extension Engine {
             case .tryAny(let attempt): choices.append((attempt.keys, attempt.count))
             case .releaseHeld(let keys, _, let count, _): choices.append((keys, count))
             case .look: planNextLook(now: now)
+            case .askRequests: releaseLooks.plan(using: &random, now: now)
             case .countLocks: quota.countAbandoned(on: session.id, isLost: true, now: now)
             case .batch, .wait, .releaseAll, .changeMode, .begin, .commit, .heartbeat, .askActivity, .position, .statement: break
             }

@@ -26,6 +26,8 @@ extension Engine {
         case askActivity(ConnectionID, forDeadline: Bool = false)
         /// Which of these sessions harm other sessions by waiting.
         case look([Look])
+        /// Which other sessions ask for the release of what these sessions hold.
+        case askRequests([ConnectionID])
         /// How many locks there are in the server's lock table, of all sessions.
         case countLocks
         /// Begins a transaction, and ends it.
@@ -99,6 +101,8 @@ extension Engine {
         case activity(BackendActivity)
         /// One for each session that was asked about.
         case looks([Harm])
+        /// For each session that was asked about.
+        case requests([[ReleaseRequest]])
         case lockCount(Int)
         case position(WALPosition)
         /// It was not done, or what was answered does not say whether it was.
@@ -108,7 +112,7 @@ extension Engine {
             switch self {
             case .keys(_, let failure), .chosen(_, let failure): failure
             case .failed(let failure): failure
-            case .done, .changed, .cancelled, .activity, .looks, .lockCount, .position: nil
+            case .done, .changed, .cancelled, .activity, .looks, .requests, .lockCount, .position: nil
             }
         }
     }

@@ -41,6 +41,7 @@ package struct Engine: ~Copyable, Sendable {
 
     // What the server is asked from time to time.
     var looks: HarmLooks
+    var releaseLooks: ReleaseLooks
     var deadlineLooks = DeadlineLooks()
     private var surveyAt: Instant?
     /// Whether the log says already that the server hides what sessions do.
@@ -53,6 +54,7 @@ package struct Engine: ~Copyable, Sendable {
         pool = SessionPool(configuration)
         pace = ConnectingPace(timeout: configuration.connectTimeout)
         looks = HarmLooks(interval: configuration.lookInterval)
+        releaseLooks = ReleaseLooks(interval: configuration.releaseLookInterval)
         quota = LockTableQuota(configuration.capacity, waitsBeyond: configuration.maximumConnections)
     }
 
@@ -94,6 +96,7 @@ package struct Engine: ~Copyable, Sendable {
         while let id = calls.popDue(now: now) { end(id, cause: .timedOut(uncertainty(of: id)), now: now) }
         askBeforeDeadlines(now: now)
         if looks.takePlanned(now: now) { lookSoon(now: now) }
+        if releaseLooks.takePlanned(now: now) { lookForRequestsSoon(now: now) }
         quota.countIfPlanned(now: now)
         yieldOnlySlot(now: now)
         yieldTurns(now: now)
@@ -125,6 +128,7 @@ package struct Engine: ~Copyable, Sendable {
             (next, surveyAt) = (known, self.surveyAt)
         } else {
             (next, surveyAt) = (sessions.due(configuration), nextSurvey(now: now))
+            planLookForRequests(now: now)
         }
         func consider(_ at: Instant?) {
             if let at, at < next { next = at }
@@ -139,6 +143,7 @@ package struct Engine: ~Copyable, Sendable {
         consider(calls.nextLook())
         consider(deadlineLooks.repeatAt)
         consider(looks.plannedAt)
+        consider(releaseLooks.plannedAt)
         consider(quota.nextCount)
         consider(nextYield)
         return next == .distantFuture ? nil : next

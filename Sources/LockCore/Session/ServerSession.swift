@@ -355,6 +355,15 @@ extension ServerSession {
         }
     }
 
+    /// Whether it holds locks that other sessions may ask for, as far as is known.
+    var mayHoldLocks: Bool {
+        switch state {
+        case .holding, .checkedOut: true
+        case .shared: heldCount > 0
+        case .connecting, .idle, .waiting, .unlocking, .verifying, .recording: false
+        }
+    }
+
     func holdsSomething(hasLease: Bool) -> Bool {
         switch state {
         case .holding, .unlocking: true

@@ -25,6 +25,11 @@ struct CallTable {
         return call
     }
 
+    /// How many there may be.
+    var slotCount: Int { slots.count }
+
+    var all: some Sequence<PendingCall> { slots.lazy.compactMap(\.self) }
+
     /// - Parameter call: One that is in the table.
     mutating func remove(_ call: PendingCall) {
         slots[call.id.slot] = nil

@@ -146,8 +146,10 @@ extension LockDriver {
         guard let call = calls[id] else { return }
         switch outcome {
         case .granted:
-            if !validities.isEmpty, let session = engine.session(of: id) { (call as? LockState)?.validity = validity(of: session) }
-            if let at = reports?.handoffAt { (call as? LockState)?.observed?.noteHandoff(at: at) }
+            guard let lock = call as? LockState else { break }
+            lock.grantedAt = eventTime
+            if !validities.isEmpty, let session = engine.session(of: id) { lock.validity = validity(of: session) }
+            if let at = reports?.handoffAt { lock.observed?.noteHandoff(at: at) }
         case .changed(let isChanged):
             (call as? ModeChange)?.end(isChanged)
             calls.remove(call)

@@ -132,7 +132,8 @@ extension SessionDriver {
             "\(error.message) Held meanwhile, and still: \(held.listed).",
             sqlState: error.sqlState,
             keys: error.keys + held,
-            underlying: error.underlying
+            underlying: error.underlying,
+            holders: error.holders
         )
     }
 

@@ -104,6 +104,7 @@ extension SessionDriver {
             lock.token = position.map(token)
             try requireOpen()
         }
+        lock.grantedAt = lockDriver.now
         lock.validity = ending.validity
         add(lock, isScoped: isScoped)
         return lock

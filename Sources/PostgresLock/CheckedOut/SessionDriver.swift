@@ -42,6 +42,7 @@ actor SessionDriver {
         self.first = first
         ending = first ?? LockState(key: LockKey(number: 0), mode: .shared)
         ending.validity = validity
+        ending.grantedAt = lockDriver.now
         machine = CheckedOutSession(scope, first: first.map { ($0.key.advisory, $0.mode.core) }, settings)
         if let first { names[first.key.advisory] = first.key }
     }
@@ -82,6 +83,26 @@ actor SessionDriver {
     }
 
     func locks(on key: LockKey) -> [SessionLock] { locks[key] ?? [] }
+
+    /// What is held, and since when.
+    var heldLocks: [LockDriver.Held] {
+        heldKeys.flatMap { key in
+            var states = locks(on: key).map(\.state)
+            // A further lock of a transaction has no state of its own.
+            if states.isEmpty { states = [first?.key == key ? ending : LockState(key: key, mode: modes[key] ?? .exclusive)] }
+            return states.map { state in
+                let since = state.grantedAt ?? ending.grantedAt ?? lockDriver.now
+                return LockDriver.Held(state: state, since: since, scope: scope == .session ? .session : .transaction, session: id)
+            }
+        }
+    }
+
+    /// What has to end for the key to be released: locks of a session, or the transaction that holds it.
+    func states(on key: AdvisoryKey) -> [LockState] {
+        guard machine.holdings[key] != nil || first?.key.advisory == key else { return [] }
+        let locks = locks(on: name(key)).map(\.state)
+        return locks.isEmpty ? [ending] : locks
+    }
 
     /// - Returns: Whether it was the last one on its key; `nil` if it is unknown.
     func remove(_ lock: LockState) -> Bool? {

@@ -18,6 +18,9 @@ extension LockDriver {
             validities[id]?.renew(until)
         case .survey:
             transport.survey()
+        case .noteRequests(let requests):
+            note(requests)
+            publishHolds()
         case .giveToken(let id, let position, let index):
             transport.note(position)
             (calls[id] as? LockState)?.token = FencingToken(position, index: index)
@@ -84,6 +87,35 @@ extension LockDriver {
         )
         lose(session, failure)
         drive { $0.giveBack(session.id, isClean: false, now: $1) }
+    }
+
+    /// Other sessions ask for the release of locks. Each request is for those who hold the lock when it is first seen.
+    private func note(_ requests: [Engine.AddressedRequest]) {
+        let (new, ended) = releaseRequests.update(requests)
+        giveBack(ended.filter { $0.beginRelease() })
+        for addressed in new {
+            let key = addressed.request.key
+            let states =
+                checkedOut[addressed.session].map { $0.assumeIsolated { $0.states(on: key) } }
+                ?? addressed.holders.compactMap { calls[$0] as? LockState }
+            if let first = states.first {
+                logger.info("another session asks for the release of a lock", metadata: [LogKey.key: "\(first.key)"])
+            }
+            for state in states { state.requestRelease(cancelsBody: configuration.releaseRequests.cancelsBody) }
+            releaseRequests.answer(addressed.request.number, when: states, by: self)
+        }
+    }
+
+    private func publishHolds() {
+        guard configuration.publishesHolds, calls.slotCount <= HoldPublications.mostCalls else { return }
+        let now = eventTime
+        for call in calls.all {
+            // The lock of a transaction is in no session of the engine's: its beginning is seen by other means.
+            guard let lock = call as? LockState, lock.isHeld, let age = lock.grantedAt?.duration(to: now),
+                age >= configuration.publicationDelay, HoldPublications.isPublished(lock), engine.session(of: lock.id) != nil
+            else { continue }
+            publications.publish(lock, age: age, by: self)
+        }
     }
 
     /// The holders are told, but still have to release their locks: the session may live.

@@ -15,9 +15,13 @@ extension LockDriver {
                 return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0, observation) }
             }
         #endif
-        guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, observation) else {
-            throw taken([key])
+        let state: LockState?
+        do {
+            state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, observation)
+        } catch {
+            throw await explanations.explain(error, by: self)
         }
+        guard let state else { throw taken([key]) }
         return state
     }
 
@@ -355,7 +359,13 @@ extension LockDriver {
                 return try await endingWait(for: requests.map(\.key), timeout) { try await waitForLocks(requests, $0, observation) }
             }
         #endif
-        switch try await obtain(requests, timeout, observation) {
+        let end: LockSetAcquisition.End
+        do {
+            end = try await obtain(requests, timeout, observation)
+        } catch {
+            throw await explanations.explain(error, by: self)
+        }
+        switch end {
         case .complete(let states):
             return states
         case .refused(let keys):

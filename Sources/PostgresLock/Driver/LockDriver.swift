@@ -16,6 +16,9 @@ actor LockDriver {
     nonisolated let telemetry: Telemetry
     /// How many locks were lost since that was last reported. Some losses are found by callers, off the loop.
     private nonisolated let losses = Locked<[LossReason: Int]>([:])
+    nonisolated let releaseRequests = ReleaseRequests()
+    nonisolated let publications = HoldPublications()
+    nonisolated let explanations = Explanations()
     let transport: any LockTransport
 
     // The runtime's checks for overlapping accesses take a tenth of the time of a lock that is passed on in memory. They are made in debug
@@ -98,6 +101,9 @@ actor LockDriver {
     /// For a server that runs no SQL.
     var lister: (any LockLister)? { transport.lister }
 
+    /// The time of the event that is being handled.
+    var eventTime: Instant { turnTime ?? now }
+
     /// How messages name the database.
     nonisolated var databaseName: String {
         get { database.withLock { $0 } }
@@ -142,6 +148,21 @@ actor LockDriver {
             }
         self.timer = timer
         timer.arm(at: wake.nanoseconds, now: now.nanoseconds)
+    }
+
+    // MARK: Looking
+
+    /// What there is to be known without the server.
+    var snapshot: LockSnapshot { LockSnapshot(Engine.Picture(of: engine), [Held](of: self), of: self) }
+
+    /// Those of the open sessions on the server.
+    var processIDs: Set<Int32> { Set(sessions.values.lazy.map(\.processID)) }
+
+    /// - Returns: `nil` if a look takes SQL.
+    func lookDirectly(_ look: LockLook) async -> LockLook.Found? {
+        await withCheckedContinuation { continuation in
+            if !transport.look(look, completion: { continuation.resume(returning: $0) }) { continuation.resume(returning: nil) }
+        }
     }
 
     // MARK: Shutdown

@@ -22,7 +22,7 @@ extension LockError {
             case serverTooOld, transactionPooling, locksDoNotExclude, notPrimary, anotherServer
             case badConfiguration, invalidArgument
             case timedOut, noAnswer, poolExhausted, alreadyHeld, deadlock
-            case connectionLost, lockLost, notReleased
+            case connectionLost, lockLost, notReleased, releaseRequested
             case lockTableFull, capacity
             case commitOutcomeUnknown, shutDown, statementFailed, decodingFailed
             case noRunTable, runMismatch, shareMismatch, limitMismatch
@@ -68,6 +68,8 @@ extension LockError {
         public static let lockLost = Code(name: .lockLost)
         /// A lock on the caller's own connection (``ConnectionLock``) could not be released. The message says what state it is in.
         public static let notReleased = Code(name: .notReleased)
+        /// Another process has asked for the release of the lock, so the body was cancelled, and has ended by that.
+        public static let releaseRequested = Code(name: .releaseRequested)
         /// The server's lock table is full (SQLSTATE 53200).
         public static let lockTableFull = Code(name: .lockTableFull)
         /// The manager, or all sessions of the server together, have as many locks as ``LockManager/Configuration/capacity`` allows.
@@ -130,7 +132,7 @@ extension LockError.Code {
         case .connectionLost, .commitOutcomeUnknown, .shutDown:
             .outage(isRetryable: false)
         case .authenticationFailed, .serverTooOld, .transactionPooling, .locksDoNotExclude, .badConfiguration, .invalidArgument,
-            .alreadyHeld, .lockLost, .notReleased, .statementFailed, .decodingFailed,
+            .alreadyHeld, .lockLost, .notReleased, .releaseRequested, .statementFailed, .decodingFailed,
             .noRunTable, .runMismatch, .shareMismatch, .limitMismatch:
             .other
         }

@@ -31,7 +31,7 @@ extension LockError {
             let which = keys.count > 1 ? "which are taken" : "which is taken"
             let advice =
                 holder(own) ?? order
-                ?? " The view pg_locks on the server shows which session holds \(keys.count > 1 ? "them" : "it")."
+                ?? Self.adviceToLook(keys)
             return LockError(.timedOut, "\(waited) for \(subject), \(which).\(advice)", keys: keys)
         }
         switch uncertainty.kind {
@@ -57,6 +57,38 @@ extension LockError {
 }
 
 extension LockError {
+    private static func adviceToLook(_ keys: [LockKey]) -> String {
+        " `pglock who`, or the view pg_locks on the server, shows which session holds \(keys.count > 1 ? "them" : "it")."
+    }
+
+    /// The same error, which says which sessions hold what was waited for.
+    ///
+    /// - Parameters:
+    ///   - own: The processes of the manager's own sessions.
+    ///   - ring: A session that holds what is waited for, and waits for what this task holds.
+    func explained(by holders: [LockHolder], own: Set<Int32>, ring: (holder: LockHolder, key: LockKey)?) -> LockError {
+        let advice = Self.adviceToLook(keys)
+        let start = message.hasSuffix(advice) ? String(message.dropLast(advice.count)) : message
+        let names = holders.prefix(3).map { holder in
+            let process = holder.processID.map({ own.contains($0) }) ?? false ? "this process, " : ""
+            return keys.count > 1 ? "\(holder.key) by \(process)\(holder)" : "\(process)\(holder)"
+        }
+        let more = holders.count > 3 ? " and \(holders.count - 3) more" : ""
+        let held =
+            holders.isEmpty
+            ? " When the server was asked, no session held \(keys.count > 1 ? "them" : "it") any more."
+            : " Held by \(names.joined(separator: "; "))\(more)."
+        let circle = ring.map { " \($0.holder.instance) waits for \($0.key), which this task holds: the two wait for each other." } ?? ""
+        return LockError(
+            code,
+            start + held + circle,
+            sqlState: sqlState,
+            keys: keys,
+            underlying: underlying,
+            holders: holders
+        )
+    }
+
     /// The error of a call that does not wait, for a lock that is taken.
     ///
     /// - Parameter own: The keys that a scope around this task holds.

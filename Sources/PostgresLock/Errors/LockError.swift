@@ -19,6 +19,10 @@ public struct LockError: Error, Sendable {
     /// The error that led to this one: that of the caller's driver, or the one that the body ended with after its lock was lost.
     public let underlying: (any Error)?
 
+    /// The sessions that hold what was waited for, if the server was asked: see ``LockManager/Configuration/Timeouts/explanation``. They may have
+    /// released it since.
+    public let holders: [LockHolder]
+
     /// Makes an error, for instance for a test double that has to fail as a lock manager does.
     ///
     /// - Parameters:
@@ -27,18 +31,21 @@ public struct LockError: Error, Sendable {
     ///   - sqlState: The server's own code.
     ///   - keys: The keys that the error is about.
     ///   - underlying: The error that led to this one.
+    ///   - holders: The sessions that hold what was waited for.
     public init(
         _ code: Code,
         _ message: String,
         sqlState: String? = nil,
         keys: [LockKey] = [],
-        underlying: (any Error)? = nil
+        underlying: (any Error)? = nil,
+        holders: [LockHolder] = []
     ) {
         self.code = code
         self.message = message
         self.sqlState = sqlState
         self.keys = keys
         self.underlying = underlying
+        self.holders = holders
     }
 
     /// ``Code/isContention`` of the ``code``: whether another holder is the reason.
@@ -75,7 +82,7 @@ extension LockError {
 
     /// The same error with an underlying one.
     func caused(by error: any Error) -> LockError {
-        LockError(code, message, sqlState: sqlState, keys: keys, underlying: error)
+        LockError(code, message, sqlState: sqlState, keys: keys, underlying: error, holders: holders)
     }
 }
 

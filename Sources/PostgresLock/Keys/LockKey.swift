@@ -43,7 +43,7 @@ public struct LockKey: Sendable {
     }
 
     /// - Parameter name: What another library makes this key of.
-    init(name: String? = nil, _ advisory: AdvisoryKey) {
+    package init(name: String? = nil, _ advisory: AdvisoryKey) {
         self.name = name
         self.advisory = advisory
     }

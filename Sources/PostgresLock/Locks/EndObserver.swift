@@ -15,16 +15,23 @@ enum EndObserver: Sendable {
     /// body cancelled.
     case body(BodyTask)
     case end(@Sendable () -> Void)
+    /// Told of a request to release, and of the end.
+    ///
+    /// - Parameter replacesCancellation: Whether a request does not cancel bodies then.
+    case request(replacesCancellation: Bool, @Sendable () -> Void)
     /// Reports a loss to users' log handlers and tracers, one after the other. A handler that blocks keeps no body from being cancelled.
     case loss(@Sendable () -> Void)
 
     private static let reports = DispatchQueue(label: "pglock.reports")
 
+    /// Whether it does what a request asks for in another way than by the cancellation of bodies.
+    var replacesCancellation: Bool { if case .request(replacesCancellation: true, _) = self { true } else { false } }
+
     /// Tells it on this thread.
     func tell(isLoss: Bool) {
         switch self {
         case .body(let task): if isLoss { task.cancel() }
-        case .end(let observer): observer()
+        case .end(let observer), .request(_, let observer): observer()
         case .loss(let observer): if isLoss { observer() }
         }
     }
@@ -39,7 +46,12 @@ enum EndObserver: Sendable {
         let cancellation = Cancellation(bodies)
         let rest: [UserCodeRunner.Piece] = ends.compactMap { observers, isLoss in
             for case .loss(let report) in observers where isLoss { reports.async(execute: report) }
-            let told = observers.compactMap { observer in if case .end(let observer) = observer { observer } else { nil } }
+            let told = observers.compactMap { observer -> (@Sendable () -> Void)? in
+                switch observer {
+                case .end(let observer), .request(_, let observer): observer
+                case .body, .loss: nil
+                }
+            }
             guard !told.isEmpty else { return nil }
             return {
                 cancellation.wait()
@@ -47,6 +59,19 @@ enum EndObserver: Sendable {
             }
         }
         UserCodeRunner.shared.run(bodies.map { body in { body.cancel() } } + rest)
+    }
+
+    /// Tells those of a request to release that are concerned, on another thread.
+    static func tell(_ observers: [EndObserver], of request: ReleaseRequestState) {
+        var pieces: [UserCodeRunner.Piece] = []
+        for observer in observers {
+            switch observer {
+            case .body(let body): if request.cancelsBody { pieces.append { body.cancel() } }
+            case .request(_, let observer): pieces.append(observer)
+            case .end, .loss: break
+            }
+        }
+        UserCodeRunner.shared.run(pieces)
     }
 
     /// Waits until bodies are cancelled, though their cancellation handlers may still run.

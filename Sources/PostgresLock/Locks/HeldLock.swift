@@ -33,6 +33,17 @@ public struct HeldLock: Sendable {
     /// Why the lock was lost; `nil` if it was not.
     public var loss: LockError? { state.loss }
 
+    /// Whether another process asks for the release of the lock: see ``LockManager/requestRelease(of:from:timeout:)``.
+    ///
+    /// It stays true after the release. What a request does to the body of a scope is up to
+    /// ``LockManager/Configuration/releaseRequests``.
+    public var isReleaseRequested: Bool { state.releaseRequest != nil }
+
+    /// Waits until another process asks for the release of the lock, or the lock has ended.
+    ///
+    /// - Returns: Whether the release is asked for; also `false` if the waiting task was cancelled.
+    public func waitForReleaseRequest() async -> Bool { await [state].waitForReleaseRequest() }
+
     /// Waits until the lock is lost or released.
     ///
     /// - Returns: Why the lock was lost; `nil` if it was released, or if the waiting task was cancelled.

@@ -22,6 +22,25 @@ extension [LockState] {
     }
 }
 
+extension [LockState] {
+    /// Waits until the release of one of the locks is asked for, one of them ends, or the task is cancelled.
+    ///
+    /// - Returns: Whether a release is asked for.
+    func waitForReleaseRequest() async -> Bool {
+        let signal = Signal()
+        let observers = map { ($0, $0.observe(.request(replacesCancellation: false) { signal.send() })) }
+        if !isEmpty {
+            await withTaskCancellationHandler {
+                await signal.wait()
+            } onCancel: {
+                signal.send()
+            }
+        }
+        for (state, number) in observers { state.forget(number) }
+        return contains { $0.releaseRequest != nil }
+    }
+}
+
 /// Resumes one task, once.
 private final class Signal: Sendable {
     private enum State {

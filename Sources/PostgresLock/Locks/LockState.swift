@@ -16,6 +16,7 @@ final class LockState: PendingCall, @unchecked Sendable {
         var choice: [LockKey] = []
         var loss: LockError?
         var token: FencingToken?
+        var request: ReleaseRequestState?
         var nextObserver = 0
         /// In the order of their numbers.
         var observers: [(number: Int, observer: EndObserver)] = []
@@ -38,6 +39,15 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// Written once, on the loop, before any task but that of the call knows of the lock. Readers read ``phase`` first, which is written
     /// after it. The runtime alone would order only the resumed task.
     private nonisolated(unsafe) var sessionValidity: SessionValidity?
+
+    /// When it was granted, on the loop; the smallest time before that.
+    @exclusivity(unchecked) private var granted = Instant(nanoseconds: .min)
+
+    /// When it was granted; `nil` before that. Touched on the loop only.
+    var grantedAt: Instant? {
+        get { granted.nanoseconds == .min ? nil : granted }
+        set { granted = newValue ?? Instant(nanoseconds: .min) }
+    }
 
     /// Of the session that holds it; `nil` without a lease.
     var validity: SessionValidity? {
@@ -113,6 +123,22 @@ final class LockState: PendingCall, @unchecked Sendable {
         }
     }
 
+    /// That another process asks for the release of the lock; `nil` if none does.
+    var releaseRequest: ReleaseRequestState? { withAside { $0?.request } }
+
+    /// Another process asks for the release. Observers are told once.
+    func requestRelease(cancelsBody: Bool) {
+        let (observers, request) = withAside { aside -> ([EndObserver], ReleaseRequestState) in
+            let observers = aside?.observers.map(\.observer) ?? []
+            let request = ReleaseRequestState(cancelsBody: cancelsBody && !observers.contains(where: \.replacesCancellation))
+            guard grant == .held, aside?.request == nil else { return ([], request) }
+            aside = aside ?? Aside()
+            aside?.request = request
+            return (observers, request)
+        }
+        EndObserver.tell(observers, of: request)
+    }
+
     /// Ends the lock, once: by release without an error, by loss with one.
     ///
     /// - Returns: Whether it had been held until now.
@@ -186,15 +212,15 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// - Returns: A number by which to remove the observer.
     @discardableResult
     func observe(_ observer: EndObserver) -> Int {
-        let (number, isLoss) = withAside { aside -> (Int, Bool?) in
-            guard grant == .held else { return (0, aside?.loss != nil) }
+        let (number, isLoss, request) = withAside { aside -> (Int, Bool?, ReleaseRequestState?) in
+            guard grant == .held else { return (0, aside?.loss != nil, nil) }
             let changed = aside ?? Aside()
             changed.nextObserver += 1
             changed.observers.append((changed.nextObserver, observer))
             aside = changed
-            return (changed.nextObserver, nil)
+            return (changed.nextObserver, nil, changed.request)
         }
-        if let isLoss { observer.tell(isLoss: isLoss) }
+        if let isLoss { observer.tell(isLoss: isLoss) } else if let request { EndObserver.tell([observer], of: request) }
         return number
     }
 

@@ -30,7 +30,7 @@ struct ScopedBody: Sendable {
         } catch {
             // The loss is read after the release, which may be what finds it: whether it came before the body's end is not known.
             let failure = await Self.failure(of: release)
-            let end: any Error = (failure ?? states.loss)?.caused(by: error) ?? error
+            let end: any Error = (failure ?? states.loss)?.caused(by: error) ?? explaining(error)
             call?.ended(by: end)
             throw end
         }
@@ -42,6 +42,21 @@ struct ScopedBody: Sendable {
         }
         call?.ended()
         return result
+    }
+
+    /// A body that ends by its cancellation, though its caller is not cancelled, was asked to.
+    func explaining(_ error: any Error) -> any Error {
+        guard error is CancellationError, !Task.isCancelled, let state = states.first(where: { $0.releaseRequest?.cancelsBody == true })
+        else { return error }
+        return LockError(
+            .releaseRequested,
+            """
+            Another process asked for the release of the lock \(state.key) in \(driver.databaseName) (pglock kick, requestRelease), so the body was \
+            cancelled, and the lock was released.
+            """,
+            keys: [state.key],
+            underlying: error
+        )
     }
 
     /// A failed release ends the locks, too.

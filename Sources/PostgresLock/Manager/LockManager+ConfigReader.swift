@@ -25,6 +25,7 @@
             self.lease = lease == .zero ? nil : lease
             try values.read("awaitsRelease", into: &awaitsRelease)
             try values.read("cancelsBodyOnLoss", into: &cancelsBodyOnLoss)
+            try values.read("publishesHolds", into: &publishesHolds)
             #if ServiceLifecycleSupport
                 try values.read("endsWaitsOnGracefulShutdown", into: &endsWaitsOnGracefulShutdown)
             #endif
@@ -66,6 +67,7 @@
             try values.read("timeouts.nested", into: &nested)
             try values.read("timeouts.commit", into: &commit)
             try values.read("timeouts.shutdownGrace", into: &shutdownGrace)
+            try values.read("timeouts.explanation", into: &explanation)
         }
     }
 

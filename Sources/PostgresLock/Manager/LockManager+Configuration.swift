@@ -17,7 +17,10 @@ extension LockManager {
         public var credentials: (@Sendable () async throws -> Credentials)?
 
         /// What the server shows in `pg_stat_activity`, unless the URL or `PGAPPNAME` says otherwise.
-        public var applicationName = "swift-postgres-lock"
+        ///
+        /// `nil` for a name that says the program, the host and the process, such as `orders@web-3:4711 #k7q2m`. It ends in a mark of the manager, by
+        /// which its sessions are known to belong together: see <doc:Operating>. PostgreSQL cuts names off at 63 bytes.
+        public var applicationName: String?
 
         /// The number of connections, and how long they stay.
         public var pool = Pool()
@@ -50,6 +53,15 @@ extension LockManager {
         /// Whether the loss of a lock cancels the body that runs under it; true by default. Otherwise the body goes on, and has to check
         /// ``HeldLock/isHeld`` or wait for ``HeldLock/waitForEnd()``. The loss is thrown in both cases.
         public var cancelsBodyOnLoss = true
+
+        /// What a request of another process to release a lock does; it cancels the body of the lock's scope by default.
+        public var releaseRequests = ReleaseRequestHandling.cancelBody
+
+        /// Whether the manager publishes since when it holds a lock, for those who look at the server (`pglock who`); true by default.
+        ///
+        /// A lock that is held for ten seconds gets a second one on the server then, shared, whose number says since when. At most 64 are
+        /// published at a time.
+        public var publishesHolds = true
 
         #if ServiceLifecycleSupport
             /// Whether a wait ends when the graceful shutdown of its service begins; false by default. Then a service goes on to wait during
@@ -88,6 +100,15 @@ extension LockManager {
         /// A wait begins anew if it is longer than this and its snapshot is older than so many transactions.
         package var longWait = Duration.seconds(900)
         package var oldestSnapshot: Int32 = 1_000_000
+
+        /// For how long a lock is held before that is published.
+        package var publicationDelay = Duration.seconds(10)
+
+        /// How often the server is asked for requests to release, while something is held.
+        package var releaseLookInterval = Duration.seconds(1)
+
+        /// The name of the sessions if ``applicationName`` gives none.
+        var instanceName = ""
 
         /// Whether a ``TransactionLockManager`` was configured, which has no shared session.
         var isForTransactions = false
@@ -158,6 +179,10 @@ extension LockManager.Configuration {
         /// How long the server may take to answer a COMMIT, before its outcome is unknown; 60 s by default. A COMMIT runs deferred
         /// constraints and triggers, and waits for synchronous standbys. It is not cancelled: the connection is closed.
         public var commit = Duration.seconds(60)
+        /// How long an error of a wait that has come to its deadline may be held up to find out which sessions hold the lock; 250 ms by
+        /// default. The error says so then (``LockError/holders``). It takes a session of the pool, and the server a millisecond for each thousand
+        /// locks that all its sessions have. `.zero` for errors without it.
+        public var explanation = Duration.milliseconds(250)
         /// How long ``LockManager/shutdown(gracePeriod:)`` waits for held locks; 10 s by default.
         public var shutdownGrace = Duration.seconds(10)
 
@@ -222,8 +247,9 @@ extension LockManager.Configuration {
         ] {
             try require(duration > .zero, "\(name) is \(duration), but must be more than zero.")
         }
+        try require(timeouts.explanation >= .zero, "timeouts.explanation is \(timeouts.explanation), but can't be negative.")
         try require(timeouts.shutdownGrace >= .zero, "timeouts.shutdownGrace is \(timeouts.shutdownGrace), but can't be negative.")
-        try require(!applicationName.utf8.contains(0), "applicationName has a zero byte (U+0000) in it.")
+        try require(applicationName?.utf8.contains(0) != true, "applicationName has a zero byte (U+0000) in it.")
         do {
             try parameters().validate()
         } catch {
@@ -245,23 +271,32 @@ extension LockManager.Configuration {
     /// With durations that can be computed with.
     var bounded: Self {
         var bounded = self
+        // Managers that are made with one configuration have different names.
+        bounded.instanceName = InstanceName.make()
         bounded.pool.idleTimeout = pool.idleTimeout.bounded
         bounded.timeouts.connect = timeouts.connect.bounded
         bounded.timeouts.unreachable = timeouts.unreachable.bounded
         bounded.timeouts.response = timeouts.response.bounded
         bounded.timeouts.nested = timeouts.nested.bounded
         bounded.timeouts.commit = timeouts.commit.bounded
+        bounded.timeouts.explanation = timeouts.explanation.bounded
         bounded.timeouts.shutdownGrace = timeouts.shutdownGrace.bounded
         bounded.handoff.maximumDuration = handoff.maximumDuration.bounded
         return bounded
     }
 
     func parameters(_ credentials: Credentials? = nil) -> ConnectionParameters {
-        var parameters = ConnectionParameters(string: url ?? "", applicationName: applicationName)
+        var parameters = ConnectionParameters(string: url ?? "", applicationName: applicationName ?? instanceName)
         parameters.user = credentials?.user
         parameters.password = credentials?.password
         parameters.silenceLimit = lease
         return parameters
+    }
+
+    /// What the server shows of the sessions.
+    var shownInstance: String {
+        let parameters = parameters()
+        return parameters.value(of: "application_name") ?? parameters.applicationName
     }
 
     /// The lease of sessions. One that may be a pooler's has none.
@@ -290,6 +325,7 @@ extension LockManager.Configuration {
         // Behind a pooler of transactions a client has a session of the server for one transaction only.
         engine.hasSharedSession = !isForTransactions
         if !isForTransactions { engine.lookInterval = lookInterval }
+        if releaseRequests != .ignore, !isForTransactions { engine.releaseLookInterval = releaseLookInterval }
         engine.longWait = longWait
         engine.oldestSnapshot = oldestSnapshot
         engine.seed = UInt64.random(in: .min ... .max)

@@ -97,6 +97,57 @@ public actor LockManager {
         return LockManager(driver, name: name, driver.telemetry.observation(name: name, logger: logger ?? observation?.logger))
     }
 
+    // MARK: Looking
+
+    /// What the manager holds and waits for at present, and what it has for that. It asks the server nothing.
+    ///
+    /// It goes through all locks and calls of the manager: some milliseconds for 100,000.
+    public func snapshot() async -> LockSnapshot { await driver.snapshot }
+
+    /// Which sessions hold a lock, as the server shows it, also those of other programs and in other languages.
+    ///
+    /// It takes no lock, needs no right, and takes a session of the pool for a moment. The server walks through all its locks, a millisecond for
+    /// each thousand: don't call it in a loop.
+    ///
+    /// - Parameter key: The lock. A `String` will do.
+    /// - Returns: The holders; several if they share the lock. Tasks of one process that share it are one holder.
+    /// - Throws: ``LockError`` if the server can't be asked; `CancellationError`.
+    public nonisolated func holders(of key: LockKey) async throws -> [LockHolder] { try await ServerLooks(driver: driver).holders(of: key) }
+
+    /// Which sessions wait for a lock, as the server shows it.
+    ///
+    /// It costs what ``holders(of:)`` costs. All tasks of a manager that wait for a lock are one wait on the server, or none, if another task of the
+    /// manager has it, or if there is no connection for the wait: see ``snapshot()``.
+    ///
+    /// - Parameter key: The lock. A `String` will do.
+    /// - Returns: The waiting sessions, in their order.
+    /// - Throws: As ``holders(of:)``.
+    public nonisolated func waiters(of key: LockKey) async throws -> [LockWaiter] { try await ServerLooks(driver: driver).waiters(of: key) }
+
+    /// Asks the holders of a lock to release it, in whichever process they are, and waits until they have.
+    ///
+    /// A holder that is a lock manager sees the request within about a second, and cancels the body that holds the lock, and no other:
+    /// ``Configuration/releaseRequests``. When that ends is its own affair. Each role that can connect to the database can ask. The request ends with
+    /// the call, also if this process dies, and is not for those who get the lock afterwards.
+    ///
+    /// It takes a session of the pool for each holder.
+    ///
+    /// - Parameters:
+    ///   - key: The lock. A `String` will do.
+    ///   - processID: The holder's process on the server, if only one of several is to be asked.
+    ///   - timeout: How long to wait.
+    /// - Returns: The holders that have released the lock; none if there were none.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/timedOut`` if a holder has not released the lock when the time is over, with other
+    ///   codes if the server can't be asked; `CancellationError`.
+    @discardableResult
+    public nonisolated func requestRelease(
+        of key: LockKey,
+        from processID: Int32? = nil,
+        timeout: Duration = .seconds(10)
+    ) async throws -> [LockHolder] {
+        try await ReleaseCall(locks: self, key: key, timeout: timeout).run(processID)
+    }
+
     /// The manager runs on the event loop of its connections.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { driver.unownedExecutor }
 
@@ -112,5 +163,31 @@ public actor LockManager {
     /// - Parameter gracePeriod: Instead of ``Configuration/Timeouts/shutdownGrace``.
     public func shutdown(gracePeriod: Duration? = nil) async {
         await driver.shutdown(gracePeriod: gracePeriod ?? configuration.timeouts.shutdownGrace)
+    }
+}
+
+// Names as keys.
+extension LockManager {
+    /// See ``holders(of:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public nonisolated func holders(of name: some StringProtocol) async throws -> [LockHolder] {
+        try await holders(of: LockKey(String(name)))
+    }
+
+    /// See ``waiters(of:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    public nonisolated func waiters(of name: some StringProtocol) async throws -> [LockWaiter] {
+        try await waiters(of: LockKey(String(name)))
+    }
+
+    /// See ``requestRelease(of:from:timeout:)``.
+    @_disfavoredOverload @_documentation(visibility: internal)
+    @discardableResult
+    public nonisolated func requestRelease(
+        of name: some StringProtocol,
+        from processID: Int32? = nil,
+        timeout: Duration = .seconds(10)
+    ) async throws -> [LockHolder] {
+        try await requestRelease(of: LockKey(String(name)), from: processID, timeout: timeout)
     }
 }

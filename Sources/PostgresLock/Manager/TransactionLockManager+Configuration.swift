@@ -7,8 +7,8 @@ extension TransactionLockManager {
         /// Asked for user and password before every connection: see ``LockManager/Configuration/credentials``.
         public var credentials: (@Sendable () async throws -> LockManager.Configuration.Credentials)?
 
-        /// What the server shows in `pg_stat_activity`, unless the URL or `PGAPPNAME` says otherwise.
-        public var applicationName = "swift-postgres-lock"
+        /// What the server shows in `pg_stat_activity`: see ``LockManager/Configuration/applicationName``.
+        public var applicationName: String?
 
         /// The number of connections, and how long they stay.
         public var pool = Pool()

@@ -10,8 +10,8 @@ extension LockManager.Configuration {
         /// turns metrics off, and without them no clock is read.
         public var factory: (any MetricsFactory)?
 
-        /// The value of the dimension `db.client.connection.pool.name`; `nil` for ``LockManager/Configuration/applicationName``. Managers
-        /// of one process need different names, so that their metrics are kept apart.
+        /// The value of the dimension `db.client.connection.pool.name`; `nil` for ``LockManager/Configuration/applicationName``, and
+        /// `swift-postgres-lock` if that is `nil`, too. Managers of one process need different names, so that their metrics are kept apart.
         public var name: String?
 
         /// How long changes are gathered before they are reported.
@@ -31,9 +31,9 @@ extension LockManager.Configuration.Metrics {
     }
 
     /// - Returns: `nil` if nothing would be recorded.
-    func target(applicationName: String) -> Target? {
+    func target(applicationName: String?) -> Target? {
         let factory = factory ?? MetricsSystem.factory
         guard !(factory is NOOPMetricsHandler) else { return nil }
-        return Target(factory: factory, name: name ?? applicationName, interval: interval)
+        return Target(factory: factory, name: name ?? applicationName ?? "swift-postgres-lock", interval: interval)
     }
 }

@@ -116,9 +116,13 @@ public struct LockSession: Sendable {
         _ timeout: Duration?,
         isScoped: Bool
     ) async throws -> LockState {
-        guard let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, isScoped: isScoped) else {
-            throw await driver.taken(key)
+        let state: LockState?
+        do {
+            state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, isScoped: isScoped)
+        } catch {
+            throw await driver.lockDriver.explanations.explain(error, by: driver.lockDriver)
         }
+        guard let state else { throw await driver.taken(key) }
         return state
     }
 

@@ -11,7 +11,7 @@ extension LockTransaction {
     ) async throws -> Result {
         let call = observation?.begin(.transaction, key.map { [LockRequest($0, mode: mode)] } ?? [])
         do {
-            let session = try await SessionDriver.beginTransaction(key, mode, timeout, on: driver)
+            let session = try await begin(key, mode, timeout, on: driver)
             call?.granted([session.ending])
             let transaction = LockTransaction(driver: session, observation: observation)
             let result = try await run(transaction, key, call, isolation: isolation, body)
@@ -20,6 +20,17 @@ extension LockTransaction {
         } catch {
             call?.ended(by: error)
             throw error
+        }
+    }
+
+    private static func begin(_ key: LockKey?, _ mode: LockMode, _ timeout: Duration?, on driver: LockDriver) async throws -> SessionDriver
+    {
+        do {
+            return try await SessionDriver.beginTransaction(key, mode, timeout, on: driver)
+        } catch {
+            // A call that does not wait is told at once.
+            if timeout == .zero { throw error }
+            throw await driver.explanations.explain(error, by: driver)
         }
     }
 
@@ -32,14 +43,14 @@ extension LockTransaction {
     ) async throws -> Result {
         let driver = transaction.driver
         let result: Result
+        let scope = ScopedBody(driver: driver.lockDriver, states: [driver.ending], kind: .transaction(key), call: call)
         do {
-            let scope = ScopedBody(driver: driver.lockDriver, states: [driver.ending], kind: .transaction(key), call: call)
             result = try await scope.run(transaction, isolation: isolation, body)
         } catch {
             let wasAborted = await driver.rollBack()
             // If one of its statements had failed, the body has its error.
             if !wasAborted, let loss = driver.ending.lateLoss { throw loss.caused(by: error) }
-            throw error
+            throw scope.explaining(error)
         }
         try await driver.commit()
         return result

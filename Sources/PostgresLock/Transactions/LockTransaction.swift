@@ -58,9 +58,13 @@ public struct LockTransaction: Sendable {
     /// - Throws: ``LockError``, above all with the codes ``LockError/Code/timedOut``, ``LockError/Code/noAnswer`` and
     ///   ``LockError/Code/deadlock``; `CancellationError`.
     public func acquire(_ key: LockKey, mode: LockMode = .exclusive, timeout: Duration? = nil) async throws {
-        guard try await lock(key, mode, timeout: timeout, noWait: timeout == .zero) else {
-            throw driver.lockDriver.taken([key])
+        let isGranted: Bool
+        do {
+            isGranted = try await lock(key, mode, timeout: timeout, noWait: timeout == .zero)
+        } catch {
+            throw await driver.lockDriver.explanations.explain(error, by: driver.lockDriver)
         }
+        guard isGranted else { throw driver.lockDriver.taken([key]) }
     }
 
     /// Takes a further lock, until the end of the transaction, if it is free.

@@ -39,6 +39,8 @@ extension LibPQTransport {
         case .look(let looks):
             counts.looks += 1
             submit(LockStatements.look(looks.map { (session($0.connection), $0.oldestAge) }))
+        case .askRequests(let asked):
+            submit(LockStatements.askRequests(asked.map { session($0) }))
         case .countLocks:
             submit(LockStatements.countLocks)
         case .cancel(let target, let onlyLockWaits):

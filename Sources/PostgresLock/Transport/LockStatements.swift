@@ -335,6 +335,25 @@ enum LockStatements {
         )
     }
 
+    /// Which other sessions ask for the release of what these sessions hold: see ``ReleaseProtocol``.
+    static func askRequests(_ sessions: [RawConnection.Session]) -> Statement {
+        Statement(
+            name: "pglock_requests",
+            ReleaseProtocol.requests,
+            parameters: [.int4Array(sessions.map(\.processID))],
+            shape: .rows
+        )
+    }
+
+    static func requests(_ reply: Reply) -> [[Engine.ReleaseRequest]]? {
+        guard let result = reply.result, result.columnCount == 2 else { return nil }
+        return (0..<result.rowCount).map { row in
+            guard let names = result.text(row: row, column: 1), let processID = result.text(row: row, column: 0).flatMap({ Int32($0) })
+            else { return [] }
+            return names.split(separator: "\n").compactMap { ReleaseProtocol.request(in: $0, to: processID) }
+        }
+    }
+
     /// The number of locks in the server's lock table, of all sessions and databases. Locks of the fast path, and those that serializable
     /// transactions leave on what they read, are not in this table.
     static let countLocks = Statement(

@@ -80,6 +80,12 @@ package protocol LockTransport: AnyObject {
     /// A fencing token with this position was given out: a server whose log ends before it is not the same server.
     func note(_ position: WALPosition)
 
+    /// Looks at the locks on the server without a session of the manager's.
+    ///
+    /// - Parameter completion: Called once, on some thread, if the look is taken.
+    /// - Returns: Whether it is. If not, a look takes SQL.
+    func look(_ look: LockLook, completion: @escaping @Sendable (LockLook.Found) -> Void) -> Bool
+
     /// Whether the server can't run waits that catch their own end. The transport finds this out from the engine's waits, and then waits in
     /// another way; the driver finds it out on checked-out sessions, and then sends `CheckedOutSession.Statement.lock` instead of `wait`.
     var waitsPlainly: Bool { get set }
@@ -110,6 +116,10 @@ package struct ListedLock: Sendable {
         self.key = key
         self.mode = mode
     }
+}
+
+extension LockTransport {
+    package func look(_ look: LockLook, completion: @escaping @Sendable (LockLook.Found) -> Void) -> Bool { false }
 }
 
 /// The events of a ``LockTransport``, which says in what order they come.

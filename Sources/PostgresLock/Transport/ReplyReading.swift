@@ -11,6 +11,7 @@ enum ReplyReading: UInt8, CaseIterable {
     case cancelled
     case activity
     case looks
+    case requests
     case lockCount
     case position
 
@@ -25,6 +26,7 @@ enum ReplyReading: UInt8, CaseIterable {
             case .cancel: .cancelled
             case .askActivity: .activity
             case .look: .looks
+            case .askRequests: .requests
             case .countLocks: .lockCount
             case .position: .position
             }
@@ -54,6 +56,7 @@ enum ReplyReading: UInt8, CaseIterable {
         case .looks:
             guard rows.count.isMultiple(of: 2) else { return nil }
             return .looks(stride(from: 0, to: rows.count, by: 2).map { .init(isDone: rows[$0], isBuildWaiting: rows[$0 + 1]) })
+        case .requests: return LockStatements.requests(reply).map { .requests($0) }
         case .lockCount: return LockStatements.lockCount(reply).map { .lockCount($0) }
         case .position: return FencingStatement.position(reply).map { .position($0) }
         }

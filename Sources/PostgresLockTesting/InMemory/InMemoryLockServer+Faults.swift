@@ -37,6 +37,16 @@ extension InMemoryLockServer {
         return sessions.count
     }
 
+    // MARK: Requests to release
+
+    /// Asks the holders of a lock to release it, as `pglock kick` does. Their managers see it within a second, and do what
+    /// `configuration.releaseRequests` says.
+    ///
+    /// - Parameter key: The lock.
+    public func requestRelease(of key: LockKey) {
+        timeline.run { model.requestRelease(of: key.advisory) }
+    }
+
     // MARK: The server is away
 
     /// Ends all sessions, and accepts no connection until ``resume()``. The locks are lost.

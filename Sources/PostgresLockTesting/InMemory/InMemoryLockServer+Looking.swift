@@ -1,3 +1,4 @@
+import LockCore
 import LockServerModel
 public import PostgresLock
 
@@ -32,6 +33,27 @@ extension InMemoryLockServer {
     /// How many sessions are open, of all managers. It is 0 when all of them are shut down, or gone.
     public var sessionCount: Int {
         timeline.run { model.sessions.count }
+    }
+
+    /// What the server shows of its locks, with its sessions' numbers in place of processes. To be called on the queue.
+    func find(_ look: LockLook) -> LockLook.Found {
+        let keys = look.keys ?? model.lockedKeys
+        let locks = keys.flatMap { key in
+            let waits = model.waits(for: key)
+            let holders = Set(model.holders(of: key).map { [$0.session, Int($0.mode.rawValue)] }).sorted { $0[0] < $1[0] }
+            let held = holders.map { (session: $0[0], mode: $0[1] == Int(Mode.shared.rawValue) ? Mode.shared : .exclusive, isHeld: true) }
+            return (held + waits.map { (session: $0.session, mode: $0.mode, isHeld: false) }).map { lock in
+                SeenLock(key: key, mode: lock.mode, isHeld: lock.isHeld, session: session(lock.session), isContended: !waits.isEmpty)
+            }
+        }
+        return LockLook.Found(locks: locks)
+    }
+
+    private func session(_ id: Int) -> SeenSession {
+        let number = "\(model.sessions[id]?.process ?? 0)"
+        // With a mark, by which the sessions of a manager belong together.
+        let mark = String(repeating: "0", count: max(0, 5 - number.count)) + number
+        return SeenSession(processID: Int32(truncatingIfNeeded: id), name: "manager \(number) #\(mark)")
     }
 
     /// Waits until managers wait for a lock in the server's queue, as ``waitingCount(for:)`` counts them.

@@ -114,6 +114,11 @@ final class InMemoryTransport: LockTransport, @unchecked Sendable {
     func noteSilence(of id: ConnectionID) {}
     func note(_ position: WALPosition) {}
 
+    func look(_ look: LockLook, completion: @escaping @Sendable (LockLook.Found) -> Void) -> Bool {
+        server.timeline.send { [server] in completion(server.find(look)) }
+        return true
+    }
+
     // MARK: Events
 
     /// Called on the server's queue.

@@ -27,8 +27,6 @@ struct ConnectionOptions: ParsableArguments {
         try Seconds.require(connectTimeout > 0 && connectTimeout <= Seconds.limit, "--connect-timeout", connectTimeout)
     }
 
-    private static let applicationName = "pglock"
-
     private var string: String? {
         let environment = ProcessInfo.processInfo.environment["PGLOCK_URL"]
         return url ?? environment.flatMap { $0.isEmpty ? nil : $0 }
@@ -36,13 +34,12 @@ struct ConnectionOptions: ParsableArguments {
 
     /// The options without the library.
     var parameters: ConnectionParameters {
-        ConnectionParameters(string: string ?? "", applicationName: Self.applicationName)
+        ConnectionParameters(string: string ?? "", applicationName: "pglock")
     }
 
     /// The options as the library wants them.
     var configuration: LockManager.Configuration {
         var configuration = LockManager.Configuration(url: string)
-        configuration.applicationName = Self.applicationName
         configuration.timeouts.connect = .seconds(connectTimeout)
         configuration.timeouts.unreachable = .seconds(connectTimeout)
         // The shared session, and one for a wait.

@@ -9,7 +9,7 @@ struct LeaderCommand: AsyncParsableCommand {
         commandName: "leader",
         abstract: "Print which session leads an election.",
         discussion: """
-            Prints the session's application_name (that of pglock is "pglock"; set it by PGAPPNAME or in the URL), its process on the \
+            Prints the session's application_name (program, host and process unless PGAPPNAME or the URL sets it), its process on the \
             server, and since when it leads. Any role may see that.
 
             EXIT STATUS:

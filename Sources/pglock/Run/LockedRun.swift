@@ -89,6 +89,7 @@ actor LockedRun {
     private func hold(_ lock: HeldLock, release: @escaping @Sendable (_ isDone: Bool) async throws -> Void) {
         (self.lock, self.release) = (lock, release)
         tasks.append(Task { if let loss = await lock.waitForEnd() { handle(.lost(loss)) } })
+        tasks.append(Task { if await lock.waitForReleaseRequest() { handle(.releaseRequested) } })
         handle(.granted)
     }
 
@@ -141,6 +142,8 @@ actor LockedRun {
             StandardError.print("holding \(what); Ctrl-C or SIGTERM releases it")
         case .send(let signal):
             process?.signal(signal)
+        case .announceRequest:
+            StandardError.print("the release of \(key) was asked for (pglock kick). The command is being ended.")
         case .announceLoss(let error):
             StandardError.print("\(error.message) The command is being ended.")
         case .beginGrace:

@@ -45,7 +45,7 @@ enum RunHelp {
            64   the command line is invalid
            69   the server can't be reached, does not answer in time, or is unfit for
                 locks (see pglock doctor), or the connection was lost too early
-           70   the lock was lost while the command ran (see below)
+           70   the lock was lost while the command ran, or pglock kick has asked for it (see below)
            71   the operating system refused something
            75   the server has no room for the lock, or has broken a deadlock
            77   the server refuses user or password
@@ -58,6 +58,9 @@ enum RunHelp {
         FAILURES:
         If the database session ends, the lock is lost, and others may hold it. The command then gets SIGTERM, and SIGKILL \
         if it still runs after --kill-after. pglock exits with 70, whatever the command's status is.
+
+        If pglock kick asks for the lock, the command gets the same signals, the lock is released once the command has ended, and pglock \
+        exits with 70. Without a command, pglock releases the lock, and exits with 0.
 
         If pglock is killed by SIGKILL, the lock is free at once, but the command runs on without it. A pglock that is stopped \
         (Ctrl-Z) loses the lock after 30 seconds, when a server of version 14 or later ends its silent session.

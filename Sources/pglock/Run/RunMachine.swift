@@ -14,6 +14,8 @@ struct RunMachine {
         case started
         case notStarted(any Error)
         case lost(LockError)
+        /// Another process asks for the release of the lock, which is still held.
+        case releaseRequested
         case graceIsOver
         case ended(ChildProcess.Ending)
     }
@@ -24,6 +26,7 @@ struct RunMachine {
         case announceHold
         case send(Int32)
         case announceLoss(LockError)
+        case announceRequest
         case beginGrace
         /// Release the lock, if it is held, and end.
         case finish(Outcome)
@@ -45,7 +48,7 @@ struct RunMachine {
         case abandoning(Int32)
         case starting
         case running
-        /// The lock is lost, and the command is being ended.
+        /// The lock is lost or asked for, and the command is being ended.
         case ending
         case holding
         case finished
@@ -67,6 +70,7 @@ struct RunMachine {
         case .started: started()
         case .notStarted(let error): finish(.failed(error))
         case .lost(let error): lost(error)
+        case .releaseRequested: releaseRequested()
         case .graceIsOver: graceIsOver()
         case .ended(let ending): ended(ending)
         }
@@ -124,6 +128,18 @@ struct RunMachine {
             return [.announceLoss(error), .send(SIGTERM), .send(SIGCONT), .beginGrace]
         case .holding:
             return finish(.failed(error))
+        case .waiting, .abandoning, .ending, .finished:
+            return []
+        }
+    }
+
+    private mutating func releaseRequested() -> [Action] {
+        switch state {
+        case .starting, .running:
+            state = .ending
+            return [.announceRequest, .send(SIGTERM), .send(SIGCONT), .beginGrace]
+        case .holding:
+            return finish(.exit(ExitStatus.success))
         case .waiting, .abandoning, .ending, .finished:
             return []
         }

@@ -80,6 +80,7 @@ final class Ledger {
     var refusedForRoom = 0
     /// How often an engine refused what might have filled it.
     var refusedByBudget = 0
+    var requests = 0
 
     private let profile: SimulationProfile
     var history: KeyHistory

@@ -10,6 +10,7 @@ extension SimulatedProcess {
         case .lose(let id, _): lose(id)
         case .endAccess(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
         case .renew(let id, let until): renew(id, until)
+        case .noteRequests(let requests): noteRequests(requests)
         case .giveToken(let id, let position, let index): tokens[id] = SimulatedToken(position: position, index: index)
         case .suspect(_, let requests, _): suspect(requests)
         case .connect(let id, let role): connect(id, role)

@@ -53,4 +53,15 @@ extension SimulatedProcess {
             begin(id, within: profile.releaseLimit, { $0.release(id, now: $1) }, completion: completion)
         }
     }
+
+    /// Other sessions ask for locks. Those who are said to hold them do so, unless they are about to release them.
+    func noteRequests(_ requests: [Engine.AddressedRequest]) {
+        for addressed in requests {
+            ledger.requests += 1
+            for holder in addressed.holders {
+                guard let key = held[holder], key != addressed.request.key else { continue }
+                ledger.report("process \(id), \(holder) is asked for key \(addressed.request.key), and holds \(key)")
+            }
+        }
+    }
 }

@@ -42,6 +42,7 @@ package final class Simulation {
             for _ in 0..<profile.tasks { start(process) }
         }
         planTrouble()
+        planRequests()
         planSplits()
         planFreezes()
         if profile.departures { planDepartures() }
@@ -113,6 +114,17 @@ package final class Simulation {
         case 3, 4, 5: hosts.randomSession()?.signal(.cancelledByServer)
         case 6: if !links.isEmpty { chance.one(of: links).goDark() }
         default: if !links.isEmpty { chance.one(of: links).cut() }
+        }
+    }
+
+    /// Other sessions ask for locks that are held.
+    private func planRequests() {
+        guard let every = profile.requestEvery else { return }
+        agenda.plan(after: chance.duration(.zero...every * 2)) { [self] in
+            guard hosts.isFaulty else { return }
+            let keys = hosts.primary.lockedKeys
+            if !keys.isEmpty { hosts.primary.requestRelease(of: chance.one(of: keys)) }
+            planRequests()
         }
     }
 

@@ -50,6 +50,8 @@ struct SimulationProfile {
     var connectFailures = 0.0
     var fatalConnectFailures = 0.0
 
+    /// About how often another session asks for a lock.
+    var requestEvery: Duration?
     /// About how often there is a fault of a connection or of the server.
     var troubleEvery: Duration?
     /// About how often a process is frozen.
@@ -182,6 +184,12 @@ struct SimulationProfile {
         waitsPlainly = chance.happens(0.1)
         if chance.happens(0.5) { engine.surveyInterval = engine.lease ?? .seconds(1) }
         if chance.happens(0.05) { becomeFleet(chance) }
+        // Drawn apart, so that the other draws of a seed stay the same.
+        let requests = Chance(seed: seed &+ 0x5EED)
+        if requests.happens(0.3) {
+            engine.releaseLookInterval = requests.one(of: [.milliseconds(5), .milliseconds(100), .seconds(1)])
+            requestEvery = requests.one(of: [.milliseconds(10), .milliseconds(500)])
+        }
         guard !isFleet, chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
         cancelsForbidden = chance.happens(0.2)

@@ -62,6 +62,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case refusedForRoom
         /// An engine refused what might have filled it.
         case refusedByBudget
+        /// Requests of other sessions to release a lock that a process was told of.
+        case requests
     }
 
     private var counts: [Count: Int]
@@ -105,6 +107,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .tokens: ledger.tokens,
             .refusedForRoom: ledger.refusedForRoom,
             .refusedByBudget: ledger.refusedByBudget,
+            .requests: ledger.requests,
         ]
     }
 

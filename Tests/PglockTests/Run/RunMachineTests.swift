@@ -39,6 +39,20 @@ struct RunMachineTests {
         #expect(machine.names(.ended(.exited(0))) == ["finish(exit(70))"])
     }
 
+    @Test("a lock that another process asks for ends the command as a loss does; a hold without a command is released")
+    func releaseRequest() {
+        var machine = RunMachine(hasCommand: true)
+        #expect(machine.names(.releaseRequested).isEmpty)
+        _ = machine.handle(.granted)
+        _ = machine.handle(.started)
+        #expect(machine.names(.releaseRequested) == ["announceRequest", "send(\(SIGTERM))", "send(\(SIGCONT))", "beginGrace"])
+        #expect(machine.names(.releaseRequested).isEmpty)
+        #expect(machine.names(.ended(.exited(0))) == ["finish(exit(70))"])
+        var hold = RunMachine(hasCommand: false)
+        _ = hold.handle(.granted)
+        #expect(hold.names(.releaseRequested) == ["finish(exit(0))"])
+    }
+
     @Test("the end of the grace period has no effect without a loss")
     func grace() {
         var machine = RunMachine(hasCommand: true)

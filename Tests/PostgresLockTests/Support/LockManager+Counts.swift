@@ -10,6 +10,8 @@ extension LockManager {
     var statementCount: Int { get async { await driver.transportCounts.statements } }
     /// How often the server was asked whether waits hold up other sessions.
     var lookCount: Int { get async { await driver.transportCounts.looks } }
+    /// How often the server was asked which sessions hold what was waited for in vain.
+    var explanationCount: Int { driver.explanations.lookCount }
     /// How many surveys of the hosts were begun.
     var surveyCount: Int { get async { await driver.transportCounts.surveys } }
 

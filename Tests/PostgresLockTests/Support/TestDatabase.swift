@@ -40,6 +40,8 @@ final class TestDatabase: TestServer {
     /// A manager on this database, shut down after the test.
     func manager(_ configure: (inout LockManager.Configuration) -> Void) throws -> LockManager {
         var configuration = LockManager.Configuration(url: url)
+        // Tests count the locks on the server.
+        configuration.publicationDelay = .seconds(86_400)
         configure(&configuration)
         let manager = try LockManager(configuration: configuration)
         shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }

@@ -83,7 +83,7 @@ struct CrowdWorker {
     }
 
     private func sessions(_ session: RawSession) throws -> Int {
-        try count(session, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'swift-postgres-lock'")
+        try count(session, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lock-bench'")
     }
 
     private func count(_ session: RawSession, _ sql: String) throws -> Int {

@@ -9,6 +9,7 @@ struct LibraryWorker {
 
     static func manager(_ url: String, _ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
         var configuration = LockManager.Configuration(url: url)
+        configuration.applicationName = "lock-bench"
         configure(&configuration)
         return try LockManager(configuration: configuration, logger: Logger(label: "lock-bench") { _ in SwiftLogNoOpLogHandler() })
     }

@@ -35,6 +35,11 @@ struct LeadershipCampaign: Sendable {
         _ body: nonisolated(nonsending) (LeadershipTerm) async throws -> Result
     ) async throws -> Result {
         let term = LeadershipTerm(keys, lock: lock)
+        // A request to release the lock is one to step down.
+        let requests = lock.state.observe(
+            .request(replacesCancellation: true) { if lock.isReleaseRequested { term.stepDown() } }
+        )
+        defer { lock.state.forget(requests) }
         // Not a child task: the body is not sendable, so it can't be in a task group.
         let watch = Task { [watch = LeadershipWatch(locks: locks, keys: keys, term: term)] in await watch.run() }
         // The lock's own scope is around this one.

@@ -1,0 +1,90 @@
+/// Where the parts of a graph are drawn: in columns, those that wait to the left of what they wait for.
+struct GraphLayout {
+    enum Node: Hashable {
+        case party(Int)
+        case lock(Int)
+    }
+
+    static let boxWidth = 250.0
+    static let boxHeight = 40.0
+    static let lockHeight = 30.0
+    static let columnGap = 130.0
+    static let rowGap = 12.0
+    static let margin = 24.0
+
+    private(set) var positions: [Node: (x: Double, y: Double)] = [:]
+    private(set) var width = 0.0
+    private(set) var height = 0.0
+
+    init(_ graph: WaitGraph) {
+        let columns = Self.columns(graph)
+        let heights = columns.map { column in column.reduce(0) { $0 + Self.height(of: $1) + Self.rowGap } - Self.rowGap }
+        height = (heights.max() ?? 0) + 2 * Self.margin
+        width = Double(columns.count) * Self.boxWidth + Double(max(0, columns.count - 1)) * Self.columnGap + 2 * Self.margin
+        for (number, column) in columns.enumerated() {
+            let x = Self.margin + Double(number) * (Self.boxWidth + Self.columnGap)
+            var y = (height - heights[number]) / 2
+            for node in column {
+                positions[node] = (x, y)
+                y += Self.height(of: node) + Self.rowGap
+            }
+        }
+    }
+
+    static func height(of node: Node) -> Double { if case .party = node { boxHeight } else { lockHeight } }
+
+    /// The nodes by column, from left to right: a node is behind all that wait for it, except for rings.
+    private static func columns(_ graph: WaitGraph) -> [[Node]] {
+        let nodes = graph.parties.indices.map(Node.party) + graph.locks.indices.map(Node.lock)
+        var next: [[Int]] = Array(repeating: [], count: nodes.count)
+        for link in graph.links {
+            let (party, lock) = (link.party, graph.parties.count + link.lock)
+            if link.isHold { next[lock].append(party) } else { next[party].append(lock) }
+        }
+        let components = StrongComponents(next).components
+        var componentOf = Array(repeating: 0, count: nodes.count)
+        for (number, component) in components.enumerated() { for node in component { componentOf[node] = number } }
+        // Components come with those first that wait for nothing. Inside a ring, locks are between its parties.
+        var rank = Array(repeating: 0, count: components.count)
+        for number in components.indices.reversed() {
+            let end = rank[number] + (components[number].count > 1 ? 1 : 0)
+            for node in components[number] {
+                for target in next[node] where componentOf[target] != number {
+                    rank[componentOf[target]] = max(rank[componentOf[target]], end + 1)
+                }
+            }
+        }
+        func column(of node: Int) -> Int {
+            let component = componentOf[node]
+            if components[component].count > 1, case .lock = nodes[node] { return rank[component] + 1 }
+            return rank[component]
+        }
+        var columns: [[Int]] = Array(repeating: [], count: (nodes.indices.map(column).max() ?? -1) + 1)
+        for node in nodes.indices { columns[column(of: node)].append(node) }
+        return ordered(columns.filter { !$0.isEmpty }, next).map { $0.map { nodes[$0] } }
+    }
+
+    /// Puts each node near its neighbours, so that few lines cross.
+    private static func ordered(_ columns: [[Int]], _ next: [[Int]]) -> [[Int]] {
+        var columns = columns
+        var neighbours = next
+        for (node, targets) in next.enumerated() { for target in targets { neighbours[target].append(node) } }
+        for round in 0..<6 {
+            var place: [Int: Double] = [:]
+            for column in columns {
+                for (index, node) in column.enumerated() { place[node] = Double(index) / Double(max(1, column.count)) }
+            }
+            let order = round.isMultiple(of: 2) ? Array(columns.indices) : columns.indices.reversed()
+            for number in order {
+                func middle(_ node: Int) -> Double {
+                    let places = neighbours[node].compactMap { place[$0] }
+                    return places.isEmpty ? place[node] ?? 0 : places.reduce(0, +) / Double(places.count)
+                }
+                let sorted = columns[number].map { (node: $0, middle: middle($0)) }.sorted { ($0.middle, $0.node) < ($1.middle, $1.node) }
+                columns[number] = sorted.map(\.node)
+                for (index, node) in columns[number].enumerated() { place[node] = Double(index) / Double(max(1, columns[number].count)) }
+            }
+        }
+        return columns
+    }
+}

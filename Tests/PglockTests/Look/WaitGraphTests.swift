@@ -1,0 +1,122 @@
+import Foundation
+import LockCore
+import PostgresLock
+import Testing
+
+@testable import pglock
+
+@Suite("Graphs of waits")
+struct WaitGraphTests {
+    static func session(_ pid: Int32, _ name: String? = nil) -> SeenSession {
+        SeenSession(processID: pid, name: name ?? "p@h:\(pid) #aaaa\(pid % 10)", role: "app", start: Date(timeIntervalSince1970: 0))
+    }
+
+    static func lock(_ key: Int64, _ session: SeenSession, held: Bool, _ mode: Mode = .exclusive) -> SeenLock {
+        SeenLock(key: AdvisoryKey(key), mode: mode, isHeld: held, session: session, isContended: true)
+    }
+
+    static func graph(_ locks: [SeenLock]) -> WaitGraph {
+        var names = KeyNames(database: "app")
+        for (name, number) in [("a", 1), ("b", 2), ("c", 3)] { names.add(name, LockKey(number: Int64(number))) }
+        return WaitGraph(LockLook.Found(locks: locks), names)
+    }
+
+    @Test("two that wait for each other are a ring; a third one that waits for them is not in it")
+    func ring() {
+        let (one, two, three) = (Self.session(1), Self.session(2), Self.session(3))
+        let graph = Self.graph([
+            Self.lock(1, one, held: true), Self.lock(1, two, held: false), Self.lock(2, two, held: true), Self.lock(2, one, held: false),
+            Self.lock(2, three, held: false),
+        ])
+        #expect(graph.rings.map { $0.map { graph.parties[$0].name } } == [[one.name, two.name]])
+        #expect(graph.parties.map(\.isInRing) == [true, true, false])
+        #expect(graph.locks.map(\.isInRing) == [true, true])
+        #expect(graph.links.map(\.isInRing) == [true, true, true, true, false])
+        #expect(graph.text.contains("ring: \(one.name)  <->  \(two.name)"))
+        #expect(graph.summary == "3 sessions wait for 2 locks; 1 ring")
+    }
+
+    @Test("a ring that goes through several sessions of one manager is one, since their name has its mark")
+    func managers() {
+        let (one, other) = ("orders@h:1 #aaaaa", "orders@h:2 #bbbbb")
+        let graph = Self.graph([
+            Self.lock(1, Self.session(1, one), held: true), Self.lock(1, Self.session(4, other), held: false),
+            Self.lock(2, Self.session(3, other), held: true), Self.lock(2, Self.session(2, one), held: false),
+        ])
+        #expect(graph.parties.map(\.name) == [one, other])
+        #expect(graph.rings == [[0, 1]])
+        let unmarked = Self.graph([
+            Self.lock(1, Self.session(1, "orders"), held: true), Self.lock(1, Self.session(4, "orders"), held: false),
+            Self.lock(2, Self.session(3, "orders"), held: true), Self.lock(2, Self.session(2, "orders"), held: false),
+        ])
+        #expect(unmarked.parties.count == 4 && unmarked.rings.isEmpty, "Nothing says which of these belong together.")
+    }
+
+    @Test("shared holders are in no shared wait's way")
+    func shared() {
+        let (one, two, three) = (Self.session(1), Self.session(2), Self.session(3))
+        let graph = Self.graph([
+            Self.lock(1, one, held: true, .shared), Self.lock(1, two, held: false, .shared), Self.lock(1, three, held: false),
+            Self.lock(2, two, held: true), Self.lock(2, one, held: false),
+        ])
+        #expect(graph.rings.isEmpty)
+        #expect(graph.blockers(of: graph.links[1]).isEmpty)
+        #expect(graph.blockers(of: graph.links[2]).count == 1)
+    }
+
+    @Test("DOT, SVG and HTML name all parties and locks, mark the ring, and are not confused by what names are made of")
+    func forms() {
+        let evil = SeenSession(processID: 2, name: #"<script>"&\"#, role: "app")
+        let graph = Self.graph([
+            Self.lock(1, Self.session(1), held: true), Self.lock(1, evil, held: false), Self.lock(2, evil, held: true),
+            Self.lock(2, Self.session(1), held: false),
+        ])
+        #expect(graph.dot.contains(#"label="<script>\"&\\\npid 2""#), "\(graph.dot)")
+        #expect(graph.dot.contains("color=\"#c62828\""))
+        let svg = GraphSVG(graph: graph).text(standsAlone: true)
+        let page = GraphPage(graph: graph, database: "<app>").text
+        for text in [svg, page] {
+            #expect(text.contains("&lt;script&gt;&quot;&amp;\\"))
+            #expect(!text.contains("<script>\"") && text.contains(" ring"))
+        }
+        #expect(page.contains("Locks of &lt;app&gt;"))
+        #expect(!page.contains("http://") || page.components(separatedBy: "http://").count == 2, "Only the name of SVG's namespace.")
+    }
+
+    @Test("without waits, every form says so")
+    func empty() {
+        let graph = Self.graph([])
+        #expect(graph.text == "No session waits for a lock.")
+        #expect(GraphSVG(graph: graph).text(standsAlone: true).contains("No session waits"))
+    }
+
+    @Test("boxes of a picture do not overlap, also of 200 waits in chains and rings", arguments: [1, 2, 3] as [UInt64])
+    func layout(seed: UInt64) {
+        var locks: [SeenLock] = []
+        var state = seed
+        func random(_ limit: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % limit
+        }
+        for key in 0..<40 { locks.append(Self.lock(Int64(key), Self.session(Int32(key % 25)), held: true)) }
+        for wait in 0..<200 { locks.append(Self.lock(Int64(random(40)), Self.session(Int32(random(25) + (wait % 3) * 25)), held: false)) }
+        let graph = Self.graph(locks)
+        let layout = GraphLayout(graph)
+        let boxes = layout.positions.map { node, position in (position.x, position.y, GraphLayout.height(of: node)) }
+        #expect(boxes.count == graph.parties.count + graph.locks.count)
+        for (index, one) in boxes.enumerated() {
+            #expect(one.0 >= 0 && one.0 + GraphLayout.boxWidth <= layout.width && one.1 >= 0 && one.1 + one.2 <= layout.height)
+            for other in boxes[(index + 1)...] where one.0 == other.0 { #expect(one.1 + one.2 <= other.1 || other.1 + other.2 <= one.1) }
+        }
+    }
+
+    @Test("strongly connected components are found in long chains, too")
+    func components() {
+        let count = 100_000
+        let chain = StrongComponents((0..<count).map { $0 + 1 < count ? [$0 + 1] : [] })
+        #expect(chain.components.count == count)
+        #expect(chain.components.first == [count - 1], "What waits for nothing comes first.")
+        let ring = StrongComponents((0..<count).map { [($0 + 1) % count] })
+        #expect(ring.components.map(\.count) == [count])
+    }
+}
