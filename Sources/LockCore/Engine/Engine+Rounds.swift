@@ -20,9 +20,8 @@ extension Engine {
     /// Whether what is pending may go out while the answer to an unlock is outstanding: one key, behind the unlock of one key. The session
     /// answers in order. Of more keys, one statement takes the server less time than several. If the session is silent, another one gets the key.
     private mutating func mayFollowUnlock(at slot: Int, now: Instant) -> Bool {
-        guard shared.count == 1, shared.isOneKeyPending(at: slot), !looks.isDue, !releaseLooks.isDue, !quota.isCountDue, !needsPreparation,
-            !table.areChoicesDue
-        else { return false }
+        let isMoreDue = looks.isDue || releaseLooks.isDue || quota.isCountDue || needsPreparation || table.areChoicesDue
+        guard shared.count == 1, shared.isOneKeyPending(at: slot), !isMoreDue else { return false }
         return sessions.read(shared[slot]) {
             [threshold = configuration.batchTransactionThreshold, overdueAfter = configuration.overdueAfter] session in
             guard case .batch(let batch) = session.loneWork, let since = session.liveness.silentSince,

@@ -188,17 +188,6 @@ extension LockDriver {
         return same.last { if case .lock = $0.kind { $0.state.mode == .shared } else { false } }?.state.id
     }
 
-    /// The scopes of this manager around this code that have not ended.
-    nonisolated var enclosing: [EnclosingLock] {
-        EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.state.isOpen }
-    }
-
-    /// The process on the server whose session holds the lock; `nil` if that is not known.
-    func processID(of lock: LockState) -> Int32? {
-        guard let session = engine.session(of: lock.id), let processID = sessions[session]?.processID, processID != 0 else { return nil }
-        return processID
-    }
-
     // MARK: Releasing
 
     /// Releases a lock, and returns when other holders can have it; at once if the configuration says so.

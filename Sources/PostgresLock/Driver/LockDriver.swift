@@ -104,6 +104,17 @@ actor LockDriver {
     /// The time of the event that is being handled.
     var eventTime: Instant { turnTime ?? now }
 
+    /// The scopes of this manager around this code that have not ended.
+    nonisolated var enclosing: [EnclosingLock] {
+        EnclosingLock.all.filter { $0.owner == ObjectIdentifier(self) && $0.state.isOpen }
+    }
+
+    /// The process on the server whose session holds the lock; `nil` if that is not known.
+    func processID(of lock: LockState) -> Int32? {
+        guard let session = engine.session(of: lock.id), let processID = sessions[session]?.processID, processID != 0 else { return nil }
+        return processID
+    }
+
     /// How messages name the database.
     nonisolated var databaseName: String {
         get { database.withLock { $0 } }
