@@ -265,8 +265,10 @@ extension Engine {
     /// The pause between two looks is over.
     mutating func lookForRequestsSoon(now: Instant) {
         guard lifecycle == .running, sessions.contains(where: \.mayHoldLocks) else { return releaseLooks.stop() }
-        // A shared session that was lost is opened again when it is needed.
-        if !sessions.isAnyShared { releaseLooks.plan(using: &random, now: now) }
+        guard !sessions.isAnyShared else { return }
+        // Checked-out sessions alone hold something. The next look finds the shared session that is opened for it.
+        openSharedSession(now: now)
+        releaseLooks.plan(using: &random, now: now)
     }
 
     /// What a round of a shared session asks.

@@ -84,6 +84,10 @@ package struct LockLook: Sendable {
     private var conditions: String {
         var conditions = ["true"]
         if let keys, !keys.isEmpty { conditions.append("(high, low, space) IN (VALUES \(Self.values(keys)))") }
+        if keys == nil {
+            let held = "SELECT high, low, space AS objsubid FROM l WHERE granted"
+            conditions.append("NOT (space = 2 AND granted AND NOT exclusive AND high IN (SELECT \(Self.sinceClass) FROM (\(held)) held))")
+        }
         if isContendedOnly { conditions.append("contended") }
         if !processIDs.isEmpty { conditions.append("t.pid IN (\(processIDs.map(String.init).joined(separator: ", ")))") }
         if let namePart {

@@ -114,11 +114,23 @@ struct EngineReleaseRequestTests {
         #expect(script.passToNextWake() == [.submit(1, .askRequests([2, 3]))])
     }
 
+    @Test("where only checked-out sessions hold something, a shared session is opened to ask")
+    func checkedOutOnly() {
+        var script = EngineScript { $0.releaseLookInterval = .seconds(1) }
+        script.on { $0.checkOut(1, now: $1) }
+        script.connected(1)
+        #expect(script.passToNextWake() == [.connect(2, .shared)])
+        script.connected(2)
+        #expect(script.passToNextWake() == [.submit(2, .askRequests([1]))])
+    }
+
     @Test("a question that is lost with its session is asked again")
     func sessionLost() {
         var script = Self.asked()
         script.lost(1)
         script.acquire(2, .exclusive, 2)
+        // There is a pause before the next attempt to connect.
+        #expect(script.pass(.seconds(2)) == [.connect(2, .shared)])
         script.connected(2)
         script.answered(2, true)
         #expect(script.pass(.seconds(2)) == [.submit(2, .askRequests([2]))])

@@ -168,7 +168,7 @@ struct LookTests {
         let none = try await pglock("who", name, "another", url: server.url)
         #expect(none.status == .exited(1))
         #expect(none.output.components(separatedBy: "no session holds it").count == 3, "\(none.output)")
-        let byNumber = try await pglock("who", "--number", "--json", "\(LockKey.sqlx(name).number ?? 0)", url: server.url)
+        let byNumber = try await pglock("who", "--number", "--json", "--", "\(LockKey.sqlx(name).number ?? 0)", url: server.url)
         #expect(byNumber.output.contains(#""state" : "held""#), "\(byNumber.output)")
         try await handle.release()
         #expect(try await pglock("who", "k", url: "postgres://127.0.0.1:1/db").status == .exited(69))

@@ -27,7 +27,7 @@ struct LockErrorCodeTests {
         .lockLost: neither, .notReleased: neither, .alreadyHeld: neither, .authenticationFailed: neither, .serverTooOld: neither,
         .transactionPooling: neither, .locksDoNotExclude: neither, .badConfiguration: neither, .invalidArgument: neither,
         .statementFailed: neither, .decodingFailed: neither, .noRunTable: neither, .runMismatch: neither,
-        .shareMismatch: neither, .limitMismatch: neither,
+        .shareMismatch: neither, .limitMismatch: neither, .releaseRequested: neither,
     ]
 
     @Test("each code says whether it is contention, an outage, and retryable", arguments: LockError.Code.Name.allCases)
