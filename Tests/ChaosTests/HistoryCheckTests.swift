@@ -14,7 +14,7 @@ struct HistoryCheckTests {
     func empty() {
         let violations = HistoryCheck(History()).violations
         #expect(violations.contains("there were no exclusive locks"))
-        for what in ["guarded writes", "terms of leaders", "shares of work", "runs of jobs"] {
+        for what in ["guarded writes", "terms of leaders", "shares of work", "permits", "runs of jobs"] {
             #expect(violations.contains("there were no \(what)"))
         }
     }
@@ -134,9 +134,9 @@ struct HistoryCheckTests {
     }
 
     @Test(
-        "the history check reports two leaders, and two owners of a share, unless the session of the former was ended",
+        "the history check reports two leaders, two owners of a share, and two holders of a permit, unless the session of the former was ended",
         arguments: [
-            ChaosRecipe.leadKey, ChaosRecipe.firstShareKey, ChaosRecipe.firstShareKey + 9,
+            ChaosRecipe.leadKey, ChaosRecipe.firstShareKey, ChaosRecipe.firstShareKey + 9, ChaosRecipe.permitKey + 2,
         ]
     )
     func recipes(key: Int) throws {
@@ -146,6 +146,15 @@ struct HistoryCheckTests {
         expect(script, ["conflicting locks overlap"])
         script.history.endings = [.init(worker: "b", from: 2390, to: 2400)]
         #expect(script.violations == [])
+    }
+
+    @Test("the history check reports a permit beyond the limit, also if it overlaps no other one")
+    func permits() throws {
+        var script = try HistoryScript()
+        try script.hold(worker: "b", claim: 3, key: ChaosRecipe.permitKey + ChaosRecipe.permits, from: 2000, until: 3000, token: 4)
+        #expect(script.violations == [])
+        try script.hold(worker: "b", claim: 4, key: ChaosRecipe.permitKey + ChaosRecipe.permits + 1, from: 2000, until: 3000, token: 4)
+        expect(script, ["a permit has a number beyond the limit"])
     }
 
     @Test("the history check reports a job that ran twice in one interval, if it runs at most once")

@@ -16,6 +16,7 @@ struct HistoryScript {
         transact(worker: "a", claim: 9, from: 410, until: 420)
         try hold(worker: "a", claim: 10, key: ChaosRecipe.leadKey, from: 100, until: 200, token: 1)
         try hold(worker: "b", claim: 11, key: ChaosRecipe.firstShareKey, from: 100, until: 200, token: 1)
+        try hold(worker: "b", claim: 12, key: ChaosRecipe.permitKey + 1, from: 100, until: 200, token: 1)
         note(110, "a", .ran(.atLeastOnce, intervalStart: 50))
         note(120, "a", .ranToEnd(.atLeastOnce, intervalStart: 50))
         for worker in ["a", "b"] { finish(worker) }

@@ -25,6 +25,7 @@ package struct HistoryCheck {
         checkTransactions()
         checkWrites()
         checkGuards()
+        checkPermits()
         checkCounts()
     }
 
@@ -40,7 +41,7 @@ package struct HistoryCheck {
             fencing tokens:            \(history.claims.count { $0.token != nil })
             guarded writes:            \(history.writes.count) in the table, \(tally.refused) refused
             reads under shared locks:  \(tally.reads)
-            leaders and shares:        \(claimCounts), with the locks above
+            recipes:                   \(claimCounts), with the locks above
             jobs once per interval:    \(history.jobs.runCount) runs, \(history.jobs.repetitions) of them again after an aborted one, \(history.jobs.skipCount) calls that skipped one
             workers that shut down:    \(workers.count { $0.isFinished }) of \(workers.count - killed) that were not killed
             locks left at the server:  \(history.locksLeft.map(String.init) ?? "unknown")
@@ -192,6 +193,13 @@ package struct HistoryCheck {
                 guard let found, found > token else { continue }
                 violations.append("a write with the token \(found) was accepted during a shared lock: \(text(claim))")
             }
+        }
+    }
+
+    /// Each permit is a lock of its own. So there are never more of them than the limit if none has another number.
+    private mutating func checkPermits() {
+        for claim in history.claims where claim.key >= ChaosRecipe.permitKey && !ChaosRecipe.permitKeys.contains(claim.key) {
+            violations.append("a permit has a number beyond the limit: \(text(claim))")
         }
     }
 

@@ -28,6 +28,7 @@ struct ChaosWorker {
         let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
         // Their transactions would otherwise wait for connections that the other tasks hold.
         let recipes = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
+        let semaphore = try DistributedSemaphore("chaos", limit: ChaosRecipe.permits, locks: recipes)
         let writes = try LockManager(configuration: .init(url: arguments[2] + " application_name='writes of \(arguments[4])'"))
         let table = GuardedTable(writes: writes, worker: arguments[4])
         let numbers = Numbers()
@@ -47,6 +48,7 @@ struct ChaosWorker {
             for work in RecipeTask.all {
                 let task = RecipeTask(
                     locks: recipes,
+                    semaphore: semaphore,
                     log: log,
                     numbers: numbers,
                     stop: stop,

@@ -3,18 +3,20 @@ import Foundation
 import LockCore
 import PostgresLock
 
-/// A task of a worker that uses the recipes: it leads, works on shares, and runs jobs once per interval, each again and again.
+/// A task of a worker that uses the recipes: it leads, works on shares, takes permits, and runs jobs once per interval.
 ///
-/// The lead and the shares are exclusive locks, so they are reported as claims of keys of their own.
+/// The lead, the shares and the permits are exclusive locks, so they are reported as claims of keys of their own.
 struct RecipeTask: Sendable {
     private static let shares = 16
 
     /// What each worker does at the same time.
     static let all: [@Sendable (RecipeTask) async -> Void] = [
         { await $0.lead() }, { await $0.workOnShares() }, { await $0.runJobs(.atMostOnce) }, { await $0.runJobs(.atLeastOnce) },
+        { await $0.usePermits() }, { await $0.usePermits() },
     ]
 
     let locks: LockManager
+    let semaphore: DistributedSemaphore
     let log: ChaosLog
     let numbers: Numbers
     let stop: StopRequest
@@ -48,6 +50,17 @@ struct RecipeTask: Sendable {
                 }
             }
             await pause(0...2_000)
+        }
+    }
+
+    func usePermits() async {
+        while !stop.isRequested {
+            await call("permit") { call in
+                try await semaphore.withPermit(timeout: .milliseconds(chance.number(10...3_000))) { permit in
+                    await hold(permit.lock, ChaosRecipe.permitKey + permit.number, call, for: .milliseconds(chance.number(0...300)))
+                }
+            }
+            await pause(0...100)
         }
     }
 
