@@ -123,7 +123,7 @@ struct SocketWatcherTests {
         let watched = try await Watched()
         await watched.withWatcher { [reports = watched.reports] watcher in
             watcher?.close(
-                atMost: .seconds(60),
+                atMost: .seconds(3_600),
                 goodbye: { reports.withLock { $0.append("goodbye") } },
                 completion: { reports.withLock { $0.append("closed") } }
             )

@@ -33,7 +33,9 @@ extension SimulatedProcess {
         if case .checkedOut(let connection) = outcome { links[connection]?.useCount += 1 }
         if outcome == .refused { checkRefusal(of: id) }
         choices[id] = nil
-        if let lock = wanted.removeValue(forKey: id), outcome == .granted {
+        let lock = wanted.removeValue(forKey: id)
+        if let lock { lastBusy[lock.key] = agenda.now }
+        if let lock, outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
             if let lease = ledger.lease(process: self.id, id, lock.key), !believes(in: lease) {
@@ -58,7 +60,7 @@ extension SimulatedProcess {
     private func checkRefusal(of id: RequestID) {
         guard profile.isCalm else { return }
         for key in choices[id]?.choice.keys ?? []
-        where !isBusy(with: key, beside: id) && !hosts.wasTaken(key, since: choices[id]?.since ?? .distantFuture) {
+        where !isBusy(with: key, beside: id) && !wasBusyOrTaken(key, since: choices[id]?.since ?? .distantFuture) {
             ledger.report("process \(self.id), \(id) is refused key \(key), which no other task has or wants")
         }
         if let turn = turns[id], !isBusy(with: turn.key, beside: id), !hosts.wasTaken(turn.key, since: turn.since) {
@@ -68,6 +70,11 @@ extension SimulatedProcess {
         guard checkOuts.contains(id), engine.connectionCount == links.count else { return }
         guard links.values.allSatisfy({ $0.role == .shared || $0.role == .fencing }) else { return }
         ledger.report("process \(self.id), \(id) is refused a session, and none is in use")
+    }
+
+    /// Whether the process has wanted the key since then, or any process has had it. What is found taken once is not asked for again.
+    private func wasBusyOrTaken(_ key: AdvisoryKey, since: Instant) -> Bool {
+        hosts.wasTaken(key, since: since) || lastBusy[key].map { $0 >= since } ?? false
     }
 
     func checkToken(of id: RequestID, _ key: AdvisoryKey) {

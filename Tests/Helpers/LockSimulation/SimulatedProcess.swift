@@ -62,6 +62,8 @@ final class SimulatedProcess {
     var onLoss: [ConnectionID: (Failure) -> Void] = [:]
     /// The requests of transactions that wait for the turn of their key, or have it.
     var turns: [RequestID: (key: AdvisoryKey, since: Instant)] = [:]
+    /// When a task of the process last ceased to want a key.
+    var lastBusy: [AdvisoryKey: Instant] = [:]
     /// The calls that ask for a session of their own.
     var checkOuts: Set<RequestID> = []
     /// The highest timeline that it has seen.
@@ -221,6 +223,11 @@ final class SimulatedProcess {
         quietSince = agenda.now
         unownedSince = [:]
         believedReplaced = [:]
+    }
+
+    /// A transaction's turn for its key is over.
+    func leaveTurn(_ id: RequestID) {
+        if let turn = turns.removeValue(forKey: id) { lastBusy[turn.key] = agenda.now }
     }
 
     /// Whether the process holds the key, wants it or gives it back, beside this request.

@@ -59,7 +59,7 @@ final class SimulatedTransaction {
             },
             completion: { [self] id, outcome in
                 guard outcome == .granted else {
-                    process.turns[id] = nil
+                    process.leaveTurn(id)
                     task.check(outcome, noWait: noWait, deadline: deadline, cancelAt: cancelAt)
                     return task.next()
                 }
@@ -316,7 +316,7 @@ final class SimulatedTransaction {
         let goOn = goOn ?? { [task] in task.next() }
         guard let turn else { return goOn() }
         self.turn = nil
-        process.turns[turn] = nil
+        process.leaveTurn(turn)
         process.begin(turn, within: .zero, { $0.release(turn, now: $1) }) { _ in goOn() }
     }
 }

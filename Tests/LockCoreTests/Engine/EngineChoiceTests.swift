@@ -219,7 +219,9 @@ struct EngineChoiceTests {
     func takenBeforeError() {
         var script = connected()
         script.acquireAny(1, of: 1, 2)
-        #expect(script.took(1, 1, failure: .full).prefix(2) == [.choose(1, 1), .resolve(1, .granted)])
+        let actions = script.took(1, 1, failure: .full)
+        #expect(actions.contains(.choose(1, 1)))
+        #expect(actions.contains(.resolve(1, .granted)))
     }
 
     @Test("a statement that was cancelled from outside is sent again")
