@@ -34,7 +34,7 @@ extension SimulatedProcess {
         if outcome == .refused { checkRefusal(of: id) }
         choices[id] = nil
         let lock = wanted.removeValue(forKey: id)
-        if let lock { lastBusy[lock.key] = agenda.now }
+        if let lock { lastWanted[lock.key] = agenda.now }
         if let lock, outcome == .granted {
             checkTurn(id, lock)
             beginLease(id, lock.key, lock.mode)
@@ -74,7 +74,7 @@ extension SimulatedProcess {
 
     /// Whether the process has wanted the key since then, or any process has had it. What is found taken once is not asked for again.
     private func wasBusyOrTaken(_ key: AdvisoryKey, since: Instant) -> Bool {
-        hosts.wasTaken(key, since: since) || lastBusy[key].map { $0 >= since } ?? false
+        hosts.wasTaken(key, since: since) || lastWanted[key].map { $0 >= since } ?? false
     }
 
     func checkToken(of id: RequestID, _ key: AdvisoryKey) {

@@ -63,7 +63,7 @@ final class SimulatedProcess {
     /// The requests of transactions that wait for the turn of their key, or have it.
     var turns: [RequestID: (key: AdvisoryKey, since: Instant)] = [:]
     /// When a task of the process last ceased to want a key.
-    var lastBusy: [AdvisoryKey: Instant] = [:]
+    var lastWanted: [AdvisoryKey: Instant] = [:]
     /// The calls that ask for a session of their own.
     var checkOuts: Set<RequestID> = []
     /// The highest timeline that it has seen.
@@ -227,7 +227,7 @@ final class SimulatedProcess {
 
     /// A transaction's turn for its key is over.
     func leaveTurn(_ id: RequestID) {
-        if let turn = turns.removeValue(forKey: id) { lastBusy[turn.key] = agenda.now }
+        if let turn = turns.removeValue(forKey: id) { lastWanted[turn.key] = agenda.now }
     }
 
     /// Whether the process holds the key, wants it or gives it back, beside this request.
