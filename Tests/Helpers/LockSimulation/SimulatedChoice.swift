@@ -31,8 +31,10 @@ final class SimulatedChoice {
     }
 
     func begin() {
+        // A request that does not wait may find a key in use by other tasks of the process, and is told of one key after the other.
+        let steps = choice.noWait ? 1 + choice.keys.count : 1
         let id = process.call(
-            within: task.limit([limit, cancelAfter].compactMap(\.self).min(), noWait: choice.noWait),
+            within: task.limit([limit, cancelAfter].compactMap(\.self).min(), noWait: choice.noWait).map { $0 * steps },
             { [process, choice, deadline, beganAt] engine, id, now in
                 process.choices[id] = SimulatedProcess.Choosing(choice: choice, since: beganAt)
                 engine.acquireAny(id, choice, deadline: deadline, now: now)
