@@ -118,9 +118,10 @@ struct TimeoutTests {
         var limit = Duration.seconds(2)
         var errors: [LockError?] = []
         repeat {
-            async let first = ask(limit)
-            async let second = ask(limit)
-            async let third = ask(limit)
+            let present = limit
+            async let first = ask(present)
+            async let second = ask(present)
+            async let third = ask(present)
             errors = await [first, second, third]
             limit *= 4
         } while errors.contains { $0?.code == .noAnswer } && limit < .seconds(60)
