@@ -70,8 +70,8 @@ struct LookTests {
     func asks() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
-        let nobody = try await pglock("kick", "--yes", name, url: server.url)
-        #expect(nobody.status == .exited(1))
+        let free = try await pglock("kick", "--yes", name, url: server.url)
+        #expect(free.status == .exited(1))
         let handle = try await server.locks.acquire(LockKey(name)).copyable()
         let unasked = try await pglock("kick", name, url: server.url)
         #expect(unasked.status == .exited(64))
