@@ -20,6 +20,46 @@ struct ConnectionParametersTests {
         #expect(error?.message.isEmpty == false)
     }
 
+    @Test(
+        "the message for a connection string that can't be parsed names the part that is wrong",
+        arguments: [
+            ("postgres://db/app?sslmod=require", "there is no option with the name \"sslmod\""),
+            ("postgres://app:s3cret@db:5432/app?sslmod=require", "there is no option with the name \"sslmod\""),
+            ("host=db prot=5432", "there is no option with the name \"prot\""),
+            ("postgres://app:s3cret@db/app?sslmode", "a parameter behind the ? of the URL has no = and no value"),
+            ("postgres://db/app?options=a=s3cret", "the value of \"options\" has another = in it"),
+            ("host=db password=my s3cret", "what follows the value of \"password\" has no ="),
+            ("s3cret", "it is no URL"),
+            ("postgres://app:s3cret%zz@db/app", "the password has a %"),
+            ("postgres://app%zz@db/app", "the user's name has a %"),
+            ("postgres://app:s3cret@db/app%zz", "the database's name has a %"),
+            ("postgres://app:s3cret@[::1/db", "the host's address begins with a bracket"),
+            ("postgres://app:s3cret@db:54x/app", "the port is not a number"),
+        ]
+    )
+    func parts(string: String, text: String) {
+        let error = #expect(throws: ConnectionFailure.self) {
+            try ConnectionParameters(string: string, applicationName: "test").validate()
+        }
+        #expect(error?.message.contains(text) == true, "\(String(describing: error))")
+        #expect(error?.message.contains("s3cret") == false)
+    }
+
+    @Test(
+        "a name that may be a part of a password is not repeated",
+        arguments: [
+            "postgres://u:p/a?s3cret=x@db/app", "postgres://u:p?s3cret=x", "host=db password=a s3cret=b",
+            "postgres://db/app?password=a&s3cret=b", "host=db passwort=s3cret=",
+        ]
+    )
+    func suspectNames(string: String) {
+        let error = #expect(throws: ConnectionFailure.self) {
+            try ConnectionParameters(string: string, applicationName: "test").validate()
+        }
+        #expect(error?.kind == .badConfiguration)
+        #expect(error?.message.contains("s3cret") == false)
+    }
+
     @Test("a zero byte in any connection parameter is refused")
     func zeroBytes() {
         var parameters = Array(repeating: ConnectionParameters(string: "host=db", applicationName: "test"), count: 5)

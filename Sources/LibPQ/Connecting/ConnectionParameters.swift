@@ -22,7 +22,8 @@ package struct ConnectionParameters: Sendable {
 
     /// Checks that libpq can parse the string, and that no text has a zero byte.
     ///
-    /// libpq quotes the string in its messages, and a password with it. So all quotations but those of libpq's own keywords are removed.
+    /// libpq quotes the string in its messages, and a password with it. So the error names the part that is wrong, and quotes nothing that may be
+    /// a secret.
     package func validate() throws(ConnectionFailure) {
         // libpq would take the part before the zero byte, which is another user or another host.
         let texts: [(name: String, text: String?)] = [
@@ -38,15 +39,16 @@ package struct ConnectionParameters: Sendable {
             PQfreemem(message)
         }
         guard options == nil else { return try checkWhatLibpqChecksLate() }
-        let reason = message.map { Self.redact(String(cString: $0).trimmingNewlines) } ?? "out of memory"
-        throw ConnectionFailure(.badConfiguration, reason)
+        guard let message else { throw ConnectionFailure(.badConfiguration, "out of memory") }
+        let fault = ConnectionStringFault(string: string, keywords: Self.knownKeywords)
+        throw ConnectionFailure(.badConfiguration, fault.text(of: String(cString: message).trimmingNewlines))
     }
 
     /// A part of a password with an unescaped `/` or `@` is parsed as a port or a host. libpq would find out when it connects, and print it.
     private func checkWhatLibpqChecksLate() throws(ConnectionFailure) {
         for port in value(of: "port")?.split(separator: ",") ?? [] {
             guard let number = Int(port), (1...65_535).contains(number) else {
-                throw ConnectionFailure(.badConfiguration, "the port is not a number between 1 and 65535")
+                throw ConnectionFailure(.badConfiguration, "the port is not a number between 1 and 65535 (in a password, write / as %2F, and @ as %40)")
             }
         }
         guard !hosts.contains(where: { $0.contains("@") && !$0.hasPrefix("/") && !$0.hasPrefix("@") }) else {
@@ -54,8 +56,11 @@ package struct ConnectionParameters: Sendable {
         }
     }
 
+    private static var knownKeywords: Set<String> { Set(take(PQconndefaults()).map(\.keyword)) }
+
+    /// The message without its quotations, except for those of libpq's own keywords.
     static func redact(_ message: String) -> String {
-        let known = Set(take(PQconndefaults()).map(\.keyword))
+        let known = knownKeywords
         // A quotation may contain quotation marks, so everything from the first unknown one on is removed.
         let parts = message.split(separator: "\"", omittingEmptySubsequences: false)
         guard let unknown = parts.indices.first(where: { !$0.isMultiple(of: 2) && !known.contains(String(parts[$0])) }) else {
