@@ -30,6 +30,14 @@ struct BadInputTests {
         #expect(error.map { String(reflecting: $0).contains("s3cret") } == false)
     }
 
+    @Test("an empty connection string is refused, and a missing one leaves everything to the environment", arguments: ["", " \n"])
+    func emptyURL(url: String) {
+        let error = Self.refuse { $0.url = url }
+        #expect(error?.code == .badConfiguration)
+        #expect(error?.message.hasPrefix("url is empty") == true)
+        #expect(Self.refuse { $0.url = nil } == nil)
+    }
+
     @Test("numbers that make no sense are refused, by name")
     func numbers() {
         #expect(Self.refuse { $0.pool.maximumConnections = 0 }?.message.contains("pool.maximumConnections") == true)

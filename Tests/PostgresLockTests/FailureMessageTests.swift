@@ -29,6 +29,25 @@ struct FailureMessageTests {
         #expect(unknown == "Whether the lock \(AdvisoryKey(7)) is held can't be found out: Out of memory.")
     }
 
+    @Test(
+        "the advice for a server that can't be reached fits the reason",
+        arguments: [
+            ("connection to server at \"db\", port 5432 failed: server does not support SSL, but SSL was required", "ssl = on"),
+            ("connection to server at \"db\", port 5432 failed: SSL error: certificate verify failed", "sslrootcert"),
+            ("A second connection is not answered while there is a first one.", "pool_size"),
+            ("connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: No such file or directory", "PGHOST"),
+            ("The server did not answer in time.", "pooler"),
+            ("connection to server at \"db\", port 5432 failed: Connection refused", "Check host, port, and that the server is running."),
+        ]
+    )
+    func reaching(_ reason: String, _ advice: String) {
+        let failure = Failure(.unreachable, reason)
+        #expect(failure.adviceForUnreachable.contains(advice))
+        let message = LockError(failure, keys: [], databaseName: "the server").message
+        #expect(message.hasSuffix(failure.adviceForUnreachable), "\(message)")
+        #expect(LockError(Failure(.authentication, reason), keys: [], databaseName: "the server").message.hasSuffix("Check user and password."))
+    }
+
     @Test("a refusal for want of room says how many locks there are, and where the limit comes from")
     func fullness() {
         func message(_ count: Int, isAll: Bool, _ capacity: Engine.Capacity, of size: Int?) -> String {

@@ -8,7 +8,7 @@ extension LockError {
         let statement = failure.statement(databaseName, about: about)
         self.init(
             failure.kind.code,
-            [statement, failure.kind.advice].compactMap(\.self).joined(separator: " "),
+            [statement, failure.advice].compactMap(\.self).joined(separator: " "),
             sqlState: failure.sqlState,
             keys: keys
         )
@@ -17,10 +17,13 @@ extension LockError {
 
 extension ConnectionFailure {
     /// What to do about it.
-    package var advice: String? { Failure(self).kind.advice }
+    package var advice: String? { Failure(self).advice }
 }
 
 extension Failure {
+    /// What to do, in sentences.
+    fileprivate var advice: String? { kind == .unreachable ? adviceForUnreachable : kind.advice }
+
     /// What has happened, in sentences, if only its cause is to be told.
     var message: String { cause.text }
 
@@ -77,10 +80,9 @@ extension Failure.Kind {
         }
     }
 
-    /// What to do, in sentences.
+    /// What to do, in sentences, if the kind alone says it.
     fileprivate var advice: String? {
         switch self {
-        case .unreachable: "Check host, port, and that the server is running."
         case .stillConnecting, .unanswered: "Give it more time."
         case .refusedByConfiguration: "Check the database's name and the role's rights."
         case .authentication: "Check user and password."
@@ -107,7 +109,7 @@ extension Failure.Kind {
         case .deadlock: "Take locks in the same order everywhere, then try again."
         case .suspect: "Stop, and check what was done."
         case .shutDown: "Make a new one to go on."
-        case .connectionLost, .noAnswer, .notHeld, .cancelled, .lockTimeout, .transactionAborted, .statement: nil
+        case .unreachable, .connectionLost, .noAnswer, .notHeld, .cancelled, .lockTimeout, .transactionAborted, .statement: nil
         }
     }
 }

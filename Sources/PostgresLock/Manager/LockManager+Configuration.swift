@@ -9,7 +9,7 @@ extension LockManager {
         /// Where the server is: a URL (`postgres://user@host/database`) or a keyword/value string (`host=… dbname=…`).
         ///
         /// libpq reads it, so several hosts, TLS, service files and `~/.pgpass` work. `nil` leaves everything to the `PG*` environment
-        /// variables.
+        /// variables; without `PGHOST` libpq looks for a server on this machine. An empty string is refused.
         public var url: String?
 
         /// Provides user and password before each connection, for passwords that rotate. If it throws, the attempt to connect has failed.
@@ -250,6 +250,10 @@ extension LockManager.Configuration {
         try require(timeouts.explanation >= .zero, "timeouts.explanation is \(timeouts.explanation), but can't be negative.")
         try require(timeouts.shutdownGrace >= .zero, "timeouts.shutdownGrace is \(timeouts.shutdownGrace), but can't be negative.")
         try require(applicationName?.utf8.contains(0) != true, "applicationName has a zero byte (U+0000) in it.")
+        try require(
+            url?.allSatisfy(\.isWhitespace) != true,
+            "url is empty. Give a connection string (postgres://user@host/database), or nil to connect by the PG* environment variables."
+        )
         do {
             try parameters().validate()
         } catch {

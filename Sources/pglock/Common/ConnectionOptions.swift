@@ -23,6 +23,9 @@ struct ConnectionOptions: ParsableArguments {
     var connectTimeout = 5.0
 
     func validate() throws {
+        if let url, url.allSatisfy(\.isWhitespace) {
+            throw ValidationError("--url is empty; without it, PGLOCK_URL or the PG* environment variables say where the server is.")
+        }
         if let url { try RawText.require(url, "the URL") } else { try RawText.requireVariable("PGLOCK_URL") }
         try Seconds.require(connectTimeout > 0 && connectTimeout <= Seconds.limit, "--connect-timeout", connectTimeout)
     }
