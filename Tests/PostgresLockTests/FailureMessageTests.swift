@@ -32,7 +32,7 @@ struct FailureMessageTests {
     @Test(
         "the advice for a server that can't be reached fits the reason",
         arguments: [
-            ("connection to server at \"db\", port 5432 failed: server does not support SSL, but SSL was required", "ssl = on"),
+            ("connection to server at \"db\" failed: server does not support SSL, but SSL was required", "ssl = on"),
             ("connection to server at \"db\", port 5432 failed: SSL error: certificate verify failed", "sslrootcert"),
             ("A second connection is not answered while there is a first one.", "pool_size"),
             ("connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: No such file or directory", "PGHOST"),
@@ -45,7 +45,20 @@ struct FailureMessageTests {
         #expect(failure.adviceForUnreachable.contains(advice))
         let message = LockError(failure, keys: [], databaseName: "the server").message
         #expect(message.hasSuffix(failure.adviceForUnreachable), "\(message)")
-        #expect(LockError(Failure(.authentication, reason), keys: [], databaseName: "the server").message.hasSuffix("Check user and password."))
+        let login = LockError(Failure(.authentication, reason), keys: [], databaseName: "the server").message
+        #expect(login.hasSuffix("Check user and password."), "\(login)")
+    }
+
+    @Test(
+        "durations are shown with three digits at most",
+        arguments: [
+            (.seconds(0.04995966660330825), "0.05 seconds"), (.seconds(2), "2.0 seconds"), (.milliseconds(1234), "1.23 seconds"),
+            (.seconds(0.7), "0.7 seconds"), (.zero, "0.0 seconds"), (.seconds(86_401), "86401.0 seconds"), (.nanoseconds(12_345), "12.3 µs"),
+            (.seconds(123.4), "123.0 seconds"), (.milliseconds(1), "0.001 seconds"), (.seconds(-1.5), "-1.5 seconds"),
+        ] as [(Duration, String)]
+    )
+    func durations(_ duration: Duration, _ text: String) {
+        #expect(duration.shown == text)
     }
 
     @Test("a refusal for want of room says how many locks there are, and where the limit comes from")

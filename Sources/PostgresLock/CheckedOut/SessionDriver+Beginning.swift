@@ -113,7 +113,7 @@ extension SessionDriver {
         case .ended(.yielded):
             return nil
         case .refused, .ended(.timedOut(nil)):
-            let wait = noWait ? "a timeout of zero does not wait" : "none became free within \(limit.duration ?? .zero)"
+            let wait = noWait ? "a timeout of zero does not wait" : "none became free within \((limit.duration ?? .zero).shown)"
             throw LockError(
                 .poolExhausted,
                 """

@@ -113,7 +113,7 @@ extension SessionDriver {
         let limit = lockDriver.configuration.timeouts.commit
         let reason =
             loss.kind == .noAnswer
-            ? "COMMIT was not answered within \(limit) (timeouts.commit), so the connection to \(databaseName) was closed"
+            ? "COMMIT was not answered within \(limit.shown) (timeouts.commit), so the connection to \(databaseName) was closed"
             : "The connection to \(databaseName) was lost during COMMIT (\(loss.message.clause))"
         return LockError(
             .commitOutcomeUnknown,

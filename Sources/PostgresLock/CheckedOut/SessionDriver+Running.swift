@@ -27,7 +27,7 @@ extension SessionDriver {
             throw LockError(
                 .noAnswer,
                 """
-                Waited \(limit.duration ?? .zero) for the \(scope.rawValue), which runs one statement at a time, and another task's has not \
+                Waited \((limit.duration ?? .zero).shown) for the \(scope.rawValue), which runs one statement at a time, and another task's has not \
                 ended. The server was not asked for \(keys.described). Use a \(scope.rawValue) per task, or give it more time.
                 """,
                 keys: keys

@@ -30,7 +30,7 @@ extension ConnectionLock {
                 wait for each other without end. Take locks in one order everywhere, or give a timeout.
                 """
                 : "Give it time, or try again later."
-            throw LockError(.timedOut, "Waited \(limit ?? .zero) for the lock \(key), which is taken. \(advice)", keys: [key])
+            throw LockError(.timedOut, "Waited \((limit ?? .zero).shown) for the lock \(key), which is taken. \(advice)", keys: [key])
         }
     }
 

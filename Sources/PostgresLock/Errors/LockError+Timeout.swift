@@ -17,7 +17,7 @@ extension LockError {
         isNested: Bool,
         own: [LockKey] = []
     ) -> LockError {
-        let waited = limit.map { "Waited \($0)" } ?? "Waited"
+        let waited = limit.map { "Waited \($0.shown)" } ?? "Waited"
         let subject = keys.isEmpty ? "a connection to \(databaseName)" : "\(keys.described) in \(databaseName)"
         let them = keys.count > 1 ? "they are" : "it is"
         let order =

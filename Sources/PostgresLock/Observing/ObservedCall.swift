@@ -164,7 +164,7 @@ final class ObservedCall: Sendable {
         logger.log(level: level, "\(message())", metadata: metadata)
     }
 
-    private static func seconds(_ nanoseconds: Int64) -> Logger.MetadataValue { "\(Duration.nanoseconds(nanoseconds))" }
+    private static func seconds(_ nanoseconds: Int64) -> Logger.MetadataValue { "\(Duration.nanoseconds(nanoseconds).shown)" }
 }
 
 extension Logger.Metadata {

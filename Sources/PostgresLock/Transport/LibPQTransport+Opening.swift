@@ -64,7 +64,7 @@ extension LibPQTransport {
 
     private func limitAttempt(_ id: ConnectionID, _ what: String, _ limit: Duration, margin: Duration = .zero) {
         guard attempts[id] != nil else { return }
-        let failure = Failure(.unreachable, "\(what) within \(limit) (timeouts.connect).")
+        let failure = Failure(.unreachable, "\(what) within \(limit.shown) (timeouts.connect).")
         onEvent(.opening(id, within: limit + margin, orElse: failure))
     }
 

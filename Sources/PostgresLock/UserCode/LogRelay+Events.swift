@@ -18,7 +18,7 @@ extension LogRelay {
         case .connectFailed(let role, let failure, let pause):
             info(
                 "connecting failed",
-                metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause)"].adding(failure.message, failure.sqlState)
+                metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause.shown)"].adding(failure.message, failure.sqlState)
             )
         case .connectionLost(let id, let role, let failure, _):
             var metadata: Logger.Metadata = [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"]

@@ -39,7 +39,7 @@ final class InMemoryTransport: LockTransport, @unchecked Sendable {
     func open(_ id: ConnectionID) {
         current.insert(id)
         loop.submit { [weak self, connectLimit] in
-            let failure = Failure(.unreachable, "The server in memory has not answered within \(connectLimit) (timeouts.connect).")
+            let failure = Failure(.unreachable, "The server in memory has not answered within \(connectLimit.shown) (timeouts.connect).")
             self?.report(.opening(id, within: connectLimit, orElse: failure), of: id)
         }
         server.send(over: link) { [weak self, server, link, silenceLimit] in
