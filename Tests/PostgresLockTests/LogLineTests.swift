@@ -1,5 +1,6 @@
 import LockCore
 import Logging
+import PostgresLockTesting
 import Testing
 
 @testable import PostgresLock
@@ -36,6 +37,43 @@ struct LogLineTests {
         #expect(lines.first?.metadata["pglock.role"] == "shared")
         #expect(lines.first?.metadata["pglock.reason"] == "It is gone.")
         #expect(lines.first?.metadata["db.response.status_code"] == "57P01")
+    }
+
+    @Test("of attempts to connect that fail for one reason the first is at info, the further ones at debug, for each role")
+    func outage() async throws {
+        let (refused, full) = (Failure(.unreachable, "Connection refused"), Failure(.tooManyConnections, "Too many", sqlState: "53300"))
+        let lines = try await Self.lines(
+            .connectFailed(.shared, refused, nextAttemptIn: .seconds(1)),
+            .connectFailed(.shared, refused, nextAttemptIn: .seconds(1)),
+            .connectFailed(.waiting, refused, nextAttemptIn: .seconds(1)),
+            .connectFailed(.shared, full, nextAttemptIn: .seconds(1)),
+            .connectFailed(.shared, full, nextAttemptIn: .seconds(1))
+        )
+        #expect(lines.map(\.level) == [.info, .debug, .info, .info, .debug])
+        #expect(lines.allSatisfy { $0.message == "connecting failed" })
+    }
+
+    @Test("after an outage one line says that connecting succeeds again, and how many attempts have failed")
+    func recovery() async throws {
+        let recorder = LogRecorder()
+        let server = InMemoryLockServer()
+        var configuration = LockManager.Configuration()
+        configuration.timeouts.unreachable = .milliseconds(300)
+        let locks = try server.makeManager(configuration: configuration, logger: recorder.logger)
+        server.refuseConnections()
+        #expect(await lockError { try await locks.withLock("a") { _ in } }?.code == .cannotConnect)
+        server.acceptConnections()
+        try await locks.withLock("a", timeout: .seconds(600)) { _ in }
+        try await locks.withTransaction(timeout: .seconds(600)) { _ in }
+        await locks.shutdown()
+        await locks.driver.logger.drain(within: .seconds(60))
+        let lines = recorder.lines.all
+        let failures = lines.filter { $0.message == "connecting failed" }
+        #expect(failures.first?.level == .info)
+        #expect(failures.dropFirst().allSatisfy { $0.level == .debug })
+        let successes = lines.filter { $0.message == "connecting succeeds again" }
+        #expect(successes.map(\.level) == [.info])
+        #expect(successes.first?.metadata["pglock.count"] == "\(failures.count)")
     }
 
     @Test("what the manager puts up with by itself is no louder than info")

@@ -141,17 +141,20 @@ extension LockDriver {
 
     private func note(_ event: Engine.Event) {
         var loss = LogRelay.SessionLoss()
+        var isKnown = false
         switch event {
         case .connectionLost(let id, _, let failure, let holders):
             if [.noAnswer, .suspect].contains(failure.kind) { transport.noteSilence(of: id) }
             loss = self.loss(of: id, holders)
         case .overdue(let id): transport.noteSilence(of: id)
-        case .connectFailed: counts.connectFailures += 1
+        case .connectFailed(let role, let failure, _):
+            counts.connectFailures += 1
+            isKnown = outages.noteFailure(role, failure)
         case .verifiedAfterError(let held): counts.noteVerification(held: held)
         case .waitRenewed: counts.renewedWaits += 1
         default: break
         }
-        logger.log(event, loss)
+        logger.log(event, loss, isKnown: isKnown)
     }
 
     /// What is lost with a session, before that is carried out.
@@ -173,6 +176,7 @@ extension LockDriver {
         case .opened(let id, let facts):
             sessions[id] = facts
             databaseName = facts.databaseName
+            logger.logConnected(afterFailures: outages.noteSuccess())
             if let address = facts.address { telemetry.server.withLock { $0 = address } }
             reports?.noteConnected(id, true, now: now)
             if configuration.sessionLease != nil { validities[id] = SessionValidity(clock) }

@@ -49,6 +49,7 @@ actor LockDriver {
     @exclusivity(unchecked) private var turnTime: Instant?
 
     var counts = Counts()
+    var outages = ConnectingOutages()
     /// `nil` if no metrics are recorded.
     @exclusivity(unchecked) var reports: MetricsReports?
 

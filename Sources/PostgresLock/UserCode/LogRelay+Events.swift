@@ -13,13 +13,14 @@ extension LogRelay {
     }
 
     /// Logs an event of the engine.
-    func log(_ event: Engine.Event, _ loss: SessionLoss = SessionLoss()) {
+    ///
+    /// - Parameter isKnown: Whether the log says already that attempts to connect fail, and why.
+    func log(_ event: Engine.Event, _ loss: SessionLoss = SessionLoss(), isKnown: Bool = false) {
         switch event {
         case .connectFailed(let role, let failure, let pause):
-            info(
-                "connecting failed",
-                metadata: [LogKey.role: "\(role)", LogKey.retryIn: "\(pause.shown)"].adding(failure.message, failure.sqlState)
-            )
+            let metadata: Logger.Metadata = [LogKey.role: "\(role)", LogKey.retryIn: "\(pause.shown)"]
+            let line = metadata.adding(failure.message, failure.sqlState)
+            if isKnown { debug("connecting failed", metadata: line) } else { info("connecting failed", metadata: line) }
         case .connectionLost(let id, let role, let failure, _):
             var metadata: Logger.Metadata = [LogKey.connection: "\(id.rawValue)", LogKey.role: "\(role)"]
             if loss.processID != 0 { metadata[LogKey.processID] = "\(loss.processID)" }
@@ -53,6 +54,11 @@ extension LogRelay {
         case .unexpectedAnswer(let id):
             error("unexpected answer; the connection is given up", metadata: [LogKey.connection: "\(id.rawValue)"])
         }
+    }
+
+    /// - Parameter count: How many attempts have failed since the last success.
+    func logConnected(afterFailures count: Int) {
+        if count > 0 { info("connecting succeeds again", metadata: [LogKey.count: "\(count)"]) }
     }
 
     func logBroken(_ id: ConnectionID, _ what: String) {
