@@ -147,7 +147,11 @@ struct SessionWaitTests {
                 let error = await lockError { try await locks.withSession(timeout: timeout) { _ in } }
                 #expect(error?.code == .poolExhausted)
                 #expect(error?.message.contains("maximumConnections") == true)
+                #expect(error?.message.contains("1 of them by scopes around this task") == true, "\(String(describing: error))")
             }
+            let other = await Task.detached { await lockError { try await locks.withTransaction(timeout: .zero) { _ in } } }.value
+            #expect(other?.code == .poolExhausted)
+            #expect(other?.message.contains("in use by other tasks") == true, "\(String(describing: other))")
         }
         let negative = await lockError { try await locks.withSession(timeout: .seconds(-1)) { _ in } }
         #expect(negative?.code == .invalidArgument)

@@ -114,17 +114,29 @@ extension SessionDriver {
             return nil
         case .refused, .ended(.timedOut(nil)):
             let wait = noWait ? "a timeout of zero does not wait" : "none became free within \((limit.duration ?? .zero).shown)"
-            throw LockError(
-                .poolExhausted,
-                """
-                All connections to \(databaseName) that a \(scope.rawValue) can use are in use by other tasks, and \(wait). Use them for \
-                shorter, or raise pool.maximumConnections.
-                """,
-                keys: keys
-            )
+            throw poolExhausted(scope, keys, wait, on: lockDriver)
         default:
             throw lockDriver.error(for: outcome, keys: keys, limit: limit.length)
         }
+    }
+
+    /// - Parameter wait: Says how the call has waited.
+    private static func poolExhausted(
+        _ scope: CheckedOutSession.Scope,
+        _ keys: [LockKey],
+        _ wait: String,
+        on lockDriver: isolated LockDriver
+    ) -> LockError {
+        let all = "All connections to \(lockDriver.databaseName) that a \(scope.rawValue) can use are in use"
+        let own = lockDriver.enclosing.count(where: \.hasSession)
+        let message =
+            own == 0
+            ? "\(all) by other tasks, and \(wait). Use them for shorter, or raise pool.maximumConnections."
+            : """
+            \(all), \(own) of them by scopes around this task (withTransaction, withSession), which hold them until they end; and \(wait). \
+            Use the transaction or session of such a scope instead of another one inside it, or raise pool.maximumConnections.
+            """
+        return LockError(.poolExhausted, message, keys: keys)
     }
 
     // MARK: The key's queue in the process

@@ -54,8 +54,8 @@ extension LockError {
         /// The deadline passed before the server had said whether the lock is free: it did not answer, was still being connected to, or
         /// could not be asked yet. The lock may be free. The caller does not hold it.
         public static let noAnswer = Code(name: .noAnswer)
-        /// The deadline passed, or the timeout is zero, while other tasks had all connections that the pool may open for transactions and
-        /// sessions. The server was not asked for the lock.
+        /// The deadline passed, or the timeout is zero, while other tasks, or scopes around this one, had all connections that the pool may open
+        /// for transactions and sessions. The server was not asked for the lock.
         public static let poolExhausted = Code(name: .poolExhausted)
         /// The task, its session or its connection already holds what is asked for. A task would wait for itself; a session or connection
         /// would get the lock although it is held.

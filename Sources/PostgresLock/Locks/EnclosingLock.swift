@@ -36,6 +36,14 @@ struct EnclosingLock: Sendable {
         }
     }
 
+    /// Whether the scope has a connection of its manager to itself.
+    var hasSession: Bool {
+        switch kind {
+        case .transaction, .session: true
+        case .lock, .connection: false
+        }
+    }
+
     /// Whether this code runs in the very task that must end before the lock is released: then a wait for the lock can never end.
     /// Of a task that was only started inside, this is not certain.
     ///
