@@ -33,6 +33,29 @@ struct EphemeralDatabaseTests {
         #expect(try await database.query("SHOW max_connections") == [["17"]])
     }
 
+    @Test(
+        "to end the sessions that hold a lock takes it from its holder, and leaves the locks of others",
+        .ephemeralPostgres,
+        arguments: ["a", LockKey(number: -5), LockKey(-1, 42)]
+    )
+    func endSessions(holding key: LockKey) async throws {
+        let database = try EphemeralDatabase.current
+        let here = try LockManager(configuration: .init(url: database.connectionString))
+        let there = try LockManager(configuration: .init(url: database.connectionString))
+        let lost = try await here.acquire(key).copyable()
+        let kept = try await there.acquire("b").copyable()
+        #expect(try await database.endSessions(holding: "c") == 0)
+        #expect(kept.lock.isHeld)
+        #expect(try await database.endSessions(holding: key) == 1)
+        #expect(await lost.lock.waitForEnd()?.code == .lockLost)
+        await #expect(throws: LockError.self) { try await lost.release() }
+        let again = try await there.acquire(key, timeout: .zero).copyable()
+        try await again.release()
+        try await kept.release()
+        await here.shutdown()
+        await there.shutdown()
+    }
+
     @Test("a test without the trait is told which trait it lacks")
     func without() {
         let error = #expect(throws: EphemeralPostgresError.self) { try EphemeralDatabase.current }
