@@ -36,7 +36,7 @@ struct EphemeralDatabaseTests {
     @Test(
         "to end the sessions that hold a lock takes it from its holder, and leaves the locks of others",
         .ephemeralPostgres,
-        arguments: ["a", LockKey(number: -5), LockKey(-1, 42)]
+        arguments: ["a", LockKey(number: -5), LockKey(-1, 42)] as [LockKey]
     )
     func endSessions(holding key: LockKey) async throws {
         let database = try EphemeralDatabase.current

@@ -20,6 +20,9 @@ final class InMemoryLink: @unchecked Sendable {
     /// When the latest answer comes.
     private var latestAnswer = Instant(nanoseconds: 0)
 
+    /// How many messages of the manager have not reached the server yet.
+    var heldRequestCount: Int { requests.count }
+
     init(_ number: Int, _ loop: EventLoop, isSilent: Bool) {
         self.number = number
         self.loop = loop

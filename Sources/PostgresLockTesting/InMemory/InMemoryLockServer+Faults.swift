@@ -81,6 +81,8 @@ extension InMemoryLockServer {
     /// When the lease has passed (`configuration.lease`), the server ends the sessions of the manager, and others can get its
     /// locks. By its own clock the manager knows before that its locks are lost. That is the case for which there are fencing tokens.
     ///
+    /// ``waitUntilUnanswered(_:count:)`` waits until a call waits for the server.
+    ///
     /// - Parameter manager: Who is cut off; `nil` for all managers, also those to come.
     public func stopAnswering(_ manager: LockManager? = nil) {
         timeline.run {

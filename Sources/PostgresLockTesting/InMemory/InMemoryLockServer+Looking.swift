@@ -66,4 +66,19 @@ extension InMemoryLockServer {
         await timeline.wait { [self] in model.waitingCount(for: key.advisory) >= count }
         try Task.checkCancellation()
     }
+
+    /// Waits until managers have sent what does not reach the server, since it does not answer: see ``stopAnswering(_:)``. So a test knows that a
+    /// call has begun, and waits, before it sets the time forward.
+    ///
+    /// Each attempt to connect and each statement counts as one, as do heartbeats, which come when the time has been set forward. What was sent
+    /// before the silence has reached the server, and does not count.
+    ///
+    /// - Parameters:
+    ///   - manager: Whose messages; `nil` for those of all managers.
+    ///   - count: How many messages, at least. Calls of one manager can share one, for instance if they wait for its first connection.
+    /// - Throws: `CancellationError` when the task is cancelled. There is no limit otherwise: give the test a time limit.
+    public func waitUntilUnanswered(_ manager: LockManager? = nil, count: Int = 1) async throws {
+        await timeline.wait { [self] in links(of: manager).reduce(0) { $0 + $1.heldRequestCount } >= count }
+        try Task.checkCancellation()
+    }
 }

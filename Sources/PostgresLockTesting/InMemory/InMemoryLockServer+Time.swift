@@ -18,7 +18,8 @@ extension InMemoryLockServer {
     /// What becomes due meanwhile happens at its time, one thing after the other: heartbeats, polls, timeouts, the ends of leases. When the call
     /// returns, server and managers have done all that is to be done by then. Tasks that were resumed by that may still have to run.
     ///
-    /// A call that is to time out has to have begun: ``waitUntilQueued(for:count:)`` waits for that.
+    /// A call that is to time out has to have begun: ``waitUntilQueued(for:count:)`` waits for that, and, while the server does not answer,
+    /// ``waitUntilUnanswered(_:count:)``.
     ///
     /// - Parameter duration: How far.
     public func advance(by duration: Duration) async {

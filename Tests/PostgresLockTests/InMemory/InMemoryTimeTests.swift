@@ -115,6 +115,29 @@ struct InMemoryTimeTests {
         try await acquiring.value.release()
     }
 
+    @Test("a test can wait until a call waits for a server that does not answer, on an open session or for its first one")
+    func unanswered() async throws {
+        let (open, new) = (try server.makeManager(), try server.makeManager())
+        try await open.withLock("a") { _ in }
+        server.stopAnswering()
+        for locks in [open, new] {
+            let call = Task { await lockError { try await locks.withLock("a", timeout: .seconds(5)) { _ in } }?.code }
+            try await server.waitUntilUnanswered(locks)
+            #expect(server.waitingCount(for: "a") == 0)
+            await server.advance(by: .seconds(5))
+            #expect(await call.value == .noAnswer)
+        }
+        server.resumeAnswering()
+    }
+
+    @Test("a wait for a call to a server that does not answer ends when its task is cancelled")
+    func cancelledWaitUnanswered() async throws {
+        let locks = try server.makeManager()
+        let waiting = Task { [server] in try await server.waitUntilUnanswered(locks) }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+    }
+
     @Test("a server whose time is real goes on by itself")
     func real() async throws {
         let server = InMemoryLockServer()
