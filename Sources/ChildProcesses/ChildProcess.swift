@@ -12,6 +12,13 @@ package final class ChildProcess: Sendable {
         /// Other code in this process has collected the status, or told the system to drop it.
         case unknown
 
+        /// Reads a status as `waitpid` stores it.
+        package init(waitStatus raw: Int32) {
+            // Swift can't import the C macros WIFEXITED and so on; this is their arithmetic on all supported systems.
+            let signal = raw & 0x7f
+            self = signal == 0 ? .exited((raw >> 8) & 0xff) : .signalled(signal)
+        }
+
         /// The exit status as shells report it; -1 if it is unknown.
         package var status: Int32 {
             switch self {
@@ -44,14 +51,17 @@ package final class ChildProcess: Sendable {
         /// As `ownSession`, but with a process group of its own in this process's session. If the child is stopped when this process
         /// ends, the system ends it: it sends SIGHUP and SIGCONT to a process group that becomes orphaned.
         case ownGroup
-        /// The child is in this process's group. It inherits ignored signals and descriptors, and has these blocked signals.
-        case ours(blocked: sigset_t)
+        /// The child inherits ignored signals and descriptors, and has these blocked signals. It is in this process's group, or the first
+        /// process of a new one, to all processes of which ``ChildProcess/signal(_:)`` then sends.
+        case ours(blocked: sigset_t, inNewGroup: Bool = false)
     }
 
     package let processIdentifier: pid_t
     /// The lines that the child writes to its output, if that is a pipe. Supports one reader.
     package let lines: AsyncStream<String>
 
+    /// Whether signals go to all processes of its group.
+    private let isSignalledAsGroup: Bool
     private let statusLock = NSLock()
     /// Protected by `statusLock`.
     private nonisolated(unsafe) var ending: Ending?
@@ -90,6 +100,7 @@ package final class ChildProcess: Sendable {
             outputPipe.map { _ = close($0.reading) }
             throw error
         }
+        isSignalledAsGroup = if case .ours(blocked: _, inNewGroup: true) = surroundings { true } else { false }
         self.input = inputPipe?.writing
         lines = Self.lines(of: outputPipe?.reading)
     }
@@ -138,25 +149,37 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Sends a signal, unless the process is known to have ended.
+    /// Sends a signal, unless the process is known to have ended. A group of its own may have other processes until then, and they get the
+    /// signal even if this one has ended.
     package func signal(_ number: Int32) {
         statusLock.withLock {
-            if ending == nil { _ = kill(processIdentifier, number) }
+            if ending == nil { _ = kill(isSignalledAsGroup ? -processIdentifier : processIdentifier, number) }
         }
     }
 
     /// Waits for the process to end. Cancellation does not end the wait.
     package func waitForEnd() async -> Ending {
         if let ending = poll() { return ending }
-        return await withCheckedContinuation { continuation in
-            // `waitid` blocks until the process ends, so it needs a thread of its own.
+        await waitForEndUncollected()
+        return poll() ?? .unknown
+    }
+
+    /// Waits for the process to end, and leaves its status to ``poll()``, so that until then its group can be signalled.
+    package func waitForEndUncollected() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            // The wait blocks, so it needs a thread of its own.
             Thread.detachNewThread { [self] in
-                // WNOWAIT leaves the status uncollected: until `poll` collects it, the process id can be signalled.
-                var information = siginfo_t()
-                while waitid(P_PID, id_t(processIdentifier), &information, WEXITED | WNOWAIT) == -1 && errno == EINTR {}
-                continuation.resume(returning: poll() ?? .unknown)
+                blockUntilEnd()
+                continuation.resume()
             }
         }
+    }
+
+    /// Blocks the thread until the process has ended.
+    package func blockUntilEnd() {
+        // WNOWAIT leaves the status uncollected: until `poll` collects it, the process id can be signalled.
+        var information = siginfo_t()
+        while waitid(P_PID, id_t(processIdentifier), &information, WEXITED | WNOWAIT) == -1 && errno == EINTR {}
     }
 
     /// Waits for the process to end, at most for `limit`, if there is one.
@@ -194,10 +217,7 @@ package final class ChildProcess: Sendable {
         var result: pid_t
         repeat { result = waitpid(processIdentifier, &raw, WNOHANG) } while result == -1 && errno == EINTR
         if result == 0 { return nil }
-        if result == -1 { return .unknown }
-        // Swift can't import the C macros WIFEXITED and so on; this is their arithmetic on all supported systems.
-        let signal = raw & 0x7f
-        return signal == 0 ? .exited((raw >> 8) & 0xff) : .signalled(signal)
+        return result == -1 ? .unknown : Ending(waitStatus: raw)
     }
 
     /// Reads the output on a thread of its own, so that a full pipe does not block the child.

@@ -31,9 +31,10 @@ struct SpawnSetup: ~Copyable {
             #endif
         case .ownGroup:
             isolate(Int32(POSIX_SPAWN_SETPGROUP))
-        case .ours(var blocked):
+        case .ours(var blocked, let inNewGroup):
             posix_spawnattr_setsigmask(&attributes, &blocked)
-            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+            let group = inNewGroup ? Int32(POSIX_SPAWN_SETPGROUP) : 0
+            posix_spawnattr_setflags(&attributes, Int16(Int32(POSIX_SPAWN_SETSIGMASK) | group))
         }
     }
 

@@ -20,15 +20,38 @@ struct ChildProcessTests {
         sigaddset(&blocked, SIGUSR1)
         let script =
             "{ echo here >/dev/fd/\(descriptor); } 2>/dev/null; trap 'echo heard' WINCH; kill -WINCH $$; kill -USR1 $$; echo survived"
-        for surroundings in [.ownSession, .ownGroup, .ours(blocked: blocked)] as [ChildProcess.Surroundings] {
+        let all: [ChildProcess.Surroundings] = [
+            .ownSession, .ownGroup, .ours(blocked: blocked), .ours(blocked: blocked, inNewGroup: true),
+        ]
+        for surroundings in all {
             let child = try ChildProcess(["/bin/sh", "-c", script], output: .pipe, error: .null, surroundings: surroundings)
             let group = getpgid(child.processIdentifier)
             let isShared = if case .ours = surroundings { true } else { false }
             #expect(await child.lines.reduce(into: []) { $0.append($1) } == [isShared ? "survived" : "heard"])
             #expect(await child.waitForEnd() == (isShared ? .exited(0) : .signalled(SIGUSR1)))
-            #expect(group == (isShared ? getpgrp() : child.processIdentifier))
+            let isInOurGroup = if case .ours(blocked: _, inNewGroup: false) = surroundings { true } else { false }
+            #expect(group == (isInOurGroup ? getpgrp() : child.processIdentifier))
             #expect(try String(contentsOfFile: path, encoding: .utf8) == (isShared ? "here\n" : ""))
         }
+    }
+
+    @Test("a signal to a child in a new group reaches the whole group, also when the child has ended, until its status is collected")
+    func group() async throws {
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        // The pipe's end shows the end of all that write to it.
+        let child = try ChildProcess(
+            ["/bin/sh", "-c", "sleep 600 & echo up"],
+            output: .pipe,
+            error: .null,
+            surroundings: .ours(blocked: blocked, inNewGroup: true)
+        )
+        var lines = child.lines.makeAsyncIterator()
+        #expect(await lines.next() == "up")
+        await child.waitForEndUncollected()
+        child.signal(SIGKILL)
+        #expect(await lines.next() == nil)
+        #expect(child.poll() == .exited(0))
     }
 
     @Test("a child process exchanges lines by pipes, has many waits with limits of their own, and ends when nothing refers to it")
