@@ -8,11 +8,11 @@ enum KeyText {
         key.pair.map { "\($0.first),\($0.second)" } ?? key.number.map(String.init) ?? ""
     }
 
-    /// The key of a name, or with `--number` that of one number or two.
-    static func parse(_ text: String, isNumber: Bool) throws -> LockKey {
+    /// The key that a name has by a scheme, or with `--number` that of one number or two.
+    static func parse(_ text: String, isNumber: Bool, scheme: KeyScheme = .postgresqlLock) throws -> LockKey {
         guard isNumber else {
             guard !text.isEmpty else { throw ValidationError("The lock's name is empty. Give it a name that says what it guards.") }
-            return LockKey(text)
+            return try scheme == .postgresqlLock ? LockKey(text) : scheme.key(text)
         }
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.filter { $0 != " " } }
         if parts.count == 1, let number = Int64(parts[0]) { return LockKey(number: number) }

@@ -43,7 +43,6 @@ struct NameOptions: ParsableArguments {
 
     /// The key of a name on the command line, or of a number.
     func key(_ text: String, isNumber: Bool) throws -> LockKey {
-        guard scheme != .postgresqlLock, !isNumber else { return try KeyText.parse(text, isNumber: isNumber) }
-        return try scheme.key(text)
+        try KeyText.parse(text, isNumber: isNumber, scheme: scheme)
     }
 }
