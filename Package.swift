@@ -47,6 +47,8 @@ let package = Package(
             pkgConfig: "libcrypto",
             providers: [.apt(["libssl-dev"]), .yum(["openssl-devel"])]
         ),
+        // What Swift can't call of the system's functions for processes.
+        .systemLibrary(name: "CProcessControl"),
         .target(
             name: "LockCore",
             dependencies: [
@@ -116,6 +118,7 @@ let package = Package(
             dependencies: [
                 "ChildProcesses",
                 "CommandSupport",
+                "CProcessControl",
                 "LibPQ",
                 "LockCore",
                 "PostgresLock",

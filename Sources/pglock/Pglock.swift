@@ -36,8 +36,10 @@ struct Pglock: AsyncParsableCommand {
     @MainActor
     static func main() async {
         _ = SignalMask.inherited
+        CommandLauncher.becomeCommand()
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
+            if FirstProcess.isThisOne { Foundation.exit(try await FirstProcess.run()) }
             var command = try parseAsRoot(RunArguments.normalize(arguments))
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()

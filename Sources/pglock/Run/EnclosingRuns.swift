@@ -6,9 +6,9 @@ import PostgresLock
 /// The locks of the `pglock run` processes around this one, according to the environment.
 ///
 /// PGLOCK_KEYS has an entry for each, the outermost first: the key's numbers, a hash of the database's address, since the same key in
-/// another database is another lock, and the process that holds the lock. Processes that outlive the lock inherit the variable, too, so an
-/// entry counts only if this process descends from that one. Another server can have the same address in another network, so with an entry
-/// the lock is tried, and refused only if it is taken.
+/// another database is another lock, and the process that holds the lock, with an "s" if it shares it. Processes that outlive the lock
+/// inherit the variable, too, so an entry counts only if this process descends from that one. Another server can have the same address in
+/// another network, so with an entry the lock is tried, and only if it is taken is it thought to be that of the enclosing process.
 struct EnclosingRuns {
     static let variable = "PGLOCK_KEYS"
 
@@ -27,19 +27,33 @@ struct EnclosingRuns {
     }
 
     /// Whether one of them holds the key.
-    func hold(_ key: LockKey) -> Bool {
+    func hold(_ key: LockKey) -> Bool { mode(of: key) != nil }
+
+    /// The mode in which they hold the key; `nil` if they don't.
+    func mode(of key: LockKey) -> LockMode? {
         let prefix = lock(key)
-        return entries.contains { entry in
-            entry.hasPrefix(prefix) && pid_t(entry.dropFirst(prefix.count)).map(Ancestors.include) ?? false
+        let modes = entries.compactMap { entry -> LockMode? in
+            guard entry.hasPrefix(prefix) else { return nil }
+            let holder = entry.dropFirst(prefix.count)
+            let isShared = holder.hasSuffix("s")
+            guard let process = pid_t(isShared ? holder.dropLast() : holder), Ancestors.include(process) else { return nil }
+            return isShared ? .shared : .exclusive
         }
+        return modes.contains(.exclusive) ? .exclusive : modes.first
     }
 
     /// The variable's value for what runs under one more lock, of this process. A permit is none: with another one the command goes on.
-    func adding(_ key: LockKey?) -> String {
-        (entries.map(String.init) + (key.map { ["\(lock($0))\(getpid())"] } ?? [])).joined(separator: " ")
+    func adding(_ key: LockKey?, _ mode: LockMode = .exclusive) -> String {
+        let suffix = mode == .shared ? "s" : ""
+        return (entries.map(String.init) + (key.map { ["\(lock($0))\(getpid())\(suffix)"] } ?? [])).joined(separator: " ")
     }
 
     private func lock(_ key: LockKey) -> String { "\(KeyText.numbers(of: key))@\(mark)@" }
+
+    /// What is said when the command runs under the lock of the process around this one.
+    static func note(_ key: LockKey) -> String {
+        "The lock \(key) is held by a pglock around this one (PGLOCK_KEYS). It is not asked for again: the command runs under that lock."
+    }
 
     /// The error instead of a wait that would not end.
     static func refusal(_ key: LockKey) -> CommandFailure {

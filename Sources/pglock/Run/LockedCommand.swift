@@ -7,7 +7,10 @@ struct LockedCommand: Sendable {
     private let program: Program
     private let arguments: [[CChar]]
     private let key: LockKey?
+    private let mode: LockMode
     private let name: String?
+    /// Whether it gets a process group of its own.
+    let inNewGroup: Bool
     private let enclosing: EnclosingRuns
 
     /// Finds the program.
@@ -15,33 +18,45 @@ struct LockedCommand: Sendable {
     /// - Parameters:
     ///   - words: The command and its arguments, which are the end of pglock's own command line.
     ///   - key: The lock that the command runs under; `nil` if it has one of several permits.
+    ///   - mode: How the lock is held.
     ///   - name: The name of the permits.
-    init(_ words: [String], key: LockKey?, name: String? = nil, enclosing: EnclosingRuns) throws {
+    ///   - inNewGroup: Whether the command gets a process group of its own, to which its signals go.
+    init(
+        _ words: [String],
+        key: LockKey?,
+        mode: LockMode = .exclusive,
+        name: String? = nil,
+        inNewGroup: Bool = false,
+        enclosing: EnclosingRuns
+    ) throws {
         arguments = CommandLineTail.bytes(of: words)
         program = try Program.find(arguments.first ?? [0], searchPath: ProcessInfo.processInfo.environment["PATH"])
         self.key = key
+        self.mode = mode
+        self.inNewGroup = inNewGroup
         self.name = name ?? key?.name
         self.enclosing = enclosing
     }
 
     /// Starts the command, which finds the blocked and ignored signals, and the descriptors, that pglock has found.
     ///
-    /// - Parameter slot: The number of its permit, if it has one.
-    func start(slot: Int? = nil) throws -> ChildProcess {
+    /// On Linux, the system ends it by SIGKILL when this process ends: see ``CommandLauncher``.
+    ///
+    /// - Parameters:
+    ///   - slot: The number of its permit, if it has one.
+    ///   - holdsKey: Whether this process holds the lock; `false` if one around it does.
+    func start(slot: Int? = nil, holdsKey: Bool = true) throws -> ChildProcess {
         // What is missing is removed, since that of an enclosing pglock belongs to another lock.
         let changes = [
             "PGLOCK_KEY": key.map(KeyText.numbers), "PGLOCK_NAME": name, "PGLOCK_SLOT": slot.map(String.init),
-            EnclosingRuns.variable: enclosing.adding(key),
+            EnclosingRuns.variable: enclosing.adding(holdsKey ? key : nil, mode),
         ]
+        let environment = ChildEnvironment.bytes(changing: changes)
+        let surroundings = ChildProcess.Surroundings.ours(blocked: SignalMask.inherited, inNewGroup: inNewGroup)
         do {
-            return try ChildProcess(
-                program: program.path,
-                arguments: arguments,
-                environment: ChildEnvironment.bytes(changing: changes),
-                surroundings: .ours(blocked: SignalMask.inherited)
-            )
-        } catch {
-            throw program.failure(error)
+            return try CommandLauncher.start(program, arguments, environment, surroundings)
+        } catch let failure as SystemFailure {
+            throw program.failure(failure)
         }
     }
 }

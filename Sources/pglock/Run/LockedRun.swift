@@ -12,7 +12,7 @@ actor LockedRun {
     private let key: LockKey
     private let mode: LockMode
     private let timeout: Duration?
-    private let isEnclosed: Bool
+    private let enclosing: LockMode?
     private let once: OnceJob?
     private let semaphore: DistributedSemaphore?
     private let child: LockedCommand?
@@ -30,7 +30,7 @@ actor LockedRun {
     private var completion: CheckedContinuation<(outcome: RunMachine.Outcome, isClean: Bool), Never>?
 
     /// - Parameters:
-    ///   - isEnclosed: Whether a `pglock run` around this one holds the key, so that a wait for it would not end.
+    ///   - enclosing: The mode in which a pglock around this one holds the key, so that a wait for it might not end.
     ///   - once: Claims the run, so that the command runs once per interval.
     ///   - semaphore: Gives a permit in place of the lock.
     ///   - child: The command; `nil` to hold the lock until a signal.
@@ -39,13 +39,13 @@ actor LockedRun {
         key: LockKey,
         mode: LockMode,
         timeout: Duration?,
-        isEnclosed: Bool,
+        enclosing: LockMode?,
         once: OnceJob?,
         semaphore: DistributedSemaphore?,
         child: LockedCommand?,
         killAfter: Duration
     ) {
-        self.isEnclosed = isEnclosed
+        self.enclosing = enclosing
         self.once = once
         self.semaphore = semaphore
         self.manager = manager
@@ -54,7 +54,7 @@ actor LockedRun {
         self.timeout = timeout
         self.child = child
         self.killAfter = killAfter
-        machine = RunMachine(hasCommand: child != nil)
+        machine = RunMachine(hasCommand: child != nil, isCommandInNewGroup: child?.inNewGroup ?? false)
     }
 
     func run() async throws -> RunMachine.Outcome {
@@ -71,19 +71,29 @@ actor LockedRun {
         do {
             if let once { return try await claim(once) }
             if let semaphore { return try await takePermit(of: semaphore) }
-            let handle: CopyableLockHandle
-            if isEnclosed {
-                // The lock is available if the enclosing process has ended, or shares it.
-                guard let free = try await manager.tryAcquire(key, mode: mode) else { throw EnclosingRuns.refusal(key) }
-                handle = free.copyable()
+            if let held = try await acquire() {
+                hold(held.lock) { _ in try await held.release() }
             } else {
-                handle = try await manager.acquire(key, mode: mode, timeout: timeout).copyable()
+                handle(.granted)
             }
-            hold(handle.lock) { _ in try await handle.release() }
         } catch {
             handle(.refused(error))
             throw error
         }
+    }
+
+    /// - Returns: `nil` if the lock is that of a pglock around this one, whose hold suffices for the command.
+    private func acquire() async throws -> CopyableLockHandle? {
+        let suffices = child != nil && (enclosing == .exclusive || enclosing == mode)
+        // Without a wait there is no cycle: the lock is taken, whichever process holds it.
+        guard enclosing != nil, suffices || timeout != .zero else {
+            return try await manager.acquire(key, mode: mode, timeout: timeout).copyable()
+        }
+        // The lock is available if the enclosing process has ended, or shares it.
+        if let free = try await manager.tryAcquire(key, mode: mode) { return free.copyable() }
+        guard suffices else { throw EnclosingRuns.refusal(key) }
+        StandardError.print(EnclosingRuns.note(key))
+        return nil
     }
 
     private func hold(_ lock: HeldLock, release: @escaping @Sendable (_ isDone: Bool) async throws -> Void) {
@@ -120,7 +130,7 @@ actor LockedRun {
                 if !isDone { throw CommandHasFailed() }
             }
             guard case .skipped(let skipped) = outcome else { return }
-            if isEnclosed, skipped.nextDue == nil { throw EnclosingRuns.refusal(key) }
+            if enclosing != nil, timeout != .zero, skipped.nextDue == nil { throw EnclosingRuns.refusal(key) }
             handle(.skipped(skipped))
         } catch is CommandHasFailed {
             // The command's status says so.
@@ -164,13 +174,20 @@ actor LockedRun {
     private func startCommand() -> RunMachine.Event {
         guard let child else { return .started }
         do {
-            let process = try child.start(slot: slot)
+            let process = try child.start(slot: slot, holdsKey: lock != nil)
             self.process = process
-            tasks.append(Task { handle(.ended(await process.waitForEnd())) })
+            tasks.append(Task { await reportEnd(of: process) })
             return .started
         } catch {
             return .notStarted(error)
         }
+    }
+
+    private func reportEnd(of process: ChildProcess) async {
+        await process.waitForEndUncollected()
+        // What is left of its group must not outlive the lock.
+        if machine.isEnding { process.signal(SIGKILL) }
+        handle(.ended(process.poll() ?? .unknown))
     }
 
     /// Releases the lock, and shuts the manager down. If the server does not answer, the end of this process releases the lock.

@@ -7,7 +7,7 @@ enum RunArguments {
     /// The options that are followed by a value.
     static let optionsWithValue: Set<String> = [
         "-w", "--wait", "-E", "--conflict-exit-code", "--url", "--connect-timeout", "--kill-after", "--once-per", "--repeat-after",
-        "--table", "--slots",
+        "--table", "--slots", "--scheme",
     ]
 
     static func normalize(_ arguments: [String]) -> [String] {

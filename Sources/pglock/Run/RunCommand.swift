@@ -51,6 +51,12 @@ struct RunCommand: AsyncParsableCommand {
     @Flag(help: "KEY is not a name, but the number of the lock, or two with a comma.")
     var number = false
 
+    @Option(help: ArgumentHelp("The library whose key KEY has; see pglock key --help.", valueName: "scheme"))
+    var scheme = KeyScheme.postgresqlLock
+
+    @Flag(help: "Start the command in a process group of its own. Signals, and the end on a loss, go to all of its processes.")
+    var processGroup = false
+
     @Option(
         help: ArgumentHelp(
             "If the lock is lost: how long the command may take to end after SIGTERM, before it gets SIGKILL.",
@@ -85,6 +91,12 @@ struct RunCommand: AsyncParsableCommand {
         if let code = conflictExitCode, !(0...255).contains(code) {
             throw ValidationError("--conflict-exit-code is \(code); an exit status is a number from 0 to 255.")
         }
+        if scheme != .postgresqlLock {
+            for (isGiven, option) in [(number, "--number"), (once.oncePer != nil, "--once-per"), (slots != nil, "--slots")] where isGiven {
+                throw ValidationError("--scheme is for the name of a lock; so \(option) can't be given with it.")
+            }
+        }
+        if processGroup, command.isEmpty { throw ValidationError("--process-group needs a command to run.") }
         if once.oncePer != nil {
             for (isGiven, option) in [(wait != nil, "--wait"), (mode == .shared, "--shared"), (number, "--number")] where isGiven {
                 throw ValidationError("--once-per takes a name, waits for nothing, and runs alone; so \(option) can't be given with it.")
@@ -106,7 +118,17 @@ struct RunCommand: AsyncParsableCommand {
         // The program is searched before the wait for the lock, so that a typing error is reported at once.
         let enclosing = EnclosingRuns(connection.parameters)
         let heldKey = slots == nil ? key : nil
-        let child = try command.isEmpty ? nil : LockedCommand(command, key: heldKey, name: key.name, enclosing: enclosing)
+        let child =
+            try command.isEmpty
+            ? nil
+            : LockedCommand(
+                command,
+                key: heldKey,
+                mode: mode ?? .exclusive,
+                name: key.name,
+                inNewGroup: processGroup,
+                enclosing: enclosing
+            )
         var configuration = connection.configuration
         once.adapt(&configuration)
         let manager = try LockManager(configuration: configuration, logger: log.logger)
@@ -115,8 +137,7 @@ struct RunCommand: AsyncParsableCommand {
             key: key,
             mode: mode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
-            // Without a wait there is no cycle: the lock is taken, whichever process holds it.
-            isEnclosed: !nonblock && slots == nil && enclosing.hold(key),
+            enclosing: slots == nil ? enclosing.mode(of: key) : nil,
             once: once.job(self.key),
             semaphore: try slots.map { try manager.semaphore(self.key, limit: $0) },
             child: child,
@@ -135,7 +156,7 @@ struct RunCommand: AsyncParsableCommand {
     private var lockKey: LockKey {
         get throws {
             try RawText.require(key, "the lock's name")
-            return try KeyText.parse(key, isNumber: number)
+            return try KeyText.parse(key, isNumber: number, scheme: scheme)
         }
     }
 

@@ -5,8 +5,11 @@ enum RunHelp {
         machines that use the same PostgreSQL database.
 
         The command gets pglock's standard streams, its terminal, and in its environment PGLOCK_KEY (the lock's number) and \
-        PGLOCK_NAME (its name). PGLOCK_KEYS lists the locks of all pglocks around it. A pglock \
-        inside another one that holds the same lock is refused at once, since each would wait for the other.
+        PGLOCK_NAME (its name). PGLOCK_KEYS lists the locks of all pglocks around it.
+
+        A pglock run inside another one that holds the same lock does not ask for it again, since each would wait for the other. It says \
+        so on standard error, and runs its command under the lock of the other one. It is refused if that is a shared lock, and it is to \
+        run alone; so are --once-per and pglock elect, whose locks say more.
 
         pglock forwards signals to the command: HUP, INT, QUIT, TERM, USR1, USR2, ALRM. While pglock waits for the lock, they \
         end pglock.
@@ -36,6 +39,7 @@ enum RunHelp {
           pglock run -w 30 deploy ./deploy.sh       wait for at most 30 seconds
           pglock run -s config ./read.sh            many readers, but no writer
           pglock run --number 1,42 ./job.sh         pg_advisory_lock(1, 42)
+          pglock run --scheme sqlx orders ./job.sh  the lock of a program in Rust
           pglock run --slots 5 encode ./encode.sh   at most five at a time
           pglock run deploy                         block deployments until Ctrl-C
 
@@ -62,9 +66,15 @@ enum RunHelp {
         If pglock kick asks for the lock, the command gets the same signals, the lock is released once the command has ended, and pglock \
         exits with 70. Without a command, pglock releases the lock, and exits with 0.
 
-        If pglock is killed by SIGKILL, the lock is free at once, but the command runs on without it. A pglock that is stopped \
+        If pglock is killed by SIGKILL, the lock is free at once. On Linux the command is killed with it, unless it has changed its user, \
+        as sudo does; what the command has started runs on. On other systems the command runs on, too. A pglock that is stopped \
         (Ctrl-Z) loses the lock after 30 seconds, when a server of version 14 or later ends its silent session.
 
-        Signals go to the command only, which should end the processes that it has started.
+        Signals go to the command only, which should end the processes that it has started. With --process-group the command has a process \
+        group of its own, and signals go to all processes of the group. If the lock is lost, those that are left when the command itself \
+        has ended get SIGKILL. The group is not the one in the terminal's foreground: a Ctrl-C is forwarded, a Ctrl-Z stops pglock only, \
+        and the system stops what reads from the terminal.
+
+        As the first process of a container, pglock collects the orphans of its command, and handles signals; it needs no init.
         """
 }

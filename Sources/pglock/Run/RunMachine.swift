@@ -55,10 +55,18 @@ struct RunMachine {
     }
 
     private let hasCommand: Bool
+    private let isCommandInNewGroup: Bool
     private var state = State.waiting
 
-    init(hasCommand: Bool) {
+    /// - Parameter isCommandInNewGroup: Whether the command is in a process group of its own, which the terminal's signals don't reach.
+    init(hasCommand: Bool, isCommandInNewGroup: Bool = false) {
         self.hasCommand = hasCommand
+        self.isCommandInNewGroup = isCommandInNewGroup
+    }
+
+    /// Whether the command is being ended.
+    var isEnding: Bool {
+        if case .ending = state { true } else { false }
     }
 
     mutating func handle(_ event: Event) -> [Action] {
@@ -86,8 +94,8 @@ struct RunMachine {
             state = .finished
             return [.finishAtOnce(.signalled(number))]
         case .starting, .running, .ending:
-            // The terminal has sent the signal to the command, too.
-            return signal.isFromTerminal ? [] : [.send(signal.number)]
+            // The terminal has sent the signal to the command, too, if it is in the same group.
+            return signal.isFromTerminal && !isCommandInNewGroup ? [] : [.send(signal.number)]
         case .holding:
             return finish([SIGINT, SIGTERM].contains(signal.number) ? .exit(ExitStatus.success) : .signalled(signal.number))
         case .finished:

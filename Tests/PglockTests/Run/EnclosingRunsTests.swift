@@ -25,6 +25,15 @@ struct EnclosingRunsTests {
         for key in ["a", "b"] as [LockKey] { #expect(Self.runs(Self.outer, entries: further).hold(key)) }
     }
 
+    @Test("the lock of an enclosing pglock run is known by its mode; if two hold it, one alone counts")
+    func mode() {
+        let shared = Self.runs(Self.outer).adding("a", .shared)
+        #expect(Self.runs(Self.outer, entries: shared).mode(of: "a") == .shared)
+        let both = Self.runs(Self.outer, entries: shared).adding("a")
+        #expect(Self.runs(Self.outer, entries: both).mode(of: "a") == .exclusive)
+        #expect(Self.runs(Self.outer, entries: both).mode(of: "b") == nil)
+    }
+
     @Test(
         "the same key in another database, on another server or at another address is another lock",
         arguments: [("db ", "other "), ("10.0.0.1", "10.0.0.2"), ("5433", "5434"), ("dbname=app", "dbname=other")]

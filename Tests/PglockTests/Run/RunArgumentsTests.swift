@@ -23,6 +23,7 @@ struct RunArgumentsTests {
             ("run --once-per 24h k ls -n", "run --once-per 24h -- k ls -n"),
             ("elect k --kill-after 1 ls -n", "elect --kill-after 1 -- k ls -n"),
             ("run k --table t --repeat-after 1h ls", "run --table t --repeat-after 1h -- k ls"),
+            ("run k --scheme sqlx --process-group ls -n", "run --scheme sqlx --process-group -- k ls -n"),
             ("run -w", "run -w"),
             ("run", "run"),
             ("key -- -n", "key -- -n"),

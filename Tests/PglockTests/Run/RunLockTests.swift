@@ -64,7 +64,7 @@ struct RunLockTests {
         let name = SharedServer.freshName()
         let first = try LaunchedPglock(["run", name, "sh", "-c", "echo $$ is up; exec sleep 100"], url: server.url)
         try await first.waitForOutput("is up")
-        // The command outlives it.
+        // On other systems than Linux the command outlives it.
         let command = try #require(first.output.split(separator: " ").first.flatMap { Int32($0) })
         defer { kill(command, SIGKILL) }
         let second = try LaunchedPglock(["run", name, "echo", "got it"], url: server.url)
@@ -75,20 +75,38 @@ struct RunLockTests {
         #expect(try await first.finish().status == .signalled(SIGKILL))
     }
 
-    @Test("a pglock inside one that holds the same lock is refused at once, also over several levels")
+    @Test("a pglock run inside one that holds the same lock alone runs under that lock, and says so, also over several levels")
     func nested() async throws {
         let server = try await SharedServer.get()
         let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
         let pglock = LaunchedPglock.path(of: "pglock")
-        try await server.locks.createRunTable()
-        for words in [["run"], ["run", "-w", "600"], ["run", "-s"], ["run", "--once-per", "24h"], ["elect"]] {
-            let inner = [pglock] + words + [name, "echo", "ran"]
+        for words in [["run"], ["run", "-w", "600"], ["run", "-s"], ["run", "-n", "-E", "7"]] {
+            let inner = [pglock] + words + [name, "sh", "-c", "echo ran under $PGLOCK_NAME; exit 3"]
             let result = try await LaunchedPglock(["run", name, pglock, "run", other] + inner, url: server.url).finish()
+            #expect(result.status == .exited(3), "\(result.error)")
+            #expect(result.output == "ran under \(name)\n")
+            #expect(result.error.contains("the command runs under that lock"), "\(result.error)")
+        }
+        #expect(try await server.isFree(LockKey(name)))
+    }
+
+    @Test("a pglock inside one that holds the same lock is refused at once if that lock does not suffice")
+    func nestedRefused() async throws {
+        let server = try await SharedServer.get()
+        let (name, other) = (SharedServer.freshName(), SharedServer.freshName())
+        let pglock = LaunchedPglock.path(of: "pglock")
+        try await server.locks.createRunTable()
+        let cases: [(outer: [String], words: [String])] = [
+            ([], ["run", "--once-per", "24h"]), ([], ["elect"]), (["-s"], ["run"]), (["-s"], ["run", "-w", "600"]),
+        ]
+        for (outer, words) in cases {
+            let inner = [pglock] + words + [name, "echo", "ran"]
+            let result = try await LaunchedPglock(["run"] + outer + [name, pglock, "run", other] + inner, url: server.url).finish()
             #expect(result.status == .exited(64))
             #expect(result.output.isEmpty)
             #expect(result.error.contains("is held by a pglock around this one"), "\(result.error)")
         }
-        let unwilling = [name, pglock, "run", other, pglock, "run", "-n", "-E", "7", name, "echo", "ran"]
+        let unwilling = ["-s", name, pglock, "run", other, pglock, "run", "-n", "-E", "7", name, "echo", "ran"]
         let result = try await LaunchedPglock(["run"] + unwilling, url: server.url).finish()
         #expect(result.status == .exited(7))
         #expect(result.output.isEmpty)

@@ -39,6 +39,17 @@ struct RunMachineTests {
         #expect(machine.names(.ended(.exited(0))) == ["finish(exit(70))"])
     }
 
+    @Test("a signal of the terminal is sent on to a command that is in a process group of its own")
+    func ownGroup() {
+        for isOwn in [false, true] {
+            var machine = RunMachine(hasCommand: true, isCommandInNewGroup: isOwn)
+            _ = machine.handle(.granted)
+            _ = machine.handle(.started)
+            #expect(machine.names(.signal(.init(number: SIGINT, isFromTerminal: true))) == (isOwn ? ["send(\(SIGINT))"] : []))
+            #expect(machine.names(.signal(.init(number: SIGINT))) == ["send(\(SIGINT))"])
+        }
+    }
+
     @Test("a lock that another process asks for ends the command as a loss does; a hold without a command is released")
     func releaseRequest() {
         var machine = RunMachine(hasCommand: true)
