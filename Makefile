@@ -16,6 +16,8 @@ help: ## List the targets
 demo: deps ## Demonstrate the locks on a temporary server
 	$(SWIFT) run LockDemo
 
+# All tests at once would wait for one another's processor time until their limits of time are over. Swift 6.2 ignores the variable.
+test: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 16
 test: test-deps ## Run all tests, on temporary servers
 	$(SWIFT) test --enable-all-traits
 

@@ -95,8 +95,8 @@ struct PoolerResetTests {
             SELECT (SELECT count(*) FROM pg_prepared_statements) || ' ' || coalesce(string_agg(name || '=' || setting, ',' ORDER BY name), '')
             FROM pg_settings WHERE source = 'session'
             AND name NOT IN ('client_encoding', 'application_name', 'DateStyle', 'TimeZone', 'standard_conforming_strings')
-            -- Begins anew with each transaction.
-            AND name <> 'transaction_isolation'
+            -- Begin anew with each transaction.
+            AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')
             """
         return try await withThrowingTaskGroup { group in
             for _ in 0..<sessions { group.addTask { try await pooler.query(sql) } }
