@@ -114,6 +114,14 @@ public actor LockManager {
     /// - Throws: ``LockError`` if the server can't be asked; `CancellationError`.
     public nonisolated func holders(of key: LockKey) async throws -> [LockHolder] { try await ServerLooks(driver: driver).holders(of: key) }
 
+    /// The error for a lock that is taken, and was not waited for. It names the sessions that hold the lock, if the server says so within
+    /// `timeouts.explanation`.
+    package nonisolated func explainRefusal(of key: LockKey) async -> any Error {
+        let subject = "\([key].described.capitalizedFirst) in \(driver.databaseName)"
+        let refusal = LockError(.timedOut, "\(subject) is taken, and was not waited for.", keys: [key])
+        return await driver.explanations.explain(refusal, by: driver)
+    }
+
     /// Which sessions wait for a lock, as the server shows it.
     ///
     /// It costs what ``holders(of:)`` costs. All tasks of a manager that wait for a lock are one wait on the server, or none, if another task of the

@@ -12,6 +12,7 @@ actor LockedRun {
     private let key: LockKey
     private let mode: LockMode
     private let timeout: Duration?
+    private let explainsRefusal: Bool
     private let enclosing: LockMode?
     private let once: OnceJob?
     private let semaphore: DistributedSemaphore?
@@ -30,6 +31,8 @@ actor LockedRun {
     private var completion: CheckedContinuation<(outcome: RunMachine.Outcome, isClean: Bool), Never>?
 
     /// - Parameters:
+    ///   - explainsRefusal: Whether the server is asked for the holders of a lock that is taken and not waited for. After a wait the library does
+    ///     that by itself.
     ///   - enclosing: The mode in which a pglock around this one holds the key, so that a wait for it might not end.
     ///   - once: Claims the run, so that the command runs once per interval.
     ///   - semaphore: Gives a permit in place of the lock.
@@ -39,12 +42,14 @@ actor LockedRun {
         key: LockKey,
         mode: LockMode,
         timeout: Duration?,
+        explainsRefusal: Bool,
         enclosing: LockMode?,
         once: OnceJob?,
         semaphore: DistributedSemaphore?,
         child: LockedCommand?,
         killAfter: Duration
     ) {
+        self.explainsRefusal = explainsRefusal
         self.enclosing = enclosing
         self.once = once
         self.semaphore = semaphore
@@ -77,7 +82,7 @@ actor LockedRun {
                 handle(.granted)
             }
         } catch {
-            handle(.refused(error))
+            handle(.refused(await explained(error)))
             throw error
         }
     }
@@ -94,6 +99,13 @@ actor LockedRun {
         guard suffices else { throw EnclosingRuns.refusal(key) }
         StandardError.print(EnclosingRuns.note(key))
         return nil
+    }
+
+    private func explained(_ error: any Error) async -> any Error {
+        guard explainsRefusal, semaphore == nil, timeout == .zero, let refusal = error as? LockError, refusal.code == .timedOut else {
+            return error
+        }
+        return await manager.explainRefusal(of: key)
     }
 
     private func hold(_ lock: HeldLock, release: @escaping @Sendable (_ isDone: Bool) async throws -> Void) {

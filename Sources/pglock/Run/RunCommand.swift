@@ -137,6 +137,8 @@ struct RunCommand: AsyncParsableCommand {
             key: key,
             mode: mode ?? .exclusive,
             timeout: nonblock ? .zero : wait.map { .seconds($0) },
+            // With -n only the status is reported.
+            explainsRefusal: !nonblock || log.verbose,
             enclosing: slots == nil ? enclosing.mode(of: key) : nil,
             once: once.job(self.key),
             semaphore: try slots.map { try manager.semaphore(self.key, limit: $0) },
