@@ -53,8 +53,9 @@ struct FailureMessageTests {
         "durations are shown with three digits at most",
         arguments: [
             (.seconds(0.04995966660330825), "0.05 seconds"), (.seconds(2), "2.0 seconds"), (.milliseconds(1234), "1.23 seconds"),
-            (.seconds(0.7), "0.7 seconds"), (.zero, "0.0 seconds"), (.seconds(86_401), "86401.0 seconds"), (.nanoseconds(12_345), "12.3 µs"),
-            (.seconds(123.4), "123.0 seconds"), (.milliseconds(1), "0.001 seconds"), (.seconds(-1.5), "-1.5 seconds"),
+            (.seconds(0.7), "0.7 seconds"), (.zero, "0.0 seconds"), (.seconds(86_401), "86401.0 seconds"),
+            (.seconds(123.4), "123.0 seconds"), (.nanoseconds(12_345), "12.3 µs"),
+            (.milliseconds(1), "0.001 seconds"), (.seconds(-1.5), "-1.5 seconds"),
         ] as [(Duration, String)]
     )
     func durations(_ duration: Duration, _ text: String) {

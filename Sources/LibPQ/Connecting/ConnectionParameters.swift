@@ -48,7 +48,10 @@ package struct ConnectionParameters: Sendable {
     private func checkWhatLibpqChecksLate() throws(ConnectionFailure) {
         for port in value(of: "port")?.split(separator: ",") ?? [] {
             guard let number = Int(port), (1...65_535).contains(number) else {
-                throw ConnectionFailure(.badConfiguration, "the port is not a number between 1 and 65535 (in a password, write / as %2F, and @ as %40)")
+                throw ConnectionFailure(
+                    .badConfiguration,
+                    "the port is not a number between 1 and 65535 (in a password, write / as %2F, and @ as %40)"
+                )
             }
         }
         guard !hosts.contains(where: { $0.contains("@") && !$0.hasPrefix("/") && !$0.hasPrefix("@") }) else {

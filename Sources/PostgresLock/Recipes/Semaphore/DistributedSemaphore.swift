@@ -163,7 +163,8 @@ public final class DistributedSemaphore: Sendable {
 
     private func exhausted(after timeout: Duration?) -> LockError {
         let waited =
-            timeout.map { $0 == .zero ? "A timeout of zero does not wait" : "Waited \($0.shown)" } ?? "Waited for as long as a nested call may"
+            timeout.map { $0 == .zero ? "A timeout of zero does not wait" : "Waited \($0.shown)" }
+            ?? "Waited for as long as a nested call may"
         return LockError(
             .timedOut,
             """
