@@ -16,10 +16,12 @@ help: ## List the targets
 demo: deps ## Demonstrate the locks on a temporary server
 	$(SWIFT) run LockDemo
 
+# Built by the command of `make build` and `make docs`, because `swift test` would build everything once more.
 # All tests at once would wait for one another's processor time until their limits of time are over. Swift 6.2 ignores the variable.
 test: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 16
 test: test-deps ## Run all tests, on temporary servers
-	$(SWIFT) test --enable-all-traits
+	$(SWIFT) build --build-tests --enable-all-traits
+	$(SWIFT) test --skip-build --enable-all-traits
 
 test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16 to 18, which are downloaded (POSTGRES=17: only on this)
 	@.ci/test-matrix

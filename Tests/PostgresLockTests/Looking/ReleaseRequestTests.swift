@@ -11,7 +11,9 @@ struct ReleaseRequestTests {
         if let server = server as? InMemoryTestServer {
             server.server.requestRelease(of: key)
         } else {
-            try await server.manager().requestRelease(of: key, timeout: .seconds(120))
+            // Connecting may take long beside other tests.
+            let asking = try server.manager { $0.timeouts.unreachable = .seconds(120) }
+            try await asking.requestRelease(of: key, timeout: .seconds(120))
         }
     }
 
@@ -93,7 +95,15 @@ struct ReleaseRequestTests {
         let server = try await kind.start()
         let locks = try server.manager(Self.quick)
         let handles = [try await locks.acquire("a", mode: .shared).copyable(), try await locks.acquire("a", mode: .shared).copyable()]
-        let asking = Task { try await Self.request("a", on: server) }
+        let asking = Task {
+            do {
+                try await Self.request("a", on: server)
+            } catch {
+                // Ends the waits for the request, which has failed.
+                for handle in handles { try await handle.release() }
+                throw error
+            }
+        }
         for handle in handles { #expect(await handle.lock.waitForReleaseRequest()) }
         for handle in handles { try await handle.release() }
         try await asking.value

@@ -45,11 +45,19 @@ final class GatedExecutor: TaskExecutor {
     }
 
     func letGo() {
-        let held = state.withLock { state in
+        for job in takeHeld() { run(job) }
+    }
+
+    /// As ``letGo()``, and returns once the jobs that were held back have run to their next suspension.
+    func runHeld() {
+        for job in takeHeld() { queue.sync { job.runSynchronously(on: asUnownedTaskExecutor()) } }
+    }
+
+    private func takeHeld() -> [UnownedJob] {
+        state.withLock { state in
             state.isHolding = false
             defer { state.held = [] }
             return state.held
         }
-        for job in held { run(job) }
     }
 }

@@ -7,7 +7,9 @@ extension LockManager {
     func makeLocksSuspect() async { await driver.makeLocksSuspect() }
 
     /// Ends the validity of all sessions by the clock, without the event loop noticing.
-    func expireValidities() async { await driver.expireValidities() }
+    ///
+    /// - Parameter run: Runs before the loop does anything else.
+    func expireValidities(_ run: @Sendable () -> Void = {}) async { await driver.expireValidities(run) }
 }
 
 extension LockDriver {
@@ -16,7 +18,8 @@ extension LockDriver {
         drive { $0.advance(to: $1.advanced(by: lease)) }
     }
 
-    fileprivate func expireValidities() {
+    fileprivate func expireValidities(_ run: @Sendable () -> Void) {
         for validity in validities.values { validity.renew(Instant(nanoseconds: .min)) }
+        run()
     }
 }
