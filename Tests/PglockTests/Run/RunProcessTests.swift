@@ -60,9 +60,11 @@ struct RunProcessTests {
         func notExecutable() async throws {
             let server = try await SharedServer.get()
             let path = "/tmp/pglock-test-\(UInt64.random(in: .min ... .max))"
-            try "echo ran\n".write(toFile: path, atomically: true, encoding: .utf8)
+            // Another process writes it: what this one has open, the children that other tests start have open as well for a moment, and what
+            // is open for writing can't be executed.
+            let writing = try CapturedProcess(["/bin/sh", "-c", "echo 'echo ran' > \(path) && chmod 755 \(path)"])
+            #expect(try await writing.finish().succeeded)
             defer { unlink(path) }
-            chmod(path, 0o755)
             let result = try await pglock("run", SharedServer.freshName(), path, url: server.url)
             #expect(result.status == .exited(126))
             #expect(result.output.isEmpty)
