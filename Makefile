@@ -1,6 +1,6 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix examples simulate chaos recipe-times lint lint-workflows format docs check-api build build-minimal tsan bench bench-micro bench-check \
+.PHONY: help demo test test-matrix examples simulate chaos failover recipe-times lint lint-workflows format docs check-api build build-minimal tsan bench bench-micro bench-check \
 	bench-update bench-test image clean deps bench-deps test-deps
 
 SWIFT ?= swift
@@ -32,6 +32,12 @@ simulate: deps ## Run the simulation for SEEDS=10000 seeds (default 1), beginnin
 chaos: deps ## Run several processes on a real server with injected faults, for MINUTES=10; SEED=17 repeats the faults
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
+
+failover: deps ## Run several processes on servers that fail over under Patroni, for FAULTS=40 in MODE=both; SEED=17 repeats the faults
+	@.ci/install-failover
+	$(SWIFT) build -c release --product ChaosWorker
+	$(SWIFT) build -c release --product FailoverRunner
+	"$$($(SWIFT) build -c release --show-bin-path)/FailoverRunner" --faults $(or $(FAULTS),40) --mode $(or $(MODE),both) $(if $(SEED),--seed $(SEED))
 
 recipe-times: deps ## Measure with real processes how soon recipes recover: the next leader, the next owner of a share
 	$(SWIFT) build -c release --product RecipeWorker

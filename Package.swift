@@ -199,6 +199,15 @@ let package = Package(
             path: "Tests/Helpers/ChaosRunner",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "FailoverRunner",
+            dependencies: [
+                "Chaos", "ChaosWorker", "ChildProcesses", "FaultTools", "PostgresLock", "PostgresLockTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Helpers/FailoverRunner",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "ChaosTests",
             dependencies: ["Chaos", "ChaosRunner", "ChildProcesses", "FaultTools", "PostgresLock"],

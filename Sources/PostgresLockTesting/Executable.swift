@@ -1,7 +1,7 @@
 import Foundation
 
 /// Finds programs.
-enum Executable {
+package enum Executable {
     /// The folders of PATH, followed by those of system tools, which a user's PATH often leaves out.
     static var searchPath: [String] {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
@@ -9,7 +9,7 @@ enum Executable {
     }
 
     /// The path of the first program of this name, or nil if there is none.
-    static func find(_ name: String) -> String? {
+    package static func find(_ name: String) -> String? {
         searchPath.map { "\($0)/\(name)" }.first(where: exists)
     }
 

@@ -3,7 +3,7 @@ import Foundation
 /// Finds a TCP port of the loopback interface on which no process listens.
 ///
 /// Another process may take the port before the server does. Then the server fails to start, and another port is tried.
-func findFreePort() throws -> Int {
+package func findFreePort() throws -> Int {
     #if canImport(Glibc)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else

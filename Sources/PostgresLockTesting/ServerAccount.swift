@@ -1,16 +1,16 @@
-import Foundation
+package import Foundation
 
 /// The operating system account that the server runs as.
-struct ServerAccount: Hashable, Sendable {
-    let name: String
-    let user: uid_t
-    let group: gid_t
+package struct ServerAccount: Hashable, Sendable {
+    package let name: String
+    package let user: uid_t
+    package let group: gid_t
     /// The prefix of a command line that runs the command as this account. The prefix's program replaces itself by the command (`exec`),
     /// so the started process *is* the server: it receives the signals, and its end is the server's.
-    let launcher: [String]
+    package let launcher: [String]
 
     /// The account of this process. If that is root, as which PostgreSQL refuses to run, `postgres` or, if that does not exist, `nobody`.
-    static func current() throws -> ServerAccount {
+    package static func current() throws -> ServerAccount {
         let user = geteuid()
         guard user == 0 else { return ServerAccount(name: "user \(user)", user: user, group: getegid(), launcher: []) }
         guard let (name, user, group) = lookUp("postgres") ?? lookUp("nobody") else {
@@ -35,7 +35,7 @@ struct ServerAccount: Hashable, Sendable {
     }
 
     /// Whether this account may enter a folder and all folders above it. Access control lists are ignored.
-    func canReach(_ directory: String) -> Bool {
+    package func canReach(_ directory: String) -> Bool {
         if user == 0 { return true }
         var path = directory
         while true {

@@ -4,10 +4,13 @@ package import PostgresLock
 package struct ChaosEvent: Codable, Equatable, Sendable {
     package enum Kind: Codable, Equatable, Sendable {
         case started(leaseNanoseconds: Int64)
-        case begun(call: Int, what: String)
+        /// The timeout is in nanoseconds; `nil` if there is none.
+        case begun(call: Int, what: String, timeout: Int64? = nil)
         case held(claim: Int, call: Int, key: Int, isExclusive: Bool, token: FencingToken?)
         /// A lock of a transaction. Transactions have no fencing tokens.
         case heldByTransaction(claim: Int, call: Int, key: Int, isExclusive: Bool)
+        /// The timeline of the server that granted a transaction's lock. Other locks have it in their tokens.
+        case granted(claim: Int, onTimeline: UInt32)
         /// The lock's `isHeld` was true after the event's time, or its transaction was committed after it.
         case stillHeld(claim: Int)
         case notHeld(claim: Int)

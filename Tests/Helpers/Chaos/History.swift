@@ -5,6 +5,9 @@ package struct History: Sendable {
     package struct Call: Sendable {
         package let what: String
         package let begun: Int64
+        /// In nanoseconds; `nil` if the call has no timeout.
+        package let timeout: Int64?
+        package var ended: Int64?
         package var outcome: String?
     }
 
@@ -19,6 +22,8 @@ package struct History: Sendable {
         package let isExclusive: Bool
         package let token: FencingToken?
         package var isTransaction = false
+        /// The timeline of the server that granted it, if it is known.
+        package var timeline: UInt32?
         /// Whether the library excludes it against other locks of the same process. For locks of sessions only the server does.
         package let isArbitrated: Bool
         package let from: Int64
@@ -26,6 +31,8 @@ package struct History: Sendable {
         /// was held from then to this time. Nothing is assumed about the time after it: a frozen or killed process can't check.
         package var until: Int64?
         package var refusals: [Int64] = []
+        /// When something was last noted of it.
+        package var lastNoted: Int64
         package var accepted: [Int] = []
         package var reads: [(time: Int64, token: FencingToken?)] = []
     }
@@ -42,6 +49,8 @@ package struct History: Sendable {
         package var claims: [Int: Claim] = [:]
         package var isFinished = false
         package var fate = Fate.running
+
+        package init() {}
     }
 
     /// A time at which sessions were ended without their client's doing: by the network, an administrator or a crash.
@@ -105,8 +114,8 @@ extension History.Worker {
         switch event.kind {
         case .started(let leaseNanoseconds):
             lease = leaseNanoseconds
-        case .begun(let call, let what):
-            calls[call] = .init(what: what, begun: event.time)
+        case .begun(let call, let what, let timeout):
+            calls[call] = .init(what: what, begun: event.time, timeout: timeout)
         case .held(let claim, let call, let key, let isExclusive, let token):
             guard let known = calls[call], claims[claim] == nil else { return false }
             claims[claim] = .init(
@@ -117,8 +126,10 @@ extension History.Worker {
                 key: key,
                 isExclusive: isExclusive,
                 token: token,
+                timeline: token?.timeline,
                 isArbitrated: !known.what.hasPrefix("withSession"),
-                from: event.time
+                from: event.time,
+                lastNoted: event.time
             )
         case .heldByTransaction(let claim, let call, let key, let isExclusive):
             let held = ChaosEvent(
@@ -127,18 +138,26 @@ extension History.Worker {
             )
             guard note(held, of: name) else { return false }
             claims[claim]?.isTransaction = true
+        case .granted(let claim, let timeline):
+            claims[claim]?.timeline = timeline
         case .stillHeld(let claim):
             claims[claim]?.until = event.time
+            claims[claim]?.lastNoted = event.time
         case .notHeld(let claim), .writeFailed(let claim):
+            claims[claim]?.lastNoted = event.time
             return claims[claim] != nil
         case .accepted(let claim, let number):
             claims[claim]?.accepted.append(number)
+            claims[claim]?.lastNoted = event.time
         case .refused(let claim):
             claims[claim]?.refusals.append(event.time)
+            claims[claim]?.lastNoted = event.time
         case .read(let claim, let token):
             claims[claim]?.reads.append((event.time, token))
+            claims[claim]?.lastNoted = event.time
         case .ended(let call, let outcome):
             guard calls[call] != nil else { return false }
+            calls[call]?.ended = event.time
             calls[call]?.outcome = outcome
         case .ran, .ranToEnd, .skipped:
             break
@@ -147,4 +166,9 @@ extension History.Worker {
         }
         return true
     }
+}
+
+extension FencingToken {
+    /// The timeline of the server on which the lock was granted: its first four bytes.
+    package var timeline: UInt32 { bytes.prefix(4).reduce(0) { $0 << 8 | UInt32($1) } }
 }

@@ -6,19 +6,28 @@ import PostgresLock
 /// conflicting claims that overlap are a violation, without any tolerance, with one exception: when the server or the network ends
 /// a session, the client may report its locks as held for the rest of the lease, and no longer. Fencing tokens and guarded writes
 /// have to exclude harm in this time too, so they are checked without exception.
+///
+/// With ``TimelineRules`` servers fail over during the history. The locks of two servers don't exclude each other until the holders on the
+/// server that was replaced have learned of it, for which the rules set a limit.
 package struct HistoryCheck {
     private let history: History
+    private let rules: TimelineRules?
     private let endings: [String?: [History.Ending]]
     package private(set) var violations: [String] = []
     /// The number of overlaps that an ended session explains.
     private var excused = 0
     private var pairs = 0
+    /// The number of overlaps of locks of two servers, within the limit, and the longest one.
+    private var acrossTimelines = 0
+    private var longestAcross: Int64 = 0
 
-    package init(_ history: History) {
+    package init(_ history: History, rules: TimelineRules? = nil) {
         self.history = history
+        self.rules = rules
         endings = Dictionary(grouping: history.endings, by: \.worker)
         violations = history.inconsistencies + history.jobs.violations
         checkCalls()
+        if let rules { violations += CallTimes(history).violations(of: rules) }
         checkWorkers()
         checkTokens()
         checkOverlaps()
@@ -37,7 +46,7 @@ package struct HistoryCheck {
         return """
             calls ended:               \(ended) of \(tally.calls), the others in \(killed) killed workers
             locks compared:            \(tally.exclusive) exclusive, \(tally.shared) shared, \(tally.ofTransactions) of these in transactions; \(pairs) pairs in token order, \
-            \(excused) overlaps within the lease of an ended session
+            \(excused) overlaps within the lease of an ended session\(acrossText)
             fencing tokens:            \(history.claims.count { $0.token != nil })
             guarded writes:            \(history.writes.count) in the table, \(tally.refused) refused
             reads under shared locks:  \(tally.reads)
@@ -50,6 +59,10 @@ package struct HistoryCheck {
 
     private var recipeCounts: [(what: String, count: Int)] {
         ChaosRecipe.kinds.map { what, keys in (what, history.claims.count { keys.contains($0.key) && $0.until != nil }) }
+    }
+
+    private var acrossText: String {
+        rules == nil ? "" : ", \(acrossTimelines) of locks of two servers, for \(Double(longestAcross / 1_000_000) / 1000) s at most"
     }
 
     private var claimCounts: String { recipeCounts.map { "\($0.count) \($0.what)" }.joined(separator: ", ") }
@@ -83,7 +96,8 @@ package struct HistoryCheck {
             ("locks of transactions", tally.ofTransactions),
             ("guarded writes", history.writes.count), ("workers that finished", history.workers.values.count { $0.isFinished }),
         ]
-        let recipes = recipeCounts + [("runs of jobs", history.jobs.runCount)]
+        // Their record is in the database that fails over, so no jobs are run where one does.
+        let recipes = recipeCounts + (rules == nil ? [("runs of jobs", history.jobs.runCount)] : [])
         for (what, count) in counts + recipes where count == 0 { violations.append("there were no \(what)") }
     }
 
@@ -138,6 +152,17 @@ package struct HistoryCheck {
     private mutating func check(_ lower: History.Claim, _ higher: History.Claim) {
         guard lower.isExclusive || higher.isExclusive, let until = lower.until, let end = higher.until else { return }
         guard until >= higher.from else { return }
+        if let rules, let one = lower.timeline, let other = higher.timeline, one != other {
+            // If it is not positive, an old holder's lock began when the new holder's had ended. What it writes is refused.
+            let overlap = min(until, end) - max(lower.from, higher.from)
+            guard overlap > 0 else { return }
+            acrossTimelines += 1
+            longestAcross = max(longestAcross, overlap)
+            if overlap > rules.longestOverlap {
+                violations.append("locks of two servers overlap for \(overlap) ns: \(text(lower)), \(text(higher))")
+            }
+            return
+        }
         // The library excludes locks of the same process by itself, so an ended session is no excuse between them.
         let isUncertain = lower.worker != higher.worker || !lower.isArbitrated || !higher.isArbitrated
         if isUncertain, isExcused(lower, from: higher.from) {
@@ -184,16 +209,24 @@ package struct HistoryCheck {
 
     /// The holder of a lock must not be refused, and must not read a token above its own. (After a downgrade it reads its own.)
     private mutating func checkGuards() {
+        let granted = Dictionary(grouping: history.claims, by: \.key)
         for claim in history.claims {
             guard let token = claim.token, let until = claim.until else { continue }
-            for time in claim.refusals where time <= until && !isExcused(claim, from: time) {
+            let replaced = replacedSince(claim, in: granted[claim.key] ?? [])
+            for time in claim.refusals where time <= until && time < replaced && !isExcused(claim, from: time) {
                 violations.append("the write of a lock's holder was refused: \(text(claim))")
             }
-            for (time, found) in claim.reads where time <= until && !isExcused(claim, from: time) {
+            for (time, found) in claim.reads where time <= until && time < replaced && !isExcused(claim, from: time) {
                 guard let found, found > token else { continue }
                 violations.append("a write with the token \(found) was accepted during a shared lock: \(text(claim))")
             }
         }
+    }
+
+    /// - Returns: Since when a server that has replaced the claim's one may have granted the same lock.
+    private func replacedSince(_ claim: History.Claim, in claims: [History.Claim]) -> Int64 {
+        guard rules != nil, let timeline = claim.timeline else { return .max }
+        return claims.filter { $0.timeline.map { $0 > timeline } ?? false }.map(\.begun).min() ?? .max
     }
 
     /// Each permit is a lock of its own. So there are never more of them than the limit if none has another number.

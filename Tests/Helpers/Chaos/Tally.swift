@@ -24,7 +24,7 @@ package struct Tally: Sendable, CustomStringConvertible {
         case .writeFailed: failedWrites += 1
         case .read: reads += 1
         case .ended(_, let outcome): outcomes[outcome, default: 0] += 1
-        case .started, .stillHeld, .finished, .ran, .ranToEnd, .skipped: break
+        case .started, .granted, .stillHeld, .finished, .ran, .ranToEnd, .skipped: break
         }
     }
 

@@ -25,15 +25,25 @@ struct ChaosTask: Sendable {
     private let log: ChaosLog
     private let numbers: Numbers
     private let stop: StopRequest
+    private let profile: WorkerProfile
     private let chance: Chance
 
-    init(locks: LockManager, table: GuardedTable, log: ChaosLog, numbers: Numbers, stop: StopRequest, generator: SplitMix64) {
+    init(
+        locks: LockManager,
+        table: GuardedTable,
+        log: ChaosLog,
+        numbers: Numbers,
+        stop: StopRequest,
+        profile: WorkerProfile,
+        generator: SplitMix64
+    ) {
         chance = Chance(generator)
-        holding = Holding(table: table, log: log, numbers: numbers, chance: chance)
+        holding = Holding(table: table, log: log, numbers: numbers, chance: chance, notesTimelines: profile.notesTimelines)
         self.locks = locks
         self.log = log
         self.numbers = numbers
         self.stop = stop
+        self.profile = profile
     }
 
     func run() async {
@@ -44,7 +54,15 @@ struct ChaosTask: Sendable {
         let kind = chance.one(of: Self.kinds)
         let timeout: Duration? = chance.happens(0.7) ? .milliseconds(chance.number(10...3000)) : nil
         let call = numbers.next()
-        log.note(.begun(call: call, what: "\(kind), timeout \(timeout.map { "\($0)" } ?? "none")"))
+        // A call that does not wait for other holders has a limit, too.
+        let limit = kind == .tryAcquire ? profile.timeouts.unreachable : timeout
+        log.note(
+            .begun(
+                call: call,
+                what: "\(kind), timeout \(limit.map { "\($0)" } ?? "none")",
+                timeout: limit.map { Int64($0 / .nanoseconds(1)) }
+            )
+        )
         let task = Task { try await perform(kind, call, timeout) }
         let cancelling =
             chance.happens(0.1)
@@ -55,6 +73,7 @@ struct ChaosTask: Sendable {
         let result = await task.result
         cancelling?.cancel()
         log.note(.ended(call: call, outcome: Self.outcome(result)))
+        if profile.pause.upperBound > 0 { try? await Task.sleep(for: .milliseconds(chance.number(profile.pause))) }
         // After a failure, such as an unreachable server, the next call comes a moment later.
         if case .failure = result { try? await Task.sleep(for: .milliseconds(chance.number(0...50))) }
     }

@@ -7,45 +7,49 @@ import PostgresLock
 /// table under these locks, use the recipes, and log what they do and whether they hold the lock.
 ///
 /// Arguments: a connection string for the locks, through a network with faults; a connection string for the writes, without faults; the
-/// path of the log; a name; a seed; the lease in seconds; and the limit of handoffs in the process.
+/// path of the log; a name; a seed; the lease in seconds; the limit of handoffs in the process; and `failover` if the locks' servers fail over.
 @main
 struct ChaosWorker {
     static let keys = 10
-    private static let tasks = 8
 
     static func main() async throws {
         let arguments = CommandLine.arguments
-        guard arguments.count == 8, let seed = UInt64(arguments[5]), let lease = Int(arguments[6]), let handoff = Int(arguments[7])
+        guard arguments.count == 8 || arguments.count == 9 && arguments[8] == "failover", let seed = UInt64(arguments[5]),
+            let lease = Int(arguments[6]), let handoff = Int(arguments[7])
         else {
-            print("usage: ChaosWorker LOCKS-URL WRITES-URL LOG NAME SEED LEASE HANDOFF-LIMIT")
+            print("usage: ChaosWorker LOCKS-URL WRITES-URL LOG NAME SEED LEASE HANDOFF-LIMIT [failover]")
             exit(2)
         }
+        let profile = arguments.count == 9 ? WorkerProfile.failover : .chaos
         // The library's log messages and a crash's backtrace go to a file beside the log.
         dup2(open(arguments[3] + ".stderr", O_WRONLY | O_CREAT | O_APPEND, 0o644), STDERR_FILENO)
         let log = try ChaosLog(path: arguments[3])
         log.note(.started(leaseNanoseconds: Int64(lease) * 1_000_000_000))
         let stop = StopRequest()
-        let locks = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
+        var configuration = configuration(arguments[1], arguments[4], lease: lease, handoff: handoff)
+        configuration.timeouts = profile.timeouts
+        let locks = try LockManager(configuration: configuration)
         // Their transactions would otherwise wait for connections that the other tasks hold.
-        let recipes = try LockManager(configuration: configuration(arguments[1], arguments[4], lease: lease, handoff: handoff))
+        let recipes = try LockManager(configuration: configuration)
         let semaphore = try DistributedSemaphore("chaos", limit: ChaosRecipe.permits, locks: recipes)
         let writes = try LockManager(configuration: .init(url: arguments[2] + " application_name='writes of \(arguments[4])'"))
         let table = GuardedTable(writes: writes, worker: arguments[4])
         let numbers = Numbers()
         var generator = SplitMix64(seed: seed)
         await withTaskGroup { group in
-            for _ in 0..<tasks {
+            for _ in 0..<profile.tasks {
                 let task = ChaosTask(
                     locks: locks,
                     table: table,
                     log: log,
                     numbers: numbers,
                     stop: stop,
+                    profile: profile,
                     generator: SplitMix64(seed: generator.next())
                 )
                 group.addTask { await task.run() }
             }
-            for work in RecipeTask.all {
+            for work in profile.recipes {
                 let task = RecipeTask(
                     locks: recipes,
                     semaphore: semaphore,
@@ -71,10 +75,6 @@ struct ChaosWorker {
         configuration.handoff.maximumCount = handoff
         configuration.fencingTokens = true
         configuration.pool.maximumConnections = 5
-        configuration.timeouts.connect = .seconds(2)
-        configuration.timeouts.unreachable = .seconds(4)
-        configuration.timeouts.response = .seconds(3)
-        configuration.timeouts.nested = .seconds(5)
         return configuration
     }
 }

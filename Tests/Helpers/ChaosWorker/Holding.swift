@@ -15,6 +15,7 @@ struct Holding: Sendable {
     let log: ChaosLog
     let numbers: Numbers
     let chance: Chance
+    let notesTimelines: Bool
 
     /// Writes and reads under the locks. Returns when they are to be released: after a random time, a loss or a cancellation.
     func hold(_ locks: some Sequence<HeldLock> & Sendable, _ call: Int) async {
@@ -46,6 +47,7 @@ struct Holding: Sendable {
         log.note(
             .heldByTransaction(claim: number, call: call, key: Int(key.number ?? -1), isExclusive: mode == .exclusive)
         )
+        if notesTimelines { try await noteTimeline(of: transaction, claim: number) }
         for _ in 0..<chance.number(1...3) {
             let time = ChaosClock.now
             if transaction.lock?.isHeld == true {
@@ -57,6 +59,14 @@ struct Holding: Sendable {
             try await transaction.execute("SELECT pg_sleep($1::float8)", [.double(Double(milliseconds) / 1000)])
         }
         return (number, ChaosClock.now)
+    }
+
+    private func noteTimeline(of transaction: LockTransaction, claim: Int) async throws {
+        let rows = try await transaction.query("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        // The first eight digits of a log file's name are the timeline.
+        if let timeline = UInt32(try rows[0].decode(0, as: String.self).prefix(8), radix: 16) {
+            log.note(.granted(claim: claim, onTimeline: timeline))
+        }
     }
 
     private func claim(_ lock: HeldLock, _ call: Int) -> Claim? {

@@ -9,11 +9,12 @@ import PostgresLock
 struct RecipeTask: Sendable {
     private static let shares = 16
 
-    /// What each worker does at the same time.
-    static let all: [@Sendable (RecipeTask) async -> Void] = [
-        { await $0.lead() }, { await $0.workOnShares() }, { await $0.runJobs(.atMostOnce) }, { await $0.runJobs(.atLeastOnce) },
-        { await $0.usePermits() }, { await $0.usePermits() },
+    /// The recipes that consist of locks.
+    static let lockRecipes: [@Sendable (RecipeTask) async -> Void] = [
+        { await $0.lead() }, { await $0.workOnShares() }, { await $0.usePermits() }, { await $0.usePermits() },
     ]
+    static let allRecipes: [@Sendable (RecipeTask) async -> Void] =
+        lockRecipes + [{ await $0.runJobs(.atMostOnce) }, { await $0.runJobs(.atLeastOnce) }]
 
     let locks: LockManager
     let semaphore: DistributedSemaphore
