@@ -128,6 +128,12 @@ struct FailoverRun: Sendable {
         result.summaries.append("\(mode), cluster \(result.clusters): \(history.tally)\n\(check.summary)")
         let measures = outcomes.map { FailoverMeasures($0.record, of: history) }
         for measure in measures { say(FailoverReport.line(measure)) }
+        // Each lock may be short, and a process go on with the old server all the same. A promotion that was undone is the exception.
+        for measure in measures where measure.record.kind != .promotedByHand && measure.longestBelief > Self.rules.longestOverlap {
+            result.violations.append(
+                "\(mode), cluster \(result.clusters): the old server was believed in for too long, \(measure.longestBelief) ns: \(measure.record)"
+            )
+        }
         result.measures += measures
         for violation in check.violations.prefix(10) { say("VIOLATION: \(violation)") }
     }

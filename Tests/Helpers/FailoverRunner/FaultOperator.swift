@@ -95,11 +95,26 @@ struct FaultOperator: Sendable {
     ) async -> (member: ClusterMember, timeline: UInt32, time: Int64)? {
         let limit = kind == .postmasterKilled ? 1 : kind == .promotedByHand ? 10 : 45
         let end = ContinuousClock.now + .seconds(limit)
-        while ContinuousClock.now < end {
-            if let (member, found) = await cluster.primary(), found > timeline { return (member, found, ChaosClock.now) }
-            try? await Task.sleep(for: .milliseconds(100))
+        // Each is asked by a task of its own: a frozen one would hold up the others' answers.
+        return await withTaskGroup { group in
+            for member in cluster.members {
+                group.addTask { () -> (member: ClusterMember, timeline: UInt32, time: Int64)? in
+                    while ContinuousClock.now < end, !Task.isCancelled {
+                        if let status = await member.client.status(), status.isPrimary, let found = status.timeline, found > timeline {
+                            return (member, found, ChaosClock.now)
+                        }
+                        try? await Task.sleep(for: .milliseconds(100))
+                    }
+                    return nil
+                }
+            }
+            for await found in group {
+                guard let found else { continue }
+                group.cancelAll()
+                return found
+            }
+            return nil
         }
-        return nil
     }
 
     /// Mends the networks, and continues and starts everything.
