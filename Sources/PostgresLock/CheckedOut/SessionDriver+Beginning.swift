@@ -28,11 +28,20 @@ extension SessionDriver {
             now: lockDriver.now
         )
         var keepingTime = Duration.seconds(1)
+        var wait = Duration.zero
         while true {
             let first = try await enterQueue(of: key, mode, limit, noWait: noWait, on: lockDriver)
             do {
-                if let driver = try await checkOut(for: .transaction, first, limit, noWait: noWait, keepingFor: keepingTime, on: lockDriver)
-                {
+                let driver = try await checkOut(
+                    for: .transaction,
+                    first,
+                    limit,
+                    noWait: noWait,
+                    keepingFor: keepingTime,
+                    addingTo: &wait,
+                    on: lockDriver
+                )
+                if let driver {
                     try await driver.open(limit, noWait: noWait)
                     return driver
                 }
@@ -63,7 +72,8 @@ extension SessionDriver {
             lockDriver.configuration.timeouts,
             now: lockDriver.now
         )
-        guard let driver = try await checkOut(for: .session, nil, limit, noWait: noWait, on: lockDriver) else {
+        var wait = Duration.zero
+        guard let driver = try await checkOut(for: .session, nil, limit, noWait: noWait, addingTo: &wait, on: lockDriver) else {
             throw LockError.unfitting([])
         }
         return driver
@@ -80,6 +90,7 @@ extension SessionDriver {
     ///   - first: The lock that the transaction is begun with, whose queue position the call keeps meanwhile.
     ///   - noWait: Waits only for the server, up to the limit, and not until another call gives a session back.
     ///   - keepingTime: How long the queue position is kept if other calls of the process wait behind it.
+    ///   - wait: How long the call has waited for a session so far, if metrics are recorded.
     /// - Returns: `nil` if the queue position is to be given up, and everything to be tried anew.
     private static func checkOut(
         for scope: CheckedOutSession.Scope,
@@ -87,14 +98,18 @@ extension SessionDriver {
         _ limit: WaitLimit,
         noWait: Bool,
         keepingFor keepingTime: Duration = .zero,
+        addingTo wait: inout Duration,
         on lockDriver: isolated LockDriver
     ) async throws -> SessionDriver? {
         let keys = first.map { [$0.key] } ?? []
         let databaseName = lockDriver.databaseName
+        let begun: Instant? = lockDriver.reports == nil ? nil : lockDriver.now
         let outcome = await lockDriver.callOnLoop { engine, id, now in
             let turn = noWait ? nil : first.map { (id: $0.id, until: now.advanced(by: keepingTime)) }
             engine.checkOut(id, deadline: limit.deadline, noWait: noWait, turn: turn, now: now)
         }
+        if let begun { wait += begun.duration(to: lockDriver.now) }
+        if case .ended(.timedOut) = outcome { lockDriver.counts.checkOutTimeouts += 1 }
         switch outcome {
         case .checkedOut(let id):
             // The session can have been lost before this task came to run.
@@ -109,12 +124,13 @@ extension SessionDriver {
                 lockDriver: lockDriver
             )
             lockDriver.checkedOut[id] = driver
+            lockDriver.reports?.connectionTimes.noteCheckedOut(id, afterWaiting: wait, now: lockDriver.now)
             return driver
         case .ended(.yielded):
             return nil
         case .refused, .ended(.timedOut(nil)):
-            let wait = noWait ? "a timeout of zero does not wait" : "none became free within \((limit.duration ?? .zero).shown)"
-            throw poolExhausted(scope, keys, wait, on: lockDriver)
+            let reason = noWait ? "a timeout of zero does not wait" : "none became free within \((limit.duration ?? .zero).shown)"
+            throw poolExhausted(scope, keys, reason, on: lockDriver)
         default:
             throw lockDriver.error(for: outcome, keys: keys, limit: limit.length)
         }

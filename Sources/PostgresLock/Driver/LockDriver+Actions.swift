@@ -13,7 +13,7 @@ extension LockDriver {
         case .lose(let id, let failure):
             lose(id, failure)
         case .endAccess(let id, let failure):
-            if let session = checkedOut.removeValue(forKey: id) { lose(session, failure) } else { lostSessions[id] = failure }
+            if let session = endCheckOut(of: id) { lose(session, failure) } else { lostSessions[id] = failure }
         case .renew(let id, let until):
             validities[id]?.renew(until)
         case .survey:
@@ -27,7 +27,7 @@ extension LockDriver {
         case .suspect(_, let requests, let failure):
             suspect(requests, failure)
         case .connect(let id, _):
-            reports?.noteConnecting(id, now: now)
+            reports?.connectionTimes.noteConnecting(id, now: now)
             transport.open(id)
         case .submit(let id, .statement(let call)):
             guard let call = calls[call] as? StatementsCall, let scope = checkedOut[id]?.scope else { break }
@@ -41,7 +41,7 @@ extension LockDriver {
             transport.cancelOutOfBand(id)
         case .close(let id):
             (sessions[id], validities[id], latestValidity) = (nil, nil, nil)
-            reports?.noteConnected(id, false, now: now)
+            reports?.connectionTimes.noteConnected(id, false, now: now)
             transport.close(id)
         case .terminated:
             noteTermination()
@@ -62,9 +62,15 @@ extension LockDriver {
         session.assumeIsolated { $0.lose(failure) }
     }
 
+    /// - Returns: Who had the session; `nil` if it was not checked out.
+    private func endCheckOut(of id: ConnectionID) -> SessionDriver? {
+        reports?.connectionTimes.noteGivenBack(id, now: now)
+        return checkedOut.removeValue(forKey: id)
+    }
+
     /// A checked-out session is used no more.
     func takeBack(_ session: SessionDriver, isClean: Bool) {
-        guard checkedOut.removeValue(forKey: session.id) != nil else { return }
+        guard endCheckOut(of: session.id) != nil else { return }
         drive { $0.giveBack(session.id, isClean: isClean, now: $1) }
     }
 
@@ -80,7 +86,7 @@ extension LockDriver {
     /// It is not known any more what a checked-out session holds. Only the end of the session makes that certain.
     func giveUp(_ session: SessionDriver, _ failure: Failure) {
         guard checkedOut[session.id] === session else { return }
-        checkedOut[session.id] = nil
+        _ = endCheckOut(of: session.id)
         logger.error(
             "the locks of a session are not what they should be; the connection is given up",
             metadata: [LogKey.connection: "\(session.id.rawValue)", LogKey.reason: "\(failure.message)"]
@@ -178,11 +184,11 @@ extension LockDriver {
             databaseName = facts.databaseName
             logger.logConnected(afterFailures: outages.noteSuccess())
             if let address = facts.address { telemetry.server.withLock { $0 = address } }
-            reports?.noteConnected(id, true, now: now)
+            reports?.connectionTimes.noteConnected(id, true, now: now)
             if configuration.sessionLease != nil { validities[id] = SessionValidity(clock) }
             drive { $0.connected(id, lockTableSize: facts.lockTableSize, now: $1) }
         case .notOpened(let id, let failure):
-            reports?.noteConnected(id, false, now: now)
+            reports?.connectionTimes.noteConnected(id, false, now: now)
             drive { $0.connectFailed(id, failure, now: $1) }
         case .answered(let id, let answer):
             drive { $0.answered(id, answer, now: $1) }

@@ -13,14 +13,14 @@ final class ManagerMetrics: Sendable {
         var heldLocks: Int
         var counts: LockDriver.Counts
         var losses: [LossReason: Int]
-        var connectTimes: [Duration]
+        var connectionTimes: ConnectionTimes.Ended
     }
 
     let interval: Duration
     private let queue = DispatchQueue(label: "pglock.metrics")
     private let meters: Meters
     private let counters: Counters
-    private let createTime: Timer
+    private let timers: Timers
     /// Whether a report has not been recorded yet. Until then there is no further one: what has happened since is in the one after that.
     private let isBusy = Atomic(false)
 
@@ -28,12 +28,7 @@ final class ManagerMetrics: Sendable {
         interval = target.interval
         meters = Meters(target, maximum: maximumConnections)
         counters = Counters(target)
-        createTime = Timer(
-            label: MetricName.createTime,
-            dimensions: target.dimensions(),
-            preferredDisplayUnit: .seconds,
-            factory: target.factory
-        )
+        timers = Timers(target)
     }
 
     /// The values of a manager that is gone would stay.
@@ -48,7 +43,7 @@ final class ManagerMetrics: Sendable {
         queue.async { [self] in
             meters.record(report)
             counters.record(report)
-            for time in report.connectTimes { createTime.recordNanoseconds(time.clampedNanoseconds) }
+            timers.record(report.connectionTimes)
             isBusy.store(false, ordering: .releasing)
         }
     }
@@ -94,7 +89,7 @@ final class ManagerMetrics: Sendable {
     }
 
     private struct Counters: Sendable {
-        let polls, connectFailures, releaseFailures, renewedWaits, verifiedHeld, verifiedNotHeld, unverified: Counter
+        let polls, connectFailures, checkOutTimeouts, releaseFailures, renewedWaits, verifiedHeld, verifiedNotHeld, unverified: Counter
         let losses: [LossReason: Counter]
 
         init(_ target: LockManager.Configuration.Metrics.Target) {
@@ -103,6 +98,7 @@ final class ManagerMetrics: Sendable {
             }
             polls = counter(MetricName.polls)
             connectFailures = counter(MetricName.connectFailures)
+            checkOutTimeouts = counter(MetricName.timeouts)
             releaseFailures = counter(MetricName.releaseFailures)
             renewedWaits = counter(MetricName.renewedWaits)
             verifiedHeld = counter(MetricName.verifications, (MetricName.wasHeld, "true"))
@@ -116,13 +112,32 @@ final class ManagerMetrics: Sendable {
         func record(_ report: Report) {
             let counts = report.counts
             for (counter, count) in [
-                (polls, counts.polls), (connectFailures, counts.connectFailures), (releaseFailures, counts.releaseFailures),
-                (renewedWaits, counts.renewedWaits), (verifiedHeld, counts.verified.held), (verifiedNotHeld, counts.verified.notHeld),
-                (unverified, counts.verified.unknown),
+                (polls, counts.polls), (connectFailures, counts.connectFailures), (checkOutTimeouts, counts.checkOutTimeouts),
+                (releaseFailures, counts.releaseFailures), (renewedWaits, counts.renewedWaits), (verifiedHeld, counts.verified.held),
+                (verifiedNotHeld, counts.verified.notHeld), (unverified, counts.verified.unknown),
             ] where count > 0 {
                 counter.increment(by: count)
             }
             for (reason, count) in report.losses { losses[reason]?.increment(by: count) }
+        }
+    }
+
+    private struct Timers: Sendable {
+        let createTime, waitTime, useTime: Timer
+
+        init(_ target: LockManager.Configuration.Metrics.Target) {
+            func timer(_ label: String) -> Timer {
+                Timer(label: label, dimensions: target.dimensions(), preferredDisplayUnit: .seconds, factory: target.factory)
+            }
+            createTime = timer(MetricName.createTime)
+            waitTime = timer(MetricName.waitTime)
+            useTime = timer(MetricName.useTime)
+        }
+
+        func record(_ times: ConnectionTimes.Ended) {
+            for (timer, times) in [(createTime, times.creating), (waitTime, times.waiting), (useTime, times.using)] {
+                for time in times { timer.recordNanoseconds(time.clampedNanoseconds) }
+            }
         }
     }
 }

@@ -15,21 +15,12 @@ struct MetricsReports: Sendable {
     var isDue = false
     /// When the lock was released that this turn hands off.
     var handoffAt: Instant?
+    var connectionTimes = ConnectionTimes()
     private var isPlanned = false
     private var reported = LockDriver.Counts()
-    private var connectingSince: [ConnectionID: Instant] = [:]
-    private var connectTimes: [Duration] = []
 
     init(_ metrics: ManagerMetrics) {
         self.metrics = metrics
-    }
-
-    mutating func noteConnecting(_ id: ConnectionID, now: Instant) { connectingSince[id] = now }
-
-    /// The attempt has ended, by a connection or without one.
-    mutating func noteConnected(_ id: ConnectionID, _ isConnected: Bool, now: Instant) {
-        guard let since = connectingSince.removeValue(forKey: id), isConnected else { return }
-        connectTimes.append(since.duration(to: now))
     }
 
     mutating func endTurn() -> Step {
@@ -52,11 +43,10 @@ struct MetricsReports: Sendable {
                 heldLocks: heldLocks,
                 counts: counts.since(reported),
                 losses: losses,
-                connectTimes: connectTimes
+                connectionTimes: connectionTimes.takeEnded()
             )
         )
         reported = counts
-        connectTimes = []
     }
 }
 
@@ -71,6 +61,8 @@ extension LockDriver {
         /// How many waits were cancelled and begun anew, because they held up other sessions.
         var renewedWaits = 0
         var connectFailures = 0
+        /// How many transactions and explicit sessions got no connection by their deadline.
+        var checkOutTimeouts = 0
         var polls = 0
 
         mutating func noteVerification(held: Bool?) {
@@ -89,6 +81,7 @@ extension LockDriver {
             counts.releaseFailures -= earlier.releaseFailures
             counts.renewedWaits -= earlier.renewedWaits
             counts.connectFailures -= earlier.connectFailures
+            counts.checkOutTimeouts -= earlier.checkOutTimeouts
             counts.polls -= earlier.polls
             return counts
         }

@@ -61,6 +61,62 @@ struct ManagerMetricsTests {
         #expect(metrics.value("db.client.connection.count", ("db.client.connection.state", "idle")) == 0)
     }
 
+    private static let (waitTime, useTime) = ("db.client.connection.wait_time", "db.client.connection.use_time")
+    private static let timeouts = "db.client.connection.timeouts"
+
+    @Test("how long transactions and sessions wait for a connection, and how long they have it, is recorded once each; of locks it is not")
+    func checkOuts() async throws {
+        // One of the two is the shared one.
+        let locks = try manager { $0.pool.maximumConnections = 2 }
+        try await locks.withLock("a") { _ in }
+        let waiting = try await locks.withTransaction { _ in
+            let waiting = Task { try await locks.withSession { _ in } }
+            try await eventually("it waits for the connection") { await locks.waitingCount == 1 }
+            try await Task.sleep(for: .milliseconds(50))
+            return waiting
+        }
+        try await waiting.value
+        await locks.shutdown()
+        // The first has not waited for the other one, and the second has had no body to speak of: one time of each is long.
+        for label in [Self.waitTime, Self.useTime] {
+            let times = metrics.times(label)
+            #expect(times.count == 2, "\(label): \(times)")
+            #expect(times.contains { $0 >= 50_000_000 }, "\(label): \(times)")
+            #expect(times.allSatisfy { $0 >= 0 && $0 < 60_000_000_000 }, "\(label): \(times)")
+        }
+        #expect(metrics.total(Self.timeouts) == 0)
+    }
+
+    @Test("the time that a lost connection was used is recorded; a deadline that comes before a connection is a timeout, a refusal is none")
+    func lostCheckOuts() async throws {
+        let locks = try manager { $0.pool.maximumConnections = 2 }
+        _ = await lockError {
+            try await locks.withTransaction(locking: "a") { _ in
+                let late = await lockError { try await locks.withSession(timeout: .milliseconds(50)) { _ in } }
+                #expect(late?.code == .poolExhausted)
+                let refused = await lockError { try await locks.withSession(timeout: .zero) { _ in } }
+                #expect(refused?.code == .poolExhausted)
+                try await TestDatabase.get().queryUncancelled(Self.terminate)
+                try await Task.sleep(for: .seconds(20))
+            }
+        }
+        await locks.shutdown()
+        #expect(metrics.total(Self.timeouts) == 1)
+        #expect(metrics.times(Self.waitTime).count == 1)
+        #expect(metrics.times(Self.useTime).count == 1)
+    }
+
+    @Test("the times that no report has told yet are kept up to a limit, and told once")
+    func timesLimit() {
+        var times = ConnectionTimes()
+        let now = MonotonicTime.now
+        for number in 0...ConnectionTimes.limit {
+            times.noteCheckedOut(ConnectionID(number), afterWaiting: .seconds(1), now: now)
+        }
+        #expect(times.takeEnded().waiting.count == ConnectionTimes.limit)
+        #expect(times.takeEnded().waiting.isEmpty)
+    }
+
     @Test("locks that are lost together are counted each, once, with the reason")
     func losses() async throws {
         let database = try TestDatabase.get()
