@@ -18,7 +18,7 @@ demo: deps ## Demonstrate the locks on a temporary server
 
 # Built by the command of `make build` and `make docs`, because `swift test` would build everything once more.
 # All tests at once would wait for one another's processor time until their limits of time are over. Swift 6.2 ignores the variable.
-test: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 16
+test test-matrix tsan: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 16
 test: test-deps ## Run all tests, on temporary servers
 	$(SWIFT) build --build-tests --enable-all-traits
 	$(SWIFT) test --skip-build --enable-all-traits
