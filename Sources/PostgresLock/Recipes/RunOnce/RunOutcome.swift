@@ -19,6 +19,10 @@ public struct ClaimedRun: Sendable {
     /// The job's name.
     public let name: String
     /// A number that is greater than those of all earlier runs of the job: a fencing token, which a store can compare.
+    ///
+    /// It is made of the server's time and of the job's row in the table. So it goes back if a run was claimed while the server's clock was
+    /// ahead, and the row is deleted after the clock was set right. The library does not delete such a row, and its error for it
+    /// (``LockError/Code/runMismatch``) says how to make the job due by an `UPDATE`. Don't delete it, and don't restore an older copy of the table.
     public let number: Int64
     /// When the interval began, by the server's clock.
     public let intervalStart: Date
