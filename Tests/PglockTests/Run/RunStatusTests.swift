@@ -73,6 +73,19 @@ struct RunStatusTests {
         #expect(try await run.finish().output == "9\n")
     }
 
+    @Test("an empty --url is refused by each command that takes one, although the environment names a server", arguments: ["", " "])
+    func emptyURL(_ url: String) async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        for command in [["run", name, "true"], ["elect", name, "true"], ["leader", name], ["resign", name], ["who", name], ["ps"], ["doctor"]] {
+            // Behind the options is the command of run and elect.
+            let arguments = [command[0], "--url", url] + command.dropFirst()
+            let result = try await LaunchedPglock(arguments, url: server.url).finish()
+            #expect(result.status == .exited(64), "\(command[0])")
+            #expect(result.error.contains("--url is empty"), "\(command[0]): \(result.error)")
+        }
+    }
+
     @Test("pglock run reports a missing command before it waits for the lock")
     func missingCommand() async throws {
         let server = try await SharedServer.get()
