@@ -8,6 +8,8 @@ enum CallOutcome: String, Sendable {
     case deadlock
     /// There is no room for another lock.
     case capacity
+    /// The manager was shut down, or the service of the call shuts down gracefully.
+    case shutDown = "shut_down"
     case error
 
     init(_ error: any Error) {
@@ -15,6 +17,7 @@ enum CallOutcome: String, Sendable {
         case .timedOut: self = .timedOut
         case .deadlock: self = .deadlock
         case .capacity, .lockTableFull: self = .capacity
+        case .shutDown: self = .shutDown
         case .some: self = .error
         case nil: self = error is CancellationError ? .cancelled : .error
         }

@@ -87,7 +87,7 @@
                 }
             }
             await locks.shutdown()
-            #expect(metrics.times("pglock.wait.duration", ("error.type", "shutDown")).count == 1)
+            #expect(metrics.times("pglock.wait.duration", ("pglock.outcome", "shut_down")).count == 1)
             #expect(metrics.times("pglock.wait.duration", ("pglock.outcome", "cancelled")).isEmpty)
         }
 
