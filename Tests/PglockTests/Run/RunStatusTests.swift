@@ -77,7 +77,9 @@ struct RunStatusTests {
     func emptyURL(_ url: String) async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
-        for command in [["run", name, "true"], ["elect", name, "true"], ["leader", name], ["resign", name], ["who", name], ["ps"], ["doctor"]] {
+        for command in [
+            ["run", name, "true"], ["elect", name, "true"], ["leader", name], ["resign", name], ["who", name], ["ps"], ["doctor"],
+        ] {
             // Behind the options is the command of run and elect.
             let arguments = [command[0], "--url", url] + command.dropFirst()
             let result = try await LaunchedPglock(arguments, url: server.url).finish()
