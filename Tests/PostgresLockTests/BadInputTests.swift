@@ -1,3 +1,4 @@
+import Foundation
 import PostgresLock
 import PostgresLockTesting
 import Testing
@@ -133,6 +134,34 @@ struct BadInputTests {
         // The provider is asked anew for the next attempt, so a rotated password works.
         try await locks.withLock("a") { lock in #expect(lock.isHeld) }
         #expect(asked.value == 2)
+    }
+
+    @Test(
+        "a login that pg_hba.conf rejects, and a role that may not log in, are reported at once, each with advice of its own",
+        .server(listensOnTCP: true, password: "right"),
+        .direct("the pooler logs in")
+    )
+    func refusedLogins() async throws {
+        let database = try TestDatabase.get()
+        let server = database.server
+        try await server.query("CREATE ROLE outsider LOGIN PASSWORD 'right'; CREATE ROLE sleeper NOLOGIN")
+        try await server.stop()
+        let path = "\(server.dataDirectory)/pg_hba.conf"
+        let entries = try String(contentsOfFile: path, encoding: .utf8)
+        // Not as a new file, which the server's account might not be able to read.
+        try "host all outsider 127.0.0.1/32 reject\n\(entries)".write(toFile: path, atomically: false, encoding: .utf8)
+        try await server.resume()
+        for (user, host, advice) in [
+            ("outsider", "127.0.0.1", "The password was not looked at."), ("sleeper", server.socketDirectory, "may log in"),
+        ] {
+            let locks = try database.manager {
+                $0.url = "host=\(host) port=\(server.port) user=\(user) password=right dbname=\(database.name)"
+            }
+            let error = await #expect(throws: LockError.self) { try await locks.withLock("a") { _ in } }
+            #expect(error?.code == .authenticationFailed)
+            #expect(error?.sqlState == "28000")
+            #expect(error?.message.contains(advice) == true, "\(String(describing: error))")
+        }
     }
 
     @Test("a database that does not exist is reported at once", .database)

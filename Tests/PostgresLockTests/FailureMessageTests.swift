@@ -50,6 +50,42 @@ struct FailureMessageTests {
     }
 
     @Test(
+        "a reason in a language other than English, or an unknown one, gets advice that leaves the reason open",
+        arguments: [
+            "Verbindung zum Server auf »db«, Port 5432 fehlgeschlagen: Server unterstützt kein SSL, aber SSL wurde verlangt",
+            "Verbindung zum Server auf Socket »/tmp/.s.PGSQL.5432« fehlgeschlagen: Datei oder Verzeichnis nicht gefunden",
+            "connection to server at \"db\", port 5432 failed: something new",
+        ]
+    )
+    func otherLanguages(_ reason: String) {
+        let advice = Failure(.unreachable, reason).adviceForUnreachable
+        for word in ["host", "port", "sslmode", "sslrootcert", "server is running"] { #expect(advice.contains(word), "\(advice)") }
+    }
+
+    @Test("a server that has answered is not said not to run, in whichever language it answers")
+    func answered() {
+        let starting = Failure(.unreachable, "FATAL: das Datenbanksystem startet", sqlState: "57P03")
+        #expect(starting.adviceForUnreachable.hasPrefix("Wait until the server has started"))
+        let refusing = Failure(.unreachable, "FATAL: Speicher aufgebraucht", sqlState: "53200")
+        #expect(refusing.adviceForUnreachable.hasPrefix("A server has answered"))
+    }
+
+    @Test(
+        "a login that pg_hba.conf refuses is not said to have a wrong password, in whichever language the server says it",
+        arguments: [
+            ("FATAL: no pg_hba.conf entry for host \"10.0.0.1\"", "28000", "The password was not looked at."),
+            ("FATAL: kein pg_hba.conf-Eintrag für Host »10.0.0.1«", "28000", "The password was not looked at."),
+            ("FATAL: Rolle »u« existiert nicht", "28000", "Check that the role exists"),
+            ("FATAL: Passwort-Authentifizierung für Benutzer »pg_hba.conf« fehlgeschlagen", "28P01", "Check user and password."),
+        ]
+    )
+    func logins(_ message: String, _ state: String, _ advice: String) {
+        let error = LockError(Failure(.authentication, message, sqlState: state), keys: [], databaseName: "the server")
+        #expect(error.code == .authenticationFailed)
+        #expect(error.message.contains(advice), "\(error.message)")
+    }
+
+    @Test(
         "durations are shown with three digits at most",
         arguments: [
             (.seconds(0.04995966660330825), "0.05 seconds"), (.seconds(2), "2.0 seconds"), (.milliseconds(1234), "1.23 seconds"),

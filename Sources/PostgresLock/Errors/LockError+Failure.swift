@@ -22,7 +22,13 @@ extension ConnectionFailure {
 
 extension Failure {
     /// What to do, in sentences.
-    fileprivate var advice: String? { kind == .unreachable ? adviceForUnreachable : kind.advice }
+    fileprivate var advice: String? {
+        switch kind {
+        case .unreachable: adviceForUnreachable
+        case .authentication: adviceForLogin
+        default: kind.advice
+        }
+    }
 
     /// What has happened, in sentences, if only its cause is to be told.
     var message: String { cause.text }
@@ -85,7 +91,6 @@ extension Failure.Kind {
         switch self {
         case .stillConnecting, .unanswered: "Give it more time."
         case .refusedByConfiguration: "Check the database's name and the role's rights."
-        case .authentication: "Check user and password."
         case .tooManyConnections: "Raise the server's max_connections, or lower the limits of the pools that use it (maximumConnections)."
         case .serverTooOld: "Upgrade the server."
         case .transactionPooling:
@@ -109,7 +114,7 @@ extension Failure.Kind {
         case .deadlock: "Take locks in the same order everywhere, then try again."
         case .suspect: "Stop, and check what was done."
         case .shutDown: "Make a new one to go on."
-        case .unreachable, .connectionLost, .noAnswer, .notHeld, .cancelled, .lockTimeout, .transactionAborted, .statement: nil
+        case .unreachable, .authentication, .connectionLost, .noAnswer, .notHeld, .cancelled, .lockTimeout, .transactionAborted, .statement: nil
         }
     }
 }
