@@ -114,7 +114,8 @@ extension Failure.Kind {
         case .deadlock: "Take locks in the same order everywhere, then try again."
         case .suspect: "Stop, and check what was done."
         case .shutDown: "Make a new one to go on."
-        case .unreachable, .authentication, .connectionLost, .noAnswer, .notHeld, .cancelled, .lockTimeout, .transactionAborted, .statement: nil
+        case .unreachable, .authentication, .connectionLost, .noAnswer, .notHeld, .cancelled, .lockTimeout, .transactionAborted, .statement:
+            nil
         }
     }
 }
