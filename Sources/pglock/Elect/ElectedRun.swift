@@ -44,7 +44,8 @@ actor ElectedRun {
         let signals = Task { for await signal in relay.signals { received(signal) } }
         defer { signals.cancel() }
         // The first look says whether the server can be used at all.
-        if try await manager.leader(of: name) != nil, isEnclosed { throw EnclosingRuns.refusal(key) }
+        _ = try await manager.leader(of: name)
+        if isEnclosed { try await requireFree() }
         let campaign = Task { try await campaignAndLead() }
         self.campaign = campaign
         if signal != nil { campaign.cancel() }
@@ -56,6 +57,12 @@ actor ElectedRun {
             await manager.shutdown(gracePeriod: .zero)
             return .signalled(signal ?? SIGTERM)
         }
+    }
+
+    /// A pglock around this one holds the key, shared or alone, according to the environment. If that is so, this one would stand by without end.
+    private func requireFree() async throws {
+        guard let free = try await manager.tryAcquire(key) else { throw EnclosingRuns.refusal(key) }
+        try await free.release()
     }
 
     private func received(_ signal: ReceivedSignal) {

@@ -109,6 +109,7 @@ struct RunLockTests {
         try await server.locks.createRunTable()
         let cases: [(outer: [String], words: [String])] = [
             ([], ["run", "--once-per", "24h"]), ([], ["elect"]), (["-s"], ["run"]), (["-s"], ["run", "-w", "600"]),
+            (["-s"], ["run", "--once-per", "24h"]), (["-s"], ["elect"]),
         ]
         for (outer, words) in cases {
             let inner = [pglock] + words + [name, "echo", "ran"]
