@@ -3,12 +3,10 @@ package import LockCore
 /// How a session asks for the release of a lock, and how long-held locks are published, by advisory locks and names of sessions alone. It is
 /// documented in <doc:Operating>, so that other languages can take part.
 package enum ReleaseProtocol {
-    private static let requestClass = upperHalf(of: "pglock:release")
-    private static let answerClass = upperHalf(of: "pglock:released")
+    private static let requestClass = LockKey.pairClass("pglock:release")
+    private static let answerClass = LockKey.pairClass("pglock:released")
     /// The numbers of locks and of pairs must not have one class.
-    private static let sinceMasks = [upperHalf(of: "pglock:since"), upperHalf(of: "pglock:since pair")]
-
-    private static func upperHalf(of name: String) -> Int32 { Int32(truncatingIfNeeded: (LockKey(name).number ?? 0) >> 32) }
+    private static let sinceMasks = [LockKey.pairClass("pglock:since"), LockKey.pairClass("pglock:since pair")]
 
     // MARK: Requests
 

@@ -15,8 +15,8 @@ struct LeadershipKeys: Sendable {
         }
         self.name = name
         lead = LockKey(name)
-        termClass = Self.half("pglock:term:\(name)")
-        stepDownClass = Self.half("pglock:resign:\(name)")
+        termClass = LockKey.pairClass("pglock:term:\(name)")
+        stepDownClass = LockKey.pairClass("pglock:resign:\(name)")
     }
 
     /// Held shared during a term, so that all roles can see since when it lasts.
@@ -30,9 +30,4 @@ struct LeadershipKeys: Sendable {
 
     /// As the server shows it.
     var shownTermClass: UInt32 { UInt32(bitPattern: termClass) }
-
-    /// The upper half of a name's number.
-    private static func half(_ name: String) -> Int32 {
-        Int32(truncatingIfNeeded: (LockKey(name).number ?? 0) >> 32)
-    }
 }

@@ -27,16 +27,11 @@ struct SemaphoreKeys: Sendable {
         }
         self.name = name
         self.limit = limit
-        let permitClass = Self.half("pglock:permit:\(name)")
-        let limitClass = Self.half("pglock:limit:\(name)")
+        let permitClass = LockKey.pairClass("pglock:permit:\(name)")
+        let limitClass = LockKey.pairClass("pglock:limit:\(name)")
         self.limitClass = limitClass
         permits = (1...limit).map { LockKey(name: "\(name), permit \($0)", AdvisoryKey(permitClass, Int32($0))) }
         turnstile = LockKey(name: "\(name), turnstile", AdvisoryKey(permitClass, 0))
         agreement = LockKey(name: "\(name), limit \(limit)", AdvisoryKey(limitClass, Int32(limit)))
-    }
-
-    /// The upper half of a name's number.
-    private static func half(_ name: String) -> Int32 {
-        Int32(truncatingIfNeeded: (LockKey(name).number ?? 0) >> 32)
     }
 }

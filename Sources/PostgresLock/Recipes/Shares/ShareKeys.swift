@@ -22,9 +22,9 @@ struct ShareKeys: Sendable {
         }
         self.name = name
         self.count = count
-        memberClass = Self.half("pglock:members:\(name)")
-        shareClass = Self.half("pglock:share:\(name)")
-        countClass = Self.half("pglock:count:\(name)")
+        memberClass = LockKey.pairClass("pglock:members:\(name)")
+        shareClass = LockKey.pairClass("pglock:share:\(name)")
+        countClass = LockKey.pairClass("pglock:count:\(name)")
     }
 
     /// Held exclusively by a member, so that the others see it, and no other one has the same number.
@@ -38,9 +38,4 @@ struct ShareKeys: Sendable {
 
     /// The classes of members, of shares and of the number of shares.
     var classes: [Int32] { [memberClass, shareClass, countClass] }
-
-    /// The upper half of a name's number.
-    private static func half(_ name: String) -> Int32 {
-        Int32(truncatingIfNeeded: (LockKey(name).number ?? 0) >> 32)
-    }
 }
