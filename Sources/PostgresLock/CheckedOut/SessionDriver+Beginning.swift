@@ -18,15 +18,7 @@ extension SessionDriver {
         #endif
         try Task.checkCancellation()
         if let key { _ = try lockDriver.check(key, mode, timeout: timeout) }
-        try check(timeout, .transaction)
-        let noWait = timeout == .zero
-        let limit = WaitLimit(
-            timeout,
-            noWait: noWait,
-            isNested: EnclosingLock.isInside,
-            lockDriver.configuration.timeouts,
-            now: lockDriver.now
-        )
+        let (limit, noWait) = try waitLimit(timeout, .transaction, on: lockDriver)
         var keepingTime = Duration.seconds(1)
         var wait = Duration.zero
         while true {
@@ -63,15 +55,7 @@ extension SessionDriver {
             }
         #endif
         try Task.checkCancellation()
-        try check(timeout, .session)
-        let noWait = timeout == .zero
-        let limit = WaitLimit(
-            timeout,
-            noWait: noWait,
-            isNested: EnclosingLock.isInside,
-            lockDriver.configuration.timeouts,
-            now: lockDriver.now
-        )
+        let (limit, noWait) = try waitLimit(timeout, .session, on: lockDriver)
         var wait = Duration.zero
         guard let driver = try await checkOut(for: .session, nil, limit, noWait: noWait, addingTo: &wait, on: lockDriver) else {
             throw LockError.unfitting([])
@@ -79,9 +63,16 @@ extension SessionDriver {
         return driver
     }
 
-    private static func check(_ timeout: Duration?, _ scope: CheckedOutSession.Scope) throws {
-        guard let timeout, timeout < .zero else { return }
-        throw LockError(.invalidArgument, "The timeout of the \(scope.rawValue) is negative (\(timeout)).")
+    private static func waitLimit(
+        _ timeout: Duration?,
+        _ scope: CheckedOutSession.Scope,
+        on lockDriver: isolated LockDriver
+    ) throws -> (WaitLimit, noWait: Bool) {
+        if let timeout, timeout < .zero {
+            throw LockError(.invalidArgument, "The timeout of the \(scope.rawValue) is negative (\(timeout)).")
+        }
+        let (noWait, isNested) = (timeout == .zero, EnclosingLock.isInside)
+        return (WaitLimit(timeout, noWait: noWait, isNested: isNested, lockDriver.configuration.timeouts, now: lockDriver.now), noWait)
     }
 
     /// Waits for a session.
