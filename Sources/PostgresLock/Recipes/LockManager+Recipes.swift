@@ -1,3 +1,4 @@
+import LibPQ
 import LockCore
 
 // What locks are wanted for. Each recipe rests on the locks of the other extensions.
@@ -148,24 +149,33 @@ extension LockManager {
     ///
     /// - Parameter name: The election's name.
     /// - Returns: `nil` if no session leads at present.
-    /// - Throws: ``LockError``, among others if no connection is free within ``Configuration/Timeouts/nested``; `CancellationError`.
+    /// - Throws: ``LockError``, among others if no connection is free within ``Configuration/Timeouts/nested``, or with the code
+    ///   ``LockError/Code/noAnswer`` if the server has not answered by then; `CancellationError`.
     public func leader(of name: String) async throws -> Leader? {
         try await leader(of: try LeadershipKeys(name), timeout: configuration.timeouts.nested)
     }
 
     private func leader(of keys: LeadershipKeys, timeout: Duration) async throws -> Leader? {
         let lead = keys.lead.advisory.shown
-        return try await withTransaction(timeout: timeout) { transaction in
-            try await transaction.ignoreDefaults()
-            let rows = try await transaction.query(
-                Leader.rows,
-                [.string("\(lead.high)"), .string("\(lead.low)"), .string("\(keys.shownTermClass)")]
-            )
-            return Leader(
-                try rows.map { row in
-                    Leader.Row(processID: try row.decode(0), applicationName: try row.decode(1), termStart: try row.decode(2))
-                }
-            )
+        // A busy server is not given up because the caller's time is nearly over.
+        let limit = max(timeout, .seconds(5))
+        do {
+            return try await withTransaction(timeout: timeout) { transaction in
+                try await transaction.ignoreDefaults()
+                try await transaction.execute("SET LOCAL statement_timeout = \(limit.whole(.milliseconds(1)))")
+                let rows = try await transaction.query(
+                    Leader.rows,
+                    [.string("\(lead.high)"), .string("\(lead.low)"), .string("\(keys.shownTermClass)")]
+                )
+                return Leader(
+                    try rows.map { row in
+                        Leader.Row(processID: try row.decode(0), applicationName: try row.decode(1), termStart: try row.decode(2))
+                    }
+                )
+            }
+        } catch let error as LockError where error.sqlState == "57014" {
+            let message = "The server did not say within \(limit.shown) which session leads \(keys.lead). Look what keeps it."
+            throw LockError(.noAnswer, message, sqlState: error.sqlState, keys: [keys.lead], underlying: error)
         }
     }
 

@@ -37,6 +37,25 @@ struct LeaderTests {
         #expect(!look.isValid(at: Instant(nanoseconds: 3_100)))
     }
 
+    @Test(
+        "a look at the leader that the server does not answer ends by a limit, and the error says so",
+        .server(),
+        .direct("nothing can connect to the pooler's server meanwhile")
+    )
+    func unansweredLook() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager())
+        // It has its session before, since no session can begin while the catalog is locked.
+        #expect(try await locks.leader(of: "a") == nil)
+        try await other.withTransaction { transaction in
+            try await transaction.execute("LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE")
+            let error = await lockError { try await locks.requestStepDown(of: "a", timeout: .seconds(1)) }
+            #expect(error?.code == .noAnswer, "\(String(describing: error))")
+            #expect(error?.message.contains("which session leads") == true, "\(String(describing: error))")
+        }
+        #expect(try await locks.leader(of: "a") == nil)
+    }
+
     @Test("the keys of an election are those that the documentation gives to other languages")
     func keys() throws {
         let keys = try LeadershipKeys("scheduler")
