@@ -46,6 +46,8 @@ struct Pglock: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            // A full disk behind standard output is noticed here only.
+            guard fflush(nil) == 0 else { throw SystemFailure("Standard output can't be written", errno) }
             Foundation.exit(ExitStatus.success)
         } catch {
             exit(with: error)

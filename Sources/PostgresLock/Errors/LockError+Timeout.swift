@@ -65,8 +65,9 @@ extension LockError {
     ///
     /// - Parameters:
     ///   - own: The processes of the manager's own sessions.
-    ///   - ring: A session that holds what is waited for, and waits for what this task holds.
-    func explained(by holders: [LockHolder], own: Set<Int32>, ring: (holder: LockHolder, key: LockKey)?) -> LockError {
+    ///   - ring: Those that wait for each other, and for what this task holds.
+    ///   - inside: What this task holds.
+    func explained(by holders: [LockHolder], own: Set<Int32>, ring: WaitRing?, inside: [LockKey]) -> LockError {
         let advice = Self.adviceToLook(keys)
         let start = message.hasSuffix(advice) ? String(message.dropLast(advice.count)) : message
         let names = holders.prefix(3).map { holder in
@@ -78,7 +79,7 @@ extension LockError {
             holders.isEmpty
             ? " When the server was asked, no session held \(keys.count > 1 ? "them" : "it") any more."
             : " Held by \(names.joined(separator: "; "))\(more)."
-        let circle = ring.map { " \($0.holder.instance) waits for \($0.key), which this task holds: the two wait for each other." } ?? ""
+        let circle = ring.map { Self.words(for: $0, inside) } ?? ""
         return LockError(
             code,
             start + held + circle,
@@ -87,6 +88,21 @@ extension LockError {
             underlying: underlying,
             holders: holders
         )
+    }
+
+    private static func words(for ring: WaitRing, _ held: [LockKey]) -> String {
+        let names = ring.steps.map { step in
+            let session = step.holder.session
+            let process = session.processID.map { "process \($0) of the server" } ?? "a prepared transaction"
+            return session.name.isEmpty ? process : "\(session.name) (\(process))"
+        }
+        let waits = ring.steps.indices.map { index in
+            let key = ring.steps[index].wanted
+            let holder = index + 1 < names.count ? "\(names[index + 1]) holds" : "this task holds"
+            return "\(names[index]) waits for \(held.first { $0.advisory == key } ?? LockKey(key)), which \(holder)"
+        }
+        let all = names.count == 1 ? "the two wait for each other" : "they wait for each other in a ring"
+        return " \(waits.joined(separator: "; ")): \(all)."
     }
 
     /// The error of a call that does not wait, for a lock that is taken.

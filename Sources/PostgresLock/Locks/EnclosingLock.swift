@@ -36,6 +36,15 @@ struct EnclosingLock: Sendable {
         }
     }
 
+    /// What is held at present, as far as it is known.
+    var keys: [LockKey] {
+        switch kind {
+        case .lock, .transaction: key.map { [$0] } ?? []
+        case .session(let modes): modes.keys
+        case .connection: []
+        }
+    }
+
     /// Whether the scope has a connection of its manager to itself.
     var hasSession: Bool {
         switch kind {

@@ -7,10 +7,16 @@ import LockCore
 final class Explanations: Sendable {
     private typealias Answer = @Sendable (LockLook.Found?) -> Void
 
+    private struct Call {
+        /// `nil` for all that are waited for.
+        let keys: [AdvisoryKey]?
+        let answer: Answer
+    }
+
     private struct State {
         var isLooking = false
         var lookCount = 0
-        var waiting: [(keys: [AdvisoryKey], answer: Answer)] = []
+        var waiting: [Call] = []
     }
 
     private let state = Locked(State())
@@ -23,25 +29,22 @@ final class Explanations: Sendable {
         guard limit > .zero, let timeout = error as? LockError, timeout.code == .timedOut, !timeout.keys.isEmpty, !Task.isCancelled else {
             return error
         }
-        let held = EnclosingLock.all.filter(\.state.isOpen).compactMap(\.key)
-        let keys = timeout.keys.map(\.advisory) + held.map(\.advisory)
-        guard let found = await find(Array(keys.prefix(100)), within: limit, by: driver) else { return error }
+        let begin = MonotonicTime.now
+        let inside = EnclosingLock.open.flatMap(\.keys)
+        let (wanted, held) = (timeout.keys.map(\.advisory), Set(inside.map(\.advisory)))
+        guard let found = await find(Array((wanted + inside.map(\.advisory)).prefix(100)), within: limit, by: driver) else { return error }
         let holders = timeout.keys.flatMap { key in
             found.locks.filter { $0.isHeld && $0.key == key.advisory }.map { LockHolder($0, key: key) }
         }
-        return timeout.explained(by: holders, own: await driver.processIDs, ring: Self.ring(timeout.keys, held, found.locks))
-    }
-
-    /// A session that holds what is waited for, and whose manager waits for what this task holds.
-    private static func ring(_ wanted: [LockKey], _ held: [LockKey], _ locks: [SeenLock]) -> (holder: LockHolder, key: LockKey)? {
-        for holder in locks where holder.isHeld {
-            guard let key = wanted.first(where: { $0.advisory == holder.key }) else { continue }
-            let waits = locks.filter { !$0.isHeld && $0.session.manager == holder.session.manager }
-            if let mine = held.first(where: { mine in waits.contains { $0.key == mine.advisory } }) {
-                return (LockHolder(holder, key: key), mine)
-            }
+        var ring = WaitRing(from: wanted, to: held, in: found.locks)
+        // A longer ring goes through keys that this task does not know of, and ends with a wait for what it holds.
+        if ring == nil, found.locks.contains(where: { !$0.isHeld && held.contains($0.key) }),
+            case let rest = limit - begin.duration(to: MonotonicTime.now), rest > .zero,
+            let others = await find(nil, within: rest, by: driver)
+        {
+            ring = WaitRing(from: wanted, to: held, in: found.locks + others.locks)
         }
-        return nil
+        return timeout.explained(by: holders, own: await driver.processIDs, ring: ring, inside: inside)
     }
 
     // MARK: Looking
@@ -50,7 +53,7 @@ final class Explanations: Sendable {
     var lookCount: Int { state.withLock { $0.lookCount } }
 
     private nonisolated(nonsending) func find(
-        _ keys: [AdvisoryKey],
+        _ keys: [AdvisoryKey]?,
         within limit: Duration,
         by driver: LockDriver
     ) async -> LockLook.Found? {
@@ -64,7 +67,7 @@ final class Explanations: Sendable {
                 continuation?.resume(returning: found)
             }
             let isFirst = state.withLock { state in
-                state.waiting.append((keys, finish))
+                state.waiting.append(Call(keys: keys, answer: finish))
                 defer { state.isLooking = true }
                 return !state.isLooking
             }
@@ -88,11 +91,23 @@ final class Explanations: Sendable {
             }
             guard !waiting.isEmpty else { return }
             let begin = MonotonicTime.now
-            let keys = Set(waiting.flatMap(\.keys)).sorted()
-            let found = try? await ServerLooks(driver: driver).find(LockLook(keys: keys), timeout: limit, limit: limit)
+            let keys = waiting.compactMap(\.keys)
+            if !keys.isEmpty {
+                let found = await look(LockLook(keys: Set(keys.joined()).sorted()), limit, driver)
+                for call in waiting where call.keys != nil { call.answer(found) }
+            }
+            if keys.count < waiting.count {
+                var contended = LockLook()
+                contended.isContendedOnly = true
+                let found = await look(contended, limit, driver)
+                for call in waiting where call.keys == nil { call.answer(found) }
+            }
             let cost = begin.duration(to: MonotonicTime.now)
-            for call in waiting { call.answer(found) }
             try? await Task.sleep(for: cost * 4)
         }
+    }
+
+    private nonisolated(nonsending) func look(_ look: LockLook, _ limit: Duration, _ driver: LockDriver) async -> LockLook.Found? {
+        try? await ServerLooks(driver: driver).find(look, timeout: limit, limit: limit)
     }
 }

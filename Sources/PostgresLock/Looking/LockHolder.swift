@@ -18,13 +18,13 @@ public struct LockHolder: Hashable, Sendable {
     /// The session's process on the server, as in `pg_stat_activity`; `nil` for a prepared transaction.
     public let processID: Int32?
     /// The session's `application_name`. That of a lock manager says program, host and process:
-    /// ``LockManager/Configuration/applicationName``.
+    /// ``LockManager/Configuration/applicationName``. For a prepared transaction its identifier, as `ROLLBACK PREPARED` takes it.
     public let instance: String
-    /// The role that has logged in.
+    /// The role that has logged in; for a prepared transaction its owner.
     public let role: String?
     /// The client's address and port; `nil` also for a client on the server's machine.
     public let address: String?
-    /// What the session does: `idle`, `active`, `idle in transaction` and so on. A lock needs no statement, so most holders are idle.
+    /// What the session does: `idle`, `active`, `idle in transaction` and so on, or `prepared`. A lock needs no statement, so most holders are idle.
     public let state: String?
     /// Since when the lock is held, to the second, if the holder publishes it. A lock manager does so after some seconds.
     public let since: Date?

@@ -33,12 +33,14 @@ package struct LockLook: Sendable {
     /// The statement. Times are in seconds since 1970. Values are numbers, or in hexadecimal digits.
     ///
     /// The column `waitstart` exists from version 14 on, so it is read through JSON, for the few locks that are waited for. Behind the locks that are
-    /// asked for come those that say since when these are held: see ``ReleaseProtocol/since(_:seconds:)``.
+    /// asked for come those that say since when these are held: see ``ReleaseProtocol/since(_:seconds:)``. A prepared transaction has no process, and
+    /// is known by the number in the place of one.
     package var sql: String {
         """
         WITH l AS MATERIALIZED (
             SELECT l.classid::int8 AS high, l.objid::int8 AS low, l.objsubid::int4 AS space, l.mode = 'ExclusiveLock' AS exclusive,
-                l.granted, l.pid, CASE WHEN NOT l.granted THEN (to_jsonb(l) ->> 'waitstart')::timestamptz END AS since
+                l.granted, l.pid, CASE WHEN NOT l.granted THEN (to_jsonb(l) ->> 'waitstart')::timestamptz END AS since,
+                CASE WHEN l.pid IS NULL THEN l.virtualtransaction END AS prepared
             FROM pg_locks l
             WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
             \(keyCondition)
@@ -52,10 +54,11 @@ package struct LockLook: Sendable {
             UNION ALL SELECT l.*, false, 0, true FROM l WHERE space = 2 AND granted AND NOT exclusive AND high IN (
                 SELECT \(Self.sinceClass) FROM (SELECT high, low, space AS objsubid FROM t WHERE granted) held)
         )
-        SELECT high, low, space, r.exclusive, r.granted, r.pid, date_part('epoch', r.since), a.application_name, a.usename,
-            host(a.client_addr), a.client_port, a.state, date_part('epoch', a.backend_start), date_part('epoch', a.state_change),
+        SELECT high, low, space, r.exclusive, r.granted, r.pid, date_part('epoch', r.since), coalesce(a.application_name, x.gid),
+            coalesce(a.usename, x.owner), host(a.client_addr), a.client_port, CASE WHEN x.gid IS NULL THEN a.state ELSE 'prepared' END,
+            date_part('epoch', a.backend_start), date_part('epoch', coalesce(a.state_change, x.prepared)),
             date_part('epoch', a.xact_start), a.wait_event_type, contended, total, date_part('epoch', clock_timestamp()), is_time
-        FROM r LEFT JOIN a ON a.pid = r.pid
+        FROM r LEFT JOIN a ON a.pid = r.pid LEFT JOIN pg_prepared_xacts x ON '-1/' || x.transaction::text = r.prepared
         ORDER BY is_time, contended DESC, high, low, space, r.granted DESC, r.since, r.pid
         """
     }

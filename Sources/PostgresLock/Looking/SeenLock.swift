@@ -34,16 +34,16 @@ package struct SeenLock: Hashable, Sendable {
 package struct SeenSession: Hashable, Sendable {
     /// `nil` for a transaction that was prepared (`PREPARE TRANSACTION`), which no session holds any more.
     package let processID: Int32?
-    /// Its `application_name`, which every role sees.
+    /// Its `application_name`, which every role sees; the identifier of a prepared transaction.
     package let name: String
     package let role: String?
     /// The client's, with its port; `nil` if it is hidden, or the client is on the server's machine.
     package let address: String?
-    /// `idle`, `active`, `idle in transaction` and so on; `nil` if it is hidden.
+    /// `idle`, `active`, `idle in transaction` and so on, or `prepared`; `nil` if it is hidden.
     package let state: String?
     /// When the session has begun; `nil` if it is hidden.
     package let start: Date?
-    /// When the state has changed last; `nil` if it is hidden.
+    /// When the state has changed last, so when a transaction was prepared; `nil` if it is hidden.
     package let change: Date?
     /// Since when its transaction lasts; `nil` if it is hidden, or there is none.
     package let transactionStart: Date?
@@ -65,9 +65,12 @@ package struct SeenSession: Hashable, Sendable {
         (self.start, self.change, self.transactionStart, self.waitType) = (start, change, transactionStart, waitType)
     }
 
-    /// Whether the role that looks may see the state.
-    package var isVisible: Bool { start != nil }
+    /// Whether the role that looks may see the state. That of prepared transactions every role may.
+    package var isVisible: Bool { start != nil || processID == nil }
 
     /// What sessions of one manager have in common, and no other session has. A name without a mark says nothing.
-    package var manager: String { InstanceName.isMarked(name) ? "\(name)\n\(role ?? "")" : "process \(processID ?? 0)" }
+    package var manager: String {
+        guard let processID else { return "prepared \(name)" }
+        return InstanceName.isMarked(name) ? "\(name)\n\(role ?? "")" : "process \(processID)"
+    }
 }

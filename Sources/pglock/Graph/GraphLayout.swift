@@ -44,6 +44,7 @@ struct GraphLayout {
         let components = StrongComponents(next).components
         var componentOf = Array(repeating: 0, count: nodes.count)
         for (number, component) in components.enumerated() { for node in component { componentOf[node] = number } }
+        let neverAimedAt = Set(nodes.indices).subtracting(next.joined())
         // Components come with those first that wait for nothing. Inside a ring, locks are between its parties.
         var rank = Array(repeating: 0, count: components.count)
         for number in components.indices.reversed() {
@@ -58,6 +59,12 @@ struct GraphLayout {
             let component = componentOf[node]
             if components[component].count > 1, case .lock = nodes[node] { return rank[component] + 1 }
             return rank[component]
+        }
+        // What nothing waits for is beside what it waits for itself, so that its line does not run behind the boxes between.
+        for number in components.indices where components[number].count == 1 {
+            let node = components[number][0]
+            guard neverAimedAt.contains(node), let nearest = next[node].map(column).min() else { continue }
+            rank[number] = max(rank[number], nearest - 1)
         }
         var columns: [[Int]] = Array(repeating: [], count: (nodes.indices.map(column).max() ?? -1) + 1)
         for node in nodes.indices { columns[column(of: node)].append(node) }

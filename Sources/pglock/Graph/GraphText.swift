@@ -17,10 +17,8 @@ extension WaitGraph {
                 )
             }
         }
-        for ring in rings {
-            lines.append("")
-            lines.append("ring: " + ring.map { parties[$0].name }.joined(separator: "  <->  "))
-        }
+        if !rings.isEmpty { lines.append("") }
+        for ring in rings { lines.append("ring: " + (ring + ring.prefix(1)).map { parties[$0].name }.joined(separator: "  ->  ")) }
         lines += ["", summary + "."]
         if !rings.isEmpty { lines.append(Self.ringNote) }
         return lines.joined(separator: "\n")

@@ -28,12 +28,17 @@ struct WaitGraph {
         /// As text; `nil` if it is not known since when.
         let age: String?
         var isInRing = false
+
+        /// Whether a wait has to wait for this one, which holds the lock.
+        func blocks(_ wait: Link) -> Bool {
+            isHold && lock == wait.lock && processID != wait.processID && (mode == .exclusive || wait.mode == .exclusive)
+        }
     }
 
     private(set) var parties: [Party] = []
     private(set) var locks: [Lock] = []
     private(set) var links: [Link] = []
-    /// The parties of each ring.
+    /// The parties of each ring: each waits for the next one, and the last one for the first.
     private(set) var rings: [[Int]] = []
     /// Which sessions are hidden from the role.
     let isAnyHidden: Bool
@@ -47,7 +52,7 @@ struct WaitGraph {
         var parties: [String: Int] = [:]
         var keys: [AdvisoryKey: Int] = [:]
         for lock in contended {
-            let id = lock.session.processID == nil ? "prepared \(lock.key)" : lock.session.manager
+            let id = lock.session.manager
             if parties[id] == nil {
                 parties[id] = self.parties.count
                 self.parties.append(Party(name: lock.session.name.isEmpty ? "(no name)" : Clean.text(lock.session.name), processIDs: []))
@@ -73,34 +78,58 @@ struct WaitGraph {
     }
 
     /// The holders that a wait has to wait for.
-    func blockers(of wait: Link) -> [Link] {
-        links.filter {
-            $0.isHold && $0.lock == wait.lock && $0.processID != wait.processID && ($0.mode == .exclusive || wait.mode == .exclusive)
+    func blockers(of wait: Link) -> [Link] { links.filter { $0.blocks(wait) } }
+
+    /// Finds parties that wait for each other: a strongly connected component of several. Each wait inside one is part of a ring.
+    private mutating func markRings() {
+        let holdsOf = Dictionary(grouping: links.indices.filter { links[$0].isHold }, by: { links[$0].lock })
+        let waits = links.indices.filter { !links[$0].isHold }.flatMap { wait in
+            (holdsOf[links[wait].lock] ?? []).filter { links[$0].blocks(links[wait]) }.map { (wait: wait, hold: $0) }
         }
+        var next: [Set<Int>] = Array(repeating: [], count: parties.count)
+        for (wait, hold) in waits { next[links[wait].party].insert(links[hold].party) }
+        let neighbours = next.map { $0.sorted() }
+        let components = StrongComponents(neighbours).components.filter { $0.count > 1 }
+        var componentOf: [Int: Int] = [:]
+        for (number, component) in components.enumerated() { for party in component { componentOf[party] = number } }
+        for (wait, hold) in waits {
+            guard let component = componentOf[links[wait].party], component == componentOf[links[hold].party] else { continue }
+            (links[wait].isInRing, links[hold].isInRing, locks[links[wait].lock].isInRing) = (true, true, true)
+        }
+        for party in componentOf.keys { parties[party].isInRing = true }
+        // Rings that have all of these parties between them.
+        for component in components {
+            var rest = Set(component)
+            while let first = rest.min() {
+                let ring = Self.ring(from: first, in: Set(component), neighbours)
+                rest.subtract(ring)
+                rest.remove(first)
+                rings.append(ring)
+            }
+        }
+        rings.sort { $0.lexicographicallyPrecedes($1) }
     }
 
-    /// Finds parties that wait for each other, by Tarjan's algorithm: a ring is a strongly connected component of several.
-    private mutating func markRings() {
-        var holdersOf: [Int: [Link]] = [:]
-        for link in links where link.isHold { holdersOf[link.lock, default: []].append(link) }
-        var next: [Set<Int>] = Array(repeating: [], count: parties.count)
-        for wait in links where !wait.isHold {
-            for hold in holdersOf[wait.lock] ?? []
-            where hold.processID != wait.processID && (hold.mode == .exclusive || wait.mode == .exclusive) {
-                next[wait.party].insert(hold.party)
+    /// A shortest ring through a member of a component.
+    private static func ring(from first: Int, in component: Set<Int>, _ neighbours: [[Int]]) -> [Int] {
+        var cameFrom: [Int: Int] = [:]
+        var queue = [first]
+        var index = 0
+        while index < queue.count {
+            let party = queue[index]
+            index += 1
+            for next in neighbours[party] where next != party && component.contains(next) {
+                if next == first {
+                    var ring = [party]
+                    while let before = ring.last.flatMap({ cameFrom[$0] }) { ring.append(before) }
+                    return ring.reversed()
+                }
+                guard cameFrom[next] == nil else { continue }
+                cameFrom[next] = party
+                queue.append(next)
             }
         }
-        rings = StrongComponents(next.map { $0.sorted() }).components.filter { $0.count > 1 }.map { $0.sorted() }
-        for ring in rings {
-            let members = Set(ring)
-            for party in ring { parties[party].isInRing = true }
-            for lock in locks.indices {
-                let ours = links.indices.filter { links[$0].lock == lock && members.contains(links[$0].party) }
-                guard ours.contains(where: { links[$0].isHold }), ours.contains(where: { !links[$0].isHold }) else { continue }
-                locks[lock].isInRing = true
-                for link in ours { links[link].isInRing = true }
-            }
-        }
+        return []
     }
 
     var isEmpty: Bool { links.isEmpty }
@@ -123,49 +152,4 @@ struct WaitGraph {
         The parties of a ring wait for each other. PostgreSQL ends a ring of sessions by itself, after deadlock_timeout. One that goes through \
         several sessions of a process it does not see: it stays if the tasks of that process wait for each other, until a timeout ends it.
         """
-}
-
-/// The strongly connected components of a graph, in Tarjan's way, without recursion: a chain of waits may be long.
-struct StrongComponents {
-    private(set) var components: [[Int]] = []
-
-    /// - Parameter next: The neighbours of each node.
-    init(_ next: [[Int]]) {
-        var index = Array(repeating: -1, count: next.count)
-        var low = index
-        var isOpen = Array(repeating: false, count: next.count)
-        var open: [Int] = []
-        var count = 0
-        for root in next.indices where index[root] < 0 {
-            var path: [(node: Int, edge: Int)] = [(root, 0)]
-            while let (node, edge) = path.last {
-                if edge == 0 {
-                    (index[node], low[node]) = (count, count)
-                    count += 1
-                    open.append(node)
-                    isOpen[node] = true
-                }
-                if edge < next[node].count {
-                    path[path.count - 1].edge += 1
-                    let neighbour = next[node][edge]
-                    if index[neighbour] < 0 {
-                        path.append((neighbour, 0))
-                    } else if isOpen[neighbour] {
-                        low[node] = min(low[node], index[neighbour])
-                    }
-                    continue
-                }
-                path.removeLast()
-                if let parent = path.last?.node { low[parent] = min(low[parent], low[node]) }
-                guard low[node] == index[node] else { continue }
-                var component: [Int] = []
-                while let last = open.popLast() {
-                    isOpen[last] = false
-                    component.append(last)
-                    if last == node { break }
-                }
-                components.append(component)
-            }
-        }
-    }
 }

@@ -126,7 +126,11 @@ struct KickCommand: AsyncParsableCommand {
     /// Ends the session that was shown, if it is the same and holds the lock still.
     private func end(_ holder: SeenLock, _ server: LookSession) throws {
         guard let pid = holder.session.processID else {
-            throw CommandFailure(ExitStatus.tryAgain, "The lock is held by a prepared transaction. End it by ROLLBACK PREPARED.")
+            let identifier = Clean.text(holder.session.name).replacing("'", with: "''")
+            throw CommandFailure(
+                ExitStatus.tryAgain,
+                "The lock is held by a prepared transaction, which only SQL ends, in this database: ROLLBACK PREPARED '\(identifier)'."
+            )
         }
         let (high, low, space) = holder.key.shown
         let name = holder.session.name.utf8.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

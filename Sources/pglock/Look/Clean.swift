@@ -8,7 +8,8 @@ enum Clean {
     private static func isUnfit(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator, .format: true
-        default: false
+        // XML does not allow U+FFFE and U+FFFF.
+        default: scalar.properties.isNoncharacterCodePoint
         }
     }
 }

@@ -27,6 +27,7 @@ struct LockList {
 
     private func since(_ lock: SeenLock) -> String {
         if let known = Age.text(from: lock.since, to: found.time) { return known }
+        if lock.session.processID == nil, let least = Age.text(from: lock.session.change, to: found.time) { return "> \(least)" }
         guard lock.isHeld, let most = Age.text(from: lock.session.transactionStart ?? lock.session.start, to: found.time) else {
             return "-"
         }
@@ -44,6 +45,6 @@ struct LockList {
 }
 
 extension SeenSession {
-    /// "-" if it is hidden.
-    var shownAddress: String { address ?? (isVisible ? "local" : "-") }
+    /// "-" if it is hidden, or there is no client any more.
+    var shownAddress: String { address ?? (isVisible && processID != nil ? "local" : "-") }
 }

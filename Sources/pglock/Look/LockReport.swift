@@ -50,6 +50,9 @@ struct LockReport {
 
     private func since(_ lock: SeenLock) -> String {
         if let known = Age.text(from: lock.since, to: found.time) { return "since \(known)" }
+        if lock.session.processID == nil, let least = Age.text(from: lock.session.change, to: found.time) {
+            return "for more than \(least) (since it was prepared)"
+        }
         if let most = Age.text(from: lock.session.transactionStart, to: found.time) {
             return "for less than \(most) (its transaction's age)"
         }

@@ -26,13 +26,16 @@ struct NameOptions: ParsableArguments {
             do {
                 text = try String(contentsOfFile: path, encoding: .utf8)
             } catch {
-                throw ValidationError("The file of names \(path) can't be read as UTF-8.")
+                let isThere = FileManager.default.fileExists(atPath: path)
+                throw ValidationError(
+                    isThere ? "The file of names \(path) can't be read, or is not UTF-8." : "There is no file of names \(path)."
+                )
             }
             for line in text.split(whereSeparator: \.isNewline) where !line.hasPrefix("#") {
                 let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
                 guard let name = parts.first else { continue }
                 guard let scheme = parts.count > 1 ? KeyScheme(rawValue: parts[1]) : scheme else {
-                    throw ValidationError("“\(parts[1])” in \(path) is no scheme; pglock key --help lists them.")
+                    throw ValidationError("“\(Clean.text(parts[1]))” in \(path) is no scheme; pglock key --help lists them.")
                 }
                 known.add(name, try scheme.key(name))
             }

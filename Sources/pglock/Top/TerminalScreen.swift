@@ -18,6 +18,12 @@ final class TerminalScreen {
     private let original: termios
     private var isOpen = true
 
+    /// Whether there are a terminal and keys, and the terminal knows how to move its cursor.
+    static var isPossible: Bool {
+        let kind = ProcessInfo.processInfo.environment["TERM"] ?? ""
+        return isatty(STDOUT_FILENO) == 1 && isatty(STDIN_FILENO) == 1 && !["", "dumb"].contains(kind)
+    }
+
     init() throws {
         var settings = termios()
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else {
@@ -27,14 +33,14 @@ final class TerminalScreen {
         // Keys come at once, without an echo, and Ctrl-C as a key, so that the screen is restored.
         settings.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
         tcsetattr(STDIN_FILENO, TCSANOW, &settings)
-        // The other screen, without a cursor.
-        _ = Descriptor.write("\u{1B}[?1049h\u{1B}[?25l", to: STDOUT_FILENO)
+        // The other screen, without a cursor. Lines are not continued on the next one: wide characters count as one.
+        _ = Descriptor.write("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l", to: STDOUT_FILENO)
     }
 
     func close() {
         guard isOpen else { return }
         isOpen = false
-        _ = Descriptor.write("\u{1B}[?25h\u{1B}[?1049l", to: STDOUT_FILENO)
+        _ = Descriptor.write("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l", to: STDOUT_FILENO)
         var settings = original
         tcsetattr(STDIN_FILENO, TCSANOW, &settings)
     }
@@ -51,9 +57,11 @@ final class TerminalScreen {
         _ = Descriptor.write("\u{1B}[H\(text)\u{1B}[J", to: STDOUT_FILENO)
     }
 
-    /// - Returns: `nil` if no key is pressed in that time, or an unknown one.
+    /// - Returns: `nil` if no key is pressed in that time, or an unknown one; ``TerminalKey/interrupt`` at the end of the input.
     func readKey(within seconds: Double) -> TerminalKey? {
-        guard isReadable(within: seconds), let byte = readByte() else { return nil }
+        guard isReadable(within: seconds) else { return nil }
+        // The terminal is gone.
+        guard let byte = readByte() else { return .interrupt }
         switch byte {
         case 3: return .interrupt
         case 10, 13: return .enter

@@ -9,7 +9,7 @@ struct TopCommand: ParsableCommand {
         commandName: "top",
         abstract: "Watch which locks are waited for, and by whom.",
         discussion: """
-            On a terminal a full screen, otherwise lines. The locks with the most waiting sessions come first. It takes no lock, and works with \
+            On a terminal a full screen, otherwise, or if TERM is unset or "dumb", lines. The locks with the most waiting sessions come first. It takes no lock, and works with \
             the rights of any role.
 
             KEYS:
@@ -60,7 +60,7 @@ struct TopCommand: ParsableCommand {
         let names = try nameOptions.known(name, database: server.database)
         var look = LockLook()
         look.isContendedOnly = true
-        let screen = isatty(STDOUT_FILENO) == 1 && isatty(STDIN_FILENO) == 1 ? try TerminalScreen() : nil
+        let screen = TerminalScreen.isPossible ? try TerminalScreen() : nil
         defer { screen?.close() }
         var view = TopView(database: server.database, names: names)
         var looks = 0
@@ -89,9 +89,14 @@ struct TopCommand: ParsableCommand {
         while true {
             let size = screen.size
             screen.draw(view.lines(width: size.width, height: size.height))
-            let rest = end.timeIntervalSinceNow
-            guard rest > 0 else { return true }
-            guard let key = screen.readKey(within: rest) else { continue }
+            var key: TerminalKey?
+            // Short waits, because a window that gets another size presses no key.
+            while key == nil, screen.size == size {
+                let rest = end.timeIntervalSinceNow
+                guard rest > 0 else { return true }
+                key = screen.readKey(within: min(rest, 0.2))
+            }
+            guard let key else { continue }
             switch view.handle(key) {
             case .quit: return false
             case .look: return true

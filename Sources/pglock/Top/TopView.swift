@@ -28,7 +28,7 @@ struct TopView {
     private var typed: String?
 
     init(database: String, names: KeyNames) {
-        self.database = database
+        self.database = Clean.text(database)
         self.names = names
     }
 
@@ -107,16 +107,23 @@ struct TopView {
         guard !rows.isEmpty else { return cut(lines + (height == nil ? [] : [""]) + ["No session waits for a lock."], width, height) }
         var table = TextTable(["", "LOCK", "WAITING", "LONGEST", "HELD SINCE", "HOLDER"], numbers: [2])
         let marked = height == nil ? nil : selected(of: rows)?.key
-        let first = height.map { max(0, (rows.firstIndex { $0.key == marked } ?? 0) - max(1, $0 - 5)) } ?? 0
+        let first = height.map { max(0, (rows.firstIndex { $0.key == marked } ?? 0) - max(0, $0 - 6)) } ?? 0
         for row in rows[first...] {
             let oldest = row.waiters.compactMap(\.since).min()
             let holder = row.holders.first
             table.add([
-                row.key == marked ? ">" : "", row.name, "\(row.waiters.count)", Age.text(from: oldest, to: found.time) ?? "-",
-                Age.text(from: holder?.since, to: found.time) ?? "-", self.holder(row.holders),
+                row.key == marked ? ">" : "", Self.short(row.name, width), "\(row.waiters.count)",
+                Age.text(from: oldest, to: found.time) ?? "-", Age.text(from: holder?.since, to: found.time) ?? "-",
+                self.holder(row.holders),
             ])
         }
         return cut(lines + (height == nil ? [] : [""]) + table.lines(width: width), width, height)
+    }
+
+    /// A long name leaves room for the numbers beside it.
+    private static func short(_ name: String, _ width: Int?) -> String {
+        guard let width, case let most = max(12, width / 3), name.count > most else { return name }
+        return "\(name.prefix(most * 2 / 3))…\(name.suffix(most - most * 2 / 3 - 1))"
     }
 
     private func holder(_ holders: [SeenLock]) -> String {
@@ -126,7 +133,10 @@ struct TopView {
     }
 
     private func cut(_ lines: [String], _ width: Int?, _ height: Int?) -> [String] {
-        let shown = height.map { Array(lines.prefix($0)) } ?? lines
+        var shown = lines
+        if let height, lines.count > height {
+            shown = Array(lines.prefix(height - 1)) + ["… \(lines.count - height + 1) more lines"]
+        }
         return width.map { width in shown.map { String($0.prefix(width)) } } ?? shown
     }
 }

@@ -98,6 +98,26 @@ struct LookTests {
         await holder.shutdown(gracePeriod: .zero)
     }
 
+    @Test("a role without rights over the holder's session can ask, but not end it: status 77, and the lock stays")
+    func refused() async throws {
+        let server = try await SharedServer.get()
+        let (name, role) = (SharedServer.freshName(), "guest_\(UInt32.random(in: .min ... .max))")
+        try await server.server.query("CREATE ROLE \(role) LOGIN")
+        var configuration = LockManager.Configuration(url: server.url)
+        configuration.releaseRequests = .ignore
+        let holder = try LockManager(configuration: configuration)
+        let handle = try await holder.acquire(LockKey(name)).copyable()
+        let url = server.server.connectionURL(user: role)
+        let kick = try await pglock("kick", "--yes", "--terminate", "--wait", "1", name, url: url)
+        #expect(kick.status == .exited(77), "\(kick.error)")
+        #expect(kick.error.contains("42501") || kick.error.contains("permission") || kick.error.contains("superuser"), "\(kick.error)")
+        #expect(handle.lock.isHeld)
+        #expect(try await server.holders(of: name) == 1)
+        try await handle.release()
+        await holder.shutdown()
+        try await server.server.query("DROP ROLE \(role)")
+    }
+
     @Test("pglock run whose lock is asked for ends its command, releases the lock, and exits with 70")
     func run() async throws {
         let server = try await SharedServer.get()
@@ -144,7 +164,10 @@ struct LookTests {
         #expect(records.first { $0.key == "\(pair),-7" }?.mode == "shared")
         let limited = try await pglock("ps", "--instance", "web-\(pair)", "--limit", "1", url: server.url)
         #expect(limited.output.contains("1 line of 2"), "\(limited.output)")
-        #expect(try await pglock("ps", "--names", "/no/such/file", url: server.url).status == .exited(64))
+        let missing = try await pglock("ps", "--names", "/no/such/file", url: server.url)
+        #expect(missing.status == .exited(64) && missing.error.contains("There is no file of names /no/such/file."), "\(missing.error)")
+        let folder = try await pglock("ps", "--names", "/", url: server.url)
+        #expect(folder.status == .exited(64) && folder.error.contains("can't be read"), "\(folder.error)")
 
         let top = try await pglock("top", "--count", "1", "--name", name, url: server.url)
         #expect(top.output.contains(name) && top.output.contains("web-\(pair)"), "\(top.output)")
@@ -173,6 +196,51 @@ struct LookTests {
         try await handle.release()
         #expect(try await pglock("who", "k", url: "postgres://127.0.0.1:1/db").status == .exited(69))
         #expect(try await pglock("who", url: server.url).status == .exited(64))
+    }
+
+    @Test("a prepared transaction is named by its identifier and owner; kick says how it is ended; another database has other locks")
+    func prepared() async throws {
+        try await EphemeralPostgres.withServer(.init(settings: ["max_prepared_transactions": "2"])) { server in
+            let prepare = "BEGIN; SELECT pg_advisory_xact_lock(1), pg_advisory_xact_lock(2); PREPARE TRANSACTION 'it''s \u{1B}[2J'"
+            try await server.query(prepare)
+            let url = server.connectionURL()
+            let who = try await pglock("who", "--number", "1", url: url)
+            #expect(who.output.contains("held by   it's \u{FFFD}[2J  a prepared transaction  exclusive  for more than"), "\(who.output)")
+            #expect(who.output.contains("postgres, prepared") && !who.output.contains("local"), "\(who.output)")
+            let list = try await pglock("ps", url: url)
+            #expect(list.output.contains("prepared  it's") && list.output.contains("> "), "\(list.output)")
+            let json = try await pglock("ps", "--json", url: url)
+            let records = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]]
+            #expect(records?.map { $0["instance"] as? String } == ["it's \u{1B}[2J", "it's \u{1B}[2J"], "\(json.output)")
+            let kick = try await pglock("kick", "--yes", "--terminate", "--wait", "0.5", "--number", "1", url: url)
+            #expect(kick.status == .exited(75))
+            #expect(kick.error.contains("ROLLBACK PREPARED 'it''s \u{FFFD}[2J'"), "\(kick.error)")
+            try await server.query("CREATE DATABASE other")
+            let other = try await pglock("who", "--number", "1", "--url", server.connectionURL(database: "other"))
+            #expect(other.status == .exited(1), "\(other.output)")
+            try await server.query("ROLLBACK PREPARED 'it''s \u{1B}[2J'")
+        }
+    }
+
+    #if os(Linux)
+        @Test("a listing that can't be written is no success")
+        func fullDisk() async throws {
+            let server = try await SharedServer.get()
+            let launcher = ["/bin/sh", "-c", #"exec "$@" >/dev/full"#, "sh"]
+            let listing = try await LaunchedPglock(["ps"], url: server.url, launcher: launcher).finish()
+            #expect(listing.status == .exited(71))
+            #expect(listing.error.contains("Standard output can't be written"), "\(listing.error)")
+        }
+    #endif
+
+    @Test("a listing ends when its reader is gone")
+    func closedPipe() async throws {
+        let server = try await SharedServer.get()
+        let launcher = ["/bin/sh", "-c", #""$@" | head -n 1 >/dev/null"#, "sh"]
+        for arguments in [["ps", "--watch", "0.1"], ["top", "--interval", "0.1"]] {
+            let watch = try LaunchedPglock(arguments, url: server.url, launcher: launcher)
+            #expect(try await watch.finish().status == .exited(0))
+        }
     }
 
     @Test("what moves the cursor in names does not get to the terminal")

@@ -79,4 +79,25 @@ struct TopViewTests {
             }
         }
     }
+
+    @Test("what does not fit on the screen is counted, a long name leaves room for the numbers, and the selection stays in view")
+    func crowded() {
+        typealias Graph = WaitGraphTests
+        var names = KeyNames(database: "app")
+        names.add(String(repeating: "long-name/", count: 20), LockKey(number: 0))
+        var view = TopView(database: "a\u{1B}[2Jpp", names: names)
+        view.found = LockLook.Found(
+            locks: (0..<30).flatMap { key in
+                [Graph.lock(Int64(key), Graph.session(1, "holder"), held: true), Graph.lock(Int64(key), Graph.session(2), held: false)]
+            }
+        )
+        let lines = view.lines(width: 80, height: 24)
+        #expect(lines.count == 24 && lines.last == "… 11 more lines", "\(lines)")
+        #expect(!lines[0].contains("\u{1B}"))
+        #expect(lines.contains { $0.contains("long-name/") && $0.contains("…") && $0.contains("holder") }, "\(lines)")
+        for _ in 0..<30 {
+            _ = view.handle(.down)
+            #expect(view.lines(width: 80, height: 24).contains { $0.hasPrefix(">") })
+        }
+    }
 }

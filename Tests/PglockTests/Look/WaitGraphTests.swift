@@ -32,8 +32,41 @@ struct WaitGraphTests {
         #expect(graph.parties.map(\.isInRing) == [true, true, false])
         #expect(graph.locks.map(\.isInRing) == [true, true])
         #expect(graph.links.map(\.isInRing) == [true, true, true, true, false])
-        #expect(graph.text.contains("ring: \(one.name)  <->  \(two.name)"))
+        #expect(graph.text.contains("ring: \(one.name)  ->  \(two.name)  ->  \(one.name)"))
         #expect(graph.summary == "3 sessions wait for 2 locks; 1 ring")
+    }
+
+    @Test("three that wait for each other are a ring, named in the order of the waits; others that wait for them are not in it")
+    func ringOfThree() {
+        let (one, two, three, outside) = (Self.session(1), Self.session(2), Self.session(3), Self.session(4))
+        let graph = Self.graph([
+            Self.lock(1, one, held: true), Self.lock(1, two, held: false), Self.lock(1, outside, held: false),
+            Self.lock(2, three, held: true), Self.lock(2, one, held: false),
+            Self.lock(3, two, held: true), Self.lock(3, three, held: false),
+        ])
+        #expect(graph.text.contains("ring: \(one.name)  ->  \(three.name)  ->  \(two.name)  ->  \(one.name)"), "\(graph.text)")
+        #expect(graph.rings.count == 1 && graph.summary == "4 sessions wait for 3 locks; 1 ring")
+        #expect(graph.parties.filter { !$0.isInRing }.map(\.name) == [outside.name])
+        #expect(graph.links.count { !$0.isInRing } == 1 && graph.locks.allSatisfy(\.isInRing))
+        let broken = Self.graph([
+            Self.lock(1, one, held: true), Self.lock(1, two, held: false), Self.lock(2, three, held: true), Self.lock(2, one, held: false),
+            Self.lock(3, two, held: true),
+        ])
+        #expect(broken.rings.isEmpty)
+    }
+
+    @Test("rings that share a party are named each; a manager that waits for a session of its own is in none")
+    func rings() {
+        let (one, two, three) = (Self.session(1), Self.session(2), Self.session(3))
+        let second = SeenSession(processID: 9, name: one.name, role: one.role, start: one.start)
+        let graph = Self.graph([
+            Self.lock(1, one, held: true), Self.lock(1, two, held: false), Self.lock(1, three, held: false),
+            Self.lock(1, second, held: false), Self.lock(2, two, held: true), Self.lock(2, one, held: false),
+            Self.lock(3, three, held: true), Self.lock(3, second, held: false),
+        ])
+        #expect(graph.rings.map { $0.map { graph.parties[$0].name } } == [[one.name, two.name], [three.name, one.name]], "\(graph.text)")
+        let alone = Self.graph([Self.lock(1, one, held: true), Self.lock(1, second, held: false)])
+        #expect(alone.rings.isEmpty)
     }
 
     @Test("a ring that goes through several sessions of one manager is one, since their name has its mark")
@@ -108,6 +141,20 @@ struct WaitGraphTests {
             #expect(one.0 >= 0 && one.0 + GraphLayout.boxWidth <= layout.width && one.1 >= 0 && one.1 + one.2 <= layout.height)
             for other in boxes[(index + 1)...] where one.0 == other.0 { #expect(one.1 + one.2 <= other.1 || other.1 + other.2 <= one.1) }
         }
+    }
+
+    @Test("what nothing waits for is drawn beside what it waits for")
+    func near() throws {
+        let (one, two, three) = (Self.session(1), Self.session(2), Self.session(3))
+        let graph = Self.graph([
+            Self.lock(1, one, held: true), Self.lock(1, two, held: false), Self.lock(2, two, held: true), Self.lock(2, three, held: false),
+            Self.lock(1, Self.session(4), held: false),
+        ])
+        let layout = GraphLayout(graph)
+        let late = try #require(graph.parties.firstIndex { $0.processIDs == [4] })
+        let party = try #require(layout.positions[.party(late)]?.x)
+        let lock = try #require(layout.positions[.lock(0)]?.x)
+        #expect(lock - party == GraphLayout.boxWidth + GraphLayout.columnGap)
     }
 
     @Test("strongly connected components are found in long chains, too")

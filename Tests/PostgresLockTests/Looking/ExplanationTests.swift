@@ -98,6 +98,45 @@ struct ExplanationTests {
         try await opposite.value
     }
 
+    @Test(
+        "a nested wait that has come to its limit says that three processes wait for each other in a ring",
+        arguments: ServerKind.allCases
+    )
+    func ringOfThree(kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let managers = [try server.manager(Self.patient), try server.manager(), try server.manager()]
+        let (firstHasA, thirdHasC) = (AsyncGate(), AsyncGate())
+        let second = Task {
+            await thirdHasC.passed()
+            try await managers[1].withLock("b") { _ in try await managers[1].withLock("c", timeout: .seconds(300)) { _ in } }
+        }
+        let third = Task {
+            await firstHasA.passed()
+            try await managers[2].withLock("c") { _ in
+                thirdHasC.open()
+                try await managers[2].withLock("a", timeout: .seconds(300)) { _ in }
+            }
+        }
+        let error = await lockError {
+            try await managers[0].withLock("a") { _ in
+                firstHasA.open()
+                try await server.eventually("both wait") { try await server.locks(granted: false) == 2 }
+                var limit = Duration.milliseconds(100)
+                while true {
+                    do {
+                        return try await managers[0].withLock("b", timeout: limit) { _ in }
+                    } catch LockError.Code.noAnswer {
+                        limit *= 4
+                    }
+                }
+            }
+        }
+        #expect(error?.code == .timedOut)
+        #expect(error?.message.contains("which this task holds: they wait for each other in a ring") == true, "\(error?.message ?? "")")
+        try await second.value
+        try await third.value
+    }
+
     @Test("when many waits for one lock end together, all are explained, by few looks")
     func crowd() async throws {
         let server = try await ServerKind.postgres.start()
