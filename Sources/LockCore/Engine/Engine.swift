@@ -43,7 +43,10 @@ package struct Engine: ~Copyable, Sendable {
     var looks: HarmLooks
     var releaseLooks: ReleaseLooks
     var deadlineLooks = DeadlineLooks()
+    /// When other hosts are asked; `nil` while nothing is held.
     private var surveyAt: Instant?
+    /// When they are to be asked at the earliest, whatever is held until then.
+    private var surveyDue: Instant?
     /// Whether the log says already that the server hides what sessions do.
     var hasLoggedHiddenActivity = false
 
@@ -154,9 +157,12 @@ package struct Engine: ~Copyable, Sendable {
     private mutating func survey(now: Instant) {
         guard let due = nextSurvey(now: now), due <= now, let interval = configuration.surveyInterval else { return }
         surveyAt = now.advanced(by: interval)
+        surveyDue = surveyAt
         actions.append(.survey)
     }
 
+    /// A time at which nothing is held does not put the question off: a process that holds each lock for a moment would never ask.
+    ///
     /// - Returns: `nil` while nothing is held. Without a lease it is not known what a checked-out session holds.
     private mutating func nextSurvey(now: Instant) -> Instant? {
         let (hasLease, hasSharedSession) = (configuration.lease != nil, configuration.hasSharedSession)
@@ -166,8 +172,8 @@ package struct Engine: ~Copyable, Sendable {
             surveyAt = nil
             return nil
         }
-        let at = surveyAt ?? now.advanced(by: interval)
-        surveyAt = at
+        let at = surveyAt ?? max(surveyDue ?? now.advanced(by: interval), now)
+        (surveyAt, surveyDue) = (at, at)
         return at
     }
 

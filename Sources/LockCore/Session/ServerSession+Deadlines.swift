@@ -60,7 +60,7 @@ extension ServerSession {
     func cancelLimit(_ cause: Engine.EndCause?, _ configuration: Engine.Configuration) -> Duration {
         guard case .timedOut = cause, !holdsSomething(hasLease: configuration.lease != nil) else { return configuration.answerLimit }
         // Several round trips: what is under way on the shared session, the cancel, maybe once more, and the answer.
-        return min(configuration.responseTimeout, max(.seconds(2), configuration.overdueAfter * 5))
+        return min(configuration.answerLimit, max(.seconds(2), configuration.overdueAfter * 5))
     }
 }
 

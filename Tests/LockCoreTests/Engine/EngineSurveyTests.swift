@@ -21,6 +21,24 @@ struct EngineSurveyTests {
         #expect(!script.pass(.seconds(100)).contains(.survey))
     }
 
+    @Test("locks that are held for a moment each do not put off the question to other hosts")
+    func moments() {
+        var script = EngineScript { $0.surveyInterval = .seconds(20) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        var surveys = 0
+        for call in UInt64(2)...60 {
+            script.release(RequestID(call - 1))
+            script.answered(1, true)
+            surveys += script.pass(.seconds(1)).count { $0 == .survey }
+            script.acquire(RequestID(call))
+            script.answered(1, true)
+            surveys += script.pass(.milliseconds(1)).count { $0 == .survey }
+        }
+        #expect(surveys == 2)
+    }
+
     @Test("without a lease, other hosts are asked while a session is checked out, except behind a pooler of transactions")
     func checkedOut() {
         for hasSharedSession in [true, false] {

@@ -62,6 +62,12 @@ struct ServerSessionDeadlineTests {
         #expect(session.deadline(Self.leased) == Self.at(7))
     }
 
+    @Test("the answer to what was cancelled is waited for no longer than the lease, also after the caller's deadline")
+    func cancelledWithinLease() {
+        #expect(ServerSession.waiting().cancelLimit(.timedOut(nil), Self.configuration) == .seconds(10))
+        #expect(ServerSession.waiting().cancelLimit(.timedOut(nil), Self.leased) == .seconds(6))
+    }
+
     @Test("a wait, and a statement without a limit, have no response deadline")
     func lasting() {
         #expect(ServerSession.waiting().deadline(Self.configuration) == .distantFuture)
