@@ -160,9 +160,42 @@ struct DoctorTests {
         }
     }
 
+    /// Makes something of the server's catalog behave otherwise.
+    private func diagnosis(afterwards sql: String) async throws -> Diagnosis {
+        try await EphemeralPostgres.withServer { server in
+            try await server.query("SET allow_system_table_mods = on; \(sql)")
+            return try await diagnosis(server.connectionURL())
+        }
+    }
+
+    @Test("pglock doctor warns if pg_locks does not show the locks of other sessions, and fails if it does not show a session's own")
+    func hiddenLocks() async throws {
+        let view = "CREATE OR REPLACE VIEW pg_catalog.pg_locks AS SELECT l.* FROM pg_lock_status() l"
+        let others = try await diagnosis(afterwards: "\(view) WHERE l.pid = pg_backend_pid()")
+        #expect(others.isFit)
+        #expect(others[.visibility]?.state == .warning)
+        #expect(others[.visibility]?.finding == "pg_locks does not show the locks of other connections.")
+        #expect(others[.visibility]?.advice?.contains("pglock who") == true)
+        let all = try await diagnosis(afterwards: "\(view) WHERE l.locktype <> 'advisory'")
+        #expect(!all.isFit)
+        #expect(all[.visibility]?.state == .failed)
+    }
+
+    @Test("pglock doctor warns if a wait for a lock can't be ended from another session, and leaves no lock behind")
+    func noCancelling() async throws {
+        let found = try await diagnosis(
+            afterwards: """
+                ALTER FUNCTION pg_catalog.pg_cancel_backend(int) RENAME TO the_real_one;
+                CREATE FUNCTION pg_catalog.pg_cancel_backend(int) RETURNS boolean LANGUAGE sql AS 'SELECT true'
+                """
+        )
+        #expect(found[.cancelling]?.state == .warning)
+        #expect(found[.cancelling]?.finding.contains("could not be ended from another session") == true)
+    }
+
     private static let checks: [Finding.Check] = [
-        .reachable, .version, .primary, .pooling, .exclusion, .lock, .lockTable, .connections, .timeouts, .encryption, .keepalives,
-        .privileges, .roundTrip,
+        .reachable, .version, .primary, .pooling, .servers, .exclusion, .lock, .visibility, .cancelling, .lockTable, .connections,
+        .timeouts, .encryption, .keepalives, .privileges, .roundTrip,
     ]
 
     /// What it says to machines, whose status must agree with it.

@@ -122,4 +122,51 @@ struct ServerChecksTests {
         serverChecks.noteExhausted([Self.standby])
         #expect(serverChecks.known?.timeline == 2)
     }
+
+    // MARK: Servers with the same data
+
+    private static func started(_ start: String?, timeline: UInt32? = 1, system: String? = "1") -> ServerIdentity {
+        ServerIdentity(system: system, timeline: timeline, started: start)
+    }
+
+    @Test("a server is examined once more if it was started at another time on the same timeline, by one attempt at a time")
+    func examination() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(1))
+        #expect(!serverChecks.beginExamination(of: Self.started("a")), "none is known yet")
+        try serverChecks.admit(Self.started("a"), seenBefore: [:])
+        for same in [Self.started("a"), Self.started(nil), Self.started("b", timeline: 2), Self.started("b", system: "2")] {
+            #expect(!serverChecks.beginExamination(of: same))
+        }
+        let other = Self.started("b")
+        #expect(serverChecks.beginExamination(of: other))
+        #expect(!serverChecks.beginExamination(of: other), "another attempt does it")
+        serverChecks.endExamination(of: other, hasFailed: false)
+        #expect(serverChecks.isChecked)
+        #expect(serverChecks.beginExamination(of: other), "it was not admitted yet")
+        serverChecks.endExamination(of: other, hasFailed: false)
+        try serverChecks.admit(other, seenBefore: [:])
+        #expect(!serverChecks.beginExamination(of: other))
+        #expect(serverChecks.beginExamination(of: Self.started("a")), "the former one is back, so there are two")
+    }
+
+    @Test("after an examination has failed, each connection is checked like the first one, until one is fit")
+    func failedExamination() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(1))
+        try serverChecks.admit(Self.started("a"), seenBefore: [:])
+        #expect(serverChecks.beginExamination(of: Self.started("b")))
+        serverChecks.endExamination(of: Self.started("b"), hasFailed: true)
+        #expect(!serverChecks.isChecked)
+        #expect(serverChecks.known == Self.started("a"))
+        try serverChecks.admit(Self.started("a"), seenBefore: [:])
+        #expect(!serverChecks.isChecked, "it was not checked")
+        serverChecks.noteFit()
+        #expect(serverChecks.isChecked)
+    }
+
+    @Test("where the timeline is not to be read, the start of the server tells one from another")
+    func unknownTimeline() throws {
+        let serverChecks = ServerChecks(forgetAfter: .seconds(1))
+        try serverChecks.admit(Self.started("a", timeline: nil, system: nil), seenBefore: [:])
+        #expect(serverChecks.beginExamination(of: Self.started("b", timeline: nil, system: nil)))
+    }
 }

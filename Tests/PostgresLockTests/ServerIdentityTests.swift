@@ -38,10 +38,10 @@ struct ServerIdentityTests {
 
     @Test("later answers of a server complete its identity")
     func updated() {
-        let known = ServerIdentity(system: "1", timeline: 2, flushed: 3)
+        let known = ServerIdentity(system: "1", timeline: 2, flushed: 3, started: "a")
         #expect(known.updated(by: ServerIdentity(system: nil, timeline: nil)) == known)
-        let later = known.updated(by: ServerIdentity(system: "1", timeline: 4, flushed: 5))
-        #expect(later == ServerIdentity(system: "1", timeline: 4, flushed: 5))
+        let later = known.updated(by: ServerIdentity(system: "1", timeline: 4, flushed: 5, started: "b"))
+        #expect(later == ServerIdentity(system: "1", timeline: 4, flushed: 5, started: "b"))
         #expect(Self.identity(nil, 2).updated(by: Self.identity("1", nil)) == Self.identity("1", 2))
     }
 }

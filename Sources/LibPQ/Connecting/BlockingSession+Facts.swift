@@ -36,6 +36,12 @@ extension BlockingSession {
     /// Ends the session, and waits until the server does not count it any more. Blocks.
     package func finishAndWait() { raw.finishAndWait() }
 
+    /// Asks the server to cancel the session's statement, over a connection of its own, on another thread: libpq sets no limit for that.
+    package func sendCancelRequest() {
+        guard let sender = CancelRequestSender(for: raw.pointer) else { return }
+        _ = OwnThread.run { sender.send() }
+    }
+
     /// In the form of `server_version_num`.
     package var serverVersion: Int { Int(PQserverVersion(raw.pointer)) }
 

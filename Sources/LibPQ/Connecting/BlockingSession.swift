@@ -27,6 +27,16 @@ package struct BlockingSession {
         return try hasAnswer(within: limit) ? receive() : nil
     }
 
+    /// Runs one statement, alone and by the extended protocol, as the statements are sent that take locks: what lies between may treat strings of
+    /// statements otherwise.
+    ///
+    /// In a role with deferrable transactions by default it may wait for other sessions.
+    package func askAlone(_ sql: String) throws(ConnectionFailure) -> QueryResult {
+        guard PQsendQueryParams(raw.pointer, sql, 0, nil, nil, nil, nil, 0) == 1 else { throw lost() }
+        try flush()
+        return try receive()
+    }
+
     private static func asking(_ sql: String) -> String { "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; \(sql)" }
 
     /// Runs statements, and returns the result of the last one.
@@ -37,6 +47,10 @@ package struct BlockingSession {
 
     package func send(_ sql: String) throws(ConnectionFailure) {
         guard PQsendQuery(raw.pointer, sql) == 1 else { throw lost() }
+        try flush()
+    }
+
+    private func flush() throws(ConnectionFailure) {
         while PQflush(raw.pointer) == 1 { try deadline.wait(for: PQsocket(raw.pointer), toWrite: true) }
     }
 

@@ -98,7 +98,8 @@ extension Failure.Kind {
             A lock would stay behind with a session of the pooler's. Connect to the server itself, or have the pooler pool sessions \
             (pgbouncer: pool_mode = session). If all locks end with transactions, use a TransactionLockManager.
             """
-        case .locksDoNotExclude: "Use PostgreSQL."
+        case .locksDoNotExclude:
+            "Connect to one PostgreSQL server, the primary, and not through an address that leads to several servers."
         case .standby: "Connect to the primary: with several hosts in the URL, target_session_attrs=read-write finds it."
         case .anotherServer:
             """

@@ -6,7 +6,9 @@ extension BlockingSession {
     ///
     /// Only the role that has logged in sees when the session has begun, and `ALTER ROLE … SET role` may have put another one in its place. So the
     /// former is the role during this statement.
-    func learn(oldestServer: Int32) throws(ConnectionFailure) {
+    ///
+    /// - Returns: Whether statements of the role may wait for other sessions, because its transactions are deferrable by default.
+    func learn(oldestServer: Int32) throws(ConnectionFailure) -> Bool {
         let version = Int32(serverVersion)
         guard version >= oldestServer else {
             throw ConnectionFailure(
@@ -19,7 +21,7 @@ extension BlockingSession {
             SELECT pg_catalog.pg_backend_pid(), pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start), 'hex'),
                 pg_catalog.current_database(), pg_catalog.current_setting('max_locks_per_transaction', true),
                 pg_catalog.current_setting('max_connections', true), pg_catalog.current_setting('max_prepared_transactions', true),
-                pg_catalog.pg_is_in_recovery()
+                pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_deferrable', true)
             FROM (SELECT pg_catalog.set_config('role', 'none', true) AS role OFFSET 0) s,
                 pg_catalog.pg_stat_get_activity(CASE WHEN s.role IS NOT NULL THEN pg_catalog.pg_backend_pid() END) a
             """
@@ -38,6 +40,7 @@ extension BlockingSession {
         raw.session.host = host
         raw.session.port = port
         raw.session.lockTableSize = lockTableSize(result)
+        return result.text(row: 0, column: 7) == "on"
     }
 
     /// The size that PostgreSQL's documentation promises. The server adds some room for its own processes, and a reserve.

@@ -17,18 +17,23 @@ struct ConnectionAttempt {
 
     /// Checks the server, then sets what sessions need: not before the checks, since settings leak to other clients of a pooler.
     private func prepare(_ session: BlockingSession) throws(ConnectionFailure) -> PreparedSession {
-        try session.learn(oldestServer: oldestServer)
+        let mayDefer = try session.learn(oldestServer: oldestServer)
         // At most two stages: the server checks, and the questions that every session is asked.
         search.attempt.begin(.checking, within: checkingLimit * 2)
         var reset = ResetCheck.Outcome.isReset
-        if settings != nil, !serverChecks.isChecked { reset = try verify(session) }
+        if settings != nil, !serverChecks.isChecked {
+            reset = try verify(session)
+            serverChecks.noteFit()
+        }
         if reset != .isReset { serverChecks.notePassedOn() }
         let isPassedOn = serverChecks.passesOn
-        let asked = session.waiting(for: checkingLimit)
         let seen = serverChecks.flushed
-        let identity = try ServerIdentity(of: asked, known: serverChecks.known)
+        // Through a pooler of transactions each statement may go to another session.
+        let isAlone = settings != nil && !mayDefer
+        let identity = try ServerIdentity(of: session.waiting(for: checkingLimit), known: serverChecks.known, isAlone: isAlone)
+        if settings != nil { try examine(session, identity) }
         try serverChecks.admit(identity, seenBefore: seen)
-        if let settings { try asked.apply(settings.staying(isPassedOn)) }
+        if let settings { try session.waiting(for: checkingLimit).apply(settings.staying(isPassedOn)) }
         session.raw.session.timeline = identity.timeline
         session.raw.session.isPassedOn = isPassedOn
         return PreparedSession(raw: session.raw, reset: reset, forgottenTimeline: serverChecks.takeForgotten())
@@ -49,14 +54,31 @@ struct ConnectionAttempt {
         }
     }
 
+    /// Repeats the checks if the server may be another one than the known one, with a copy of its data.
+    private func examine(_ session: BlockingSession, _ identity: ServerIdentity) throws(ConnectionFailure) {
+        guard serverChecks.beginExamination(of: identity) else { return }
+        search.attempt.begin(.checking, within: checkingLimit * 2)
+        do throws(ConnectionFailure) {
+            _ = try isPooled(session.waiting(for: checkingLimit))
+            serverChecks.endExamination(of: identity, hasFailed: false)
+        } catch {
+            let isUnfit = [.transactionPooling, .locksDoNotExclude].contains(error.kind)
+            serverChecks.endExamination(of: identity, hasFailed: isUnfit)
+            // Otherwise the examination could not be made, for instance because the server has no connection left for it.
+            if isUnfit || error.kind == .abandoned { throw error }
+        }
+    }
+
     private func isPooled(_ session: BlockingSession) throws(ConnectionFailure) -> Bool {
         let other = try another(beside: session)
         // The next attempt may begin right after this one, and must find this connection closed.
         defer { other.finishAndWait() }
         let check = PoolingCheck(session, other)
         try check.run()
+        for session in [session, other] { try RoutingCheck.run(session) }
         try ExclusionCheck.run(session, other)
-        return try check.isPooled
+        let isKnownPooler = try check.isPooled
+        return try isKnownPooler ? true : check.isKept(closing: other)
     }
 
     private func another(beside session: BlockingSession) throws(ConnectionFailure) -> BlockingSession {

@@ -19,6 +19,31 @@ package struct PoolingCheck {
         }
     }
 
+    /// Whether there is a pooler that passes the server's process on as its own: then the session stays when its connection is closed.
+    ///
+    /// - Parameter session: The second of the two. It is closed.
+    package func isKept(closing session: BlockingSession) throws(ConnectionFailure) -> Bool {
+        let asked = """
+            SELECT a.pid, pg_catalog.date_part('epoch', a.backend_start) FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a
+            """
+        let result = try session.ask(asked)
+        session.finishAndWait()
+        // Without its start, which another role hides, the process may be another session's.
+        guard let process = result.text(row: 0, column: 0), let start = result.text(row: 0, column: 1) else { return false }
+        for attempt in 0..<5 {
+            // The server waits, and not this thread, whose attempt may be abandoned meanwhile.
+            if attempt > 0 { _ = try sessions[0].ask("SELECT pg_catalog.pg_sleep(0.1)") }
+            let seen = try sessions[0].ask(
+                """
+                SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_get_activity(\(process)) a
+                WHERE pg_catalog.date_part('epoch', a.backend_start) OPERATOR(pg_catalog.=) \(start)::pg_catalog.float8
+                """
+            )
+            guard seen.text(row: 0, column: 0) == "1" else { return false }
+        }
+        return true
+    }
+
     /// Which of the two begins first, and which commits first. Other clients of a pooler can cancel out the change of order by chance; so if there
     /// is a pooler, further rounds follow in random order.
     private var rounds: [(begins: Int, commits: Int)] {
@@ -30,10 +55,20 @@ package struct PoolingCheck {
     }
 
     package func run() throws(ConnectionFailure) {
-        var known: [String?] = [nil, nil]
+        var known: [Backend?] = [nil, nil]
         for round in try rounds {
-            let (processes, isAlone) = try processes(leader: round.begins, firstToCommit: round.commits)
-            guard processes[0] != processes[1], zip(known, processes).allSatisfy({ $0 == nil || $0 == $1 }) else {
+            let (backends, isAlone) = try backends(leader: round.begins, firstToCommit: round.commits)
+            let changes = zip(known, backends).compactMap { was, backend in was.flatMap { $0 == backend ? nil : ($0, backend) } }
+            if let (was, backend) = changes.first(where: { $0.server != $1.server }) {
+                throw ConnectionFailure(
+                    .locksDoNotExclude,
+                    """
+                    The connection does not stay with one server: one transaction ran on a server that was started at \(was.server), and the \
+                    next on one that was started at \(backend.server) (UTC).
+                    """
+                )
+            }
+            guard changes.isEmpty, backends[0] != backends[1] else {
                 throw ConnectionFailure(
                     .transactionPooling,
                     """
@@ -42,21 +77,26 @@ package struct PoolingCheck {
                     """
                 )
             }
-            known = processes
+            known = backends
         }
+    }
+
+    /// A server process, and the server by its start: processes of two servers may have the same number.
+    private struct Backend: Equatable {
+        let process: String
+        let server: String
     }
 
     /// Runs a transaction on each connection, both at the same time.
     ///
     /// - Returns: The server processes of the two, and whether the second began only after the first had ended.
-    private func processes(
+    private func backends(
         leader: Int,
         firstToCommit: Int
-    ) throws(ConnectionFailure) -> (processes: [String?], isAlone: Bool) {
+    ) throws(ConnectionFailure) -> (backends: [Backend], isAlone: Bool) {
         let follower = 1 - leader
-        var processes: [String?] = [nil, nil]
         try begin(leader)
-        processes[leader] = try process(leader)
+        let leading = try backend(leader)
         try begin(follower)
         // A pool of one session has no session for the second transaction before the first has committed.
         let isAlone = try !sessions[follower].hasAnswer(within: min(.seconds(2), sessions[follower].remaining / 4))
@@ -72,18 +112,19 @@ package struct PoolingCheck {
                 )
             }
         }
-        processes[follower] = try process(follower)
+        let following = try backend(follower)
         for index in [firstToCommit, 1 - firstToCommit] where !(isAlone && index == leader) { try commit(index) }
-        return (processes, isAlone)
+        return (leader == 0 ? [leading, following] : [following, leading], isAlone)
     }
 
     private func begin(_ index: Int) throws(ConnectionFailure) {
-        try sessions[index].send("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.pg_backend_pid()")
+        try sessions[index].send("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.pg_backend_pid(), \(ServerIdentity.startedSQL)")
     }
 
-    private func process(_ index: Int) throws(ConnectionFailure) -> String? {
+    private func backend(_ index: Int) throws(ConnectionFailure) -> Backend {
         do throws(ConnectionFailure) {
-            return try sessions[index].receive().text(row: 0, column: 0)
+            let result = try sessions[index].receive()
+            return Backend(process: result.text(row: 0, column: 0) ?? "", server: result.text(row: 0, column: 1) ?? "")
         } catch {
             // pgbouncer has no SQLSTATE for this message.
             guard error.message.contains("statement pooling") else { throw error }

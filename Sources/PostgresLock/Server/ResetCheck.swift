@@ -32,11 +32,25 @@ package struct ResetCheck {
             let process = try leave(key)
             // A lock that stays can't be released, since another client may have that session. The key is random, so the lock does no harm.
             guard try comesFree(key) else { return .keepsLocks }
+            if try isDiscarded(key, process) { return .isReset }
             if let keepsSettings = try keepsSettings(key, process) { return keepsSettings ? .keepsSettings : .isReset }
         }
         // Not known, so the worse is assumed: settings would get to other clients.
         return .keepsSettings
     }
+
+    /// Whether the session that was left is seen to have been reset: its last statement has discarded everything, also the name that was set.
+    private func isDiscarded(_ key: Int64, _ process: String?) throws(ConnectionFailure) -> Bool {
+        let result = try session.ask(
+            """
+            SELECT a.query OPERATOR(pg_catalog.~~*) 'DISCARD ALL%' AND a.application_name OPERATOR(pg_catalog.<>) '\(Self.name(key))'
+            FROM pg_catalog.pg_stat_get_activity(\(process ?? "0")) a
+            """
+        )
+        return result.text(row: 0, column: 0) == "t"
+    }
+
+    private static func name(_ key: Int64) -> String { "pglock reset check \(key)" }
 
     private func comesFree(_ key: Int64) throws(ConnectionFailure) -> Bool {
         for _ in 0..<Self.attempts {
@@ -58,7 +72,7 @@ package struct ResetCheck {
         let result = try openAnother().ask(
             """
             SELECT pg_catalog.pg_try_advisory_lock(\(key)), pg_catalog.set_config('\(Self.setting)', '\(key)', false),
-                pg_catalog.pg_backend_pid()
+                pg_catalog.pg_backend_pid(), pg_catalog.set_config('application_name', '\(Self.name(key))', false)
             """
         )
         return result.text(row: 0, column: 2)

@@ -12,6 +12,10 @@ final class ServerChecks: Sendable {
         var older: UInt32?
         /// A timeline that was seen before and does not count any more, until it has been reported.
         var forgotten: UInt32?
+        /// Which start of a server is being examined.
+        var examined: String?
+        /// Whether the examination has failed since the server was last found fit for locks.
+        var isDoubtful = false
     }
 
     /// Up to where the log of each timeline was seen on the disk of a primary.
@@ -28,7 +32,7 @@ final class ServerChecks: Sendable {
     /// The server, once a connection has been found fit for locks.
     var known: ServerIdentity? { state.withLock { $0.server } }
 
-    var isChecked: Bool { known != nil }
+    var isChecked: Bool { state.withLock { $0.server != nil && !$0.isDoubtful } }
 
     /// Whether there is a pooler that passes sessions on as they are.
     var passesOn: Bool { state.withLock { $0.passesOn } }
@@ -60,6 +64,32 @@ final class ServerChecks: Sendable {
         }
         if let failure { throw failure }
     }
+
+    /// Whether the server has to be examined once more, since it was not started when the known one was.
+    ///
+    /// Either the server was restarted, or connections lead to several servers with copies of the same data, whose locks do not exclude each other.
+    /// (A promotion is told by the timeline.) Attempts that are made at the same time leave the examination to the first one, which ends it by
+    /// ``endExamination(of:hasFailed:)``.
+    func beginExamination(of identity: ServerIdentity) -> Bool {
+        state.withLock { state in
+            guard let known = state.server, let was = known.started, let started = identity.started, started != was,
+                identity.timeline == known.timeline, known.difference(from: identity) == nil, state.examined != started
+            else { return false }
+            state.examined = started
+            return true
+        }
+    }
+
+    /// Ends an examination that ``beginExamination(of:)`` asked for. After a failed one each connection is examined, until one is fit.
+    func endExamination(of identity: ServerIdentity, hasFailed: Bool) {
+        state.withLock { state in
+            if state.examined == identity.started { state.examined = nil }
+            if hasFailed { state.isDoubtful = true }
+        }
+    }
+
+    /// A connection has passed all checks.
+    func noteFit() { state.withLock { $0.isDoubtful = false } }
 
     /// A fencing token with this position was given out.
     func note(timeline: UInt32, location: UInt64) {
@@ -95,7 +125,7 @@ final class ServerChecks: Sendable {
             state.olderSince = since
             guard since.duration(to: .now) >= forgetAfter, let server = state.server else { return }
             state.forgotten = server.timeline
-            state.server = ServerIdentity(system: server.system, timeline: older, flushed: nil)
+            state.server = ServerIdentity(system: server.system, timeline: older, flushed: nil, started: server.started)
             state.olderSince = nil
         }
     }

@@ -25,17 +25,30 @@ struct DoctorChecks {
             return [Finding(.reachable, .failed, error.message, advice: error.advice)]
         }
         let time = ContinuousClock.now - began
-        let pooling = find(.pooling, server.pooling)
-        let serverChecks = [
+        // Before the check that makes some poolers close the connection.
+        let basics = [
             find(.reachable) { () throws(ConnectionFailure) in try server.reachable(after: time) },
             server.version,
             find(.primary, server.primary),
-            pooling,
         ]
+        let pooling = find(.pooling, server.pooling)
+        let serverChecks = basics + [pooling]
         // Behind a pooler of transactions each answer may come from another session.
         guard pooling.state != .failed else { return serverChecks }
+        let survey = Result { () throws(ConnectionFailure) in try ConnectionSurvey(server) }
+        let exclusion = find(.exclusion) { () throws(ConnectionFailure) in try server.exclusion(try? survey.get()) }
+        let isOnStandby = (try? survey.get().servers.first?.isStandby) ?? false
+        let waits =
+            exclusion.state == .failed || isOnStandby
+            ? []
+            : [
+                find(.visibility) { () throws(ConnectionFailure) in try survey.get().visibilityFinding },
+                find(.cancelling, server.cancelling),
+            ]
         return serverChecks + [
-            find(.exclusion, server.exclusion),
+            find(.servers) { () throws(ConnectionFailure) in try survey.get().serversFinding },
+            exclusion,
+        ] + waits + [
             find(.lockTable, server.lockTable),
             find(.connections, server.connections),
             find(.timeouts, server.timeouts),

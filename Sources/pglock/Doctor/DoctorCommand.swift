@@ -15,8 +15,11 @@ struct DoctorCommand: AsyncParsableCommand {
               version      whether the server is new enough
               primary      whether it is a primary: a standby's locks are its own
               pooling      whether sessions keep their locks behind a pooler
-              exclusion    whether what one session has locked another can't lock
+              servers      whether all connections lead to the same server
+              exclusion    whether what one session has locked others can't lock
               lock         whether a lock manager can take locks, and its warnings
+              visibility   whether other sessions can see who holds a lock
+              cancelling   whether waits for locks can be ended
               lock-table   how many locks the server has room for
               connections  whether there are enough for a lock manager
               timeouts     which timeouts the role, the database or the server set
@@ -25,8 +28,8 @@ struct DoctorCommand: AsyncParsableCommand {
               privileges   whether the role may call the functions that locks need
               round-trip   the median time of an answer
 
-            Nothing is changed, and no other client is affected: the checks take a few connections for a moment, and advisory \
-            locks with random keys. No password is printed.
+            Each check tries what it is about, and goes by no product's name. Nothing is changed, and no other client is affected: the \
+            checks make about twenty connections, up to five at a time, and take advisory locks with random keys. No password is printed.
 
             With --json an object: "fit", which is false if a check has failed, and "checks", an array of objects with \
             "check", "state" (ok, warning, failed), "finding", and "advice" where there is one.

@@ -5,8 +5,11 @@ struct Finding: Codable {
         case version
         case primary
         case pooling
+        case servers
         case exclusion
         case lock
+        case visibility
+        case cancelling
         case lockTable = "lock-table"
         case connections
         case timeouts

@@ -50,7 +50,8 @@ struct LockTrial {
         }
 
         func log(event: LogEvent) {
-            messages.withLock { $0.append("\(event.message)") }
+            let reason = (event.metadata?["pglock.reason"]).map { " (\($0))" } ?? ""
+            messages.withLock { $0.append("\(event.message)\(reason)") }
         }
     }
 }

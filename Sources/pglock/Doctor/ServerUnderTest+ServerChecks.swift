@@ -39,9 +39,14 @@ extension ServerUnderTest {
 
     /// Whether a lock stays with the connection that has taken it, and is released with it.
     func pooling() throws(ConnectionFailure) -> Finding {
-        let check = PoolingCheck(session, try another().session)
+        let other = try another().session
+        let check = PoolingCheck(session, other)
         try check.run()
-        guard try check.isPooled else { return Finding(.pooling, .ok, "none: this is the server itself") }
+        for session in [session, other] { try RoutingCheck.run(session) }
+        let hasOtherProcess = try check.isPooled
+        guard try hasOtherProcess ? true : check.isKept(closing: other) else {
+            return Finding(.pooling, .ok, "none: this is the server itself")
+        }
         let advice = "Configure it to reset sessions between clients (pgbouncer: server_reset_query = DISCARD ALL)."
         switch try ResetCheck(session, openAnother: { () throws(ConnectionFailure) in try another().session }).run() {
         case .isReset:
@@ -61,9 +66,10 @@ extension ServerUnderTest {
         }
     }
 
-    func exclusion() throws(ConnectionFailure) -> Finding {
+    /// - Parameter survey: `nil` if it could not be made.
+    func exclusion(_ survey: ConnectionSurvey?) throws(ConnectionFailure) -> Finding {
         try ExclusionCheck.run(session, another().session)
-        return Finding(.exclusion, .ok, "what one session has locked another can't lock")
+        return survey?.exclusionFinding ?? Finding(.exclusion, .ok, "what one session has locked another can't lock")
     }
 }
 

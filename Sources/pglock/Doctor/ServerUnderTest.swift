@@ -23,6 +23,11 @@ struct ServerUnderTest {
         try session.ask(sql)
     }
 
+    /// Whether the session answers in time. A pooler may accept a connection that it has no session for.
+    func isAnswered(within limit: Duration) throws(ConnectionFailure) -> Bool {
+        try session.ask("SELECT 1", within: limit) != nil
+    }
+
     /// The values of the first row.
     func values(_ sql: String) throws(ConnectionFailure) -> [String?] {
         let result = try ask(sql)

@@ -12,7 +12,7 @@ import LibPQ
 /// A proxy between clients and a temporary server that simulates a slow or broken network. It delays all bytes, ends connections, or
 /// drops everything without closing them. Bytes that arrive keep their order.
 ///
-/// It listens at an address of its own and forwards to the server's address until ``close()``.
+/// It listens at an address of its own and forwards to the server's address until ``close()``, or to the addresses of several servers in turn.
 ///
 /// One thread of its own does all the work, so that it does not occupy threads of Dispatch that the library needs. The connections
 /// (``SlowWire``) belong to that thread. Other threads change the `State` under its lock and wake the thread.
@@ -43,11 +43,21 @@ package final class SlowLink: Sendable {
     ///   - port: The port in the sockets' names.
     ///   - delay: The delay in each direction.
     package convenience init(to server: String, port: Int, delay: Duration) throws {
-        let folder = server + "/slow"
+        try self.init(spreadingOver: [(server, port)], delay: delay)
+    }
+
+    /// Forwards to the Unix sockets of several servers, as a load balancer does: each connection to the next one in turn.
+    ///
+    /// - Parameters:
+    ///   - servers: The folder of each server's socket, and the port in its name. A server may be named several times.
+    ///   - delay: The delay in each direction.
+    package convenience init(spreadingOver servers: [(folder: String, port: Int)], delay: Duration = .zero) throws {
+        let folder = servers[0].folder + "/slow"
+        let port = servers[0].port
         guard mkdir(folder, 0o755) == 0 else { throw SocketFailure() }
         try self.init(
             from: .unix("\(folder)/.s.PGSQL.\(port)"),
-            to: .unix("\(server)/.s.PGSQL.\(port)"),
+            to: servers.map { .unix("\($0.folder)/.s.PGSQL.\($0.port)") },
             folder: folder,
             port: port,
             delay: delay
@@ -56,16 +66,16 @@ package final class SlowLink: Sendable {
 
     /// Forwards from a free TCP port to a server's TCP port.
     package convenience init(toTCP port: Int) throws {
-        try self.init(from: .tcp(0), to: .tcp(port), folder: "", port: nil, delay: .zero)
+        try self.init(from: .tcp(0), to: [.tcp(port)], folder: "", port: nil, delay: .zero)
     }
 
-    private init(from address: SocketAddress, to target: SocketAddress, folder: String, port: Int?, delay: Duration) throws {
+    private init(from address: SocketAddress, to targets: [SocketAddress], folder: String, port: Int?, delay: Duration) throws {
         self.folder = folder
         let listener = try address.listen()
         self.port = try port ?? SocketAddress.port(of: listener)
         state = Locked(State(delay: delay))
         wakeUp = try WakeUpSocket()
-        Thread.detachNewThread { [state, wakeUp] in Self.run(listener, target, state, wakeUp) }
+        Thread.detachNewThread { [state, wakeUp] in Self.run(listener, targets, state, wakeUp) }
     }
 
     /// The largest number of clients that were connected at the same time.
@@ -110,8 +120,9 @@ package final class SlowLink: Sendable {
 
     // MARK: The thread
 
-    private static func run(_ listener: Int32, _ target: SocketAddress, _ state: Locked<State>, _ wakeUp: WakeUpSocket) {
+    private static func run(_ listener: Int32, _ targets: [SocketAddress], _ state: Locked<State>, _ wakeUp: WakeUpSocket) {
         var wires: [SlowWire] = []
+        var accepted = 0
         while true {
             let current = state.withLock { state in
                 let current = state
@@ -136,7 +147,8 @@ package final class SlowLink: Sendable {
                 wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: state.withLock(\.delay))
             }
             if polled[1].revents != 0, case let client = accept(listener, nil, nil), client >= 0 {
-                wires.append(SlowWire(client: client, server: target.connect()))
+                wires.append(SlowWire(client: client, server: targets[accepted % targets.count].connect()))
+                accepted += 1
                 let count = wires.count(where: \.hasClient)
                 state.withLock { $0.peak = max($0.peak, count) }
             }
