@@ -33,8 +33,9 @@ package struct LockLook: Sendable {
     /// The statement. Times are in seconds since 1970. Values are numbers, or in hexadecimal digits.
     ///
     /// The column `waitstart` exists from version 14 on, so it is read through JSON, for the few locks that are waited for. Behind the locks that are
-    /// asked for come those that say since when these are held: see ``ReleaseProtocol/since(_:seconds:)``. A prepared transaction has no process, and
-    /// is known by the number in the place of one.
+    /// asked for come those that say since when these are held: see ``ReleaseProtocol/since(_:seconds:)``. A prepared transaction has no process. Its
+    /// locks have the virtual number of the transaction that it was, and so has the lock on its own number, which `pg_prepared_xacts` lists.
+    /// `pg_locks` is read for that only if there is one.
     package var sql: String {
         """
         WITH l AS MATERIALIZED (
@@ -53,12 +54,15 @@ package struct LockLook: Sendable {
             SELECT t.*, false AS is_time FROM t
             UNION ALL SELECT l.*, false, 0, true FROM l WHERE space = 2 AND granted AND NOT exclusive AND high IN (
                 SELECT \(Self.sinceClass) FROM (SELECT high, low, space AS objsubid FROM t WHERE granted) held)
+        ), x AS (
+            SELECT x.*, l.virtualtransaction FROM pg_prepared_xacts x JOIN pg_locks l ON l.transactionid = x.transaction
+            WHERE l.locktype = 'transactionid' AND l.granted AND l.pid IS NULL AND (SELECT count(*) FROM r WHERE pid IS NULL) > 0
         )
         SELECT high, low, space, r.exclusive, r.granted, r.pid, date_part('epoch', r.since), coalesce(a.application_name, x.gid),
             coalesce(a.usename, x.owner), host(a.client_addr), a.client_port, CASE WHEN x.gid IS NULL THEN a.state ELSE 'prepared' END,
             date_part('epoch', a.backend_start), date_part('epoch', coalesce(a.state_change, x.prepared)),
             date_part('epoch', a.xact_start), a.wait_event_type, contended, total, date_part('epoch', clock_timestamp()), is_time
-        FROM r LEFT JOIN a ON a.pid = r.pid LEFT JOIN pg_prepared_xacts x ON '-1/' || x.transaction::text = r.prepared
+        FROM r LEFT JOIN a ON a.pid = r.pid LEFT JOIN x ON x.virtualtransaction = r.prepared
         ORDER BY is_time, contended DESC, high, low, space, r.granted DESC, r.since, r.pid
         """
     }
