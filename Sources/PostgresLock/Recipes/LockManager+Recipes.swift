@@ -145,7 +145,7 @@ extension LockManager {
 
     /// Which session leads an election.
     ///
-    /// It walks through all locks of the server, which takes it a millisecond for each thousand: don't call it in a loop.
+    /// It walks through all locks of the server, which takes it a millisecond or two for each thousand: don't call it in a loop.
     ///
     /// - Parameter name: The election's name.
     /// - Returns: `nil` if no session leads at present.

@@ -20,7 +20,7 @@ struct PsCommand: ParsableCommand {
               INSTANCE  the session's application_name: program, host and process, unless it was given another one
 
             A wait inside a process, for a lock that another of its tasks has, is not seen. With 100,000 locks on the server a look \
-            takes it about 100 ms: --watch pauses for twenty times as long at least.
+            takes it 0.2 to 0.5 s: --watch pauses for twenty times as long at least.
 
             EXAMPLES:
               pglock ps                            the first 100 locks

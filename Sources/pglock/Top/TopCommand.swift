@@ -19,7 +19,7 @@ struct TopCommand: ParsableCommand {
               Space            look at once
               q, Ctrl-C        quit
 
-            A look takes the server a millisecond for each thousand locks; the pause is twenty times as long at least.
+            A look takes the server 2 to 5 ms for each thousand locks; the pause is twenty times as long at least.
 
             EXAMPLES:
               pglock top

@@ -38,7 +38,7 @@ extension ShareLook {
         AND l.objsubid = 2 AND (l.classid = $1::oid OR l.classid = $2::oid OR l.classid = $3::oid)
         """
 
-    /// Looks at the server. It walks through all of its locks, which takes it a millisecond for each thousand.
+    /// Looks at the server. It walks through all of its locks, which takes it a millisecond or two for each thousand.
     nonisolated(nonsending) static func read(_ keys: ShareKeys, by locks: LockManager) async throws -> ShareLook {
         if let lister = await locks.driver.lister {
             return ShareLook(try lister.locks(inClasses: keys.classes).map(Row.init), keys)
