@@ -19,7 +19,7 @@ extension LockDriver {
     /// - Parameter call: Its ``PendingCall/ask(_:)`` has been called.
     nonisolated(nonsending) func outcome(of call: PendingCall) async -> Engine.Outcome {
         #if ServiceLifecycleSupport
-            WaitStop.current?.follow { self.loop.submit { self.assumeIsolated { $0.cancel(call) } } }
+            waitStop?.follow { self.loop.submit { self.assumeIsolated { $0.cancel(call) } } }
         #endif
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { enter(call, $0) }
@@ -59,7 +59,7 @@ extension LockDriver {
         let batch = CallBatch(calls)
         guard isCancellable else { return await withUnsafeContinuation { enter(batch, $0, event) } }
         #if ServiceLifecycleSupport
-            WaitStop.current?.follow { self.loop.submit { self.assumeIsolated { $0.cancel(batch) } } }
+            waitStop?.follow { self.loop.submit { self.assumeIsolated { $0.cancel(batch) } } }
         #endif
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { enter(batch, $0, event) }
@@ -97,7 +97,7 @@ extension LockDriver {
             return await withUnsafeContinuation { begin(call, .task($0), event) }
         }
         #if ServiceLifecycleSupport
-            WaitStop.current?.follow { [loop] in loop.submit { self.assumeIsolated { $0.cancel(call) } } }
+            waitStop?.follow { [loop] in loop.submit { self.assumeIsolated { $0.cancel(call) } } }
         #endif
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { begin(call, .task($0), event) }

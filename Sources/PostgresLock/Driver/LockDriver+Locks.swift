@@ -33,7 +33,6 @@ extension LockDriver {
         noWait: Bool,
         _ observation: Observation?
     ) async throws -> LockState? {
-        try Task.checkCancellation()
         // Once: the scope that is the reason for a limit may end during the wait.
         let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
         let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait, observation)
@@ -55,6 +54,7 @@ extension LockDriver {
         state.observed = observation?.begin(.lock, [LockRequest(key, mode: mode)])
         let enclosing: RequestID?
         do {
+            try Task.checkCancellation()
             enclosing = try check(key, mode, timeout: timeout)
         } catch {
             state.observed?.ended(by: error)
@@ -79,10 +79,8 @@ extension LockDriver {
         case .granted:
             if !state.isHeld { try claim([state]) }
             return state
-        case .refused:
-            return nil
-        default:
-            throw error(for: outcome, keys: state.asked, limit: limit)
+        case .refused: return nil
+        default: throw error(for: outcome, keys: state.asked, limit: limit)
         }
     }
 
@@ -117,9 +115,15 @@ extension LockDriver {
         pollPause: Duration? = nil,
         _ observation: Observation?
     ) async throws -> LockState? {
-        try Task.checkCancellation()
         let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
-        let free = try available(keys, mode, timeout: timeout)
+        let free: [LockKey]
+        do {
+            try Task.checkCancellation()
+            free = try available(keys, mode, timeout: timeout)
+        } catch {
+            observation?.begin(.lock, keys.map { LockRequest($0, mode: mode) }).ended(by: error)
+            throw error
+        }
         let state = LockState(anyOf: free, mode: mode)
         state.observed = observation?.begin(.lock, free.map { LockRequest($0, mode: mode) })
         let choice = LockTable.Choice(free.map(\.advisory), mode.core, noWait: noWait, pollPause: pollPause)

@@ -1,5 +1,5 @@
 /// How a call for locks has ended, as metrics and spans name it.
-enum CallOutcome: String, Sendable {
+enum CallOutcome: String, CaseIterable, Sendable {
     case granted
     case timedOut = "timed_out"
     case cancelled
@@ -13,13 +13,21 @@ enum CallOutcome: String, Sendable {
     case error
 
     init(_ error: any Error) {
-        switch (error as? LockError)?.code {
+        guard let error = error as? LockError else {
+            self = error is CancellationError ? .cancelled : .error
+            return
+        }
+        // Without a default, so that a new code without its outcome does not compile.
+        switch error.code.name {
         case .timedOut: self = .timedOut
         case .deadlock: self = .deadlock
         case .capacity, .lockTableFull: self = .capacity
         case .shutDown: self = .shutDown
-        case .some: self = .error
-        case nil: self = error is CancellationError ? .cancelled : .error
+        case .cannotConnect, .authenticationFailed, .tooManyConnections, .serverTooOld, .transactionPooling, .locksDoNotExclude,
+            .notPrimary, .anotherServer, .badConfiguration, .invalidArgument, .noAnswer, .poolExhausted, .alreadyHeld, .connectionLost,
+            .lockLost, .notReleased, .releaseRequested, .commitOutcomeUnknown, .statementFailed, .decodingFailed, .noRunTable,
+            .runMismatch, .shareMismatch, .limitMismatch:
+            self = .error
         }
     }
 }

@@ -76,6 +76,7 @@ final class ObservedCall: Sendable {
 
     /// The lock is taken, and the call does not wait.
     func refused() {
+        if let reason = WaitStop.reasonOfRefusal { return failed(reason) }
         recordWait(.notAvailable)
         span?.end(.notAvailable, nil)
         log(.debug, "\(kind.noun) not granted", [LogKey.outcome: "\(CallOutcome.notAvailable.rawValue)"])

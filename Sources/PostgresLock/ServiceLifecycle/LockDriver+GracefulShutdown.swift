@@ -9,6 +9,9 @@
             configuration.endsWaitsOnGracefulShutdown && timeout != .zero && WaitStop.current == nil && !EnclosingLock.isInside
         }
 
+        /// What ends the wait that this code is a part of. With the setting off, a lock costs no look at the values of its task.
+        nonisolated var waitStop: WaitStop? { configuration.endsWaitsOnGracefulShutdown ? WaitStop.current : nil }
+
         /// Waits until the graceful shutdown of the service begins. A call that begins after that does not wait.
         ///
         /// - Parameters:
@@ -22,8 +25,8 @@
         ) async throws -> Result {
             guard !Task.isShuttingDownGracefully else {
                 do {
-                    return try await wait(.zero)
-                } catch let error as LockError where [.timedOut, .poolExhausted].contains(error.code) {
+                    return try await WaitStop.$current.withValue(WaitStop(isLate: true)) { try await wait(.zero) }
+                } catch let error as LockError where WaitStop.refusals.contains(error.code) {
                     throw stoppedWait(for: keys)
                 }
             }

@@ -10,9 +10,16 @@ extension LockTransaction {
         _ body: nonisolated(nonsending) (LockTransaction) async throws -> Result
     ) async throws -> Result {
         let call = observation?.begin(.transaction, key.map { [LockRequest($0, mode: mode)] } ?? [])
+        let session: SessionDriver
         do {
-            let session = try await begin(key, mode, timeout, on: driver)
-            call?.granted([session.ending])
+            session = try await begin(key, mode, timeout, on: driver)
+        } catch {
+            // As of a lock without a transaction: it is taken, and the call does not wait.
+            if timeout == .zero, LockError.Code.timedOut ~= error { call?.refused() } else { call?.ended(by: error) }
+            throw error
+        }
+        call?.granted([session.ending])
+        do {
             let transaction = LockTransaction(driver: session, observation: observation)
             let result = try await run(transaction, key, call, isolation: isolation, body)
             call?.ended()

@@ -86,6 +86,74 @@ struct CallMetricsTests {
         try await set.release()
     }
 
+    /// A call of each kind that does not wait, for the key "a".
+    enum Attempt: CaseIterable, CustomTestStringConvertible {
+        case lock, oneOfSeveral, set, transaction, sessionLock, transactionLock
+
+        var testDescription: String { "\(self)" }
+
+        var kind: String {
+            switch self {
+            case .lock, .oneOfSeveral: "lock"
+            case .set: "lock_set"
+            case .transaction: "transaction"
+            case .sessionLock: "session_lock"
+            case .transactionLock: "transaction_lock"
+            }
+        }
+
+        func run(on locks: LockManager) async throws {
+            switch self {
+            case .lock: try await locks.withLock("a", timeout: .zero) { _ in }
+            case .oneOfSeveral: try await locks.withLock(anyOf: ["a"], timeout: .zero) { _ in }
+            case .set: try await locks.withLocks([.exclusive("a"), .shared("b")], timeout: .zero) { _ in }
+            case .transaction: try await locks.withTransaction(locking: "a", timeout: .zero) { _ in }
+            case .sessionLock: try await locks.withSession { try await $0.withLock("a", timeout: .zero) { _ in } }
+            case .transactionLock: try await locks.withTransaction { try await $0.acquire("a", timeout: .zero) }
+            }
+        }
+    }
+
+    @Test("a call of any kind that does not wait, for a lock that is taken, is recorded as not available", arguments: Attempt.allCases)
+    func tries(_ call: Attempt) async throws {
+        let (locks, other) = (try manager(), try TestDatabase.get().manager())
+        let blocker = try await other.acquire("a").copyable()
+        let error = await lockError { try await call.run(on: locks) }
+        #expect(error?.code == .timedOut)
+        #expect(waits(call.kind, "not_available") == 1)
+        #expect(metrics.times(Self.wait, ("pglock.kind", call.kind)).count == 1)
+        try await blocker.release()
+    }
+
+    @Test(
+        "a call of any kind, of a task that was cancelled before, is recorded as cancelled",
+        arguments: [Attempt.lock, .oneOfSeveral, .set, .transaction]
+    )
+    func cancelledBefore(_ call: Attempt) async throws {
+        let locks = try manager()
+        let gate = AsyncGate()
+        let task = Task {
+            await gate.passed()
+            try await call.run(on: locks)
+        }
+        task.cancel()
+        gate.open()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(waits(call.kind, "cancelled") == 1)
+        #expect(metrics.times(Self.wait).count == 1)
+    }
+
+    @Test("a call that is refused before it begins is recorded as an error", arguments: [Attempt.lock, .oneOfSeveral, .set, .transaction])
+    func refusedBefore(_ call: Attempt) async throws {
+        let locks = try manager()
+        let error = await lockError {
+            try await locks.withLock("a") { _ in try await call.run(on: locks) }
+        }
+        #expect(error?.code == .alreadyHeld)
+        let refused = metrics.times(Self.wait, ("pglock.kind", call.kind), ("pglock.outcome", "error"), ("error.type", "alreadyHeld"))
+        #expect(refused.count == 1)
+    }
+
     @Test("sets, sessions, transactions and the locks inside them are recorded under kinds of their own")
     func kinds() async throws {
         let locks = try manager()

@@ -10,7 +10,7 @@
     struct GracefulShutdownTests {
         /// What is waited for, while another manager holds the key, or other tasks hold what the pool has.
         enum Wait: CaseIterable, CustomTestStringConvertible {
-            case lock, handle, set, session, transaction, lockInMemory, transactionInMemory
+            case lock, handle, oneOfSeveral, set, session, transaction, lockInMemory, transactionInMemory
 
             var testDescription: String { "\(self)" }
 
@@ -18,6 +18,7 @@
                 switch self {
                 case .lock, .lockInMemory: try await locks.withLock("a") { _ in }
                 case .handle: try await locks.acquire("a").release()
+                case .oneOfSeveral: try await locks.withLock(anyOf: ["a"]) { _ in }
                 case .set: try await locks.withLocks([.exclusive("a"), .shared("free")]) { _ in }
                 case .session: try await locks.withSession { _ in }
                 case .transaction, .transactionInMemory: try await locks.withTransaction(locking: "a") { _ in }
@@ -27,7 +28,7 @@
             /// Occupies what is waited for until the body ends.
             func occupied(_ locks: LockManager, _ other: LockManager, _ body: () async throws -> Void) async throws {
                 switch self {
-                case .lock, .handle, .set, .transaction, .lockInMemory, .transactionInMemory:
+                case .lock, .handle, .oneOfSeveral, .set, .transaction, .lockInMemory, .transactionInMemory:
                     // By a handle: a wait in the body of a scope goes on.
                     let isInMemory = self == .lockInMemory || self == .transactionInMemory
                     let handle = try await (isInMemory ? locks : other).acquire("a")
@@ -49,6 +50,8 @@
                 }
             }
         }
+
+        private static let wait = "pglock.wait.duration"
 
         private static func manager(_ configure: (inout LockManager.Configuration) -> Void = { _ in }) throws -> LockManager {
             try TestDatabase.get().manager {
@@ -74,7 +77,7 @@
             try await wait.run(on: locks)
         }
 
-        @Test("metrics name the shutdown as the reason, and no cancellation", arguments: [Wait.lock, .set, .transaction, .session])
+        @Test("metrics name the shutdown as the reason, and no cancellation", arguments: Wait.allCases)
         func metrics(_ wait: Wait) async throws {
             let metrics = TestMetrics()
             let (locks, other) = (try Self.manager { $0.metrics.factory = metrics }, try Self.manager())
@@ -87,8 +90,42 @@
                 }
             }
             await locks.shutdown()
-            #expect(metrics.times("pglock.wait.duration", ("pglock.outcome", "shut_down")).count == 1)
-            #expect(metrics.times("pglock.wait.duration", ("pglock.outcome", "cancelled")).isEmpty)
+            #expect(metrics.times(Self.wait, ("pglock.outcome", "shut_down")).count == 1)
+            #expect(metrics.times(Self.wait, ("pglock.outcome", "cancelled")).isEmpty)
+        }
+
+        @Test("metrics name the shutdown as the reason for a call that begins after it, and gets nothing", arguments: Wait.allCases)
+        func metricsOfLaterWaits(_ wait: Wait) async throws {
+            let metrics = TestMetrics()
+            let (locks, other) = (try Self.manager { $0.metrics.factory = metrics }, try Self.manager())
+            try await wait.occupied(locks, other) {
+                await testGracefulShutdown { trigger in
+                    trigger.triggerGracefulShutdown()
+                    let error = await lockError { try await wait.run(on: locks) }
+                    #expect(error?.code == .shutDown)
+                }
+            }
+            #expect(metrics.times(Self.wait, ("pglock.outcome", "shut_down")).count == 1)
+            // The others are those of what occupies it.
+            let others = metrics.times(Self.wait).count - metrics.times(Self.wait, ("pglock.outcome", "granted")).count
+            #expect(others == 1)
+            await locks.shutdown()
+        }
+
+        @Test("a call that does not wait is told that the lock is taken, also after the shutdown has begun")
+        func laterTries() async throws {
+            let metrics = TestMetrics()
+            let (locks, other) = (try Self.manager { $0.metrics.factory = metrics }, try Self.manager())
+            let blocker = try await other.acquire("a").copyable()
+            try await testGracefulShutdown { trigger in
+                trigger.triggerGracefulShutdown()
+                let isFree = try await locks.isFree("a")
+                #expect(!isFree)
+                let error = await lockError { try await locks.withLock("a", timeout: .zero) { _ in } }
+                #expect(error?.code == .timedOut)
+            }
+            #expect(metrics.times(Self.wait, ("pglock.outcome", "not_available")).count == 2)
+            try await blocker.release()
         }
 
         @Test("a wait that begins later takes what is free", arguments: Wait.allCases)
