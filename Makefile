@@ -1,7 +1,7 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix examples simulate chaos failover recipe-times lint lint-workflows format docs check-api build build-minimal tsan bench bench-micro bench-check \
-	bench-update bench-test image clean deps bench-deps test-deps
+.PHONY: help demo test test-matrix examples simulate chaos failover recipe-times lint lint-workflows format docs check-api build build-minimal build-times tsan bench bench-micro bench-observing \
+	bench-check bench-update bench-test check-release image clean deps bench-deps test-deps
 
 SWIFT ?= swift
 PUBLIC_TARGETS := PostgresLock PostgresLockTesting PostgresLockTestingTraits
@@ -71,6 +71,9 @@ examples: deps ## Build and run the services of Docs/Examples against a temporar
 build-minimal: deps ## Build the library without any trait
 	$(SWIFT) build --target PostgresLock --disable-default-traits --scratch-path .build-minimal
 
+build-times: deps ## Measure the processor time of clean builds, by traits; TRAITS="none all" for some of them, CONFIGURATION=release
+	@.ci/measure-builds $(TRAITS)
+
 # Suites that run on one thread are skipped: they can't have data races. So is that of the documentation, which only compiles.
 tsan: test-deps ## Run all tests under the Thread Sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/thread-sanitizer-suppressions" \
@@ -82,11 +85,17 @@ bench: bench-deps ## Compare with other lock clients and draw charts; 22 minutes
 
 # Allocations are counted in a second run, because counting slows down the code that is measured. The progress display crashes while
 # allocations are counted: see Docs/Performance.md.
-bench-micro: deps ## Measure single parts without a server: lock table, engine, statements, executor
+bench-micro: deps ## Measure single parts without a PostgreSQL server: lock table, engine, statements, executor, metrics and spans
 	cd Benchmarks && $(SWIFT) package benchmark --no-progress
-	cd Benchmarks && $(SWIFT) package benchmark --no-progress --metric objectAllocCount
+	cd Benchmarks && $(SWIFT) package benchmark $(COUNTED) --filter 'executor[.].*'
+
+# The library is built twice, with its default traits and without any. Each benchmark runs in a process of its own.
+bench-observing: deps ## Measure what metrics and spans cost a lock, on and off, in a build with traits and in one without
+	cd Benchmarks && $(SWIFT) package benchmark --no-progress --filter 'lock[.].*'
+	cd Benchmarks && BENCHMARK_TRAITS=none $(SWIFT) package --scratch-path .build-minimal benchmark --no-progress --filter 'lock[.].*'
 
 # Allocations, unlike times, don't depend on the machine's speed. Those of the executor's benchmarks depend on its threads, and are left out.
+# So are those of whole locks, whose code uses short strings, with which the counting crashes.
 COUNTED := --no-progress --metric objectAllocCount --filter '(engine|statement|table)[.].*'
 
 bench-check: deps ## Compare the allocations of single parts with Benchmarks/Thresholds; fewer are an error as well
@@ -98,6 +107,9 @@ bench-update: deps ## Write the allocations of single parts to Benchmarks/Thresh
 
 bench-test: deps ## Test the calculations and reports of the comparison
 	$(SWIFT) test --package-path Benchmarks
+
+check-release: ## Check what a release must not have: the placeholder OWNER, missing thresholds; VERSION=0.2.0 also checks the changelog
+	@.ci/check-release $(VERSION)
 
 image: ## Build the container image of pglock, and run it once
 	docker build -f Docs/Examples/pglock.Dockerfile -t pglock .

@@ -16,8 +16,9 @@ let settings: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// The library's traits that are on by default, except for those that bring code which no benchmark runs.
-let traits: [SwiftSetting] = [.define("DistributedTracingSupport")]
+/// The library's traits that are on by default. With BENCHMARK_TRAITS=none in the environment none is on, to find out what they cost.
+let traits: [SwiftSetting] =
+    Context.environment["BENCHMARK_TRAITS"] == "none" ? [] : [.define("DistributedTracingSupport"), .define("ServiceLifecycleSupport")]
 
 /// The library's targets, with the same dependencies as in its own manifest.
 let library: [Target] = [
@@ -60,6 +61,7 @@ let library: [Target] = [
             .product(name: "CoreMetrics", package: "swift-metrics"),
             .product(name: "DequeModule", package: "swift-collections"),
             .product(name: "Logging", package: "swift-log"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "Tracing", package: "swift-distributed-tracing"),
         ],
         path: "Library/PostgresLock",
@@ -87,6 +89,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
         // The traits are off, because they interpose malloc and the runtime, which some systems' linkers don't support.
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
     ],
@@ -112,10 +115,15 @@ let package = Package(
             dependencies: [
                 "LibPQ",
                 "LockCore",
+                "PostgresLock",
+                "PostgresLockTesting",
                 .product(name: "Benchmark", package: "benchmark"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             path: "Benchmarks/PostgresLockBenchmarks",
-            swiftSettings: settings,
+            swiftSettings: settings + traits,
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
         ),
         .testTarget(name: "LockBenchTests", dependencies: ["lock-bench"], swiftSettings: settings),

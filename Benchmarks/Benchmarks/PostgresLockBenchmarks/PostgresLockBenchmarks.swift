@@ -1,6 +1,6 @@
 import Benchmark
 
-// Benchmarks of the library's parts without a server. Each iteration does its work 1,000 times; the results are for one.
+// Benchmarks of the library's parts without a PostgreSQL server. Each iteration does its work 1,000 times; the results are for one.
 //
 // The names have no spaces, because a benchmark's name is also that of its file of thresholds: `benchmark thresholds update` writes spaces
 // as underscores, and `check` looks for the name as it is. They have at least 16 letters, like the target's name (see Package.swift).
@@ -17,6 +17,7 @@ let benchmarks: @Sendable () -> Void = {
     engineBenchmarks()
     statementBenchmarks()
     executorBenchmarks()
+    lockBenchmarks()
 }
 
 extension Benchmark {
