@@ -6,9 +6,10 @@ import PostgresLock
 struct LockedCommand: Sendable {
     private let program: Program
     private let arguments: [[CChar]]
-    private let key: LockKey?
+    private let key: LockKey
     private let mode: LockMode
-    private let name: String?
+    /// How many permits there are; `nil` for a lock.
+    private let limit: Int?
     /// Whether it gets a process group of its own.
     let inNewGroup: Bool
     private let enclosing: EnclosingRuns
@@ -17,15 +18,15 @@ struct LockedCommand: Sendable {
     ///
     /// - Parameters:
     ///   - words: The command and its arguments, which are the end of pglock's own command line.
-    ///   - key: The lock that the command runs under; `nil` if it has one of several permits.
+    ///   - key: The lock that the command runs under; with permits, that of their name.
     ///   - mode: How the lock is held.
-    ///   - name: The name of the permits.
+    ///   - limit: How many permits there are, of which the command has one; `nil` for a lock.
     ///   - inNewGroup: Whether the command gets a process group of its own, to which its signals go.
     init(
         _ words: [String],
-        key: LockKey?,
+        key: LockKey,
         mode: LockMode = .exclusive,
-        name: String? = nil,
+        limit: Int? = nil,
         inNewGroup: Bool = false,
         enclosing: EnclosingRuns
     ) throws {
@@ -34,7 +35,7 @@ struct LockedCommand: Sendable {
         self.key = key
         self.mode = mode
         self.inNewGroup = inNewGroup
-        self.name = name ?? key?.name
+        self.limit = limit
         self.enclosing = enclosing
     }
 
@@ -44,12 +45,12 @@ struct LockedCommand: Sendable {
     ///
     /// - Parameters:
     ///   - slot: The number of its permit, if it has one.
-    ///   - holdsKey: Whether this process holds the lock; `false` if one around it does.
+    ///   - holdsKey: Whether this process holds the lock, or the permit; `false` if one around it does.
     func start(slot: Int? = nil, holdsKey: Bool = true) throws -> ChildProcess {
         // What is missing is removed, since that of an enclosing pglock belongs to another lock.
-        let changes = [
-            "PGLOCK_KEY": key.map(KeyText.numbers), "PGLOCK_NAME": name, "PGLOCK_SLOT": slot.map(String.init),
-            EnclosingRuns.variable: enclosing.adding(holdsKey ? key : nil, mode),
+        let changes: [String: String?] = [
+            "PGLOCK_KEY": limit == nil ? KeyText.numbers(of: key) : nil, "PGLOCK_NAME": key.name, "PGLOCK_SLOT": slot.map(String.init),
+            EnclosingRuns.variable: holdsKey ? entries(withSlot: slot) : enclosing.text,
         ]
         let environment = ChildEnvironment.bytes(changing: changes)
         let surroundings = ChildProcess.Surroundings.ours(blocked: SignalMask.inherited, inNewGroup: inNewGroup)
@@ -58,5 +59,9 @@ struct LockedCommand: Sendable {
         } catch let failure as SystemFailure {
             throw program.failure(failure)
         }
+    }
+
+    private func entries(withSlot slot: Int?) -> String {
+        if let slot, let limit { enclosing.adding(permit: slot, of: limit, key) } else { enclosing.adding(key, mode) }
     }
 }

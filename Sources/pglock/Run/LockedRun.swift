@@ -14,6 +14,7 @@ actor LockedRun {
     private let timeout: Duration?
     private let explainsRefusal: Bool
     private let enclosing: LockMode?
+    private let enclosingSlot: Int?
     private let once: OnceJob?
     private let semaphore: DistributedSemaphore?
     private let child: LockedCommand?
@@ -34,6 +35,7 @@ actor LockedRun {
     ///   - explainsRefusal: Whether the server is asked for the holders of a lock that is taken and not waited for. After a wait the library does
     ///     that by itself.
     ///   - enclosing: The mode in which a pglock around this one holds the key, so that a wait for it might not end.
+    ///   - enclosingSlot: The number of the permit that a pglock around this one holds.
     ///   - once: Claims the run, so that the command runs once per interval.
     ///   - semaphore: Gives a permit in place of the lock.
     ///   - child: The command; `nil` to hold the lock until a signal.
@@ -44,6 +46,7 @@ actor LockedRun {
         timeout: Duration?,
         explainsRefusal: Bool,
         enclosing: LockMode?,
+        enclosingSlot: Int?,
         once: OnceJob?,
         semaphore: DistributedSemaphore?,
         child: LockedCommand?,
@@ -51,6 +54,7 @@ actor LockedRun {
     ) {
         self.explainsRefusal = explainsRefusal
         self.enclosing = enclosing
+        self.enclosingSlot = enclosingSlot
         self.once = once
         self.semaphore = semaphore
         self.manager = manager
@@ -101,6 +105,13 @@ actor LockedRun {
         return nil
     }
 
+    /// Whether a lock is held. It is free if the enclosing process has ended, or holds it on another server of the same address.
+    private func isTaken(_ key: LockKey) async throws -> Bool {
+        guard let free = try await manager.tryAcquire(key) else { return true }
+        try await free.release()
+        return false
+    }
+
     private func explained(_ error: any Error) async -> any Error {
         guard explainsRefusal, semaphore == nil, timeout == .zero, let refusal = error as? LockError, refusal.code == .timedOut else {
             return error
@@ -115,8 +126,15 @@ actor LockedRun {
         handle(.granted)
     }
 
-    /// Takes a permit, and holds it until the command has ended.
+    /// Takes a permit, and holds it until the command has ended; unless a pglock around this one holds a permit, which suffices for the command.
     private func takePermit(of semaphore: DistributedSemaphore) async throws {
+        // Otherwise each of several pglocks could have a permit, and wait for a second one inside it.
+        if let outer = enclosingSlot, child != nil || timeout != .zero, try await isTaken(semaphore.key(ofPermit: outer)) {
+            guard child != nil else { throw EnclosingRuns.refusal(permit: outer, of: semaphore.limit, semaphore.name) }
+            StandardError.print(EnclosingRuns.note(permit: outer, of: semaphore.limit, semaphore.name))
+            slot = outer
+            return handle(.granted)
+        }
         try await semaphore.withPermit(timeout: timeout) { permit in
             slot = permit.number
             await withCheckedContinuation { end in

@@ -117,15 +117,14 @@ struct RunCommand: AsyncParsableCommand {
         let key = try lockKey
         // The program is searched before the wait for the lock, so that a typing error is reported at once.
         let enclosing = EnclosingRuns(connection.parameters)
-        let heldKey = slots == nil ? key : nil
         let child =
             try command.isEmpty
             ? nil
             : LockedCommand(
                 command,
-                key: heldKey,
+                key: key,
                 mode: mode ?? .exclusive,
-                name: key.name,
+                limit: slots,
                 inNewGroup: processGroup,
                 enclosing: enclosing
             )
@@ -140,6 +139,7 @@ struct RunCommand: AsyncParsableCommand {
             // With -n only the status is reported.
             explainsRefusal: !nonblock || log.verbose,
             enclosing: slots == nil ? enclosing.mode(of: key) : nil,
+            enclosingSlot: slots.flatMap { enclosing.permit(of: key, limit: $0) },
             once: once.job(self.key),
             semaphore: try slots.map { try manager.semaphore(self.key, limit: $0) },
             child: child,

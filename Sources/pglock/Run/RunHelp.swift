@@ -5,7 +5,7 @@ enum RunHelp {
         machines that use the same PostgreSQL database.
 
         The command gets pglock's standard streams, its terminal, and in its environment PGLOCK_KEY (the lock's number) and \
-        PGLOCK_NAME (its name). PGLOCK_KEYS lists the locks of all pglocks around it.
+        PGLOCK_NAME (its name). PGLOCK_KEYS lists the locks and slots of all pglocks around it.
 
         A pglock run inside another one that holds the same lock does not ask for it again, since each would wait for the other. It says \
         so on standard error, and runs its command under the lock of the other one. It is refused if that is a shared lock, and it is to \
@@ -28,7 +28,9 @@ enum RunHelp {
 
         With --slots 5 up to five commands run at a time, on all machines together; a sixth waits. They start in the order in which their \
         pglocks came, but for a few exceptions. The command finds the number of its slot, 1 to 5, in PGLOCK_SLOT, and no PGLOCK_KEY. All have to \
-        give the same number of slots: one with another number exits with 78. The name has nothing to do with the lock of the same name.
+        give the same number of slots: one with another number exits with 78. The name has nothing to do with the lock of the same name. A \
+        pglock inside another one that has a slot of the same name does not ask for a second slot, because all pglocks with a slot could wait \
+        for that. It says so on standard error, and runs its command in the slot of the other one; without a command it is refused.
 
         EXAMPLES:
           pglock run nightly -- ./report.sh --full  wait without limit

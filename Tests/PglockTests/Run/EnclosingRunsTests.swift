@@ -51,6 +51,33 @@ struct EnclosingRunsTests {
         #expect(!Self.runs("host=db user=v", entries: entries).hold("a"))
     }
 
+    @Test("the permit of an enclosing pglock run is known by its name, its number and the limit, and is no lock of the same name")
+    func permit() {
+        let entries = Self.runs(Self.outer).adding(permit: 2, of: 3, "a")
+        let runs = Self.runs(Self.outer, entries: entries)
+        #expect(runs.permit(of: "a", limit: 3) == 2)
+        #expect(runs.permit(of: "a", limit: 4) == nil)
+        #expect(runs.permit(of: "b", limit: 3) == nil)
+        #expect(!runs.hold("a"))
+        #expect(runs.text == entries)
+        // The innermost one counts, and a lock of the same name is none.
+        let further = Self.runs(Self.outer, entries: runs.adding(permit: 1, of: 3, "a"))
+        #expect(Self.runs(Self.outer, entries: further.adding("a")).permit(of: "a", limit: 3) == 1)
+        #expect(Self.runs(Self.outer, entries: further.adding("a")).mode(of: "a") == .exclusive)
+        #expect(Self.runs(Self.outer, entries: Self.runs(Self.outer).adding("a")).permit(of: "a", limit: 3) == nil)
+        #expect(Self.runs(Self.outer.replacing("5433", with: "5434"), entries: entries).permit(of: "a", limit: 3) == nil)
+    }
+
+    @Test("an entry of a permit that can't be read, or that of a process that is no ancestor, is ignored")
+    func unreadablePermit() {
+        let entry = Self.runs(Self.outer).adding(permit: 2, of: 3, "a")
+        let lock = entry.prefix(through: entry.lastIndex(of: "@") ?? entry.startIndex)
+        func permit(_ holder: String) -> Int? { Self.runs(Self.outer, entries: "\(lock)\(holder)").permit(of: "a", limit: 3) }
+        #expect(permit("\(getppid())p2/3") == 2, "this process comes from that one")
+        let others = ["0p2/3", "\(Int32.max)p2/3", "p2/3"] + ["", "p/3", "p0/3", "p4/3", "p2", "p2/3/"].map { "\(getppid())\($0)" }
+        for holder in others { #expect(permit(holder) == nil, "\(holder)") }
+    }
+
     @Test("an entry of a process that is no ancestor is ignored")
     func orphaned() {
         let entry = Self.runs(Self.outer).adding("a")

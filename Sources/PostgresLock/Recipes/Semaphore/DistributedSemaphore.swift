@@ -114,6 +114,11 @@ public final class DistributedSemaphore: Sendable {
         return PermitHandle(state, driver: locks.driver)
     }
 
+    /// The lock that a permit is.
+    ///
+    /// - Parameter number: From 1 to the limit.
+    package func key(ofPermit number: Int) -> LockKey { keys.permits[number - 1] }
+
     // MARK: Taking permits
 
     private nonisolated(nonsending) func take(_ timeout: Duration?) async throws -> LockState {
