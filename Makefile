@@ -29,9 +29,9 @@ test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16
 simulate: deps ## Run the simulation for SEEDS=10000 seeds (default 1), beginning with SEED=1
 	$(SWIFT) run -c release LockSimulator $(or $(SEEDS),1) $(or $(SEED),1)
 
-chaos: deps ## Run several processes on a real server with injected faults, for MINUTES=10; SEED=17 repeats the faults
+chaos: deps ## Run several processes on a real server with injected faults, for MINUTES=10; SEED=17 repeats the faults, BREAK=leaders breaks a promise on purpose
 	$(SWIFT) build -c release --product ChaosWorker
-	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED)
+	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED) $(if $(BREAK),--break $(BREAK))
 
 failover: deps ## Run several processes on servers that fail over under Patroni, for FAULTS=40 in MODE=both; SEED=17 repeats the faults
 	@.ci/install-failover

@@ -189,6 +189,42 @@ struct HistoryCheckTests {
         }
     }
 
+    @Test("what workers break on purpose explains its own violations, and none of another promise", arguments: ChaosBreak.allCases)
+    func onPurpose(breaking: ChaosBreak) throws {
+        let found = try ChaosBreak.allCases.map { promise in (promise, try violations(of: promise)) }
+        for (promise, violations) in found {
+            #expect(!violations.isEmpty)
+            for violation in violations { #expect(breaking.explains(violation) == (promise == breaking), "\(violation)") }
+        }
+        var locks = try HistoryScript()
+        try locks.hold(worker: "b", claim: 3, from: 2000, until: 3000, token: 4)
+        try locks.hold(worker: "a", claim: 2, from: 2500, until: 2600, token: 5)
+        locks.history.locksLeft = 1
+        #expect(!locks.violations.isEmpty)
+        for violation in locks.violations { #expect(!breaking.explains(violation), "\(violation)") }
+    }
+
+    /// What is found in a history in which a promise is broken.
+    private func violations(of promise: ChaosBreak) throws -> [String] {
+        var script = try HistoryScript()
+        switch promise {
+        case .leaders, .ownPermits, .shares:
+            let keys: [ChaosBreak: Int] = [
+                .leaders: ChaosRecipe.leadKey, .ownPermits: ChaosRecipe.permitKey + 2, .shares: ChaosRecipe.firstShareKey + 9,
+            ]
+            let key = try #require(keys[promise])
+            try script.hold(worker: "b", claim: 3, key: key, from: 2000, until: 3000, token: 4)
+            try script.hold(worker: "a", claim: 2, key: key, from: 2500, until: 2600, token: 5)
+        case .permits:
+            try script.hold(worker: "b", claim: 3, key: ChaosRecipe.permitKey + ChaosRecipe.permits + 1, from: 2000, until: 3000, token: 4)
+        case .intervals:
+            for worker in ["a", "b"] { script.note(3000, worker, .ran(.atMostOnce, intervalStart: 70)) }
+        case .skippedInterval:
+            script.note(3000, "b", .skipped(.atLeastOnce, begun: 69, ended: 69.5, claimedAt: 60, isLocked: false))
+        }
+        return script.violations
+    }
+
     @Test("the history check reports calls that have not ended, unless their process was killed")
     func calls() throws {
         var script = try HistoryScript()

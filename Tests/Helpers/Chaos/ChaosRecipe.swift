@@ -8,9 +8,10 @@ package enum ChaosRecipe {
     package static let permits = 3
 
     static let permitKeys = permitKey + 1...permitKey + permits
+    static let shareKeys = firstShareKey...permitKey - 1
 
     /// What there has to be in a history.
     static let kinds: [(what: String, keys: ClosedRange<Int>)] = [
-        ("terms of leaders", leadKey...leadKey), ("shares of work", firstShareKey...permitKey - 1), ("permits", permitKeys),
+        ("terms of leaders", leadKey...leadKey), ("shares of work", shareKeys), ("permits", permitKeys),
     ]
 }

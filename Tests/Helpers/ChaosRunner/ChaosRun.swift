@@ -18,7 +18,7 @@ actor ChaosRun {
     /// How many bytes of each worker's log have been read.
     private var sizesRead: [String: UInt64] = [:]
 
-    init(folder: URL, seed: UInt64, duration: Duration) async throws {
+    init(folder: URL, seed: UInt64, duration: Duration, breaking: ChaosBreak?) async throws {
         self.folder = folder
         self.duration = duration
         plan = FaultPlan(seed: seed, workers: Self.workers)
@@ -35,7 +35,7 @@ actor ChaosRun {
         )
         try await server.query(RunTable().definition)
         self.server = server
-        slots = try (0..<Self.workers).map { try WorkerSlot(number: $0, seed: seed, server: server, folder: folder) }
+        slots = try (0..<Self.workers).map { try WorkerSlot(number: $0, seed: seed, server: server, folder: folder, breaking: breaking) }
         faults = FaultInjector(server: server, slots: slots)
     }
 

@@ -13,14 +13,16 @@ actor WorkerSlot {
     private let locksURL: String
     private let writesURL: String
     private let folder: URL
+    private let breaking: ChaosBreak?
     private nonisolated let allNames = Locked<[String]>([])
     private var process: ChildProcess?
     private(set) var fates: [String: History.Worker.Fate] = [:]
 
-    init(number: Int, seed: UInt64, server: EphemeralPostgres, folder: URL) throws {
+    init(number: Int, seed: UInt64, server: EphemeralPostgres, folder: URL, breaking: ChaosBreak?) throws {
         self.number = number
         self.seed = seed
         self.folder = folder
+        self.breaking = breaking
         link = try SlowLink(toTCP: server.port)
         locksURL = "host=127.0.0.1 port=\(link.port) user=postgres dbname=postgres"
         writesURL = server.connectionString()
@@ -40,7 +42,7 @@ actor WorkerSlot {
         let workerSeed = seed &* 1000 &+ UInt64(number * 100 + generation)
         process = try ChildProcess.helper(
             "ChaosWorker",
-            [locksURL, writesURL, notes.path(), name, "\(workerSeed)", "\(lease)", "\(handoff)"]
+            [locksURL, writesURL, notes.path(), name, "\(workerSeed)", "\(lease)", "\(handoff)"] + (breaking.map { [$0.rawValue] } ?? [])
         )
         allNames.withLock { $0.append(name) }
     }

@@ -23,11 +23,15 @@ struct RecipeTask: Sendable {
     let stop: StopRequest
     let chance: Chance
     let lease: Duration
+    let breaking: ChaosBreak?
+    /// A name that no other worker uses.
+    let ownName: String
 
     func lead() async {
         while !stop.isRequested {
+            let name = breaks(.leaders) ? ownName : "chaos"
             await call("leadership") { call in
-                try await locks.withLeadership(of: "chaos") { term in
+                try await locks.withLeadership(of: name) { term in
                     await hold(term.lock, ChaosRecipe.leadKey, call, for: .milliseconds(chance.number(50...4_000)))
                 }
             }
@@ -40,8 +44,9 @@ struct RecipeTask: Sendable {
 
     func workOnShares() async {
         while !stop.isRequested {
+            let name = breaks(.shares) ? ownName : "chaos"
             await call("shares") { _ in
-                try await locks.withShares(of: "chaos", count: Self.shares) { share, lock in
+                try await locks.withShares(of: name, count: Self.shares) { share, lock in
                     // The grant was at most so long ago, or else the lock is not held any more.
                     let call = numbers.next()
                     log.note(.begun(call: call, what: "share \(share)"), at: ChaosClock.now - lease.nanoseconds)
@@ -55,7 +60,9 @@ struct RecipeTask: Sendable {
     }
 
     func usePermits() async {
+        let own = try? DistributedSemaphore(ownName, limit: ChaosRecipe.permits, locks: locks)
         while !stop.isRequested {
+            let semaphore = breaks(.ownPermits) ? own ?? self.semaphore : self.semaphore
             await call("permit") { call in
                 try await semaphore.withPermit(timeout: .milliseconds(chance.number(10...3_000))) { permit in
                     await hold(permit.lock, ChaosRecipe.permitKey + permit.number, call, for: .milliseconds(chance.number(0...300)))
@@ -68,14 +75,16 @@ struct RecipeTask: Sendable {
     func runJobs(_ job: ChaosJob) async {
         while !stop.isRequested {
             let begun = Date().timeIntervalSince1970
+            let name = job == .atMostOnce && breaks(.intervals) ? ownName : "chaos \(job)"
             await call("job \(job)") { _ in
                 let outcome = try await locks.runOnce(
-                    "chaos \(job)",
+                    name,
                     every: .seconds(ChaosJob.interval),
                     counting: .aligned(minimumGap: .seconds(1)),
                     guarantee: job == .atLeastOnce ? .atLeastOnce(repeatingAfter: .seconds(ChaosJob.repeatingAfter)) : .atMostOnce
                 ) { run in
                     let start = Int(run.intervalStart.timeIntervalSince1970)
+                    if job == .atLeastOnce, breaking == .skippedInterval, start / ChaosJob.interval % 2 == 0 { return }
                     log.note(.ran(job, intervalStart: start))
                     try await Task.sleep(for: .milliseconds(chance.number(0...600)))
                     // The record may fail to be written: then the run is repeated.
@@ -96,6 +105,9 @@ struct RecipeTask: Sendable {
             await pause(100...700)
         }
     }
+
+    /// Whether this call breaks the promise on purpose.
+    private func breaks(_ promise: ChaosBreak) -> Bool { breaking == promise && chance.happens(0.3) }
 
     /// Reports the lock as held until the time is over, the task is cancelled, or the lock is lost.
     private func hold(_ lock: HeldLock, _ key: Int, _ call: Int, for duration: Duration) async {
