@@ -5,6 +5,7 @@
 
 SWIFT ?= swift
 PUBLIC_TARGETS := PostgresLock PostgresLockTesting PostgresLockTestingTraits
+RECIPES := shares semaphore failover
 DOCS_OUTPUT := docs-output
 CHARTS := Docs/Charts
 BENCH_OPTIONS := $(if $(QUICK),--quick,--json $(CHARTS)/results.json --charts $(CHARTS) --document Docs/Performance.md)
@@ -39,10 +40,12 @@ failover: deps ## Run several processes on servers that fail over under Patroni,
 	$(SWIFT) build -c release --product FailoverRunner
 	"$$($(SWIFT) build -c release --show-bin-path)/FailoverRunner" --faults $(or $(FAULTS),40) --mode $(or $(MODE),both) $(if $(SEED),--seed $(SEED))
 
-recipe-times: deps ## Measure with real processes how soon recipes recover: the next leader, the next owner of a share
+recipe-times: deps ## Measure with real processes how soon recipes recover, and how much of a semaphore is in use; RECIPES=semaphore for one of them, SECONDS=30 for each kind of body, ROUNDS=15 of failures
 	$(SWIFT) build -c release --product RecipeWorker
-	$(SWIFT) run -c release RecipeTimes shares
-	$(SWIFT) run -c release RecipeTimes failover $(or $(ROUNDS),15)
+	$(SWIFT) build -c release --product SemaphoreWorker
+	$(if $(filter shares,$(RECIPES)),$(SWIFT) run -c release RecipeTimes shares)
+	$(if $(filter semaphore,$(RECIPES)),$(SWIFT) run -c release RecipeTimes semaphore $(or $(SECONDS),30))
+	$(if $(filter failover,$(RECIPES)),$(SWIFT) run -c release RecipeTimes failover $(or $(ROUNDS),15))
 
 lint: ## Check the formatting, the style rules, and the size of files and types
 	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)

@@ -159,7 +159,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "RecipeTimes",
-            dependencies: ["ChildProcesses", "FaultTools", "LibPQ", "PostgresLock", "PostgresLockTesting", "RecipeWorker"],
+            dependencies: [
+                "Chaos", "ChildProcesses", "FaultTools", "LibPQ", "PostgresLock", "PostgresLockTesting", "RecipeWorker", "SemaphoreWorker",
+            ],
             path: "Tests/Helpers/RecipeTimes",
             swiftSettings: settings
         ),
@@ -247,6 +249,7 @@ let package = Package(
         .testTarget(
             name: "PostgresLockTests",
             dependencies: [
+                "Chaos",
                 "ChildProcesses",
                 "CLibPQ",
                 "FaultTools",

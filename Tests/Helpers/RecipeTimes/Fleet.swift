@@ -15,12 +15,29 @@ final class Fleet: Sendable {
         var number: Int? { words.count > 2 ? Int(words[1]) : nil }
     }
 
-    let server: EphemeralPostgres
+    /// What was waited for did not happen.
+    struct Stuck: Error, CustomStringConvertible {
+        var description: String { "The workers did not do what they were expected to within two minutes." }
+    }
+
+    private let server: EphemeralPostgres
     private let all = Locked<[Line]>([])
     private let processes = Locked<[Int: ChildProcess]>([:])
 
-    init() async throws {
+    private init() async throws {
         server = try await EphemeralPostgres.start()
+    }
+
+    /// Runs the body with workers and a server that are gone afterwards.
+    static func with(_ body: (Fleet) async throws -> Void) async throws {
+        let fleet = try await Fleet()
+        do {
+            try await body(fleet)
+        } catch {
+            await fleet.end()
+            throw error
+        }
+        await fleet.end()
     }
 
     var url: String { server.connectionString() }
@@ -56,13 +73,19 @@ final class Fleet: Sendable {
         for process in stopped { _ = await process.status() }
     }
 
-    func end() async {
-        await stop(workers)
+    private func end() async {
+        // A worker that stands still, or waits for a server that does not answer, need not heed a SIGTERM.
+        await stop(workers, by: SIGKILL)
         await server.remove()
     }
 
+    /// - Throws: ``Stuck`` if it does not become true.
     func wait(until isTrue: () -> Bool) async throws {
-        while !isTrue() { try await Task.sleep(for: .milliseconds(10)) }
+        let limit = ContinuousClock.now + .seconds(120)
+        while !isTrue() {
+            guard ContinuousClock.now < limit else { throw Stuck() }
+            try await Task.sleep(for: .milliseconds(10))
+        }
     }
 
     /// Waits until nothing was printed for some seconds.

@@ -5,16 +5,16 @@ struct ShareTimes {
     private static let count = 64
 
     static func measure() async throws {
-        let fleet = try await Fleet()
-        print("\(count) shares, looks once a second, a lease of one second")
-        try fleet.start("shares", "\(count)")
-        try await fleet.wait { fleet.lines.count == count }
-        try await report("4 members join one", of: fleet) {
-            for _ in 0..<4 { try fleet.start("shares", "\(count)") }
+        try await Fleet.with { fleet in
+            say("\(count) shares, looks once a second, a lease of one second")
+            try fleet.start("shares", "\(count)")
+            try await fleet.wait { fleet.lines.count == count }
+            try await report("4 members join one", of: fleet) {
+                for _ in 0..<4 { try fleet.start("shares", "\(count)") }
+            }
+            try await report("2 of 5 members leave", of: fleet) { await fleet.stop(Array(fleet.workers.prefix(2))) }
+            try await report("1 of 3 members is killed", of: fleet) { await fleet.stop(Array(fleet.workers.prefix(1)), by: SIGKILL) }
         }
-        try await report("2 of 5 members leave", of: fleet) { await fleet.stop(Array(fleet.workers.prefix(2))) }
-        try await report("1 of 3 members is killed", of: fleet) { await fleet.stop(Array(fleet.workers.prefix(1)), by: SIGKILL) }
-        await fleet.end()
     }
 
     /// Prints what a change leads to.
@@ -35,8 +35,8 @@ struct ShareTimes {
             let end = fleet.lines.last { $0.words[0] == "end" && $0.number == line.number && $0.time <= line.time && $0.time >= begin }
             return line.time - (end?.time ?? begin)
         }
-        print("\(what): \(begun.count) shares moved (at least \(least) have to), \(after.count) have an owner")
-        print("    without an owner: \(Times(seconds: gaps))")
+        say("\(what): \(begun.count) shares moved (at least \(least) have to), \(after.count) have an owner")
+        say("    without an owner: \(Times(seconds: gaps))")
     }
 
     private static func owners(in lines: some Sequence<Fleet.Line>) -> [Int: Int] {

@@ -11,6 +11,7 @@ struct RecipeWorker {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count > 2 else { return usage() }
+        endWithParent()
         var configuration = LockManager.Configuration(url: arguments[2])
         configuration.lease = .seconds(1)
         configuration.applicationName = "worker \(ProcessInfo.processInfo.processIdentifier)"
@@ -30,6 +31,16 @@ struct RecipeWorker {
             await locks.shutdown()
         default:
             usage()
+        }
+    }
+
+    /// An outage is no reason for a recipe to end, so a worker whose parent has gone would campaign on, without a server. No portable signal reports the
+    /// parent's end, so the parent's id is polled.
+    private static func endWithParent() {
+        let parent = getppid()
+        Thread.detachNewThread {
+            while getppid() == parent { Thread.sleep(forTimeInterval: 0.5) }
+            exit(1)
         }
     }
 

@@ -1,3 +1,4 @@
+import Chaos
 import ChildProcesses
 import FaultTools
 import Foundation
