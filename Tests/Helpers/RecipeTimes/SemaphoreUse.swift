@@ -14,8 +14,8 @@ struct SemaphoreUse {
         say("\(limit) permits, \(processes) processes of \(tasks) tasks each, for \(seconds) s")
         do {
             for milliseconds in [1...40, 100...300] {
-                say("bodies of \(milliseconds.lowerBound) to \(milliseconds.upperBound) ms:")
-                say("    \(try await use(server.connectionString(), milliseconds, seconds))")
+                let history = try await use(server.connectionString(), milliseconds, seconds)
+                say("bodies of \(milliseconds.lowerBound) to \(milliseconds.upperBound) ms: \(history)")
             }
         } catch {
             await server.remove()

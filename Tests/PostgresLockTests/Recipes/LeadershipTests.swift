@@ -148,6 +148,30 @@ struct LeadershipTests {
         }
     }
 
+    /// For how many seconds two leaders look for requests side by side.
+    private static let seconds = ProcessInfo.processInfo.environment["PGLOCK_LEADER_SECONDS"].flatMap { Int($0) } ?? 3
+
+    @Test("the looks for requests of a former leader, whose body goes on after the loss, and of its successor are no request for either")
+    func sideBySide() async throws {
+        let database = try TestDatabase.get()
+        let (former, successor) = (try database.manager(), try database.manager())
+        let error = await lockError {
+            try await former.withLeadership(of: "scheduler") { term in
+                try await database.terminateHolders()
+                // The loss cancels this body, which does not heed it.
+                let leading = Task {
+                    try await successor.withLeadership(of: "scheduler") { next in
+                        try await Task.sleep(for: .seconds(Self.seconds))
+                        #expect(next.isHeld && !next.isAskedToStepDown)
+                    }
+                }
+                try await leading.value
+                #expect(!term.isAskedToStepDown)
+            }
+        }
+        #expect(error?.code == .lockLost)
+    }
+
     @Test("a process that leads two elections takes no look for requests to the one for a request to the other")
     func looks() async throws {
         let database = try TestDatabase.get()
