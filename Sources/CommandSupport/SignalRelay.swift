@@ -63,7 +63,7 @@ package struct SignalRelay: Sendable {
     }
 
     /// Whether this process was started with the signal ignored, for example by `nohup`. It then stays ignored, also in the command.
-    private static func isIgnored(_ number: Int32) -> Bool {
+    package static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         sigaction(number, nil, &action)
         #if canImport(Darwin)

@@ -13,9 +13,8 @@ enum TerminalKey: Hashable {
     case interrupt
 }
 
-/// A terminal, whose whole screen is drawn, and whose keys are read one by one.
+/// A terminal, whose whole screen is drawn, and whose keys are read one by one. At the end, also by a signal, it is as it was.
 final class TerminalScreen {
-    private let original: termios
     private var isOpen = true
 
     /// Whether there are a terminal and keys, and the terminal knows how to move its cursor.
@@ -29,9 +28,11 @@ final class TerminalScreen {
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else {
             throw CommandFailure(ExitStatus.systemError, "The terminal's settings can't be read.")
         }
-        original = settings
+        TerminalRestoration.begin(settings)
         // Keys come at once, without an echo, and Ctrl-C as a key, so that the screen is restored.
         settings.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
+        // Ctrl-S is a key, too: it would stop the output, and with it what restores the screen.
+        settings.c_iflag &= ~tcflag_t(IXON)
         tcsetattr(STDIN_FILENO, TCSANOW, &settings)
         // The other screen, without a cursor. Lines are not continued on the next one: wide characters count as one.
         _ = Descriptor.write("\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l", to: STDOUT_FILENO)
@@ -40,9 +41,7 @@ final class TerminalScreen {
     func close() {
         guard isOpen else { return }
         isOpen = false
-        _ = Descriptor.write("\u{1B}[?7h\u{1B}[?25h\u{1B}[?1049l", to: STDOUT_FILENO)
-        var settings = original
-        tcsetattr(STDIN_FILENO, TCSANOW, &settings)
+        TerminalRestoration.restore()
     }
 
     var size: (width: Int, height: Int) {
