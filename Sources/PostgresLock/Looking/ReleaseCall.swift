@@ -12,6 +12,7 @@ struct ReleaseCall: Sendable {
     /// - Returns: Those that have released the lock.
     /// - Throws: The first failure, once all holders have released the lock or could not be made to.
     func run(_ processID: Int32?) async throws -> [LockHolder] {
+        try await refuseOwnScope(processID)
         let holders = try await ServerLooks(driver: locks.driver).holders(of: key)
             .filter { processID == nil || $0.processID == processID }
         return try await withThrowingTaskGroup { group in
@@ -23,6 +24,26 @@ struct ReleaseCall: Sendable {
             if let failure { throw failure }
             return holders
         }
+    }
+
+    /// Refuses a request that would wait for itself: a scope around this call holds the lock, and can't end before it.
+    private func refuseOwnScope(_ processID: Int32?) async throws {
+        for scope in locks.driver.enclosing where scope.isHeldByThisTask && scope.keys.contains(where: { $0.advisory == key.advisory }) {
+            if let processID, await Self.processID(of: scope, locks.driver) != processID { continue }
+            throw LockError(
+                .alreadyHeld,
+                """
+                This task holds the lock \(key) itself, in a scope around the request for its release, which would wait for the end of that scope \
+                without end. Return from the body of the scope.
+                """,
+                keys: [key]
+            )
+        }
+    }
+
+    private static func processID(of scope: EnclosingLock, _ driver: isolated LockDriver) -> Int32? {
+        let session = driver.checkedOut.values.first { $0.ending === scope.state }?.id ?? driver.engine.session(of: scope.state.id)
+        return session.flatMap { driver.sessions[$0]?.processID }
     }
 
     /// Asks one session, until it does not hold the lock any more, or its manager answers that it has released it.
@@ -49,18 +70,22 @@ struct ReleaseCall: Sendable {
                     nextLook = .now + max(.milliseconds(200), (.now - begin) * 10)
                 }
                 guard begin < limit else {
-                    throw refusal(
-                        holder,
-                        """
-                        was asked to release it, and holds it still. It may be about to end its work, not heed requests, or be another kind of \
-                        program. Give it more time, or end its session (pglock kick --terminate)
-                        """
-                    )
+                    let isOwn = await locks.driver.processIDs.contains(processID)
+                    throw refusal(holder, "was asked to release it, and holds it still. \(isOwn ? Self.ownReasons : Self.reasons)")
                 }
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
     }
+
+    private static let reasons = """
+        It may be about to end its work, not heed requests, or be another kind of program. Give it more time, or end its session \
+        (pglock kick --terminate)
+        """
+    private static let ownReasons = """
+        It is a session of this very lock manager: a handle is not released, or a body goes on, maybe because the manager's releaseRequests \
+        are not to cancel it
+        """
 
     /// Whether the answer's lock is held, or the holder's session is gone. The try takes the lock for a moment.
     private func isOver(_ number: UInt32, _ processID: Int32, _ transaction: LockTransaction) async throws -> Bool {

@@ -138,6 +138,8 @@ public actor LockManager {
     /// ``Configuration/releaseRequests``. When that ends is its own affair. Each role that can connect to the database can ask. The request ends with
     /// the call, also if this process dies, and is not for those who get the lock afterwards.
     ///
+    /// Holders in this process are asked, too. But for a lock that a scope around the call holds, the call would wait for itself, and is refused.
+    ///
     /// It takes a session of the pool for each holder.
     ///
     /// - Parameters:
@@ -145,8 +147,8 @@ public actor LockManager {
     ///   - processID: The holder's process on the server, if only one of several is to be asked.
     ///   - timeout: How long to wait.
     /// - Returns: The holders that have released the lock; none if there were none.
-    /// - Throws: ``LockError`` with the code ``LockError/Code/timedOut`` if a holder has not released the lock when the time is over, with other
-    ///   codes if the server can't be asked; `CancellationError`.
+    /// - Throws: ``LockError`` with the code ``LockError/Code/timedOut`` if a holder has not released the lock when the time is over, with
+    ///   ``LockError/Code/alreadyHeld`` if a scope around this call is a holder, with other codes if the server can't be asked; `CancellationError`.
     @discardableResult
     public nonisolated func requestRelease(
         of key: LockKey,

@@ -134,6 +134,17 @@ struct LookTests {
         #expect(try await server.isFree(LockKey(name)))
     }
 
+    @Test("pglock kick as the command of a pglock run of the same lock ends that command, as from elsewhere")
+    func ownCommand() async throws {
+        let server = try await SharedServer.get()
+        let name = SharedServer.freshName()
+        let kick = [LaunchedPglock.path(of: "pglock"), "kick", "--yes", "--wait", "60", name]
+        let result = try await LaunchedPglock(["run", name] + kick, url: server.url).finish()
+        #expect(result.status == .exited(70))
+        #expect(result.error.contains("asked for"), "\(result.error)")
+        #expect(try await server.isFree(LockKey(name)))
+    }
+
     @Test("ps lists locks by name, with filters, as lines and as JSON; numbers become names by a file")
     func list() async throws {
         struct Record: Decodable {

@@ -254,6 +254,88 @@ struct ServerReleaseRequestTests {
         try await many.release()
     }
 
+    @Test("another task of the same manager is asked as another process is; what else the manager holds stays")
+    func sameManager() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let begun = AsyncGate()
+        let holding = Task {
+            await lockError {
+                try await locks.withLock("a") { _ in
+                    begun.open()
+                    try await Task.sleep(for: .seconds(600))
+                }
+            }
+        }
+        await begun.passed()
+        try await locks.withLock("b") { lock in
+            let released = try await locks.requestRelease(of: "a", timeout: .seconds(120))
+            #expect(released.count == 1)
+            #expect(lock.isHeld && !lock.isReleaseRequested && !Task.isCancelled)
+        }
+        #expect(await holding.value?.code == .releaseRequested)
+        #expect(try await locks.isFree("a"))
+    }
+
+    private static func expectRefused(_ locks: LockManager) async {
+        let error = await lockError { try await locks.requestRelease(of: "a") }
+        #expect(error?.code == .alreadyHeld)
+        #expect(error?.keys == ["a"])
+        #expect(!Task.isCancelled)
+    }
+
+    @Test("a request for what the task's own scope holds is refused at once, and the body goes on")
+    func ownScope() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        try await locks.withLock("a") { lock in
+            await Self.expectRefused(locks)
+            #expect(lock.isHeld && !lock.isReleaseRequested)
+        }
+        try await locks.withTransaction(locking: "a") { _ in await Self.expectRefused(locks) }
+        try await locks.withSession { session in
+            try await session.withLock("a") { _ in await Self.expectRefused(locks) }
+        }
+    }
+
+    @Test("a task that shares a lock can ask one of the others for its release, not all, since it is one of them")
+    func otherHolder() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager(), try database.manager { $0.applicationName = "web-3" })
+        let begun = AsyncGate()
+        let holding = Task {
+            await lockError {
+                try await other.withLock("a", mode: .shared) { _ in
+                    begun.open()
+                    try await Task.sleep(for: .seconds(600))
+                }
+            }
+        }
+        await begun.passed()
+        try await locks.withLock("a", mode: .shared) { lock in
+            await Self.expectRefused(locks)
+            let holders = try await locks.holders(of: "a")
+            let processID = holders.first { $0.instance == "web-3" }?.processID
+            #expect(processID != nil)
+            let released = try await locks.requestRelease(of: "a", from: processID, timeout: .seconds(120))
+            #expect(released.map(\.instance) == ["web-3"])
+            #expect(lock.isHeld)
+        }
+        #expect(await holding.value?.code == .releaseRequested)
+    }
+
+    @Test("a handle of the same manager that is not released is told of as its own")
+    func ownHandle() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager()
+        let handle = try await locks.acquire("a").copyable()
+        let error = await lockError { try await locks.requestRelease(of: "a", timeout: .seconds(3)) }
+        #expect(error?.code == .timedOut)
+        #expect(error?.message.contains("this very lock manager") == true, "\(String(describing: error))")
+        #expect(handle.lock.isHeld)
+        try await handle.release()
+    }
+
     @Test("an election's leader that is asked for its lock steps down, and campaigns again")
     func leader() async throws {
         let database = try TestDatabase.get()
