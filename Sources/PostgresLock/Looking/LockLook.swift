@@ -112,6 +112,8 @@ package struct LockLook: Sendable {
         package var total = 0
         /// The server's time.
         package var time: Date?
+        /// Whether the server is a standby, as far as that was asked.
+        package var isStandby = false
 
         package init(locks: [SeenLock] = []) {
             self.locks = locks

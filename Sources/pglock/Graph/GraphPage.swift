@@ -11,6 +11,7 @@ struct GraphPage {
         let title = "Locks of \(GraphSVG.escaped(database))"
         let ring = graph.rings.isEmpty ? "" : "<p class=\"alarm\"><strong>Ring.</strong> \(GraphSVG.escaped(WaitGraph.ringNote))</p>"
         let hidden = graph.isAnyHidden ? "<p>Of other roles' sessions some facts are hidden from the role that has looked.</p>" : ""
+        let standby = graph.standbyNote.map { "<p class=\"alarm\">\(GraphSVG.escaped($0))</p>" } ?? ""
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -24,7 +25,7 @@ struct GraphPage {
             table{border-collapse:collapse;margin-top:16px}th,td{text-align:left;padding:4px 16px 4px 0;border-bottom:1px solid #e4e7eb;vertical-align:top}
             .dim{opacity:.15}tr.dim{display:none}tr.ring td:first-child{color:#c62828;font-weight:600}
             </style></head><body>
-            <header><h1>\(title)</h1><p>\(GraphSVG.escaped(graph.summary)). Seen \(time), by pglock graph.</p>\(ring)\(hidden)</header>
+            <header><h1>\(title)</h1><p>\(GraphSVG.escaped(graph.summary)). Seen \(time), by pglock graph.</p>\(standby)\(ring)\(hidden)</header>
             <main>
             <div class="tools"><input id="filter" type="search" placeholder="Lock, program, host or pid" aria-label="Filter">\
             <button id="out" aria-label="Smaller">&minus;</button><button id="in" aria-label="Larger">+</button></div>

@@ -9,7 +9,10 @@ struct GraphSVG {
     /// The picture, with an XML declaration if it is to stand alone.
     func text(standsAlone: Bool) -> String {
         let layout = GraphLayout(graph)
-        guard !graph.isEmpty else { return frame("<text x=\"24\" y=\"40\">No session waits for a lock.</text>", 320, 70, standsAlone) }
+        guard !graph.isEmpty else {
+            let text = "<text x=\"24\" y=\"40\">No session waits for a lock.</text>"
+            return frame(text + standbyNote(at: 60), 320, graph.standbyNote == nil ? 70 : 90, standsAlone)
+        }
         // Lines first, so that boxes cover their ends.
         var counts: [Int: Int] = [:]
         var parts = graph.links.map { link in
@@ -22,7 +25,13 @@ struct GraphSVG {
             <text class="legend" x="\(GraphLayout.margin)" y="\(number(layout.height + 14))">dashed: waits for; solid: held by; \
             red: ring. \(Self.escaped(graph.summary)).</text>
             """
-        return frame((parts + [legend]).joined(separator: "\n"), layout.width, layout.height + 32, standsAlone)
+        let content = (parts + [legend]).joined(separator: "\n") + standbyNote(at: layout.height + 30)
+        return frame(content, layout.width, layout.height + (graph.standbyNote == nil ? 32 : 48), standsAlone)
+    }
+
+    private func standbyNote(at y: Double) -> String {
+        graph.standbyNote == nil
+            ? "" : "\n<text class=\"legend\" x=\"\(GraphLayout.margin)\" y=\"\(number(y))\">\(StandbyNote.short)</text>"
     }
 
     private func frame(_ content: String, _ width: Double, _ height: Double, _ standsAlone: Bool) -> String {

@@ -4,7 +4,8 @@ import PostgresLock
 extension WaitGraph {
     /// For a terminal.
     var text: String {
-        guard !isEmpty else { return "No session waits for a lock." }
+        let notes = [standbyNote].compactMap(\.self)
+        guard !isEmpty else { return (["No session waits for a lock."] + notes).joined(separator: "\n") }
         var lines: [String] = []
         for (number, lock) in locks.enumerated() {
             lines.append(lock.name + (lock.isInRing ? "   << ring" : ""))
@@ -21,6 +22,7 @@ extension WaitGraph {
         for ring in rings { lines.append("ring: " + (ring + ring.prefix(1)).map { parties[$0].name }.joined(separator: "  ->  ")) }
         lines += ["", summary + "."]
         if !rings.isEmpty { lines.append(Self.ringNote) }
+        lines += notes
         return lines.joined(separator: "\n")
     }
 
@@ -34,6 +36,7 @@ extension WaitGraph {
             "digraph locks {", "  rankdir=LR;", "  node [fontname=\"Helvetica\", fontsize=11];",
             "  edge [fontname=\"Helvetica\", fontsize=9];",
         ]
+        if let standbyNote { lines.append("  label=\(quoted(standbyNote));") }
         for (number, party) in parties.enumerated() {
             let label = ([party.name] + party.shownProcesses).joined(separator: "\n")
             lines.append(

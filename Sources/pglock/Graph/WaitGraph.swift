@@ -42,11 +42,14 @@ struct WaitGraph {
     private(set) var rings: [[Int]] = []
     /// Which sessions are hidden from the role.
     let isAnyHidden: Bool
+    /// What is to be known of a standby's locks; `nil` on a primary.
+    let standbyNote: String?
     let time: Date?
 
     /// - Parameter found: Locks; those that are not waited for are left out.
     init(_ found: LockLook.Found, _ names: KeyNames) {
         time = found.time
+        standbyNote = found.standbyNote
         let contended = found.locks.filter(\.isContended)
         isAnyHidden = contended.contains { !$0.session.isVisible }
         var parties: [String: Int] = [:]

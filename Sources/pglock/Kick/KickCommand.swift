@@ -88,6 +88,7 @@ struct KickCommand: AsyncParsableCommand {
             )
         }
         print(report.text)
+        if let note = found.standbyNote { print(note) }
         try confirm(holders)
         do {
             try await request(key, holders.count)

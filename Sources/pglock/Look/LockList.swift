@@ -22,7 +22,7 @@ struct LockList {
                 session.shownAddress, session.state ?? "-",
             ])
         }
-        return (table.lines() + ["", summary]).joined(separator: "\n")
+        return (table.lines() + ["", summary] + [found.standbyNote].compactMap(\.self)).joined(separator: "\n")
     }
 
     private func since(_ lock: SeenLock) -> String {

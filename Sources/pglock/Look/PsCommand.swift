@@ -19,6 +19,7 @@ struct PsCommand: ParsableCommand {
               PID       the session's process on the server
               INSTANCE  the session's application_name: program, host and process, unless it was given another one
 
+            Of several hosts in the URL a primary is asked. A standby has locks of its own, and says so. \
             A wait inside a process, for a lock that another of its tasks has, is not seen. With 100,000 locks on the server a look \
             takes it 0.2 to 0.5 s: --watch pauses for twenty times as long at least.
 
@@ -82,6 +83,7 @@ struct PsCommand: ParsableCommand {
             let begin = ContinuousClock.now
             let found = try server.find(look)
             let cost = ContinuousClock.now - begin
+            if json, let note = found.standbyNote { StandardError.print(note) }
             print(json ? try found.locks.map { LockRecord($0, names) }.json() : LockList(found, names).text)
             guard let watch else { return }
             fflush(nil)

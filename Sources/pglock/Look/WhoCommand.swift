@@ -67,10 +67,12 @@ struct WhoCommand: ParsableCommand {
         let names = try nameOptions.known(number ? [] : locks, database: server.database)
         let found = try server.find(LockLook(keys: keys.map(\.advisory)))
         if json {
+            if let note = found.standbyNote { StandardError.print(note) }
             print(try found.locks.map { LockRecord($0, names) }.json())
         } else {
             let others = try OtherLocks(of: found.locks, server)
             for key in keys { print(LockReport(key.advisory, found, names, others).text) }
+            if let note = found.standbyNote { print(note) }
         }
         if found.locks.isEmpty { throw ExitCode(ExitStatus.failure) }
     }

@@ -93,7 +93,7 @@ struct TopView {
         let time = found.time.map { $0.ISO8601Format() }
         let head =
             "pglock top  \(database)  \([time, "\(waits) waiting for \(rows.count) locks"].compactMap(\.self).joined(separator: "  "))"
-        var lines = [head]
+        var lines = [head] + (found.isStandby ? [StandbyNote.short] : [])
         if height != nil {
             lines.append(
                 typed.map { "filter: \($0)_" }
@@ -107,7 +107,7 @@ struct TopView {
         guard !rows.isEmpty else { return cut(lines + (height == nil ? [] : [""]) + ["No session waits for a lock."], width, height) }
         var table = TextTable(["", "LOCK", "WAITING", "LONGEST", "HELD SINCE", "HOLDER"], numbers: [2])
         let marked = height == nil ? nil : selected(of: rows)?.key
-        let first = height.map { max(0, (rows.firstIndex { $0.key == marked } ?? 0) - max(0, $0 - 6)) } ?? 0
+        let first = height.map { max(0, (rows.firstIndex { $0.key == marked } ?? 0) - max(0, $0 - (found.isStandby ? 7 : 6))) } ?? 0
         for row in rows[first...] {
             let oldest = row.waiters.compactMap(\.since).min()
             let holder = row.holders.first
