@@ -5,14 +5,23 @@ struct GraphLayout {
         case lock(Int)
     }
 
+    private enum Place {
+        case node(Node)
+        /// Where the line of a link passes the boxes of a column.
+        case lane(link: Int)
+    }
+
     static let boxWidth = 250.0
     static let boxHeight = 40.0
     static let lockHeight = 30.0
+    private static let laneHeight = 8.0
     static let columnGap = 130.0
     static let rowGap = 12.0
     static let margin = 24.0
 
     private(set) var positions: [Node: (x: Double, y: Double)] = [:]
+    /// Where the lines enter the columns that they go over, from left to right, by the numbers of the links. They leave them at the same height.
+    private(set) var lanes: [Int: [(x: Double, y: Double)]] = [:]
     private(set) var width = 0.0
     private(set) var height = 0.0
 
@@ -24,17 +33,22 @@ struct GraphLayout {
         for (number, column) in columns.enumerated() {
             let x = Self.margin + Double(number) * (Self.boxWidth + Self.columnGap)
             var y = (height - heights[number]) / 2
-            for node in column {
-                positions[node] = (x, y)
-                y += Self.height(of: node) + Self.rowGap
+            for place in column {
+                switch place {
+                case .node(let node): positions[node] = (x, y)
+                case .lane(let link): lanes[link, default: []].append((x, y + Self.laneHeight / 2))
+                }
+                y += Self.height(of: place) + Self.rowGap
             }
         }
     }
 
     static func height(of node: Node) -> Double { if case .party = node { boxHeight } else { lockHeight } }
 
+    private static func height(of place: Place) -> Double { if case .node(let node) = place { height(of: node) } else { laneHeight } }
+
     /// The nodes by column, from left to right: a node is behind all that wait for it, except for rings.
-    private static func columns(_ graph: WaitGraph) -> [[Node]] {
+    private static func columns(_ graph: WaitGraph) -> [[Place]] {
         let nodes = graph.parties.indices.map(Node.party) + graph.locks.indices.map(Node.lock)
         var next: [[Int]] = Array(repeating: [], count: nodes.count)
         for link in graph.links {
@@ -68,7 +82,32 @@ struct GraphLayout {
         }
         var columns: [[Int]] = Array(repeating: [], count: (nodes.indices.map(column).max() ?? -1) + 1)
         for node in nodes.indices { columns[column(of: node)].append(node) }
-        return ordered(columns.filter { !$0.isEmpty }, next).map { $0.map { nodes[$0] } }
+        return lanes(in: columns.filter { !$0.isEmpty }, nodes, graph)
+    }
+
+    /// Puts a lane for each link into each column that its line goes over, then puts all in order. Links that go back are those of rings, whose
+    /// parties and locks are in adjacent columns.
+    private static func lanes(in columns: [[Int]], _ nodes: [Node], _ graph: WaitGraph) -> [[Place]] {
+        var columns = columns
+        var columnOf = Array(repeating: 0, count: nodes.count)
+        for (number, column) in columns.enumerated() { for node in column { columnOf[node] = number } }
+        var places = nodes.map(Place.node)
+        var next: [[Int]] = Array(repeating: [], count: nodes.count)
+        for (number, link) in graph.links.enumerated() {
+            let (party, lock) = (link.party, graph.parties.count + link.lock)
+            let (from, to) = link.isHold ? (lock, party) : (party, lock)
+            var last = from
+            for column in stride(from: columnOf[from] + 1, to: columnOf[to], by: 1) {
+                let lane = places.count
+                places.append(.lane(link: number))
+                next.append([])
+                columns[column].append(lane)
+                next[last].append(lane)
+                last = lane
+            }
+            next[last].append(to)
+        }
+        return ordered(columns, next).map { $0.map { places[$0] } }
     }
 
     /// Puts each node near its neighbours, so that few lines cross.

@@ -15,9 +15,9 @@ struct GraphSVG {
         }
         // Lines first, so that boxes cover their ends.
         var counts: [Int: Int] = [:]
-        var parts = graph.links.map { link in
+        var parts = graph.links.enumerated().map { number, link in
             counts[link.party, default: -1] += 1
-            return line(link, counts[link.party] ?? 0, layout)
+            return line(number, link, counts[link.party] ?? 0, layout)
         }
         for (number, party) in graph.parties.enumerated() { parts.append(box(party, .party(number), layout)) }
         for (number, lock) in graph.locks.enumerated() { parts.append(box(lock, .lock(number), layout)) }
@@ -79,39 +79,21 @@ struct GraphSVG {
     }
 
     /// - Parameter index: How many lines of the same party were drawn before.
-    private func line(_ link: WaitGraph.Link, _ index: Int, _ layout: GraphLayout) -> String {
-        let (from, to): (GraphLayout.Node, GraphLayout.Node) =
-            link.isHold ? (.lock(link.lock), .party(link.party)) : (.party(link.party), .lock(link.lock))
-        guard let start = layout.positions[from], let end = layout.positions[to] else { return "" }
-        let (startY, endY) = (start.y + GraphLayout.height(of: from) / 2, end.y + GraphLayout.height(of: to) / 2)
-        let isBack = end.x <= start.x
-        let startX = isBack ? start.x : start.x + GraphLayout.boxWidth
-        let endX = isBack ? end.x + GraphLayout.boxWidth : end.x
-        let bend = (isBack ? -1 : 1) * max(40, abs(endX - startX) / 2)
-        let path =
-            "M\(number(startX)) \(number(startY))C\(number(startX + bend)) \(number(startY)) \(number(endX - bend)) \(number(endY)) \(number(endX)) \(number(endY))"
+    private func line(_ number: Int, _ link: WaitGraph.Link, _ index: Int, _ layout: GraphLayout) -> String {
+        guard let line = GraphLine(number, of: graph, layout), let first = line.curves.first, let last = line.curves.last else { return "" }
         let ring = link.isInRing ? " ring" : ""
         let label = [link.mode == .shared ? "shared" : nil, link.age].compactMap(\.self).joined(separator: ", ")
         // Near the session's end, where lines that come together are apart.
-        let position = link.isHold ? 0.8 : 0.2 + 0.12 * Double(index % 4)
-        let x = Self.curve(position, startX, startX + bend, endX - bend, endX)
-        let y = Self.curve(position, startY, startY, endY, endY) - 4
+        let place = link.isHold ? last.point(at: 0.8) : first.point(at: 0.2 + 0.12 * Double(index % 4))
+        let (x, y) = (GraphLine.number(place.x), GraphLine.number(place.y - 4))
         let text =
-            label.isEmpty
-            ? "" : "<text class=\"label\" x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"middle\">\(Self.escaped(label))</text>"
+            label.isEmpty ? "" : "<text class=\"label\" x=\"\(x)\" y=\"\(y)\" text-anchor=\"middle\">\(Self.escaped(label))</text>"
         return """
-            <path class="line\(link.isHold ? "" : " wait")\(ring)" d="\(path)" marker-end="url(#\(link.isInRing ? "ring-" : "")arrow)"/>\(text)
+            <path class="line\(link.isHold ? "" : " wait")\(ring)" d="\(line.path)" marker-end="url(#\(link.isInRing ? "ring-" : "")arrow)"/>\(text)
             """
     }
 
-    /// A coordinate of a cubic Bézier curve.
-    private static func curve(_ position: Double, _ start: Double, _ first: Double, _ second: Double, _ end: Double) -> Double {
-        let rest = 1 - position
-        return rest * rest * rest * start + 3 * rest * rest * position * first + 3 * rest * position * position * second
-            + position * position * position * end
-    }
-
-    private func number(_ value: Double) -> String { String(format: "%g", (value * 10).rounded() / 10) }
+    private func number(_ value: Double) -> String { GraphLine.number(value) }
 
     private static func short(_ text: String, _ most: Int) -> String {
         text.count > most ? "\(text.prefix(most * 2 / 3))…\(text.suffix(most / 3 - 1))" : text

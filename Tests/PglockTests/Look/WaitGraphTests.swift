@@ -123,40 +123,6 @@ struct WaitGraphTests {
         #expect(GraphSVG(graph: graph).text(standsAlone: true).contains("No session waits"))
     }
 
-    @Test("boxes of a picture do not overlap, also of 200 waits in chains and rings", arguments: [1, 2, 3] as [UInt64])
-    func layout(seed: UInt64) {
-        var locks: [SeenLock] = []
-        var state = seed
-        func random(_ limit: Int) -> Int {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return Int(state >> 33) % limit
-        }
-        for key in 0..<40 { locks.append(Self.lock(Int64(key), Self.session(Int32(key % 25)), held: true)) }
-        for wait in 0..<200 { locks.append(Self.lock(Int64(random(40)), Self.session(Int32(random(25) + (wait % 3) * 25)), held: false)) }
-        let graph = Self.graph(locks)
-        let layout = GraphLayout(graph)
-        let boxes = layout.positions.map { node, position in (position.x, position.y, GraphLayout.height(of: node)) }
-        #expect(boxes.count == graph.parties.count + graph.locks.count)
-        for (index, one) in boxes.enumerated() {
-            #expect(one.0 >= 0 && one.0 + GraphLayout.boxWidth <= layout.width && one.1 >= 0 && one.1 + one.2 <= layout.height)
-            for other in boxes[(index + 1)...] where one.0 == other.0 { #expect(one.1 + one.2 <= other.1 || other.1 + other.2 <= one.1) }
-        }
-    }
-
-    @Test("what nothing waits for is drawn beside what it waits for")
-    func near() throws {
-        let (one, two, three) = (Self.session(1), Self.session(2), Self.session(3))
-        let graph = Self.graph([
-            Self.lock(1, one, held: true), Self.lock(1, two, held: false), Self.lock(2, two, held: true), Self.lock(2, three, held: false),
-            Self.lock(1, Self.session(4), held: false),
-        ])
-        let layout = GraphLayout(graph)
-        let late = try #require(graph.parties.firstIndex { $0.processIDs == [4] })
-        let party = try #require(layout.positions[.party(late)]?.x)
-        let lock = try #require(layout.positions[.lock(0)]?.x)
-        #expect(lock - party == GraphLayout.boxWidth + GraphLayout.columnGap)
-    }
-
     @Test("strongly connected components are found in long chains, too")
     func components() {
         let count = 100_000
