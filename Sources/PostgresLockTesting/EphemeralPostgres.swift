@@ -15,7 +15,7 @@
 /// Autovacuum is off too. ``Options/settings`` override these defaults.
 ///
 /// **Lifetime.** ``remove()`` stops the server and deletes its folder. Releasing the last reference does the same in the
-/// background. When this process ends in any way, including SIGKILL, a guardian process stops the server and deletes the folder
+/// background. When this process ends in any way, including SIGKILL, a cleanup process stops the server and deletes the folder
 /// within a second.
 ///
 /// PostgreSQL refuses to run as root. If this process is root, the server runs as the account `postgres` or, if that does not

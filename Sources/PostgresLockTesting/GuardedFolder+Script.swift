@@ -1,5 +1,5 @@
 extension GuardedFolder {
-    /// The guardian's script, with the folder as its argument. It runs in any POSIX shell and on systems without procps.
+    /// The script of the cleanup process, with the folder as its argument. It runs in any POSIX shell and on systems without procps.
     static let script = #"""
         trap '' HUP INT QUIT TERM PIPE USR1 USR2 TSTP TTIN TTOU
         folder=$1

@@ -89,7 +89,7 @@ private enum CurrentDatabase {
     @TaskLocal static var value: EphemeralDatabase?
 }
 
-/// The server that the tests of a process share. A guardian process removes it when the process ends.
+/// The server that the tests of a process share. A cleanup process removes it when the process ends.
 private enum SharedPostgres {
     private static let starting = Task { try await EphemeralPostgres.start() }
 

@@ -73,29 +73,29 @@ struct EphemeralPostgresRemovalTests {
         #expect(temporary.isEmpty)
     }
 
-    @Test("signals to the guardian's process group do not end the guardian of a temporary server")
-    func guardianSurvives() async throws {
+    @Test("signals to the process group of the cleanup process do not end the cleanup process of a temporary server")
+    func cleanupSurvives() async throws {
         let folder = try GuardedFolder(account: .current())
-        let guardian = folder.guardianProcessIdentifier
-        #expect(getsid(guardian) == guardian)
+        let cleanup = folder.cleanupProcessIdentifier
+        #expect(getsid(cleanup) == cleanup)
         // The shell takes a moment to ignore signals. Only Linux shows whether it does.
         #if os(Linux)
-            try await eventually { ignores(guardian, SIGTERM) && ignores(guardian, SIGPIPE) }
+            try await eventually { ignores(cleanup, SIGTERM) && ignores(cleanup, SIGPIPE) }
         #else
             try await Task.sleep(for: .seconds(1))
         #endif
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { kill(-guardian, signal) }
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { kill(-cleanup, signal) }
         try await Task.sleep(for: .milliseconds(100))
-        #expect(isRunning(guardian))
+        #expect(isRunning(cleanup))
         await folder.remove()
         #expect(!exists(folder.path))
-        #expect(!isRunning(guardian))
+        #expect(!isRunning(cleanup))
     }
 
-    @Test("a temporary server can be removed after its guardian was killed")
-    func guardianKilled() async throws {
+    @Test("a temporary server can be removed after its cleanup process was killed")
+    func cleanupKilled() async throws {
         let server = try await EphemeralPostgres.start()
-        kill(server.process.folder.guardianProcessIdentifier, SIGKILL)
+        kill(server.process.folder.cleanupProcessIdentifier, SIGKILL)
         await server.remove()
         #expect(!exists(server.socketDirectory))
     }

@@ -18,7 +18,7 @@ extension ConnectionSurvey {
                     """
             )
         }
-        guard intruders > 0 else {
+        guard doubleGrants > 0 else {
             return Finding(
                 .servers,
                 .warning,
@@ -39,11 +39,11 @@ extension ConnectionSurvey {
 
     /// Whether what one connection has locked others can't lock.
     var exclusionFinding: Finding {
-        guard intruders == 0 else {
+        guard doubleGrants == 0 else {
             return Finding(
                 .exclusion,
                 .failed,
-                "\(intruders) of \(contenders) other connections got a lock that the first one held.",
+                "\(doubleGrants) of \(contenders) other connections got a lock that the first one held.",
                 advice: "Give the address of one PostgreSQL server, the primary."
             )
         }

@@ -26,7 +26,7 @@ struct ConnectionSurvey {
 
     private(set) var servers: [Server] = []
     /// How many connections have got a lock that the first one held, of ``contenders``.
-    private(set) var intruders = 0
+    private(set) var doubleGrants = 0
     private(set) var contenders = 0
     /// Whether all locks were granted when they were free.
     private(set) var isGranted = true
@@ -59,7 +59,7 @@ struct ConnectionSurvey {
             try contend(other.session, with: holder)
         }
         if try call("advisory_unlock", first.session) < keys.count { isGranted = false }
-        guard isGranted, intruders == 0, let last = others.last, servers.count == 1 else { return }
+        guard isGranted, doubleGrants == 0, let last = others.last, servers.count == 1 else { return }
         isGranted = try call("try_advisory_lock", last.session) == keys.count
         _ = try call("advisory_unlock", last.session)
     }
@@ -70,7 +70,7 @@ struct ConnectionSurvey {
         contenders += 1
         if let holder, let isShown = try shows(holder, to: session) { showsOthers = (showsOthers ?? true) && isShown }
         guard try call("try_advisory_lock", session) > 0 else { return }
-        intruders += 1
+        doubleGrants += 1
         // Its session may stay open in a pooler.
         _ = try session.ask("SELECT pg_catalog.pg_advisory_unlock_all()")
     }

@@ -2,7 +2,7 @@ import Foundation
 import PostgresLockTesting
 
 /// Starts a temporary server and prints its process id and folder. Then exits without removing it (`--exit`), or waits to be killed.
-/// The tests check that the guardian removes the server in both cases.
+/// The tests check that the cleanup process removes the server in both cases.
 @main
 enum EphemeralPostgresHolder {
     static func main() async throws {

@@ -6,16 +6,16 @@ import Foundation
 /// The shell reads from a pipe, of which only this process has the other end.
 struct GuardedCluster: Sendable {
     let path: String
-    private let guardian: ChildProcess
+    private let cleanup: ChildProcess
 
     init(owner: uid_t, group: gid_t) throws {
         var template = Array("/tmp/pglock-cluster-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemFailure("Creating a folder in /tmp failed", errno) }
         path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         if geteuid() == 0, chown(path, owner, group) != 0 { throw SystemFailure("Giving \(path) away failed", errno) }
-        guardian = try ChildProcess(
-            ["/bin/sh", "-c", #"eval "$FAILOVER_GUARDIAN""#, "failover-guardian", path],
-            environment: FailoverTools.environment.merging(["FAILOVER_GUARDIAN": Self.script]) { $1 },
+        cleanup = try ChildProcess(
+            ["/bin/sh", "-c", #"eval "$FAILOVER_CLEANUP""#, "failover-cleanup", path],
+            environment: FailoverTools.environment.merging(["FAILOVER_CLEANUP": Self.script]) { $1 },
             directory: "/",
             input: .pipe,
             output: .null,
@@ -25,8 +25,8 @@ struct GuardedCluster: Sendable {
 
     /// Ends the processes, and deletes the folder.
     func remove() async {
-        guardian.closeInput()
-        _ = await guardian.waitForEnd()
+        cleanup.closeInput()
+        _ = await cleanup.waitForEnd()
     }
 
     /// Patroni would start a server that has ended, so it is ended first. On SIGQUIT, for which it must not be stopped, a server removes its shared

@@ -1,7 +1,7 @@
 import PostgresLock
 import PostgresLockTesting
 
-/// The server that all tests share, each with names of its own. The guardian of its folder removes it when the test
+/// The server that all tests share, each with names of its own. The cleanup process of its folder removes it when the test
 /// process ends.
 struct SharedServer {
     let server: EphemeralPostgres

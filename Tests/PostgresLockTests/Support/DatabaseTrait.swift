@@ -80,7 +80,7 @@ extension Trait where Self == ConditionTrait {
     }
 }
 
-/// The server that tests share. A guardian process removes it when the test process ends.
+/// The server that tests share. A cleanup process removes it when the test process ends.
 enum SharedServer {
     private static let starting = Task {
         try await EphemeralPostgres.start(.init(settings: ["max_connections": "200", "max_locks_per_transaction": "512"]))

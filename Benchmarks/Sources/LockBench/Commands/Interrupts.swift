@@ -11,7 +11,7 @@ final class Interrupts: Sendable {
     /// The first signal that came.
     var received: Int32? { first.withLock { $0 } }
 
-    /// - Parameter handler: Called at the first signal. A second signal ends the process at once, and the server's guardian
+    /// - Parameter handler: Called at the first signal. A second signal ends the process at once, and the shell that has started the server
     ///   removes the server.
     init(_ handler: @escaping @Sendable () -> Void) {
         let numbers = [SIGINT, SIGTERM]

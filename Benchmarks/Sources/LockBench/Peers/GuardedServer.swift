@@ -9,7 +9,7 @@ struct GuardedServer: Sendable {
     let folder: String
     let port: Int
     let processIdentifier: Int32
-    private let guardian: ChildProcess
+    private let shell: ChildProcess
 
     private static let limit = Duration.seconds(10)
 
@@ -36,26 +36,26 @@ struct GuardedServer: Sendable {
         var template = Array("\(Self.parent)/lock-bench-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw BenchError("A temporary folder could not be created in \(Self.parent).") }
         folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        guardian = try ChildProcess(
-            ["/bin/sh", "-c", Self.script, "lock-bench-guardian", folder, program] + arguments(folder),
+        shell = try ChildProcess(
+            ["/bin/sh", "-c", Self.script, "lock-bench-server", folder, program] + arguments(folder),
             environment: Child.environment,
             input: .pipe,
             output: .pipe,
             error: .null
         )
         var process: Int32?
-        for await line in guardian.lines {
+        for await line in shell.lines {
             process = Int32(line)
             break
         }
-        guard let process else { throw BenchError("The shell that guards \(program) ended early.") }
+        guard let process else { throw BenchError("The shell that runs \(program) ended early.") }
         processIdentifier = process
     }
 
     /// Ends the server and deletes its folder. A second call does nothing.
     func stop() async {
-        guardian.closeInput()
-        _ = await guardian.waitForEnd()
+        shell.closeInput()
+        _ = await shell.waitForEnd()
     }
 
     private var log: String { (try? String(contentsOfFile: "\(folder)/log", encoding: .utf8)) ?? "" }
