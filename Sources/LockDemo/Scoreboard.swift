@@ -35,7 +35,7 @@ struct Scoreboard: Sendable {
     private var start: ContinuousClock.Instant?
     private(set) var secondsElapsed = 0.0
     private var killedAt: ContinuousClock.Instant?
-    private var victim: Int?
+    private var pausedWorker: Int?
     private var hasStopped = false
 
     init(isLocked: Bool, workers: Int, seconds: Double) {
@@ -77,7 +77,7 @@ struct Scoreboard: Sendable {
         case .added:
             workers[worker].additions += 1
         case .pausing:
-            guard worker == victim, killedAt == nil else { return [] }
+            guard worker == pausedWorker, killedAt == nil else { return [] }
             return noteKill(of: worker, now: now)
         case .holding, .wrote:
             break
@@ -88,7 +88,7 @@ struct Scoreboard: Sendable {
     }
 
     mutating func noteEnd(of worker: Int, _ ending: ChildProcess.Ending) throws -> [Order] {
-        if worker == victim, killedAt != nil {
+        if worker == pausedWorker, killedAt != nil {
             workers[worker].phase = .killed
             return []
         }
@@ -103,14 +103,14 @@ struct Scoreboard: Sendable {
     mutating func advance(to now: ContinuousClock.Instant) -> [Order] {
         noteTime(now)
         var orders: [Order] = []
-        if victim == nil, progress >= 0.5 {
-            victim = workers.firstIndex { [.waiting, .working].contains($0.phase) }
-            if let victim { orders.append(.tell(victim, .pause)) }
+        if pausedWorker == nil, progress >= 0.5 {
+            pausedWorker = workers.firstIndex { [.waiting, .working].contains($0.phase) }
+            if let pausedWorker { orders.append(.tell(pausedWorker, .pause)) }
         }
         if progress >= 1, !hasStopped {
             hasStopped = true
             // The worker that was told to pause is killed instead, even if it pauses only after the others have ended.
-            orders += workers.indices.filter { $0 != victim }.map { .tell($0, .stop) }
+            orders += workers.indices.filter { $0 != pausedWorker }.map { .tell($0, .stop) }
         }
         return orders
     }
