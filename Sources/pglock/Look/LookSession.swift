@@ -25,9 +25,9 @@ struct LookSession {
         let limit = Duration.seconds(options.connectTimeout)
         do throws(ConnectionFailure) {
             return try HostSearch(parameters: options.parameters, limit: limit).run { (session) throws(ConnectionFailure) in
-                let session = session.waiting(for: limit)
-                guard try !isStandby(session) else { throw ConnectionFailure(.standby, "The server is a standby.") }
-                return session
+                let asked = session.waiting(for: limit)
+                guard try !isStandby(asked) else { throw ConnectionFailure(.standby, "The server is a standby.") }
+                return asked
             }
         } catch  where error.kind == .standby {
             return try BlockingSession.open(options.parameters, within: limit)
