@@ -220,8 +220,7 @@ extension Engine {
         case .fencing:
             return unreachable(id, call) ?? .unanswered
         case .checkOut:
-            let connecting = sessions.connectingCount(.checkedOut)
-            let isConnecting = connecting >= checkOuts.count || connecting > 0 && checkOuts.first == id
+            let isConnecting = checkOuts.isAmongFirst(sessions.connectingCount(.checkedOut), id)
             let isFull = pool.slot(for: .checkedOut, among: sessions) == .taken
             return isConnecting || !isFull ? pace.failure ?? .stillConnecting : nil
         case .releasing, .changing, .statement:

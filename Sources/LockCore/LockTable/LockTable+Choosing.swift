@@ -1,8 +1,8 @@
 // Requests for any one of several keys.
 //
-// Such a request has no entry in the keys' queues, and the server is asked for it only about keys that have no entry in the table at all:
-// those that this process neither holds, nor asks for, nor gives back. (A session gets again what it holds, so the process would have a key
-// twice.) While the keys are tried, their entries keep other requests of the process from asking. A grant makes the request one for that key.
+// Such a request has no entry in the keys' queues, and the server is asked for it only about keys that no session of this process holds in
+// session scope, asks for, or gives back. (A session gets again what it holds, so the process would have a key twice.) While the keys are
+// tried, their entries keep other requests of the process from asking. A grant makes the request one for that key.
 extension LockTable {
     /// A new request. It is granted at once if the process holds one of the keys without a holder, or shared.
     package mutating func requestAny(_ id: RequestID, _ choice: Choice, now: Instant) {
@@ -72,7 +72,7 @@ extension LockTable {
                 choices.noteTried(id)
                 continue
             }
-            let free = wanted.filter { entries.index(of: $0) == nil }
+            let free = wanted.filter { entries[$0]?.mayBeChosen(mode) ?? true }
             if free.isEmpty {
                 choices.setDue(id, wanted.contains(where: isAboutToBeKnown))
             } else if count >= room {

@@ -123,6 +123,12 @@ extension LockTable.Entry {
         }
     }
 
+    /// Whether the server may be asked for it on behalf of a request for any of several keys. Transactions of this process may share it.
+    func mayBeChosen(_ mode: Mode) -> Bool {
+        guard case .none = server else { return false }
+        return queuedCount == 0 && isCompatible(mode)
+    }
+
     mutating func enqueue(_ id: RequestID, _ request: LockTable.Request, in requests: inout Requests) {
         queue.append(id, in: &requests)
         queuedCount += 1

@@ -35,6 +35,9 @@ struct CheckOutQueue: Sendable {
     /// The call that has waited longest.
     var first: RequestID? { mutating get { queue.first } }
 
+    /// Whether the call is one of the first so many: those that get the sessions that are being opened.
+    func isAmongFirst(_ count: Int, _ id: RequestID) -> Bool { queue.isAmongFirst(count, id) }
+
     /// The calls behind the first so many that do not wait for a session to be given back.
     func tries(behind count: Int) -> [RequestID] {
         queue.elements.dropFirst(count).filter { calls[$0]?.noWait == true }

@@ -82,6 +82,11 @@ struct WaitQueue<Element: Hashable & Sendable>: Sendable {
     /// The oldest first.
     var elements: [Element] { order.filter(isTaken).map(\.element) }
 
+    /// Whether it is one of the so many that have waited longest.
+    func isAmongFirst(_ count: Int, _ element: Element) -> Bool {
+        order.lazy.filter(isTaken).prefix(count).contains { $0.element == element }
+    }
+
     private func isTaken(_ slot: Slot) -> Bool { numbers[slot.element] == slot.number }
 
     /// The numbers in the deque are ascending.

@@ -45,6 +45,16 @@ struct EngineCheckOutTests {
         #expect(script.connected(2).filter { $0 == .resolve(2, .checkedOut(2)) || $0 == .resolve(3, .refused) }.count == 2)
     }
 
+    @Test("a call for which a session is being opened at its deadline is not told that all are in use; one behind it is")
+    func deadlineWhileConnecting() {
+        var script = EngineScript(maximumConnections: 4)
+        #expect(script.on { $0.checkOut(1, now: $1) } == [.connect(1, .checkedOut)])
+        #expect(script.on { $0.checkOut(2, deadline: Duration.seconds(2).instant, now: $1) } == [.connect(2, .checkedOut)])
+        #expect(script.on { $0.checkOut(3, deadline: Duration.seconds(1).instant, now: $1) } == [])
+        #expect(script.pass(.seconds(1)) == [.resolve(3, .ended(.timedOut(nil)))])
+        #expect(script.pass(.seconds(1)) == [.resolve(2, .ended(.timedOut(.stillConnecting)))])
+    }
+
     @Test("a statement ends after its deadline, once no cancel request can strike the next one")
     func statement() {
         var script = EngineScript()

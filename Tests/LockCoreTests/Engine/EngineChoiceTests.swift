@@ -43,6 +43,20 @@ struct EngineChoiceTests {
         #expect(script.release(9) == [.choose(3, 9), .resolve(3, .granted), .resolve(9, .released)])
     }
 
+    @Test("a key that a transaction of the process shares is asked for by requests to share it, and only by these")
+    func sharedByTransaction() {
+        var script = connected()
+        #expect(script.acquire(1, .shared, 4, scope: .transaction) == [.resolve(1, .granted)])
+        #expect(script.acquireAny(2, of: 4, noWait: true) == [.resolve(2, .refused)])
+        #expect(sorted(script.acquireAny(3, of: 4, mode: .shared, noWait: true).choiceTries) == [[4]])
+        #expect(script.took(1) == [.resolve(3, .refused)])
+        #expect(sorted(script.acquireAny(4, of: 4, mode: .shared).choiceTries) == [[4]])
+        #expect(script.took(1, 4) == [.choose(4, 4), .resolve(4, .granted)])
+        #expect(script.release(1) == [.resolve(1, .released)])
+        #expect(script.release(4) == [.submit(1, .unlock(4, mode: .shared))])
+        #expect(script.answered(1, true) == [.resolve(4, .released)])
+    }
+
     @Test("several requests for the same keys share a statement, which takes a key for each")
     func shared() {
         var script = connected()
