@@ -99,6 +99,34 @@ struct EngineReleaseRequestTests {
         #expect(script.engine.releaseLooks.plannedAt == script.now.advanced(by: .seconds(60)))
     }
 
+    @Test("a question that the server refused because of another statement's error is asked again with the usual pause")
+    func refusedForAnother() {
+        var script = EngineScript {
+            $0.releaseLookInterval = .seconds(1)
+            $0.batchTransactionThreshold = 1
+        }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        #expect(script.passToNextWake() == [.submit(1, .begin), .submit(1, .askRequests([1]))])
+        script.answered(1)
+        let aborted = Failure(.transactionAborted, "Aborted.", sqlState: "25P02")
+        #expect(script.on { $0.answered(1, .failed(aborted), now: $1) } == [.submit(1, .commit)])
+        script.answered(1)
+        let begin = script.now
+        #expect(script.passToNextWake() == [.submit(1, .begin), .submit(1, .askRequests([1]))])
+        #expect(begin.duration(to: script.now) <= .milliseconds(1_100))
+    }
+
+    @Test("no session is opened to ask when the session that held something was given back before the next look")
+    func givenBack() {
+        var script = EngineScript { $0.releaseLookInterval = .seconds(1) }
+        script.on { $0.checkOut(1, now: $1) }
+        script.connected(1)
+        script.on { $0.giveBack(1, isClean: true, now: $1) }
+        #expect(script.pass(.seconds(2)) == [])
+    }
+
     @Test("sessions that have waited for their lock, and checked-out ones, are asked about over the shared session")
     func otherSessions() {
         var script = EngineScript { $0.releaseLookInterval = .seconds(1) }

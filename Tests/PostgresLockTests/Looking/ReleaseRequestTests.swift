@@ -1,4 +1,5 @@
 import LibPQ
+import LockCore
 import PostgresLock
 import Testing
 
@@ -231,6 +232,45 @@ struct ServerReleaseRequestTests {
         #expect(handle.lock.isHeld && !handle.lock.isReleaseRequested)
         try await handle.release()
         #expect(try await database.locks() == 0)
+    }
+
+    @Test("a requester waits until the lock is released, however long the holder takes after it was told")
+    func lateRelease() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.releaseLookInterval = .milliseconds(20) }
+        let other = try database.manager()
+        let handle = try await locks.acquire("a").copyable()
+        let releasing = Task {
+            #expect(await handle.lock.waitForReleaseRequest())
+            // An answer that comes too early is there by then.
+            try await Task.sleep(for: .seconds(1))
+            try await handle.release()
+        }
+        try await other.requestRelease(of: "a", timeout: .seconds(120))
+        #expect(!handle.lock.isHeld)
+        try await releasing.value
+    }
+
+    @Test("the lock that answers a request is released when the request is gone")
+    func endOfAnswer() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager { $0.releaseLookInterval = .milliseconds(20) }
+        let other = try database.manager()
+        let handle = try await locks.acquire("a").copyable()
+        let holder = try await other.holders(of: "a").first
+        let processID = try #require(holder?.processID)
+        let number = UInt32.random(in: .min ... .max)
+        let name = ReleaseProtocol.name(Engine.ReleaseRequest(key: LockKey("a").advisory, number: number), to: processID)
+        let answers = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND objid = \(number)"
+        // A request that stays until its answer was seen.
+        try await other.withTransaction { transaction in
+            try await transaction.execute("SET LOCAL application_name = '\(name)'")
+            try await transaction.acquire(ReleaseProtocol.mailbox(of: processID), mode: .shared)
+            #expect(await handle.lock.waitForReleaseRequest())
+            try await handle.release()
+            try await database.eventually("the request is answered") { try await database.query(answers).count == 1 }
+        }
+        try await database.eventually("the answer is released") { try await database.query(answers).isEmpty }
     }
 
     @Test("a manager that holds much answers a request all the same")
