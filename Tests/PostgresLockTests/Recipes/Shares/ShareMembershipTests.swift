@@ -69,6 +69,23 @@ struct ShareMembershipTests {
         #expect(member.running == own)
     }
 
+    @Test("a share that belongs to the member again is not taken anew before its body has ended")
+    mutating func endingShare() {
+        joinAlone()
+        let given = all.filter { !own.contains($0) }
+        for _ in 1...2 {
+            passLook()
+            look([1, 2], taken: Set(all))
+        }
+        #expect(next() == .end(given))
+        passLook()
+        // The others are gone.
+        look(taken: Set(all))
+        guard case .wait = next() else { return fail("A share is taken whose body has not ended.") }
+        member.ended(given[0], now: now)
+        #expect(next() == .take([given[0]]))
+    }
+
     @Test("shares that another member is to give up are tried every 50 ms, in one batch, and only they")
     mutating func tries() {
         #expect(next() == .join(member.id))
@@ -230,6 +247,22 @@ struct ShareMembershipTests {
         }
     }
 
+    @Test("each loss of a session has its own time in which the member gets its number back")
+    mutating func secondLoss() {
+        joinAlone()
+        let id = member.id
+        for _ in 1...2 {
+            for share in all { member.ended(share, now: now) }
+            member.lostKey(now: now)
+            #expect(next() == .join(id))
+            member.refused(now: now)
+            pass(.milliseconds(250))
+            #expect(next() == .join(id), "The number is given up.")
+            member.joined(now: now)
+            pass(.seconds(10))
+        }
+    }
+
     @Test("a member that counts on another number of shares takes nothing, and leaves")
     mutating func disagreement() {
         #expect(next() == .join(member.id))
@@ -247,6 +280,18 @@ struct ShareMembershipTests {
         look(taken: Set(all), counts: [16, 17])
         guard case .wait = next() else { return fail("It does not wait.") }
         #expect(member.disagreement == nil)
+    }
+
+    @Test("a member that is back after a loss compares the number of shares anew")
+    mutating func disagreementAfterLoss() {
+        joinAlone()
+        for share in all { member.ended(share, now: now) }
+        member.lostKey(now: now)
+        #expect(next() == .join(member.id))
+        member.joined(now: now)
+        look(counts: [16, 17])
+        #expect(next() == .hide)
+        #expect(member.disagreement == 17)
     }
 
     @Test("a server that does not answer changes nothing: the bodies go on, and it is asked again after a second")
