@@ -90,7 +90,7 @@ extension Engine {
 
     /// How many keys have a slot in the server's lock table, or may get one by what is under way.
     var keysTaken: Int {
-        table.serverKeyCount + table.choiceTryCount + contention.polls.unansweredCount + sessions.count { $0.isInServerQueue }
+        table.takenCount + contention.polls.unansweredCount + sessions.count { $0.isInServerQueue }
     }
 
     /// The same behind the unlocks of the next round, which go ahead of its tries.
@@ -106,7 +106,7 @@ extension Engine {
 
     /// Whether a round needs more than to send what is pending. Has to be cheap, since there are many rounds.
     private var needsPreparation: Bool {
-        contention.polls.isDue || quota.mustLook(atMost: table.serverKeyCount + contention.polls.unansweredCount + sessions.count)
+        contention.polls.isDue || quota.mustLook(atMost: table.takenCount + contention.polls.unansweredCount + sessions.count)
     }
 
     /// Refuses or holds back the tries for which there is no room, and adds the poll that is due, right before a round.

@@ -14,8 +14,8 @@ extension LockTable {
 
     /// Whether the keys of any such request are to be tried with the next round.
     var areChoicesDue: Bool { choices.isDue }
-    /// How many slots in the server's lock table the tries in flight may take.
-    var choiceTryCount: Int { choices.triedCount }
+    /// How many keys have a slot in the server's lock table, or may get one by what is tried.
+    var takenCount: Int { serverKeyCount + choices.triedCount }
     var nextChoicePoll: Instant? { choices.nextPoll }
 
     mutating func planChoicePolls(using random: inout SplitMix64, now: Instant) {

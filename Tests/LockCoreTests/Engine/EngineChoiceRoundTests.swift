@@ -168,4 +168,14 @@ struct EngineChoiceRoundTests {
         #expect(actions.failures == [10: .capacity])
         #expect(actions.keys == [])
     }
+
+    @Test("the room is looked at also where only what a silent session may take leaves none")
+    func lookAtRoomBesideSilence() {
+        let (silent, tries) = replaced(capacity: 5, requests: 1...4)
+        #expect(tries.map(\.count) == [4])
+        var script = silent
+        let actions = script.connected(2)
+        #expect(actions.failures == [10: .capacity])
+        #expect(actions.keys == [])
+    }
 }
