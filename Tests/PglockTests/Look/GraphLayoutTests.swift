@@ -103,4 +103,26 @@ struct GraphLayoutTests {
         let lock = try #require(layout.positions[.lock(0)]?.x)
         #expect(lock - party == GraphLayout.boxWidth + GraphLayout.columnGap)
     }
+
+    @Test("what is waited for, and waits itself, is drawn right behind what waits for it")
+    func between() throws {
+        // Session 2 waits for session 6, and so does session 4, by way of session 5.
+        let sessions = (0...6).map { Graph.session(Int32($0)) }
+        let graph = Graph.graph([
+            Graph.lock(1, sessions[2], held: true), Graph.lock(1, sessions[1], held: false),
+            Graph.lock(2, sessions[4], held: true), Graph.lock(2, sessions[3], held: false),
+            Graph.lock(3, sessions[5], held: true), Graph.lock(3, sessions[4], held: false),
+            Graph.lock(4, sessions[6], held: true), Graph.lock(4, sessions[5], held: false),
+            Graph.lock(4, sessions[2], held: false),
+        ])
+        let layout = GraphLayout(graph)
+        let columns = [1, 2, 4, 5].map { (process: Int32) -> Double? in
+            graph.parties.firstIndex { $0.processIDs == [process] }.flatMap { layout.positions[.party($0)]?.x }
+        }
+        let (first, second, fourth, fifth) = (
+            try #require(columns[0]), try #require(columns[1]), try #require(columns[2]), try #require(columns[3])
+        )
+        #expect(second == fourth)
+        #expect(first < second && second < fifth)
+    }
 }
