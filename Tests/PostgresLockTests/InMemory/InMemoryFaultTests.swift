@@ -147,6 +147,19 @@ struct InMemoryFaultTests {
         #expect(try await locks.withLock("b") { $0.isHeld })
     }
 
+    @Test("in a full lock table there is room to share, and to wait for, what is held already")
+    func fullForOthers() async throws {
+        let (locks, other) = (try server.makeManager(), try server.makeManager())
+        let held = try await locks.acquire("a", mode: .shared)
+        server.fillLockTable()
+        #expect(try await other.isFree("a", mode: .shared))
+        let waiting = Task { try await other.withLock("a") { $0.isHeld } }
+        try await server.waitUntilQueued(for: "a")
+        try await held.release()
+        #expect(try await waiting.value)
+        server.emptyLockTable()
+    }
+
     @Test("of a small lock table a manager takes no more than its part")
     func small() async throws {
         let locks = try InMemoryLockServer(lockTableSize: 64).makeManager()
