@@ -51,6 +51,21 @@ struct InMemoryFaultTests {
         try await first.release()
     }
 
+    @Test("a session that ends while it waits leaves the queue, and its manager waits anew")
+    func endOfWait() async throws {
+        let (locks, other) = (try server.makeManager(), try server.makeManager())
+        let held = try await locks.acquire("a")
+        let waiting = Task { try await other.withLock("a") { $0.isHeld } }
+        try await server.waitUntilQueued(for: "a")
+        // So that the next wait does not begin before the look.
+        server.refuseConnections()
+        #expect(server.endSessions(of: other) >= 1)
+        #expect(server.waitingCount(for: "a") == 0)
+        server.acceptConnections()
+        try await held.release()
+        #expect(try await waiting.value)
+    }
+
     @Test("a server that is stopped loses all locks and accepts no connection, until it is resumed")
     func stop() async throws {
         var configuration = LockManager.Configuration()
