@@ -3,7 +3,8 @@ import Testing
 
 @testable import PostgresLock
 
-@Suite("Bodies that do not suspend")
+// One after the other: each keeps a thread of the pool busy, of which there are as many as cores.
+@Suite("Bodies that do not suspend", .serialized)
 struct ImmediateBodyTests {
     /// Ends the sessions of this test's database that hold locks.
     private static let terminate = """
