@@ -36,7 +36,7 @@ struct CheckOutQueue: Sendable {
     var first: RequestID? { mutating get { queue.first } }
 
     /// Whether the call is one of the first so many: those that get the sessions that are being opened.
-    func isAmongFirst(_ count: Int, _ id: RequestID) -> Bool { queue.isAmongFirst(count, id) }
+    mutating func isAmongFirst(_ count: Int, _ id: RequestID) -> Bool { queue.isAmongFirst(count, id) }
 
     /// The calls behind the first so many that do not wait for a session to be given back.
     func tries(behind count: Int) -> [RequestID] {

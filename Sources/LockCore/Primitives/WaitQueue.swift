@@ -82,9 +82,14 @@ struct WaitQueue<Element: Hashable & Sendable>: Sendable {
     /// The oldest first.
     var elements: [Element] { order.filter(isTaken).map(\.element) }
 
-    /// Whether it is one of the so many that have waited longest.
-    func isAmongFirst(_ count: Int, _ element: Element) -> Bool {
-        order.lazy.filter(isTaken).prefix(count).contains { $0.element == element }
+    /// Whether it is one of the so many that have waited longest. The slots between these that are free go, so that each is looked at once.
+    mutating func isAmongFirst(_ count: Int, _ element: Element) -> Bool {
+        var front: [Slot] = []
+        while front.count < count, let slot = order.popFirst() {
+            if isTaken(slot) { front.append(slot) }
+        }
+        order.prepend(contentsOf: front)
+        return front.contains { $0.element == element }
     }
 
     private func isTaken(_ slot: Slot) -> Bool { numbers[slot.element] == slot.number }

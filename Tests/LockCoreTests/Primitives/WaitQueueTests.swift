@@ -49,6 +49,7 @@ struct WaitQueueTests {
             #expect(queue.count == model.count)
             if Int.random(in: 0..<20, using: &random) == 0 {
                 let limit = Int.random(in: 1...50, using: &random)
+                #expect(queue.isAmongFirst(limit, key) == model.prefix(limit).contains(key))
                 let part = queue.nextPart(limit)
                 #expect(part.count == min(limit, model.count))
                 #expect(Set(part).count == part.count && Set(part).isSubset(of: model))
