@@ -68,7 +68,12 @@ struct HostileSearchPathTests {
             for isPair in [false, true] {
                 let keys = (0..<Int32(count)).map { isPair ? LockKey(7, $0) : LockKey(number: Int64($0)) }
                 try await locks.withLocks(keys.map { .exclusive($0) }) { _ in
-                    let held = try await database.query("SELECT count(DISTINCT (classid, objid)) FROM pg_locks WHERE locktype = 'advisory'")
+                    let held = try await database.query(
+                        """
+                        SELECT count(DISTINCT (l.classid, l.objid)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                        WHERE d.datname = current_database() AND l.locktype = 'advisory'
+                        """
+                    )
                     #expect(held == [["\(count)"]])
                     for key in keys.prefix(20) { try await expect(key, isFree: false, for: others) }
                 }

@@ -211,7 +211,7 @@ extension LockManager {
                         keys: [keys.lead]
                     )
                 }
-                try await Task.sleep(for: max(.milliseconds(100), (ContinuousClock.now - begin) * 20))
+                try await Task.sleep(for: max(.milliseconds(100), LookPause.after(ContinuousClock.now - begin)))
             }
         }
         return leader

@@ -21,7 +21,7 @@ struct PsCommand: ParsableCommand {
 
             Of several hosts in the URL a primary is asked. A standby has locks of its own, and says so. \
             A wait inside a process, for a lock that another of its tasks has, is not seen. With 100,000 locks on the server a look \
-            takes it 0.2 to 0.5 s: --watch pauses for twenty times as long at least.
+            takes it 0.2 to 0.5 s: --watch pauses for twenty times as long, up to 20 s.
 
             EXAMPLES:
               pglock ps                            the first 100 locks
@@ -87,7 +87,7 @@ struct PsCommand: ParsableCommand {
             print(json ? try found.locks.map { LockRecord($0, names) }.json() : LockList(found, names).text)
             guard let watch else { return }
             fflush(nil)
-            Thread.sleep(forTimeInterval: max(watch, cost * 20 / .seconds(1)))
+            Thread.sleep(forTimeInterval: max(watch, LookPause.after(cost) / .seconds(1)))
             if !json { print() }
         }
     }

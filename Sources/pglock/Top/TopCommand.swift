@@ -19,7 +19,7 @@ struct TopCommand: ParsableCommand {
               Space            look at once
               q, Ctrl-C        quit
 
-            A look takes the server 2 to 5 ms for each thousand locks; the pause is twenty times as long at least.
+            A look takes the server 2 to 5 ms for each thousand locks; the pause is twenty times as long at least, up to 20 s.
 
             EXAMPLES:
               pglock top
@@ -68,7 +68,7 @@ struct TopCommand: ParsableCommand {
             let begin = ContinuousClock.now
             view.found = try server.find(look)
             looks += 1
-            let pause = max(interval, (ContinuousClock.now - begin) * 20 / .seconds(1))
+            let pause = max(interval, LookPause.after(ContinuousClock.now - begin) / .seconds(1))
             guard let screen else {
                 print(view.lines(width: nil, height: nil).joined(separator: "\n"))
                 fflush(nil)

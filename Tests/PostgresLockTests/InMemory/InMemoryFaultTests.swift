@@ -78,7 +78,8 @@ struct InMemoryFaultTests {
         #expect(server.sessionCount == 0)
         #expect(await lockError { try await locks.withLock("a") { _ in } }?.code == .cannotConnect)
         server.resume()
-        #expect(try await locks.withLock("a") { $0.isHeld })
+        // With a timeout, since the limit for an unreachable server is short.
+        #expect(try await locks.withLock("a", timeout: .seconds(60)) { $0.isHeld })
     }
 
     @Test(
@@ -95,7 +96,7 @@ struct InMemoryFaultTests {
         server.refuseConnections(refusal)
         #expect(await lockError { try await locks.withLock("a") { _ in } }?.code == code)
         server.acceptConnections()
-        #expect(try await locks.withLock("a") { $0.isHeld })
+        #expect(try await locks.withLock("a", timeout: .seconds(60)) { $0.isHeld })
         // What is open stays open.
         server.refuseConnections(refusal)
         #expect(try await locks.withLock("a") { $0.isHeld })

@@ -30,11 +30,14 @@ struct LeaderTests {
         #expect(Leader([Leader.Row(processID: 1, applicationName: "a", termStart: 5)]) == nil)
     }
 
-    @Test("an answer is used again for twenty times as long as it took to get")
+    @Test("an answer is used again for twenty times as long as it took to get, and 20 s at most")
     func remembered() {
         let look = RememberedLook(nil, asked: Instant(nanoseconds: 1_000), answered: Instant(nanoseconds: 1_100))
         #expect(look.isValid(at: Instant(nanoseconds: 3_099)))
         #expect(!look.isValid(at: Instant(nanoseconds: 3_100)))
+        let slow = RememberedLook(nil, asked: Instant(nanoseconds: 0), answered: Instant(nanoseconds: 5_000_000_000))
+        #expect(slow.isValid(at: Instant(nanoseconds: 24_000_000_000)))
+        #expect(!slow.isValid(at: Instant(nanoseconds: 25_000_000_000)))
     }
 
     @Test(

@@ -50,8 +50,6 @@ struct ShareMembership: Sendable {
 
     /// Between two looks, if they are cheap.
     static let leastLookPause = Duration.seconds(1)
-    /// A look costs the server time. A twentieth of the time is spent on looks, at most.
-    private static let lookShare = 20
     /// Between two tries for shares that another member is to give up.
     static let tryPause = Duration.milliseconds(50)
     /// How often it is tried at that pace, before it is tried after each look only: a body may not heed its cancellation.
@@ -87,6 +85,7 @@ struct ShareMembership: Sendable {
     /// Whether it was seen that all members count on as many shares.
     private var isAgreed = false
     private var lookPause = leastLookPause
+    private var formerCost = Duration.zero
     private var nextLook: Instant
     private var nextTry: Instant
     private var tries = 0
@@ -208,7 +207,9 @@ struct ShareMembership: Sendable {
             guard disagreement == nil else { return leave(now: now) }
             isAgreed = true
         }
-        lookPause = max(Self.leastLookPause, cost * Self.lookShare)
+        // One look alone may have been slow for a reason of its own. A member that looks seldom leaves slowly, too.
+        lookPause = max(Self.leastLookPause, LookPause.after(min(cost, formerCost)))
+        formerCost = cost
         nextLook = now.advanced(by: lookPause * Double.random(in: 0.9...1, using: &generator))
         nextTry = now
         let before = view

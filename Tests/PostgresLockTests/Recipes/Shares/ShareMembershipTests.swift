@@ -122,18 +122,29 @@ struct ShareMembershipTests {
         #expect((200...230).contains(tryCount))
     }
 
-    @Test("looks are a second apart, or twenty times as long as they take")
+    @Test("looks are a second apart, or twenty times as long as each of the last two has taken, and 20 s at most")
     mutating func looks() {
         #expect(next() == .join(member.id))
         member.joined(now: now)
-        look([1, 2], taken: Set(all), cost: .milliseconds(300))
-        member.took(own, of: own, now: now)
-        guard case .wait(let end) = next() else { return fail("It does not wait.") }
-        #expect((.milliseconds(5_400) ... .seconds(6)).contains(now.duration(to: end)))
-        now = end
-        look([1, 2], taken: Set(all), cost: .milliseconds(1))
-        guard case .wait(let soon) = next() else { return fail("It does not wait.") }
-        #expect((.milliseconds(900) ... .seconds(1)).contains(now.duration(to: soon)))
+        for (cost, pause) in [(300, 1_000), (400, 6_000), (1, 1_000), (9_000, 1_000), (8_000, 20_000), (1, 1_000)] {
+            look([1, 2], taken: Set(all), cost: .milliseconds(cost))
+            member.took(own, of: own, now: now)
+            guard case .wait(let end) = next() else { return fail("It does not wait.") }
+            #expect((.milliseconds(pause * 9 / 10) ... .milliseconds(pause)).contains(now.duration(to: end)))
+            now = end
+        }
+    }
+
+    @Test("a member whose last look was slow does not leave more slowly")
+    mutating func leavingAfterSlowLook() {
+        #expect(next() == .join(member.id))
+        member.joined(now: now)
+        look(cost: .seconds(5))
+        #expect(next() == .take(all))
+        member.took(all, of: all, now: now)
+        member.leave(now: now)
+        #expect(next() == .hide)
+        #expect(next() == .wait(until: now.advanced(by: .milliseconds(1_150))))
     }
 
     @Test(
