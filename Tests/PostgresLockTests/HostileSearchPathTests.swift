@@ -68,10 +68,11 @@ struct HostileSearchPathTests {
             for isPair in [false, true] {
                 let keys = (0..<Int32(count)).map { isPair ? LockKey(7, $0) : LockKey(number: Int64($0)) }
                 try await locks.withLocks(keys.map { .exclusive($0) }) { _ in
+                    // A lock that is held for long is made known by one of another class.
                     let held = try await database.query(
                         """
                         SELECT count(DISTINCT (l.classid, l.objid)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
-                        WHERE d.datname = current_database() AND l.locktype = 'advisory'
+                        WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.classid IN (0, 7)
                         """
                     )
                     #expect(held == [["\(count)"]])

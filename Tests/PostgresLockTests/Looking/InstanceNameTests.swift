@@ -47,9 +47,13 @@ struct InstanceNameTests {
 
 @Suite("Names of instances on the server", .database)
 struct ServerInstanceNameTests {
+    /// A pooler takes the name away from the sessions that it keeps without a client.
     private static func names() async throws -> [String] {
         try await TestDatabase.get().query(
-            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            """
+            SELECT DISTINCT application_name FROM pg_stat_activity \
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> ''
+            """
         ).compactMap { $0.first ?? nil }
     }
 

@@ -60,6 +60,20 @@ struct CallMetricsTests {
         #expect(holds("lock") == 2)
     }
 
+    @Test("the time for which a lock was held that is lost is recorded once")
+    func lost() async throws {
+        let locks = try manager()
+        let database = try TestDatabase.get()
+        let error = await lockError {
+            try await locks.withLock("a") { lock in
+                try await database.endSessions(holding: "a")
+                _ = await lock.waitForEnd()
+            }
+        }
+        #expect(error?.code == .lockLost)
+        #expect(holds("lock") == 1)
+    }
+
     @Test("a wait that ends without the lock is recorded with its outcome")
     func outcomes() async throws {
         let locks = try manager { $0.capacity = .keys(3) }
