@@ -114,6 +114,29 @@ struct PoolerTests {
         }
     }
 
+    @Test("a session whose settings were undone behind a pooler keeps the name and the encoding that its client has given", .server())
+    func clientSettings() async throws {
+        let server = try TestDatabase.get().server
+        _ = try await server.query("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try await Pgbouncer.with("session") { pooler in
+            let locks = try pooler.manager {
+                $0.url = pooler.url + " dbname='latin'"
+                $0.applicationName = #"it's \ orders"#
+                $0.pool.maximumConnections = 2
+            }
+            for _ in 0..<3 {
+                let row = try await locks.withSession { session in
+                    try await session.query(
+                        "SELECT current_setting('application_name'), current_setting('client_encoding'), current_setting('server_encoding'), $1",
+                        [.string("größe")]
+                    )[0]
+                }
+                let texts = try (0..<4).map { try row.decode($0, as: String.self) }
+                #expect(texts == [#"it's \ orders"#, "UTF8", "LATIN1", "größe"])
+            }
+        }
+    }
+
     @Test("transactions of a manager of transactions exclude each other through a pooler of transactions", .server(), arguments: [2, 20])
     func transactions(poolSize: Int) async throws {
         let database = try TestDatabase.get()

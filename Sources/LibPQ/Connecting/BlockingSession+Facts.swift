@@ -45,8 +45,11 @@ extension BlockingSession {
     /// In the form of `server_version_num`.
     package var serverVersion: Int { Int(PQserverVersion(raw.pointer)) }
 
-    package var versionText: String {
-        PQparameterStatus(raw.pointer, "server_version").map { String(cString: $0) } ?? "\(serverVersion)"
+    package var versionText: String { reported("server_version") ?? "\(serverVersion)" }
+
+    /// The value of a setting that the server reports without being asked; `nil` if it does not report this one.
+    package func reported(_ setting: String) -> String? {
+        PQparameterStatus(raw.pointer, setting).map { String(cString: $0) }
     }
 
     /// The host that was connected to; the folder of a Unix socket.

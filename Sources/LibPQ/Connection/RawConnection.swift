@@ -30,6 +30,8 @@ package final class RawConnection: @unchecked Sendable {
         package var isPassedOn = false
         /// The role's settings, which statements of bodies run with, and the manager's own do not.
         package var roleSettings: [String] = []
+        /// What the client has said as it connected and `DISCARD ALL` takes away, because a pooler has set it in a session of its own.
+        package var clientSettings: [String: String] = [:]
 
         package init() {}
     }

@@ -54,12 +54,11 @@ extension BlockingSession {
     }
 
     func apply(_ settings: SessionSettings) throws(ConnectionFailure) {
-        if let takeOver = settings.takeOver {
-            let result = try ask("\(settings.general); \(takeOver)")
-            raw.session.roleSettings = SessionSettings.differences(result)
-        } else {
-            _ = try ask(settings.general)
-        }
+        // The server reports `search_path` from PostgreSQL 18 on.
+        let ofClient = SessionSettings.ofClient.compactMap { name in reported(name).map { (name: name, value: $0) } }
+        let result = try ask("\(settings.general); \(settings.takeOver(ofClient))")
+        raw.session.roleSettings = settings.differences(result)
+        raw.session.clientSettings = settings.lostByReset(result, ofClient)
         do throws(ConnectionFailure) {
             _ = try ask(SessionSettings.clientCheck)
         } catch  where error.kind == .refused {

@@ -58,20 +58,47 @@ package struct SessionSettings: Sendable {
     ]
 
     private static func setting(_ settings: [(name: String, value: String?)]) -> String {
-        let calls = settings.map { name, value in "pg_catalog.set_config('\(name)', \(value.map { "'\($0)'" } ?? "NULL"), false)" }
-        return "SELECT " + calls.joined(separator: ", ")
+        "SELECT " + settings.map { setting($0.name, $0.value) }.joined(separator: ", ")
     }
 
-    /// Sets what our own statements run with. Returns one row, for ``differences(_:)``.
-    var takeOver: String? {
-        guard !staysInPool else { return nil }
-        return Self.setting(Self.own.map { ($0.0, nil) } + Self.own.map { ($0.0, $0.1) })
+    /// - Parameter value: `nil` for the one that the session began with.
+    private static func setting(_ name: String, _ value: String?) -> String {
+        "pg_catalog.set_config('\(name)', \(value.map(literal) ?? "NULL"), false)"
+    }
+
+    /// In the form that means the same whatever `standard_conforming_strings` is.
+    private static func literal(_ text: String) -> String {
+        "E'" + text.replacing("\\", with: "\\\\").replacing("'", with: "''") + "'"
+    }
+
+    /// What a client says as it connects. A pooler sets it in a session that began without it, and `DISCARD ALL` takes it away there.
+    package static let ofClient = ["application_name", "client_encoding", "TimeZone", "search_path"]
+
+    /// Sets what our own statements run with, and finds out which settings `DISCARD ALL` would change. Returns one row, for ``differences(_:)``
+    /// and ``lostByReset(_:_:)``.
+    ///
+    /// - Parameter ofClient: The session's settings of those names, as far as the server has said them.
+    func takeOver(_ ofClient: [(name: String, value: String)]) -> String {
+        let own = staysInPool ? [] : Self.own.map { Self.setting($0.0, nil) } + Self.own.map { Self.setting($0.0, $0.1) }
+        let lost = ofClient.map { name, value in
+            "CASE WHEN \(Self.setting(name, nil)) OPERATOR(pg_catalog.<>) \(Self.literal(value)) THEN \(Self.setting(name, value)) END"
+        }
+        return "SELECT " + (own + lost).joined(separator: ", ")
     }
 
     /// - Returns: The names of the settings that the role or the database has other values for.
-    static func differences(_ result: QueryResult) -> [String] {
-        guard result.rowCount == 1, result.columnCount == own.count * 2 else { return own.map(\.0) }
-        return own.indices.filter { result.text(row: 0, column: $0) != own[$0].1 }.map { own[$0].0 }
+    func differences(_ result: QueryResult) -> [String] {
+        guard !staysInPool else { return [] }
+        guard result.rowCount == 1, result.columnCount >= Self.own.count * 2 else { return Self.own.map(\.0) }
+        return Self.own.indices.filter { result.text(row: 0, column: $0) != Self.own[$0].1 }.map { Self.own[$0].0 }
+    }
+
+    /// - Returns: The settings of the client that `DISCARD ALL` takes away, with their values.
+    func lostByReset(_ result: QueryResult, _ ofClient: [(name: String, value: String)]) -> [String: String] {
+        let first = staysInPool ? 0 : Self.own.count * 2
+        guard result.rowCount == 1, result.columnCount == first + ofClient.count else { return [:] }
+        let lost = ofClient.enumerated().filter { result.text(row: 0, column: first + $0.offset) != nil }.map(\.element)
+        return Dictionary(lost, uniquingKeysWith: { $1 })
     }
 
     /// Gives the session the settings that its role or database has: ``RawConnection/Session/roleSettings``. `nil` if there are none.
@@ -99,11 +126,14 @@ package struct SessionSettings: Sendable {
     /// It also undoes our own settings, which are set again, and drops our prepared statements: so no statement on a checked-out session is
     /// prepared under a name.
     ///
-    /// - Parameter mayDefer: Whether the session may have deferrable transactions.
-    package func reset(mayDefer: Bool) -> [String] {
+    /// - Parameters:
+    ///   - mayDefer: Whether the session may have deferrable transactions.
+    ///   - ofClient: What the client has said as it connected and `DISCARD ALL` takes away: ``RawConnection/Session/clientSettings``.
+    package func reset(mayDefer: Bool, ofClient: [String: String] = [:]) -> [String] {
         // `DISCARD ALL` takes a snapshot, and restores the settings of the role.
         let prompt = mayDefer ? [Self.doesNotDefer] : []
         let own = staysInPool ? ["RESET ROLE"] : prompt + [Self.setting(Self.own.map { ($0.0, $0.1) })]
-        return prompt + ["DISCARD ALL"] + own + [general, Self.clientCheck]
+        let client = ofClient.isEmpty ? [] : [Self.setting(ofClient.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })]
+        return prompt + ["DISCARD ALL"] + own + client + [general, Self.clientCheck]
     }
 }

@@ -3,7 +3,7 @@ import LockCore
 
 /// The SQL for the statements of a `CheckedOutSession` on one connection, and the meaning of the answers.
 ///
-/// None is prepared under a name: see ``SessionSettings/reset(mayDefer:)``.
+/// None is prepared under a name: see ``SessionSettings/reset(mayDefer:ofClient:)``.
 struct CheckedOutStatements {
     let scope: CheckedOutSession.Scope
     let session: RawConnection.Session
@@ -36,7 +36,8 @@ struct CheckedOutStatements {
         case .rollBack: [LockStatements.command("ROLLBACK")]
         case .commit: [LockStatements.command("COMMIT")]
         case .reset(isThorough: false, _): sql(.unlockAll)
-        case .reset(isThorough: true, let mayDefer): settings.reset(mayDefer: mayDefer).map(LockStatements.command)
+        case .reset(isThorough: true, let mayDefer):
+            settings.reset(mayDefer: mayDefer, ofClient: session.clientSettings).map(LockStatements.command)
         }
     }
 

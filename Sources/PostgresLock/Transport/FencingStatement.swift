@@ -7,7 +7,7 @@ import LockCore
 /// transaction whose commit waits for the disk; so that is set, whatever the role has. The commit waits for no standby: a standby that lacks the
 /// record begins another timeline when it is promoted.
 enum FencingStatement {
-    /// - Parameter isNamed: Whether it is prepared; not on checked-out sessions (see ``SessionSettings/reset(mayDefer:)``).
+    /// - Parameter isNamed: Whether it is prepared; not on checked-out sessions (see ``SessionSettings/reset(mayDefer:ofClient:)``).
     static func statement(serverVersion: Int32, isNamed: Bool) -> Statement {
         let record =
             serverVersion >= 170_000

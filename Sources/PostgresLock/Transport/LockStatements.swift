@@ -227,7 +227,7 @@ enum LockStatements {
         shape: .booleans
     )
 
-    /// Takes a lock until the end of the transaction or the session. It has no name: see ``SessionSettings/reset(mayDefer:)``.
+    /// Takes a lock until the end of the transaction or the session. It has no name: see ``SessionSettings/reset(mayDefer:ofClient:)``.
     static func lock(for key: AdvisoryKey, _ mode: Mode, until scope: CheckedOutSession.Scope, noWait: Bool) -> Statement {
         let function = "pg_\(noWait ? "try_" : "")advisory\(scope == .transaction ? "_xact" : "")_lock\(suffix(mode))"
         return Statement("SELECT pg_catalog.\(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)

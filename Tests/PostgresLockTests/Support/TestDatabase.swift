@@ -12,7 +12,7 @@ final class TestDatabase: TestServer {
     let server: EphemeralPostgres
     let name: String
     /// The pooler between the test and the server, if the tests run behind one.
-    private let pooler: Pgbouncer?
+    let pooler: Pgbouncer?
     private let shutdowns = Locked<[@Sendable () async -> Void]>([])
 
     init(server: EphemeralPostgres, name: String, pooler: Pgbouncer? = nil) {
