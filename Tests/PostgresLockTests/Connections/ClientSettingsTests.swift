@@ -52,7 +52,7 @@ struct ClientSettingsTests {
             let settings = SessionSettings(lease: .seconds(10)).staying(staysInPool)
             try session.apply(settings)
             let lost = session.raw.session.clientSettings
-            for statement in settings.reset(mayDefer: false, ofClient: lost) { _ = try session.ask(statement) }
+            for statement in settings.reset(mayDefer: false, ofClient: lost) { _ = try session.query(statement) }
             return (wanted, lost, try Self.settings(session, wanted.keys))
         }
         #expect(lost == wanted)
