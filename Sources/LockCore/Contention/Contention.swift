@@ -24,6 +24,8 @@ struct Contention: Sendable {
 
     private struct Wait: Sendable {
         let mode: Mode
+        /// Whether it is tried on a shared session while there is no session for it.
+        var mayPoll: Bool
         var stage = Stage.queued
         /// How often it was begun anew because it harmed other sessions.
         var renewals = 0
@@ -56,9 +58,13 @@ struct Contention: Sendable {
 
     // MARK: Coming and going
 
-    mutating func queue(_ key: AdvisoryKey, _ mode: Mode) {
-        guard waits[key] == nil else { return }
-        waits[key] = Wait(mode: mode)
+    /// A key that is queued may be polled from the first call on that says so.
+    mutating func queue(_ key: AdvisoryKey, _ mode: Mode, mayPoll: Bool = true) {
+        guard waits[key] == nil else {
+            if mayPoll { waits[key]?.mayPoll = true }
+            return
+        }
+        waits[key] = Wait(mode: mode, mayPoll: mayPoll)
         queue.append(key)
     }
 
@@ -145,7 +151,7 @@ struct Contention: Sendable {
     /// The poll that is due begins, with the next keys in rotation.
     mutating func beginPoll(limit: Int) -> [(key: AdvisoryKey, mode: Mode)] {
         guard polls.isDue else { return [] }
-        let part = queue.nextPart(limit)
+        let part = queue.nextPart(limit).filter { waits[$0]?.mayPoll == true }
         polls.ask(part.count)
         pollCount += 1
         return part.compactMap { key in

@@ -5,8 +5,9 @@
 extension Engine {
     // MARK: Waiting
 
-    mutating func queueWait(_ key: AdvisoryKey, _ mode: Mode, now: Instant) {
-        contention.queue(key, mode)
+    /// - Parameter mayPoll: Whether the key may be tried on a shared session while there is no session for the wait.
+    mutating func queueWait(_ key: AdvisoryKey, _ mode: Mode, mayPoll: Bool = true, now: Instant) {
+        contention.queue(key, mode, mayPoll: mayPoll)
         assignSessions(now: now)
         contention.planPoll(using: &random, now: now)
     }

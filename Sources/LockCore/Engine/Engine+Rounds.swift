@@ -317,7 +317,7 @@ extension Engine {
             }
             if isShared { sessions.update(id) { $0.noteHeld(-1) } }
             if sessions[id]?.state == .unlocking(key) { becomeIdle(id, now: now) }
-            table.unlocked(key, failure: wasHeld ? nil : Failure(.notHeld, .notHeldAtServer(key)), now: now)
+            table.unlocked(key, on: id, failure: wasHeld ? nil : Failure(.notHeld, .notHeldAtServer(key)), now: now)
             isForeign = isForeign || !wasHeld
         }
         // SQL of others has released a lock of this session, and which further ones is not known.

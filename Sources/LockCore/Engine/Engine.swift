@@ -206,7 +206,9 @@ package struct Engine: ~Copyable, Sendable {
             shared.appendTry(key, mode)
             ensureSharedSession(now: now)
         case .waitLock(let key, let mode): queueWait(key, mode, now: now)
+        case .waitToJoin(let key): queueWait(key, .shared, mayPoll: false, now: now)
         case .endWait(let key): endWait(key, now: now)
+        case .giveBack(let key, let mode, on: let session): unlock(key, mode, on: session, now: now)
         case .unlock(let key, let mode, on: let session):
             dropRecord(key)
             unlock(key, mode, on: session, now: now)
@@ -360,6 +362,11 @@ package struct Engine: ~Copyable, Sendable {
     package var sessionCount: Int { pool.sessionCount(of: sessions.count) }
     package var waitingCount: Int { calls.elements.count { $0.value.isWaiting } }
     package var heldKeys: [AdvisoryKey] { table.heldKeys }
+
+    /// Whether a session of the process holds the key in shared mode.
+    package func isShared(_ key: AdvisoryKey) -> Bool {
+        if case .held(.shared, _) = table.serverState(of: key) { true } else { false }
+    }
 
     /// Whether the call waits for a lock.
     package func isWaiting(_ id: RequestID) -> Bool { table.isQueued(id) }

@@ -25,8 +25,13 @@ extension LockTable {
         case tryLock(AdvisoryKey, Mode)
         /// Ask the server and wait in its queue.
         case waitLock(AdvisoryKey, Mode)
+        /// Wait in the server's queue for a lock that is held in shared mode, on another session than the one that holds it. If there is no
+        /// session for that, the key is not tried instead: the session that holds it would get it at once.
+        case waitToJoin(AdvisoryKey)
         /// End the wait; its answer is still to be reported.
         case endWait(AdvisoryKey)
+        /// Release what a wait was granted beside the lock that is held. The answer need not be reported.
+        case giveBack(AdvisoryKey, Mode, on: ConnectionID)
         case unlock(AdvisoryKey, Mode, on: ConnectionID)
         /// Take the lock in the other mode, then release it in the mode in which it is held. A change to shared always works, a change to
         /// exclusive only if no other session holds the key.

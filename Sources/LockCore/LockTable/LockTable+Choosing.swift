@@ -196,7 +196,7 @@ extension LockTable {
         guard let choice = choices[id] else { return false }
         for key in choice.keys {
             guard let index = entries.index(of: key), entries[index].mayBeJoined(choice.mode, limit: limit, now: now) else { continue }
-            grant(id, at: index)
+            grant(id, at: index, now: now)
             advance(index, now: now)
             return true
         }
@@ -211,18 +211,18 @@ extension LockTable {
             entries[index].mayBeJoined(mode, behindQueue: isChosen, limit: limit, now: now),
             let id = choices.first(wanting: entries[index].key, mode)
         {
-            grant(id, at: index)
+            grant(id, at: index, now: now)
             if isChosen { return }
         }
     }
 
-    private mutating func grant(_ id: RequestID, at index: Int) {
+    private mutating func grant(_ id: RequestID, at index: Int, now: Instant) {
         guard let choice = choices[id] else { return }
         choices.remove(id)
         var granted = QueuedRequest(request: Request(entries[index].key, choice.mode, noWait: choice.noWait), entry: index)
         granted.request.isGranted = true
         requests[id] = granted
-        entries[index].join(choice.mode)
+        entries[index].join(choice.mode, limit: limit, now: now)
         actions.append(.choose(id, entries[index].key))
         actions.append(.grant(id))
     }

@@ -35,13 +35,13 @@ extension LockTable {
         var server = ServerState.none
         /// In order of arrival.
         private(set) var queue = RequestQueue()
-        private var queuedCount = 0
-        private var queuedExclusive = 0
-        private var queuedTries = 0
+        private(set) var queuedCount = 0
+        private(set) var queuedExclusive = 0
+        private(set) var queuedTries = 0
 
         var sessionHolders = 0
         var transactionHolders = 0
-        private var isHeldExclusively = false
+        private(set) var isHeldExclusively = false
 
         /// The latest deadline of all requests so far.
         private(set) var latestDeadline = Instant(nanoseconds: .min)
@@ -50,13 +50,17 @@ extension LockTable {
         private var releaser = RequestID.none
         private var change: Change?
         private var handoffs = 0
-        private var heldSince = Instant(nanoseconds: 0)
+        // Not private because of the requests that join late, whose part is in a file of its own.
+        var heldSince = Instant(nanoseconds: 0)
+        var joining = Joining.none
+        /// A request that does not wait has joined after the time for that, and the server is to be asked.
+        var hasJoinedLate = false
         /// The server has refused a try, so the next request waits in the server's queue.
         private var mustQueue = false
         private var isCounted = false
         /// The server was asked for it before, for a request that may still wait.
-        private(set) var isAskedAnew = false
-        private var isAsked = false
+        var isAskedAnew = false
+        var isAsked = false
 
         /// When the lock was last known to be held, by this process or another one.
         var takenAt: Instant?
@@ -175,6 +179,7 @@ extension LockTable.Entry {
             server = .held(mode, on: connection)
             heldSince = now
             handoffs = 0
+            hasJoinedLate = false
         case .none, .held, .changing, .unlocking:
             break
         }
@@ -243,6 +248,7 @@ extension LockTable.Entry {
         case holders = "it had holders, and no lock at the server"
         case mode = "it was held exclusively by several holders, or by a shared lock"
         case transactions = "the server had granted it to more transactions than had their turn"
+        case joining = "the server was asked whether others may join it, and it was not held"
     }
 
     /// What an event has left.
@@ -265,6 +271,7 @@ extension LockTable.Entry {
         }
         if sessionHolders < 0 || transactionHolders < 0 || sessionHolders > 0 && session == nil { return .holders }
         if isHeldExclusively, sessionHolders + transactionHolders != 1 || isSharedAtServer { return .mode }
+        if case .none = joining {} else if case .none = server { return .joining }
         return transactionsGranted < 0 || transactionsGranted > transactionHolders ? .transactions : nil
     }
 
@@ -296,7 +303,7 @@ extension LockTable.Entry {
             grant(id, request, requests: &requests)
             actions.append(.grant(id))
         }
-        askServer(requests[queue.first]?.request, actions: &actions)
+        askServer(requests[queue.first]?.request, now: now, actions: &actions)
         switch server {
         case .trying, .choosing, .ending, .unlocking: break
         case .none, .waiting, .held, .changing:
@@ -310,9 +317,10 @@ extension LockTable.Entry {
     }
 
     /// Moves the server's side towards what the front of the queue needs.
-    private mutating func askServer(_ request: LockTable.Request?, actions: inout Actions) {
+    private mutating func askServer(_ request: LockTable.Request?, now: Instant, actions: inout Actions) {
         let isNext = request.map { $0.scope == .session && isCompatible($0.mode) } ?? false
         let next = isNext ? request?.mode : nil
+        defer { settleJoining(next, now: now, actions: &actions) }
         switch server {
         case .held(let mode, on: let connection) where sessionHolders == 0:
             // If the handoff limit was reached, the lock is asked for again behind the unlock, by a try: the server gives it to a session
@@ -336,7 +344,7 @@ extension LockTable.Entry {
         }
     }
 
-    private func isCompatible(_ mode: Mode) -> Bool {
+    func isCompatible(_ mode: Mode) -> Bool {
         mode == .shared ? !isHeldExclusively : sessionHolders == 0 && transactionHolders == 0
     }
 
@@ -349,7 +357,7 @@ extension LockTable.Entry {
         }
     }
 
-    private func mayGrant(_ mode: Mode, limit: HandoffLimit, now: Instant) -> Bool {
+    func mayGrant(_ mode: Mode, limit: HandoffLimit, now: Instant) -> Bool {
         guard case .held(mode, _) = server else { return false }
         // No request has had it since the server's grant.
         if handoffs == 0 { return true }
@@ -373,13 +381,6 @@ extension LockTable.Entry {
         isHeldExclusively = mode == .exclusive
         if sessionHolders == 0 { handoffs += 1 }
         sessionHolders += 1
-    }
-
-    /// Whether the process holds it, and a request may have it that has not queued for it.
-    ///
-    /// - Parameter behindQueue: Whether it does not matter that others queue.
-    func mayBeJoined(_ mode: Mode, behindQueue: Bool = false, limit: HandoffLimit, now: Instant) -> Bool {
-        (behindQueue || queuedCount == 0) && isCompatible(mode) && mayGrant(mode, limit: limit, now: now)
     }
 
     /// Tells the requests that do not wait that the lock is taken.

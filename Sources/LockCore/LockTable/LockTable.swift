@@ -50,6 +50,14 @@ package struct LockTable: Sendable {
             return
         }
         let known = entries.index(of: request.key)
+        if let known, request.noWait, request.scope == .session, entries[known].mayJoinLate(request.mode, limit: limit, now: now) {
+            var joined = QueuedRequest(request: request, entry: known)
+            joined.request.isGranted = true
+            requests[id] = joined
+            entries[known].joinLate(limit: limit, now: now)
+            actions.append(.grant(id))
+            return advance(known, now: now)
+        }
         guard !request.noWait || known.map({ entries[$0].mayAdmitTry(request.mode) }) ?? true else {
             actions.append(.refuse(id))
             return
@@ -128,6 +136,7 @@ package struct LockTable: Sendable {
     /// The server has granted what `tryLock` or `waitLock` asked for, on this session.
     package mutating func granted(_ key: AdvisoryKey, on connection: ConnectionID, now: Instant) {
         guard let index = entries.index(of: key) else { return }
+        entries[index].joinGranted(on: connection, now: now, actions: &actions)
         entries[index].serverGranted(on: connection, now: now)
         advance(index, now: now)
     }
@@ -144,7 +153,10 @@ package struct LockTable: Sendable {
             entries[index].refuseTries(requests: &requests, actions: &actions)
         case .waiting, .ending:
             entries[index].server = .none
-        case .none, .choosing, .held, .changing, .unlocking:
+        case .held, .changing, .unlocking:
+            guard entries[index].isAskingToJoin else { return }
+            entries[index].forgetJoining()
+        case .none, .choosing:
             return
         }
         advance(index, now: now)
@@ -152,13 +164,13 @@ package struct LockTable: Sendable {
 
     /// The server can't be asked for this key. The requests for it fail.
     package mutating func failed(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
-        guard let index = entries.index(of: key), entries[index].isAsking else { return }
+        guard let index = entries.index(of: key), entries[index].isAsking || entries[index].isAskingToJoin else { return }
         for id in entries[index].queue.ids(in: requests) {
             guard let queued = requests[id], queued.request.scope == .session else { continue }
             leaveQueue(id, queued)
             actions.append(.fail(id, failure))
         }
-        entries[index].server = .none
+        entries[index].forgetAsked()
         advance(index, now: now)
     }
 
@@ -175,8 +187,8 @@ package struct LockTable: Sendable {
 
     /// What the server was asked is not answered any more. It is asked anew if a request still wants the key.
     package mutating func waitCancelled(_ key: AdvisoryKey, now: Instant) {
-        guard let index = entries.index(of: key), entries[index].isAsking else { return }
-        entries[index].server = .none
+        guard let index = entries.index(of: key), entries[index].isAsking || entries[index].isAskingToJoin else { return }
+        entries[index].forgetAsked()
         advance(index, now: now)
     }
 
@@ -191,9 +203,9 @@ package struct LockTable: Sendable {
         advance(index, now: now)
     }
 
-    /// The server's lock is released.
-    package mutating func unlocked(_ key: AdvisoryKey, failure: Failure? = nil, now: Instant) {
-        guard let index = entries.index(of: key), case .unlocking = entries[index].server else { return }
+    /// The server's lock is released on this session.
+    package mutating func unlocked(_ key: AdvisoryKey, on connection: ConnectionID, failure: Failure? = nil, now: Instant) {
+        guard let index = entries.index(of: key), case .unlocking(_, on: connection) = entries[index].server else { return }
         if let releaser = entries[index].takeReleaser() {
             actions.append(failure.map { .releaseFailed(releaser, $0) } ?? .released(releaser))
         }
@@ -206,7 +218,9 @@ package struct LockTable: Sendable {
     package mutating func lost(_ connection: ConnectionID, _ failure: Failure, now: Instant) {
         var heldKeys: Set<AdvisoryKey> = []
         var unlockingKeys: [AdvisoryKey] = []
+        var joinedKeys: [AdvisoryKey] = []
         for entry in entries.living {
+            if case .granted(on: connection) = entry.joining { joinedKeys.append(entry.key) }
             switch entry.server {
             case .held(_, on: connection), .changing(_, on: connection): heldKeys.insert(entry.key)
             case .unlocking(_, on: connection): unlockingKeys.append(entry.key)
@@ -230,7 +244,12 @@ package struct LockTable: Sendable {
             advance(index, now: now)
         }
         for key in unlockingKeys.sorted() {
-            unlocked(key, failure: failure, now: now)
+            unlocked(key, on: connection, failure: failure, now: now)
+        }
+        for key in joinedKeys.sorted() {
+            guard let index = entries.index(of: key) else { continue }
+            entries[index].forgetJoining()
+            advance(index, now: now)
         }
     }
 
@@ -344,6 +363,7 @@ package struct LockTable: Sendable {
     // MARK: What follows from an event
 
     mutating func advance(_ index: Int, now: Instant) {
+        entries[index].succeedByJoining(now: now, actions: &actions)
         if !choices.isEmpty { serveChoices(at: index, now: now) }
         entries[index].advance(limit: limit, now: now, requests: &requests, actions: &actions)
         let rest = entries[index].endEvent()

@@ -193,10 +193,13 @@ extension LockManager.Configuration {
     /// When a lock is released at the server although tasks of this process still wait for it.
     ///
     /// Otherwise a release hands the lock to the next task without a round trip. Without a limit, other processes would starve.
+    ///
+    /// Tasks that want to share what the process shares already join without a round trip for that time, and then after a question to the
+    /// server: they wait if another process wants the lock alone.
     public struct Handoff: Sendable {
         /// The most handoffs in a row; 256 by default. With 0, each release goes to the server.
         public var maximumCount = 256
-        /// The longest time of handoffs in a row; 50 ms by default.
+        /// The longest time of handoffs in a row, and of joining a shared lock without asking the server; 50 ms by default.
         public var maximumDuration = Duration.milliseconds(50)
 
         /// The defaults.

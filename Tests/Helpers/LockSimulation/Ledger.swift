@@ -21,6 +21,8 @@ final class Ledger {
     private(set) var grants = 0
     /// Of calls for any of several keys.
     var choices = 0
+    /// How many waits asked whether others may join a shared lock.
+    var joins = 0
     var resolved = 0
     var verifiedHeld = 0
     /// How many waits were begun anew.

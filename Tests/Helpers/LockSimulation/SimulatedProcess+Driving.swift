@@ -174,6 +174,7 @@ extension SimulatedProcess {
     private func submit(_ work: Engine.Work, on id: ConnectionID) {
         guard let link = links[id] else { return }
         if case .statement(let call) = work { return submitOwn(call, over: link, id) }
+        if case .wait(let key, .shared, _) = work, engine.isShared(key) { ledger.joins += 1 }
         let statement = SimulatedStatement(
             work,
             session: { links[$0]?.session },

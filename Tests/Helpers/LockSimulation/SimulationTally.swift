@@ -9,6 +9,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case grants
         /// Those of calls for any of several keys.
         case choices
+        /// Waits for a shared lock that the process held already, which ask whether others may join.
+        case joins
         case downgrades
         case upgrades
         case refusedUpgrades
@@ -78,6 +80,7 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .calls: ledger.resolved,
             .grants: ledger.grants,
             .choices: ledger.choices,
+            .joins: ledger.joins,
             .downgrades: ledger.downgrades,
             .upgrades: ledger.upgrades,
             .refusedUpgrades: ledger.refusedUpgrades,

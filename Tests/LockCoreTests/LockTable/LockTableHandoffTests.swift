@@ -45,19 +45,6 @@ struct LockTableHandoffTests {
         }
     }
 
-    @Test("shared holders that join do not count as handoffs, but can't join after the time limit")
-    func joining() {
-        var script = TableScript(limit: HandoffLimit(count: 0, duration: .milliseconds(50)))
-        _ = script.request(1, .shared)
-        _ = script.granted()
-        #expect(script.request(2, .shared) == [.grant(2)])
-        script.pass(.milliseconds(51))
-        #expect(script.request(3, .shared) == [])
-        _ = script.release(1)
-        #expect(script.release(2) == [.unlock(1, .shared, on: 1)])
-        #expect(script.unlocked() == [.released(2), .tryLock(1, .shared)])
-    }
-
     @Test("a request for another mode than the released one is tried first, and does not wait at once")
     func otherMode() {
         var script = TableScript(limit: HandoffLimit(count: 0, duration: .zero))

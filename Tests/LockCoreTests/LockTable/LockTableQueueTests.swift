@@ -49,7 +49,7 @@ struct LockTableQueueTests {
         #expect(script.unlocked() == [.released(1), .tryLock(1, .exclusive)])
         #expect(script.granted(on: 2) == [.grant(2)])
         #expect(script.release(2) == [.unlock(1, .exclusive, on: 2)])
-        #expect(script.unlocked() == [.released(2), .tryLock(1, .shared)])
+        #expect(script.unlocked(on: 2) == [.released(2), .tryLock(1, .shared)])
         #expect(script.granted() == [.grant(3)])
     }
 

@@ -14,6 +14,17 @@ struct TableModel {
         var change: (call: RequestID, holder: RequestID, mode: Mode)?
         /// How often the process has used the server's grant.
         var turns = 0
+        /// The question whether others may join, until it is answered.
+        var joining: Joining?
+        /// A request that does not wait has joined after the time for that.
+        var hasJoinedLate = false
+        /// What was granted to the question, and is to be given back, or is what is held once the former lock is released.
+        var granted: ConnectionID?
+    }
+
+    struct Joining {
+        let at: Instant
+        var isEnding = false
     }
 
     let limit: HandoffLimit
@@ -35,6 +46,13 @@ struct TableModel {
 
     private func sessionHolders(_ key: Key) -> Int {
         key.holders.count { requests[$0]?.scope == .session }
+    }
+
+    /// Whether a request that does not wait may join whatever the limit says, and before others that want to share it.
+    private func mayJoinLate(_ request: LockTable.Request, _ key: Key, now: Instant) -> Bool {
+        let isAnswered = key.joining.map { !$0.isEnding && $0.at.duration(to: now) <= limit.duration } ?? true
+        return request.noWait && request.mode == .shared && request.scope == .session && sessionHolders(key) > 0 && isAnswered
+            && !key.queue.contains { requests[$0]?.mode == .exclusive }
     }
 
     private func isFree(_ key: Key, for mode: Mode) -> Bool {
@@ -68,7 +86,31 @@ struct TableModel {
     mutating func answered(_ key: AdvisoryKey, granted mode: Mode?, on connection: ConnectionID, now: Instant) {
         keys[key]?.asked = nil
         keys[key]?.turns = 0
+        keys[key]?.hasJoinedLate = false
         keys[key]?.held = mode.map { ($0, connection, now) }
+    }
+
+    /// The question whether others may join is answered.
+    ///
+    /// - Parameter connection: The session that was granted the lock; `nil` if none was.
+    mutating func joinAnswered(_ key: AdvisoryKey, granted connection: ConnectionID?, now: Instant) {
+        keys[key]?.joining = nil
+        guard let connection else { return }
+        keys[key]?.granted = connection
+        guard keys[key]?.isUnlocking == false else { return }
+        keys[key]?.hasJoinedLate = false
+        keys[key]?.held?.since = now
+    }
+
+    /// What was held is gone. What is left is what was asked beside it.
+    private mutating func succeed(_ key: AdvisoryKey, now: Instant) {
+        if let connection = keys[key]?.granted {
+            answered(key, granted: .shared, on: connection, now: now)
+            keys[key]?.granted = nil
+        } else if keys[key]?.joining?.isEnding == true {
+            keys[key]?.joining = nil
+            keys[key]?.asked = .ending(.shared)
+        }
     }
 
     mutating func change(_ call: RequestID, of id: RequestID, to mode: Mode) {
@@ -91,16 +133,20 @@ struct TableModel {
         }
     }
 
-    mutating func unlocked(_ key: AdvisoryKey) {
+    mutating func unlocked(_ key: AdvisoryKey, now: Instant) {
         keys[key]?.isUnlocking = false
         keys[key]?.held = nil
+        succeed(key, now: now)
     }
 
-    mutating func lost(_ connection: ConnectionID) {
-        for (key, state) in keys where state.held?.connection == connection {
+    mutating func lost(_ connection: ConnectionID, now: Instant) {
+        for (key, state) in keys {
+            if state.granted == connection { keys[key]?.granted = nil }
+            guard state.held?.connection == connection else { continue }
             keys[key]?.held = nil
             keys[key]?.isUnlocking = false
             keys[key]?.change = nil
+            succeed(key, now: now)
         }
     }
 
@@ -138,10 +184,36 @@ struct TableModel {
         case .tryLock(let key, let mode):
             checkAsk(key, mode, .trying(mode))
         case .waitLock(let key, let mode):
-            checkAsk(key, mode, .waiting(mode))
+            if keys[key]?.held == nil, keys[key]?.joining != nil {
+                if mode != .shared { report("\(action), where it was asked for to be shared") }
+                keys[key]?.joining = nil
+                keys[key]?.asked = .waiting(.shared)
+            } else {
+                checkAsk(key, mode, .waiting(mode))
+            }
+        case .waitToJoin(let key):
+            guard let state = keys[key], state.held?.mode == .shared, !state.isUnlocking, sessionHolders(state) > 0, state.joining == nil
+            else { return report("\(action), which is not shared, or is asked already") }
+            let front = state.queue.first.flatMap { requests[$0] }
+            if front?.mode != .shared, !state.hasJoinedLate { report("\(action), which no request wants") }
+            keys[key]?.hasJoinedLate = false
+            keys[key]?.joining = Joining(at: now)
         case .endWait(let key):
+            if keys[key]?.joining?.isEnding == false {
+                guard keys[key]?.held == nil else {
+                    keys[key]?.joining?.isEnding = true
+                    return
+                }
+                keys[key]?.joining = nil
+                keys[key]?.asked = .ending(.shared)
+                return
+            }
             guard case .waiting(let mode) = keys[key]?.asked else { return report("\(action), which is not waited for") }
             keys[key]?.asked = .ending(mode)
+        case .giveBack(let key, let mode, on: let connection):
+            guard let state = keys[key], state.granted == connection, mode == .shared, state.held != nil
+            else { return report("\(action), which was not granted beside what is held") }
+            keys[key]?.granted = nil
         case .unlock(let key, let mode, on: let connection):
             guard let state = keys[key], let held = state.held, !state.isUnlocking, state.change == nil,
                 sessionHolders(state) == 0,
@@ -162,7 +234,8 @@ struct TableModel {
         guard let request = requests[id], var key = keys[request.key], key.queue.contains(id) else {
             return report("grant \(id), which does not wait")
         }
-        if key.queue.first != id { report("grant \(id) before \(key.queue)") }
+        let joinsLate = mayJoinLate(request, key, now: now)
+        if key.queue.first != id, !joinsLate { report("grant \(id) before \(key.queue)") }
         if !isFree(key, for: request.mode) { report("grant \(id) beside \(key.holders)") }
         if key.change != nil { report("grant \(id) while the mode is being changed") }
         switch request.scope {
@@ -170,8 +243,8 @@ struct TableModel {
             if key.held?.mode != request.mode || key.isUnlocking { report("grant \(id) without the server") }
             if sessionHolders(key) == 0 { key.turns += 1 }
             if key.turns > 1, key.turns - 1 > limit.count { report("grant \(id) beyond the count of hand-ons") }
-            if key.turns > 1, let held = key.held, held.since.duration(to: now) > limit.duration {
-                report("grant \(id) beyond the duration of hand-ons")
+            if key.turns > 1 || sessionHolders(key) > 0, let held = key.held, held.since.duration(to: now) > limit.duration {
+                if joinsLate { key.hasJoinedLate = true } else { report("grant \(id) beyond the duration of hand-ons") }
             }
         case .transaction:
             if key.held != nil, key.isUnlocking || sessionHolders(key) == 0 { report("grant \(id) in its own way") }
@@ -213,6 +286,9 @@ struct TableModel {
         switch front.scope {
         case .session:
             if state.asked == nil, state.held == nil { report("\(key) is wanted and not asked for") }
+            if let held = state.held, !state.isUnlocking, held.mode == front.mode, sessionHolders(state) > 0, state.joining == nil {
+                report("\(key) is held and wanted, and it is not asked whether it may be joined")
+            }
             // Joining is refused only when the time is over.
             if let held = state.held, !state.isUnlocking, held.mode == front.mode,
                 held.since.duration(to: now) <= limit.duration

@@ -56,8 +56,8 @@ struct TableScript {
         return table.takeActions()
     }
 
-    mutating func unlocked(_ key: AdvisoryKey = 1, failure: Failure? = nil) -> [LockTable.Action] {
-        table.unlocked(key, failure: failure, now: now)
+    mutating func unlocked(_ key: AdvisoryKey = 1, on connection: ConnectionID = 1, failure: Failure? = nil) -> [LockTable.Action] {
+        table.unlocked(key, on: connection, failure: failure, now: now)
         return table.takeActions()
     }
 

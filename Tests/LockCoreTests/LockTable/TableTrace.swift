@@ -59,7 +59,7 @@ struct TableTrace {
         case 75..<99:
             answer(key, state)
         default:
-            lose(ConnectionID(Int.random(in: 1...3, using: &random)))
+            lose(ConnectionID(Int.random(in: 1...5, using: &random)))
         }
         settle([key])
     }
@@ -123,9 +123,13 @@ struct TableTrace {
     }
 
     private mutating func answer(_ key: AdvisoryKey, _ state: TableModel.Key) {
+        if let joining = state.joining, happens(30) { return answer(joining, key) }
         if state.isUnlocking {
-            model.unlocked(key)
-            table.unlocked(key, failure: happens(5) ? .lost : nil, now: now)
+            let connection = state.held?.connection ?? 0
+            // That of another session is for something else.
+            table.unlocked(key, on: connection == 5 ? 4 : 5, now: now)
+            model.unlocked(key, now: now)
+            table.unlocked(key, on: connection, failure: happens(5) ? .lost : nil, now: now)
             return
         }
         if let change = state.change {
@@ -146,13 +150,27 @@ struct TableTrace {
         case .ending(let mode):
             happens(30) ? grant(key, mode) : refuse(key)
         default:
+            guard state.joining == nil else { return }
             // Answers to what was never asked change nothing.
             table.notGranted(key, now: now)
             table.waitCancelled(key, now: now)
             table.failed(key, .full, now: now)
-            table.unlocked(key, now: now)
+            table.unlocked(key, on: 1, now: now)
             table.modeChanged(key, true, now: now)
         }
+    }
+
+    /// The question whether others may join is answered, on a session that does not hold the key.
+    private mutating func answer(_ joining: TableModel.Joining, _ key: AdvisoryKey) {
+        if happens(joining.isEnding ? 30 : 80) {
+            let connection = ConnectionID(Int.random(in: 4...5, using: &random))
+            guard connection != model.keys[key]?.held?.connection else { return }
+            model.joinAnswered(key, granted: connection, now: now)
+            return table.granted(key, on: connection, now: now)
+        }
+        model.joinAnswered(key, granted: nil, now: now)
+        if joining.isEnding { return table.notGranted(key, now: now) }
+        if happens(50) { table.failed(key, .full, now: now) } else { table.waitCancelled(key, now: now) }
     }
 
     private mutating func fail(_ key: AdvisoryKey) {
@@ -172,7 +190,7 @@ struct TableTrace {
     }
 
     private mutating func lose(_ connection: ConnectionID) {
-        model.lost(connection)
+        model.lost(connection, now: now)
         table.lost(connection, .lost, now: now)
         settle(keys)
     }
@@ -194,8 +212,8 @@ struct TableTrace {
                     model.changeAnswered(key, true, now: now)
                     table.modeChanged(key, true, now: now)
                 } else if state.isUnlocking {
-                    model.unlocked(key)
-                    table.unlocked(key, now: now)
+                    model.unlocked(key, now: now)
+                    table.unlocked(key, on: state.held?.connection ?? 0, now: now)
                 } else {
                     switch state.asked {
                     case .trying(let mode), .waiting(let mode), .ending(let mode): grant(key, mode)

@@ -8,10 +8,13 @@ import Testing
 struct SharesTests {
     private struct Failure: Error {}
 
+    /// So many that each of three members gets some, whatever numbers chance gives them. (Of 16, one in 200 would get none.)
+    private static let count = 64
+
     private let log = ShareLog()
 
     /// A member that takes part until it is cancelled.
-    private func member(_ name: String, _ locks: LockManager, count: Int = 16) -> Task<Void, any Error> {
+    private func member(_ name: String, _ locks: LockManager, count: Int = count) -> Task<Void, any Error> {
         Task { [log] in try await locks.withShares(of: "mailboxes", count: count, log.body(name)) }
     }
 
@@ -27,14 +30,16 @@ struct SharesTests {
     func joinAndLeave(_ kind: ServerKind) async throws {
         let server = try await kind.start()
         let first = member("a", try server.manager())
-        try await server.eventually("it has all shares") { log.count(of: "a") == 16 }
+        try await server.eventually("it has all shares") { log.count(of: "a") == Self.count }
         let further = try ["b", "c"].map { member($0, try server.manager()) }
-        try await server.eventually("each has some") { log.members.count == 3 && log.owners.count == 16 && log.beginnings.count >= 18 }
+        try await server.eventually("each has some") {
+            log.members.count == 3 && log.owners.count == Self.count && log.beginnings.count > Self.count + 1
+        }
         try await server.eventually("they are at rest") { try await isAtRest(server) }
         let before = log.owners
-        #expect(log.beginnings.count == 16 + 16 - log.count(of: "a"))
+        #expect(log.beginnings.count == 2 * Self.count - log.count(of: "a"))
         await end([first])
-        try await server.eventually("the others have them") { log.owners.count == 16 }
+        try await server.eventually("the others have them") { log.owners.count == Self.count }
         #expect(log.owners.filter { before[$0.key] != "a" } == before.filter { $0.value != "a" }, "No other share has moved.")
         #expect(!log.hadTwo)
         await end(further)
@@ -45,7 +50,7 @@ struct SharesTests {
     private func isAtRest(_ server: any TestServer) async throws -> Bool {
         let before = log.beginnings.count
         try await Task.sleep(for: ShareMembership.leastLookPause * 3)
-        return log.beginnings.count == before && log.owners.count == 16
+        return log.beginnings.count == before && log.owners.count == Self.count
     }
 
     @Test(
@@ -54,23 +59,24 @@ struct SharesTests {
     func leaving() async throws {
         let server = try await ServerKind.inMemory.start()
         let locks = try server.manager()
-        let look = { @Sendable in try await ShareLook.read(try ShareKeys("mailboxes", count: 16), by: locks) }
+        let look = { @Sendable in try await ShareLook.read(try ShareKeys("mailboxes", count: Self.count), by: locks) }
         let visible = Locked<[Int]>([])
         let begun = Locked(0)
         let leaving = Task {
-            try await locks.withShares(of: "mailboxes", count: 16) { _, lock in
+            try await locks.withShares(of: "mailboxes", count: Self.count) { _, lock in
                 begun.withLock { $0 += 1 }
                 _ = await lock.waitForEnd()
                 let members = await Task { try? await look().members.count }.value
                 visible.withLock { $0.append(members ?? -1) }
             }
         }
-        try await server.eventually("it has all shares") { begun.withLock { $0 } == 16 }
+        try await server.eventually("it has all shares") { begun.withLock { $0 } == Self.count }
         let members = try await look().members.count
         #expect(members == 1)
         leaving.cancel()
         await #expect(throws: CancellationError.self) { try await leaving.value }
-        #expect(visible.withLock { $0 } == Array(repeating: 0, count: 16), "Its bodies were cancelled before the others could see it.")
+        let expected = Array(repeating: 0, count: Self.count)
+        #expect(visible.withLock { $0 } == expected, "Its bodies were cancelled before the others could see it.")
     }
 
     @Test("a share moves when its body has returned, however long that takes", arguments: ServerKind.allCases)
@@ -79,14 +85,14 @@ struct SharesTests {
         let gate = AsyncGate()
         let body = log.body("a") { _ in await gate.passed() }
         let locks = try server.manager()
-        let first = Task { try await locks.withShares(of: "mailboxes", count: 8, body) }
-        try await server.eventually("it has all shares") { log.count(of: "a") == 8 }
-        let second = member("b", try server.manager(), count: 8)
-        try await server.eventually("it is asked for some") { try await server.locks() == 12 }
+        let first = Task { try await locks.withShares(of: "mailboxes", count: Self.count, body) }
+        try await server.eventually("it has all shares") { log.count(of: "a") == Self.count }
+        let second = member("b", try server.manager())
+        try await server.eventually("it is asked for some") { try await server.locks() == Self.count + 4 }
         try await Task.sleep(for: ShareMembership.leastLookPause * 3)
-        #expect(log.count(of: "a") == 8, "None has moved.")
+        #expect(log.count(of: "a") == Self.count, "None has moved.")
         gate.open()
-        try await server.eventually("some have moved") { log.members.count == 2 && log.owners.count == 8 }
+        try await server.eventually("some have moved") { log.members.count == 2 && log.owners.count == Self.count }
         #expect(!log.hadTwo)
         await end([first, second])
     }
@@ -114,17 +120,17 @@ struct SharesTests {
         let server = try await ServerKind.inMemory.start()
         let (locks, begun) = (try server.manager(), Locked(0))
         let first = Task {
-            try await locks.withShares(of: "mailboxes", count: 8) { _, lock in
+            try await locks.withShares(of: "mailboxes", count: Self.count) { _, lock in
                 begun.withLock { $0 += 1 }
                 _ = await lock.waitForEnd()
                 throw Failure()
             }
         }
-        try await server.eventually("it has all shares") { begun.withLock { $0 } == 8 }
-        let second = member("b", try server.manager(), count: 8)
+        try await server.eventually("it has all shares") { begun.withLock { $0 } == Self.count }
+        let second = member("b", try server.manager())
         try await server.eventually("some have moved") { log.count(of: "b") > 0 }
         try await server.endSessions(holding: nil)
-        try await server.eventually("some were begun anew") { begun.withLock { $0 } > 8 }
+        try await server.eventually("some were begun anew") { begun.withLock { $0 } > Self.count }
         await end([first, second])
     }
 
@@ -151,16 +157,16 @@ struct SharesTests {
         let server = try await kind.start()
         let managers = try (0..<2).map { _ in try server.manager { $0.cancelsBodyOnLoss = false } }
         let members = managers.enumerated().map { member("\($0.offset)", $0.element) }
-        try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == 16 }
+        try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == Self.count }
         try await server.eventually("they are at rest") { try await isAtRest(server) }
         let (before, begun) = (log.owners, log.beginnings.count)
-        let ids = try await ShareLook.read(try ShareKeys("mailboxes", count: 16), by: managers[0]).members
+        let ids = try await ShareLook.read(try ShareKeys("mailboxes", count: Self.count), by: managers[0]).members
         try await server.endSessions(holding: nil)
-        try await server.eventually("all were begun anew") { log.beginnings.count >= begun + 16 && log.owners.count == 16 }
+        try await server.eventually("all were begun anew") { log.beginnings.count >= begun + Self.count && log.owners.count == Self.count }
         try await server.eventually("they are at rest") { try await isAtRest(server) }
         #expect(log.owners == before)
-        #expect(log.beginnings.count == begun + 16)
-        #expect(try await ShareLook.read(try ShareKeys("mailboxes", count: 16), by: managers[1]).members == ids)
+        #expect(log.beginnings.count == begun + Self.count)
+        #expect(try await ShareLook.read(try ShareKeys("mailboxes", count: Self.count), by: managers[1]).members == ids)
         await end(members)
     }
 
@@ -171,12 +177,13 @@ struct SharesTests {
     func mismatch(_ kind: ServerKind) async throws {
         let server = try await kind.start()
         let first = member("a", try server.manager())
-        try await server.eventually("it has all shares") { log.count(of: "a") == 16 }
+        try await server.eventually("it has all shares") { log.count(of: "a") == Self.count }
         let locks = try server.manager()
         let error = await lockError { try await locks.withShares(of: "mailboxes", count: 32, log.body("b")) }
         #expect(error?.code == .shareMismatch)
-        #expect(error?.message.contains("32 shares") == true && error?.message.contains("into 16") == true, "\(error?.message ?? "")")
-        #expect(log.count(of: "a") == 16 && log.beginnings.count == 16)
+        let message = error?.message ?? ""
+        #expect(message.contains("32 shares") && message.contains("into \(Self.count)"), "\(message)")
+        #expect(log.count(of: "a") == Self.count && log.beginnings.count == Self.count)
         await end([first])
     }
 
@@ -203,12 +210,12 @@ struct SharesTests {
     @Test("two members whose first numbers are the same take part both", arguments: ServerKind.allCases)
     func equalNumbers(_ kind: ServerKind) async throws {
         let server = try await kind.start()
-        let keys = try ShareKeys("mailboxes", count: 16)
+        let keys = try ShareKeys("mailboxes", count: Self.count)
         let members = try ["a", "b"].map { name in
             let member = ShareMember(locks: try server.manager(), keys: keys, seed: 5, body: log.body(name))
             return Task { try await member.run() }
         }
-        try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == 16 }
+        try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == Self.count }
         #expect(!log.hadTwo)
         await end(members)
     }
@@ -217,9 +224,9 @@ struct SharesTests {
     func phantom(_ kind: ServerKind) async throws {
         let server = try await kind.start()
         let other = try server.manager()
-        let phantom = try await other.acquire(try ShareKeys("mailboxes", count: 16).member(4711))
+        let phantom = try await other.acquire(try ShareKeys("mailboxes", count: Self.count).member(4711))
         let first = member("a", try server.manager())
-        try await server.eventually("it has all shares") { log.count(of: "a") == 16 }
+        try await server.eventually("it has all shares") { log.count(of: "a") == Self.count }
         try await phantom.release()
         await end([first])
     }
@@ -229,7 +236,7 @@ struct SharesTests {
         let server = try await ServerKind.inMemory.start()
         let locks = try server.manager()
         let members = ["a", "b"].map { member($0, locks) }
-        try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == 16 }
+        try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == Self.count }
         await end(members)
         #expect(!log.hadTwo)
     }
