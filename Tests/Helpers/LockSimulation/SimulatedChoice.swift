@@ -19,7 +19,7 @@ final class SimulatedChoice {
         let noWait = chance.happens(0.3)
         choice = LockTable.Choice(
             (0..<chance.number(1...6)).map { _ in task.randomKey() },
-            chance.happens(0.3) ? .shared : .exclusive,
+            chance.happens(task.profile.readers) ? .shared : .exclusive,
             noWait: noWait,
             pollPause: chance.happens(0.3) ? .milliseconds(5) : nil
         )

@@ -16,7 +16,7 @@ final class SimulatedLockSet {
         process = task.process
         var modes: [AdvisoryKey: Mode] = [:]
         for _ in 0..<task.chance.number(1...6) {
-            modes[task.randomKey()] = task.chance.happens(0.3) ? .shared : .exclusive
+            modes[task.randomKey()] = task.chance.happens(task.profile.readers) ? .shared : .exclusive
         }
         requests = modes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         held = requests.map { _ in nil }

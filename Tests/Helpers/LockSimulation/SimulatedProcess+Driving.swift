@@ -53,7 +53,7 @@ extension SimulatedProcess {
             return ledger.report("process \(self.id), \(id) gets key \(key), which it does not want, or got another one before")
         }
         // It has no position among the calls for this key.
-        wanted[id] = Wanted(key: key, mode: choice.mode, isEnclosed: true, order: .max, since: since)
+        wanted[id] = Wanted(key: key, mode: choice.mode, isEnclosed: true, isTry: choice.noWait, order: .max, since: since)
     }
 
     /// A session of a call's own, or the turn for a key, is refused only if others are in the way.
@@ -95,13 +95,14 @@ extension SimulatedProcess {
         verifications[id] = until
     }
 
-    /// No request of the process is overtaken: neither by a later one of the same mode, nor, if it is exclusive, by a shared one.
+    /// No request of the process is overtaken: neither by a later one of the same mode, nor, if it is exclusive, by a shared one. The
+    /// exceptions are requests that join a shared lock without waiting.
     ///
     /// A call that ends by a deadline or a cancellation in this moment counts as gone.
     private func checkTurn(_ id: RequestID, _ lock: Wanted) {
         guard !lock.isEnclosed else { return }
         for (other, earlier) in wanted where earlier.key == lock.key && earlier.order < lock.order && engine.isWaiting(other) {
-            if earlier.mode == lock.mode || earlier.mode == .exclusive {
+            if earlier.mode == .exclusive || earlier.mode == lock.mode && !(lock.isTry && lock.mode == .shared) {
                 ledger.report("process \(self.id), \(id) got key \(lock.key) \(lock.mode) before \(other) \(earlier.mode)")
             }
         }
@@ -121,7 +122,10 @@ extension SimulatedProcess {
         grants[id] = .held
         known.insert(id)
         // No other request of the process holds a transaction's lock.
-        let sessions = links.sorted { $0.key < $1.key }.map(\.value).filter { $0.role != .checkedOut }.map(\.session)
+        let all = links.sorted { $0.key < $1.key }.filter { $0.value.role != .checkedOut }
+        // For a moment, another session may hold a shared lock, too: the one that has asked whether others may join.
+        let own = engine.session(of: id)
+        let sessions = all.filter { own == nil || $0.key == own }.map(\.value.session)
         if let session = sessions.first(where: { $0.isAlive && $0.heldKeys[key] != nil }) {
             ledger.begin(.init(process: self.id, id: id, key: key, mode: mode, session: session, isOrphan: false))
         } else if let session = sessions.first(where: { !$0.isAlive && $0.heldAtDeath.contains(key) }) {

@@ -32,6 +32,8 @@ final class SimulatedProcess {
         let mode: Mode
         /// Whether it may join the shared lock that encloses it, past all waiting requests.
         let isEnclosed: Bool
+        /// Whether it does not wait, so that it may join what the process shares past requests that wait for the server to let them.
+        let isTry: Bool
         let order: Int
         let since: Instant
     }
@@ -171,7 +173,7 @@ final class SimulatedProcess {
     ) -> RequestID {
         let id = nextRequestID()
         wanted[id] = request.map {
-            Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, order: callCount, since: agenda.now)
+            Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, isTry: $0.noWait, order: callCount, since: agenda.now)
         }
         begin(id, within: limit, { event(&$0, id, $1) }) { completion(id, $0) }
         return id

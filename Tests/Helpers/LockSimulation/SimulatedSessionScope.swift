@@ -41,7 +41,7 @@ final class SimulatedSessionScope {
     }
 
     private func lock(_ session: SimulatedCheckOut) {
-        let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
+        let (key, mode) = (task.randomKey(), chance.happens(task.profile.readers) ? Mode.shared : .exclusive)
         // A held lock is not asked for again.
         guard !session.heldKeys.contains(key) else { return run(session) }
         let noWait = chance.happens(0.3)

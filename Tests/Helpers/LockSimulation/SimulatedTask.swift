@@ -116,7 +116,7 @@ final class SimulatedTask {
     // MARK: Session locks
 
     private func lock() {
-        acquire(randomKey(), chance.happens(0.3) ? .shared : .exclusive) { [self] id, key, mode in
+        acquire(randomKey(), chance.happens(profile.readers) ? .shared : .exclusive) { [self] id, key, mode in
             guard let id else { return next() }
             process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
                 if chance.happens(0.3) { return changeMode(of: id, from: mode) }

@@ -25,7 +25,7 @@ final class SimulatedTransaction {
     init(_ task: SimulatedTask) {
         self.task = task
         process = task.process
-        first = task.chance.happens(0.1) ? nil : (task.randomKey(), task.chance.happens(0.3) ? .shared : .exclusive)
+        first = task.chance.happens(0.1) ? nil : (task.randomKey(), task.chance.happens(task.profile.readers) ? .shared : .exclusive)
         noWait = task.chance.happens(0.15)
         rounds = task.chance.number(0...task.chance.one(of: [2, 6, 15]))
         let (limits, now) = (task.limits(), process.now)
@@ -175,7 +175,7 @@ final class SimulatedTransaction {
     }
 
     private func lock(_ session: SimulatedCheckOut) {
-        let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
+        let (key, mode) = (task.randomKey(), chance.happens(task.profile.readers) ? Mode.shared : .exclusive)
         let noWait = chance.happens(0.3)
         // Tasks that hold locks and wait for other locks may form a ring. So every wait has a limit.
         let deadline = process.now.advanced(by: noWait ? .seconds(30) : chance.skewedDuration(process.profile.timeout))
@@ -211,7 +211,7 @@ final class SimulatedTransaction {
     }
 
     private func lockBySQL(_ session: SimulatedCheckOut, behind savepoint: String?) {
-        let (key, mode) = (task.randomKey(), chance.happens(0.3) ? Mode.shared : .exclusive)
+        let (key, mode) = (task.randomKey(), chance.happens(task.profile.readers) ? Mode.shared : .exclusive)
         let waits = chance.happens(0.5)
         let body = waits ? SimulatedBody.wait(key, mode, limit: chance.skewedDuration(process.profile.timeout)) : .tryLock(key, mode)
         runForLock(body, session) { [self] isDone in

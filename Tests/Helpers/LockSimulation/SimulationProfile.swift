@@ -11,6 +11,8 @@ struct SimulationProfile {
     var rounds: Int
     /// Whether some of them are locks of transactions.
     var transactions: Bool
+    /// How many requests ask for the shared mode.
+    var readers = 0.3
     var engine = Engine.Configuration()
 
     var latency: ClosedRange<Duration>
@@ -190,6 +192,7 @@ struct SimulationProfile {
             engine.releaseLookInterval = requests.one(of: [.milliseconds(5), .milliseconds(100), .seconds(1)])
             requestEvery = requests.one(of: [.milliseconds(10), .milliseconds(500)])
         }
+        if !isFleet { readers = Chance(seed: seed &+ 0x5A4E).one(of: [0.3, 0.3, 0.9]) }
         guard !isFleet, chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
         cancelsForbidden = chance.happens(0.2)
