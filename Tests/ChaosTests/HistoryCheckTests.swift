@@ -14,9 +14,11 @@ struct HistoryCheckTests {
     func empty() {
         let violations = HistoryCheck(History()).violations
         #expect(violations.contains("there were no exclusive locks"))
-        for what in ["guarded writes", "terms of leaders", "shares of work", "permits", "runs of jobs"] {
-            #expect(violations.contains("there were no \(what)"))
-        }
+        let recipes = ["terms of leaders", "shares of work", "permits", "runs of jobs"]
+        for what in ["guarded writes"] + recipes { #expect(violations.contains("there were no \(what)")) }
+        let short = HistoryCheck(History(), expectsRecipes: false).violations
+        #expect(short.contains("there were no guarded writes"))
+        for what in recipes { #expect(!short.contains("there were no \(what)")) }
     }
 
     @Test("the history check reports an overlap of conflicting locks, but not one of two shared locks", arguments: [true, false])

@@ -51,8 +51,9 @@ final class SimulatedTransaction {
     func begin() {
         guard let first else { return checkOut() }
         let request = LockTable.Request(first.key, first.mode, scope: .transaction, noWait: noWait)
+        // A shared one may queue behind a try of this process that is held back until the server's lock table has room.
         let id = process.call(
-            within: task.limit(limit, noWait: noWait),
+            within: first.mode == .shared ? limit : task.limit(limit, noWait: noWait),
             { [process, deadline] engine, id, now in
                 process.turns[id] = (first.key, process.agenda.now)
                 engine.acquire(id, request, deadline: deadline, now: now)
