@@ -189,6 +189,9 @@ struct SemaphoreTests {
         let (holder, locks) = (try server.manager(), try server.manager())
         let (held, waiting) = (try holder.semaphore("stripe", limit: 1), try locks.semaphore("stripe", limit: 1))
         let permit = try await held.acquire()
+        // Takes the limit, which the waits below may be cancelled before.
+        let isFree = try await waiting.withPermitIfAvailable { _ in true }
+        #expect(isFree == nil)
         for pause in [0, 1, 5, 20, 60, 200] {
             let tasks = (0..<5).map { _ in Task { try await waiting.acquire().release() } }
             try await Task.sleep(for: .milliseconds(pause))
