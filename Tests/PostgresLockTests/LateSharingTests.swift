@@ -46,57 +46,57 @@ struct LateSharingTests {
         try await other.release()
     }
 
+    /// A process holds the lock in shared mode, another process waits to have it alone, and behind that a task of the former waits to join.
+    private struct Blocked {
+        let server: any TestServer
+        let locks: LockManager
+        let held: CopyableLockHandle
+        let alone: Task<CopyableLockHandle, any Error>
+        let joining: Task<CopyableLockHandle, any Error>
+
+        init(_ kind: ServerKind) async throws {
+            let server = try await kind.start()
+            let (locks, other) = (try LateSharingTests.manager(server), try server.manager())
+            held = try await locks.acquire("a", mode: .shared).copyable()
+            alone = Task { try await other.acquire("a").copyable() }
+            try await server.eventually("the other process waits") { try await server.locks(granted: false) == 1 }
+            try await Task.sleep(for: LateSharingTests.limit * 3)
+            joining = Task { try await locks.acquire("a", mode: .shared).copyable() }
+            try await server.eventually("the task waits behind it") { try await server.locks(granted: false) == 2 }
+            (self.server, self.locks) = (server, locks)
+        }
+    }
+
     @Test("a task does not join past another process that wants the lock alone, and gets it after that one", arguments: ServerKind.allCases)
     func exclusiveFirst(_ kind: ServerKind) async throws {
-        let server = try await kind.start()
-        let (locks, other) = (try Self.manager(server), try server.manager())
-        let held = try await locks.acquire("a", mode: .shared)
-        let alone = Task { try await other.acquire("a").copyable() }
-        try await server.eventually("the other process waits") { try await server.locks(granted: false) == 1 }
+        let blocked = try await Blocked(kind)
         try await pass()
-        let joining = Task { try await locks.acquire("a", mode: .shared).copyable() }
-        try await server.eventually("the task waits behind it") { try await server.locks(granted: false) == 2 }
-        try await pass()
-        let tried = try await locks.tryAcquire("a", mode: .shared)?.copyable()
+        let tried = try await blocked.locks.tryAcquire("a", mode: .shared)?.copyable()
         #expect(tried == nil)
-        try await held.release()
-        let second = try await alone.value
-        #expect(try await server.locks(granted: false) == 1)
+        try await blocked.held.release()
+        let second = try await blocked.alone.value
+        #expect(try await blocked.server.locks(granted: false) == 1)
         try await second.release()
-        try await joining.value.release()
+        try await blocked.joining.value.release()
     }
 
     @Test("a task that gives up waiting behind another process leaves nothing; the holder keeps its lock", arguments: ServerKind.allCases)
     func cancelled(_ kind: ServerKind) async throws {
-        let server = try await kind.start()
-        let (locks, other) = (try Self.manager(server), try server.manager())
-        let held = try await locks.acquire("a", mode: .shared).copyable()
-        let alone = Task { try await other.acquire("a").copyable() }
-        try await server.eventually("the other process waits") { try await server.locks(granted: false) == 1 }
-        try await pass()
-        let joining = Task { try await locks.acquire("a", mode: .shared).copyable() }
-        try await server.eventually("the task waits behind it") { try await server.locks(granted: false) == 2 }
-        joining.cancel()
-        await #expect(throws: CancellationError.self) { _ = try await joining.value }
-        try await server.eventually("its wait has ended") { try await server.locks(granted: false) == 1 }
-        #expect(held.lock.isHeld)
-        try await held.release()
-        try await alone.value.release()
+        let blocked = try await Blocked(kind)
+        blocked.joining.cancel()
+        await #expect(throws: CancellationError.self) { _ = try await blocked.joining.value }
+        try await blocked.server.eventually("its wait has ended") { try await blocked.server.locks(granted: false) == 1 }
+        #expect(blocked.held.lock.isHeld)
+        try await blocked.held.release()
+        try await blocked.alone.value.release()
     }
 
     @Test("when the session that holds it is lost, tasks that wait to join get it all the same", arguments: ServerKind.allCases)
     func lost(_ kind: ServerKind) async throws {
-        let server = try await kind.start()
-        let (locks, other) = (try Self.manager(server), try server.manager())
-        let held = try await locks.acquire("a", mode: .shared).copyable()
-        let alone = Task { try await other.acquire("a").copyable() }
-        try await server.eventually("the other process waits") { try await server.locks(granted: false) == 1 }
-        try await pass()
-        let joining = Task { try await locks.acquire("a", mode: .shared).copyable() }
-        try await server.eventually("the task waits behind it") { try await server.locks(granted: false) == 2 }
-        try await server.endSessions(holding: "a")
-        try await alone.value.release()
-        try await joining.value.release()
-        #expect(await lockError { try await held.release() }?.code == .lockLost)
+        let blocked = try await Blocked(kind)
+        try await blocked.server.endSessions(holding: "a")
+        try await blocked.alone.value.release()
+        try await blocked.joining.value.release()
+        #expect(await lockError { try await blocked.held.release() }?.code == .lockLost)
     }
 }

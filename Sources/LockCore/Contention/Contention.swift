@@ -35,7 +35,7 @@ struct Contention: Sendable {
     /// The keys that are queued or polled.
     private var queue = WaitQueue<AdvisoryKey>()
     private(set) var polls = PollSchedule()
-    /// How many polls were begun.
+    /// How many polls of any keys were begun.
     private(set) var pollCount = 0
     private var broken: [(id: ConnectionID, what: String)] = []
 
@@ -153,7 +153,7 @@ struct Contention: Sendable {
         guard polls.isDue else { return [] }
         let part = queue.nextPart(limit).filter { waits[$0]?.mayPoll == true }
         polls.ask(part.count)
-        pollCount += 1
+        if !part.isEmpty { pollCount += 1 }
         return part.compactMap { key in
             waits[key]?.stage = .polled(isWanted: true)
             return waits[key].map { (key, $0.mode) }

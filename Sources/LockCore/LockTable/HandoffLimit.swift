@@ -2,7 +2,7 @@
 package struct HandoffLimit: Hashable, Sendable {
     /// How many times a release may pass the lock on inside the process; with 0, each release goes to the server.
     package var count: Int
-    /// How long after the server's grant the lock may still be passed on, or joined by further shared holders.
+    /// How long after the server's grant the lock may still be passed on, or joined by further shared holders without a question to the server.
     package var duration: Duration
 
     package init(count: Int, duration: Duration) {
