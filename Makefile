@@ -22,7 +22,7 @@ demo: deps ## Demonstrate the locks on a temporary server
 test test-matrix tsan: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 16
 test: test-deps ## Run all tests, on temporary servers
 	$(SWIFT) build --build-tests --enable-all-traits
-	$(SWIFT) test --skip-build --enable-all-traits
+	@SWIFT=$(SWIFT) .ci/run-tests --skip-build --enable-all-traits
 
 test-matrix: test-deps ## Run all tests on every installed PostgreSQL, and on 16 to 18, which are downloaded (POSTGRES=17: only on this)
 	@.ci/test-matrix
@@ -80,7 +80,7 @@ build-times: deps ## Measure the processor time of clean builds, by traits; TRAI
 # Suites that run on one thread are skipped: they can't have data races. So is that of the documentation, which only compiles.
 tsan: test-deps ## Run all tests under the Thread Sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/.ci/thread-sanitizer-suppressions" \
-	$(SWIFT) test --sanitize=thread --scratch-path .build-tsan --enable-all-traits \
+	SWIFT=$(SWIFT) .ci/run-tests --sanitize=thread --scratch-path .build-tsan --enable-all-traits \
 	--skip SimulationTests --skip LockTableTraceTests --skip DocumentationTests
 
 bench: bench-deps ## Compare with other lock clients and draw charts; 22 minutes (QUICK=1: 3 minutes, no charts)
