@@ -60,7 +60,8 @@ struct HarmlessWaitTests {
 
     private static let beginTransactions = "DO $$ BEGIN FOR i IN 1..1001 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$"
 
-    @Test("VACUUM removes rows that were deleted while processes waited for a lock", .database, arguments: Wait.allCases)
+    /// On a server of its own: the age of a snapshot counts the transactions of all databases.
+    @Test("VACUUM removes rows that were deleted while processes waited for a lock", .server(), arguments: Wait.allCases)
     func vacuum(wait: Wait) async throws {
         let database = try TestDatabase.get()
         try await database.query("CREATE TABLE t (i int); INSERT INTO t SELECT generate_series(1, 1000)")
