@@ -3,7 +3,7 @@ import Testing
 
 /// Waits until a condition holds, and records an issue if it does not within the limit.
 func eventually(
-    within limit: Duration = .seconds(30),
+    within limit: Duration = .seconds(180),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {

@@ -88,10 +88,11 @@ struct LookTests {
         configuration.releaseRequests = .ignore
         let holder = try LockManager(configuration: configuration)
         let handle = try await holder.acquire(LockKey(name)).copyable()
-        let late = try await pglock("kick", "--yes", "--wait", "1", name, url: server.url)
+        // Within this time it also has to connect, on a busy machine, too.
+        let late = try await pglock("kick", "--yes", "--wait", "6", name, url: server.url)
         #expect(late.status == .exited(75))
         #expect(handle.lock.isHeld)
-        let ended = try await pglock("kick", "--yes", "--terminate", "--wait", "1", name, url: server.url)
+        let ended = try await pglock("kick", "--yes", "--terminate", "--wait", "6", name, url: server.url)
         #expect(ended.status == .exited(0), "\(ended.error)")
         #expect(ended.output.contains("ended the session of process"), "\(ended.output)")
         #expect(await handle.lock.waitForEnd()?.code == .lockLost)
@@ -108,7 +109,7 @@ struct LookTests {
         let holder = try LockManager(configuration: configuration)
         let handle = try await holder.acquire(LockKey(name)).copyable()
         let url = server.server.connectionURL(user: role)
-        let kick = try await pglock("kick", "--yes", "--terminate", "--wait", "1", name, url: url)
+        let kick = try await pglock("kick", "--yes", "--terminate", "--wait", "6", name, url: url)
         #expect(kick.status == .exited(77), "\(kick.error)")
         #expect(kick.error.contains("42501") || kick.error.contains("permission") || kick.error.contains("superuser"), "\(kick.error)")
         #expect(handle.lock.isHeld)

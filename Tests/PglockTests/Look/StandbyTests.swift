@@ -41,7 +41,8 @@ struct StandbyTests {
                 #expect(look.error.contains("is a standby"), "\(look.error)")
             }
             // The request itself goes to a primary only.
-            let kick = try await LaunchedPglock(["kick", "--yes", "--connect-timeout", "1", "--number", "4711"], url: url).finish()
+            let patience = ["--connect-timeout", "6", "--wait", "60"]
+            let kick = try await LaunchedPglock(["kick", "--yes"] + patience + ["--number", "4711"], url: url).finish()
             #expect(kick.status == .exited(69), "\(kick.error)")
             #expect(kick.output.contains("is a standby") && kick.output.contains("held by"), "\(kick.output)")
             for session in sessions {
@@ -62,7 +63,8 @@ struct StandbyTests {
                 let hosts = servers.map(\.socketDirectory).joined(separator: ",")
                 let ports = servers.map { "\($0.port)" }.joined(separator: ",")
                 let url = "host='\(hosts)' port='\(ports)' dbname='postgres' user='postgres'"
-                let who = try await LaunchedPglock(["who", name], url: url).finish()
+                // A primary that is not reached in its half of the time, on a busy machine, would be taken for one that is down.
+                let who = try await LaunchedPglock(["who", "--connect-timeout", "60", name], url: url).finish()
                 #expect(who.status == .exited(0), "\(who.error)")
                 #expect(who.output.contains("held by") && !who.output.contains("standby"), "\(who.output)")
             }

@@ -29,18 +29,19 @@ struct RunLockTests {
     func contention() async throws {
         let server = try await SharedServer.get()
         let name = SharedServer.freshName()
-        let holder = try LaunchedPglock(["run", name, "sh", "-c", "echo up; exec sleep 60"], url: server.url)
+        let holder = try LaunchedPglock(["run", name, "sh", "-c", "echo up; exec sleep 600"], url: server.url)
         try await holder.waitForOutput("up")
         let nonblock = try await pglock("run", "-n", name, "true", url: server.url)
         #expect(nonblock.status == .exited(1))
         #expect(nonblock.error.isEmpty)
         #expect(try await pglock("run", name, "-nE", "75", "true", url: server.url).status == .exited(75))
         #expect(try await pglock("run", "-w", "0", name, "true", url: server.url).status == .exited(1))
+        // Of this time it needs some to connect, on a busy machine. Without a connection it would not know that the lock is taken.
         let begin = ContinuousClock.now
-        let wait = try await pglock("run", "--wait", "0.7", "--conflict-exit-code", "9", name, "true", url: server.url)
+        let wait = try await pglock("run", "--wait", "6.5", "--conflict-exit-code", "9", name, "true", url: server.url)
         #expect(wait.status == .exited(9))
-        #expect(begin.duration(to: .now) >= .milliseconds(700))
-        #expect(wait.error.hasPrefix("pglock: Waited 0.7 seconds for "))
+        #expect(begin.duration(to: .now) >= .milliseconds(6500))
+        #expect(wait.error.hasPrefix("pglock: Waited 6.5 seconds for "))
         for arguments in [["-n", "-v"], ["-w", "0"]] {
             var told = ""
             // On a busy machine the server may not say in time who holds the lock.
@@ -131,7 +132,7 @@ struct RunLockTests {
         let keys = try await LaunchedPglock(["run", name, "sh", "-c", "echo $PGLOCK_KEYS"], url: server.url).finish().output
         let variables = ["PGLOCK_KEYS": keys.trimmingCharacters(in: .newlines)]
         let lock = try await server.locks.acquire(LockKey(name))
-        let limited = try LaunchedPglock(["run", "-w", "1", "-E", "7", name, "echo", "ran"], url: server.url, variables: variables)
+        let limited = try LaunchedPglock(["run", "-w", "6", "-E", "7", name, "echo", "ran"], url: server.url, variables: variables)
         #expect(try await limited.finish().status == .exited(7))
         let patient = try LaunchedPglock(["run", "-v", name, "echo", "ran"], url: server.url, variables: variables)
         try await lock.release()

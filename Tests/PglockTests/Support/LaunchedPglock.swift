@@ -34,7 +34,7 @@ struct LaunchedPglock {
     var output: String { captured.output }
     var error: String { captured.error }
 
-    func finish(within limit: Duration = .seconds(60)) async throws -> CapturedProcess.Result {
+    func finish(within limit: Duration = .seconds(180)) async throws -> CapturedProcess.Result {
         let timeout = Task { [process] in
             try await Task.sleep(for: limit)
             Issue.record("It still runs after \(limit).")
@@ -61,9 +61,9 @@ func pglock(_ arguments: String..., url: String? = nil, input: String = "") asyn
     try await LaunchedPglock(arguments, url: url, input: input).finish()
 }
 
-/// Waits until a condition holds, and fails the test if it doesn't within some seconds.
+/// Waits until a condition holds, and fails the test if it doesn't within a time that is long for a busy machine, too.
 func eventually(
-    within limit: Duration = .seconds(60),
+    within limit: Duration = .seconds(180),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
