@@ -28,6 +28,9 @@ package struct Tally: Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether there is some of all without which a run has checked nothing. What workers note as accepted is in the table.
+    package var isComplete: Bool { [calls, exclusive, shared, ofTransactions, reads, accepted].allSatisfy { $0 > 0 } }
+
     package var outcomesText: String {
         outcomes.sorted { $0.value > $1.value }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
     }

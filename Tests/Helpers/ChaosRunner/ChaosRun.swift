@@ -47,6 +47,7 @@ actor ChaosRun {
             for slot in slots { try await slot.start() }
             await work()
             try await faults.repair()
+            try await waitForUse()
             await withTaskGroup { group in
                 for slot in slots { group.addTask { await slot.stop() } }
             }
@@ -78,6 +79,17 @@ actor ChaosRun {
             group.addTask { await self.reportProgress() }
             await group.next()
             group.cancelAll()
+        }
+    }
+
+    /// Lets the workers go on without faults until there is some of all that the check counts, for two minutes at most: on a busy machine a run of
+    /// some seconds may have nothing of one kind.
+    private func waitForUse() async throws {
+        let limit = ContinuousClock.now + .seconds(120)
+        while ContinuousClock.now < limit {
+            try readNotes()
+            guard !history.tally.isComplete else { return }
+            try await Task.sleep(for: .milliseconds(200))
         }
     }
 
