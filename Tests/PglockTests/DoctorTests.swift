@@ -10,7 +10,9 @@ struct DoctorTests {
     @Test("pglock doctor finds no fault in a healthy server, as text and as JSON")
     func healthy() async throws {
         let server = try await SharedServer.get()
-        let text = try await pglock("doctor", server.url)
+        var text = try await pglock("doctor", server.url)
+        // On a busy machine it warns that answers are slow.
+        for _ in 0..<20 where !text.output.hasSuffix("\nAll is fine.\n") { text = try await pglock("doctor", server.url) }
         #expect(text.status == .exited(0))
         #expect(text.error.isEmpty)
         #expect(text.output.contains("ok       reachable    database \"postgres\" on "))
@@ -18,7 +20,7 @@ struct DoctorTests {
         #expect(text.output.contains("ok       pooling      none: this is the server itself"))
         #expect(text.output.hasSuffix("\nAll is fine.\n"))
 
-        let diagnosis = try await diagnosis("--url", server.url)
+        let diagnosis = try await diagnosis(warningOf: [], "--url", server.url)
         #expect(diagnosis.isFit)
         #expect(diagnosis.findings.map(\.check) == Self.checks)
         #expect(diagnosis.findings.allSatisfy { $0.state == .ok && $0.advice == nil })
@@ -80,16 +82,17 @@ struct DoctorTests {
                 """
             )
             let holder = Task {
-                try await server.query("SELECT pg_advisory_lock(n), pg_sleep(CASE n WHEN 60 THEN 60 END) FROM generate_series(1, 60) n")
+                try await server.query("SELECT pg_advisory_lock(n), pg_sleep(CASE n WHEN 60 THEN 600 END) FROM generate_series(1, 60) n")
             }
             try await eventually {
                 try await server.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [["60"]]
             }
-            let diagnosis = try await diagnosis(server.connectionURL(user: "app"))
+            let expected: [Finding.Check] = [.lockTable, .connections, .timeouts, .privileges]
+            let diagnosis = try await diagnosis(warningOf: expected, server.connectionURL(user: "app"))
             holder.cancel()
             #expect(diagnosis.isFit)
             let warnings = diagnosis.findings.filter { $0.state == .warning }
-            #expect(warnings.map(\.check) == [.lockTable, .connections, .timeouts, .privileges])
+            #expect(warnings.map(\.check) == expected)
             #expect(warnings.allSatisfy { $0.advice != nil })
             let lockTable = try #require(diagnosis[.lockTable])
             #expect(lockTable.finding.hasPrefix("room for 100 locks"))
@@ -114,7 +117,7 @@ struct DoctorTests {
                     """
                     BEGIN ISOLATION LEVEL SERIALIZABLE;
                     DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE format('SELECT count(*) FROM t%s', i); END LOOP; END $$;
-                    SELECT pg_sleep(60)
+                    SELECT pg_sleep(600)
                     """
                 )
             }
@@ -200,6 +203,20 @@ struct DoctorTests {
 
     /// What it says to machines, whose status must agree with it.
     private func diagnosis(_ arguments: String...) async throws -> Diagnosis {
+        try await asked(arguments)
+    }
+
+    /// The same. On a busy machine, where answers are slow and sessions end late, it warns of that: then it is asked again, as long as it does not
+    /// warn of these alone.
+    private func diagnosis(warningOf checks: [Finding.Check], _ arguments: String...) async throws -> Diagnosis {
+        var diagnosis = try await asked(arguments)
+        for _ in 0..<20 where diagnosis.findings.filter({ $0.state != .ok }).map(\.check) != checks {
+            diagnosis = try await asked(arguments)
+        }
+        return diagnosis
+    }
+
+    private func asked(_ arguments: [String]) async throws -> Diagnosis {
         let result = try await LaunchedPglock(["doctor", "--json"] + arguments).finish()
         let diagnosis = try JSONDecoder().decode(Diagnosis.self, from: Data(result.output.utf8))
         #expect(result.status == .exited(diagnosis.isFit ? 0 : 2))

@@ -8,12 +8,13 @@ struct DemoTests {
     func plain() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
+        // Half of the time is for the next holder after the killed one, and all of the lease for a process that gets no time of a processor.
         let run = try LaunchedPglock(
-            ["--plain", "--workers", "3", "--seconds", "2"],
+            ["--plain", "--workers", "3", "--seconds", "4", "--lease", "5"],
             variables: ["TMPDIR": folder.path],
             program: "LockDemo"
         )
-        let result = try await run.finish(within: .seconds(120))
+        let result = try await run.finish(within: .seconds(240))
         #expect(result.status == .exited(0), "\(result.output) \(result.error)")
         #expect(result.error.isEmpty)
         let table = result.output.split(separator: "\n")
@@ -31,8 +32,9 @@ struct DemoTests {
     @Test(
         "the demonstration leaves no process and no file after Ctrl-C or SIGKILL, also while a process is stopped",
         arguments: [SIGINT, SIGKILL],
-        // On a busy machine this test may continue minutes after the output, so the demonstration has to last until the signal ends it.
-        [(["--seconds", "600"], "with the lock      2"), (["--seconds", "0.5", "--lease", "600"], "now it is stopped")]
+        // On a busy machine this test may continue minutes after the output, so the demonstration has to last until the signal ends it. Of the
+        // lines for each second some may be missing there.
+        [(["--seconds", "600"], "with the lock   "), (["--seconds", "0.5", "--lease", "600"], "now it is stopped")]
     )
     func waitCancelled(_ number: Int32, at moment: (arguments: [String], output: String)) async throws {
         let folder = try TemporaryFolder()

@@ -91,7 +91,9 @@ struct TopTerminalTests {
         let top = try await Self.start(on: terminal, terminal.launcher(preparation: isIgnored ? "trap '' HUP" : ":"))
         terminal.hangUp()
         let result = try await top.finish()
-        #expect(result.status == (isIgnored ? .exited(0) : .signalled(SIGHUP)))
+        // The system wakes up who reads before it sends the signal, so that a reader may be faster.
+        let endings: [ChildProcess.Ending] = isIgnored ? [.exited(0)] : [.signalled(SIGHUP), .exited(0)]
+        #expect(endings.contains(result.status), "\(result.status)")
         #expect(result.error.isEmpty)
     }
 
