@@ -105,7 +105,7 @@ struct RunStatusTests {
 
     @Test("pglock run reports a server that can't be reached, without the password")
     func unreachable() async throws {
-        let result = try await pglock("run", "k", "true", url: "postgres://app:hunter2@127.0.0.1:1/db")
+        let result = try await pglock("run", "--connect-timeout", "5", "k", "true", url: "postgres://app:hunter2@127.0.0.1:1/db")
         #expect(result.status == .exited(69))
         #expect(result.error.hasPrefix("pglock: Can't connect to "))
         #expect(result.error.contains("127.0.0.1"))

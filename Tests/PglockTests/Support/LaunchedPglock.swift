@@ -8,8 +8,13 @@ import Testing
 struct LaunchedPglock {
     private let captured: CapturedProcess
 
+    /// The subcommands that connect to a server.
+    private static let connecting: Set = ["run", "elect", "leader", "resign", "who", "ps", "top", "graph", "kick", "doctor"]
+
     /// Starts it with this PGLOCK_URL, or none, and further variables; by a launcher, if there is one, which is a command
     /// that executes its arguments.
+    ///
+    /// Where it has a URL, it has more time to connect than by default, unless the arguments say how much: on a busy machine that may take long.
     init(
         _ arguments: [String],
         url: String? = nil,
@@ -21,6 +26,11 @@ struct LaunchedPglock {
         var environment = CommandRunner.environment.filter { !$0.key.hasPrefix("PGLOCK_") }
         environment["PGLOCK_POSTGRES_BIN"] = ProcessInfo.processInfo.environment["PGLOCK_POSTGRES_BIN"]
         environment["PGLOCK_URL"] = url
+        var arguments = arguments
+        if url != nil, let command = arguments.first, Self.connecting.contains(command) {
+            // The last one counts.
+            arguments.insert(contentsOf: ["--connect-timeout", "30"], at: 1)
+        }
         captured = try CapturedProcess(
             launcher + [Self.path(of: program)] + arguments,
             environment: environment.merging(variables) { $1 },
