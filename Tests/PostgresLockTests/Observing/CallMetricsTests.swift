@@ -214,7 +214,7 @@ struct CallMetricsTests {
 
     @Test("a lock that is handed off inside the process records how long that took, and one that comes from the server does not")
     func handoff() async throws {
-        let (locks, other) = (try manager(), try TestDatabase.get().manager())
+        let (locks, other) = (try manager(TestDatabase.unlimitedHandoff), try TestDatabase.get().manager())
         let held = try await locks.acquire("a")
         let waiting = Task { try await locks.withLock("a") { _ in } }
         try await TestDatabase.get().eventually("it waits") { await locks.waitingCount == 1 }

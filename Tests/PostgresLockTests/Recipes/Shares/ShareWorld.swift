@@ -91,7 +91,8 @@ struct ShareWorld {
 
     /// The server ends the sessions of a member.
     mutating func loseSession(of number: Int, notUntil connected: Duration = .zero) {
-        let lost = shareKeys.filter { $0.value == number }.keys
+        // In an order that does not depend on the process, since each one draws a number.
+        let lost = shareKeys.filter { $0.value == number }.keys.sorted()
         releaseAll(of: number)
         guard var member = members[number] else { return }
         let noticed = max(now, member.frozenUntil ?? now)
