@@ -122,7 +122,8 @@ struct ConnectionLockOutcomeTests {
         }
         #expect(error?.code == .notReleased)
         #expect(error?.underlying is BodyError)
-        #expect(try await database.locks() == 0)
+        // The session tells its client of its end before it releases its locks.
+        try await database.eventually("the lock is free") { try await database.locks() == 0 }
     }
 
     @Test("a lock that could not be released refuses to be acquired, and leaves the transaction that was begun since")
@@ -156,6 +157,8 @@ struct ConnectionLockOutcomeTests {
         let database = try TestDatabase.get()
         let connection = try await ScriptedConnection(database)
         let lock = ConnectionLock("a", on: connection)
+        // The wait ends by the grant, however late the other task sees that it waits.
+        lock.cancellationLatency = .seconds(300)
         let held = isContended ? try await HeldKey("a", database) : nil
         connection.intercept = { sql in
             // Of the wait as well as of the try.
@@ -224,8 +227,10 @@ struct ConnectionLockOutcomeTests {
             return isStray ? .isRunElsewhere(other) : nil
         }
         let lock = ConnectionLock("a", on: connection)
+        // The wait ends by the grant, however late the other task sees that the other session waits.
+        lock.cancellationLatency = .seconds(300)
         async let release: Void = withRequest ? held.releaseToWaiters() : ()
-        let error = await lockError { try await lock.acquire(timeout: .seconds(10)) }
+        let error = await lockError { try await lock.acquire(timeout: .seconds(300)) }
         try await release
         try await held.release()
         #expect(try await database.locks() == (withRequest ? 1 : 0))
@@ -251,10 +256,16 @@ struct ConnectionLockOutcomeTests {
             }
             await #expect(throws: CancellationError.self) { try await ConnectionLock("a", on: connection).acquire() }
         }
-        try await database.eventually("a wait") { try await database.locks(granted: false) == 1 }
+        // As the request looks for it.
+        try await database.eventually("a wait") {
+            try await database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").count
+                == 1
+        }
         waiting.cancel()
         try await waiting.value
-        #expect(wasCancelled.withLock { $0 } == [false])
+        // It is repeated if the end of the statement is noticed late.
+        let seen = wasCancelled.withLock { $0 }
+        #expect(!seen.isEmpty && !seen.contains(true), "\(seen)")
         try await held.release()
     }
 
@@ -264,7 +275,9 @@ struct ConnectionLockOutcomeTests {
     func nested() async throws {
         let (database, connection) = try await TestConnection.connect(.libpq)
         let others = try database.manager()
-        let locks = try database.manager { $0.timeouts.nested = .seconds(1) }
+        // The server has to say within it that the lock is taken.
+        let limit = Duration.seconds(5)
+        let locks = try database.manager { $0.timeouts.nested = limit }
         let held = try await others.acquire("b")
         let lock = ConnectionLock("b", on: connection)
         lock.nestedTimeout = .milliseconds(50)
@@ -283,7 +296,7 @@ struct ConnectionLockOutcomeTests {
         ending.finish()
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
         // Longer than the limit was.
-        try await Task.sleep(for: .milliseconds(1500))
+        try await Task.sleep(for: limit + .milliseconds(500))
         try await held.release()
         try await late.value
     }

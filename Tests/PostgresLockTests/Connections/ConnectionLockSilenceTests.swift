@@ -18,10 +18,11 @@ struct ConnectionLockSilenceTests {
         let waiting = Task {
             let owned = try OwnedLibPQ("host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)")
             let lock = ConnectionLock("a", on: owned.connection)
-            lock.responseTimeout = .seconds(5)
+            // Both are long enough for a busy machine to begin the wait before the silence.
+            lock.responseTimeout = .seconds(15)
             if kind == 2 { link.swallowEverything() }
             let error = await lockError {
-                if kind == 2 { _ = try await lock.tryAcquire() } else { try await lock.acquire(timeout: kind == 0 ? .seconds(10) : nil) }
+                if kind == 2 { _ = try await lock.tryAcquire() } else { try await lock.acquire(timeout: kind == 0 ? .seconds(15) : nil) }
             }
             #expect(error?.message.contains("could not be found out") == true)
             #expect(await lockError { try await lock.release() }?.code == .notReleased)

@@ -109,13 +109,14 @@ struct ConnectionLockWaitTests {
         @Sendable func take(_ first: LockKey, _ second: LockKey) async throws -> LockError.Code? {
             let (_, connection) = try await TestConnection.connect(driver)
             let locks = [ConnectionLock(first, on: connection), ConnectionLock(second, on: connection)]
-            locks[1].cancellationLatency = .seconds(10)
+            locks[1].cancellationLatency = .seconds(300)
             try await connection.run("BEGIN")
             try await locks[0].acquire()
             try await database.eventually("both hold one") { try await database.locks() == 2 }
             var code: LockError.Code?
             do {
-                try await locks[1].acquire(timeout: .seconds(10))
+                // Long, since the other one may find out late that both hold one.
+                try await locks[1].acquire(timeout: .seconds(300))
             } catch let error as LockError {
                 code = error.code
             }
@@ -134,8 +135,11 @@ struct ConnectionLockWaitTests {
     func statementTimeout(driver: Driver) async throws {
         let (database, connection) = try await TestConnection.connect(driver)
         let holder = try await database.manager().acquire("a")
-        try await connection.run("SET statement_timeout = '50ms'")
+        // It also limits the short statements around the wait, which take long on a busy machine.
+        try await connection.run("SET statement_timeout = '5s'")
         let lock = ConnectionLock("a", on: connection)
+        // The wait is one statement also where the connection can't cancel it.
+        lock.cancellationLatency = .seconds(300)
         let error = await lockError { try await lock.acquire() }
         #expect(error?.code == .statementFailed)
         #expect(error?.sqlState == "57014")
@@ -161,7 +165,7 @@ struct ConnectionLockWaitTests {
         var rounds = 0
         while rounds < 150 || (rounds < 1500 && (tally.won == 0 || tally.lost == 0)) {
             rounds += 1
-            let held = try await holder.acquire("a", timeout: .seconds(10))
+            let held = try await holder.acquire("a", timeout: .seconds(300))
             let release = Int.random(in: 0...2_500)
             let timeout = Duration.microseconds(max(1_000, release + Int.random(in: -500...2_000)))
             let waiting = Task { try await racer.takes("a", timeout: kind.isCancelled ? .seconds(10) : timeout) }
