@@ -143,7 +143,7 @@ struct InMemoryTimeTests {
         let server = InMemoryLockServer()
         let (locks, other) = (try server.makeManager(), try server.makeManager())
         let held = try await locks.acquire("a")
-        #expect(await lockError { try await other.withLock("a", timeout: .milliseconds(50)) { _ in } }?.code == .timedOut)
+        await expectTimedOut { timeout in try await other.withLock("a", timeout: timeout) { _ in } }
         try await held.release()
     }
 }

@@ -68,7 +68,8 @@ struct LateLossTests {
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
             $0.lease = nil
-            $0.timeouts.response = .seconds(1)
+            // Long enough for a busy machine to acquire the lock.
+            $0.timeouts.response = .seconds(8)
         }
         let error = await lockError {
             try await scope.run(locks) {

@@ -27,7 +27,10 @@ struct SuspectLockTests {
     /// A manager whose session is asked nothing for the time of a test but what the test asks. Any answer would prove that the session
     /// lives, and so renew a validity that a test has ended.
     private func quietManager() async throws -> LockManager {
-        let locks = try TestDatabase.get().manager { $0.lease = .seconds(3600) }
+        let locks = try TestDatabase.get().manager {
+            $0.lease = .seconds(3600)
+            $0.releaseLookInterval = .seconds(3600)
+        }
         // A new session is also asked how full the lock table is. Answers come in order.
         for _ in 0..<2 { try await locks.withLock("warm") { _ in } }
         return locks
