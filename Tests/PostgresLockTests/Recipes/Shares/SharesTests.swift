@@ -31,13 +31,16 @@ struct SharesTests {
         let server = try await kind.start()
         let first = member("a", try server.manager())
         try await server.eventually("it has all shares") { log.count(of: "a") == Self.count }
-        let further = try ["b", "c"].map { member($0, try server.manager()) }
-        try await server.eventually("each has some") {
-            log.members.count == 3 && log.owners.count == Self.count && log.beginnings.count > Self.count + 1
+        var further: [Task<Void, any Error>] = []
+        // One after the other, since what has gone to the one moves again if the other one comes later.
+        for name in ["b", "c"] {
+            let (members, begun) = (further.count + 2, log.beginnings.count)
+            further.append(member(name, try server.manager()))
+            try await server.eventually("each has some") { log.members.count == members && log.owners.count == Self.count }
+            try await server.eventually("they are at rest") { try await isAtRest(server) }
+            #expect(log.beginnings.count == begun + log.count(of: name), "Only what it has now has moved.")
         }
-        try await server.eventually("they are at rest") { try await isAtRest(server) }
         let before = log.owners
-        #expect(log.beginnings.count == 2 * Self.count - log.count(of: "a"))
         await end([first])
         try await server.eventually("the others have them") { log.owners.count == Self.count }
         #expect(log.owners.filter { before[$0.key] != "a" } == before.filter { $0.value != "a" }, "No other share has moved.")
@@ -159,13 +162,18 @@ struct SharesTests {
         let members = managers.enumerated().map { member("\($0.offset)", $0.element) }
         try await server.eventually("each has some") { log.members.count == 2 && log.owners.count == Self.count }
         try await server.eventually("they are at rest") { try await isAtRest(server) }
-        let (before, begun) = (log.owners, log.beginnings.count)
+        let before = log.owners
         let ids = try await ShareLook.read(try ShareKeys("mailboxes", count: Self.count), by: managers[0]).members
-        try await server.endSessions(holding: nil)
-        try await server.eventually("all were begun anew") { log.beginnings.count >= begun + Self.count && log.owners.count == Self.count }
-        try await server.eventually("they are at rest") { try await isAtRest(server) }
-        #expect(log.owners == before)
-        #expect(log.beginnings.count == begun + Self.count)
+        // On a busy machine a member may be back later than the other one counts on it. Then its shares move, and move back.
+        var hasMovedNone = false
+        for _ in 0..<5 where !hasMovedNone {
+            let begun = log.beginnings.count
+            try await server.endSessions(holding: nil)
+            try await server.eventually("all were begun anew") { log.beginnings.count >= begun + Self.count && log.owners == before }
+            try await server.eventually("they are at rest") { try await isAtRest(server) }
+            hasMovedNone = log.owners == before && log.beginnings.count == begun + Self.count
+        }
+        #expect(hasMovedNone)
         #expect(try await ShareLook.read(try ShareKeys("mailboxes", count: Self.count), by: managers[1]).members == ids)
         await end(members)
     }
