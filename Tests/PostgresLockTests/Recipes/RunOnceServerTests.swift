@@ -86,15 +86,15 @@ struct RunOnceServerTests {
     @Test("a claim whose COMMIT is not answered is found, or made again: the job runs once", .server(), arguments: [true, false])
     func unanswered(isCommitted: Bool) async throws {
         let database = try TestDatabase.get()
+        try await database.manager().createRunTable()
         let locks = try database.manager { $0.timeouts.commit = .milliseconds(500) }
-        try await locks.createRunTable()
         // A deferred trigger runs inside COMMIT. The first one outlasts the client's limit, and commits or fails then.
         try await database.query(
             """
             CREATE SEQUENCE attempts;
             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 IF nextval('public.attempts') = 1 THEN
-                    PERFORM pg_sleep(1.5);
+                    PERFORM pg_sleep(5);
                     IF NOT \(isCommitted) THEN RAISE EXCEPTION 'no'; END IF;
                 END IF;
                 RETURN NULL;
