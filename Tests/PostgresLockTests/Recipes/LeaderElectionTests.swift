@@ -64,8 +64,10 @@ struct LeaderElectionTests {
         let managers = try (0..<2).map { _ in try database.manager() }
         let elections = try managers.enumerated().map { try candidates.make("\($0.offset)", $0.element) }
         let changes = Locked<[Bool]>([])
+        // Begins before the first term, whenever the task begins.
+        let stream = elections[0].changes
         let watching = Task { [changes] in
-            for await term in elections[0].changes { changes.withLock { $0.append(term != nil) } }
+            for await term in stream { changes.withLock { $0.append(term != nil) } }
         }
         try await running(elections) {
             for round in 1...3 {

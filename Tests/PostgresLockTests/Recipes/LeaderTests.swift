@@ -52,7 +52,7 @@ struct LeaderTests {
         #expect(try await locks.leader(of: "a") == nil)
         try await other.withTransaction { transaction in
             try await transaction.execute("LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE")
-            let error = await lockError { try await locks.requestStepDown(of: "a", timeout: .seconds(1)) }
+            let error = await lockError { try await locks.requestStepDown(of: "a", timeout: .seconds(5)) }
             #expect(error?.code == .noAnswer, "\(String(describing: error))")
             #expect(error?.message.contains("which session leads") == true, "\(String(describing: error))")
         }

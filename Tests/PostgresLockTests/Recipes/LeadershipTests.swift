@@ -237,8 +237,11 @@ struct LeadershipTests {
         try await locks.withLeadership(of: "scheduler") { _ in
             for standBy in managers { try await database.eventually("it has tried twice") { await standBy.statementCount > 1 } }
             try await database.query("DELETE FROM t")
-            try await database.query("VACUUM t")
-            #expect(try await database.query("SELECT pg_relation_size('t')") == [["0"]])
+            // A try of a stand-by that the machine interrupts has a snapshot for a moment.
+            try await database.eventually("VACUUM removes everything") {
+                try await database.query("VACUUM t")
+                return try await database.query("SELECT pg_relation_size('t')") == [["0"]]
+            }
             try await database.query("CREATE INDEX CONCURRENTLY i ON t (i)")
             #expect(try await database.locks(granted: false) == 0)
         }
