@@ -165,10 +165,10 @@ struct ExplanationTests {
         let holder = try server.manager()
         let held = try await holder.acquire("a")
         let locks = try server.manager {
-            $0.pool.maximumConnections = 3
+            $0.pool.maximumConnections = 2
             $0.timeouts.explanation = .milliseconds(1)
         }
-        // All sessions for a look are taken.
+        // All sessions for a look are taken, to the end: the wait has none, which a look could have after it.
         try await locks.withSession { _ in
             await expectTimedOut { timeout in
                 do {

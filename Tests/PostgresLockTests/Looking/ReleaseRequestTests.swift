@@ -225,7 +225,7 @@ struct ServerReleaseRequestTests {
         }
         let other = try database.manager()
         let handle = try await locks.acquire("a").copyable()
-        let error = await lockError { try await other.requestRelease(of: "a", timeout: .seconds(3)) }
+        let error = await lockError { try await other.requestRelease(of: "a", timeout: .seconds(8)) }
         #expect(error?.code == .timedOut)
         #expect(error?.message.contains("web-3") == true)
         #expect(error?.holders.map(\.instance) == ["web-3"])
@@ -369,7 +369,7 @@ struct ServerReleaseRequestTests {
         let database = try TestDatabase.get()
         let locks = try database.manager()
         let handle = try await locks.acquire("a").copyable()
-        let error = await lockError { try await locks.requestRelease(of: "a", timeout: .seconds(3)) }
+        let error = await lockError { try await locks.requestRelease(of: "a", timeout: .seconds(8)) }
         #expect(error?.code == .timedOut)
         #expect(error?.message.contains("this very lock manager") == true, "\(String(describing: error))")
         #expect(handle.lock.isHeld)
