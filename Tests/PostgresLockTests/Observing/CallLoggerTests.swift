@@ -91,7 +91,7 @@ struct CallLoggerTests {
         let (begun, cancelled, cancelledBefore) = (Locked(0), Locked(0), Locked(0))
         // A thread, since the handler also blocks the runtime's, where calls tell of their ends.
         Thread.detachNewThread {
-            let limit = ContinuousClock.now + .seconds(30)
+            let limit = ContinuousClock.now + .seconds(300)
             while cancelled.withLock({ $0 }) < count, ContinuousClock.now < limit { Thread.sleep(forTimeInterval: 0.01) }
             cancelledBefore.withLock { $0 = cancelled.withLock { $0 } }
             gate.open()
