@@ -22,7 +22,7 @@ enum OurSide: String, CaseIterable, Sendable {
         let held = Held()
         let task = Task {
             do {
-                try await hold(key, mode, scope, isBlocking ? .seconds(20) : .zero, locks, database) { await held.begin() }
+                try await hold(key, mode, scope, isBlocking ? .seconds(300) : .zero, locks, database) { await held.begin() }
             } catch let error as LockError where error.code == .timedOut && !isBlocking {
                 await held.refuse()
             } catch {

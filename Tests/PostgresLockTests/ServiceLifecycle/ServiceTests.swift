@@ -86,7 +86,7 @@
         @Test("when the group is cancelled, a body keeps its lock until it has ended")
         func cancellation() async throws {
             let database = try TestDatabase.get()
-            let (locks, other) = (try database.manager(), try database.manager())
+            let (locks, other) = (try database.manager { $0.timeouts.shutdownGrace = .seconds(300) }, try database.manager())
             let (isHeld, isCancelled, mayEnd) = (AsyncGate(), AsyncGate(), AsyncGate())
             let worker = Worker {
                 try await locks.withLock("a") { lock in
