@@ -49,7 +49,8 @@ struct ConnectionLockWaitTests {
     @Test("a cancelled wait leaves no lock, and does not abort the transaction around it", arguments: Driver.allCases)
     func cancellation(driver: Driver) async throws {
         let database = try TestDatabase.get()
-        let holder = try await database.manager().acquire("a")
+        // Looks for requests take a lock for a moment.
+        let holder = try await database.manager { $0.releaseLookInterval = .seconds(3600) }.acquire("a")
         let waiting = Task {
             let (_, connection) = try await TestConnection.connect(driver)
             try await connection.run("BEGIN")
