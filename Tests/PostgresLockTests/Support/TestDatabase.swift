@@ -9,6 +9,9 @@ import Testing
 final class TestDatabase: TestServer {
     @TaskLocal static var current: TestDatabase?
 
+    /// Longer than the default, which a busy machine may need to connect, or to answer a call that waits for no other holder.
+    private static let unreachable = Duration.seconds(120)
+
     let server: EphemeralPostgres
     let name: String
     /// The pooler between the test and the server, if the tests run behind one.
@@ -42,6 +45,7 @@ final class TestDatabase: TestServer {
         var configuration = LockManager.Configuration(url: url)
         // Tests count the locks on the server.
         configuration.publicationDelay = .seconds(86_400)
+        configuration.timeouts.unreachable = Self.unreachable
         configure(&configuration)
         let manager = try LockManager(configuration: configuration)
         shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }
@@ -57,6 +61,7 @@ final class TestDatabase: TestServer {
     /// A manager of transactions on this database, shut down after the test.
     func transactionManager(_ configure: (inout TransactionLockManager.Configuration) -> Void = { _ in }) throws -> TransactionLockManager {
         var configuration = TransactionLockManager.Configuration(url: url)
+        configuration.timeouts.unreachable = Self.unreachable
         configure(&configuration)
         let manager = try TransactionLockManager(configuration: configuration)
         shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }
