@@ -123,10 +123,7 @@ struct LockTests {
         let held = try await first.acquire("a")
         // Connected before, so that the limit is for the lock alone.
         try await second.acquire("b").release()
-        let error = await #expect(throws: LockError.self) {
-            try await second.acquire("a", timeout: .seconds(2)).release()
-        }
-        #expect(error?.code == .timedOut)
+        let error = await expectTimedOut(from: .seconds(2)) { timeout in try await second.acquire("a", timeout: timeout).release() }
         #expect(error?.keys == ["a"])
         try await server.eventually("no wait remains") { try await server.locks(granted: false) == 0 }
         let zero = await #expect(throws: LockError.self) {
@@ -197,13 +194,13 @@ struct LockTests {
     @Test("a nested wait has a limit, whose error explains it", arguments: ServerKind.allCases)
     func nested(on kind: ServerKind) async throws {
         let server = try await kind.start()
-        let locks = try server.manager { $0.timeouts.nested = .seconds(2) }
+        let locks = try server.manager { $0.timeouts.nested = .seconds(10) }
         let other = try await server.manager().acquire("b")
         try await locks.withLock("a") { _ in
             let error = await #expect(throws: LockError.self) { try await locks.withLock("b") { _ in } }
             #expect(error?.code == .timedOut)
             #expect(error?.message.contains("timeouts.nested") == true)
-            #expect(error?.message.hasPrefix("Waited 2.0 seconds for the lock") == true)
+            #expect(error?.message.hasPrefix("Waited 10.0 seconds for the lock") == true)
         }
         try await other.release()
     }
@@ -249,7 +246,7 @@ struct LockTests {
         let held = try await locks.acquire("a")
         let waiting = Task { try await locks.withLock("b") { _ in } }
         try await server.eventually("the task waits") { try await server.locks(granted: false) == 1 }
-        let end = Task { await locks.shutdown() }
+        let end = Task { await locks.shutdown(gracePeriod: .seconds(600)) }
         let error = await #expect(throws: LockError.self) { try await waiting.value }
         #expect(error?.code == .shutDown)
         let refused = await #expect(throws: LockError.self) { try await locks.acquire("c").release() }

@@ -9,7 +9,7 @@ struct MessageTests {
     @Test("a timeout error names timeouts.nested as its limit even if the enclosing scope has ended meanwhile", .database)
     func nestedLimit() async throws {
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.timeouts.nested = .seconds(2) }
+        let locks = try database.manager { $0.timeouts.nested = .seconds(20) }
         let taken = try await database.manager().acquire("a")
         let waiting = try await locks.withLock("b") { _ in
             let waiting = Task { await lockError { try await locks.withLock("a") { _ in } } }
@@ -17,7 +17,7 @@ struct MessageTests {
             return waiting
         }
         let error = await waiting.value
-        #expect(error?.message.hasPrefix("Waited 2.0 seconds for the lock \"a\"") == true, "\(String(describing: error))")
+        #expect(error?.message.hasPrefix("Waited 20.0 seconds for the lock \"a\"") == true, "\(String(describing: error))")
         #expect(error?.message.contains("timeouts.nested") == true)
         try await taken.release()
     }
@@ -38,7 +38,7 @@ struct MessageTests {
         }
         try await locks.withSession { session in
             try await session.acquire("a")
-            async let child = lockError { try await locks.withLock("a", timeout: .milliseconds(50)) { _ in } }
+            async let child = expectTimedOut(from: .milliseconds(50)) { try await locks.withLock("a", timeout: $0) { _ in } }
             #expect(await child?.message.contains(says) == true)
         }
         let other = try await locks.acquire("a")
@@ -104,7 +104,12 @@ struct MessageTests {
         var configuration = LockManager.Configuration(url: "postgres://app:hunter2@127.0.0.1:1/db")
         configuration.timeouts.unreachable = .milliseconds(200)
         let locks = try LockManager(configuration: configuration)
-        let error = await lockError { try await locks.withLock("a", timeout: timeout) { _ in } }
+        let error: LockError?
+        if let timeout {
+            error = await informedError(from: timeout) { try await locks.withLock("a", timeout: $0) { _ in } }
+        } else {
+            error = await lockError { try await locks.withLock("a") { _ in } }
+        }
         #expect(error?.code == .cannotConnect)
         let message = error?.message ?? ""
         #expect(message.hasPrefix("Can't connect to the server (lock \"a\""), "\(message)")

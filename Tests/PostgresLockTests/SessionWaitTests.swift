@@ -45,7 +45,7 @@ struct SessionWaitTests {
     )
     func nestedLimit(on kind: ServerKind) async throws {
         let server = try await kind.start()
-        let locks = try server.manager { $0.timeouts.nested = .seconds(1) }
+        let locks = try server.manager { $0.timeouts.nested = .seconds(8) }
         let other = try server.manager()
         let taken = try await other.acquire("taken")
         let first = try await other.acquire("first")
@@ -57,7 +57,7 @@ struct SessionWaitTests {
         }
         try await server.eventually("it waits") { try await server.locks(granted: false) == 1 }
         // Longer than the limit of nested locks, which does not apply here.
-        try await Task.sleep(for: .milliseconds(1500))
+        try await Task.sleep(for: .seconds(9))
         try await first.release()
         let error = try await waiting.value
         #expect(error?.code == .timedOut)

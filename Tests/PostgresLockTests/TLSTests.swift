@@ -37,7 +37,7 @@ struct TLSTests {
     func strangeAuthority() async throws {
         try await withCertificates { database, certificates in
             let locks = try manager(database, certificates.strangeAuthority)
-            let error = await lockError { try await locks.withLock("a", timeout: .seconds(5)) { _ in } }
+            let error = await informedError(from: .seconds(5)) { try await locks.withLock("a", timeout: $0) { _ in } }
             #expect(error?.code == .cannotConnect)
             #expect(error?.message.contains("certificate verify failed") == true)
         }
@@ -47,7 +47,7 @@ struct TLSTests {
     func anotherHost() async throws {
         try await withCertificates(for: "elsewhere.example") { database, certificates in
             let locks = try manager(database, certificates.authority)
-            let error = await lockError { try await locks.withLock("a", timeout: .seconds(5)) { _ in } }
+            let error = await informedError(from: .seconds(5)) { try await locks.withLock("a", timeout: $0) { _ in } }
             #expect(error?.code == .cannotConnect)
             #expect(error?.message.contains("elsewhere.example") == true)
             #expect(error?.message.contains("localhost") == true)

@@ -26,7 +26,7 @@ struct TimeoutTests {
         defer { link.close() }
         let locks = try Self.manager(over: link, database) {
             $0.pool.maximumConnections = 20
-            $0.timeouts.response = .seconds(5)
+            $0.timeouts.response = .seconds(15)
         }
         let held = try await locks.acquire("held here")
         let (free, isFree) = AsyncStream.makeStream(of: Void.self)
@@ -89,8 +89,7 @@ struct TimeoutTests {
         let taken = try await database.manager().acquire("taken")
         let waiting = Task { try await locks.withLock("taken", timeout: .seconds(120)) { _ in } }
         try await database.eventually("one waits") { try await database.locks(granted: false) == 1 }
-        let answered = await lockError { try await locks.withLock("taken", timeout: .seconds(3)) { _ in } }
-        #expect(answered?.code == .timedOut, "\(String(describing: answered))")
+        let answered = await expectTimedOut(from: .seconds(3)) { try await locks.withLock("taken", timeout: $0) { _ in } }
         #expect(answered?.message.contains("which is taken") == true)
         link.swallowEverything()
         let silent = await lockError { try await locks.withLock("taken", timeout: Self.limit) { _ in } }
@@ -139,12 +138,17 @@ struct TimeoutTests {
         let a = try await others.acquire("a")
         let b = try await others.acquire("b")
         try await locks.withLock("x") { _ in }
-        link.setDelay(.seconds(1))
-        let began = ContinuousClock.now
-        let isFree = try await locks.isFree("a")
-        #expect(!isFree)
-        let limit = (ContinuousClock.now - began) * 3 / 2
-        let error = await lockError { try await locks.withLocks([.exclusive("a"), .exclusive("b")], timeout: limit) { _ in } }
+        var error: LockError?
+        // On a busy machine the first answer may take longer than usual. Then the network is slower by so much that it does not matter.
+        for seconds in [1, 3, 5] {
+            link.setDelay(.seconds(seconds))
+            let began = ContinuousClock.now
+            let isFree = try await locks.isFree("a")
+            #expect(!isFree)
+            let limit = (ContinuousClock.now - began) * 3 / 2
+            error = await lockError { try await locks.withLocks([.exclusive("a"), .exclusive("b")], timeout: limit) { _ in } }
+            guard error?.code == .noAnswer else { break }
+        }
         #expect(error?.code == .timedOut, "\(String(describing: error))")
         link.setDelay(.zero)
         try await a.release()

@@ -20,24 +20,36 @@ nonisolated(nonsending) func lockError<Result>(
     }
 }
 
-/// Expects that the body, which asks for a lock that is taken, ends by the code `timedOut`.
+/// The `LockError` that the body throws, with a limit that is long enough to know why the body can't have what it asks for.
 ///
-/// On a busy machine the server may not have said within a short limit that the lock is taken. Then the body is run again with a longer
-/// one.
+/// On a busy machine nothing may be known within a short limit: no attempt to connect has ended, or the server has not answered. Then the body
+/// is run again with a longer one.
 ///
 /// - Parameter limit: The first limit.
+nonisolated(nonsending) func informedError(
+    from limit: Duration,
+    sourceLocation: SourceLocation = #_sourceLocation,
+    of body: nonisolated(nonsending) (_ timeout: Duration) async throws -> Void
+) async -> LockError? {
+    var limit = limit
+    while true {
+        let error = await lockError(sourceLocation: sourceLocation) { try await body(limit) }
+        guard error?.code == .noAnswer, limit > .zero, limit < .seconds(20) else { return error }
+        limit *= 4
+    }
+}
+
+/// Expects that the body, which asks for a lock that is taken, ends by the code `timedOut`. A limit that was too short to know that is prolonged.
+///
+/// - Parameter limit: The first limit.
+/// - Returns: The error.
+@discardableResult
 nonisolated(nonsending) func expectTimedOut(
     from limit: Duration = .milliseconds(100),
     sourceLocation: SourceLocation = #_sourceLocation,
     of body: nonisolated(nonsending) (_ timeout: Duration) async throws -> Void
-) async {
-    var limit = limit
-    while true {
-        let error = await lockError(sourceLocation: sourceLocation) { try await body(limit) }
-        guard error?.code == .noAnswer, limit < .seconds(20) else {
-            #expect(error?.code == .timedOut, "\(String(describing: error))", sourceLocation: sourceLocation)
-            return
-        }
-        limit *= 4
-    }
+) async -> LockError? {
+    let error = await informedError(from: limit, sourceLocation: sourceLocation, of: body)
+    #expect(error?.code == .timedOut, "\(String(describing: error))", sourceLocation: sourceLocation)
+    return error
 }
