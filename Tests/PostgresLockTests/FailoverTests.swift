@@ -21,18 +21,19 @@ struct FailoverTests {
                 $0.timeouts.unreachable = .milliseconds(500)
             }
             // The other one is ahead of what was seen upon connecting, and behind the token.
-            try await locks.withLock("b", timeout: .seconds(20)) { _ in }
+            try await locks.withLock("b", timeout: .seconds(120)) { _ in }
             try await write(megabytes: 10, on: other)
             try await write(megabytes: 30, on: database)
-            let before = try await locks.withLock("a", timeout: .seconds(20)) { $0.fencingToken }
+            let before = try await locks.withLock("a", timeout: .seconds(120)) { $0.fencingToken }
             try await database.server.stop()
+            var error: LockError?
             try await database.eventually("the other one is refused") {
-                await lockError { try await locks.withLock("a") { _ in } }?.code == .anotherServer
+                error = await lockError { try await locks.withLock("a") { _ in } }
+                return error?.code == .anotherServer
             }
-            let error = await lockError { try await locks.withLock("a") { _ in } }
             #expect(error?.message.contains("behind one that was seen before") == true, "\(String(describing: error))")
             try await write(megabytes: 50, on: other)
-            let after = try await locks.withLock("a", timeout: .seconds(20)) { $0.fencingToken }
+            let after = try await locks.withLock("a", timeout: .seconds(120)) { $0.fencingToken }
             #expect(try #require(before) < #require(after))
             await locks.shutdown()
             try await database.server.resume()
@@ -97,8 +98,8 @@ struct FailoverTests {
         let database = try TestDatabase.get()
         try await withCopy(of: database) { other in
             try await other.becomeStandby()
-            let locks = try manager([database, other]) { $0.lease = .seconds(1) }
-            let held = try await locks.acquire("a", timeout: .seconds(20))
+            let locks = try manager([database, other]) { $0.lease = .seconds(5) }
+            let held = try await locks.acquire("a", timeout: .seconds(120))
             let view = held.lock
             try await other.query("SELECT pg_promote()")
             try await database.eventually("the lock is lost") { view.loss != nil }
@@ -106,7 +107,7 @@ struct FailoverTests {
             #expect(loss.code == .lockLost)
             #expect(loss.message.contains("promoted (timeline 2)"), "\(loss)")
             // The one that was replaced comes first, and lives.
-            try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+            try await locks.withLock("a", timeout: .seconds(120)) { lock in #expect(lock.isHeld) }
             #expect(try await other.sessions() > 0)
             _ = try? await held.release()
             await locks.shutdown()

@@ -16,7 +16,7 @@ struct HostileSearchPathTests {
         let locks = try database.manager {
             $0.url = url
             $0.fencingTokens = true
-            $0.lease = .seconds(1)
+            $0.lease = .seconds(5)
         }
         try await singles(locks, others)
         try await arrays(locks, others)
@@ -112,7 +112,7 @@ struct HostileSearchPathTests {
             #expect(transaction.lock?.isHeld == true)
             try await expect("c", isFree: true, for: others)
             // Longer than the lease: only what the server says of the session keeps the lock.
-            try await transaction.execute("SELECT pg_catalog.pg_sleep(1.5)")
+            try await transaction.execute("SELECT pg_catalog.pg_sleep(6)")
             #expect(transaction.lock?.isHeld == true)
             for key in ["a", "b"] as [LockKey] { try await expect(key, isFree: false, for: others) }
         }
@@ -144,7 +144,7 @@ struct HostileSearchPathTests {
             #expect(late?.code == .timedOut)
             #expect(try await database.locks() == before + 1)
             try await taken.release()
-            try await lock.acquire(timeout: .seconds(10))
+            try await lock.acquire(timeout: .seconds(120))
             #expect(try await lock.isHeld())
             try await expect(key, isFree: false, for: others)
             if scope == .session { try await lock.release() }

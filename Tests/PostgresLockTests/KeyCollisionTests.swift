@@ -72,6 +72,7 @@ struct KeyCollisionTests {
             try await locks.withLock(same[0]) { _ in }
         }
         await locks.shutdown()
+        await locks.drainLog()
         let isReported = recorder.lines.all.contains { line in
             line.level == .warning && prefixes.contains { "\(line.metadata["pglock.names"] ?? "")".contains($0) }
         }

@@ -92,6 +92,7 @@ struct PoolSharingTests {
         #expect(await locks.connectionPeak == 2)
         try await lock.release()
         await locks.shutdown(gracePeriod: .zero)
+        await locks.drainLog()
         // If the dropped statements were not prepared again, the session would be closed, and another one opened.
         #expect(log.lines.all.filter { $0.message == "connection lost" }.count == 0)
         #expect(log.lines.all.filter { $0.message == "connected" }.count == 2)

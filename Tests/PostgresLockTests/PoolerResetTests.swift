@@ -22,6 +22,7 @@ struct PoolerResetTests {
             let locks = try LockManager(configuration: .init(url: pooler.url), logger: recorder.logger)
             try await locks.withLock("a") { _ in }
             await locks.shutdown()
+            await locks.drainLog()
             let warnings = recorder.lines.all.filter { $0.level == .warning }.map(\.message)
             #expect(warnings.contains { $0.contains("server_reset_query = DISCARD ALL") } == (reset != nil))
             #expect(warnings.contains { $0.contains("locks, settings") } == (reset == ""))

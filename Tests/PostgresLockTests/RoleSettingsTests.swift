@@ -40,26 +40,26 @@ struct RoleSettingsTests {
         let locks = try database.manager {
             $0.url = role.url
             $0.fencingTokens = true
-            $0.lease = .seconds(2)
+            $0.lease = .seconds(10)
         }
         try await database.query("CREATE TABLE t AS SELECT 1 AS n; GRANT SELECT ON t TO PUBLIC")
         // For a safe snapshot a deferrable transaction of the role waits until this one is over.
         try await others.withTransaction { writing in
             try await writing.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
             try await writing.execute("UPDATE t SET n = n + (SELECT count(*) FROM t)")
-            try await locks.withLock("a", timeout: .seconds(20)) { lock in
+            try await locks.withLock("a", timeout: .seconds(120)) { lock in
                 #expect(lock.isHeld)
                 #expect(lock.fencingToken != nil)
                 let isFree = try await others.isFree("a")
                 #expect(!isFree)
             }
-            try await locks.withLocks((0..<40).map { .exclusive(LockKey(number: $0)) }, timeout: .seconds(20)) { _ in
+            try await locks.withLocks((0..<40).map { .exclusive(LockKey(number: $0)) }, timeout: .seconds(120)) { _ in
                 let count = try await database.locks()
                 #expect(count == 40)
             }
             try await waits(locks, others)
-            try await locks.withSession(timeout: .seconds(20)) { session in
-                try await session.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+            try await locks.withSession(timeout: .seconds(120)) { session in
+                try await session.withLock("a", timeout: .seconds(120)) { lock in #expect(lock.isHeld) }
             }
         }
         try await values(locks)
@@ -114,12 +114,8 @@ struct RoleSettingsTests {
         let locks = try database.manager {
             $0.url = role.url
             $0.pool.maximumConnections = 2
-            $0.timeouts.response = .seconds(10)
         }
-        let wishing = try database.manager {
-            $0.pool.maximumConnections = 2
-            $0.timeouts.response = .seconds(10)
-        }
+        let wishing = try database.manager { $0.pool.maximumConnections = 2 }
         try await database.query("CREATE TABLE t AS SELECT 1 AS n; GRANT SELECT ON t TO PUBLIC")
         let sessions = "SELECT pid FROM pg_stat_activity WHERE usename = '\(role.name)' ORDER BY pid"
         try await others.withTransaction { writing in
@@ -177,7 +173,7 @@ struct RoleSettingsTests {
         let others = try database.manager()
         let recorder = LogRecorder()
         var configuration = LockManager.Configuration(url: login.url)
-        configuration.lease = .seconds(1)
+        configuration.lease = .seconds(5)
         configuration.pool.maximumConnections = 3
         let locks = try LockManager(configuration: configuration, logger: recorder.logger)
         let asked = "SELECT current_user::text || ' ' || pg_catalog.current_setting('transaction_isolation')"
@@ -188,7 +184,7 @@ struct RoleSettingsTests {
             try await locks.withTransaction(locking: "a") { transaction in
                 #expect(try await transaction.query(asked)[0].decode(0, as: String.self) == expected)
                 // Longer than the lease, so the lock is kept only because the server shows that the session is active.
-                try await transaction.execute("SELECT pg_catalog.pg_sleep(1.5)")
+                try await transaction.execute("SELECT pg_catalog.pg_sleep(6)")
                 #expect(transaction.lock?.isHeld == true)
             }
             try await locks.withSession { session in
@@ -198,6 +194,7 @@ struct RoleSettingsTests {
             }
         }
         await locks.shutdown()
+        await locks.drainLog()
         #expect(recorder.lines.all.filter { $0.level >= .warning }.map(\.message) == [])
         let doctor = try ChildProcess.helper("pglock", ["doctor", login.url])
         var output = ""

@@ -16,7 +16,7 @@ struct UserCodeTests {
         func send() { semaphore.signal() }
 
         /// - Returns: Whether the signal came.
-        func wait() -> Bool { semaphore.wait(timeout: .now() + 10) == .success }
+        func wait() -> Bool { semaphore.wait(timeout: .now() + 120) == .success }
     }
 
     /// Ends the session that holds the key 1.
@@ -95,7 +95,8 @@ struct UserCodeTests {
             count += 1
             if count == 3 { break }
         }
-        try await database.query(Self.terminateSession)
+        // All sessions: on a busy machine a second one may have taken some of the locks.
+        try await database.endSessions()
         for task in tasks { await #expect(throws: LockError.self) { try await task.value } }
         #expect(met.withLock { $0 } == 3)
     }
@@ -120,7 +121,8 @@ struct UserCodeTests {
             count += 1
             if count == 200 { break }
         }
-        try await database.query(Self.terminateSession)
+        // All sessions: on a busy machine a second one may have taken some of the locks.
+        try await database.endSessions()
         for task in tasks { await #expect(throws: LockError.self) { try await task.value } }
     }
 
@@ -140,6 +142,7 @@ struct UserCodeTests {
         }
         handler.isFree.send()
         await locks.shutdown()
+        await locks.drainLog()
         #expect(!handler.hasTimedOut.withLock { $0 }, "the handler was on the event loop")
         let lines = handler.messages.withLock { $0 }.filter { ["connected", "connection lost"].contains($0) }
         #expect(lines.prefix(6) == ["connected", "connection lost", "connected", "connection lost", "connected", "connection lost"])
@@ -221,6 +224,7 @@ struct UserCodeTests {
         try await locks.withLock("a") { _ in
             try await locks.withTransaction { _ in }
         }
-        #expect(isInside.withLock { $0 } == [false, false])
+        let calls = isInside.withLock { $0 }
+        #expect(calls.count >= 2 && !calls.contains(true), "\(calls)")
     }
 }
