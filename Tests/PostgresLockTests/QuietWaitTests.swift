@@ -80,7 +80,7 @@ struct QuietWaitTests {
             try await locks.withTransaction(locking: "b") { transaction in
                 for (limit, sqlState) in [("statement timeout", "57014"), ("lock timeout", "55P03")] {
                     let setting = limit.split(separator: " ").joined(separator: "_")
-                    try await transaction.execute("SET LOCAL \(setting) = '200ms'")
+                    try await transaction.execute("SET LOCAL \(setting) = '2s'")
                     let error = await #expect(throws: LockError.self) { try await transaction.acquire("a") }
                     #expect(error?.sqlState == sqlState)
                     #expect(error?.message.contains(limit) == true, "\(error?.message ?? "")")
@@ -168,10 +168,10 @@ struct QuietWaitTests {
             let loss = await lockError {
                 try await locks.withSession { session in
                     try await session.acquire("kept")
-                    await #expect(throws: LockError.self) { try await session.acquire("a", timeout: .milliseconds(100)) }
+                    await expectTimedOut { try await session.acquire("a", timeout: $0) }
                     try await holding.release("a")
                     try await database.query("REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC")
-                    await #expect(throws: LockError.self) { try await session.acquire("b", timeout: .milliseconds(500)) }
+                    await #expect(throws: LockError.self) { try await session.acquire("b", timeout: .seconds(120)) }
                 }
             }
             #expect(loss?.code == .lockLost)

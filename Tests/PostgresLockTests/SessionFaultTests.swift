@@ -53,7 +53,10 @@ struct SessionFaultTests {
         let taken = try await other.acquire("taken")
         let waiting = Task { try await locks.withSession { try await $0.acquire("taken") } }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
-        try await database.query(Self.kill + " AND wait_event_type = 'Lock'")
+        // The session says so a moment after it has begun to wait.
+        try await database.eventually("the wait is ended") {
+            try await !database.query(Self.kill + " AND wait_event_type = 'Lock'").isEmpty
+        }
         let error = await lockError { try await waiting.value }
         #expect(error?.code == .connectionLost)
         try await taken.release()
@@ -98,7 +101,7 @@ struct SessionFaultTests {
         defer { link.close() }
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-            $0.timeouts.response = .seconds(3)
+            $0.timeouts.response = .seconds(10)
         }
         let error = await lockError {
             try await locks.withSession { session in
@@ -188,7 +191,8 @@ struct SessionFaultTests {
             """
         let (late, continuation) = AsyncStream.makeStream(of: Task<Void, any Error>.self)
         func body(_ run: @escaping @Sendable () async throws -> Void) async throws {
-            link.setDelay(.seconds(1))
+            // The statement that makes it ready is shown until the answer and the next one have come over the link.
+            link.setDelay(.seconds(3))
             continuation.yield(Task { try await run() })
             try await database.eventually("the connection is made ready") { try await !database.query(preparation).isEmpty }
             link.setDelay(.zero)

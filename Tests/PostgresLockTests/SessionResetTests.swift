@@ -130,7 +130,8 @@ struct SessionResetTests {
         )
         let locks = try database.manager {
             $0.pool.maximumConnections = 2
-            $0.timeouts.commit = .milliseconds(100)
+            // Long enough for a commit without the trigger.
+            $0.timeouts.commit = .seconds(10)
         }
         let process = try await traces(locks)[0]
         let error = await lockError {
@@ -144,7 +145,7 @@ struct SessionResetTests {
         let next = try await traces(locks)[0]
         #expect(next != process)
         try await database.query("SELECT pg_terminate_backend(\(process ?? ""))")
-        try await locks.withLock("a", timeout: .seconds(20)) { _ in }
+        try await locks.withLock("a", timeout: .seconds(120)) { _ in }
     }
 
     @Test("a commit that was answered is confirmed, also if the connection is lost while it is reset")
