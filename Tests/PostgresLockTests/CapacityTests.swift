@@ -128,7 +128,7 @@ struct CapacityTests {
         let waiting = Task { try await locks.withLock("taken") { $0.isHeld } }
         try await server.eventually("one waits") { try await server.locks(granted: false) == 1 }
         let lock = try await locks.acquire("a")
-        let error = await #expect(throws: LockError.self) { try await locks.withLock("b", timeout: .seconds(5)) { _ in } }
+        let error = await #expect(throws: LockError.self) { try await locks.withLock("b", timeout: .seconds(120)) { _ in } }
         #expect(error?.code == .capacity)
         try await lock.release()
         try await locks.withLock("b") { _ in }

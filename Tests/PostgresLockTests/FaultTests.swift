@@ -29,7 +29,7 @@ struct FaultTests {
         }
         killer.cancel()
         _ = await killer.result
-        try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+        try await locks.withLock("a", timeout: .seconds(120)) { lock in #expect(lock.isHeld) }
         print("terminated: \(losses) of 500 rounds lost their lock")
     }
 
@@ -78,11 +78,11 @@ struct FaultTests {
         defer { link.close() }
         let locks = try database.manager {
             $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-            $0.timeouts.response = .seconds(3)
+            $0.timeouts.response = .seconds(10)
             $0.timeouts.unreachable = .milliseconds(200)
-            $0.timeouts.connect = .seconds(2)
+            $0.timeouts.connect = .seconds(5)
         }
-        let held = try await locks.acquire("a")
+        let held = try await locks.acquire("a", timeout: .seconds(120))
         let view = held.lock
         link.swallowEverything()
         let error = await #expect(throws: LockError.self) { try await locks.acquire("b").release() }
@@ -122,8 +122,8 @@ struct FaultTests {
         }
         if isConnected {
             // Connections that are there and unused.
-            try await locks.withLock("a", timeout: .seconds(20)) { _ in }
-            try await locks.withTransaction(timeout: .seconds(20)) { _ in }
+            try await locks.withLock("a", timeout: .seconds(120)) { _ in }
+            try await locks.withTransaction(timeout: .seconds(120)) { _ in }
         }
         link.swallowEverything()
         let began = ContinuousClock.now

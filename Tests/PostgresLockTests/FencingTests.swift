@@ -215,9 +215,9 @@ struct FencingTests {
         // Not before now: the database itself would have waited for it.
         try await database.server.restart(settings: ["synchronous_standby_names": "nobody"])
         let locks = try database.manager(Self.fencing)
-        try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.fencingToken != nil) }
+        try await locks.withLock("a", timeout: .seconds(120)) { lock in #expect(lock.fencingToken != nil) }
         try await locks.withSession { session in
-            try await session.withLock("b", timeout: .seconds(20)) { lock in #expect(lock.fencingToken != nil) }
+            try await session.withLock("b", timeout: .seconds(120)) { lock in #expect(lock.fencingToken != nil) }
         }
         await locks.shutdown()
         try await database.server.restart(settings: ["synchronous_standby_names": ""])
@@ -247,9 +247,10 @@ struct FencingTests {
             $0.url = url
             $0.fencingTokens = true
             $0.pool.idleTimeout = .milliseconds(50)
-            $0.timeouts.unreachable = .milliseconds(500)
+            // Long enough for an attempt to be refused.
+            $0.timeouts.unreachable = .seconds(5)
         }
-        let held = try await locks.acquire("a", mode: .shared)
+        let held = try await locks.acquire("a", mode: .shared, timeout: .seconds(120))
         try await database.eventually("the writer of tokens is idle, and closed") { try await database.sessions() == 1 }
         let owned = try OwnedLibPQ(url)
         do {

@@ -42,7 +42,7 @@ struct FleetTests {
         #expect(await worker.status() != 0)
         let locks = try database.manager()
         for key in 0..<4 {
-            try await locks.withLock(LockKey(number: Int64(key)), timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+            try await locks.withLock(LockKey(number: Int64(key)), timeout: .seconds(120)) { lock in #expect(lock.isHeld) }
         }
     }
 }

@@ -177,7 +177,7 @@ struct ModeTests {
         var losses = 0
         for _ in 0..<300 {
             do {
-                let lock = try await locks.acquire("a", timeout: .seconds(20))
+                let lock = try await locks.acquire("a", timeout: .seconds(120))
                 for _ in 0..<20 {
                     try await lock.downgrade()
                     #expect(try await lock.tryUpgrade(), "no other holder is there")

@@ -216,7 +216,7 @@ struct SelfCheckTests {
         await fresh.shutdown()
         try await database.server.resume()
         // The next attempt may begin later than a call without a timeout waits.
-        try await locks.withLock("a", timeout: .seconds(20)) { lock in #expect(lock.isHeld) }
+        try await locks.withLock("a", timeout: .seconds(120)) { lock in #expect(lock.isHeld) }
         return error
     }
 }
