@@ -66,6 +66,8 @@ struct MessageTests {
         defer { link.close() }
         let lines = LogRecorder()
         var configuration = LockManager.Configuration()
+        // The locks on the server are counted.
+        configuration.publicationDelay = .seconds(86_400)
         configuration.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
         let locks = try LockManager(configuration: configuration, logger: lines.logger)
         let held = try await locks.acquire("a")

@@ -18,7 +18,7 @@ struct SessionFaultTests {
                 try await session.acquire("a")
                 let inner = await lockError {
                     try await session.withLock("b") { lock in
-                        try await database.query(Self.kill)
+                        try await database.queryUncancelled(Self.kill)
                         let loss = await lock.waitForEnd()
                         #expect(loss?.code == .lockLost)
                         #expect(loss?.keys == ["b"])
