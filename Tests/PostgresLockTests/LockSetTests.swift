@@ -89,9 +89,10 @@ struct LockSetTests {
         let server = try await kind.start()
         let (first, second) = (try server.manager(), try server.manager())
         let taken = try await first.acquire(all: [.exclusive("b"), .shared("d")])
-        let error = await expectTimedOut(from: .milliseconds(milliseconds)) { timeout in
+        let error = await informedError(from: .milliseconds(milliseconds)) { timeout in
             try await second.withLocks([.exclusive("a"), .exclusive("b"), .shared("c"), .shared("d")], timeout: timeout) { _ in }
         }
+        #expect(error?.code == .timedOut)
         #expect(error?.keys == ["b"])
         #expect(try await server.locks() == 2)
         #expect(try await second.tryAcquire(all: [.exclusive("a"), .exclusive("b")]) == nil)

@@ -123,7 +123,8 @@ struct LockTests {
         let held = try await first.acquire("a")
         // Connected before, so that the limit is for the lock alone.
         try await second.acquire("b").release()
-        let error = await expectTimedOut(from: .seconds(2)) { timeout in try await second.acquire("a", timeout: timeout).release() }
+        let error = await informedError(from: .seconds(2)) { timeout in try await second.acquire("a", timeout: timeout).release() }
+        #expect(error?.code == .timedOut)
         #expect(error?.keys == ["a"])
         try await server.eventually("no wait remains") { try await server.locks(granted: false) == 0 }
         let zero = await #expect(throws: LockError.self) {

@@ -38,7 +38,7 @@ struct MessageTests {
         }
         try await locks.withSession { session in
             try await session.acquire("a")
-            async let child = expectTimedOut(from: .milliseconds(50)) { try await locks.withLock("a", timeout: $0) { _ in } }
+            async let child = informedError(from: .milliseconds(50)) { try await locks.withLock("a", timeout: $0) { _ in } }
             #expect(await child?.message.contains(says) == true)
         }
         let other = try await locks.acquire("a")

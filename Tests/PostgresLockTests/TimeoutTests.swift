@@ -89,7 +89,8 @@ struct TimeoutTests {
         let taken = try await database.manager().acquire("taken")
         let waiting = Task { try await locks.withLock("taken", timeout: .seconds(120)) { _ in } }
         try await database.eventually("one waits") { try await database.locks(granted: false) == 1 }
-        let answered = await expectTimedOut(from: .seconds(3)) { try await locks.withLock("taken", timeout: $0) { _ in } }
+        let answered = await informedError(from: .seconds(3)) { try await locks.withLock("taken", timeout: $0) { _ in } }
+        #expect(answered?.code == .timedOut, "\(String(describing: answered))")
         #expect(answered?.message.contains("which is taken") == true)
         link.swallowEverything()
         let silent = await lockError { try await locks.withLock("taken", timeout: Self.limit) { _ in } }

@@ -42,14 +42,11 @@ nonisolated(nonsending) func informedError(
 /// Expects that the body, which asks for a lock that is taken, ends by the code `timedOut`. A limit that was too short to know that is prolonged.
 ///
 /// - Parameter limit: The first limit.
-/// - Returns: The error.
-@discardableResult
 nonisolated(nonsending) func expectTimedOut(
     from limit: Duration = .milliseconds(100),
     sourceLocation: SourceLocation = #_sourceLocation,
     of body: nonisolated(nonsending) (_ timeout: Duration) async throws -> Void
-) async -> LockError? {
+) async {
     let error = await informedError(from: limit, sourceLocation: sourceLocation, of: body)
     #expect(error?.code == .timedOut, "\(String(describing: error))", sourceLocation: sourceLocation)
-    return error
 }
