@@ -17,6 +17,8 @@ struct LockHolder {
         }
         var configuration = LockManager.Configuration(url: arguments[1])
         configuration.lease = .seconds(lease)
+        // Tests run on busy machines.
+        configuration.timeouts.unreachable = .seconds(120)
         let locks = try LockManager(configuration: configuration)
         guard !arguments.dropFirst(3).contains("flood") else { return await flood(locks) }
         if arguments.count == 5, arguments[3] == "crowd", let count = Int(arguments[4]) { return await crowd(locks, count) }

@@ -20,6 +20,9 @@ struct LockWorker {
         var configuration = LockManager.Configuration(url: arguments[1])
         configuration.handoff.maximumCount = handoff
         configuration.pool.maximumConnections = 5
+        // A record that could not be deleted would look like a holder. Tests run on busy machines.
+        configuration.timeouts.unreachable = .seconds(120)
+        configuration.timeouts.nested = .seconds(300)
         let worker = LockWorker(
             locks: try LockManager(configuration: configuration),
             records: try LockManager(configuration: configuration)
