@@ -38,6 +38,20 @@ struct ConnectionFailureTests {
         #expect(failure.sqlState == state)
     }
 
+    @Test(
+        "a statement that prepares a session is a permanent failure only if it would fail again",
+        arguments: [
+            ("57014", .unreachable), ("40P01", .unreachable), ("55P03", .unreachable), ("53200", .unreachable), ("58030", .unreachable),
+            ("42501", .refused), ("42883", .refused), ("0A000", .refused), ("55000", .refused), ("XX000", .refused),
+        ] as [(String, ConnectionFailure.Kind)]
+    )
+    func preparing(state: String, kind: ConnectionFailure.Kind) {
+        let failure = ConnectionFailure(preparing: ServerError(severity: "ERROR", sqlState: state, message: "no"))
+        #expect(failure.kind == kind)
+        #expect(failure.sqlState == state)
+        #expect(ConnectionFailure(preparing: ServerError(severity: "FATAL", sqlState: state, message: "no")).kind == .unreachable)
+    }
+
     @Test("a failure to connect is permanent only if all hosts that libpq has tried refuse for the same reason")
     func unanimous() {
         let twice = ConnectionFailure(connecting: Self.line("28P01", "no") + Self.line("28000", "no"))

@@ -82,11 +82,7 @@ package struct BlockingSession {
                 PQclear(result)
             }
         }
-        if let failure {
-            // A resource that the server lacks (class 53) may be free at the next attempt.
-            let mayPass = failure.endsSession || failure.sqlState.hasPrefix("53")
-            throw ConnectionFailure(mayPass ? .unreachable : .refused, failure.text, sqlState: failure.sqlState)
-        }
+        if let failure { throw ConnectionFailure(preparing: failure) }
         guard let last else { throw lost() }
         return last
     }

@@ -57,6 +57,25 @@ extension ConnectionFailure {
     }
 }
 
+extension ConnectionFailure {
+    /// The failure of a statement that prepares a session.
+    ///
+    /// It is permanent unless the error may be gone at the next attempt.
+    init(preparing error: ServerError) {
+        let kind: Kind = error.endsSession || error.mayPass ? .unreachable : .refused
+        self.init(kind, error.text, sqlState: error.sqlState)
+    }
+}
+
+extension ServerError {
+    /// Whether the same statement may succeed later, by the classes of PostgreSQL's appendix A: a transaction was rolled back by a conflict
+    /// (40), a resource is missing (53), an operator has intervened, by a cancel request for instance (57), a file could not be read (58); or a
+    /// lock was not free in time.
+    fileprivate var mayPass: Bool {
+        ["40", "53", "57", "58"].contains(sqlState.prefix(2)) || sqlState == "55P03"
+    }
+}
+
 extension ConnectionFailure.Kind {
     /// By PostgreSQL's appendix A, "Error Codes".
     init(sqlState: String) {

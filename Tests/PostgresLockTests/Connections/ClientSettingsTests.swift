@@ -24,26 +24,9 @@ struct ClientSettingsTests {
         return settings
     }
 
-    /// Runs a body with a session that says what it is asked, on a thread that it may block.
-    private static func with<Result: Sendable>(_ body: @escaping @Sendable (BlockingSession) throws -> Result) async throws -> Result {
-        let parameters = ConnectionParameters(string: try TestDatabase.get().url, applicationName: "own")
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Swift.Result<Result, any Error>, Never>) in
-            Thread.detachNewThread {
-                continuation.resume(
-                    returning: Swift.Result {
-                        let session = try BlockingSession.open(parameters, within: .seconds(20))
-                        defer { session.finishAndWait() }
-                        return try body(session)
-                    }
-                )
-            }
-        }
-        return try result.get()
-    }
-
     @Test("a reset gives the session back what its client has said", arguments: [false, true])
     func restored(staysInPool: Bool) async throws {
-        let (wanted, lost, found) = try await Self.with { session in
+        let (wanted, lost, found) = try await TestDatabase.get().withBlockingSession { session in
             let wanted = Self.wanted(by: session)
             for (name, value) in wanted {
                 let literal = value.replacing("\\", with: "\\\\").replacing("'", with: "''")
@@ -61,7 +44,7 @@ struct ClientSettingsTests {
 
     @Test("what a session has begun with is left to DISCARD ALL")
     func own() async throws {
-        let lost = try await Self.with { session in
+        let lost = try await TestDatabase.get().withBlockingSession { session in
             try session.apply(SessionSettings())
             return session.raw.session.clientSettings
         }
