@@ -285,6 +285,20 @@ struct LockSetTests {
         #expect(try await server.locks() == 0)
     }
 
+    @Test("code that learns of the loss of a lock finds all locks of its session lost", arguments: ServerKind.allCases)
+    func lostTogether(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let locks = try server.manager()
+        let held = try await locks.acquire(all: (1...500).map { .exclusive(LockKey(number: $0)) })
+        let view = held.locks
+        try await server.endSessions(holding: LockKey(number: 1))
+        #expect(await view.waitForEnd()?.code == .lockLost)
+        #expect(view.keys.filter { view[$0]?.isHeld == true }.isEmpty)
+        let error = await lockError { try await held.release() }
+        #expect(error?.code == .lockLost)
+        #expect(error?.keys.count == 500)
+    }
+
     @Test("a dropped handle of several locks releases all of them", arguments: ServerKind.allCases)
     func dropped(on kind: ServerKind) async throws {
         let server = try await kind.start()

@@ -11,7 +11,7 @@ extension LockDriver {
         case .choose(let id, let key):
             (calls[id] as? LockState)?.choose(key)
         case .lose(let id, let failure):
-            lose(id, failure)
+            if let lost = lost(id) { end([(lost, failure)]) }
         case .endAccess(let id, let failure):
             if let session = endCheckOut(of: id) { lose(session, failure) } else { lostSessions[id] = failure }
         case .renew(let id, let until):
@@ -50,11 +50,18 @@ extension LockDriver {
         }
     }
 
-    private func lose(_ id: RequestID, _ failure: Failure) {
-        guard let call = calls[id] else { return }
+    /// - Returns: What a call holds that the engine knows no more.
+    func lost(_ id: RequestID) -> LockState? {
+        guard let call = calls[id] else { return nil }
         calls.remove(call)
-        guard let lock = call as? LockState else { return }
-        if lock.end(lossError(failure, key: lock.key)) { noteLosses(1, LossReason(failure)) }
+        return call as? LockState
+    }
+
+    /// Ends locks that are lost one right after the other: code that learns of the loss of one finds all of them lost.
+    func end(_ losses: [(state: LockState, failure: Failure)]) {
+        for (reason, losses) in Dictionary(grouping: losses, by: { LossReason($0.failure) }) {
+            noteLosses(LockState.end(losses.map { ($0.state, lossError($0.failure, key: $0.state.key)) }), reason)
+        }
     }
 
     private func lose(_ session: SessionDriver, _ failure: Failure) {

@@ -144,9 +144,17 @@ actor LockDriver {
     }
 
     private func performActions() {
+        var losses: [(state: LockState, failure: Failure)] = []
         while let action = engine.nextAction() {
-            perform(action)
+            if case .lose(let id, let failure) = action {
+                if let lost = lost(id) { losses.append((lost, failure)) }
+            } else {
+                if !losses.isEmpty { end(losses) }
+                losses = []
+                perform(action)
+            }
         }
+        if !losses.isEmpty { end(losses) }
     }
 
     private func arm(at wake: Instant, now: Instant) {
