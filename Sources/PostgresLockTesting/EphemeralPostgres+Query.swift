@@ -54,7 +54,7 @@ extension EphemeralPostgres {
                 """
             )
         }
-        let target = connectionString(database: database) + " connect_timeout='10'"
+        let target = connectionString(database: database) + " connect_timeout='60'"
         let general = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose"]
         let result = try await CommandRunner.run([psql] + general + ["--dbname=\(target)"] + arguments, input: input)
         guard result.succeeded else { throw queryError(result) }
