@@ -7,4 +7,9 @@ package enum LookPause {
     package static let longest = Duration.seconds(20)
 
     package static func after(_ cost: Duration) -> Duration { min(cost * 20, longest) }
+
+    /// The pause of a call that ends at its limit, also if its last look was slow.
+    ///
+    /// - Parameter remaining: The time that is left to the call.
+    static func after(_ cost: Duration, least: Duration, remaining: Duration) -> Duration { min(max(least, after(cost)), remaining) }
 }

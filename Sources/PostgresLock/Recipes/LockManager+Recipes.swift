@@ -211,7 +211,7 @@ extension LockManager {
                         keys: [keys.lead]
                     )
                 }
-                try await Task.sleep(for: max(.milliseconds(100), LookPause.after(ContinuousClock.now - begin)))
+                try await Task.sleep(for: LookPause.after(ContinuousClock.now - begin, least: .milliseconds(100), remaining: remaining))
             }
         }
         return leader

@@ -61,6 +61,30 @@ struct LeadershipTests {
         try await database.query("DROP ROLE \(role)")
     }
 
+    @Test("a term whose beginning could not be published at once is published when a connection is free")
+    func publishedLate() async throws {
+        let database = try TestDatabase.get()
+        let (locks, other) = (try database.manager { $0.pool.maximumConnections = 2 }, try database.manager())
+        let (isHeld, isOver) = (AsyncGate(), AsyncGate())
+        let holding = Task {
+            try await locks.withSession { _ in
+                isHeld.open()
+                await isOver.passed()
+            }
+        }
+        await isHeld.passed()
+        try await locks.withLeadership(of: "scheduler") { term in
+            // Longer than one attempt waits for a connection.
+            try await Task.sleep(for: .seconds(6))
+            #expect(try await other.leader(of: "scheduler")?.since == nil)
+            isOver.open()
+            try await database.eventually("the term is published") { try await other.leader(of: "scheduler")?.since != nil }
+            let since = try #require(try await other.leader(of: "scheduler")?.since)
+            #expect(abs(since.timeIntervalSince(term.since)) < 60)
+        }
+        try await holding.value
+    }
+
     @Test("a holder of the lock by other means counts as the leader, since an unknown time")
     func otherHolder() async throws {
         let database = try TestDatabase.get()

@@ -21,20 +21,28 @@ struct LeadershipWatch: Sendable {
         try? await published?.release()
     }
 
-    /// A failure leaves the others without the time since when.
+    /// Tries until it is published, or the term is over. Until then other processes see a leader without the time since when.
     private func publish() async -> CopyableLockHandle? {
-        do {
-            let start = try await locks.withTransaction(timeout: .seconds(5)) { transaction in
-                try await transaction.query("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())")[0].decode(
-                    0,
-                    as: Double.self
-                )
+        let begin = ContinuousClock.now
+        var pause = Self.interval
+        while !Task.isCancelled {
+            do {
+                let now = try await locks.withTransaction(timeout: .seconds(5)) { transaction in
+                    try await transaction.query("SELECT pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())")[0].decode(
+                        0,
+                        as: Double.self
+                    )
+                }
+                let start = now - (ContinuousClock.now - begin) / .seconds(1)
+                return try await locks.tryAcquire(keys.term(start: UInt32(min(max(start, 0), Double(UInt32.max)))), mode: .shared)?
+                    .copyable()
+            } catch {
+                locks.driver.logger.debug("the beginning of a term is not published yet", metadata: [LogKey.key: "\(keys.lead)"])
+                try? await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(60))
             }
-            return try await locks.tryAcquire(keys.term(start: UInt32(min(max(start, 0), Double(UInt32.max)))), mode: .shared)?.copyable()
-        } catch {
-            locks.driver.logger.debug("the beginning of a term is not published", metadata: [LogKey.key: "\(keys.lead)"])
-            return nil
         }
+        return nil
     }
 
     /// A session that asks holds the key shared, which refuses the exclusive try.
