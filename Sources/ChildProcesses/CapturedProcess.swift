@@ -50,7 +50,7 @@ package struct CapturedProcess: Sendable {
             // SIGINT comes before SIGKILL, because on SIGINT psql cancels its statement in the server.
             process.signal(SIGINT)
             Task {
-                try await Task.sleep(for: .seconds(2))
+                try await Task.sleep(for: .seconds(10))
                 process.signal(SIGKILL)
             }
         }
