@@ -88,13 +88,14 @@ struct RunOnceServerTests {
         let database = try TestDatabase.get()
         try await database.manager().createRunTable()
         let locks = try database.manager { $0.timeouts.commit = .milliseconds(500) }
-        // A deferred trigger runs inside COMMIT. The first one outlasts the client's limit, and commits or fails then.
+        // A deferred trigger runs inside COMMIT. The first one outlasts the client's limit, and commits or fails then. After two seconds the
+        // server would look whether the client is still there, and end the session.
         try await database.query(
             """
             CREATE SEQUENCE attempts;
             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 IF nextval('public.attempts') = 1 THEN
-                    PERFORM pg_sleep(5);
+                    PERFORM pg_sleep(1.5);
                     IF NOT \(isCommitted) THEN RAISE EXCEPTION 'no'; END IF;
                 END IF;
                 RETURN NULL;

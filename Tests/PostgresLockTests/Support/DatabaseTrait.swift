@@ -93,7 +93,7 @@ enum SharedServer {
 
 /// Limits how many tests run at a time.
 final class Places: Sendable {
-    static let shared = Places(5)
+    static let shared = Places(7)
 
     private struct State {
         var free: Int
