@@ -7,8 +7,8 @@ extension Engine {
         case resolve(RequestID, Outcome)
         /// The call for any of several keys gets this one. It comes before the call is resolved.
         case choose(RequestID, AdvisoryKey)
-        /// The lock that this request was granted is gone.
-        indirect case lose(RequestID, Failure)
+        /// The locks that these requests were granted are gone, all at the same time: code that learns of the loss of one finds all of them lost.
+        indirect case lose([RequestID], Failure)
         /// A checked-out session is gone, with all the locks on it.
         indirect case endAccess(ConnectionID, Failure)
         /// Locks on this session are held for certain until then.

@@ -197,9 +197,7 @@ package struct Engine: ~Copyable, Sendable {
         case .refuse(let id): resolve(id, .refused)
         case .fail(let id, let failure), .releaseFailed(let id, let failure), .changeFailed(let id, let failure):
             resolve(id, .failed(failure))
-        case .lose(let id, let failure):
-            // A call that has not been told of the grant is not told of the loss.
-            if takeConfirmed(id) != nil { resolve(id, .failed(failure)) } else { actions.append(.lose(id, failure)) }
+        case .lose(let ids, let failure): lose(ids, failure)
         case .released(let id): resolve(id, .released)
         case .changed(let id, let isChanged): resolve(id, .changed(isChanged))
         case .tryLock(let key, let mode):
@@ -214,6 +212,15 @@ package struct Engine: ~Copyable, Sendable {
             unlock(key, mode, on: session, now: now)
         case .changeMode(let key, to: let mode, on: let session): submit(.changeMode(key, to: mode), on: session, now: now)
         }
+    }
+
+    /// A call that has not been told of the grant is not told of the loss.
+    private mutating func lose(_ ids: [RequestID], _ failure: Failure) {
+        var holders: [RequestID] = []
+        for id in ids {
+            if takeConfirmed(id) == nil { holders.append(id) } else { resolve(id, .failed(failure)) }
+        }
+        if !holders.isEmpty { actions.append(.lose(holders, failure)) }
     }
 
     // MARK: Giving out grants

@@ -11,8 +11,8 @@ extension LockTable {
         case refuse(RequestID)
         /// The server can't be asked for the request.
         indirect case fail(RequestID, Failure)
-        /// The lock that the request holds is gone.
-        indirect case lose(RequestID, Failure)
+        /// The locks that these requests hold are gone.
+        indirect case lose([RequestID], Failure)
         /// The release has ended.
         case released(RequestID)
         /// The release found no lock.

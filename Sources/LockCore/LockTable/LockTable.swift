@@ -228,12 +228,10 @@ package struct LockTable: Sendable {
             }
         }
         if !heldKeys.isEmpty {
-            for (id, held) in Array(requests.elements) {
-                guard held.request.isGranted, held.request.scope == .session, heldKeys.contains(held.request.key)
-                else { continue }
-                requests[id] = nil
-                actions.append(.lose(id, failure))
+            let holders = requests.elements.filter { _, held in
+                held.request.isGranted && held.request.scope == .session && heldKeys.contains(held.request.key)
             }
+            lose(holders.map(\.id), failure)
         }
         for key in heldKeys.sorted() {
             guard let index = entries.index(of: key) else { continue }
@@ -352,12 +350,20 @@ package struct LockTable: Sendable {
     /// The holders of the key lose it, and the requests for it fail, since the state of the key can't be relied on.
     mutating func giveUp(_ key: AdvisoryKey, _ failure: Failure, now: Instant) {
         guard let index = entries.index(of: key) else { return }
-        for (id, request) in Array(requests.elements) where request.entry == index {
+        let concerned = requests.elements.filter { $0.value.entry == index }
+        for (id, queued) in concerned where !queued.request.isGranted {
             requests[id] = nil
-            actions.append(request.request.isGranted ? .lose(id, failure) : .fail(id, failure))
+            actions.append(.fail(id, failure))
         }
+        lose(concerned.filter { $0.value.request.isGranted }.map(\.id), failure)
         entries[index].clear()
         advance(index, now: now)
+    }
+
+    private mutating func lose(_ holders: [RequestID], _ failure: Failure) {
+        guard !holders.isEmpty else { return }
+        for id in holders { requests[id] = nil }
+        actions.append(.lose(holders, failure))
     }
 
     // MARK: What follows from an event

@@ -10,8 +10,10 @@ extension LockDriver {
             resolve(id, outcome)
         case .choose(let id, let key):
             (calls[id] as? LockState)?.choose(key)
-        case .lose(let id, let failure):
-            if let lost = lost(id) { end([(lost, failure)]) }
+        case .lose(let ids, let failure):
+            let calls = ids.compactMap { self.calls[$0] }
+            for call in calls { self.calls.remove(call) }
+            end(calls, failure)
         case .endAccess(let id, let failure):
             if let session = endCheckOut(of: id) { lose(session, failure) } else { lostSessions[id] = failure }
         case .renew(let id, let until):
@@ -25,7 +27,7 @@ extension LockDriver {
             transport.note(position)
             (calls[id] as? LockState)?.token = FencingToken(position, index: index)
         case .suspect(_, let requests, let failure):
-            suspect(requests, failure)
+            end(requests.compactMap { calls[$0] }, failure, isSuspicion: true)
         case .connect(let id, _):
             reports?.connectionTimes.noteConnecting(id, now: now)
             transport.open(id)
@@ -47,20 +49,6 @@ extension LockDriver {
             noteTermination()
         case .log(let event):
             note(event)
-        }
-    }
-
-    /// - Returns: What a call holds that the engine knows no more.
-    func lost(_ id: RequestID) -> LockState? {
-        guard let call = calls[id] else { return nil }
-        calls.remove(call)
-        return call as? LockState
-    }
-
-    /// Ends locks that are lost one right after the other: code that learns of the loss of one finds all of them lost.
-    func end(_ losses: [(state: LockState, failure: Failure)]) {
-        for (reason, losses) in Dictionary(grouping: losses, by: { LossReason($0.failure) }) {
-            noteLosses(LockState.end(losses.map { ($0.state, lossError($0.failure, key: $0.state.key)) }), reason)
         }
     }
 
@@ -132,12 +120,9 @@ extension LockDriver {
     }
 
     /// The holders are told, but still have to release their locks: the session may live.
-    private func suspect(_ requests: [RequestID], _ failure: Failure) {
-        let count = LockState.end(
-            requests.compactMap { id in (calls[id] as? LockState).map { ($0, lossError(failure, key: $0.key)) } },
-            isSuspicion: true
-        )
-        noteLosses(count, LossReason(failure))
+    private func end(_ holders: [PendingCall], _ failure: Failure, isSuspicion: Bool = false) {
+        let losses = holders.lazy.compactMap { $0 as? LockState }.map { ($0, self.lossError(failure, key: $0.key)) }
+        noteLosses(LockState.end(Array(losses), isSuspicion: isSuspicion), LossReason(failure))
     }
 
     /// A release has failed whose caller has not waited for it.

@@ -144,17 +144,7 @@ actor LockDriver {
     }
 
     private func performActions() {
-        var losses: [(state: LockState, failure: Failure)] = []
-        while let action = engine.nextAction() {
-            if case .lose(let id, let failure) = action {
-                if let lost = lost(id) { losses.append((lost, failure)) }
-            } else {
-                if !losses.isEmpty { end(losses) }
-                losses = []
-                perform(action)
-            }
-        }
-        if !losses.isEmpty { end(losses) }
+        while let action = engine.nextAction() { perform(action) }
     }
 
     private func arm(at wake: Instant, now: Instant) {

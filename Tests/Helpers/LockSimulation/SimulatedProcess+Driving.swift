@@ -7,7 +7,7 @@ extension SimulatedProcess {
         switch action {
         case .resolve(let id, let outcome): resolve(id, outcome)
         case .choose(let id, let key): choose(id, key)
-        case .lose(let id, _): lose(id)
+        case .lose(let ids, _): for id in ids { lose(id) }
         case .endAccess(let id, let failure): onLoss.removeValue(forKey: id)?(failure)
         case .renew(let id, let until): renew(id, until)
         case .noteRequests(let requests): noteRequests(requests)

@@ -140,7 +140,7 @@ struct EngineChoiceRoundTests {
         script.answered(2, true)
         #expect(script.acquireAny(2, of: 1) == [])
         let actions = script.lost(2)
-        #expect(actions.contains(.lose(1, .lost)))
+        #expect(actions.contains(.lose([1], .lost)))
         #expect(sorted(actions.choiceTries) == [[1]])
     }
 

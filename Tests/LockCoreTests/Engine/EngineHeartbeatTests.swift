@@ -67,7 +67,7 @@ struct EngineHeartbeatTests {
         script.pass(.seconds(10))
         let actions = script.passToNextWake()
         #expect(actions.first == .close(1))
-        guard case .lose(1, let failure) = actions.last else { return #expect(Bool(false), "the lock is lost") }
+        guard case .lose([1], let failure) = actions.last else { return #expect(Bool(false), "the lock is lost") }
         #expect(failure.kind == .noAnswer)
     }
 

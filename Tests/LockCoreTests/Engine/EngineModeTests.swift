@@ -89,7 +89,7 @@ struct EngineModeTests {
     func lost(mode: Mode) {
         var script = EngineScript.holding(mode)
         script.change(9, of: 1, to: mode == .shared ? .exclusive : .shared)
-        #expect(script.lost(1) == [.close(1), .lose(1, .lost), .resolve(9, .failed(.lost))])
+        #expect(script.lost(1) == [.close(1), .lose([1], .lost), .resolve(9, .failed(.lost))])
         #expect(script.change(10, of: 1, to: .shared).failures == [10: .notHeld])
         #expect(script.isQuiet)
     }
@@ -99,7 +99,7 @@ struct EngineModeTests {
         var script = EngineScript.holding(mode)
         script.change(9, of: 1, to: mode == .shared ? .exclusive : .shared)
         let actions = script.answered(1, failure: .cancelledByServer)
-        #expect(actions == [.close(1), .lose(1, .cancelledByServer), .resolve(9, .failed(.cancelledByServer))])
+        #expect(actions == [.close(1), .lose([1], .cancelledByServer), .resolve(9, .failed(.cancelledByServer))])
     }
 
     @Test("an unlock that does not find the old mode means that other SQL has released it")

@@ -66,7 +66,7 @@ struct EngineOverdueTests {
         script.connected(2)
         script.answered(2, true)
         let actions = script.lost(1)
-        #expect(actions.contains(.lose(1, .lost)) && !actions.contains(.lose(3, .lost)))
+        #expect(actions.contains(.lose([1], .lost)) && !actions.contains(.lose([3], .lost)))
         #expect(actions.contains(.submit(2, .tryLock(2))))
         #expect(script.answered(2, true) == [.resolve(2, .granted)])
         #expect(script.heldKeys.sorted() == [2, 3])

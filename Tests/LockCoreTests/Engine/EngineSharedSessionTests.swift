@@ -57,7 +57,7 @@ struct EngineSharedSessionTests {
         script.connected(1)
         let actions = script.answered(1, true)
         #expect(actions.contains(.close(1)))
-        #expect(actions.contains { if case .lose(1, _) = $0 { true } else { false } })
+        #expect(actions.contains { if case .lose([1], _) = $0 { true } else { false } })
         #expect(script.passToNextWake() == [.connect(2, .shared)])
         #expect(script.connected(2).keys == [2, 3])
     }
@@ -79,7 +79,7 @@ struct EngineSharedSessionTests {
         script.release(1)
         let actions = script.answered(1, false)
         #expect(actions.contains(.close(1)))
-        #expect(actions.contains { if case .lose(2, _) = $0 { true } else { false } })
+        #expect(actions.contains { if case .lose([2], _) = $0 { true } else { false } })
         #expect(actions.contains { if case .resolve(1, .failed) = $0 { true } else { false } })
     }
 }

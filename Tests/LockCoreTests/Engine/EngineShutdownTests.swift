@@ -50,7 +50,7 @@ struct EngineShutdownTests {
         #expect(script.on { $0.shutdown(now: $1) } == [])
         let actions = script.on { $0.terminate(now: $1) }
         #expect(actions.contains(.close(1)))
-        #expect(actions.contains(.lose(1, .closing)))
+        #expect(actions.contains(.lose([1], .closing)))
         #expect(actions.last == .terminated)
         #expect(actions.count { $0 == .terminated } == 1)
         #expect(script.release(1).failures == [1: .notHeld])

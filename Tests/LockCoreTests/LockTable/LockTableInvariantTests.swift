@@ -94,7 +94,7 @@ struct LockTableInvariantTests {
         script.acquire(2)
         let actions = script.on { $0.giveUp(1, because: "it was so", now: $1) }
         #expect(actions.contains(.close(1)))
-        #expect(actions.contains { if case .lose(1, let failure) = $0 { failure.kind == .connectionLost } else { false } })
+        #expect(actions.contains { if case .lose([1], let failure) = $0 { failure.kind == .connectionLost } else { false } })
         #expect(actions.failures == [2: .connectionLost])
         #expect(script.heldKeys.isEmpty && script.waitingCount == 0)
     }

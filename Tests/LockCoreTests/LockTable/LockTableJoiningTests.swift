@@ -113,7 +113,7 @@ struct LockTableJoiningTests {
     func lost() {
         var script = Self.script()
         _ = script.request(2, .shared)
-        #expect(script.lost() == [.lose(1, .lost), .waitLock(1, .shared)])
+        #expect(script.lost() == [.lose([1], .lost), .waitLock(1, .shared)])
         #expect(script.granted(on: 2) == [.grant(2)])
     }
 

@@ -53,7 +53,7 @@ struct LockTableTransactionTests {
         _ = script.request(1, .shared)
         _ = script.granted()
         _ = script.request(2, .shared, scope: .transaction)
-        #expect(script.lost() == [.lose(1, .lost)])
+        #expect(script.lost() == [.lose([1], .lost)])
         #expect(script.request(3, .exclusive) == [])
         _ = script.cancel(3)
         #expect(script.request(4, .shared) == [.tryLock(1, .shared)])

@@ -168,11 +168,13 @@ struct TableModel {
         case .fail(let id, _):
             guard let request = take(id) else { return report("\(action), which does not wait") }
             if request.scope != .session { report("\(action), which does not need the server") }
-        case .lose(let id, _):
-            guard let request = requests.removeValue(forKey: id), let key = keys[request.key], key.holders.contains(id),
-                key.held == nil, request.scope == .session
-            else { return report("\(action), which has lost nothing") }
-            keys[request.key]?.holders.removeAll { $0 == id }
+        case .lose(let ids, _):
+            for id in ids {
+                guard let request = requests.removeValue(forKey: id), let key = keys[request.key], key.holders.contains(id),
+                    key.held == nil, request.scope == .session
+                else { return report("\(action), where \(id) has lost nothing") }
+                keys[request.key]?.holders.removeAll { $0 == id }
+            }
         case .released(let id), .releaseFailed(let id, _):
             if releasing.removeValue(forKey: id) == nil { report("\(action), which is not releasing") }
         case .changed(let id, _), .changeFailed(let id, _):

@@ -42,7 +42,7 @@ struct BrokenInvariantTests {
             let actions = script.engine.takeActions()
             #expect(actions.contains(.log(.invariantBroken(1, "more was released than it held while it was shared"))))
             #expect(actions.contains(.close(1)))
-            #expect(actions.contains { if case .lose(1, let failure) = $0 { failure.kind == .connectionLost } else { false } })
+            #expect(actions.contains { if case .lose([1], let failure) = $0 { failure.kind == .connectionLost } else { false } })
             #expect(script.connectionCount == 0)
         }
 
