@@ -1,7 +1,7 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix examples simulate chaos failover recipe-times lint lint-workflows format docs check-api build build-minimal build-times tsan bench bench-micro bench-observing \
-	bench-check bench-update bench-test check-release image clean deps bench-deps test-deps
+	bench-check bench-update bench-test check-release image clean deps bench-deps test-deps example-deps
 
 SWIFT ?= swift
 PUBLIC_TARGETS := PostgresLock PostgresLockTesting PostgresLockTestingTraits
@@ -17,7 +17,7 @@ help: ## List the targets
 
 # SwiftPM passes the traits as compilation conditions, in the order of a set. Where that order differs from the last build's, it compiles the whole
 # package anew. Tests run without this (.ci/run-tests): their sets and dictionaries may have any order.
-demo test test-matrix tsan build docs: export SWIFT_DETERMINISTIC_HASHING := 1
+demo test test-matrix tsan build docs examples: export SWIFT_DETERMINISTIC_HASHING := 1
 
 demo: deps ## Demonstrate the locks on a temporary server
 	$(SWIFT) run LockDemo
@@ -72,7 +72,7 @@ check-api: deps ## Find changes that break programs built with the last release;
 build: deps ## Build everything including the tests; warnings in this package's code are errors (see Package.swift)
 	$(SWIFT) build --build-tests --enable-all-traits
 
-examples: deps ## Build and run the services of Docs/Examples against a temporary server
+examples: example-deps ## Build and run the services of Docs/Examples against a temporary server
 	@.ci/run-examples
 
 # A scratch folder of its own, because a change of traits builds everything anew.
@@ -135,3 +135,6 @@ bench-deps: deps
 
 test-deps:
 	@.ci/install-dependencies tests
+
+example-deps:
+	@.ci/install-dependencies examples
