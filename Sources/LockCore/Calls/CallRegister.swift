@@ -37,6 +37,9 @@ struct CallRegister: Sendable {
             case .releasing, .changing, .fencing, .statement: false
             }
         }
+
+        /// Whether a shutdown ends it: it waits for a lock, a session or a token.
+        var endsByShutdown: Bool { if case .fencing = kind { true } else { isWaiting } }
     }
 
     private var calls = RequestMap<Call>()

@@ -64,6 +64,7 @@ extension Engine {
             return
         }
         calls.begin(call, CallRegister.Call(.fencing(key), since: now))
+        guard lifecycle == .running else { return resolve(call, .failed(.shutDown)) }
         dropRecord(key)
         confirmations.insert(call, Confirmations.Grant(session: session, holder: id, key: key))
         records.renew(key, for: call, on: session)

@@ -227,7 +227,8 @@ extension Engine {
                     close(id, because: .noAnswer, now: now)
                 }
             } else if let end = session.idleEnd(configuration), end <= now {
-                drop(id)
+                // A lock may have been granted in this turn, at whose end its record goes out.
+                if session.role != .fencing || !records.isAnyToWrite { drop(id) }
             } else {
                 continueCancelRequest(of: id, now: now)
                 noteSuspect(id, now: now)

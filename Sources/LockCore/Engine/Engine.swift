@@ -317,7 +317,7 @@ package struct Engine: ~Copyable, Sendable {
     package mutating func shutdown(now: Instant) {
         guard lifecycle == .running else { return }
         lifecycle = .draining
-        let waiting = calls.elements.filter(\.value.isWaiting).map(\.id)
+        let waiting = calls.elements.filter(\.value.endsByShutdown).map(\.id)
         for id in waiting { resolve(id, .failed(.shutDown)) }
         table.cancel(waiting, now: now)
         // What was never sent needs no answer, and no session is opened for it.

@@ -1,4 +1,5 @@
 import LockCore
+import LockServerModel
 import Testing
 
 @Suite("Records for fencing tokens")
@@ -36,6 +37,46 @@ struct EngineFencingTests {
         #expect(actions.contains(.giveToken(2, Self.position, index: 0)))
         #expect(actions.contains(.resolve(1, .granted)))
         #expect(actions.contains(.resolve(2, .granted)))
+    }
+
+    @Test("a session that writes records is not closed as unused in the turn in which a lock is granted")
+    func grantedWhenUnused() {
+        var script = EngineScript {
+            $0.isFencing = true
+            $0.idleTimeout = .seconds(1)
+        }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        #expect(script.connected(2) == [.submit(2, .position)])
+        script.on { $0.answered(2, .position(Self.position), now: $1) }
+        script.answered(1)
+        script.acquire(2, .exclusive, 2)
+        script.now = script.now.advanced(by: .seconds(2))
+        let actions = script.on { engine, now in
+            engine.answered(1, Engine.Answer([true], failure: nil, to: .tryLock(2)), now: now)
+            engine.advance(to: now)
+        }
+        #expect(actions.contains(.submit(2, .position)))
+        #expect(!actions.contains(.close(2)))
+        // Otherwise it is.
+        script.on { $0.answered(2, .position(Self.position), now: $1) }
+        #expect(script.pass(.seconds(2)).contains(.close(2)))
+    }
+
+    @Test("a shutdown ends a call that waits for the token of a held lock")
+    func shutdown() {
+        var script = Self.writing(1...1)
+        script.connected(2)
+        script.on { $0.answered(2, .position(Self.position), now: $1) }
+        script.answered(1)
+        script.on { $0.requestToken(9, of: 1, now: $1) }
+        #expect(script.on { $0.shutdown(now: $1) }.contains(.resolve(9, .failed(.closing))))
+        #expect(script.on { $0.requestToken(10, of: 1, now: $1) } == [.resolve(10, .failed(.closing))])
+        script.release(1)
+        #expect(script.answered(1, true) == [.resolve(1, .released)])
+        // Its record was under way.
+        #expect(script.on { $0.answered(2, .position(Self.position), now: $1) }.contains(.terminated))
     }
 
     @Test("a record that can't be written fails many thousand calls without looking at each for each", .timeLimit(.minutes(10)))
