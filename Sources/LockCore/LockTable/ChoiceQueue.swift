@@ -13,6 +13,8 @@ struct ChoiceQueue: Sendable {
         var isDue = true
         /// Whether its keys were tried before.
         var isAsked = false
+        /// How many rounds of tries had gone out when the request came.
+        let sentBefore: Int
     }
 
     /// In order of arrival.
@@ -24,6 +26,9 @@ struct ChoiceQueue: Sendable {
     private(set) var isDue = false
     /// How many keys the tries in flight may take.
     private(set) var triedCount = 0
+    /// The keys in flight, and with which round each went out.
+    private var rounds: [AdvisoryKey: Int] = [:]
+    private var sentCount = 0
 
     private var pollAt: Instant?
     private var hurriedPollAt: Instant?
@@ -62,7 +67,7 @@ struct ChoiceQueue: Sendable {
 
     mutating func append(_ id: RequestID, _ choice: Choice) {
         order.append(id)
-        waiting[id] = Waiting(choice: choice, unknown: choice.keys)
+        waiting[id] = Waiting(choice: choice, unknown: choice.keys, sentBefore: sentCount)
         if choice.pollPause != nil { hurriedCount += 1 }
         isDue = true
     }
@@ -79,12 +84,14 @@ struct ChoiceQueue: Sendable {
 
     // MARK: What is known of the keys
 
-    /// The keys were taken, as the server has said when it was asked for this mode.
+    /// The keys were taken, as the server has said when it was asked for this mode. A request that came after the question learns nothing from that: a key
+    /// may have become free in between.
     mutating func noteTaken(_ keys: Set<AdvisoryKey>, by mode: Mode) {
         guard !keys.isEmpty else { return }
         // What is not to be had shared is not to be had exclusively either.
         for id in ids where waiting[id].map({ $0.choice.mode == mode || mode == .shared }) ?? false {
-            dropUnknown(id, where: keys.contains)
+            guard let sentBefore = waiting[id]?.sentBefore else { continue }
+            dropUnknown(id) { [rounds] in keys.contains($0) && rounds[$0, default: 0] >= sentBefore }
         }
     }
 
@@ -120,7 +127,20 @@ struct ChoiceQueue: Sendable {
         setDue(id, false)
     }
 
-    mutating func noteSent(_ count: Int) { triedCount += count }
+    /// - Parameters:
+    ///   - count: How many keys the tries may take.
+    ///   - keys: The keys that are tried.
+    mutating func noteSent(_ count: Int, of keys: some Sequence<AdvisoryKey>) {
+        guard count > 0 else { return }
+        triedCount += count
+        for key in keys { rounds[key] = sentCount }
+        sentCount += 1
+    }
+
+    /// The keys are in flight no more.
+    mutating func noteEnd(of keys: [AdvisoryKey]) {
+        for key in keys { rounds[key] = nil }
+    }
 
     mutating func noteAnswered(_ count: Int, granted: Int) {
         triedCount -= count

@@ -92,7 +92,7 @@ extension LockTable {
         }
         refuseHopeless()
         choices.endRound()
-        choices.noteSent(count)
+        choices.noteSent(count, of: bundles.lazy.flatMap(\.keys))
         return (bundles.map { ChoiceTry($0.keys, $0.mode, count: $0.count) }, isCramped)
     }
 
@@ -130,6 +130,7 @@ extension LockTable {
             }
             advance(index, now: now)
         }
+        if isWhole { choices.noteEnd(of: attempt.keys) }
         refuseHopeless()
     }
 
@@ -140,6 +141,7 @@ extension LockTable {
     ///   - failure: What the requests for the keys are told; `nil` if the keys are tried again.
     mutating func choiceFailed(_ keys: [AdvisoryKey], count: Int, _ failure: Failure?, now: Instant) {
         choices.noteAnswered(count, granted: 0)
+        choices.noteEnd(of: keys)
         let keys = keys.filter { if case .choosing = serverState(of: $0) { true } else { false } }
         for id in choices.ids where choices.isAsked(id) && choices.wanted(by: id).contains(where: keys.contains) {
             if let failure { fail(id, failure) } else { choices.setDue(id, true) }

@@ -178,4 +178,16 @@ struct EngineChoiceRoundTests {
         #expect(actions.failures == [10: .capacity])
         #expect(actions.keys == [])
     }
+
+    @Test("a request that does not wait is not refused by the answer to a question that was asked before it came")
+    func askedBefore() {
+        var script = connected()
+        #expect(sorted(script.acquireAny(1, of: 1, 2, noWait: true).choiceTries) == [[1, 2]])
+        #expect(script.acquireAny(2, of: 1, 2, noWait: true) == [])
+        let actions = script.took(1)
+        #expect(actions.contains(.resolve(1, .refused)))
+        #expect(!actions.contains(.resolve(2, .refused)))
+        #expect(sorted(actions.choiceTries) == [[1, 2]])
+        #expect(script.took(1, 2) == [.choose(2, 2), .resolve(2, .granted)])
+    }
 }
