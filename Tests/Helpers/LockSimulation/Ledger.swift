@@ -21,6 +21,9 @@ final class Ledger {
     private(set) var grants = 0
     /// Of calls for any of several keys.
     var choices = 0
+    /// How many permits of semaphores were taken, and how many of these were found by a search.
+    var permits = 0
+    var unusedPermits = 0
     /// How many waits asked whether others may join a shared lock.
     var joins = 0
     var resolved = 0

@@ -18,6 +18,7 @@ extension SimulatedProcess {
         checkOwners()
         checkWaits()
         checkReplaced()
+        checkPermits()
     }
 
     /// A lock at the server without a holder in the process is on its way to a request, or back to the server, or its session is being
@@ -42,6 +43,18 @@ extension SimulatedProcess {
     /// The calls that are answered when there is a token.
     private func isGranted(_ key: AdvisoryKey) -> Bool {
         wanted.contains { $0.value.key == key && !engine.isWaiting($0.key) }
+    }
+
+    /// No permit stays unused for long while a task waits for one, also if the process that is behind the turnstile stands still.
+    private func checkPermits() {
+        guard !permitWaits.isEmpty, !hosts.isFaulty || profile.onlyFreezes, profile.lockTableSize == nil else { return }
+        guard profile.engine.capacity == .unlimited else { return }
+        let limit = clock.duration(of: profile.permitLimit)
+        let begun = max(permitWaits.values.min() ?? agenda.now, quietSince)
+        for permit in profile.permits {
+            guard let free = hosts.freeSince(permit), max(free, begun).duration(to: agenda.now) > limit else { continue }
+            ledger.report("process \(id) waits for a permit, and \(permit) has been free for \(limit)")
+        }
     }
 
     /// No request waits for a free lock for much longer than it takes to find out that it is free.

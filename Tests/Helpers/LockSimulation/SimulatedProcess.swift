@@ -45,6 +45,10 @@ final class SimulatedProcess {
         let since: Instant
     }
 
+    /// The tasks that wait for a permit, and since when.
+    var permitWaiters = PermitWaiters()
+    var permitWaits: [PermitWaiters.Ticket: Instant] = [:]
+
     /// The keys of the session locks that are held.
     var held: [RequestID: AdvisoryKey] = [:]
     /// Until when each session certainly lives.

@@ -21,7 +21,9 @@ final class SimulatedTask {
         guard rounds > 0, !process.isTerminated, !process.isCrashed else { return onEnd() }
         rounds -= 1
         process.plan(after: chance.skewedDuration(profile.hold)) { [self] in
-            if profile.transactions, chance.happens(0.2) {
+            if !profile.permits.isEmpty, chance.happens(0.3) {
+                SimulatedPermit(self).begin()
+            } else if profile.transactions, chance.happens(0.2) {
                 SimulatedTransaction(self).begin()
             } else if profile.transactions, profile.hasSettings, chance.happens(0.1) {
                 SimulatedSessionScope(self).begin()

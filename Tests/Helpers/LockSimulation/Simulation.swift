@@ -87,6 +87,9 @@ package final class Simulation {
                 ledger.report("process \(process.id) keeps idle connections")
             }
         }
+        for process in processes where !process.isCrashed && !process.permitWaiters.isEmpty {
+            ledger.report("process \(process.id) has tasks that wait for a permit, though all have ended")
+        }
         if !ledger.isEmpty { ledger.report("locks are left over") }
         for key in hosts.lockedKeys { ledger.report("key \(key) is still held by \(hosts.primary.holders(of: key))") }
     }

@@ -11,6 +11,10 @@ struct SimulationProfile {
     var rounds: Int
     /// Whether some of them are locks of transactions.
     var transactions: Bool
+    /// The permits of a semaphore; empty if there is none.
+    var permits: [AdvisoryKey] = []
+    /// The lock at which those wait who want a permit.
+    let turnstile = AdvisoryKey(1, 0)
     /// How many requests ask for the shared mode.
     var readers = 0.3
     var engine = Engine.Configuration()
@@ -68,6 +72,20 @@ struct SimulationProfile {
     var isCalm: Bool {
         statementErrors == 0 && connectFailures == 0 && fatalConnectFailures == 0 && troubleEvery == nil && freezeEvery == nil
             && !departures && !hidesActivity && splitEvery == nil
+    }
+
+    /// Whether processes stand still, and nothing else is wrong.
+    var onlyFreezes: Bool {
+        var profile = self
+        profile.freezeEvery = nil
+        return profile.isCalm
+    }
+
+    /// For how long a permit may be free while a task waits that has waited for as long. The search of another process may take it for a moment, and
+    /// begins the time anew. A task that was granted the turnstile or a permit may take up to a lease until it runs.
+    var permitLimit: Duration {
+        let search = SimulatedPermit.searchPause * 6 / 5 + .milliseconds(100) + latency.upperBound * 20
+        return (search + (engine.lease ?? .seconds(1))) * 2 + .seconds(2)
     }
 
     /// Whether only the network's latency keeps the server from saying whether a lock is taken.
@@ -192,7 +210,17 @@ struct SimulationProfile {
             engine.releaseLookInterval = requests.one(of: [.milliseconds(5), .milliseconds(100), .seconds(1)])
             requestEvery = requests.one(of: [.milliseconds(10), .milliseconds(500)])
         }
+        let semaphores = Chance(seed: seed &+ 0x9E41)
+        // The head asks for permits so often that long runs would take much time.
+        if !isFleet, hold.upperBound <= .seconds(1), semaphores.happens(0.3) {
+            permits = (1...semaphores.one(of: [1, 2, 5])).map { AdvisoryKey(1, $0) }
+        }
         if !isFleet { readers = Chance(seed: seed &+ 0x5A4E).one(of: [0.3, 0.3, 0.9]) }
+        // Processes that stand still behind the turnstile, and nothing else, so that what the others do meanwhile can be judged.
+        if !permits.isEmpty, semaphores.happens(0.3) {
+            (freezeEvery, lockTableSize, engine.capacity) = (.seconds(2), nil, .unlimited)
+            return
+        }
         guard !isFleet, chance.happens(0.75) else { return }
         statementErrors = chance.one(of: [0, 0.01, 0.2])
         cancelsForbidden = chance.happens(0.2)

@@ -9,6 +9,9 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
         case grants
         /// Those of calls for any of several keys.
         case choices
+        /// Permits of semaphores, and those of them that a task has found unused.
+        case permits
+        case unusedPermits
         /// Waits for a shared lock that the process held already, which ask whether others may join.
         case joins
         case downgrades
@@ -80,6 +83,8 @@ package struct SimulationTally: Hashable, Sendable, CustomStringConvertible {
             .calls: ledger.resolved,
             .grants: ledger.grants,
             .choices: ledger.choices,
+            .permits: ledger.permits,
+            .unusedPermits: ledger.unusedPermits,
             .joins: ledger.joins,
             .downgrades: ledger.downgrades,
             .upgrades: ledger.upgrades,

@@ -7,30 +7,15 @@ import Logging
 /// A task that has to wait takes the turnstile, which only one of all processes can have, and waits for a permit behind it. The others wait for
 /// the turnstile. What does not wait shares the turnstile for a moment, and gets nothing while any task waits.
 struct PermitQueue: Sendable {
-    /// How often the task behind the turnstile tries.
-    private static let pollPause = Duration.milliseconds(5)
-    /// A permit that is free at each of so many looks is not being waited for by a process that runs.
-    private static let looks = 3
-    private static let pauseBetweenLooks = Duration.milliseconds(50)
-
-    /// The tasks of this process.
-    private struct Tasks {
-        /// Those that wait for the turnstile, in the order in which they came.
-        var waiting: [UInt64] = []
-        var last: UInt64 = 0
-        /// How many are behind the turnstile.
-        var headCount = 0
-    }
-
     private let keys: SemaphoreKeys
     private let driver: LockDriver
-    /// How long a task waits for the turnstile before it looks for permits that the task behind the turnstile leaves unused, and the pause
-    /// between two such looks.
+    /// How long a task waits for the turnstile before it searches for permits that the task behind the turnstile leaves unused, and the pause
+    /// between two searches.
     private let lookInterval: Duration
-    private let tasks = Tally()
+    private let waiters = Waiters()
 
-    private final class Tally: Sendable {
-        let state = Locked(Tasks())
+    private final class Waiters: Sendable {
+        let state = Locked(PermitWaiters())
     }
 
     init(_ keys: SemaphoreKeys, _ driver: LockDriver, lookInterval: Duration) {
@@ -61,11 +46,11 @@ struct PermitQueue: Sendable {
     /// - Parameter limit: When the wait ends.
     nonisolated(nonsending) func take(until limit: ContinuousClock.Instant?) async throws -> LockState {
         if let permit = try await tryTake(until: limit) { return permit }
-        let number = begin()
-        defer { end(number) }
+        let ticket = waiters.state.withLock { $0.begin() }
+        defer { waiters.state.withLock { $0.end(ticket) } }
         return try await withThrowingTaskGroup(of: LockState.self) { group in
-            group.addTask { try await passTurnstile(number, until: limit) }
-            group.addTask { try await goAround(number) }
+            group.addTask { try await passTurnstile(ticket, until: limit) }
+            group.addTask { try await goAround(ticket) }
             let permit: LockState
             do {
                 // One of the two, or the error of the first: the second ends only with a permit, or by cancellation.
@@ -88,12 +73,12 @@ struct PermitQueue: Sendable {
         }
     }
 
-    private func passTurnstile(_ number: UInt64, until limit: ContinuousClock.Instant?) async throws -> LockState {
+    private func passTurnstile(_ ticket: PermitWaiters.Ticket, until limit: ContinuousClock.Instant?) async throws -> LockState {
         let turnstile = try await driver.waitForLock(keys.turnstile, .exclusive, timeLeft(until: limit), nil)
         defer { giveBack(turnstile) }
-        beginHead(number)
-        defer { endHead() }
-        return try await driver.waitForAny(of: keys.permits, .exclusive, timeLeft(until: limit), pollPause: Self.pollPause, nil)
+        waiters.state.withLock { $0.beginHead(ticket) }
+        defer { waiters.state.withLock { $0.endHead() } }
+        return try await driver.waitForAny(of: keys.permits, .exclusive, timeLeft(until: limit), pollPause: PermitWaiters.pollPause, nil)
     }
 
     private func timeLeft(until limit: ContinuousClock.Instant?) -> Duration? {
@@ -102,19 +87,17 @@ struct PermitQueue: Sendable {
 
     // MARK: Around the turnstile
 
-    // A process that stands still behind the turnstile keeps it until its lease ends. Meanwhile permits would stay unused.
-
-    /// Takes a permit that is left unused. One task per process looks, the one that came first.
-    private func goAround(_ number: UInt64) async throws -> LockState {
+    /// Takes a permit that is left unused.
+    private func goAround(_ ticket: PermitWaiters.Ticket) async throws -> LockState {
         while true {
             try await Task.sleep(for: lookInterval * Double.random(in: 1...1.2))
-            guard mayGoAround(number) else { continue }
+            guard waiters.state.withLock({ $0.maySearch(ticket) }) else { continue }
             do {
                 if let permit = try await takeUnused() { return permit }
             } catch let error as LockError {
                 // The task that waits for the turnstile finds that out, too.
                 driver.logger.debug(
-                    "a look for unused permits has failed",
+                    "a search for unused permits has failed",
                     metadata: [LogKey.key: "\(keys.turnstile)", LogKey.reason: "\(error.message)"]
                 )
             }
@@ -122,35 +105,16 @@ struct PermitQueue: Sendable {
     }
 
     private func takeUnused() async throws -> LockState? {
-        for look in 1...Self.looks {
-            guard let permit = try await driver.obtainAny(of: keys.permits, .exclusive, timeout: nil, noWait: true, nil) else { return nil }
-            if look == Self.looks { return permit }
-            giveBack(permit)
-            try await Task.sleep(for: Self.pauseBetweenLooks)
+        var search = UnusedPermitSearch()
+        while let permit = try await driver.obtainAny(of: keys.permits, .exclusive, timeout: nil, noWait: true, nil) {
+            switch search.hasFound() {
+            case .keep:
+                return permit
+            case .giveBack(let pause):
+                giveBack(permit)
+                try await Task.sleep(for: pause)
+            }
         }
         return nil
     }
-
-    // MARK: The tasks of this process
-
-    private func begin() -> UInt64 {
-        tasks.state.withLock { tasks in
-            tasks.last += 1
-            tasks.waiting.append(tasks.last)
-            return tasks.last
-        }
-    }
-
-    private func end(_ number: UInt64) { tasks.state.withLock { $0.waiting.removeAll { $0 == number } } }
-
-    private func beginHead(_ number: UInt64) {
-        tasks.state.withLock { tasks in
-            tasks.waiting.removeAll { $0 == number }
-            tasks.headCount += 1
-        }
-    }
-
-    private func endHead() { tasks.state.withLock { $0.headCount -= 1 } }
-
-    private func mayGoAround(_ number: UInt64) -> Bool { tasks.state.withLock { $0.headCount == 0 && $0.waiting.first == number } }
 }
