@@ -54,6 +54,34 @@ struct EngineBackendActivityTests {
         }
     }
 
+    @Test("a hidden answer says nothing of a statement that began after the question")
+    func hiddenLaterStatement() {
+        var script = EngineScript { $0.lease = .seconds(30) }
+        script.acquire(1)
+        script.connected(1)
+        script.answered(1, true)
+        script.acquire(10, .exclusive, 7, scope: .transaction)
+        script.on { $0.checkOut(9, now: $1) }
+        script.connected(2)
+        script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
+        script.pass(.milliseconds(10))
+        // The key was taken once.
+        script.acquire(11, .exclusive, 7, within: .milliseconds(50))
+        script.passToNextWake()
+        script.pass(.milliseconds(1))
+        script.answeredActivity(.active(isHeard: true))
+        script.pass(.milliseconds(59))
+        script.acquire(12, .exclusive, 7, within: .milliseconds(50))
+        let asked = script.passToNextWake()
+        #expect(asked.contains(.submit(1, .askActivity(2, forDeadline: true))), "\(asked)")
+        script.pass(.milliseconds(1))
+        script.on { $0.answered(2, .done, now: $1) }
+        script.on { $0.beginStatement(21, on: 2, lockWait: 7, now: $1) }
+        script.answeredActivity(.hidden)
+        let outcome = script.pass(.milliseconds(49))
+        #expect(outcome.contains(.resolve(12, .ended(.timedOut(.unanswered)))), "\(outcome)")
+    }
+
     @Test("a harmful wait is no reason to end a later wait of the session, which began after the question")
     func laterWait() {
         for isLater in [true, false] {

@@ -158,4 +158,14 @@ struct EngineCheckOutTests {
         #expect(script.on { $0.giveBack(1, isClean: true, now: $1) } == [])
         #expect(script.isQuiet)
     }
+
+    @Test("a call that does not wait is not refused when the pause between two attempts is over and a session is opened for it")
+    func openedAfterPause() {
+        var script = EngineScript()
+        #expect(script.on { $0.checkOut(1, noWait: true, now: $1) } == [.connect(1, .checkedOut)])
+        script.connectFailed(1)
+        let actions = script.passToNextWake()
+        #expect(actions.connecting == 2)
+        #expect(!actions.contains(.resolve(1, .refused)), "\(actions)")
+    }
 }

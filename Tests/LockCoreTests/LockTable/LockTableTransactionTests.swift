@@ -67,6 +67,21 @@ struct LockTableTransactionTests {
         #expect(script.failed(1, .full) == [.fail(1, .full), .grant(2)])
     }
 
+    @Test("a transaction that does not wait is not refused because its process is just releasing the lock, or ending a wait for it")
+    func tryBehindOwnRelease() {
+        var releasing = TableScript()
+        _ = releasing.request(1)
+        _ = releasing.granted()
+        #expect(releasing.release(1) == [.unlock(1, .exclusive, on: 1)])
+        #expect(releasing.request(2, scope: .transaction, noWait: true) == [])
+        #expect(releasing.unlocked() == [.released(1), .grant(2)])
+        var ending = TableScript()
+        _ = ending.request(1)
+        _ = ending.notGranted()
+        #expect(ending.cancel(1) == [.endWait(1)])
+        #expect(ending.request(2, scope: .transaction, noWait: true) == [.grant(2)])
+    }
+
     @Test("a lock that a wait is granted when only transactions want it is released")
     func lateGrant() {
         var script = TableScript()

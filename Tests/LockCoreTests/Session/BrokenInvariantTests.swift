@@ -24,6 +24,18 @@ struct BrokenInvariantTests {
             }
         }
 
+        @Test("a broken invariant of a key traps in a debug build, at the end of the event")
+        func key() async {
+            await #expect(processExitsWith: .failure) {
+                var script = EngineScript.holding()
+                script.engine.handle(now: script.now) { engine, now in
+                    guard let index = engine.table.entries.index(of: 1) else { return }
+                    engine.table.entries[index].sessionHolders = -1
+                    engine.table.advance(index, now: now)
+                }
+            }
+        }
+
         @Test("an answer to a wait that a session does not have traps in a debug build")
         func foreignWait() async {
             await #expect(processExitsWith: .failure) {
@@ -44,6 +56,19 @@ struct BrokenInvariantTests {
             #expect(actions.contains(.close(1)))
             #expect(actions.contains { if case .lose([1], let failure) = $0 { failure.kind == .connectionLost } else { false } })
             #expect(script.connectionCount == 0)
+        }
+
+        @Test("a key with a broken invariant is given up in a release build, and the invariant is logged")
+        func key() {
+            var script = EngineScript.holding()
+            script.engine.handle(now: script.now) { engine, now in
+                guard let index = engine.table.entries.index(of: 1) else { return }
+                engine.table.entries[index].sessionHolders = -1
+                engine.table.advance(index, now: now)
+            }
+            let actions = script.engine.takeActions()
+            #expect(actions.contains { if case .log(.keyBroken(1, _)) = $0 { true } else { false } })
+            #expect(actions.contains(.close(1)))
         }
 
         @Test("a session with an answer to a wait that it does not have is closed in a release build")

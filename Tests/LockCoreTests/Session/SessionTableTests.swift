@@ -81,6 +81,21 @@ struct SessionTableTests {
         #expect(table.due(Self.configuration) == .distantFuture)
     }
 
+    @Test("after each change of a session the due time that was known counts no more")
+    func isKnown() {
+        var table = SessionTable()
+        _ = table.due(Self.configuration)
+        #expect(table.knownDue != nil)
+        let id = table.open(.waiting)
+        #expect(table.knownDue == nil)
+        _ = table.due(Self.configuration)
+        table.update(id) { $0.connecting(.init(until: nil)) }
+        #expect(table.knownDue == nil)
+        _ = table.due(Self.configuration)
+        table.noteHeard(now: Self.at(5))
+        #expect(table.knownDue == nil)
+    }
+
     @Test("an answer of the server puts off the end of a wait of which nothing is heard")
     func heard() {
         var table = SessionTable()
