@@ -9,7 +9,7 @@ package struct PermitWaiters: Sendable {
     }
 
     /// How often the head asks for the permits.
-    package static let pollPause = Duration.milliseconds(5)
+    package static let pollPause = Duration.milliseconds(4)
 
     /// Those that wait for the turnstile, in the order in which they came.
     private var waiting: [Ticket] = []
