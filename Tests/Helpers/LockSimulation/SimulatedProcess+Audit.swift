@@ -49,7 +49,9 @@ extension SimulatedProcess {
     private func checkPermits() {
         guard !permitWaits.isEmpty, !hosts.isFaulty || profile.onlyFreezes, profile.lockTableSize == nil else { return }
         guard profile.engine.capacity == .unlimited else { return }
-        let limit = clock.duration(of: profile.permitLimit)
+        // What has gone wrong before is noticed and repaired later.
+        let repair = profile.onlyFreezes ? .zero : profile.engine.heartbeatInterval + profile.releaseLimit + .seconds(10)
+        let limit = clock.duration(of: profile.permitLimit + repair)
         let begun = max(permitWaits.values.min() ?? agenda.now, quietSince)
         for permit in profile.permits {
             guard let free = hosts.freeSince(permit), max(free, begun).duration(to: agenda.now) > limit else { continue }

@@ -14,6 +14,7 @@ final class InMemoryTestServer: TestServer {
         var configuration = LockManager.Configuration()
         // At the beginning of a run hundreds of tests want the machine's two cores.
         configuration.timeouts.unreachable = .seconds(300)
+        configuration.timeouts.nested = .seconds(300)
         // Tests count the locks on the server.
         configuration.publicationDelay = .seconds(86_400)
         configure(&configuration)

@@ -46,6 +46,7 @@ final class TestDatabase: TestServer {
         // Tests count the locks on the server.
         configuration.publicationDelay = .seconds(86_400)
         configuration.timeouts.unreachable = Self.unreachable
+        configuration.timeouts.nested = Self.unreachable
         configure(&configuration)
         let manager = try LockManager(configuration: configuration)
         shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }
@@ -62,6 +63,7 @@ final class TestDatabase: TestServer {
     func transactionManager(_ configure: (inout TransactionLockManager.Configuration) -> Void = { _ in }) throws -> TransactionLockManager {
         var configuration = TransactionLockManager.Configuration(url: url)
         configuration.timeouts.unreachable = Self.unreachable
+        configuration.timeouts.nested = Self.unreachable
         configure(&configuration)
         let manager = try TransactionLockManager(configuration: configuration)
         shutdowns.withLock { $0.append { await manager.shutdown(gracePeriod: .seconds(5)) } }
