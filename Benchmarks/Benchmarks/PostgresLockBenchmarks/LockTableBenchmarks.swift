@@ -67,7 +67,7 @@ private struct TableScript {
     }
 
     mutating func confirmUnlock(_ key: Int) {
-        table.unlocked(AdvisoryKey(Int64(key)), now: now)
+        table.unlocked(AdvisoryKey(Int64(key)), on: session, now: now)
         takeActions()
     }
 
