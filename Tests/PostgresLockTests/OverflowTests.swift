@@ -5,6 +5,9 @@ import Testing
 /// Far more contended keys than connections.
 @Suite("Overflow")
 struct OverflowTests {
+    /// The tasks wait inside the scope of the holder. On a busy machine, they wait for longer than other tests.
+    private static let nestedLimit = Duration.seconds(1_800)
+
     /// Runs the body while another session holds the keys from 0 on; the body can release them.
     private func withHolder(of count: Int, _ database: TestDatabase, _ body: (LockTransaction) async throws -> Void) async throws {
         try await database.manager().withTransaction { holder in
@@ -28,7 +31,10 @@ struct OverflowTests {
     func served(order: Order) async throws {
         let count = 10_000
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.pool.maximumConnections = 3 }
+        let locks = try database.manager {
+            $0.pool.maximumConnections = 3
+            $0.timeouts.nested = Self.nestedLimit
+        }
         let clock = ContinuousClock()
         try await withHolder(of: count, database) { holder in
             let tasks = (0..<count).map { number in
@@ -61,7 +67,8 @@ struct OverflowTests {
             )
             // A quadratic algorithm takes hours; a busy machine takes minutes.
             #expect(duration < .seconds(300))
-            #expect(try await database.locks() == 0)
+            // A wait that was ended on the server may have got its lock before; it is released afterwards.
+            try await database.eventually("no lock is left") { try await database.locks() == 0 }
         }
         #expect(await locks.connectionPeak <= 3)
     }
@@ -73,7 +80,10 @@ struct OverflowTests {
     func cancelled() async throws {
         let count = 100_000
         let database = try TestDatabase.get()
-        let locks = try database.manager { $0.pool.maximumConnections = 8 }
+        let locks = try database.manager {
+            $0.pool.maximumConnections = 8
+            $0.timeouts.nested = Self.nestedLimit
+        }
         let clock = ContinuousClock()
         try await withHolder(of: count, database) { _ in
             let tasks = (0..<count).map { number in

@@ -3,8 +3,9 @@ import Testing
 
 @Suite("What the server says of a session when it is asked over another one")
 struct EngineBackendActivityTests {
-    @Test("an active session says nothing about a statement that was sent after the question")
-    func laterStatement() {
+    /// The session 1 is shared, and holds a lock of the request 1. The session 2 is checked out by the call 9, and the transaction of the
+    /// request 10, which waits for the key 7, is to run on it.
+    private static func script() -> EngineScript {
         var script = EngineScript { $0.lease = .seconds(30) }
         script.acquire(1)
         script.connected(1)
@@ -12,6 +13,12 @@ struct EngineBackendActivityTests {
         script.acquire(10, .exclusive, 7, scope: .transaction)
         script.on { $0.checkOut(9, now: $1) }
         script.connected(2)
+        return script
+    }
+
+    @Test("an active session says nothing about a statement that was sent after the question")
+    func laterStatement() {
+        var script = Self.script()
         script.on { $0.beginStatement(20, on: 2, now: $1) }
         #expect(script.pass(.seconds(10)) == [.submit(1, .heartbeat)])
         #expect(script.answered(1).contains(.submit(1, .askActivity(2))))
@@ -31,13 +38,7 @@ struct EngineBackendActivityTests {
     @Test("where the server hides what sessions do, a lock is called taken only if the server has said so of that lock before")
     func hiddenWait() {
         for wasTaken in [false, true] {
-            var script = EngineScript { $0.lease = .seconds(30) }
-            script.acquire(1)
-            script.connected(1)
-            script.answered(1, true)
-            script.acquire(10, .exclusive, 7, scope: .transaction)
-            script.on { $0.checkOut(9, now: $1) }
-            script.connected(2)
+            var script = Self.script()
             script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
             for (request, activity) in [(11, wasTaken ? .active(isHeard: true) : .hidden), (12, .hidden)]
                 as [(RequestID, Engine.BackendActivity)]
@@ -56,13 +57,7 @@ struct EngineBackendActivityTests {
 
     @Test("a hidden answer says nothing of a statement that began after the question")
     func hiddenLaterStatement() {
-        var script = EngineScript { $0.lease = .seconds(30) }
-        script.acquire(1)
-        script.connected(1)
-        script.answered(1, true)
-        script.acquire(10, .exclusive, 7, scope: .transaction)
-        script.on { $0.checkOut(9, now: $1) }
-        script.connected(2)
+        var script = Self.script()
         script.on { $0.beginStatement(20, on: 2, lockWait: 7, now: $1) }
         script.pass(.milliseconds(10))
         // The key was taken once.
