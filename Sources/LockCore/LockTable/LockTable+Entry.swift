@@ -33,7 +33,6 @@ extension LockTable {
 
         let key: AdvisoryKey
         var server = ServerState.none
-        /// In order of arrival.
         private(set) var queue = RequestQueue()
         private(set) var queuedCount = 0
         private(set) var queuedExclusive = 0
@@ -134,7 +133,7 @@ extension LockTable.Entry {
     }
 
     mutating func enqueue(_ id: RequestID, _ request: LockTable.Request, in requests: inout Requests) {
-        queue.append(id, in: &requests)
+        queue.insert(id, at: request.place, in: &requests)
         queuedCount += 1
         latestDeadline = max(latestDeadline, request.deadline)
         if request.mode == .exclusive { queuedExclusive += 1 }

@@ -12,17 +12,26 @@ extension LockTable {
         package internal(set) var mode: Mode
         package let scope: Scope
         package let noWait: Bool
+        package let place: QueuePlace
         /// Tells the server when no request can want the lock any more; the table itself keeps no time.
         package let deadline: Instant
         package internal(set) var isGranted = false
         /// Whether the server has granted it to the transaction, which has its turn before it asks the server.
         var isServerGranted = false
 
-        package init(_ key: AdvisoryKey, _ mode: Mode, scope: Scope = .session, noWait: Bool = false, deadline: Instant? = nil) {
+        package init(
+            _ key: AdvisoryKey,
+            _ mode: Mode,
+            scope: Scope = .session,
+            noWait: Bool = false,
+            place: QueuePlace = .last,
+            deadline: Instant? = nil
+        ) {
             self.key = key
             self.mode = mode
             self.scope = scope
             self.noWait = noWait
+            self.place = place
             self.deadline = deadline ?? .distantFuture
         }
 

@@ -1,17 +1,19 @@
-/// Requests in order of arrival, linked through the requests themselves: to join and to leave cost the same everywhere, and neither
-/// allocates memory.
+/// Requests in order of arrival, or of their places, linked through the requests themselves: to join at the end and to leave cost the same
+/// everywhere, and neither allocates memory.
 struct RequestQueue: Sendable {
     typealias Requests = RequestMap<LockTable.QueuedRequest>
 
     private(set) var first = RequestID.none
     private var last = RequestID.none
 
-    mutating func append(_ id: RequestID, in requests: inout Requests) {
-        let previous = last
-        requests.update(id) { $0.previous = previous }
+    mutating func insert(_ id: RequestID, at place: QueuePlace, in requests: inout Requests) {
+        var (previous, next) = (last, RequestID.none)
+        while let other = requests[previous], place.precedes(other.request.place) { (previous, next) = (other.previous, previous) }
+        requests.update(id) { ($0.previous, $0.next) = (previous, next) }
         requests.update(previous) { $0.next = id }
-        if first == .none { first = id }
-        last = id
+        requests.update(next) { $0.previous = id }
+        if previous == .none { first = id }
+        if next == .none { last = id }
     }
 
     mutating func remove(_ id: RequestID, in requests: inout Requests) {

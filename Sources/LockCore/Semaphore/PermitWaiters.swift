@@ -4,16 +4,18 @@
 /// as the head keeps the turnstile until its lease ends, and meanwhile permits would stay unused. So one task of each process, the first of those
 /// that wait for the turnstile, searches for unused permits from time to time. It does not where the head is of the same process: that asks already.
 package struct PermitWaiters: Sendable {
+    /// A task's place among those of its process, from its call on. Whether it has to wait turns out later.
     package struct Ticket: Hashable, Sendable {
-        fileprivate let number: UInt64
+        /// That of its request for the turnstile.
+        package let place: QueuePlace
     }
 
     /// How often the head asks for the permits.
     package static let pollPause = Duration.milliseconds(4)
 
-    /// Those that wait for the turnstile, in the order in which they came.
+    /// Those that wait for the turnstile, in the order of their places.
     private var waiting: [Ticket] = []
-    private var lastNumber: UInt64 = 0
+    private var nextPlace = QueuePlace.first
     /// More than one only for a moment, after the turnstile was lost.
     private var headCount = 0
 
@@ -21,11 +23,19 @@ package struct PermitWaiters: Sendable {
 
     package var isEmpty: Bool { waiting.isEmpty && headCount == 0 }
 
-    package mutating func begin() -> Ticket {
-        lastNumber += 1
-        let ticket = Ticket(number: lastNumber)
-        waiting.append(ticket)
-        return ticket
+    /// The tasks that wait for a permit.
+    package var count: Int { waiting.count + headCount }
+
+    /// A task asks for a permit.
+    package mutating func arrive() -> Ticket {
+        defer { nextPlace = nextPlace.next }
+        return Ticket(place: nextPlace)
+    }
+
+    /// The task has to wait.
+    package mutating func beginWait(_ ticket: Ticket) {
+        let later = waiting.reversed().prefix { ticket.place.precedes($0.place) }.count
+        waiting.insert(ticket, at: waiting.count - later)
     }
 
     /// The task has a permit, or waits for one no more.

@@ -8,21 +8,20 @@ extension LockDriver {
         _ key: LockKey,
         _ mode: LockMode,
         _ timeout: Duration?,
+        at place: QueuePlace = .last,
         _ observation: Observation?
     ) async throws -> LockState {
         #if ServiceLifecycleSupport
             if endsWait(timeout) {
-                return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0, observation) }
+                return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0, at: place, observation) }
             }
         #endif
-        let state: LockState?
         do {
-            state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, observation)
+            if let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, at: place, observation) { return state }
         } catch {
             throw await explanations.explain(error, by: self)
         }
-        guard let state else { throw taken([key]) }
-        return state
+        throw taken([key])
     }
 
     /// - Returns: `nil` if the lock is taken, and the call does not wait.
@@ -31,11 +30,12 @@ extension LockDriver {
         _ mode: LockMode,
         timeout: Duration?,
         noWait: Bool,
+        at place: QueuePlace = .last,
         _ observation: Observation?
     ) async throws -> LockState? {
         // Once: the scope that is the reason for a limit may end during the wait.
         let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
-        let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait, observation)
+        let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait, at: place, observation)
         let outcome = await outcome(of: state)
         return try settle(state, outcome, limit.length)
     }
@@ -48,6 +48,7 @@ extension LockDriver {
         timeout: Duration?,
         _ limit: WaitLimit,
         noWait: Bool,
+        at place: QueuePlace,
         _ observation: Observation?
     ) throws -> LockState {
         let state = LockState(key: key, mode: mode)
@@ -60,7 +61,7 @@ extension LockDriver {
             state.observed?.ended(by: error)
             throw error
         }
-        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, deadline: limit.deadline)
+        let request = LockTable.Request(key.advisory, mode.core, noWait: noWait, place: place, deadline: limit.deadline)
         state.ask { engine, id, now in
             engine.acquire(id, request, deadline: limit.deadline, enclosing: enclosing, now: now)
         }

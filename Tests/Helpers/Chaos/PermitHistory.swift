@@ -43,6 +43,9 @@ package struct PermitHistory: CustomStringConvertible, Sendable {
         fileprivate var text: String { count == 0 ? "0" : "\(count) (by \(longestLead / 1_000_000) ms at most)" }
     }
 
+    /// Of two tasks of one process that come within this time of each other, either may be the first one.
+    private static let sameTime: UInt64 = 5_000_000
+
     /// For so long the order is kept; then a task looks for permits that lie idle.
     private static let strictWait: UInt64 = 1_000_000_000
 
@@ -52,8 +55,8 @@ package struct PermitHistory: CustomStringConvertible, Sendable {
     package private(set) var doubled: [Int] = []
     /// How many permits were given out.
     package private(set) var count = 0
-    /// Where a task of the same process had waited for longer, where a task of another process had, and those of both in which that one had waited
-    /// for more than a second.
+    /// Where a task of the same process had waited for longer, by more than ``sameTime``; where a task of another process had; and those of both
+    /// in which that one had waited for more than a second.
     package private(set) var inProcess = Inversions()
     package private(set) var betweenProcesses = Inversions()
     package private(set) var late = Inversions()
@@ -99,7 +102,7 @@ package struct PermitHistory: CustomStringConvertible, Sendable {
         let earlier = waiting.filter { $0.time < since }
         guard let earliest = earlier.map(\.time).min() else { return }
         if let own = earlier.filter({ $0.process == line.process }).map(\.time).min() {
-            inProcess.note(lead: since - own)
+            if since - own > Self.sameTime { inProcess.note(lead: since - own) }
         } else {
             betweenProcesses.note(lead: since - earliest)
         }

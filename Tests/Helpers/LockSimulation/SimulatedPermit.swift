@@ -16,7 +16,8 @@ final class SimulatedPermit {
 
     /// The calls that have not ended.
     private var pending: Set<RequestID> = []
-    private var ticket: PermitWaiters.Ticket?
+    private let ticket: PermitWaiters.Ticket
+    private var isWaiting = false
     /// What waits for a permit: the way through the turnstile, and the search.
     private var ways = 0
     private var isSearchAsleep = false
@@ -38,6 +39,7 @@ final class SimulatedPermit {
         self.task = task
         process = task.process
         isTry = task.chance.happens(0.3)
+        ticket = process.permitWaiters.arrive()
         let limits: (deadline: Duration?, cancelAfter: Duration?) = isTry ? (nil, nil) : task.limits()
         deadline = limits.deadline.map { [now = process.now] in now.advanced(by: $0) }
         if let delay = limits.cancelAfter {
@@ -72,16 +74,15 @@ final class SimulatedPermit {
     // MARK: Waiting
 
     private func wait() {
-        let ticket = process.permitWaiters.begin()
-        self.ticket = ticket
+        process.permitWaiters.beginWait(ticket)
         process.permitWaits[ticket] = process.agenda.now
-        ways = 2
-        passTurnstile(ticket)
-        sleep(ticket)
+        (isWaiting, ways) = (true, 2)
+        passTurnstile()
+        sleep()
     }
 
-    private func passTurnstile(_ ticket: PermitWaiters.Ticket) {
-        lock(profile.turnstile, .exclusive, noWait: false) { [self] result in
+    private func passTurnstile() {
+        lock(profile.turnstile, .exclusive, noWait: false, at: ticket.place) { [self] result in
             guard case .granted(let turnstile) = result else { return endWay(nil, isLast: true) }
             process.permitWaiters.beginHead(ticket)
             ask(noWait: false) { [self] result in
@@ -92,28 +93,28 @@ final class SimulatedPermit {
         }
     }
 
-    private func sleep(_ ticket: PermitWaiters.Ticket) {
+    private func sleep() {
         guard !isOver else { return endWay(nil) }
         isSearchAsleep = true
         let pause = task.chance.duration(Self.searchPause...Self.searchPause * 6 / 5)
         process.plan(after: process.clock.duration(of: pause)) { [self] in
             guard isSearchAsleep else { return }
             isSearchAsleep = false
-            if process.permitWaiters.maySearch(ticket) { look(ticket, UnusedPermitSearch()) } else { sleep(ticket) }
+            if process.permitWaiters.maySearch(ticket) { look(UnusedPermitSearch()) } else { sleep() }
         }
     }
 
-    private func look(_ ticket: PermitWaiters.Ticket, _ search: UnusedPermitSearch) {
+    private func look(_ search: UnusedPermitSearch) {
         guard !isOver else { return endWay(nil) }
         ask(noWait: true) { [self] result in
-            guard case .granted(let id) = result else { return sleep(ticket) }
+            guard case .granted(let id) = result else { return sleep() }
             var search = search
             switch search.hasFound() {
             case .keep:
                 endWay(result)
             case .giveBack(let pause):
                 giveBack(id)
-                process.plan(after: process.clock.duration(of: pause)) { [self] in look(ticket, search) }
+                process.plan(after: process.clock.duration(of: pause)) { [self] in look(search) }
             }
         }
     }
@@ -125,8 +126,8 @@ final class SimulatedPermit {
             if permit == nil { (permit, isUnused) = (id, !isLast) } else { giveBack(id) }
         }
         if isLast || permit != nil { end(at: process.now) }
-        guard ways == 0, let ticket else { return }
-        self.ticket = nil
+        guard ways == 0, isWaiting else { return }
+        isWaiting = false
         process.permitWaiters.end(ticket)
         process.permitWaits[ticket] = nil
         if let permit { use(permit, isUnused: isUnused) } else { task.next() }
@@ -144,8 +145,14 @@ final class SimulatedPermit {
 
     // MARK: Calls
 
-    private func lock(_ key: AdvisoryKey, _ mode: Mode, noWait: Bool, completion: @escaping (Result) -> Void) {
-        let request = LockTable.Request(key, mode, noWait: noWait, deadline: deadline)
+    private func lock(
+        _ key: AdvisoryKey,
+        _ mode: Mode,
+        noWait: Bool,
+        at place: QueuePlace = .last,
+        completion: @escaping (Result) -> Void
+    ) {
+        let request = LockTable.Request(key, mode, noWait: noWait, place: place, deadline: deadline)
         let id = process.call(
             within: limit(noWait: noWait),
             for: request,

@@ -53,7 +53,15 @@ extension SimulatedProcess {
             return ledger.report("process \(self.id), \(id) gets key \(key), which it does not want, or got another one before")
         }
         // It has no position among the calls for this key.
-        wanted[id] = Wanted(key: key, mode: choice.mode, isEnclosed: true, isTry: choice.noWait, order: .max, since: since)
+        wanted[id] = Wanted(
+            key: key,
+            mode: choice.mode,
+            isEnclosed: true,
+            isTry: choice.noWait,
+            order: .max,
+            place: .last,
+            since: since
+        )
     }
 
     /// A session of a call's own, or the turn for a key, is refused only if others are in the way.
@@ -101,7 +109,7 @@ extension SimulatedProcess {
     /// A call that ends by a deadline or a cancellation in this moment counts as gone.
     private func checkTurn(_ id: RequestID, _ lock: Wanted) {
         guard !lock.isEnclosed else { return }
-        for (other, earlier) in wanted where earlier.key == lock.key && earlier.order < lock.order && engine.isWaiting(other) {
+        for (other, earlier) in wanted where earlier.key == lock.key && earlier.isInFront(of: lock) && engine.isWaiting(other) {
             if earlier.mode == .exclusive || earlier.mode == lock.mode && !(lock.isTry && lock.mode == .shared) {
                 ledger.report("process \(self.id), \(id) got key \(lock.key) \(lock.mode) before \(other) \(earlier.mode)")
             }

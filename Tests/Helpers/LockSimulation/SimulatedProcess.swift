@@ -35,7 +35,13 @@ final class SimulatedProcess {
         /// Whether it does not wait, so that it may join what the process shares past requests that wait for the server to let them.
         let isTry: Bool
         let order: Int
+        let place: QueuePlace
         let since: Instant
+
+        /// Whether it is to be granted first.
+        func isInFront(of other: Wanted) -> Bool {
+            place.precedes(other.place) || !other.place.precedes(place) && order < other.order
+        }
     }
 
     /// The calls for any of several keys.
@@ -177,7 +183,15 @@ final class SimulatedProcess {
     ) -> RequestID {
         let id = nextRequestID()
         wanted[id] = request.map {
-            Wanted(key: $0.key, mode: $0.mode, isEnclosed: isEnclosed, isTry: $0.noWait, order: callCount, since: agenda.now)
+            Wanted(
+                key: $0.key,
+                mode: $0.mode,
+                isEnclosed: isEnclosed,
+                isTry: $0.noWait,
+                order: callCount,
+                place: $0.place,
+                since: agenda.now
+            )
         }
         begin(id, within: limit, { event(&$0, id, $1) }) { completion(id, $0) }
         return id

@@ -18,6 +18,8 @@ struct SemaphoreWorker {
         }
         let locks = try LockManager(configuration: .init(url: arguments[0]))
         let semaphore = try locks.semaphore("semaphore", limit: limit)
+        // Connects, and finds out that the limits agree. Tasks that come meanwhile all begin to wait afterwards, in any order.
+        try await semaphore.withPermitIfAvailable { _ in }
         let end = Date().addingTimeInterval(seconds)
         try await withThrowingTaskGroup { group in
             for task in 1...tasks {

@@ -26,6 +26,37 @@ struct LockTableQueueTests {
         #expect(script.table.isEmpty)
     }
 
+    @Test("a request with a place stands in front of those with later places, and behind all others", arguments: [false, true])
+    func places(isWaitedFor: Bool) {
+        var script = TableScript()
+        let first = QueuePlace.first
+        let (second, third) = (first.next, first.next.next)
+        _ = script.request(1)
+        // The server waits for the key, and not for one of the requests.
+        if isWaitedFor { #expect(script.notGranted() == [.waitLock(1, .exclusive)]) }
+        #expect(script.request(2, at: third) == [])
+        #expect(script.request(3, at: second) == [])
+        #expect(script.request(4) == [])
+        #expect(script.request(5, at: first) == [], "Behind one without a place.")
+        #expect(script.request(6, at: third) == [])
+        #expect(script.request(7, at: second) == [])
+        var granted: [LockTable.Action] = script.granted()
+        for id: RequestID in [1, 3, 2, 4, 5, 7] { granted += script.release(id) }
+        #expect(granted.filter { if case .grant = $0 { true } else { false } } == [1, 3, 2, 4, 5, 7, 6].map { .grant($0) })
+        #expect(script.release(6) == [.unlock(1, .exclusive, on: 1)])
+        #expect(script.unlocked() == [.released(6)])
+        #expect(script.table.isEmpty)
+    }
+
+    @Test("a request that comes to stand in front is what the server is asked for")
+    func placeInFront() {
+        var script = TableScript()
+        #expect(script.request(1, .shared, at: .first.next) == [.tryLock(1, .shared)])
+        #expect(script.notGranted() == [.waitLock(1, .shared)])
+        #expect(script.request(2, .exclusive, at: .first) == [.endWait(1)])
+        #expect(script.waitCancelled() == [.tryLock(1, .exclusive)])
+    }
+
     @Test("adjacent shared requests are granted together")
     func sharedTogether() {
         var script = TableScript()

@@ -15,11 +15,12 @@ struct TableScript {
         _ key: AdvisoryKey = 1,
         scope: LockTable.Scope = .session,
         noWait: Bool = false,
+        at place: QueuePlace = .last,
         enclosing: RequestID? = nil
     ) -> [LockTable.Action] {
         table.request(
             id,
-            LockTable.Request(key, mode, scope: scope, noWait: noWait),
+            LockTable.Request(key, mode, scope: scope, noWait: noWait, place: place),
             enclosing: enclosing,
             now: now
         )

@@ -11,6 +11,22 @@ struct PermitWaitersTests {
         #expect(!waiters.maySearch(second))
     }
 
+    @Test("the first one is the task that came first, also where it has begun to wait later")
+    func lateWait() {
+        var waiters = PermitWaiters()
+        let (first, second, third) = (waiters.arrive(), waiters.arrive(), waiters.arrive())
+        waiters.beginWait(third)
+        #expect(waiters.maySearch(third))
+        waiters.beginWait(first)
+        waiters.beginWait(second)
+        #expect(waiters.count == 3)
+        for ticket in [first, second, third] {
+            #expect(waiters.maySearch(ticket))
+            waiters.end(ticket)
+        }
+        #expect(waiters.isEmpty)
+    }
+
     @Test("the next task searches once the first one has a permit, or waits for none any more")
     func next() {
         var waiters = PermitWaiters()
@@ -63,5 +79,14 @@ struct PermitWaitersTests {
         #expect(search.hasFound() == .giveBack(pause: .milliseconds(50)))
         #expect(search.hasFound() == .giveBack(pause: .milliseconds(50)))
         #expect(search.hasFound() == .keep)
+    }
+}
+
+extension PermitWaiters {
+    /// A task comes, and has to wait.
+    fileprivate mutating func begin() -> Ticket {
+        let ticket = arrive()
+        beginWait(ticket)
+        return ticket
     }
 }

@@ -27,7 +27,7 @@ public final class DistributedSemaphore: Sendable {
     private let keys: SemaphoreKeys
     private let locks: LockManager
     private let agreement: SemaphoreAgreement
-    private let queue: PermitQueue
+    let queue: PermitQueue
 
     /// - Parameters:
     ///   - name: The semaphore's name, the same in all processes. Locks of the same name have nothing to do with it.
@@ -126,11 +126,13 @@ public final class DistributedSemaphore: Sendable {
             guard let state = try await tryTake() else { throw exhausted(after: .zero) }
             return state
         }
+        // Before anything is waited for: in this order tasks of the process are served.
+        let ticket = queue.arrive()
         let limit = timeout.map { ContinuousClock.now + $0.bounded }
         let state = try await observed { () async throws -> LockState? in
             try await agreement.reach(timeout: timeout)
             do {
-                return try await queue.take(until: limit)
+                return try await queue.take(ticket, until: limit)
             } catch let error as LockError where error.code == .timedOut {
                 throw exhausted(after: timeout)
             }

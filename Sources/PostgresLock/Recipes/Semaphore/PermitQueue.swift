@@ -43,10 +43,18 @@ struct PermitQueue: Sendable {
 
     // MARK: Waiting
 
-    /// - Parameter limit: When the wait ends.
-    nonisolated(nonsending) func take(until limit: ContinuousClock.Instant?) async throws -> LockState {
+    /// How many tasks wait.
+    var waitingCount: Int { waiters.state.withLock { $0.count } }
+
+    /// A task asks for a permit, and may wait for it. Not before the other tasks that have arrived by then.
+    func arrive() -> PermitWaiters.Ticket { waiters.state.withLock { $0.arrive() } }
+
+    /// - Parameters:
+    ///   - ticket: Of the task.
+    ///   - limit: When the wait ends.
+    nonisolated(nonsending) func take(_ ticket: PermitWaiters.Ticket, until limit: ContinuousClock.Instant?) async throws -> LockState {
         if let permit = try await tryTake(until: limit) { return permit }
-        let ticket = waiters.state.withLock { $0.begin() }
+        waiters.state.withLock { $0.beginWait(ticket) }
         defer { waiters.state.withLock { $0.end(ticket) } }
         return try await withThrowingTaskGroup(of: LockState.self) { group in
             group.addTask { try await passTurnstile(ticket, until: limit) }
@@ -74,7 +82,7 @@ struct PermitQueue: Sendable {
     }
 
     private func passTurnstile(_ ticket: PermitWaiters.Ticket, until limit: ContinuousClock.Instant?) async throws -> LockState {
-        let turnstile = try await driver.waitForLock(keys.turnstile, .exclusive, timeLeft(until: limit), nil)
+        let turnstile = try await driver.waitForLock(keys.turnstile, .exclusive, timeLeft(until: limit), at: ticket.place, nil)
         defer { giveBack(turnstile) }
         waiters.state.withLock { $0.beginHead(ticket) }
         defer { waiters.state.withLock { $0.endHead() } }

@@ -101,6 +101,37 @@ struct SemaphoreTests {
         #expect(served.withLock { $0 } == [0, 1, 2])
     }
 
+    @available(macOS 26, *)
+    @Test("tasks of one manager are served in the order in which they have called, also while it connects", arguments: ServerKind.allCases)
+    func orderInOneProcess(on kind: ServerKind) async throws {
+        let server = try await kind.start()
+        let (holder, locks) = (try server.manager(), try server.manager())
+        let held = try await holder.semaphore("stripe", limit: 1).acquire()
+        let semaphore = try DistributedSemaphore("stripe", limit: 1, locks: locks, lookInterval: .seconds(3600))
+        let served = Locked<[Int]>([])
+        let count = 20
+        var tasks: [Task<Void, any Error>] = []
+        for number in 0..<count {
+            tasks.append(
+                Task.immediate {
+                    // Longer than the turnstile may stay in one process, in all.
+                    try await semaphore.withPermit { _ in
+                        served.withLock { $0.append(number) }
+                        try await Task.sleep(for: .milliseconds(10))
+                    }
+                }
+            )
+        }
+        // One is behind the turnstile, and none is on its way to it.
+        try await server.eventually("all wait") { await locks.waitingCount == count && semaphore.queue.waitingCount == count }
+        try await held.release()
+        for task in tasks { try await task.value }
+        // The one behind the turnstile was there first, and may be any of them.
+        let order = served.withLock { $0 }
+        #expect(Array(order.dropFirst()) == order.dropFirst().sorted())
+        #expect(Set(order) == Set(0..<count))
+    }
+
     @Test("a call that does not wait gets no permit while another process waits for one", arguments: ServerKind.allCases)
     func noOvertaking(on kind: ServerKind) async throws {
         let server = try await kind.start()
