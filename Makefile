@@ -39,11 +39,11 @@ chaos: deps ## Run several processes on a real server with injected faults, for 
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) run -c release ChaosRunner $(or $(MINUTES),10) $(SEED) $(if $(BREAK),--break $(BREAK))
 
-failover: deps ## Run several processes on servers that fail over under Patroni, for FAULTS=40 in MODE=both; SEED=17 repeats the faults
+failover: deps ## Run several processes on servers that fail over under Patroni, for FAULTS=40 in MODE=both; SEED=17 repeats the faults, BREAK=lease leaves out a guard on purpose
 	@.ci/install-failover
 	$(SWIFT) build -c release --product ChaosWorker
 	$(SWIFT) build -c release --product FailoverRunner
-	"$$($(SWIFT) build -c release --show-bin-path)/FailoverRunner" --faults $(or $(FAULTS),40) --mode $(or $(MODE),both) $(if $(SEED),--seed $(SEED))
+	"$$($(SWIFT) build -c release --show-bin-path)/FailoverRunner" --faults $(or $(FAULTS),40) --mode $(or $(MODE),both) $(if $(SEED),--seed $(SEED)) $(if $(BREAK),--break $(BREAK))
 
 recipe-times: deps ## Measure with real processes how soon recipes recover, and how much of a semaphore is in use; RECIPES=semaphore for one of them, SECONDS=30 for each kind of body, ROUNDS=15 of failures
 	$(SWIFT) build -c release --product RecipeWorker

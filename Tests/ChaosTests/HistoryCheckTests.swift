@@ -206,6 +206,21 @@ struct HistoryCheckTests {
         for violation in locks.violations { #expect(!breaking.explains(violation), "\(violation)") }
     }
 
+    @Test("what a failover run leaves out on purpose explains what that guard prevents, and no lock that two have on one server")
+    func leftOutGuards() throws {
+        #expect(FailoverBreak.fencing.explains("key 1: a stale holder's write was accepted: 2, token 4 after 5"))
+        #expect(FailoverBreak.lease.explains("locks of two servers overlap for 12 ns: a, b"))
+        #expect(FailoverBreak.lease.explains("a call has overshot its timeout by 9 ns: acquire"))
+        var locks = try HistoryScript()
+        try locks.hold(worker: "b", claim: 3, from: 2000, until: 3000, token: 4)
+        try locks.hold(worker: "a", claim: 2, from: 2500, until: 2600, token: 5)
+        locks.history.locksLeft = 1
+        #expect(!locks.violations.isEmpty)
+        for violation in locks.violations {
+            for guarded in FailoverBreak.allCases { #expect(!guarded.explains(violation), "\(violation)") }
+        }
+    }
+
     /// What is found in a history in which a promise is broken.
     private func violations(of promise: ChaosBreak) throws -> [String] {
         var script = try HistoryScript()

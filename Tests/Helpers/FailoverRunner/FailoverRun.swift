@@ -29,6 +29,7 @@ struct FailoverRun: Sendable {
     let faults: [FailoverFault]
     let seed: UInt64
     let records: URL
+    let breaking: FailoverBreak?
 
     private var mode: String { setup.isSynchronous ? "sync" : "async" }
 
@@ -70,7 +71,8 @@ struct FailoverRun: Sendable {
                     "ChaosWorker",
                     [
                         cluster.url(order: number), writes, folder.appending(path: "worker-\(name).log").path(), name,
-                        "\(seed &* 1000 &+ UInt64(number))", "\(Self.lease)", "\(handoff)", "failover",
+                        "\(seed &* 1000 &+ UInt64(number))", "\(Self.lease)", "\(handoff)",
+                        FailoverBreak.workerOption(breaking),
                     ]
                 )
                 workers.append((name, process))
