@@ -21,6 +21,8 @@ struct Pglock: AsyncParsableCommand {
               pglock run --once-per 24h nightly ./report.sh    once a day, though cron starts it everywhere
               pglock key nightly-report                    the number that pg_locks shows
               pglock who nightly-report                    who holds it, who waits for it?
+              pglock ps                                    all locks, their holders, and who waits
+              pglock kick nightly-report                   ask its holder to release it
               pglock doctor                                is the server fit for locks?
 
             The server is named by --url, or by the environment: PGLOCK_URL, or libpq's PGHOST, PGDATABASE, PGUSER and so on.

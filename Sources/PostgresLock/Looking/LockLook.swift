@@ -165,14 +165,19 @@ package struct LockLook: Sendable {
 
     /// Gives held locks the times that others say, and takes these out.
     ///
-    /// A holder publishes the time on the session that it shares among its locks, which may be another one than the lock's.
+    /// A holder publishes the time on the session that it shares among its locks, which may be another one than the lock's. Sessions whose names
+    /// have no mark can't be told to be of one manager. Of a lock that only one session holds, a name that is the same is enough.
     private static func set(_ times: [SeenLock], in locks: [SeenLock]) -> [SeenLock] {
         guard !times.isEmpty else { return locks }
         let published = Dictionary(grouping: times, by: \.key.pair.first)
         var used: Set<SeenLock.Place> = []
         let timed = locks.map { lock -> SeenLock in
             guard lock.isHeld, let candidates = published[ReleaseProtocol.sinceClass(of: lock.key)] else { return lock }
-            let ours = candidates.filter { $0.session.manager == lock.session.manager && $0.key != lock.key }
+            let ours = candidates.filter { time in
+                guard time.key != lock.key else { return false }
+                return time.session.manager == lock.session.manager
+                    || lock.mode == .exclusive && (time.session.name, time.session.role) == (lock.session.name, lock.session.role)
+            }
             guard let latest = ours.max(by: { $0.seconds < $1.seconds }) else { return lock }
             used.formUnion(ours.map(\.place))
             var lock = lock

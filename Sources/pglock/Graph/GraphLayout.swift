@@ -1,4 +1,5 @@
-/// Where the parts of a graph are drawn: in columns, those that wait to the left of what they wait for.
+/// Where the parts of a graph are drawn: in columns, those that wait to the left of what they wait for. Groups that have nothing to do with each
+/// other are below each other, those with rings first.
 struct GraphLayout {
     enum Node: Hashable {
         case party(Int)
@@ -18,6 +19,7 @@ struct GraphLayout {
     static let columnGap = 130.0
     static let rowGap = 12.0
     static let margin = 24.0
+    private static let groupGap = 36.0
 
     private(set) var positions: [Node: (x: Double, y: Double)] = [:]
     /// Where the lines enter the columns that they go over, from left to right, by the numbers of the links. They leave them at the same height.
@@ -27,12 +29,22 @@ struct GraphLayout {
 
     init(_ graph: WaitGraph) {
         let columns = Self.columns(graph)
-        let heights = columns.map { column in column.reduce(0) { $0 + Self.height(of: $1) + Self.rowGap } - Self.rowGap }
-        height = (heights.max() ?? 0) + 2 * Self.margin
         width = Double(columns.count) * Self.boxWidth + Double(max(0, columns.count - 1)) * Self.columnGap + 2 * Self.margin
+        height = Self.margin
+        for group in Self.grouped(columns, graph) {
+            if height > Self.margin { height += Self.groupGap }
+            place(group)
+        }
+        height += Self.margin
+    }
+
+    /// Places the columns of a group below what is placed already.
+    private mutating func place(_ columns: [[Place]]) {
+        let heights = columns.map { column in column.reduce(0) { $0 + Self.height(of: $1) + Self.rowGap } - Self.rowGap }
+        let groupHeight = heights.max() ?? 0
         for (number, column) in columns.enumerated() {
             let x = Self.margin + Double(number) * (Self.boxWidth + Self.columnGap)
-            var y = (height - heights[number]) / 2
+            var y = height + (groupHeight - heights[number]) / 2
             for place in column {
                 switch place {
                 case .node(let node): positions[node] = (x, y)
@@ -41,6 +53,47 @@ struct GraphLayout {
                 y += Self.height(of: place) + Self.rowGap
             }
         }
+        height += groupHeight
+    }
+
+    /// The columns of each group of parties and locks that are linked: first of those with rings, then of those with the most links.
+    private static func grouped(_ columns: [[Place]], _ graph: WaitGraph) -> [[[Place]]] {
+        var groupOf: [Node: Int] = [:]
+        var links: [[WaitGraph.Link]] = []
+        let linksOf = Dictionary(grouping: graph.links) { Node.lock($0.lock) }.merging(
+            Dictionary(grouping: graph.links) { Node.party($0.party) },
+            uniquingKeysWith: +
+        )
+        for node in graph.locks.indices.map(Node.lock) + graph.parties.indices.map(Node.party) where groupOf[node] == nil {
+            groupOf[node] = links.count
+            var (open, found) = ([node], [WaitGraph.Link]())
+            while let node = open.popLast() {
+                for link in linksOf[node] ?? [] {
+                    if case .lock = node { found.append(link) }
+                    for other in [Node.lock(link.lock), .party(link.party)] where groupOf[other] == nil {
+                        groupOf[other] = links.count
+                        open.append(other)
+                    }
+                }
+            }
+            links.append(found)
+        }
+        var groups = links.map { _ in columns.map { _ in [Place]() } }
+        for (number, column) in columns.enumerated() {
+            for place in column {
+                let node =
+                    switch place {
+                    case .node(let node): node
+                    case .lane(let link): Node.lock(graph.links[link].lock)
+                    }
+                groups[groupOf[node] ?? 0][number].append(place)
+            }
+        }
+        let order = groups.indices.sorted { one, other in
+            let (first, second) = (links[one].contains(where: \.isInRing), links[other].contains(where: \.isInRing))
+            return first == second ? (-links[one].count, one) < (-links[other].count, other) : first
+        }
+        return order.map { groups[$0] }
     }
 
     static func height(of node: Node) -> Double { if case .party = node { boxHeight } else { lockHeight } }

@@ -1,7 +1,8 @@
 import Foundation
 import PostgresLock
 
-/// A page of HTML that needs no other file: the picture, which can be searched and enlarged, and the waits as a table.
+/// A page of HTML that needs no other file: the picture, which can be searched and enlarged, and the waits as a table. A large picture is shown from
+/// its first ring on, or from what was searched.
 struct GraphPage {
     let graph: WaitGraph
     let database: String
@@ -39,7 +40,11 @@ struct GraphPage {
             function zoom(by){scale=Math.min(4,Math.max(.2,scale*by));picture.setAttribute('width',width*scale);picture.setAttribute('height',height*scale)}
             document.getElementById('in').onclick=()=>zoom(1.25);document.getElementById('out').onclick=()=>zoom(.8);
             document.getElementById('filter').oninput=event=>{const text=event.target.value.toLowerCase();
-            for(const part of document.querySelectorAll('svg g, tbody tr'))part.classList.toggle('dim',!part.textContent.toLowerCase().includes(text))};
+            for(const part of document.querySelectorAll('svg g, tbody tr'))part.classList.toggle('dim',!part.textContent.toLowerCase().includes(text));
+            show(document.querySelector(text?'svg g:not(.dim)':'svg g.ring'))};
+            function show(part){if(!part)return;const frame=document.querySelector('.picture'),at=part.getBoundingClientRect(),all=frame.getBoundingClientRect();
+            frame.scrollBy(at.x+at.width/2-all.x-all.width/2,at.y+at.height/2-all.y-all.height/2)}
+            show(document.querySelector('svg g.ring'));
             </script>
             </body></html>
 

@@ -84,15 +84,19 @@ struct KickCommand: AsyncParsableCommand {
         guard !holders.isEmpty else {
             throw CommandFailure(
                 ExitStatus.failure,
-                "no session holds \(names.full(key.advisory))" + (pid.map { " as process \($0)" } ?? "")
+                "no session holds \(names.full(key.advisory))" + (pid.map { " as process \($0)" } ?? "") + ". "
+                    + nameOptions.adviceForMissing(lock, isNumber: number)
             )
         }
         print(report.text)
         if let note = found.standbyNote { print(note) }
         try confirm(holders)
         do {
+            let start = ContinuousClock.now
             try await request(key, holders.count)
-            print("released")
+            print("released after \(Age.text(start.duration(to: .now) / .seconds(1))); now:")
+            // Whether that was of use is seen by who has it now.
+            print(LockReport(key.advisory, try server.find(LockLook(keys: [key.advisory])), names, nil).text)
         } catch let error as LockError where error.code == .timedOut && terminate {
             StandardError.print(error.message)
             for holder in holders { try end(holder, server) }
@@ -105,7 +109,11 @@ struct KickCommand: AsyncParsableCommand {
             throw CommandFailure(ExitStatus.usage, "There is no terminal to ask on. Add --yes to go on without a question.")
         }
         let whom = holders.count == 1 ? "this holder" : "these \(holders.count) holders"
-        print("Ask \(whom) to release the lock\(terminate ? ", and end the session if that is of no use" : "")? [y/N] ", terminator: "")
+        let means =
+            terminate
+            ? "After \(Age.text(wait)) without a release, its session is ended, with all that it holds."
+            : "Nothing else of the program ends. The wait for it takes \(Age.text(wait)) at most."
+        print("\(means)\nAsk \(whom) to release the lock? [y/N] ", terminator: "")
         fflush(nil)
         guard let answer = readLine(), ["y", "yes"].contains(answer.lowercased()) else { throw ExitCode(ExitStatus.failure) }
     }

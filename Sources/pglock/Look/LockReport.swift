@@ -16,6 +16,8 @@ struct LockReport {
     var holders: [SeenLock] { found.locks.filter { $0.key == key && $0.isHeld } }
     var waiters: [SeenLock] { found.locks.filter { $0.key == key && !$0.isHeld } }
 
+    var isEmpty: Bool { holders.isEmpty && waiters.isEmpty }
+
     var text: String {
         let width = (holders + waiters).map { name($0).count }.max() ?? 0
         var lines = [names.full(key)]

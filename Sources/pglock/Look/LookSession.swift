@@ -66,6 +66,8 @@ struct LookSession {
             case .badConfiguration: ExitStatus.badConfiguration
             default: ExitStatus.unavailable
             }
-        return CommandFailure(status, [failure.message, failure.advice].compactMap(\.self).joined(separator: " "))
+        // What is wrong with a connection string is said by the message.
+        let advice = failure.kind == .badConfiguration ? nil : failure.advice
+        return CommandFailure(status, String.sentences(failure.message, advice))
     }
 }

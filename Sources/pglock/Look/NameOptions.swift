@@ -44,6 +44,14 @@ struct NameOptions: ParsableArguments {
         return known
     }
 
+    /// What to try if no session holds the lock, or waits for it.
+    func adviceForMissing(_ text: String, isNumber: Bool) -> String {
+        if !isNumber, text.wholeMatch(of: #/-?[0-9]+(,-?[0-9]+)?/#) != nil {
+            return "This was taken as a name; if it is the number of a lock, add --number."
+        }
+        return "If that can't be, check the spelling, the database and --scheme; pglock ps shows all locks."
+    }
+
     /// The key of a name on the command line, or of a number.
     func key(_ text: String, isNumber: Bool) throws -> LockKey {
         try KeyText.parse(text, isNumber: isNumber, scheme: scheme)

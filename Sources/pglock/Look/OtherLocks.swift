@@ -39,11 +39,8 @@ struct OtherLocks {
     }
 
     func text(_ session: SeenSession) -> String? {
-        switch count(session) {
-        case nil: nil
-        case 0?: "holds no other lock"
-        case 1?: "holds 1 other lock"
-        case let count?: "holds \(count) other locks"
-        }
+        guard let count = count(session), let pid = session.processID else { return nil }
+        guard count > 0 else { return "this session holds no other lock" }
+        return "this session holds \(count) other lock\(count == 1 ? "" : "s"): pglock ps --pid \(pid)"
     }
 }

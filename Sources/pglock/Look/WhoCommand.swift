@@ -26,7 +26,7 @@ struct WhoCommand: ParsableCommand {
               $ pglock who orders:42
               orders:42 (1127154695574559308)
                 held by   orders@web-3:4711 #k7q2m  pid 71  exclusive  since 3 min 12 s
-                          app, 10.0.0.3:40122, idle; holds 12 other locks
+                          app, 10.0.0.3:40122, idle; this session holds 12 other locks: pglock ps --pid 71
                 1. waits  orders@web-1:4823 #p3xw0  pid 78  exclusive  for 2 min 50 s
 
             EXIT STATUS:
@@ -71,7 +71,11 @@ struct WhoCommand: ParsableCommand {
             print(try found.locks.map { LockRecord($0, names) }.json())
         } else {
             let others = try OtherLocks(of: found.locks, server)
-            for key in keys { print(LockReport(key.advisory, found, names, others).text) }
+            for (lock, key) in zip(locks, keys) {
+                let report = LockReport(key.advisory, found, names, others)
+                print(report.text)
+                if report.isEmpty { print("  \(nameOptions.adviceForMissing(lock, isNumber: number))") }
+            }
             if let note = found.standbyNote { print(note) }
         }
         if found.locks.isEmpty { throw ExitCode(ExitStatus.failure) }

@@ -92,7 +92,7 @@ struct TopView {
         let waits = rows.reduce(0) { $0 + $1.waiters.count }
         let time = found.time.map { $0.ISO8601Format() }
         let head =
-            "pglock top  \(database)  \([time, "\(waits) waiting for \(rows.count) locks"].compactMap(\.self).joined(separator: "  "))"
+            "pglock top  \(database)  \([time, "\(waits) waiting for \(rows.count) lock\(rows.count == 1 ? "" : "s")"].compactMap(\.self).joined(separator: "  "))"
         var lines = [head] + (found.isStandby ? [StandbyNote.short] : [])
         if height != nil {
             lines.append(

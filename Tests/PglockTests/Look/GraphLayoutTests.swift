@@ -90,6 +90,36 @@ struct GraphLayoutTests {
         }
     }
 
+    @Test("groups that have nothing to do with each other are below each other: those with rings first, then those with the most links")
+    func groups() throws {
+        func sessions(_ numbers: ClosedRange<Int32>) -> [SeenSession] { numbers.map { Graph.session($0) } }
+        let (small, large, ring) = (sessions(1...2), sessions(11...15), sessions(21...22))
+        let graph = Graph.graph(
+            [Graph.lock(1, small[0], held: true), Graph.lock(1, small[1], held: false), Graph.lock(2, large[0], held: true)]
+                + large[1...].map { Graph.lock(2, $0, held: false) }
+                + [
+                    Graph.lock(3, ring[0], held: true), Graph.lock(3, ring[1], held: false),
+                    Graph.lock(4, ring[1], held: true), Graph.lock(4, ring[0], held: false),
+                ]
+        )
+        let layout = GraphLayout(graph)
+        let bands = try [21...22, 11...15, 1...2].map { (processes: ClosedRange<Int32>) in
+            let parties = graph.parties.indices.filter { graph.parties[$0].processIDs.contains { processes.contains($0) } }
+            #expect(parties.count == processes.count)
+            let locks = graph.links.filter { parties.contains($0.party) }.map(\.lock)
+            let boxes = Box.all(layout).filter { box in
+                switch box.node {
+                case .party(let party): parties.contains(party)
+                case .lock(let lock): locks.contains(lock)
+                }
+            }
+            return (top: try #require(boxes.map(\.y).min()), bottom: try #require(boxes.map(\.bottom).max()))
+        }
+        #expect(bands[0].top == GraphLayout.margin)
+        #expect(bands[0].bottom < bands[1].top && bands[1].bottom < bands[2].top)
+        #expect(bands[2].bottom + GraphLayout.margin == layout.height)
+    }
+
     @Test("what nothing waits for is drawn beside what it waits for")
     func near() throws {
         let (one, two, three) = (Graph.session(1), Graph.session(2), Graph.session(3))

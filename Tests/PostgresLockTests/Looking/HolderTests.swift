@@ -113,6 +113,31 @@ struct ServerHolderTests {
         try await database.eventually("it is not published any more") { try await database.locks() == 0 }
     }
 
+    @Test("the time is found also where the lock was waited for on a session of its own, and the program has a name without a mark")
+    func sinceWithoutMark() async throws {
+        let database = try TestDatabase.get()
+        let locks = try database.manager {
+            $0.applicationName = "orders"
+            $0.releaseLookInterval = .milliseconds(20)
+            $0.publicationDelay = .milliseconds(1)
+        }
+        let observer = try database.manager()
+        let first = try await observer.acquire("a")
+        let waiting = Task { try await locks.withLock("a") { _ in try await Task.sleep(for: .seconds(600)) } }
+        try await database.eventually("it waits") { try await observer.waiters(of: "a").count == 1 }
+        try await first.release()
+        // On the shared session, which the other session has no mark in common with.
+        let other = try await locks.acquire("b")
+        try await database.eventually("both are published") {
+            let (a, b) = (try await observer.holders(of: "a").first, try await observer.holders(of: "b").first)
+            return a?.since != nil && b?.since != nil && a?.processID != b?.processID
+        }
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        try await other.release()
+        try await database.eventually("nothing is published any more") { try await database.locks() == 0 }
+    }
+
     @Test("a manager that is not to publish has one lock on the server for each that it holds")
     func unpublished() async throws {
         let database = try TestDatabase.get()
