@@ -8,6 +8,8 @@ package struct PermitWaiters: Sendable {
     package struct Ticket: Hashable, Sendable {
         /// That of its request for the turnstile.
         package let place: QueuePlace
+
+        package init(_ place: QueuePlace) { self.place = place }
     }
 
     /// How often the head asks for the permits.
@@ -15,7 +17,6 @@ package struct PermitWaiters: Sendable {
 
     /// Those that wait for the turnstile, in the order of their places.
     private var waiting: [Ticket] = []
-    private var nextPlace = QueuePlace.first
     /// More than one only for a moment, after the turnstile was lost.
     private var headCount = 0
 
@@ -25,12 +26,6 @@ package struct PermitWaiters: Sendable {
 
     /// The tasks that wait for a permit.
     package var count: Int { waiting.count + headCount }
-
-    /// A task asks for a permit.
-    package mutating func arrive() -> Ticket {
-        defer { nextPlace = nextPlace.next }
-        return Ticket(place: nextPlace)
-    }
 
     /// The task has to wait.
     package mutating func beginWait(_ ticket: Ticket) {

@@ -19,6 +19,8 @@ actor LockDriver {
     nonisolated let releaseRequests = ReleaseRequests()
     nonisolated let publications = HoldPublications()
     nonisolated let explanations = Explanations()
+    /// Of the requests that keep the order of calls which ask for something else first.
+    nonisolated let queuePlaces = Locked(QueuePlaces())
     let transport: any LockTransport
 
     // The runtime's checks for overlapping accesses take a tenth of the time of a lock that is passed on in memory. They are made in debug

@@ -39,7 +39,7 @@ final class SimulatedPermit {
         self.task = task
         process = task.process
         isTry = task.chance.happens(0.3)
-        ticket = process.permitWaiters.arrive()
+        ticket = PermitWaiters.Ticket(process.queuePlaces.next())
         let limits: (deadline: Duration?, cancelAfter: Duration?) = isTry ? (nil, nil) : task.limits()
         deadline = limits.deadline.map { [now = process.now] in now.advanced(by: $0) }
         if let delay = limits.cancelAfter {

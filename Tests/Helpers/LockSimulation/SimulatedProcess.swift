@@ -53,6 +53,7 @@ final class SimulatedProcess {
 
     /// The tasks that wait for a permit, and since when.
     var permitWaiters = PermitWaiters()
+    var queuePlaces = QueuePlaces()
     var permitWaits: [PermitWaiters.Ticket: Instant] = [:]
 
     /// The keys of the session locks that are held.

@@ -5,8 +5,8 @@ import Testing
 struct QueuePlaceTests {
     @Test("a place precedes all later ones, and none precedes itself or the end of the queue")
     func order() {
-        var places = [QueuePlace.first]
-        for _ in 0..<5 { places.append(places[places.count - 1].next) }
+        var given = QueuePlaces()
+        let places = (0..<6).map { _ in given.next() }
         for (index, place) in places.enumerated() {
             for (otherIndex, other) in places.enumerated() { #expect(place.precedes(other) == (index < otherIndex)) }
             #expect(!place.precedes(.last))

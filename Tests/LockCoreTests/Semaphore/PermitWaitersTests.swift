@@ -3,18 +3,32 @@ import Testing
 
 @Suite("Who searches for unused permits")
 struct PermitWaitersTests {
+    /// Tasks that come one after the other, and have to wait.
+    private struct Script {
+        var waiters = PermitWaiters()
+        private var places = QueuePlaces()
+
+        mutating func begin() -> PermitWaiters.Ticket {
+            let ticket = PermitWaiters.Ticket(places.next())
+            waiters.beginWait(ticket)
+            return ticket
+        }
+    }
+
     @Test("the first task that waits for the turnstile searches, and no other")
     func first() {
-        var waiters = PermitWaiters()
-        let (first, second) = (waiters.begin(), waiters.begin())
-        #expect(waiters.maySearch(first))
-        #expect(!waiters.maySearch(second))
+        var script = Script()
+        let (first, second) = (script.begin(), script.begin())
+        #expect(script.waiters.maySearch(first))
+        #expect(!script.waiters.maySearch(second))
     }
 
     @Test("the first one is the task that came first, also where it has begun to wait later")
     func lateWait() {
         var waiters = PermitWaiters()
-        let (first, second, third) = (waiters.arrive(), waiters.arrive(), waiters.arrive())
+        var places = QueuePlaces()
+        let tickets = (0..<3).map { _ in PermitWaiters.Ticket(places.next()) }
+        let (first, second, third) = (tickets[0], tickets[1], tickets[2])
         waiters.beginWait(third)
         #expect(waiters.maySearch(third))
         waiters.beginWait(first)
@@ -29,48 +43,48 @@ struct PermitWaitersTests {
 
     @Test("the next task searches once the first one has a permit, or waits for none any more")
     func next() {
-        var waiters = PermitWaiters()
-        let (first, second) = (waiters.begin(), waiters.begin())
-        waiters.end(first)
-        #expect(!waiters.maySearch(first))
-        #expect(waiters.maySearch(second))
+        var script = Script()
+        let (first, second) = (script.begin(), script.begin())
+        script.waiters.end(first)
+        #expect(!script.waiters.maySearch(first))
+        #expect(script.waiters.maySearch(second))
     }
 
     @Test("no task searches while a task of the process has the turnstile")
     func head() {
-        var waiters = PermitWaiters()
-        let (first, second) = (waiters.begin(), waiters.begin())
-        waiters.beginHead(first)
-        #expect(!waiters.maySearch(first))
-        #expect(!waiters.maySearch(second))
-        waiters.endHead()
-        waiters.end(first)
-        #expect(waiters.maySearch(second))
+        var script = Script()
+        let (first, second) = (script.begin(), script.begin())
+        script.waiters.beginHead(first)
+        #expect(!script.waiters.maySearch(first))
+        #expect(!script.waiters.maySearch(second))
+        script.waiters.endHead()
+        script.waiters.end(first)
+        #expect(script.waiters.maySearch(second))
     }
 
     @Test("two tasks may have the turnstile for a moment, one of which has lost it")
     func twoHeads() {
-        var waiters = PermitWaiters()
-        let tickets = (waiters.begin(), waiters.begin(), waiters.begin())
-        waiters.beginHead(tickets.0)
-        waiters.beginHead(tickets.1)
-        waiters.endHead()
-        #expect(!waiters.maySearch(tickets.2))
-        waiters.endHead()
-        #expect(waiters.maySearch(tickets.2))
+        var script = Script()
+        let tickets = (script.begin(), script.begin(), script.begin())
+        script.waiters.beginHead(tickets.0)
+        script.waiters.beginHead(tickets.1)
+        script.waiters.endHead()
+        #expect(!script.waiters.maySearch(tickets.2))
+        script.waiters.endHead()
+        #expect(script.waiters.maySearch(tickets.2))
     }
 
     @Test("it is empty when no task waits and none has the turnstile")
     func empty() {
-        var waiters = PermitWaiters()
-        #expect(waiters.isEmpty)
-        let ticket = waiters.begin()
-        #expect(!waiters.isEmpty)
-        waiters.beginHead(ticket)
-        #expect(!waiters.isEmpty)
-        waiters.endHead()
-        waiters.end(ticket)
-        #expect(waiters.isEmpty)
+        var script = Script()
+        #expect(script.waiters.isEmpty)
+        let ticket = script.begin()
+        #expect(!script.waiters.isEmpty)
+        script.waiters.beginHead(ticket)
+        #expect(!script.waiters.isEmpty)
+        script.waiters.endHead()
+        script.waiters.end(ticket)
+        #expect(script.waiters.isEmpty)
     }
 
     @Test("a permit is unused if three looks in a row find one, with a pause between them")
@@ -79,14 +93,5 @@ struct PermitWaitersTests {
         #expect(search.hasFound() == .giveBack(pause: .milliseconds(50)))
         #expect(search.hasFound() == .giveBack(pause: .milliseconds(50)))
         #expect(search.hasFound() == .keep)
-    }
-}
-
-extension PermitWaiters {
-    /// A task comes, and has to wait.
-    fileprivate mutating func begin() -> Ticket {
-        let ticket = arrive()
-        beginWait(ticket)
-        return ticket
     }
 }

@@ -47,7 +47,7 @@ struct PermitQueue: Sendable {
     var waitingCount: Int { waiters.state.withLock { $0.count } }
 
     /// A task asks for a permit, and may wait for it. Not before the other tasks that have arrived by then.
-    func arrive() -> PermitWaiters.Ticket { waiters.state.withLock { $0.arrive() } }
+    func arrive() -> PermitWaiters.Ticket { PermitWaiters.Ticket(driver.queuePlaces.withLock { $0.next() }) }
 
     /// - Parameters:
     ///   - ticket: Of the task.
