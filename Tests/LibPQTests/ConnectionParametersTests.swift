@@ -26,6 +26,8 @@ struct ConnectionParametersTests {
             ("postgres://db/app?sslmod=require", "there is no option with the name \"sslmod\""),
             ("postgres:/app:s3cret@db/app?port=1", "it looks like a URL, and does not begin with postgres://"),
             ("mysql://app:s3cret@db/app", "it looks like a URL, and does not begin with postgres://"),
+            ("jdbc:postgresql://db/app?password=s3cret", "it looks like a URL, and does not begin with postgres://"),
+            ("db:5432/s3cret", "it is no URL"),
             ("postgres://app:s3cret@db:5432/app?sslmod=require", "there is no option with the name \"sslmod\""),
             ("host=db prot=5432", "there is no option with the name \"prot\""),
             ("postgres://app:s3cret@db/app?sslmode", "a parameter behind the ? of the URL has no = and no value"),

@@ -17,8 +17,8 @@ struct ConnectionStringFault {
             else { return nil }
             return String(rest[rest.index(after: first)..<last])
         }
-        // Strings of keywords and values begin with a keyword and an =.
-        if !isURL, string.prefixMatch(of: #/\s*[A-Za-z][A-Za-z0-9+.\-]*:/#) != nil {
+        // Strings of keywords and values begin with a keyword and an =. A scheme may have two parts (jdbc:postgresql://).
+        if !isURL, string.prefixMatch(of: #/\s*[A-Za-z][A-Za-z0-9+.:\-]*:\//#) != nil {
             return "it looks like a URL, and does not begin with postgres:// or postgresql://"
         }
         if let word = quoted(after: "missing \"=\" after ") { return missingValue(of: word) }

@@ -8,12 +8,13 @@ struct RequestQueue: Sendable {
 
     mutating func insert(_ id: RequestID, at place: QueuePlace, in requests: inout Requests) {
         var (previous, next) = (last, RequestID.none)
-        while let other = requests[previous], place.precedes(other.request.place) { (previous, next) = (other.previous, previous) }
+        // Few requests have places; the others look at no request.
+        while place != .last, let other = requests[previous], place.precedes(other.request.place) {
+            (previous, next) = (other.previous, previous)
+        }
         requests.update(id) { ($0.previous, $0.next) = (previous, next) }
-        requests.update(previous) { $0.next = id }
-        requests.update(next) { $0.previous = id }
-        if previous == .none { first = id }
-        if next == .none { last = id }
+        if previous == .none { first = id } else { requests.update(previous) { $0.next = id } }
+        if next == .none { last = id } else { requests.update(next) { $0.previous = id } }
     }
 
     mutating func remove(_ id: RequestID, in requests: inout Requests) {

@@ -1,4 +1,6 @@
 /// A change of a held lock's mode, as a call of its own.
+///
+/// Unchecked as every call, and has nothing that changes itself.
 final class ModeChange: PendingCall, @unchecked Sendable {
     let state: LockState
     let mode: LockMode

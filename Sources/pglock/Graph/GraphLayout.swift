@@ -58,42 +58,31 @@ struct GraphLayout {
 
     /// The columns of each group of parties and locks that are linked: first of those with rings, then of those with the most links.
     private static func grouped(_ columns: [[Place]], _ graph: WaitGraph) -> [[[Place]]] {
-        var groupOf: [Node: Int] = [:]
-        var links: [[WaitGraph.Link]] = []
-        let linksOf = Dictionary(grouping: graph.links) { Node.lock($0.lock) }.merging(
-            Dictionary(grouping: graph.links) { Node.party($0.party) },
-            uniquingKeysWith: +
-        )
-        for node in graph.locks.indices.map(Node.lock) + graph.parties.indices.map(Node.party) where groupOf[node] == nil {
-            groupOf[node] = links.count
-            var (open, found) = ([node], [WaitGraph.Link]())
-            while let node = open.popLast() {
-                for link in linksOf[node] ?? [] {
-                    if case .lock = node { found.append(link) }
-                    for other in [Node.lock(link.lock), .party(link.party)] where groupOf[other] == nil {
-                        groupOf[other] = links.count
-                        open.append(other)
-                    }
-                }
-            }
-            links.append(found)
+        let locks = graph.parties.count
+        var neighbours: [[Int]] = Array(repeating: [], count: locks + graph.locks.count)
+        for link in graph.links {
+            neighbours[link.party].append(locks + link.lock)
+            neighbours[locks + link.lock].append(link.party)
         }
-        var groups = links.map { _ in columns.map { _ in [Place]() } }
-        for (number, column) in columns.enumerated() {
-            for place in column {
-                let node =
-                    switch place {
-                    case .node(let node): node
-                    case .lane(let link): Node.lock(graph.links[link].lock)
-                    }
-                groups[groupOf[node] ?? 0][number].append(place)
+        // With each link in both directions, what is connected at all is strongly connected.
+        let components = StrongComponents(neighbours).components
+        var groupOf = Array(repeating: 0, count: neighbours.count)
+        for (group, nodes) in components.enumerated() { for node in nodes { groupOf[node] = group } }
+        func group(of place: Place) -> Int {
+            switch place {
+            case .node(.party(let party)): groupOf[party]
+            case .node(.lock(let lock)): groupOf[locks + lock]
+            case .lane(let link): groupOf[graph.links[link].party]
             }
         }
-        let order = groups.indices.sorted { one, other in
-            let (first, second) = (links[one].contains(where: \.isInRing), links[other].contains(where: \.isInRing))
-            return first == second ? (-links[one].count, one) < (-links[other].count, other) : first
+        var groups = components.map { _ in columns.map { _ in [Place]() } }
+        for (number, column) in columns.enumerated() { for place in column { groups[group(of: place)][number].append(place) } }
+        let links = Dictionary(grouping: graph.links) { groupOf[$0.party] }
+        let ranks = groups.indices.map { group in
+            let own = links[group] ?? []
+            return (own.contains(where: \.isInRing) ? 0 : 1, -own.count, group)
         }
-        return order.map { groups[$0] }
+        return ranks.sorted(by: <).map { groups[$0.2] }
     }
 
     static func height(of node: Node) -> Double { if case .party = node { boxHeight } else { lockHeight } }

@@ -94,12 +94,20 @@ struct KickCommand: AsyncParsableCommand {
         do {
             let start = ContinuousClock.now
             try await request(key, holders.count)
-            print("released after \(Age.text(start.duration(to: .now) / .seconds(1))); now:")
-            // Whether that was of use is seen by who has it now.
-            print(LockReport(key.advisory, try server.find(LockLook(keys: [key.advisory])), names, nil).text)
+            print("released after \(Age.text(start.duration(to: .now) / .seconds(1)))")
+            showHolders(of: key, names, server)
         } catch let error as LockError where error.code == .timedOut && terminate {
             StandardError.print(error.message)
             for holder in holders { try end(holder, server) }
+        }
+    }
+
+    /// Whether the release was of use is seen by who has the lock now. The release has succeeded, also if that can't be found out.
+    private func showHolders(of key: LockKey, _ names: KeyNames, _ server: LookSession) {
+        do {
+            print("now: " + LockReport(key.advisory, try server.find(LockLook(keys: [key.advisory])), names, nil).text)
+        } catch {
+            StandardError.print("Who has it now could not be found out: \((error as? CommandFailure)?.message ?? "\(error)")")
         }
     }
 
@@ -112,7 +120,7 @@ struct KickCommand: AsyncParsableCommand {
         let means =
             terminate
             ? "After \(Age.text(wait)) without a release, its session is ended, with all that it holds."
-            : "Nothing else of the program ends. The wait for it takes \(Age.text(wait)) at most."
+            : "What runs under the lock is asked to end, and nothing else; \(Age.text(wait)) are waited for that at most."
         print("\(means)\nAsk \(whom) to release the lock? [y/N] ", terminator: "")
         fflush(nil)
         guard let answer = readLine(), ["y", "yes"].contains(answer.lowercased()) else { throw ExitCode(ExitStatus.failure) }

@@ -57,7 +57,7 @@ struct LookTests {
         let kick = try await pglock("kick", "--yes", "--wait", "60", orders, url: server.url)
         #expect(kick.status == .exited(0), "\(kick.error)")
         #expect(kick.output.contains("held by") && kick.output.contains("released after "), "\(kick.output)")
-        #expect(kick.output.components(separatedBy: "\(orders) (").count == 3, "Shown before and after: \(kick.output)")
+        #expect(kick.output.contains("now: \(orders) ("), "\(kick.output)")
         #expect(await stuck.value == .releaseRequested)
         try await waiting.value
         #expect(!healthy.isCancelled)
