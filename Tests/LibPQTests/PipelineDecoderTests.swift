@@ -65,7 +65,10 @@ struct PipelineDecoderTests {
     mutating func singleRows() {
         let isAskedAtOnce = pipeline.send(.booleans, ending: 1)
         #expect(isAskedAtOnce)
-        for (shape, name) in [(Statement.Shape.booleans, nil), (.booleans, "a"), (.rows, nil), (.waitOutcome, nil)] {
+        let statements: [(Statement.Shape, StatementName?)] = [
+            (.booleans, nil), (.booleans, "a"), (.rows, nil), (.waitOutcome, nil), (.booleanRow, nil),
+        ]
+        for (shape, name) in statements {
             let isAskedAtOnce = pipeline.send(shape, preparing: name, ending: 2)
             #expect(!isAskedAtOnce)
         }
@@ -78,6 +81,8 @@ struct PipelineDecoderTests {
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
+        // A single row comes with the end of its statement.
+        #expect(pipeline.take(.row([true]), .null, .sync(.none)) == [.answered(2, [.init(booleans: [true])])])
     }
 
     @Test("the rows that came before an error count")

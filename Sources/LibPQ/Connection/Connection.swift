@@ -6,7 +6,7 @@ import Dispatch
 /// Statements are sent as they come and answered in order, each in a transaction of its own unless SQL says otherwise.
 /// Confined to its event loop: every method must be called on it, and every event comes on it. Unchecked sendable for
 /// that reason alone.
-package final class Connection: @unchecked Sendable {
+package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
     package enum Event: Sendable {
         /// The oldest unanswered submission is answered: with a reply to each of its statements, in their order.
         case answered(SubmissionToken, [Reply])
@@ -27,13 +27,14 @@ package final class Connection: @unchecked Sendable {
     #else
         @exclusivity(unchecked) private var decoder = PipelineDecoder()
     #endif
-    /// The statements that are prepared, and their names there.
-    @exclusivity(unchecked) private var prepared: [String: String] = [:]
-    /// A pooler may pass on a session with the statements that another client has prepared in it.
-    private let nameSuffix = "_" + String(UInt64.random(in: .min ... .max), radix: 36)
+    @exclusivity(unchecked) private var prepared = PreparedStatements()
     /// Whether something was submitted and not written.
     @exclusivity(unchecked) package private(set) var mustFlush = false
+    /// Whether the socket took only a part of what was to be written.
+    @exclusivity(unchecked) private var isWatchingWrites = false
     @exclusivity(unchecked) private var pollPolicy = BusyPollPolicy()
+    /// When the busy poll has begun.
+    @exclusivity(unchecked) private var pollBegin: UInt64 = 0
 
     /// - Parameter handler: Called on the loop. Never from within a method of the connection that its user has called.
     package init(adopting raw: RawConnection, on loop: EventLoop, handler: @escaping @Sendable (Event) -> Void) {
@@ -76,7 +77,7 @@ package final class Connection: @unchecked Sendable {
 
     /// The session has no prepared statements any more.
     package func forgetPrepared() {
-        prepared = [:]
+        prepared.removeAll()
     }
 
     /// Writes what was submitted, as far as the socket takes it now; the rest follows when it takes more.
@@ -85,15 +86,20 @@ package final class Connection: @unchecked Sendable {
         mustFlush = false
         switch PQflush(raw.pointer) {
         case 0:
-            watcher?.watchWrites(false)
+            if isWatchingWrites { watchWrites(false) }
         case 1:
             // The server's answers must be read meanwhile, or both sides may wait for each other.
-            watcher?.watchWrites(true)
+            watchWrites(true)
             // The attempt to write may have read answers, which the socket does not report again.
             loop.enter { [weak self] in self?.receive(times: 1) }
         default:
             failLater()
         }
+    }
+
+    private func watchWrites(_ isWanted: Bool) {
+        isWatchingWrites = isWanted
+        watcher?.watchWrites(isWanted)
     }
 
     /// How answers are read after a turn.
@@ -121,18 +127,20 @@ package final class Connection: @unchecked Sendable {
     private func waitForAnswer() {
         guard let raw else { return }
         watcher?.park()
-        let begin = DispatchTime.now().uptimeNanoseconds
-        loop.busyPoll(for: PQsocket(raw.pointer), milliseconds: BusyPollPolicy.milliseconds) { [self] isReadable in
-            let duration = DispatchTime.now().uptimeNanoseconds - begin
-            if isReadable { receive(times: 1) }
-            // Of several answers the first may have come alone. The end of this turn polls for the next one.
-            if !isReadable || decoder.isIdle { pollPolicy.end(isAnswered: decoder.isIdle, after: duration) }
-            guard isReadable else {
-                watcher?.unpark()
-                return
-            }
-            watchAgainSoon()
+        pollBegin = DispatchTime.now().uptimeNanoseconds
+        loop.busyPoll(for: PQsocket(raw.pointer), milliseconds: BusyPollPolicy.milliseconds, user: self)
+    }
+
+    func endBusyPoll(isReadable: Bool) {
+        let duration = DispatchTime.now().uptimeNanoseconds - pollBegin
+        if isReadable { receive(times: 1) }
+        // Of several answers the first may have come alone. The end of this turn polls for the next one.
+        if !isReadable || decoder.isIdle { pollPolicy.end(isAnswered: decoder.isIdle, after: duration) }
+        guard isReadable else {
+            watcher?.unpark()
+            return
         }
+        watchAgainSoon()
     }
 
     /// Parking and unparking cost system calls, so a socket stays parked while one busy poll follows the other.
@@ -179,7 +187,7 @@ package final class Connection: @unchecked Sendable {
     /// the connection before the server has answered closes the session, which has the same effect.
     private func leaveClean(_ raw: RawConnection) {
         guard raw.isUsable, decoder.isIdle else { return }
-        _ = raw.send(Statement("DISCARD ALL", shape: .rows), preparedAs: nil)
+        _ = raw.send(Statement("DISCARD ALL", shape: .rows))
         PQflush(raw.pointer)
     }
 
@@ -193,15 +201,19 @@ package final class Connection: @unchecked Sendable {
     private func send(_ statement: Statement, ending token: SubmissionToken?) {
         guard let raw else { return }
         let isFirst = decoder.isIdle
-        var isSent = true
-        var newName: String?
-        if let name = statement.name, prepared[name] == nil {
-            let unique = name + nameSuffix
-            prepared[name] = unique
-            newName = name
-            isSent = raw.sendPreparation(of: statement, as: unique)
+        let isSent: Bool
+        var newName: StatementName?
+        if let name = statement.name {
+            if let known = prepared[name] {
+                isSent = raw.send(statement, preparedAs: known)
+            } else {
+                let unique = prepared.insert(name)
+                newName = name
+                isSent = raw.sendPreparation(of: statement, as: unique) && raw.send(statement, preparedAs: unique)
+            }
+        } else {
+            isSent = raw.send(statement)
         }
-        isSent = isSent && raw.send(statement, preparedAs: statement.name.flatMap { prepared[$0] })
         decoder.noteSent(statement.shape, preparing: newName, ending: token)
         if isFirst { requestRows() }
         mustFlush = true
@@ -242,7 +254,7 @@ package final class Connection: @unchecked Sendable {
             case .advanced:
                 requestRows()
             case .unprepared(let name):
-                prepared[name] = nil
+                prepared.remove(name)
             case .answered(let token, let replies):
                 requestRows()
                 handler(.answered(token, replies))

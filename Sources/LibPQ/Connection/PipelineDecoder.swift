@@ -12,7 +12,7 @@ struct PipelineDecoder: Sendable {
         /// The results of the next statement come now: see ``wantsSingleRows``. Then take the next result.
         case advanced
         /// The statement with this name is not prepared after all. Then take the next result.
-        case unprepared(name: String)
+        case unprepared(name: StatementName)
         /// As ``advanced``, and a submission is answered.
         case answered(SubmissionToken, [Reply])
         /// There is no further result until more is read.
@@ -23,7 +23,7 @@ struct PipelineDecoder: Sendable {
 
     /// A part of libpq's reports.
     private enum Expectation {
-        case prepare(name: String)
+        case prepare(name: StatementName)
         case execute(Statement.Shape)
         /// The end of a statement, with the token of the submission that it ends, if it ends one.
         case sync(SubmissionToken?)
@@ -50,7 +50,7 @@ struct PipelineDecoder: Sendable {
     /// - Parameters:
     ///   - name: The name under which it is prepared, if that is sent with it.
     ///   - token: That of the submission, if this is its last statement.
-    mutating func noteSent(_ shape: Statement.Shape, preparing name: String?, ending token: SubmissionToken?) {
+    mutating func noteSent(_ shape: Statement.Shape, preparing name: StatementName?, ending token: SubmissionToken?) {
         if let name { expectations.append(.prepare(name: name)) }
         expectations.append(.execute(shape))
         expectations.append(.sync(token))

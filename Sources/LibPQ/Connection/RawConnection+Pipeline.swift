@@ -10,37 +10,41 @@ extension RawConnection {
     // MARK: Sending
 
     /// - Returns: Whether it was sent; if not, the connection has failed.
-    func sendPreparation(of statement: Statement, as name: String) -> Bool {
+    func sendPreparation(of statement: Statement, as name: PreparedStatements.Name) -> Bool {
         let types = statement.parameters.map(\.type)
-        return PQsendPrepare(pointer, name, statement.sql, Int32(types.count), types) == 1
+        return name.withUnsafeBufferPointer { PQsendPrepare(pointer, $0.baseAddress, statement.sql, Int32(types.count), types) == 1 }
+    }
+
+    /// Sends a statement that is prepared, and its Sync.
+    func send(_ statement: Statement, preparedAs name: PreparedStatements.Name) -> Bool {
+        name.withUnsafeBufferPointer { name in
+            statement.parameters.withUnsafeValues { values in
+                PQsendQueryPrepared(
+                    pointer,
+                    name.baseAddress,
+                    values.count,
+                    values.pointers,
+                    values.lengths,
+                    values.formats,
+                    statement.resultFormat
+                ) == 1
+            }
+        } && sendSync()
     }
 
     /// Sends a statement and its Sync.
-    func send(_ statement: Statement, preparedAs name: String?) -> Bool {
-        let resultFormat: Int32 = statement.shape == .booleans ? 1 : 0
-        return statement.parameters.withUnsafeValues { values in
-            if let name {
-                PQsendQueryPrepared(
-                    pointer,
-                    name,
-                    values.count,
-                    values.pointers,
-                    values.lengths,
-                    values.formats,
-                    resultFormat
-                ) == 1
-            } else {
-                PQsendQueryParams(
-                    pointer,
-                    statement.sql,
-                    values.count,
-                    statement.parameters.map(\.type),
-                    values.pointers,
-                    values.lengths,
-                    values.formats,
-                    resultFormat
-                ) == 1
-            }
+    func send(_ statement: Statement) -> Bool {
+        statement.parameters.withUnsafeValues { values in
+            PQsendQueryParams(
+                pointer,
+                statement.sql,
+                values.count,
+                statement.parameters.map(\.type),
+                values.pointers,
+                values.lengths,
+                values.formats,
+                statement.resultFormat
+            ) == 1
         } && sendSync()
     }
 
@@ -81,6 +85,7 @@ extension RawConnection {
         return switch status {
         case PGRES_PIPELINE_SYNC: .sync(transaction)
         case PGRES_SINGLE_TUPLE where shape == .booleans: .row(Self.booleans(of: result))
+        case PGRES_TUPLES_OK where shape == .booleanRow && PQntuples(result) > 0: .row(Self.booleans(of: result))
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: .complete
         case PGRES_COPY_OUT, PGRES_COPY_IN, PGRES_COPY_BOTH: .copy
         case PGRES_PIPELINE_ABORTED: .aborted
@@ -106,4 +111,8 @@ extension RawConnection {
         default: .unknown
         }
     }
+}
+
+extension Statement {
+    fileprivate var resultFormat: Int32 { shape == .booleans || shape == .booleanRow ? 1 : 0 }
 }

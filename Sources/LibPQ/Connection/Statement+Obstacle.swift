@@ -26,9 +26,8 @@ extension Statement {
         for (number, parameter) in parameters.enumerated() {
             sqlLength += 4
             length += 6
-            guard let bytes = parameter.bytes else { continue }
-            length += bytes.count
-            if !parameter.isBinary, bytes.hasZero { return .zeroInParameter(number + 1) }
+            length += parameter.byteCount
+            if !parameter.isBinary, case .bytes(let bytes) = parameter.value, bytes.hasZero { return .zeroInParameter(number + 1) }
         }
         let longest = max(sqlLength, length)
         return longest > maximumLength ? .tooLong(longest) : nil

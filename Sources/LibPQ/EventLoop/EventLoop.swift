@@ -85,8 +85,16 @@ package final class EventLoop: SerialExecutor, Sendable {
     }
 
     /// Ends the turn that ``tryEnter()`` has begun, and does the work that other threads have brought meanwhile.
-    package func leave() {
-        work(isOnQueue: false)
+    ///
+    /// - Parameter user: What has entered. It is called instead of the turn handler, which has to find out first whether there is a user.
+    package func leave(_ user: any User) {
+        work(isOnQueue: false, user)
+    }
+
+    /// What ends the turns that it begins itself.
+    package protocol User: AnyObject, Sendable {
+        /// Does what the turn handler does. Called on the loop.
+        func endTurn()
     }
 
     /// Runs `body` on the loop, soon, and never on the calling thread, which is not blocked.
@@ -135,7 +143,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     }
 
     /// Runs all bodies and jobs, then frees the loop.
-    private func work(isOnQueue: Bool) {
+    private func work(isOnQueue: Bool, _ user: (any User)? = nil) {
         // A bounded number of rounds, so that a thread that has entered with one body is not kept by the work of others.
         for _ in 0..<8 {
             if !working.isEmpty {
@@ -146,8 +154,8 @@ package final class EventLoop: SerialExecutor, Sendable {
                 for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
                 workingJobs.removeAll(keepingCapacity: true)
             }
-            turnHandler()
-            while busyPoll() { turnHandler() }
+            endTurn(user)
+            while busyPoll() { endTurn(user) }
             switch takeWork(isOnQueue: isOnQueue) {
             case .none: return
             case .some: continue
@@ -156,6 +164,10 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
         owner.store(0, ordering: .relaxed)
         schedule()
+    }
+
+    private func endTurn(_ user: (any User)?) {
+        if let user { user.endTurn() } else { turnHandler() }
     }
 
     private enum Work {
@@ -181,11 +193,19 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     // MARK: Busy polling
 
+    /// What waits for a socket that the thread that runs the loop polls. (Not a closure, which would be allocated for each wait.)
+    protocol BusyPollUser: AnyObject {
+        /// The wait has ended. Called on the loop.
+        ///
+        /// - Parameter isReadable: Whether the socket can be read.
+        func endBusyPoll(isReadable: Bool)
+    }
+
     /// A socket that the thread that runs the loop may poll when it has no other work.
     private struct BusyPoll {
         let socket: Int32
         let milliseconds: Int32
-        let completion: (Bool) -> Void
+        let user: any BusyPollUser
     }
 
     /// Whether the thread that runs the loop may block for some time: not one that others rely on.
@@ -202,9 +222,9 @@ package final class EventLoop: SerialExecutor, Sendable {
     ///
     /// - Parameters:
     ///   - milliseconds: The longest wait. Other work for the loop ends it at once.
-    ///   - completion: Called on the loop with whether the socket can be read.
-    func busyPoll(for socket: Int32, milliseconds: Int32, completion: @escaping (Bool) -> Void) {
-        requestedPoll = BusyPoll(socket: socket, milliseconds: milliseconds, completion: completion)
+    ///   - user: Gets the outcome.
+    func busyPoll(for socket: Int32, milliseconds: Int32, user: any BusyPollUser) {
+        requestedPoll = BusyPoll(socket: socket, milliseconds: milliseconds, user: user)
     }
 
     /// - Returns: Whether there was a socket to poll.
@@ -212,12 +232,12 @@ package final class EventLoop: SerialExecutor, Sendable {
         guard let poll = requestedPoll else { return false }
         requestedPoll = nil
         guard pglock_is_main_thread() == 0, wakeUpPipe.isOpen, beginBusyPoll() else {
-            poll.completion(false)
+            poll.user.endBusyPoll(isReadable: false)
             return true
         }
         let isReadable = wakeUpPipe.wait(for: poll.socket, milliseconds: poll.milliseconds)
         inbox.withLock { $0.isBusyPolling = false }
-        poll.completion(isReadable)
+        poll.user.endBusyPoll(isReadable: isReadable)
         return true
     }
 

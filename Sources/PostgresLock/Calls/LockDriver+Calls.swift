@@ -37,7 +37,7 @@ extension LockDriver {
     private nonisolated func enter(_ call: PendingCall, _ continuation: UnsafeContinuation<Engine.Outcome, Never>) {
         guard loop.tryEnter() else { return loop.enter { Self.beginOnLoop(self, (call, continuation)) } }
         Self.beginOnLoop(self, (call, continuation))
-        loop.leave()
+        loop.leave(self)
     }
 
     private static let beginOnLoop = onLoop { (driver, call: (PendingCall, UnsafeContinuation<Engine.Outcome, Never>)) in

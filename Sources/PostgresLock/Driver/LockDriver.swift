@@ -8,7 +8,7 @@ import LockCore
 ///
 /// The driver lives as long as its manager, a handle, a scope or a call does; then its connections are closed. It runs on the loop, so code on the
 /// loop calls its isolated methods without waiting.
-actor LockDriver {
+actor LockDriver: EventLoop.User {
     nonisolated let configuration: LockManager.Configuration
     nonisolated let loop = EventLoop(label: "pglock.loop")
     nonisolated let logger: LogRelay
@@ -37,7 +37,7 @@ actor LockDriver {
     // No access to the further properties without the check lasts while other code runs.
 
     /// Until when the sessions live for certain; empty unless the server ends sessions that are silent for the lease.
-    @exclusivity(unchecked) var validities: [ConnectionID: SessionValidity] = [:]
+    @exclusivity(unchecked) var validities = SessionMap<SessionValidity>()
     /// That of the session that has granted a lock last.
     @exclusivity(unchecked) var latestValidity: (session: ConnectionID, validity: SessionValidity)?
     var checkedOut: [ConnectionID: SessionDriver] = [:]
@@ -53,7 +53,7 @@ actor LockDriver {
     var counts = Counts()
     var outages = ConnectingOutages()
     /// `nil` if no metrics are recorded.
-    @exclusivity(unchecked) var reports: MetricsReports?
+    let reports: MetricsReports?
 
     /// - Parameters:
     ///   - configuration: Validated, with its durations bounded.
@@ -75,14 +75,14 @@ actor LockDriver {
             if let self { Self.handleOnLoop(self, event) }
         }
         loop.onTurnEnd { [weak self] in
-            if let self { Self.endTurnOnLoop(self, ()) }
+            self?.endTurn()
         }
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private static let handleOnLoop = onLoop { (driver, event: TransportEvent) in driver.handle(event) }
-    private static let endTurnOnLoop = onLoop { (driver, _: Void) in driver.endTurn() }
+    private static let endTurnOnLoop = onLoop { (driver, _: Void) in driver.sendRequests() }
 
     /// Makes a function of the driver that can be called without waiting, on the loop only.
     ///
@@ -134,8 +134,11 @@ actor LockDriver {
         performActions()
     }
 
+    /// Called on the loop.
+    nonisolated func endTurn() { Self.endTurnOnLoop(self, ()) }
+
     /// Sends what the events of this turn have asked for.
-    private func endTurn() {
+    private func sendRequests() {
         let time = turnTime ?? now
         defer { turnTime = nil }
         let end = engine.endTurn(now: time)
@@ -150,16 +153,17 @@ actor LockDriver {
     }
 
     private func arm(at wake: Instant, now: Instant) {
-        let timer =
-            self.timer
-            ?? clock.makeTimer(on: loop) { [weak self] in
-                self?.assumeIsolated { driver in
-                    driver.timer?.hasFired()
-                    driver.drive { $0.advance(to: $1) }
-                }
+        if timer == nil { timer = makeTimer() }
+        timer?.arm(at: wake.nanoseconds, now: now.nanoseconds)
+    }
+
+    private func makeTimer() -> any DeadlineTimer {
+        clock.makeTimer(on: loop) { [weak self] in
+            self?.assumeIsolated { driver in
+                driver.timer?.hasFired()
+                driver.drive { $0.advance(to: $1) }
             }
-        self.timer = timer
-        timer.arm(at: wake.nanoseconds, now: now.nanoseconds)
+        }
     }
 
     // MARK: Looking

@@ -1,8 +1,9 @@
 import LockCore
 
 /// When a manager reports its metrics: once for all that happens within an interval, at the end of a turn of the loop. While nothing
-/// happens there are no reports. Confined to the event loop.
-struct MetricsReports: Sendable {
+/// happens there are no reports. Confined to the event loop. (A class, since each turn of the loop looks at it, and a copy would take longer than
+/// the look.)
+final class MetricsReports {
     enum Step: Hashable, Sendable {
         case none
         /// ``isDue`` is to be set after ``ManagerMetrics/interval``.
@@ -23,7 +24,7 @@ struct MetricsReports: Sendable {
         self.metrics = metrics
     }
 
-    mutating func endTurn() -> Step {
+    func endTurn() -> Step {
         guard isDue else {
             defer { isPlanned = true }
             return isPlanned ? .none : .plan
@@ -34,7 +35,7 @@ struct MetricsReports: Sendable {
         return isPlanned ? .plan : .report
     }
 
-    mutating func report(_ census: Engine.Census, heldLocks: Int, _ counts: LockDriver.Counts, _ losses: [LossReason: Int]) {
+    func report(_ census: Engine.Census, heldLocks: Int, _ counts: LockDriver.Counts, _ losses: [LossReason: Int]) {
         var counts = counts
         counts.polls = census.pollCount
         metrics.record(

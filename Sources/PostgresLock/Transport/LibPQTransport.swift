@@ -14,7 +14,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     // These are read and written at each turn, and no access lasts while other code runs, so the runtime need not check for overlaps.
     @exclusivity(unchecked) var onEvent: (TransportEvent) -> Void = { _ in }
 
-    @exclusivity(unchecked) var connections: [ConnectionID: Connection] = [:]
+    @exclusivity(unchecked) var connections = SessionMap<Connection>()
     var attempts: [ConnectionID: (attempt: ConnectAttempt, provider: ProviderCall?)] = [:]
     var currentSurvey: PromotionSurvey?
     /// The calls of the credentials provider that have not returned.
@@ -23,9 +23,14 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     /// The sessions that may still have the `lock_timeout` of an earlier wait, which would also end the waits of a checked-out session.
     var limited: Set<ConnectionID> = []
     /// The connections to which statements were submitted in this turn.
-    @exclusivity(unchecked) private var unflushed: [ConnectionID] = []
+    @exclusivity(unchecked) private var unflushed: [OpenConnection] = []
     /// The connection that was polled last, and is not watched meanwhile.
-    @exclusivity(unchecked) private var polled: ConnectionID?
+    @exclusivity(unchecked) private var polled: OpenConnection?
+
+    private struct OpenConnection {
+        let id: ConnectionID
+        let connection: Connection
+    }
 
     /// Whether the server can't run waits that catch their own end.
     var waitsPlainly = false {
@@ -68,20 +73,20 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     /// - Returns: The connection, which is flushed at the end of the turn.
     func using(_ id: ConnectionID) -> Connection? {
         guard let connection = connections[id] else { return nil }
-        if !connection.mustFlush { unflushed.append(id) }
+        if !connection.mustFlush { unflushed.append(OpenConnection(id: id, connection: connection)) }
         return connection
     }
 
     func endTurn(loneSession: ConnectionID?, isAnswerNeeded: Bool) {
         if isAnswerNeeded {
-            if let polled, connections[polled]?.mustFlush == false { unflushed.append(polled) }
-            polled = loneSession
+            if let polled, !polled.connection.mustFlush { unflushed.append(polled) }
+            if polled?.id != loneSession {
+                polled = loneSession.flatMap { id in connections[id].map { OpenConnection(id: id, connection: $0) } }
+            }
         }
         guard !unflushed.isEmpty else { return }
         // Nothing is submitted in this loop: events that flushing causes come in a later turn.
-        for id in unflushed {
-            connections[id]?.endTurn(!isAnswerNeeded ? .rest : id == loneSession ? .poll : .watch)
-        }
+        for open in unflushed { open.connection.endTurn(!isAnswerNeeded ? .rest : open.id == loneSession ? .poll : .watch) }
         unflushed.removeAll(keepingCapacity: true)
     }
 
@@ -99,7 +104,8 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         limited.remove(id)
         calls = calls.filter { $0.value.connection != id }
         let onEnd: @Sendable () -> Void = { [weak self] in self?.onEvent(.ended(id)) }
-        if let connection = connections.removeValue(forKey: id) {
+        if polled?.id == id { polled = nil }
+        if let connection = connections.remove(id) {
             connection.close(onEnd: onEnd)
         } else if isAttempt {
             // Its thread may have a session already, but may also be stuck, so the wait for it is limited.

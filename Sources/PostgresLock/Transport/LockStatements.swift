@@ -9,19 +9,19 @@ enum LockStatements {
     static func statement(for batch: Engine.Batch) -> Statement {
         if batch.keys.count == 1, let key = batch.keys.first {
             let (name, sql) = singleStatements[batch.kind.index]
-            return Statement(name: name, sql, parameters: parameters(key), shape: .booleans)
+            return Statement(name: name, sql, parameters: parameters(key), shape: .booleanRow)
         }
         let (name, sql) = arrayStatements[batch.kind.index]
         let keys: [Statement.Parameter] =
             switch batch.kind.space {
-            case .int8: [.int8Array(batch.keys.lazy.map(\.bits))]
-            case .int4Pair: [.int4Array(batch.keys.lazy.map(\.pair.first)), .int4Array(batch.keys.lazy.map(\.pair.second))]
+            case .int8: [.int8Array(batch.keys.map(\.bits))]
+            case .int4Pair: [.int4Array(batch.keys.map(\.pair.first)), .int4Array(batch.keys.map(\.pair.second))]
             }
         return Statement(name: name, sql, parameters: keys + [.int4(Int32(batch.keys.count))], shape: .booleans)
     }
 
     private static let singleStatements = Engine.Batch.Kind.all.map { kind in
-        (name: name(kind), sql: "SELECT \(function(kind))(\(kind.space == .int8 ? "$1" : "$1, $2"))")
+        (name: StatementName(name(kind)), sql: "SELECT \(function(kind))(\(kind.space == .int8 ? "$1" : "$1, $2"))")
     }
 
     /// Several keys per row. A key beyond the end of the array is NULL, for which no function is called.
@@ -35,7 +35,7 @@ enum LockStatements {
         }
         let count = kind.space == .int8 ? "$2" : "$3"
         return (
-            name: name(kind) + "_array",
+            name: StatementName(name(kind) + "_array"),
             sql: """
             SELECT \(columns.joined(separator: ", ")) \
             FROM pg_catalog.generate_series(1, \(count), \(Engine.Batch.keysPerRow)) i

@@ -29,7 +29,7 @@ struct Pipeline {
     /// - Parameter name: The name under which it is prepared ahead.
     /// - Returns: Whether single rows are asked for at once.
     @discardableResult
-    mutating func send(_ shape: Statement.Shape, preparing name: String? = nil, ending submission: UInt64?) -> Bool {
+    mutating func send(_ shape: Statement.Shape, preparing name: StatementName? = nil, ending submission: UInt64?) -> Bool {
         let isFirst = decoder.isIdle
         decoder.noteSent(shape, preparing: name, ending: submission.map { SubmissionToken(kind: 0, number: $0) })
         return isFirst && decoder.wantsSingleRows
@@ -75,7 +75,7 @@ struct Pipeline {
         switch step {
         case .proceed: return []
         case .advanced: return next
-        case .unprepared(let name): return [.unprepared(name)]
+        case .unprepared(let name): return [.unprepared(name.text)]
         case .answered(let token, let replies): return [.answered(token.number, replies.map(Answer.init))] + next
         case .pause: return [.pause]
         case .over(let failure): return [.over(failure.message, sqlState: failure.sqlState)]
