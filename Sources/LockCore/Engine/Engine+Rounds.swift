@@ -33,7 +33,15 @@ extension Engine {
 
     private mutating func sendRound(at slot: Int, now: Instant) {
         let id = shared[slot]
-        var round = takeCancels() + shared.takeActivityQuestions()
+        // Its memory is used again: a round of one key would allocate it each time.
+        var round: [Work] = []
+        swap(&round, &roundMemory)
+        defer {
+            round.removeAll(keepingCapacity: true)
+            swap(&round, &roundMemory)
+        }
+        if shared.hasCancels { round += takeCancels() }
+        if shared.hasActivityQuestions { round += shared.takeActivityQuestions() }
         if let look = takeLooks(now: now) { round.append(look) }
         if let look = takeLookForRequests() { round.append(look) }
         let withTries = shared.hasTries && id == tryingSession
@@ -170,7 +178,7 @@ extension Engine {
 
     /// The oldest unanswered statement of a session has been answered.
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
-        guard let submission = sessions.update(id, { $0.answered(now: now) }) ?? nil else { return }
+        guard let submission = sessions.answered(id, now: now) else { return }
         let (work, sentAt) = (submission.work, submission.sentAt)
         sessions.noteHeard(now: now)
         renew(id, sentAt: sentAt, now: now)

@@ -38,6 +38,8 @@ package struct Engine: ~Copyable, Sendable {
     var checkOuts = CheckOutQueue()
     var pace: ConnectingPace
     var shared = SharedSessions()
+    /// Empty between rounds.
+    var roundMemory: [Work] = []
 
     // What the server is asked from time to time.
     var looks: HarmLooks
@@ -163,18 +165,21 @@ package struct Engine: ~Copyable, Sendable {
 
     /// A time at which nothing is held does not put the question off: a process that holds each lock for a moment would never ask.
     ///
-    /// - Returns: `nil` while nothing is held. Without a lease it is not known what a checked-out session holds.
+    /// - Returns: `nil` while nothing is held.
     private mutating func nextSurvey(now: Instant) -> Instant? {
-        let (hasLease, hasSharedSession) = (configuration.lease != nil, configuration.hasSharedSession)
-        guard let interval = configuration.surveyInterval,
-            sessions.contains(where: { $0.holdsSomething(hasLease: hasLease) || !hasLease && hasSharedSession && $0.isCheckedOut })
-        else {
+        guard let interval = configuration.surveyInterval, isAnythingHeld else {
             surveyAt = nil
             return nil
         }
         let at = surveyAt ?? max(surveyDue ?? now.advanced(by: interval), now)
         (surveyAt, surveyDue) = (at, at)
         return at
+    }
+
+    /// Without a lease it is not known what a checked-out session holds.
+    private var isAnythingHeld: Bool {
+        let (hasLease, hasSharedSession) = (configuration.lease != nil, configuration.hasSharedSession)
+        return sessions.contains { $0.holdsSomething(hasLease: hasLease) || !hasLease && hasSharedSession && $0.isCheckedOut }
     }
 
     // MARK: What the lock table decides
@@ -295,7 +300,9 @@ package struct Engine: ~Copyable, Sendable {
             giveUp(key, because: what.rawValue, now: now)
         }
         guard sessions.isChanged else { return }
-        for (id, what) in sessions.takeBroken() + contention.takeBroken() {
+        let (broken, contended) = (sessions.takeBroken(), contention.takeBroken())
+        guard !broken.isEmpty || !contended.isEmpty else { return }
+        for (id, what) in broken + contended {
             assertionFailure("\(id): \(what)")
             actions.append(.log(.invariantBroken(id, what)))
             close(id, because: Failure(.connectionLost, .impossibleSession(what)), now: now)

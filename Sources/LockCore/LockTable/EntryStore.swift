@@ -1,11 +1,12 @@
 /// The entries of all keys that are in use. An entry keeps its index for as long as it is in use, so a request that has the index needs no
 /// second look-up of the key.
 struct EntryStore: Sendable {
-    private var indices: [AdvisoryKey: Int] = [:]
+    private var indices = KeyIndex()
+    /// Those at the indices of ``free`` are not in use.
     private var entries: [LockTable.Entry] = []
     private var free: [Int] = []
 
-    var isEmpty: Bool { indices.isEmpty }
+    var isEmpty: Bool { indices.count == 0 }
 
     func index(of key: AdvisoryKey) -> Int? {
         indices[key]
@@ -23,26 +24,25 @@ struct EntryStore: Sendable {
 
     /// The index of the key's entry, which is made if there is none.
     mutating func makeIndex(of key: AdvisoryKey) -> Int {
-        if let index = indices[key] { return index }
-        let index: Int
-        if let last = free.popLast() {
-            index = last
+        let count = indices.count
+        let index = indices.insert(key, orElse: free.last ?? entries.count)
+        guard indices.count > count else { return index }
+        if index < entries.count {
+            free.removeLast()
             entries[index] = LockTable.Entry(key)
         } else {
-            index = entries.count
             entries.append(LockTable.Entry(key))
         }
-        indices[key] = index
         return index
     }
 
     mutating func remove(_ index: Int) {
-        indices[entries[index].key] = nil
+        indices.remove(entries[index].key)
         free.append(index)
     }
 
-    /// In use, in no particular order.
+    /// In use, in the order of their indices.
     var living: some Sequence<LockTable.Entry> {
-        indices.values.lazy.map { entries[$0] }
+        entries.indices.lazy.filter { indices[entries[$0].key] == $0 }.map { entries[$0] }
     }
 }

@@ -32,23 +32,30 @@ struct PendingKeys: Sendable {
 
     /// Takes everything out, one by one.
     mutating func takeKeys() -> [AdvisoryKey] {
-        takeBatches(size: .max).flatMap(\.keys)
+        defer { count = 0 }
+        return keys.indices.flatMap { takeKeys(at: $0) }
     }
 
-    /// Takes everything out, in statements of at most `size` keys.
-    mutating func takeBatches(size: Int) -> [Engine.Batch] {
-        guard count > 0 else { return [] }
-        var batches: [Engine.Batch] = []
+    /// Takes everything out, in statements of at most `size` keys, which become the last work of a round.
+    mutating func takeBatches(into round: inout [Engine.Work], size: Int) {
+        guard count > 0 else { return }
         for index in keys.indices where !keys[index].isEmpty {
             let kind = Kind.all[Int(verb.rawValue) * keys.count + index]
-            var rest = keys[index][...]
-            while !rest.isEmpty {
-                batches.append(Engine.Batch(kind, Array(rest.prefix(size))))
-                rest = rest.dropFirst(size)
+            let taken = takeKeys(at: index)
+            if taken.count <= size {
+                round.append(.batch(Engine.Batch(kind, taken)))
+            } else {
+                for start in stride(from: 0, to: taken.count, by: size) {
+                    round.append(.batch(Engine.Batch(kind, Array(taken[start..<min(start + size, taken.count)]))))
+                }
             }
-            keys[index].removeAll(keepingCapacity: true)
         }
         count = 0
-        return batches
+    }
+
+    private mutating func takeKeys(at index: Int) -> [AdvisoryKey] {
+        var taken: [AdvisoryKey] = []
+        swap(&taken, &keys[index])
+        return taken
     }
 }

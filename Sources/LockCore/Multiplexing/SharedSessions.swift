@@ -135,9 +135,9 @@ struct SharedSessions: Sendable {
     ///   - withTries: Whether it tries what is to be tried.
     ///   - size: How many keys a statement may have.
     mutating func takeBatches(into round: inout [Work], at slot: Int, withTries: Bool, size: Int) {
-        for batch in members[slot].unlocks.takeBatches(size: size) { round.append(.batch(batch)) }
+        members[slot].unlocks.takeBatches(into: &round, size: size)
         guard withTries else { return }
-        for batch in tries.takeBatches(size: size) { round.append(.batch(batch)) }
+        tries.takeBatches(into: &round, size: size)
         guard !choiceTries.isEmpty else { return }
         for attempt in takeChoiceTries() { round.append(.tryAny(attempt)) }
     }

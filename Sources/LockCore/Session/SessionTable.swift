@@ -41,6 +41,12 @@ struct SessionTable: Sendable {
         return false
     }
 
+    func earliest(_ time: (ServerSession) -> Instant) -> Instant {
+        var earliest = Instant.distantFuture
+        for index in sessions.indices { earliest = min(earliest, time(sessions[index])) }
+        return earliest
+    }
+
     /// The oldest one that fits.
     func first(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
         for index in sessions.indices where isMeant(sessions[index]) { return sessions[index].id }
@@ -93,6 +99,15 @@ struct SessionTable: Sendable {
         return change(&sessions[index])
     }
 
+    /// Its oldest submission is answered.
+    ///
+    /// - Returns: `nil` if the session is gone, or has nothing in flight.
+    mutating func answered(_ id: ConnectionID, now: Instant) -> ServerSession.Submission? {
+        guard let index = index(of: id) else { return nil }
+        noteChange()
+        return sessions[index].answered(now: now)
+    }
+
     mutating func noteHeard(now: Instant) {
         heardAt = now
         noteChange()
@@ -107,8 +122,7 @@ struct SessionTable: Sendable {
 
     /// When the first session has something to do. The result is kept in ``knownDue`` until a session changes.
     mutating func due(_ configuration: Engine.Configuration) -> Instant {
-        var due = Instant.distantFuture
-        for index in sessions.indices { due = min(due, sessions[index].due(configuration, heardAt: heardAt)) }
+        let due = earliest { [heardAt] in $0.due(configuration, heardAt: heardAt) }
         knownDue = due
         return due
     }

@@ -1,0 +1,78 @@
+/// Finds the number of a key's entry.
+///
+/// A hash table with open addressing and linear probing, from which entries are removed by moving back those behind them (Knuth, The Art of
+/// Computer Programming, volume 3, section 6.4, algorithm R). `Dictionary` does the same with SipHash, which takes most of the time of a look-up,
+/// of which each lock makes four. The hash is keyed at random, so keys that collide can't be chosen.
+struct KeyIndex: Sendable {
+    private struct Slot: Sendable {
+        var key: AdvisoryKey
+        /// -1 if the slot is free.
+        var number = -1
+    }
+
+    private let seed = UInt64.random(in: .min ... .max)
+    /// Their number is a power of two, and at most half of them are in use.
+    private var slots = Self.free(8)
+    private(set) var count = 0
+
+    private static func free(_ count: Int) -> [Slot] { [Slot](repeating: Slot(key: AdvisoryKey(0)), count: count) }
+
+    subscript(key: AdvisoryKey) -> Int? {
+        let slot = slots[place(of: key)]
+        return slot.number < 0 ? nil : slot.number
+    }
+
+    /// - Parameter number: At least 0. Kept if the key has none.
+    /// - Returns: The key's number.
+    mutating func insert(_ key: AdvisoryKey, orElse number: Int) -> Int {
+        var place = place(of: key)
+        guard slots[place].number < 0 else { return slots[place].number }
+        if 2 * (count + 1) > slots.count {
+            grow()
+            place = self.place(of: key)
+        }
+        slots[place] = Slot(key: key, number: number)
+        count += 1
+        return number
+    }
+
+    mutating func remove(_ key: AdvisoryKey) {
+        var hole = place(of: key)
+        guard slots[hole].number >= 0 else { return }
+        count -= 1
+        var next = successor(hole)
+        while slots[next].number >= 0 {
+            // A key is moved to the hole unless its own place comes after it.
+            if (next &- home(slots[next].key)) & mask >= (next &- hole) & mask {
+                slots[hole] = slots[next]
+                hole = next
+            }
+            next = successor(next)
+        }
+        slots[hole].number = -1
+    }
+
+    private mutating func grow() {
+        let old = slots
+        slots = Self.free(2 * old.count)
+        for slot in old where slot.number >= 0 { slots[place(of: slot.key)] = slot }
+    }
+
+    private var mask: Int { slots.count - 1 }
+
+    private func successor(_ place: Int) -> Int { (place + 1) & mask }
+
+    /// Where the key is, or is to be inserted.
+    private func place(of key: AdvisoryKey) -> Int {
+        var place = home(key)
+        while slots[place].number >= 0, slots[place].key != key { place = successor(place) }
+        return place
+    }
+
+    /// The key's first place: both halves of a product depend on all of its bits.
+    private func home(_ key: AdvisoryKey) -> Int {
+        let bits = UInt64(bitPattern: key.bits) ^ seed &+ UInt64(key.space.rawValue)
+        let product = bits.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return Int(truncatingIfNeeded: product.high ^ product.low) & mask
+    }
+}
