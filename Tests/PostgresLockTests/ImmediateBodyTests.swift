@@ -56,7 +56,7 @@ struct ImmediateBodyTests {
     func cancelledBefore() async throws {
         let body = BodyTask()
         body.cancel()
-        let isCancelled = try await Task { try await body.run { Task.isCancelled } }.value
+        let isCancelled = await Task { await body.run { Task.isCancelled } }.value
         #expect(isCancelled)
     }
 
@@ -65,7 +65,7 @@ struct ImmediateBodyTests {
         let body = BodyTask()
         let (hasBegun, isUsed, mayGoOn, hasEnded) = (AsyncGate(), AsyncGate(), Gate(), Locked(false))
         let task = Task {
-            try await body.run {
+            await body.run {
                 hasBegun.open()
                 await isUsed.passed()
             }
@@ -84,8 +84,18 @@ struct ImmediateBodyTests {
         try await Task.sleep(for: .milliseconds(50))
         #expect(!hasEnded.withLock { $0 })
         mayGoOn.open()
-        try await task.value
+        await task.value
         #expect(hasEnded.withLock { $0 })
         #expect(body.use { _ in true } == nil)
+    }
+}
+
+extension BodyTask {
+    /// Runs a body in the current task, as a scope does.
+    fileprivate nonisolated(nonsending) func run<Result>(_ body: nonisolated(nonsending) () async -> Result) async -> Result {
+        begin()
+        let result = await body()
+        if end() { await waitUntilUnused() }
+        return result
     }
 }

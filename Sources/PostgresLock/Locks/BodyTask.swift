@@ -20,19 +20,6 @@ final class BodyTask: Sendable {
 
     private let state = Locked(State())
 
-    /// Runs the body in the current task.
-    nonisolated(nonsending) func run<Result>(_ body: nonisolated(nonsending) () async throws -> Result) async throws -> Result {
-        begin()
-        do {
-            let result = try await body()
-            await end()
-            return result
-        } catch {
-            await end()
-            throw error
-        }
-    }
-
     /// Cancels the task, once; if it has not begun, when it begins. Runs the body's cancellation handlers, which are users' code.
     func cancel() {
         let isFirst = state.withLock { state in
@@ -45,7 +32,9 @@ final class BodyTask: Sendable {
     /// Whether it is cancelled, or will be as soon as it begins, or has ended.
     var isCancelled: Bool { use { $0.isCancelled } ?? state.withLock { $0.isCancelRequested || $0.hasEnded } }
 
-    private func begin() {
+    /// The current task is the one, until ``end()``. (There is no method that runs the body between the two, since that would be one more
+    /// frame of each body's stack.)
+    func begin() {
         withUnsafeCurrentTask { task in
             let current = State(task: task)
             let mustCancel = state.withLock { state in
@@ -56,12 +45,17 @@ final class BodyTask: Sendable {
         }
     }
 
-    private nonisolated(nonsending) func end() async {
-        let isUsed = state.withLock { state in
+    /// The body has ended.
+    ///
+    /// - Returns: Whether ``waitUntilUnused()`` is to be called.
+    func end() -> Bool {
+        state.withLock { state in
             (state.task, state.hasEnded) = (nil, true)
             return state.users > 0
         }
-        guard isUsed else { return }
+    }
+
+    nonisolated(nonsending) func waitUntilUnused() async {
         await withUnsafeContinuation { continuation in
             let isUsed = state.withLock { state in
                 if state.users > 0 { state.end = continuation }

@@ -24,9 +24,39 @@ struct ScopedBody: Sendable {
         _ body: nonisolated(nonsending) (View) async throws -> Result,
         release: nonisolated(nonsending) () async throws -> Void
     ) async throws -> Result {
-        let result: Result
+        var result: Result?
+        try await run(isolation, { result = try await body(view) }, release: release)
+        return Self.returned(result)
+    }
+
+    /// Runs the body once, to its end.
+    ///
+    /// The body may be on the main actor or in an actor, capture variables and values that are not sendable, and return such. A
+    /// `@Sendable` or `sending` body would refuse most of that, and a child task would leave the caller's isolation.
+    func run<Result, View>(
+        _ view: View,
+        isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (View) async throws -> Result
+    ) async throws -> Result {
+        var result: Result?
+        try await run(isolation) { result = try await body(view) }
+        return Self.returned(result)
+    }
+
+    // What follows is not generic: generic code would look types up at run time, and allocate each of its variables.
+
+    private static func returned<Result>(_ result: Result?) -> Result {
+        guard let result else { preconditionFailure("The body has neither returned nor thrown.") }
+        return result
+    }
+
+    private func run(
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) () async throws -> Void,
+        release: nonisolated(nonsending) () async throws -> Void
+    ) async throws {
         do {
-            result = try await run(view, isolation: isolation, body)
+            try await run(isolation, body)
         } catch {
             // The loss is read after the release, which may be what finds it: whether it came before the body's end is not known.
             let failure = await Self.failure(of: release)
@@ -41,7 +71,6 @@ struct ScopedBody: Sendable {
             throw error
         }
         call?.ended()
-        return result
     }
 
     /// A body that ends by its cancellation, though its caller is not cancelled, was asked to.
@@ -73,19 +102,11 @@ struct ScopedBody: Sendable {
         }
     }
 
-    /// Runs the body once, to its end.
-    ///
-    /// The body may be on the main actor or in an actor, capture variables and values that are not sendable, and return such. A
-    /// `@Sendable` or `sending` body would refuse most of that, and a child task would leave the caller's isolation.
-    func run<Result, View>(
-        _ view: View,
-        isolation: isolated (any Actor)?,
-        _ body: nonisolated(nonsending) (View) async throws -> Result
-    ) async throws -> Result {
+    private func run(_ isolation: isolated (any Actor)?, _ body: nonisolated(nonsending) () async throws -> Void) async throws {
         try await withoutActuallyEscaping(body) { body in
             // The task below is awaited before this scope ends, and it runs in the caller's isolation: the two never run
             // at the same time, so what crosses between them unchecked is never used by two at once.
-            let input = UncheckedTransfer((body: body, view: view))
+            let body = UncheckedTransfer(body)
             let caller = TaskIdentity.current
             // What a child task would inherit, and one like this does not.
             let preference = Self.taskExecutorPreference
@@ -94,24 +115,24 @@ struct ScopedBody: Sendable {
             defer {
                 for (state, number) in observers { state.forget(number) }
             }
-            return try await withTaskCancellationHandler {
+            try await withTaskCancellationHandler {
                 // The isolation is captured, so that the task runs in it.
                 guard preference == nil, #available(macOS 26.0, iOS 26.0, watchOS 26.0, tvOS 26.0, visionOS 26.0, *) else {
                     return try await Task {
                         _ = isolation
-                        guard let preference else { return try await inside(of: caller, bodyTask, input) }
-                        return try await withTaskExecutorPreference(preference, isolation: isolation) {
+                        guard let preference else { return try await inside(of: caller, bodyTask, body) }
+                        try await withTaskExecutorPreference(preference, isolation: isolation) {
                             // Goes over to the executor: the compiler leaves that to the body, and the body to its caller.
                             await Task.yield()
-                            return try await inside(of: caller, bodyTask, input)
+                            try await inside(of: caller, bodyTask, body)
                         }
-                    }.value.value
+                    }.value
                 }
                 // Begins on this thread: to wake another one takes longer than most bodies.
-                return try await Task.immediate {
+                try await Task.immediate {
                     _ = isolation
-                    return try await inside(of: caller, bodyTask, input)
-                }.value.value
+                    try await inside(of: caller, bodyTask, body)
+                }.value
             } onCancel: {
                 bodyTask.cancel()
             }
@@ -121,27 +142,34 @@ struct ScopedBody: Sendable {
     /// Runs the body in a task of its own.
     ///
     /// - Parameter caller: The task that waits for this one, so what must not end before the one does not end before the other.
-    private nonisolated(nonsending) func inside<Result, View>(
+    private nonisolated(nonsending) func inside(
         of caller: TaskIdentity,
         _ task: BodyTask,
-        _ input: UncheckedTransfer<(body: nonisolated(nonsending) (View) async throws -> Result, view: View)>
-    ) async throws -> UncheckedTransfer<Result> {
-        let (body, view) = input.value
-        var scopes = EnclosingLock.open
-        for index in scopes.indices where scopes[index].task == caller { scopes[index].task = .current }
-        scopes += enclosing
-        return try await task.run {
-            try await EnclosingLock.$all.withValue(scopes) {
-                guard let span = call?.span else { return UncheckedTransfer(try await body(view)) }
-                return UncheckedTransfer(try await span.around { try await body(view) })
+        _ body: UncheckedTransfer<nonisolated(nonsending) () async throws -> Void>
+    ) async throws {
+        task.begin()
+        do {
+            try await EnclosingLock.$all.withValue(scopes(insteadOf: caller)) {
+                guard let span = call?.span else { return try await body.value() }
+                try await span.around { try await body.value() }
             }
+        } catch {
+            if task.end() { await task.waitUntilUnused() }
+            throw error
         }
+        if task.end() { await task.waitUntilUnused() }
     }
 
-    /// The scope, as the task that runs the body sees it.
-    private var enclosing: [EnclosingLock] {
-        guard let kind else { return [] }
-        return states.map { EnclosingLock(owner: ObjectIdentifier(driver), state: $0, kind: kind, task: .current) }
+    /// The scopes around the body, as the current task sees them, which runs the body.
+    ///
+    /// - Parameter caller: The task that waits for this one.
+    private func scopes(insteadOf caller: TaskIdentity) -> [EnclosingLock] {
+        var scopes = EnclosingLock.open
+        let current = TaskIdentity.current
+        for index in scopes.indices where scopes[index].task == caller { scopes[index].task = current }
+        guard let kind else { return scopes }
+        for state in states { scopes.append(EnclosingLock(owner: ObjectIdentifier(driver), state: state, kind: kind, task: current)) }
+        return scopes
     }
 
     /// The executor that the current task prefers, as far as the language lets it be found.
