@@ -14,7 +14,7 @@ struct Contention: Sendable {
 
     /// Why the statement of a wait is ended.
     enum End: Hashable, Sendable {
-        /// No call wants the key any more, or not in this mode.
+        /// The key is not waited for any more: no call wants it, or not in this mode, or the statement has failed by itself.
         case unwanted
         /// It harms other sessions, and is begun anew with a new snapshot.
         case renewed
@@ -111,14 +111,26 @@ struct Contention: Sendable {
         if end == .renewed { waits[key]?.renewals += 1 }
     }
 
-    /// The statement was answered. The key is forgotten, unless the statement was ended to be begun again.
-    mutating func answered(_ key: AdvisoryKey, on id: ConnectionID, isEnded: Bool) {
+    /// The statement was answered by a grant. The key is forgotten.
+    mutating func granted(_ key: AdvisoryKey, on id: ConnectionID) {
         switch stage(of: key) {
-        case .ending(id, .renewed) where isEnded, .ending(id, .yielding) where isEnded: break
         case .waiting(id), .ending(id, _): forget(key)
-        case .queued, .polled, .waiting, .ending, nil: broken.append((id, "a wait was answered that it did not have"))
+        case .queued, .polled, .waiting, .ending, nil: noteForeignAnswer(id)
         }
     }
+
+    /// The statement was answered by an error. The key is kept until the session is verified: nothing else may wait for it before.
+    ///
+    /// - Parameter isEnded: Whether the statement was ended, possibly to be begun again.
+    mutating func failed(_ key: AdvisoryKey, on id: ConnectionID, isEnded: Bool) {
+        switch stage(of: key) {
+        case .ending(id, .renewed) where isEnded, .ending(id, .yielding) where isEnded: break
+        case .waiting(id), .ending(id, _): waits[key]?.stage = .ending(on: id, .unwanted)
+        case .queued, .polled, .waiting, .ending, nil: noteForeignAnswer(id)
+        }
+    }
+
+    private mutating func noteForeignAnswer(_ id: ConnectionID) { broken.append((id, "a wait was answered that it did not have")) }
 
     /// The session certainly holds nothing, after its wait has failed or was ended.
     ///

@@ -37,7 +37,7 @@ extension Engine {
     }
 
     mutating func waitGranted(_ key: AdvisoryKey, on id: ConnectionID, now: Instant) {
-        contention.answered(key, on: id, isEnded: false)
+        contention.granted(key, on: id)
         sessions.update(id) { $0.hold(key) }
         table.granted(key, on: id, now: now)
         settleCancelRequest(of: id, now: now)
@@ -46,7 +46,7 @@ extension Engine {
     mutating func waitFailed(_ key: AdvisoryKey, on id: ConnectionID, _ failure: Failure, now: Instant) {
         // The statement was ended from outside, so the calls that still want the lock ask again.
         let isEnded = failure.kind == .cancelled || failure.kind == .lockTimeout
-        contention.answered(key, on: id, isEnded: isEnded)
+        contention.failed(key, on: id, isEnded: isEnded)
         // The server's own limit counts only while a wait lasts.
         if failure.kind == .lockTimeout { table.noteTaken(key, now: now) }
         // The lock may have been granted all the same: grant and error race inside the server.

@@ -24,9 +24,9 @@ struct ContentionTests {
     }
 
     /// The key waits on the session 1.
-    private mutating func begin(_ key: AdvisoryKey) {
+    private mutating func begin(_ key: AdvisoryKey, on id: ConnectionID = 1) {
         queue(key)
-        _ = contention.beginNext(on: 1)
+        _ = contention.beginNext(on: id)
     }
 
     // MARK: Sessions
@@ -92,7 +92,7 @@ struct ContentionTests {
     }
 
     @Test(
-        "a wait that is not wanted any more is forgotten with its answer, also if it was to be begun again",
+        "a wait that is not wanted any more is forgotten once its session is verified, also if it was to be begun again",
         arguments: [nil, .renewed, .yielding] as [Contention.End?]
     )
     mutating func waitingWithdrawal(end: Contention.End?) {
@@ -101,17 +101,30 @@ struct ContentionTests {
         let stage = contention.withdraw(1)
         #expect(stage == end.map { .ending(on: 1, $0) } ?? .waiting(on: 1))
         #expect(contention.stage(of: 1) == .ending(on: 1, .unwanted))
-        contention.answered(1, on: 1, isEnded: true)
-        #expect(contention.count == 0)
+        contention.failed(1, on: 1, isEnded: true)
+        #expect(contention.stage(of: 1) == .ending(on: 1, .unwanted))
         let verified = contention.verified(1, on: 1)
         #expect(verified == nil)
+        #expect(contention.count == 0)
+    }
+
+    @Test("no other session waits for a key before the session whose wait has failed is verified", arguments: [true, false])
+    mutating func failed(isEnded: Bool) {
+        begin(1)
+        contention.failed(1, on: 1, isEnded: isEnded)
+        queue(1)
+        let next = contention.beginNext(on: 2)
+        #expect(next == nil)
+        #expect(contention.stage(of: 1) == .ending(on: 1, .unwanted))
+        let verified = contention.verified(1, on: 1)
+        #expect(verified == nil && contention.count == 0)
     }
 
     @Test("a wait that becomes unwanted between its end and the verification is forgotten with the verification")
     mutating func lateWithdrawal() {
         begin(1)
         contention.end(1, on: 1, .renewed)
-        contention.answered(1, on: 1, isEnded: true)
+        contention.failed(1, on: 1, isEnded: true)
         _ = contention.withdraw(1)
         let verified = contention.verified(1, on: 1)
         #expect(verified == nil)
@@ -125,7 +138,7 @@ struct ContentionTests {
         begin(1)
         for count in 1...3 {
             contention.end(1, on: 1, .renewed)
-            contention.answered(1, on: 1, isEnded: true)
+            contention.failed(1, on: 1, isEnded: true)
             #expect(contention.stage(of: 1) == .ending(on: 1, .renewed))
             let verified = contention.verified(1, on: 1)
             #expect(verified == .renewed)
@@ -140,10 +153,10 @@ struct ContentionTests {
         begin(1)
         queue(2)
         contention.end(1, on: 1, .renewed)
-        contention.answered(1, on: 1, isEnded: true)
+        contention.failed(1, on: 1, isEnded: true)
         _ = contention.verified(1, on: 1)
         contention.end(1, on: 1, .yielding)
-        contention.answered(1, on: 1, isEnded: true)
+        contention.failed(1, on: 1, isEnded: true)
         #expect(contention.queuedCount == 1)
         let verified = contention.verified(1, on: 1)
         #expect(verified == .yielding)
@@ -157,9 +170,14 @@ struct ContentionTests {
     )
     mutating func granted(end: Contention.End) {
         begin(1)
+        begin(2, on: 2)
         contention.end(1, on: 1, end)
-        contention.answered(1, on: 1, isEnded: false)
-        #expect(contention.count == 0)
+        contention.granted(1, on: 1)
+        #expect(contention.stage(of: 1) == nil)
+        contention.end(2, on: 2, end)
+        contention.failed(2, on: 2, isEnded: false)
+        let verified = contention.verified(2, on: 2)
+        #expect(verified == nil && contention.count == 0)
     }
 
     // MARK: Polls
@@ -240,9 +258,9 @@ struct ContentionTests {
     mutating func foreignAnswer() {
         begin(1)
         queue(2)
-        contention.answered(1, on: 9, isEnded: false)
-        contention.answered(2, on: 9, isEnded: false)
-        contention.answered(3, on: 8, isEnded: false)
+        contention.granted(1, on: 9)
+        contention.failed(2, on: 9, isEnded: true)
+        contention.failed(3, on: 8, isEnded: false)
         #expect(contention.stage(of: 1) == .waiting(on: 1) && contention.stage(of: 2) == .queued)
         let broken = contention.takeBroken()
         #expect(broken.map(\.id) == [9, 9, 8])

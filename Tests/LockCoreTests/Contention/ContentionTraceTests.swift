@@ -54,7 +54,7 @@ struct ContentionTraceTests {
                     model.append((key, .queued))
                 case .queued, .polled, nil: continue
                 }
-                contention.answered(key, on: 5, isEnded: true)
+                contention.failed(key, on: 5, isEnded: true)
                 _ = contention.verified(key, on: 5)
             case 6:
                 let goesOn = contention.tried(key, isGranted: Bool.random(using: &random), using: &random, now: now)

@@ -41,7 +41,7 @@ struct BrokenInvariantTests {
             await #expect(processExitsWith: .failure) {
                 var script = EngineScript.holding()
                 script.engine.handle(now: script.now) { engine, _ in
-                    engine.contention.answered(7, on: 1, isEnded: false)
+                    engine.contention.granted(7, on: 1)
                     engine.sessions.update(1) { _ in }
                 }
             }
@@ -75,7 +75,7 @@ struct BrokenInvariantTests {
         func foreignWait() {
             var script = EngineScript.holding()
             script.engine.handle(now: script.now) { engine, _ in
-                engine.contention.answered(7, on: 1, isEnded: false)
+                engine.contention.granted(7, on: 1)
                 engine.sessions.update(1) { _ in }
             }
             #expect(script.engine.takeActions().contains(.close(1)))
