@@ -79,6 +79,12 @@ extension Engine {
         if let failure { table.failed(key, failure, now: now) } else { table.waitCancelled(key, now: now) }
     }
 
+    /// How many further keys may be asked for; `nil` for any number.
+    var room: Int? { quota.room(taken: keysTakenByRound) }
+
+    /// Whether another wait may begin. What is still to be unlocked counts until it is.
+    var hasRoomToWait: Bool { quota.hasRoomToWait(taken: keysTaken) }
+
     /// Adds the next part of the queue to the round that is about to be sent.
     ///
     /// The part has a limit, so that a round does not grow without bound: everything that is sent on the shared session waits for its end.

@@ -33,15 +33,13 @@ extension Engine {
 
     private mutating func sendRound(at slot: Int, now: Instant) {
         let id = shared[slot]
-        // Its memory is used again: a round of one key would allocate it each time.
         var round: [Work] = []
         swap(&round, &roundMemory)
         defer {
             round.removeAll(keepingCapacity: true)
             swap(&round, &roundMemory)
         }
-        if shared.hasCancels { round += takeCancels() }
-        if shared.hasActivityQuestions { round += shared.takeActivityQuestions() }
+        round += takeCancels() + shared.takeActivityQuestions()
         if let look = takeLooks(now: now) { round.append(look) }
         if let look = takeLookForRequests() { round.append(look) }
         let withTries = shared.hasTries && id == tryingSession
@@ -105,12 +103,6 @@ extension Engine {
     var keysTakenByRound: Int { keysTaken - (tryingSession.map { shared.unlockCount(on: $0) } ?? 0) }
 
     private var keysTakenUnlessUnsent: Int { keysTaken - shared.tryCount }
-
-    /// How many further keys may be asked for; `nil` for any number.
-    var room: Int? { quota.room(taken: keysTakenByRound) }
-
-    /// Whether another wait may begin. What is still to be unlocked counts until it is.
-    var hasRoomToWait: Bool { quota.hasRoomToWait(taken: keysTaken) }
 
     /// Whether a round needs more than to send what is pending. Has to be cheap, since there are many rounds.
     private var needsPreparation: Bool {

@@ -11,6 +11,12 @@ extension LockDriver {
 
     // MARK: From any thread
 
+    /// How long a call waits that begins now.
+    @inline(never)
+    nonisolated func limit(_ timeout: Duration?, noWait: Bool) -> WaitLimit {
+        WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
+    }
+
     /// Makes a call of the engine, and waits for its outcome.
     ///
     /// If the loop is free, the call is made at once, on the calling thread, which saves two wake-ups of other threads. Cancelling the task

@@ -27,6 +27,10 @@ extension LockDriver {
         LockError.taken(keys, databaseName: databaseName, own: enclosed(keys))
     }
 
+    /// Not inlined: its variables would be part of the memory of each task that waits for a lock.
+    @inline(never)
+    nonisolated func refuse(_ keys: [LockKey]) throws -> Never { throw taken(keys) }
+
     /// Those of the keys that scopes around this code hold, also if they belong to other tasks.
     private nonisolated func enclosed(_ keys: [LockKey]) -> [LockKey] {
         let enclosing = enclosing

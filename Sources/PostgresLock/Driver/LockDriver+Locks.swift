@@ -12,16 +12,14 @@ extension LockDriver {
         _ observation: Observation?
     ) async throws -> LockState {
         #if ServiceLifecycleSupport
-            if endsWait(timeout) {
-                return try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0, at: place, observation) }
-            }
+            if endsWait(timeout) { return try await waitUntilShutdown(key, mode, timeout, at: place, observation) }
         #endif
         do {
             if let state = try await obtain(key, mode, timeout: timeout, noWait: timeout == .zero, at: place, observation) { return state }
         } catch {
             throw await explanations.explain(error, by: self)
         }
-        throw taken([key])
+        try refuse([key])
     }
 
     /// - Returns: `nil` if the lock is taken, and the call does not wait.
@@ -34,7 +32,7 @@ extension LockDriver {
         _ observation: Observation?
     ) async throws -> LockState? {
         // Once: the scope that is the reason for a limit may end during the wait.
-        let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
+        let limit = limit(timeout, noWait: noWait)
         let state = try prepare(key, mode, timeout: timeout, limit, noWait: noWait, at: place, observation)
         let outcome = await outcome(of: state)
         return try settle(state, outcome, limit.length)
@@ -116,7 +114,7 @@ extension LockDriver {
         pollPause: Duration? = nil,
         _ observation: Observation?
     ) async throws -> LockState? {
-        let limit = WaitLimit(timeout, noWait: noWait, isNested: timeout == nil && EnclosingLock.isInside, configuration.timeouts, now: now)
+        let limit = limit(timeout, noWait: noWait)
         let free: [LockKey]
         do {
             try Task.checkCancellation()

@@ -1,4 +1,5 @@
 #if ServiceLifecycleSupport
+    import LockCore
     import ServiceLifecycle
 
     extension LockDriver {
@@ -40,6 +41,18 @@
             } catch is CancellationError where stop.isSent && !Task.isCancelled {
                 throw stoppedWait(for: keys)
             }
+        }
+
+        /// Not inlined: its variables would be part of the memory of each task that waits for a lock.
+        @inline(never)
+        nonisolated(nonsending) func waitUntilShutdown(
+            _ key: LockKey,
+            _ mode: LockMode,
+            _ timeout: Duration?,
+            at place: QueuePlace,
+            _ observation: Observation?
+        ) async throws -> LockState {
+            try await endingWait(for: [key], timeout) { try await waitForLock(key, mode, $0, at: place, observation) }
         }
 
         nonisolated func stoppedWait(for keys: [LockKey]) -> LockError {
