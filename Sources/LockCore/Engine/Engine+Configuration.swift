@@ -52,6 +52,9 @@ extension Engine {
 
         /// How long an answer is waited for: by the end of the lease the server has ended a session that it hears nothing of.
         var answerLimit: Duration { lease.map { min($0, responseTimeout) } ?? responseTimeout }
+
+        /// The shortest time after which something is due because of a statement on a shared session.
+        var leastPause: Duration { min(answerLimit, heartbeatInterval, validity?.validity ?? heartbeatInterval) }
     }
 
     /// How many keys may be held or asked for at a time.

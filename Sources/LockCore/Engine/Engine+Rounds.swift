@@ -60,7 +60,7 @@ extension Engine {
 
     /// Sends it now, or as soon as no cancel request can strike it.
     mutating func submit(_ work: Work, on id: ConnectionID, now: Instant) {
-        guard sessions.update(id, { $0.submit(work, now: now) }) == true else { return }
+        guard sessions.update(id, sentAt: now, { $0.submit(work, now: now) }) == true else { return }
         actions.append(.submit(id, work))
     }
 
@@ -252,7 +252,7 @@ extension Engine {
     /// The rows before an error are exactly the keys that were tried until then. Of the row at which the statement failed, any number of
     /// keys may have been taken, so an unlock has to verify each of them. The keys behind that row were never reached.
     private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ rows: [Bool], _ failure: Failure?, now: Instant) {
-        sessions.update(id) { $0.noteHeld(rows.count(where: \.self)) }
+        sessions.noteHeld(rows.count(where: \.self), on: id)
         for (key, isGranted) in zip(batch.keys, rows) {
             let goesOnWaiting = contention.tried(key, isGranted: isGranted, using: &random, now: now)
             if isGranted {
@@ -289,7 +289,7 @@ extension Engine {
             closeUnexpected(id, now: now)
             return table.choiceFailed(attempt.keys, count: attempt.count, nil, now: now)
         }
-        sessions.update(id) { $0.noteHeld(places.count) }
+        sessions.noteHeld(places.count, on: id)
         table.choiceTried(attempt, took: places, isWhole: failure == nil, on: id, now: now)
         guard let failure else { return }
         let rest = attempt.keys.enumerated().filter { !places.contains($0.offset) }.map(\.element)
@@ -315,7 +315,7 @@ extension Engine {
                 tryFailed(key, failure, now: now)
                 continue
             }
-            if isShared { sessions.update(id) { $0.noteHeld(-1) } }
+            if isShared { sessions.noteHeld(-1, on: id) }
             if sessions[id]?.state == .unlocking(key) { becomeIdle(id, now: now) }
             table.unlocked(key, on: id, failure: wasHeld ? nil : Failure(.notHeld, .notHeldAtServer(key)), now: now)
             isForeign = isForeign || !wasHeld

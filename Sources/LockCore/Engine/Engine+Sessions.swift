@@ -276,7 +276,7 @@ extension Engine {
         guard let validity = configuration.validity?.validity else { return }
         // A lock that the holder has found in doubt by the clock must not become certain again.
         noteSuspect(id, now: now)
-        guard let until = sessions.update(id, { $0.renew(answerTo: sentAt, validFor: validity) }) ?? nil else { return }
+        guard let until = sessions.update(id, sentAt: sentAt, { $0.renew(answerTo: sentAt, validFor: validity) }) ?? nil else { return }
         actions.append(.renew(id, until: until))
     }
 

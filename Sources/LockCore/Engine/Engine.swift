@@ -33,7 +33,7 @@ package struct Engine: ~Copyable, Sendable {
     var quota: LockTableQuota
 
     // Sessions.
-    var sessions = SessionTable()
+    var sessions: SessionTable
     var pool: SessionPool
     var checkOuts = CheckOutQueue()
     var pace: ConnectingPace
@@ -56,6 +56,7 @@ package struct Engine: ~Copyable, Sendable {
         self.configuration = configuration
         table = LockTable(limit: configuration.handoff)
         random = SplitMix64(seed: configuration.seed)
+        sessions = SessionTable(leastPause: configuration.leastPause)
         pool = SessionPool(configuration)
         pace = ConnectingPace(timeout: configuration.connectTimeout)
         looks = HarmLooks(interval: configuration.lookInterval)
@@ -125,16 +126,15 @@ package struct Engine: ~Copyable, Sendable {
     /// When ``advance(to:)`` is due if nothing happens before.
     private mutating func nextWake(now: Instant) -> Instant? {
         guard lifecycle != .terminated else { return nil }
-        // This is read at the end of each turn, and a call would copy the configuration.
         var next: Instant
-        let surveyAt: Instant?
-        // What holds for the sessions does so until one changes. Most turns change none.
-        if let known = sessions.knownDue {
-            (next, surveyAt) = (known, self.surveyAt)
+        if let known = sessions.knownDue, known > now {
+            next = known
+            assert(known <= sessions.due(configuration), "What is due would come too late.")
         } else {
-            (next, surveyAt) = (sessions.due(configuration), nextSurvey(now: now))
-            planLookForRequests(now: now)
+            next = sessions.computeDue(configuration)
         }
+        planLookForRequests(now: now)
+        let surveyAt = configuration.surveyInterval == nil ? nil : nextSurvey(now: now)
         func consider(_ at: Instant?) {
             if let at, at < next { next = at }
         }

@@ -7,10 +7,18 @@ struct SessionTable: Sendable {
     private var lastID = 0
     /// When the server has last answered, over any session.
     private(set) var heardAt = Instant(nanoseconds: .min)
-    /// When the first session has something to do; `nil` if that was not computed since the last change.
+    /// No session has something to do before; `nil` if that is to be computed.
     private(set) var knownDue: Instant?
+    /// The shortest time after which something is due because of a statement on a shared session, in nanoseconds.
+    private let leastPause: Int64
     /// Whether any has changed since the invariants were checked.
     private(set) var isChanged = false
+
+    /// - Parameter leastPause: The shortest time after which something is due because of what a shared session is sent, or answers: a
+    ///   heartbeat, or the end of a limit.
+    init(leastPause: Duration = .zero) {
+        self.leastPause = min(leastPause.clampedNanoseconds, .max / 2)
+    }
 
     // MARK: Looking in
 
@@ -99,32 +107,64 @@ struct SessionTable: Sendable {
         return change(&sessions[index])
     }
 
+    /// Changes a session by what it was sent at that time. There are so many of these changes that due times are not computed anew for each.
+    ///
+    /// - Returns: `nil` if the session is gone.
+    @discardableResult
+    mutating func update<Result>(_ id: ConnectionID, sentAt: Instant, _ change: (inout ServerSession) -> Result) -> Result? {
+        guard let index = index(of: id) else { return nil }
+        noteChange(at: index, sentAt: sentAt)
+        return change(&sessions[index])
+    }
+
     /// Its oldest submission is answered.
     ///
     /// - Returns: `nil` if the session is gone, or has nothing in flight.
     mutating func answered(_ id: ConnectionID, now: Instant) -> ServerSession.Submission? {
         guard let index = index(of: id) else { return nil }
-        noteChange()
-        return sessions[index].answered(now: now)
+        guard let submission = sessions[index].answered(now: now) else {
+            noteChange()
+            return nil
+        }
+        noteChange(at: index, sentAt: submission.sentAt)
+        return submission
     }
 
-    mutating func noteHeard(now: Instant) {
-        heardAt = now
-        noteChange()
+    /// By its last answer a session holds more locks, or fewer. What is due of that is known since ``answered(_:now:)``.
+    mutating func noteHeld(_ change: Int, on id: ConnectionID) {
+        guard let index = index(of: id) else { return }
+        isChanged = true
+        sessions[index].noteHeld(change)
     }
+
+    /// What is due of that comes later than before.
+    mutating func noteHeard(now: Instant) { heardAt = now }
 
     private mutating func noteChange() {
         knownDue = nil
         isChanged = true
     }
 
+    /// A shared session has nothing to do before the least pause after what it was sent. So what is known stays true, if it is not later.
+    private mutating func noteChange(at index: Int, sentAt: Instant) {
+        isChanged = true
+        guard sessions[index].isShared else { return knownDue = nil }
+        let due = Instant(nanoseconds: sentAt.nanoseconds + leastPause)
+        if let known = knownDue, due < known { knownDue = due }
+    }
+
     // MARK: Due times and invariants
 
-    /// When the first session has something to do. The result is kept in ``knownDue`` until a session changes.
-    mutating func due(_ configuration: Engine.Configuration) -> Instant {
-        let due = earliest { [heardAt] in $0.due(configuration, heardAt: heardAt) }
+    /// When the first session has something to do. The result is kept in ``knownDue``.
+    mutating func computeDue(_ configuration: Engine.Configuration) -> Instant {
+        let due = due(configuration)
         knownDue = due
         return due
+    }
+
+    /// The same without keeping it.
+    func due(_ configuration: Engine.Configuration) -> Instant {
+        earliest { [heardAt] in $0.due(configuration, heardAt: heardAt) }
     }
 
     /// The sessions whose state contradicts an invariant, with a description.

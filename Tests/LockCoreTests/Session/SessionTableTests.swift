@@ -81,18 +81,51 @@ struct SessionTableTests {
         #expect(table.due(Self.configuration) == .distantFuture)
     }
 
-    @Test("after each change of a session the due time that was known counts no more")
+    @Test("after a change of a session the due time that was known counts no more")
     func isKnown() {
         var table = SessionTable()
-        _ = table.due(Self.configuration)
-        #expect(table.knownDue != nil)
+        #expect(table.computeDue(Self.configuration) == table.knownDue)
         let id = table.open(.waiting)
         #expect(table.knownDue == nil)
-        _ = table.due(Self.configuration)
+        _ = table.computeDue(Self.configuration)
         table.update(id) { $0.connecting(.init(until: nil)) }
         #expect(table.knownDue == nil)
-        _ = table.due(Self.configuration)
+        _ = table.computeDue(Self.configuration)
         table.noteHeard(now: Self.at(5))
+        #expect(table.knownDue != nil, "what is due of that comes later")
+    }
+
+    @Test("what a shared session is sent and answers keeps the due time that was known, which is never too late")
+    func isKnownForShared() throws {
+        let pause = Self.configuration.leastPause
+        var table = SessionTable(leastPause: pause)
+        let id = table.open(.shared)
+        table.update(id) { _ = $0.connected(now: Self.at(0)) }
+        #expect(table.computeDue(Self.configuration) == .distantFuture)
+        table.update(id, sentAt: Self.at(1)) { _ = $0.submit(.heartbeat, now: Self.at(1)) }
+        let due = Self.at(1).advanced(by: pause)
+        #expect(table.knownDue == due && table.due(Self.configuration) >= due)
+        _ = table.answered(id, now: Self.at(2))
+        table.noteHeld(1, on: id)
+        #expect(table.knownDue == due && table.due(Self.configuration) >= due, "the heartbeat of a session that holds something")
+        // Computed while it owes an answer, when no heartbeat is due.
+        table.update(id, sentAt: Self.at(3)) { _ = $0.submit(.heartbeat, now: Self.at(3)) }
+        _ = table.computeDue(Self.configuration)
+        _ = table.answered(id, now: Self.at(4))
+        let known = try #require(table.knownDue)
+        #expect(known <= table.due(Self.configuration))
+    }
+
+    @Test("for what another session is sent and answers the due time is computed anew")
+    func isKnownForOthers() {
+        var table = SessionTable(leastPause: Self.configuration.leastPause)
+        let id = table.open(.fencing)
+        table.update(id) { _ = $0.connected(now: Self.at(0)) }
+        _ = table.computeDue(Self.configuration)
+        table.update(id, sentAt: Self.at(1)) { _ = $0.submit(.heartbeat, now: Self.at(1)) }
+        #expect(table.knownDue == nil)
+        _ = table.computeDue(Self.configuration)
+        _ = table.answered(id, now: Self.at(2))
         #expect(table.knownDue == nil)
     }
 
