@@ -62,13 +62,6 @@ package final class SimulatedSession {
         }
     }
 
-    /// How many slots of the lock table it takes.
-    package var lockCount: Int {
-        guard isAlive else { return 0 }
-        if case .blocked = activity { return heldKeys.count + 1 }
-        return heldKeys.count
-    }
-
     /// A session that hears nothing of its client for too long is ended.
     func beginIdling() {
         idleEpoch += 1

@@ -50,6 +50,8 @@ struct LockTableQuota: Sendable {
     private var lossCount = 0
     /// Whether requests for any of several keys were left out until the server has answered.
     private var isRoomWanted = false
+    /// Whether an odd place is left to a request for any of several keys.
+    private var leavesOdd = false
 
     /// - Parameter waitsBeyond: By how many waits the limit may be exceeded: the tasks that wait may hold the very locks that take up the
     ///   room, and would wait for themselves.
@@ -116,12 +118,19 @@ struct LockTableQuota: Sendable {
     var heldBackKeys: [AdvisoryKey] { heldBack.elements }
 
     /// Right before a round.
-    mutating func beginRound(tries: Int, taken: Int, now: Instant) -> Round {
+    ///
+    /// - Parameter areChoicesDue: Whether requests for any of several keys are due, too. They come behind the tries, so half of the room
+    ///   is left to them: where there are always more tries than room, they would get none.
+    mutating func beginRound(tries: Int, taken: Int, areChoicesDue: Bool = false, now: Instant) -> Round {
         guard let free, blindUntil <= now else { return .sendAll }
         let sent = taken - tries - heldBack.count
         lowerCeiling(sent: sent, free: free, now: now)
-        let allowed = max(0, ceiling - sent)
+        var allowed = max(0, ceiling - sent)
         if tries + heldBack.count <= allowed { return .sendAll }
+        if areChoicesDue {
+            allowed = (allowed + (leavesOdd ? 0 : 1)) / 2
+            leavesOdd.toggle()
+        }
         return isHoldingBack ? .sendHeldBack(allowed) : .holdBack(newest: tries - allowed)
     }
 

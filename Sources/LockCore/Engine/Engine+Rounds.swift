@@ -120,7 +120,7 @@ extension Engine {
     }
 
     private mutating func gateTries(now: Instant) {
-        switch quota.beginRound(tries: shared.tryCount, taken: keysTakenByRound, now: now) {
+        switch quota.beginRound(tries: shared.tryCount, taken: keysTakenByRound, areChoicesDue: table.areChoicesDue, now: now) {
         case .sendAll:
             sendHeldBack(.max)
         case .holdBack(let newest):
@@ -345,6 +345,7 @@ extension Engine {
 
     /// What was sent behind the error was refused before it did anything, and is sent again.
     private mutating func putBack(_ work: Work, of id: ConnectionID, now: Instant) {
+        shared.noteAborted(on: id)
         switch work {
         case .batch(let batch) where batch.kind.verb == .tryLock:
             for key in batch.keys { shared.appendTry(key, batch.kind.mode) }
@@ -356,12 +357,9 @@ extension Engine {
             submit(work, on: id, now: now)
         case .cancel(let target, _):
             shared.appendCancel(target)
-        case .look:
-            planNextLook(now: now)
-        case .askRequests:
-            releaseLooks.plan(using: &random, now: now)
-        case .countLocks:
-            quota.countAbandoned(on: id, isLost: false, now: now)
+        case .look: planNextLook(now: now)
+        case .askRequests: releaseLooks.plan(using: &random, now: now)
+        case .countLocks: quota.countAbandoned(on: id, isLost: false, now: now)
         case .begin, .commit, .wait, .releaseAll, .heartbeat, .askActivity, .position, .statement:
             break
         }

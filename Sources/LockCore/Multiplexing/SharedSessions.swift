@@ -12,6 +12,8 @@ struct SharedSessions: Sendable {
         /// Keys whose try has failed with an error, until the unlock that verifies them is answered.
         var verifications: [AdvisoryKey: Failure] = [:]
         var transaction: BatchTransaction?
+        /// Whether an aborted transaction has kept statements from being carried out that the next round repeats.
+        var hasAborted = false
 
         var isQuiet: Bool { unlocks.isEmpty && verifications.isEmpty }
     }
@@ -150,12 +152,17 @@ struct SharedSessions: Sendable {
 
     // MARK: Transactions around rounds
 
-    /// Puts a round into a transaction, if that is cheaper.
+    /// Puts a round into a transaction, if that is cheaper and the last one was not aborted.
     ///
     /// - Parameter isLarge: Whether the session holds, or has held, so much that each transaction's end takes the server longer than
     ///   the round.
     mutating func frame(_ round: inout [Work], at slot: Int, isLarge: Bool, now: Instant) {
         if members[slot].transaction == nil, isLarge {
+            // Outside of a transaction, an error does not abort what comes behind it.
+            guard !members[slot].hasAborted else {
+                members[slot].hasAborted = false
+                return
+            }
             members[slot].transaction = BatchTransaction(now: now)
             round.insert(.begin, at: 0)
         }
@@ -188,6 +195,12 @@ struct SharedSessions: Sendable {
         guard let index = index(of: id), members[index].transaction != nil else { return false }
         members[index].transaction = nil
         return true
+    }
+
+    /// A statement was not carried out because the transaction was aborted. It is repeated outside of one: where each round has an error,
+    /// each would serve one request.
+    mutating func noteAborted(on id: ConnectionID) {
+        if let index = index(of: id) { members[index].hasAborted = true }
     }
 
     private func index(of id: ConnectionID) -> Int? { members.firstIndex { $0.id == id } }

@@ -32,7 +32,9 @@ final class SimulatedChoice {
 
     func begin() {
         // A request that does not wait may find a key in use by other tasks of the process, and is told of one key after the other.
-        let steps = choice.noWait ? 1 + choice.keys.count : 1
+        // Their tries may be held back for want of room.
+        let mayBeHeldBack = task.profile.engine.capacity != .unlimited
+        let steps = choice.noWait ? 1 + choice.keys.count + (mayBeHeldBack ? 1 : 0) : 1
         let id = process.call(
             within: task.limit([limit, cancelAfter].compactMap(\.self).min(), noWait: choice.noWait).map { $0 * steps },
             { [process, choice, deadline, beganAt] engine, id, now in

@@ -25,13 +25,17 @@ final class SimulatedLockSet {
         let limits = mayWait ? task.limits() : (nil, nil)
         let now = process.now
         cancelAt = limits.1.map { now.advanced(by: $0) }
-        // Lock sets never wait in a ring, and need no limit. But where there is next to no room in the lock table, and transactions take
-        // the only slot in the pool, keys that are to be polled may wait for room that waiting sessions take up.
+        // Lock sets never wait in a ring for keys, and need no limit. But where there is next to no room in the lock table, they may wait
+        // for room that their own locks take up; and where transactions take the only slot in the pool, keys that are to be polled may
+        // wait for room that waiting sessions take up.
         let isEndless = limits.0 == nil && limits.1 == nil
         let engine = task.profile.engine
         let isCramped =
-            engine.maximumConnections == 2 && engine.capacity.limit(lockTableSize: task.profile.lockTableSize) != nil
-        let limit = isEndless && task.profile.transactions && isCramped ? .seconds(20) : limits.0
+            engine.capacity.limit(lockTableSize: task.profile.lockTableSize).map { limit in
+                let mostTaken = limit + engine.maximumConnections
+                return mostTaken < task.profile.keys || task.profile.transactions && engine.maximumConnections == 2
+            } ?? false
+        let limit = isEndless && isCramped ? .seconds(20) : limits.0
         deadline = limit.map { now.advanced(by: $0) }
     }
 

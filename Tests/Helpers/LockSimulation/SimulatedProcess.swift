@@ -328,7 +328,13 @@ final class SimulatedProcess {
         // A session whose unlock has failed may take the keys behind it in the round, before it is closed.
         guard profile.statementErrors == 0, profile.troubleEvery == nil else { return }
         guard let limit = profile.engine.capacity.limit(lockTableSize: profile.lockTableSize) else { return }
-        let count = links.values.reduce(0) { $0 + ($1.role == .checkedOut ? 0 : $1.session.lockCount) }
+        // Two sessions that have the same key share its slot in the lock table.
+        var keys: Set<AdvisoryKey> = []
+        for link in links.values where link.role != .checkedOut && link.session.isAlive {
+            keys.formUnion(link.session.heldKeys.keys)
+            if let wait = link.session.wait { keys.insert(wait.key) }
+        }
+        let count = keys.count
         // Waits may take a few more.
         if count > limit + profile.engine.maximumConnections {
             ledger.report("process \(id) has \(count) locks at the server, of \(limit) that it may have")

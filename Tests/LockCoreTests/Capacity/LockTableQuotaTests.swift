@@ -91,6 +91,15 @@ struct LockTableQuotaTests {
         #expect(quota.beginRound(tries: 1, taken: 2, now: Self.start) == .sendAll)
     }
 
+    @Test("half of what may be sent is left to requests for any of several keys, in turn an odd place")
+    func choicesHaveHalf() {
+        var quota = Self.quota()
+        #expect(quota.beginRound(tries: 2, taken: 2, areChoicesDue: true, now: Self.start) == .sendAll, "there is room for all")
+        #expect(quota.beginRound(tries: 4, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 3))
+        #expect(quota.beginRound(tries: 3, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 3))
+        #expect(quota.beginRound(tries: 3, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 2))
+    }
+
     @Test("where more is taken than is allowed, no more than the tries is held back")
     func beyond() {
         var quota = Self.quota()

@@ -197,8 +197,7 @@ struct EngineCapacityTests {
         for _ in 1...2 { script.answered(1, failure: Failure(.transactionAborted, "It is aborted.")) }
         // Meanwhile the server was restarted with a smaller table.
         #expect(script.on { $0.connected(2, lockTableSize: 1, now: $1) } == [])
-        // The end of the transaction is answered, the beginning of the next one, and the unlock that verifies that the key 1 is not held.
-        script.answered(1)
+        // The end of the transaction is answered, and the unlock that verifies that the key 1 is not held.
         script.answered(1)
         script.answered(1, false)
         var polled: Set<AdvisoryKey> = []

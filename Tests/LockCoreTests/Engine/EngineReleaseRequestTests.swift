@@ -114,7 +114,7 @@ struct EngineReleaseRequestTests {
         #expect(script.on { $0.answered(1, .failed(aborted), now: $1) } == [.submit(1, .commit)])
         script.answered(1)
         let begin = script.now
-        #expect(script.passToNextWake() == [.submit(1, .begin), .submit(1, .askRequests([1]))])
+        #expect(script.passToNextWake() == [.submit(1, .askRequests([1]))])
         #expect(begin.duration(to: script.now) <= .milliseconds(1_100))
     }
 

@@ -175,6 +175,21 @@ struct SharedSessionsTests {
         #expect(shared.nextTransactionEnd(among: Self.sessions()) == nil)
     }
 
+    @Test("the round after an aborted transaction has none, and the next one has one again")
+    func aborted() {
+        var shared = Self.with(1)
+        var round: [Work] = [.heartbeat]
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 0))
+        #expect(round == [.begin, .heartbeat])
+        #expect(shared.endTransaction(on: 1) == true)
+        shared.noteAborted(on: 1)
+        round = [.heartbeat]
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 10))
+        #expect(round == [.heartbeat] && shared.isUnused(1))
+        shared.frame(&round, at: 0, isLarge: true, now: Self.at(milliseconds: 20))
+        #expect(round == [.begin, .heartbeat])
+    }
+
     @Test("a transaction ends with the first round that comes half a second after its beginning")
     func length() {
         var shared = Self.with(1)
