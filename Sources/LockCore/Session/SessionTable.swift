@@ -148,7 +148,10 @@ struct SessionTable: Sendable {
     /// A shared session has nothing to do before the least pause after what it was sent. So what is known stays true, if it is not later.
     private mutating func noteChange(at index: Int, sentAt: Instant) {
         isChanged = true
-        guard sessions[index].isShared else { return knownDue = nil }
+        guard sessions[index].isShared else {
+            knownDue = nil
+            return
+        }
         let due = Instant(nanoseconds: sentAt.nanoseconds + leastPause)
         if let known = knownDue, due < known { knownDue = due }
     }
