@@ -132,9 +132,11 @@ package struct Engine: ~Copyable, Sendable {
             assert(known <= sessions.due(configuration), "What is due would come too late.")
         } else {
             next = sessions.computeDue(configuration)
+            surveyAt = nil
         }
         planLookForRequests(now: now)
-        let surveyAt = configuration.surveyInterval == nil ? nil : nextSurvey(now: now)
+        // Once it is planned, it stays so for a moment in which nothing is held.
+        let surveyAt = surveyAt ?? nextSurvey(now: now)
         func consider(_ at: Instant?) {
             if let at, at < next { next = at }
         }
