@@ -23,12 +23,12 @@ struct Contention: Sendable {
     }
 
     private struct Wait: Sendable {
+        var stage = Stage.queued
         let mode: Mode
         /// Whether it is tried on a shared session while there is no session for it.
         var mayPoll: Bool
-        var stage = Stage.queued
         /// How often it was begun anew because it harmed other sessions.
-        var renewals = 0
+        var renewals: Int32 = 0
     }
 
     private var waits: [AdvisoryKey: Wait] = [:]
@@ -50,7 +50,7 @@ struct Contention: Sendable {
 
     func stage(of key: AdvisoryKey) -> Stage? { waits[key]?.stage }
     func mode(of key: AdvisoryKey) -> Mode? { waits[key]?.mode }
-    func renewals(of key: AdvisoryKey) -> Int { waits[key]?.renewals ?? 0 }
+    func renewals(of key: AdvisoryKey) -> Int { waits[key].map { Int($0.renewals) } ?? 0 }
     func isPolled(_ key: AdvisoryKey) -> Bool { if case .polled = stage(of: key) { true } else { false } }
 
     /// Whether the next answer about the key comes over a shared session.

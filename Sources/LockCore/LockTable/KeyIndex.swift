@@ -7,8 +7,8 @@
 struct KeyIndex: Sendable {
     private struct Slot: Sendable {
         var key: AdvisoryKey
-        /// -1 if the slot is free.
-        var number = -1
+        /// -1 if the slot is free. (A slot takes 16 bytes with the key.)
+        var number: Int32 = -1
     }
 
     /// Odd.
@@ -25,19 +25,19 @@ struct KeyIndex: Sendable {
 
     subscript(key: AdvisoryKey) -> Int? {
         let slot = slots[place(of: key)]
-        return slot.number < 0 ? nil : slot.number
+        return slot.number < 0 ? nil : Int(slot.number)
     }
 
     /// - Parameter number: At least 0. Kept if the key has none.
     /// - Returns: The key's number.
     mutating func insert(_ key: AdvisoryKey, orElse number: Int) -> Int {
         var place = place(of: key)
-        guard slots[place].number < 0 else { return slots[place].number }
+        guard slots[place].number < 0 else { return Int(slots[place].number) }
         if 2 * (count + 1) > slots.count {
             grow()
             place = self.place(of: key)
         }
-        slots[place] = Slot(key: key, number: number)
+        slots[place] = Slot(key: key, number: Int32(number))
         count += 1
         return number
     }

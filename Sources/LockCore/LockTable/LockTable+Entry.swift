@@ -31,40 +31,38 @@ extension LockTable {
             case busy
         }
 
-        let key: AdvisoryKey
+        // There is an entry for each key that is in use, so the order and the sizes leave no gaps.
+
         var server = ServerState.none
         private(set) var queue = RequestQueue()
-        private(set) var queuedCount = 0
-        private(set) var queuedExclusive = 0
-        private(set) var queuedTries = 0
-
-        var sessionHolders = 0
-        var transactionHolders = 0
-        private(set) var isHeldExclusively = false
-
         /// The latest deadline of all requests so far.
         private(set) var latestDeadline = Instant(nanoseconds: .min)
-
         /// The request that waits for the server's unlock.
         private var releaser = RequestID.none
-        private var change: Change?
-        private var handoffs = 0
         // Not private because of the requests that join late, whose part is in a file of its own.
         var heldSince = Instant(nanoseconds: 0)
-        var joining = Joining.none
+        let key: AdvisoryKey
+        private(set) var isHeldExclusively = false
         /// A request that does not wait has joined after the time for that, and the server is to be asked.
         var hasJoinedLate = false
         /// The server has refused a try, so the next request waits in the server's queue.
         private var mustQueue = false
+        private(set) var queuedCount: Int32 = 0
+        private(set) var queuedExclusive: Int32 = 0
+        private(set) var queuedTries: Int32 = 0
+        var sessionHolders: Int32 = 0
+        var transactionHolders: Int32 = 0
+        /// How many transactions of this process the server has granted it to.
+        private var transactionsGranted: Int32 = 0
+        private var handoffs: Int32 = 0
         private var isCounted = false
         /// The server was asked for it before, for a request that may still wait.
         var isAskedAnew = false
         var isAsked = false
-
         /// When the lock was last known to be held, by this process or another one.
         var takenAt: Instant?
-        /// How many transactions of this process the server has granted it to.
-        private var transactionsGranted = 0
+        var joining = Joining.none
+        private var change: Change?
 
         init(_ key: AdvisoryKey) {
             self.key = key
@@ -360,7 +358,7 @@ extension LockTable.Entry {
         guard case .held(mode, _) = server else { return false }
         // No request has had it since the server's grant.
         if handoffs == 0 { return true }
-        return limit.allows(handoffs: handoffs, heldFor: heldSince.duration(to: now), isShared: sessionHolders > 0)
+        return limit.allows(handoffs: Int(handoffs), heldFor: heldSince.duration(to: now), isShared: sessionHolders > 0)
     }
 
     private mutating func grant(_ id: RequestID, _ request: LockTable.Request, requests: inout Requests) {

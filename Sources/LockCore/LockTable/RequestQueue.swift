@@ -41,8 +41,15 @@ extension LockTable {
     /// A request, its links in its key's queue while it waits, and its key's entry.
     struct QueuedRequest: Sendable {
         var request: Request
-        let entry: Int
+        private let number: Int32
         var previous = RequestID.none
         var next = RequestID.none
+
+        init(request: Request, entry: Int) {
+            self.request = request
+            number = Int32(entry)
+        }
+
+        var entry: Int { Int(number) }
     }
 }

@@ -7,9 +7,10 @@ package struct AdvisoryKey: Hashable, Comparable, Sendable {
         case int4Pair
     }
 
-    package let space: Space
     /// The number; of a pair, the first half in the upper 32 bits.
     package let bits: Int64
+    // Last, so that what follows a key in a structure leaves no gap.
+    package let space: Space
 
     package init(_ number: Int64) {
         space = .int8

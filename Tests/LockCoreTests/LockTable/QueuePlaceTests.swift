@@ -21,10 +21,4 @@ struct QueuePlaceTests {
         #expect(last.precedes(last.next))
         #expect(!last.next.precedes(last))
     }
-
-    @Test("a request that waits takes no more memory for its place")
-    func size() {
-        let size = MemoryLayout<LockTable.Request>.size
-        #expect(size == 34)
-    }
 }
