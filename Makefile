@@ -1,6 +1,6 @@
 # The tasks of development. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix examples simulate chaos failover recipe-times lint lint-workflows format docs check-api build build-minimal build-times tsan bench bench-micro bench-observing \
+.PHONY: help demo test test-matrix examples simulate chaos failover recipe-times lint lint-workflows format docs check-api build build-minimal build-release build-times tsan bench bench-micro bench-observing \
 	bench-check bench-update bench-test check-release image clean deps bench-deps test-deps example-deps
 
 SWIFT ?= swift
@@ -78,6 +78,11 @@ examples: example-deps ## Build and run the services of Docs/Examples against a 
 # A scratch folder of its own, because a change of traits builds everything anew.
 build-minimal: deps ## Build the library without any trait
 	$(SWIFT) build --target PostgresLock --disable-default-traits --scratch-path .build-minimal
+
+build-release: deps ## Build pglock as it is released, and check what memory a waiting task takes by the frames of its functions
+	$(SWIFT) build -c release --product pglock
+	@if command -v readelf >/dev/null; then .ci/check-frames .build/release/pglock; \
+	else echo "build-release: The frames are not checked: there is no readelf."; fi
 
 build-times: deps ## Measure the processor time of clean builds, by traits; TRAITS="none all" for some of them, CONFIGURATION=release
 	@.ci/measure-builds $(TRAITS)
