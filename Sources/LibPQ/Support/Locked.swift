@@ -29,4 +29,11 @@ package final class Locked<Value>: @unchecked Sendable {
         defer { pthread_mutex_unlock(mutex) }
         return body(&value)
     }
+
+    /// Runs `body`, which must be short, under the mutexes of all. Two threads that do that have to name them in the same order.
+    package static func withAll<Result>(_ all: [Locked], _ body: () -> Result) -> Result {
+        for locked in all { pthread_mutex_lock(locked.mutex) }
+        defer { for locked in all.reversed() { pthread_mutex_unlock(locked.mutex) } }
+        return body()
+    }
 }

@@ -144,7 +144,7 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// - Returns: Whether it had been held until now.
     @discardableResult
     func end(_ loss: LockError?) -> Bool {
-        guard let observers = conclude(loss) else { return false }
+        guard let observers = withAside({ self.conclude(loss, &$0) }) else { return false }
         if !observers.isEmpty { EndObserver.tell([(observers, isLoss: loss != nil)]) }
         return true
     }
@@ -155,8 +155,11 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// - Returns: How many of them had been held until now.
     @discardableResult
     static func end(_ losses: [(state: LockState, error: LockError)], isSuspicion: Bool = false) -> Int {
-        let ends = losses.compactMap { loss in
-            loss.state.conclude(loss.error, isSuspicion: isSuspicion).map { (observers: $0, isLoss: true) }
+        // All mutexes at once: an observer that comes meanwhile learns of a lock that has ended when the others have, too.
+        let ends = Locked.withAll(stripes) {
+            losses.compactMap { loss in
+                loss.state.conclude(loss.error, isSuspicion: isSuspicion, &loss.state.aside).map { (observers: $0, isLoss: true) }
+            }
         }
         EndObserver.tell(ends)
         return ends.count
@@ -183,28 +186,28 @@ final class LockState: PendingCall, @unchecked Sendable {
         return body(&grant)
     }
 
+    /// Under the mutex.
+    ///
     /// - Returns: The observers to tell; `nil` if the lock had ended before.
-    private func conclude(_ loss: LockError?, isSuspicion: Bool = false) -> [EndObserver]? {
-        withAside { aside in
-            // The observers know of a suspected loss, and of its first reason.
-            guard grant == .held else {
-                if let loss {
-                    _ = change { $0.end(isSuspicion ? .suspected : .lost) }
-                    // A loss after a release has begun is what the release throws.
-                    aside = aside ?? Aside()
-                    aside?.loss = aside?.loss ?? loss
-                }
-                return nil
-            }
-            let observers = aside?.observers.map(\.observer) ?? []
-            aside?.observers = []
+    private func conclude(_ loss: LockError?, isSuspicion: Bool = false, _ aside: inout Aside?) -> [EndObserver]? {
+        // The observers know of a suspected loss, and of its first reason.
+        guard grant == .held else {
             if let loss {
+                _ = change { $0.end(isSuspicion ? .suspected : .lost) }
+                // A loss after a release has begun is what the release throws.
                 aside = aside ?? Aside()
-                aside?.loss = loss
+                aside?.loss = aside?.loss ?? loss
             }
-            _ = change { $0.end(isSuspicion ? .suspected : loss == nil ? .released : .lost) }
-            return observers
+            return nil
         }
+        let observers = aside?.observers.map(\.observer) ?? []
+        aside?.observers = []
+        if let loss {
+            aside = aside ?? Aside()
+            aside?.loss = loss
+        }
+        _ = change { $0.end(isSuspicion ? .suspected : loss == nil ? .released : .lost) }
+        return observers
     }
 
     /// Tells `observer` once, when the lock ends; at once, on this thread, if it has ended.
