@@ -106,10 +106,13 @@ extension SimulatedProcess {
     /// No request of the process is overtaken: neither by a later one of the same mode, nor, if it is exclusive, by a shared one. The
     /// exceptions are requests that join a shared lock without waiting.
     ///
-    /// A call that ends by a deadline or a cancellation in this moment counts as gone.
+    /// A call that ends by a deadline or a cancellation in this moment counts as gone. So does one that has come later, with an earlier
+    /// place, if a grant may wait for its token or for its session's answer: it may have come after the grant.
     private func checkTurn(_ id: RequestID, _ lock: Wanted) {
         guard !lock.isEnclosed else { return }
+        let mayBeTooLate = profile.engine.isFencing || profile.engine.lease != nil
         for (other, earlier) in wanted where earlier.key == lock.key && earlier.isInFront(of: lock) && engine.isWaiting(other) {
+            if mayBeTooLate, earlier.order > lock.order { continue }
             if earlier.mode == .exclusive || earlier.mode == lock.mode && !(lock.isTry && lock.mode == .shared) {
                 ledger.report("process \(self.id), \(id) got key \(lock.key) \(lock.mode) before \(other) \(earlier.mode)")
             }
