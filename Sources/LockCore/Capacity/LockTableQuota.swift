@@ -50,7 +50,7 @@ struct LockTableQuota: Sendable {
     private var lossCount = 0
     /// Whether requests for any of several keys were left out until the server has answered.
     private var isRoomWanted = false
-    /// Whether an odd place is left to a request for any of several keys.
+    /// Whether the middle one of an odd number of places is left to a request for any of several keys.
     private var leavesOdd = false
 
     /// - Parameter waitsBeyond: By how many waits the limit may be exceeded: the tasks that wait may hold the very locks that take up the
@@ -128,8 +128,10 @@ struct LockTableQuota: Sendable {
         var allowed = max(0, ceiling - sent)
         if tries + heldBack.count <= allowed { return .sendAll }
         if areChoicesDue {
+            // Changed by odd numbers only: if it changed by each, rounds with and without room in turn would always leave it to the same side.
+            let isOdd = !allowed.isMultiple(of: 2)
             allowed = (allowed + (leavesOdd ? 0 : 1)) / 2
-            leavesOdd.toggle()
+            if isOdd { leavesOdd.toggle() }
         }
         return isHoldingBack ? .sendHeldBack(allowed) : .holdBack(newest: tries - allowed)
     }

@@ -136,8 +136,7 @@ extension Engine {
     }
 
     mutating func takeCancels() -> [Work] {
-        guard shared.hasCancels else { return [] }
-        return shared.takeCancels().compactMap { target in
+        shared.takeCancels().compactMap { target in
             sessions.update(target) { $0.noteCancelTaken() }
             return sessions[target]?.cancelRequest.map { .cancel(target, onlyLockWaits: $0.onlyLockWaits) }
         }

@@ -39,7 +39,8 @@ extension Engine {
             round.removeAll(keepingCapacity: true)
             swap(&round, &roundMemory)
         }
-        round += takeCancels() + shared.takeActivityQuestions()
+        if shared.hasCancels { round += takeCancels() }
+        if shared.hasActivityQuestions { round += shared.takeActivityQuestions() }
         if let look = takeLooks(now: now) { round.append(look) }
         if let look = takeLookForRequests() { round.append(look) }
         let withTries = shared.hasTries && id == tryingSession

@@ -32,7 +32,7 @@ final class SimulatedChoice {
 
     func begin() {
         // A request that does not wait may find a key in use by other tasks of the process, and is told of one key after the other.
-        // Their tries may be held back for want of room.
+        // Where the room in the lock table is limited, its tries may be held back in addition.
         let mayBeHeldBack = task.profile.engine.capacity != .unlimited
         let steps = choice.noWait ? 1 + choice.keys.count + (mayBeHeldBack ? 1 : 0) : 1
         let id = process.call(

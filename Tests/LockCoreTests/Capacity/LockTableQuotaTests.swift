@@ -96,8 +96,19 @@ struct LockTableQuotaTests {
         var quota = Self.quota()
         #expect(quota.beginRound(tries: 2, taken: 2, areChoicesDue: true, now: Self.start) == .sendAll, "there is room for all")
         #expect(quota.beginRound(tries: 4, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 3))
-        #expect(quota.beginRound(tries: 3, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 3))
         #expect(quota.beginRound(tries: 3, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 2))
+        #expect(quota.beginRound(tries: 3, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 3))
+    }
+
+    @Test("rounds with and without room in turn leave the only place to each side in turn")
+    func choicesHaveHalfOfOne() {
+        var quota = Self.quota()
+        // One of the two free places is taken, and in every other round both.
+        let sent = (0..<4).map { _ in
+            #expect(quota.beginRound(tries: 3, taken: 5, areChoicesDue: true, now: Self.start) == .holdBack(newest: 3))
+            return quota.beginRound(tries: 3, taken: 4, areChoicesDue: true, now: Self.start) == .holdBack(newest: 2)
+        }
+        #expect(sent == [true, false, true, false])
     }
 
     @Test("where more is taken than is allowed, no more than the tries is held back")
