@@ -16,7 +16,7 @@ extension Engine.Answer {
     /// What the Booleans mean that statements answer to this work. (Written without a look at how production reads them.)
     package init(_ rows: [Bool], failure: Failure? = nil, to work: Engine.Work?) {
         switch (work, failure) {
-        case (.batch, _), (nil, _): self = .keys(rows, failure: failure)
+        case (.batch, _), (nil, _): self = .keys(OneOrMore(rows), failure: failure)
         case (.tryAny, _):
             var places: [Int] = []
             for row in stride(from: 0, through: rows.count - 10, by: 10) {

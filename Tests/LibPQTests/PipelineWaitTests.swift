@@ -34,7 +34,7 @@ struct PipelineWaitTests {
                 Issue.record("It is not answered.")
                 return
             }
-            #expect(replies.first?.error?.message == detail ?? "canceling statement due to user request")
+            #expect(replies.last?.error?.message == detail ?? "canceling statement due to user request")
         }
     }
 

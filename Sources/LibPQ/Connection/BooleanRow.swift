@@ -7,6 +7,11 @@ struct BooleanRow: Hashable, Sendable, ExpressibleByArrayLiteral {
     private(set) var count = 0
 
     init(arrayLiteral values: Bool...) {
+        self.init(values)
+    }
+
+    /// - Parameter values: What goes beyond ``maximumCount`` is left out.
+    init(_ values: some Sequence<Bool>) {
         for value in values.prefix(Self.maximumCount) { append(value) }
     }
 
@@ -15,7 +20,9 @@ struct BooleanRow: Hashable, Sendable, ExpressibleByArrayLiteral {
         count += 1
     }
 
+    subscript(index: Int) -> Bool { bits >> index & 1 == 1 }
+
     func append(to values: inout [Bool]) {
-        for index in 0..<count { values.append(bits >> index & 1 == 1) }
+        for index in 0..<count { values.append(self[index]) }
     }
 }

@@ -9,7 +9,7 @@ import Dispatch
 package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
     package enum Event: Sendable {
         /// The oldest unanswered submission is answered: with a reply to each of its statements, in their order.
-        case answered(SubmissionToken, [Reply])
+        case answered(SubmissionToken, Replies)
         /// The session is over; nothing that was unanswered will be answered. Comes once, and as the last event.
         case lost(ConnectionFailure)
     }

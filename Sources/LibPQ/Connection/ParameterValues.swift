@@ -8,9 +8,45 @@ struct ParameterValues {
     let formats: UnsafePointer<Int32>?
 }
 
-extension [Statement.Parameter] {
+extension Statement.Values {
     /// Most statements have one or two parameters, and are sent often: so everything is put on the stack.
     func withUnsafeValues<Result>(_ body: (ParameterValues) -> Result) -> Result {
+        switch self {
+        case .int8(let number): Self.withUnsafeIntegers(number, number, count: 1, body)
+        case .int4Pair(let first, let second): Self.withUnsafeIntegers(first, second, count: 2, body)
+        case .list(let parameters): parameters.withUnsafeValues(body)
+        }
+    }
+
+    /// - Parameter count: How many of the two are parameters.
+    @inline(__always)
+    private static func withUnsafeIntegers<Integer: FixedWidthInteger, Result>(
+        _ first: Integer,
+        _ second: Integer,
+        count: Int32,
+        _ body: (ParameterValues) -> Result
+    ) -> Result {
+        let size = Int32(MemoryLayout<Integer>.size)
+        return withUnsafePointer(to: (first.bigEndian, second.bigEndian)) { integers in
+            let bytes = UnsafeRawPointer(integers).assumingMemoryBound(to: CChar.self)
+            return withUnsafePointer(to: (bytes, bytes + Int(size), size, size, Int32(1), Int32(1))) { values in
+                let pointers = UnsafeRawPointer(values)
+                let lengths = (pointers + 2 * MemoryLayout<UnsafePointer<CChar>?>.size).assumingMemoryBound(to: Int32.self)
+                return body(
+                    ParameterValues(
+                        count: count,
+                        pointers: pointers.assumingMemoryBound(to: UnsafePointer<CChar>?.self),
+                        lengths: lengths,
+                        formats: lengths + 2
+                    )
+                )
+            }
+        }
+    }
+}
+
+extension [Statement.Parameter] {
+    fileprivate func withUnsafeValues<Result>(_ body: (ParameterValues) -> Result) -> Result {
         guard !isEmpty else { return body(ParameterValues(count: 0, pointers: nil, lengths: nil, formats: nil)) }
         return withUnsafeBufferPointer { parameters in
             // One piece of memory for the pointers, the lengths, the formats and the bytes. Text needs a terminating zero, which does no harm

@@ -14,7 +14,7 @@ struct PipelineDecoder: Sendable {
         /// The statement with this name is not prepared after all. Then take the next result.
         case unprepared(name: StatementName)
         /// As ``advanced``, and a submission is answered.
-        case answered(SubmissionToken, [Reply])
+        case answered(SubmissionToken, Replies)
         /// There is no further result until more is read.
         case pause
         /// The session has ended, and nothing more will be answered.
@@ -34,8 +34,8 @@ struct PipelineDecoder: Sendable {
     private var expectations = Deque<Expectation>()
     /// The reply to the statement whose results come at present.
     private var reply = Reply()
-    /// The replies to the answered statements of the submission.
-    private var replies: [Reply] = []
+    /// The replies to the statements of the submission before that one.
+    private var earlier: [Reply] = []
     /// The outcome of the wait whose results come at present, and the text of the error that has ended it.
     private var waitOutcome: (outcome: WaitOutcome, message: String?)?
     /// The message that announced the session's end.
@@ -104,7 +104,7 @@ struct PipelineDecoder: Sendable {
             return pause()
         case .row(let row):
             // If the statement fails later, the rows before the error count.
-            row.append(to: &reply.booleans)
+            reply.append(row)
         case .rows(let rows):
             reply.result = rows
         case .complete:
@@ -156,15 +156,17 @@ struct PipelineDecoder: Sendable {
         defer { reply = Reply() }
         switch expectations.popFirst() {
         case .loneSync(let token):
-            return .answered(token, [])
+            return .answered(token, Replies())
         case .sync(let token):
             reply.transaction = transaction
             if let (outcome, message) = waitOutcome { reply.note(outcome, message) }
             waitOutcome = nil
-            replies.append(reply)
-            guard let token else { return .advanced }
-            defer { replies = [] }
-            return .answered(token, replies)
+            guard let token else {
+                earlier.append(reply)
+                return .advanced
+            }
+            defer { if !earlier.isEmpty { earlier = [] } }
+            return .answered(token, Replies(earlier, last: reply))
         case .prepare, .execute, nil:
             return end("What the server has answered did not fit what was sent, so the connection was closed.", sqlState: "08P01")
         }

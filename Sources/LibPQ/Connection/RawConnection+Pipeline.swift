@@ -18,7 +18,7 @@ extension RawConnection {
     /// Sends a statement that is prepared, and its Sync.
     func send(_ statement: Statement, preparedAs name: PreparedStatements.Name) -> Bool {
         name.withUnsafeBufferPointer { name in
-            statement.parameters.withUnsafeValues { values in
+            statement.values.withUnsafeValues { values in
                 PQsendQueryPrepared(
                     pointer,
                     name.baseAddress,
@@ -34,7 +34,7 @@ extension RawConnection {
 
     /// Sends a statement and its Sync.
     func send(_ statement: Statement) -> Bool {
-        statement.parameters.withUnsafeValues { values in
+        statement.values.withUnsafeValues { values in
             PQsendQueryParams(
                 pointer,
                 statement.sql,

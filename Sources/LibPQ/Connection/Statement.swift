@@ -38,18 +38,53 @@ package struct Statement: Sendable {
         }
     }
 
-    /// `nil` prepares nothing.
-    package let name: StatementName?
-    package let sql: String
-    package var parameters: [Parameter]
-    package let shape: Shape
+    /// What all statements with the same SQL have in common. It is shared, so that a statement of the hot path is made, and copied, without
+    /// copies of its strings.
+    package final class Template: Sendable {
+        /// `nil` prepares nothing.
+        package let name: StatementName?
+        package let sql: String
+        package let shape: Shape
+
+        package init(name: StatementName? = nil, _ sql: String, shape: Shape) {
+            self.name = name
+            self.sql = sql
+            self.shape = shape
+        }
+    }
+
+    /// The values of its parameters. Those of a key, which are sent most often, take no memory of their own.
+    package enum Values: Sendable {
+        case int8(Int64)
+        case int4Pair(Int32, Int32)
+        case list([Parameter])
+
+        package var parameters: [Parameter] {
+            switch self {
+            case .int8(let number): [.int8(number)]
+            case .int4Pair(let first, let second): [.int4(first), .int4(second)]
+            case .list(let parameters): parameters
+            }
+        }
+    }
+
+    private let template: Template
+    let values: Values
+
+    package init(_ template: Template, _ values: Values) {
+        self.template = template
+        self.values = values
+    }
 
     package init(name: StatementName? = nil, _ sql: String, parameters: [Parameter] = [], shape: Shape) {
-        self.name = name
-        self.sql = sql
-        self.parameters = parameters
-        self.shape = shape
+        self.init(Template(name: name, sql, shape: shape), .list(parameters))
     }
+
+    package var name: StatementName? { template.name }
+    package var sql: String { template.sql }
+    package var shape: Shape { template.shape }
+
+    package var parameters: [Parameter] { values.parameters }
 }
 
 extension Statement.Parameter {

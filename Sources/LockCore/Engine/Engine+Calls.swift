@@ -45,7 +45,7 @@ extension Engine {
         // A caller that releases a lock whose session is in doubt is told so at once.
         guard configuration.lease != nil, let session, calls[id] != nil else { return }
         noteSuspect(session, now: now)
-        if sessions[session]?.liveness.isSuspect == true { resolve(id, .failed(.suspect)) }
+        if sessions.read(session, { $0.liveness.isSuspect }) == true { resolve(id, .failed(.suspect)) }
     }
 
     /// Takes what the request `id` holds in the other mode. Can't be cancelled, and ends by `changed` or `failed`.

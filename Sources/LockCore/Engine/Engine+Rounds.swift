@@ -7,7 +7,7 @@ extension Engine {
         if needsPreparation { prepareRound(now: now) }
         if table.areChoicesDue { prepareChoices(now: now) }
         if records.isAnyToWrite { writeRecord(now: now) }
-        let isWorkForAny = shared.hasWork || looks.isDue || releaseLooks.isDue || quota.isCountDue
+        let isWorkForAny = shared.hasWork || isMoreDue
         for slot in shared.slots where isWorkForAny || shared.unlockCount(at: slot) > 0 {
             guard sessions.isFree(shared[slot]) || mayFollowUnlock(at: slot, now: now) else { continue }
             sendRound(at: slot, now: now)
@@ -20,8 +20,8 @@ extension Engine {
     /// Whether what is pending may go out while the answer to an unlock is outstanding: one key, behind the unlock of one key. The session
     /// answers in order. Of more keys, one statement takes the server less time than several. If the session is silent, another one gets the key.
     private mutating func mayFollowUnlock(at slot: Int, now: Instant) -> Bool {
-        let isMoreDue = looks.isDue || releaseLooks.isDue || quota.isCountDue || needsPreparation || table.areChoicesDue
-        guard shared.count == 1, shared.isOneKeyPending(at: slot), !isMoreDue else { return false }
+        guard shared.count == 1, shared.isOneKeyPending(at: slot), !isMoreDue, !needsPreparation, !table.areChoicesDue
+        else { return false }
         return sessions.read(shared[slot]) {
             [threshold = configuration.batchTransactionThreshold, overdueAfter = configuration.overdueAfter] session in
             guard case .batch(let batch) = session.loneWork, let since = session.liveness.silentSince,
@@ -33,12 +33,12 @@ extension Engine {
 
     private mutating func sendRound(at slot: Int, now: Instant) {
         let id = shared[slot]
-        var round: [Work] = []
-        swap(&round, &roundMemory)
-        defer {
-            round.removeAll(keepingCapacity: true)
-            swap(&round, &roundMemory)
+        let isLarge = sessions.read(id) { [threshold = configuration.batchTransactionThreshold] in $0.mostHeld >= threshold } ?? false
+        if !isLarge, shared.count == 1, !isMoreDue, let batch = shared.takeOnlyKey(at: slot) {
+            submit(.batch(batch), on: id, now: now)
+            return ensureSharedSession(now: now)
         }
+        var round: [Work] = []
         if shared.hasCancels { round += takeCancels() }
         if shared.hasActivityQuestions { round += shared.takeActivityQuestions() }
         if let look = takeLooks(now: now) { round.append(look) }
@@ -48,8 +48,7 @@ extension Engine {
         // Behind the tries, so that the keys that they take are counted.
         if quota.isCountDue, quota.takeCount(on: id, taken: keysTakenUnlessUnsent) { round.append(.countLocks) }
         guard !round.isEmpty else { return }
-        let isLarge = sessions.read(id) { [threshold = configuration.batchTransactionThreshold] in $0.mostHeld >= threshold }
-        shared.frame(&round, at: slot, isLarge: isLarge ?? false, now: now)
+        shared.frame(&round, at: slot, isLarge: isLarge, now: now)
         for work in round { submit(work, on: id, now: now) }
         ensureSharedSession(now: now)
     }
@@ -69,7 +68,7 @@ extension Engine {
     mutating func unlock(_ key: AdvisoryKey, _ mode: Mode, on id: ConnectionID, now: Instant) {
         guard !shared.appendUnlock(key, mode, on: id) else { return }
         sessions.update(id) { $0.unlock(key) }
-        submit(.batch(Batch(Batch.Kind(.unlock, mode, key.space), [key])), on: id, now: now)
+        submit(.batch(Batch(Batch.Kind(.unlock, mode, key.space), .one(key))), on: id, now: now)
     }
 
     /// The session whose answer is all that the process waits for, if the answer can't take long.
@@ -172,15 +171,14 @@ extension Engine {
     /// The oldest unanswered statement of a session has been answered.
     package mutating func answered(_ id: ConnectionID, _ answer: Answer, now: Instant) {
         guard let submission = sessions.answered(id, now: now) else { return }
-        let (work, sentAt) = (submission.work, submission.sentAt)
         sessions.noteHeard(now: now)
-        renew(id, sentAt: sentAt, now: now)
+        renew(id, sentAt: submission.sentAt, now: now)
         if let failure = answer.failure {
             if failure == .unexpectedAnswer { actions.append(.log(.unexpectedAnswer(id))) }
-            endTransaction(on: id, isOpen: work != .begin, now: now)
-            guard failure.kind != .transactionAborted else { return putBack(work, of: id, now: now) }
+            endTransaction(on: id, isOpen: submission.work != .begin, now: now)
+            guard failure.kind != .transactionAborted else { return putBack(submission.work, of: id, now: now) }
         }
-        take(answer, to: work, on: id, sentAt: sentAt, now: now)
+        take(answer, to: submission.work, on: id, sentAt: submission.sentAt, now: now)
         settleTable(now: now)
         settleUnconfirmed(on: id, now: now)
         retireSharedSession(now: now)
@@ -252,7 +250,7 @@ extension Engine {
 
     /// The rows before an error are exactly the keys that were tried until then. Of the row at which the statement failed, any number of
     /// keys may have been taken, so an unlock has to verify each of them. The keys behind that row were never reached.
-    private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ rows: [Bool], _ failure: Failure?, now: Instant) {
+    private mutating func triesAnswered(_ batch: Batch, on id: ConnectionID, _ rows: OneOrMore<Bool>, _ failure: Failure?, now: Instant) {
         sessions.noteHeld(rows.count(where: \.self), on: id)
         for (key, isGranted) in zip(batch.keys, rows) {
             let goesOnWaiting = contention.tried(key, isGranted: isGranted, using: &random, now: now)
@@ -307,7 +305,7 @@ extension Engine {
         }
     }
 
-    private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ rows: [Bool], _ failure: Failure?, now: Instant) {
+    private mutating func unlocksAnswered(_ batch: Batch, on id: ConnectionID, _ rows: OneOrMore<Bool>, _ failure: Failure?, now: Instant) {
         var isForeign = false
         let isShared = shared.contains(id)
         for (key, wasHeld) in zip(batch.keys, rows) {
@@ -316,8 +314,11 @@ extension Engine {
                 tryFailed(key, failure, now: now)
                 continue
             }
-            if isShared { sessions.noteHeld(-1, on: id) }
-            if sessions[id]?.state == .unlocking(key) { becomeIdle(id, now: now) }
+            if isShared {
+                sessions.noteHeld(-1, on: id)
+            } else if sessions.read(id, { $0.state == .unlocking(key) }) == true {
+                becomeIdle(id, now: now)
+            }
             table.unlocked(key, on: id, failure: wasHeld ? nil : Failure(.notHeld, .notHeldAtServer(key)), now: now)
             isForeign = isForeign || !wasHeld
         }

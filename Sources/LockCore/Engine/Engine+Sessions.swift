@@ -72,6 +72,11 @@ extension Engine {
         }
     }
 
+    /// Whether a round has more than what calls ask for.
+    var isMoreDue: Bool {
+        mutating get { looks.isDue || releaseLooks.isDue || quota.isCountDue }
+    }
+
     /// Opens a shared session if there is none, or if the only one is silent.
     mutating func openSharedSession(now: Instant) {
         guard configuration.hasSharedSession, shared.count < 2,

@@ -77,19 +77,29 @@ extension Engine {
         package static let keysPerRow = 16
 
         package let kind: Kind
-        package let keys: [AdvisoryKey]
+        package let keys: OneOrMore<AdvisoryKey>
 
-        package init(_ kind: Kind, _ keys: [AdvisoryKey]) {
+        package init(_ kind: Kind, _ keys: OneOrMore<AdvisoryKey>) {
             self.kind = kind
             self.keys = keys
         }
+
+        package init(_ kind: Kind, _ keys: [AdvisoryKey]) {
+            self.init(kind, OneOrMore(keys))
+        }
+
+        // For other modules, in which the generic code of a list is not specialized.
+
+        /// The key, if it is stored as the only one.
+        package var onlyKey: AdvisoryKey? { if case .one(let key) = keys { key } else { nil } }
+        package var keyArray: [AdvisoryKey] { Array(keys) }
     }
 
     /// What a session has answered to its oldest work.
     package enum Answer: Hashable, Sendable {
         /// To a batch: for each key, in order, whether it was taken, or whether it was held until now. Where the statement has failed
         /// half way, those that came before the error still stand for what was done.
-        case keys([Bool], failure: Failure?)
+        case keys(OneOrMore<Bool>, failure: Failure?)
         /// To a try of several keys: the places of those that were taken, from 0 on, in order. They stand also if the statement has failed.
         case chosen([Int], failure: Failure?)
         /// The wait was granted, all was let go of, a transaction has begun or ended, or there is a heartbeat.

@@ -38,8 +38,6 @@ package struct Engine: ~Copyable, Sendable {
     var checkOuts = CheckOutQueue()
     var pace: ConnectingPace
     var shared = SharedSessions()
-    /// That of the last round, used again: a round of one key would allocate it each time. Empty between rounds.
-    var roundMemory: [Work] = []
 
     // What the server is asked from time to time.
     var looks: HarmLooks

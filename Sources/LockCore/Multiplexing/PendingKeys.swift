@@ -36,11 +36,31 @@ struct PendingKeys: Sendable {
         return keys.indices.flatMap { takeKeys(at: $0) }
     }
 
+    /// Takes the only key out.
+    ///
+    /// - Returns: `nil` if there are none or several.
+    mutating func takeOnly() -> Engine.Batch? {
+        guard count == 1, let index = keys.firstIndex(where: { !$0.isEmpty }) else { return nil }
+        count = 0
+        return takeOnly(at: index)
+    }
+
+    /// The array keeps its memory for the next key.
+    private mutating func takeOnly(at index: Int) -> Engine.Batch {
+        Engine.Batch(kind(at: index), .one(keys[index].removeLast()))
+    }
+
+    private func kind(at index: Int) -> Kind { Kind.all[Int(verb.rawValue) * keys.count + index] }
+
     /// Takes everything out, in statements of at most `size` keys, which become the last work of a round.
     mutating func takeBatches(into round: inout [Engine.Work], size: Int) {
         guard count > 0 else { return }
         for index in keys.indices where !keys[index].isEmpty {
-            let kind = Kind.all[Int(verb.rawValue) * keys.count + index]
+            guard keys[index].count > 1 else {
+                round.append(.batch(takeOnly(at: index)))
+                continue
+            }
+            let kind = kind(at: index)
             let taken = takeKeys(at: index)
             if taken.count <= size {
                 round.append(.batch(Engine.Batch(kind, taken)))

@@ -144,6 +144,14 @@ struct SharedSessions: Sendable {
         for attempt in takeChoiceTries() { round.append(.tryAny(attempt)) }
     }
 
+    /// Takes out what ``isOneKeyPending(at:)`` says, as a statement.
+    ///
+    /// - Returns: `nil` if it does not.
+    mutating func takeOnlyKey(at slot: Int) -> Engine.Batch? {
+        guard isOneKeyPending(at: slot) else { return nil }
+        return members[slot].unlocks.takeOnly() ?? tries.takeOnly()
+    }
+
     /// Why a try of the key has failed, if the unlock of the key verifies it. The failure is returned once.
     mutating func takeVerification(_ key: AdvisoryKey, on id: ConnectionID) -> Failure? {
         guard let index = index(of: id), !members[index].verifications.isEmpty else { return nil }

@@ -86,9 +86,9 @@ extension LibPQTransport {
         }
     }
 
-    private func answered(_ target: AnswerTarget, _ replies: [Reply], on id: ConnectionID) {
+    private func answered(_ target: AnswerTarget, _ replies: Replies, on id: ConnectionID) {
         // A Sync without a statement has no reply.
-        let reply = replies.first ?? Reply()
+        let reply = replies.last ?? Reply()
         switch target {
         case .work(let reading):
             onEvent(.answered(id, reading.answer(reply, failure: reply.error.map(Failure.init))))
@@ -100,7 +100,7 @@ extension LibPQTransport {
             // It is not known for which key a wait behind them is.
             onEvent(.lost(id, reply.error.map(Failure.init) ?? .unexpectedAnswer))
         case .call(let call, let isLast):
-            replied(replies, to: call, isLast: isLast)
+            replied(replies.all, to: call, isLast: isLast)
         }
     }
 

@@ -7,21 +7,22 @@ import LockCore
 /// `IS DISTINCT FROM` and the short form of `CASE` are not used, because PostgreSQL finds their operators by the search path, too.
 enum LockStatements {
     static func statement(for batch: Engine.Batch) -> Statement {
-        if batch.keys.count == 1, let key = batch.keys.first {
-            let (name, sql) = singleStatements[batch.kind.index]
-            return Statement(name: name, sql, parameters: parameters(key), shape: .booleanRow)
-        }
-        let (name, sql) = arrayStatements[batch.kind.index]
-        let keys: [Statement.Parameter] =
+        if let key = batch.onlyKey { return Statement(singleStatements[batch.kind.index], values(key)) }
+        let keys = batch.keyArray
+        let arrays: [Statement.Parameter] =
             switch batch.kind.space {
-            case .int8: [.int8Array(batch.keys.map(\.bits))]
-            case .int4Pair: [.int4Array(batch.keys.map(\.pair.first)), .int4Array(batch.keys.map(\.pair.second))]
+            case .int8: [.int8Array(keys.map(\.bits))]
+            case .int4Pair: [.int4Array(keys.map(\.pair.first)), .int4Array(keys.map(\.pair.second))]
             }
-        return Statement(name: name, sql, parameters: keys + [.int4(Int32(batch.keys.count))], shape: .booleans)
+        return Statement(arrayStatements[batch.kind.index], .list(arrays + [.int4(Int32(keys.count))]))
     }
 
     private static let singleStatements = Engine.Batch.Kind.all.map { kind in
-        (name: StatementName(name(kind)), sql: "SELECT \(function(kind))(\(kind.space == .int8 ? "$1" : "$1, $2"))")
+        Statement.Template(
+            name: StatementName(name(kind)),
+            "SELECT \(function(kind))(\(kind.space == .int8 ? "$1" : "$1, $2"))",
+            shape: .booleanRow
+        )
     }
 
     /// Several keys per row. A key beyond the end of the array is NULL, for which no function is called.
@@ -34,12 +35,13 @@ enum LockStatements {
             return "\(function(kind))(\(arguments))"
         }
         let count = kind.space == .int8 ? "$2" : "$3"
-        return (
+        return Statement.Template(
             name: StatementName(name(kind) + "_array"),
-            sql: """
+            """
             SELECT \(columns.joined(separator: ", ")) \
             FROM pg_catalog.generate_series(1, \(count), \(Engine.Batch.keysPerRow)) i
-            """
+            """,
+            shape: .booleans
         )
     }
 
@@ -381,10 +383,12 @@ enum LockStatements {
         key.space == .int8 ? "$1" : "$1, $2"
     }
 
-    private static func parameters(_ key: AdvisoryKey) -> [Statement.Parameter] {
+    private static func parameters(_ key: AdvisoryKey) -> [Statement.Parameter] { values(key).parameters }
+
+    private static func values(_ key: AdvisoryKey) -> Statement.Values {
         switch key.space {
-        case .int8: [.int8(key.bits)]
-        case .int4Pair: [.int4(key.pair.first), .int4(key.pair.second)]
+        case .int8: .int8(key.bits)
+        case .int4Pair: .int4Pair(key.pair.first, key.pair.second)
         }
     }
 }

@@ -34,7 +34,7 @@ enum ReplyReading: UInt8, CaseIterable {
 
     /// - Parameter failure: The failure of the statement, if it has failed.
     func answer(_ reply: Reply, failure: Failure?) -> Engine.Answer {
-        if self == .keys { return .keys(reply.booleans, failure: failure) }
+        if self == .keys { return .keys(reply.onlyBoolean.map { .one($0) } ?? .list(reply.booleans), failure: failure) }
         if self == .chosen { return chosen(reply.booleans, failure) }
         return failure.map { .failed($0) } ?? answer(reply) ?? .failed(.unexpectedAnswer)
     }
@@ -42,7 +42,7 @@ enum ReplyReading: UInt8, CaseIterable {
     private func answer(_ reply: Reply) -> Engine.Answer? {
         let rows = reply.booleans
         switch self {
-        case .keys: return .keys(rows, failure: nil)
+        case .keys: return .keys(OneOrMore(rows), failure: nil)
         case .chosen: return chosen(rows, nil)
         case .nothing: return .done
         case .truth: return rows == [true] ? .done : nil

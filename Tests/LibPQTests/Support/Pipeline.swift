@@ -76,7 +76,7 @@ struct Pipeline {
         case .proceed: return []
         case .advanced: return next
         case .unprepared(let name): return [.unprepared(name.text)]
-        case .answered(let token, let replies): return [.answered(token.number, replies.map(Answer.init))] + next
+        case .answered(let token, let replies): return [.answered(token.number, replies.all.map(Answer.init))] + next
         case .pause: return [.pause]
         case .over(let failure): return [.over(failure.message, sqlState: failure.sqlState)]
         }

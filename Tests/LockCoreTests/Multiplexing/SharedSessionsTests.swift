@@ -51,6 +51,46 @@ struct SharedSessionsTests {
         return one.kind.index < other.kind.index
     }
 
+    @Test("a key that is all there is to send is taken as one statement, which leaves nothing")
+    func onlyKey() {
+        var shared = Self.with(1, 2)
+        #expect(shared.takeOnlyKey(at: 0) == nil)
+        shared.appendTry(1, .shared)
+        #expect(shared.takeOnlyKey(at: 0).map(Work.batch) == Self.batch(.tryLock, .shared, 1))
+        #expect(shared.takeOnlyKey(at: 0) == nil && shared.isQuiet && !shared.hasWork)
+        _ = shared.appendUnlock(2, .exclusive, on: 2)
+        #expect(shared.takeOnlyKey(at: 0) == nil)
+        #expect(shared.takeOnlyKey(at: 1).map(Work.batch) == Self.batch(.unlock, .exclusive, 2))
+        #expect(shared.isQuiet && shared.unlockCount(at: 1) == 0)
+        // The next key is not mixed up with the one before.
+        shared.appendTry(3, .shared)
+        #expect(shared.takeOnlyKey(at: 0).map(Work.batch) == Self.batch(.tryLock, .shared, 3))
+    }
+
+    @Test(
+        "a key is not taken alone while something else is to be sent, or a transaction is open",
+        arguments: ["try", "unlock", "choice", "cancel", "question", "verification", "transaction"]
+    )
+    func notOnlyKey(further: String) {
+        var shared = Self.with(1)
+        if further == "transaction" {
+            var round: [Work] = [.heartbeat]
+            shared.frame(&round, at: 0, isLarge: true, now: Instant(nanoseconds: 0))
+        }
+        shared.appendTry(1, .exclusive)
+        switch further {
+        case "try": shared.appendTry(2, .shared)
+        case "unlock": _ = shared.appendUnlock(2, .exclusive, on: 1)
+        case "choice": shared.append([LockTable.ChoiceTry([3, 4], .exclusive, count: 1)])
+        case "cancel": shared.appendCancel(7)
+        case "question": shared.appendActivityQuestion(7)
+        case "verification": shared.verify([5], .exclusive, because: Self.failure, on: 1)
+        default: break
+        }
+        #expect(shared.takeOnlyKey(at: 0) == nil)
+        #expect(shared.tryCount == (further == "try" ? 2 : 1))
+    }
+
     @Test("a round without tries only releases, and the tries stay")
     func noTries() {
         var shared = Self.with(1)
