@@ -18,11 +18,15 @@ final class BodyTask: Sendable {
         var end: UnsafeContinuation<Void, Never>?
     }
 
-    private let state = Locked(State())
+    private static let mutexes = MutexStripes()
+    /// Touched under the mutex only.
+    @exclusivity(unchecked) private nonisolated(unsafe) var state = State()
+
+    private func withState<Result>(_ body: (inout State) -> Result) -> Result { Self.mutexes.withLock(of: self) { body(&state) } }
 
     /// Cancels the task, once; if it has not begun, when it begins. Runs the body's cancellation handlers, which are users' code.
     func cancel() {
-        let isFirst = state.withLock { state in
+        let isFirst = withState { state in
             defer { state.isCancelRequested = true }
             return !state.isCancelRequested
         }
@@ -30,14 +34,14 @@ final class BodyTask: Sendable {
     }
 
     /// Whether it is cancelled, or will be as soon as it begins, or has ended.
-    var isCancelled: Bool { use { $0.isCancelled } ?? state.withLock { $0.isCancelRequested || $0.hasEnded } }
+    var isCancelled: Bool { use { $0.isCancelled } ?? withState { $0.isCancelRequested || $0.hasEnded } }
 
     /// The current task is the one, until ``end()``. (There is no method that runs the body between the two, since that would be one more
     /// frame of each body's stack.)
     func begin() {
         withUnsafeCurrentTask { task in
             let current = State(task: task)
-            let mustCancel = state.withLock { state in
+            let mustCancel = withState { state in
                 state.task = current.task
                 return state.isCancelRequested
             }
@@ -49,7 +53,7 @@ final class BodyTask: Sendable {
     ///
     /// - Returns: Whether ``waitUntilUnused()`` is to be called.
     func end() -> Bool {
-        state.withLock { state in
+        withState { state in
             (state.task, state.hasEnded) = (nil, true)
             return state.users > 0
         }
@@ -57,7 +61,7 @@ final class BodyTask: Sendable {
 
     nonisolated(nonsending) func waitUntilUnused() async {
         await withUnsafeContinuation { continuation in
-            let isUsed = state.withLock { state in
+            let isUsed = withState { state in
                 if state.users > 0 { state.end = continuation }
                 return state.users > 0
             }
@@ -69,13 +73,13 @@ final class BodyTask: Sendable {
     ///
     /// - Returns: `nil` if the task does not run.
     func use<Result: Sendable>(_ body: (UnsafeCurrentTask) -> Result) -> Result? {
-        let current = state.withLock { state in
+        let current = withState { state in
             if state.task != nil { state.users += 1 }
             return state
         }
         guard let task = current.task else { return nil }
         defer {
-            let end = state.withLock { state in
+            let end = withState { state in
                 state.users -= 1
                 guard state.users == 0 else { return nil as UnsafeContinuation<Void, Never>? }
                 defer { state.end = nil }

@@ -27,6 +27,8 @@ enum EndObserver: Sendable {
     /// Whether it does what a request asks for in another way than by the cancellation of bodies.
     var replacesCancellation: Bool { if case .request(replacesCancellation: true, _) = self { true } else { false } }
 
+    func isBody(_ body: BodyTask) -> Bool { if case .body(let task) = self { task === body } else { false } }
+
     /// Tells it on this thread.
     func tell(isLoss: Bool) {
         switch self {

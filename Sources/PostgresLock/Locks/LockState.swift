@@ -8,7 +8,7 @@ import Synchronization
 /// There may be a hundred thousand of these at a time. So they share a few mutexes, and what few of them need is kept in an object
 /// of its own.
 ///
-/// Unchecked, because `aside` is only touched under the mutex of its stripe.
+/// Unchecked, because `aside` is only touched under the mutex.
 final class LockState: PendingCall, @unchecked Sendable {
     /// A class, so that a lock without it costs a pointer only.
     private final class Aside {
@@ -22,9 +22,7 @@ final class LockState: PendingCall, @unchecked Sendable {
         var observers: [(number: Int, observer: EndObserver)] = []
     }
 
-    /// The value is not used. It is not empty, because an empty one has the mutex's own address, and the Thread Sanitizer takes one for
-    /// the other.
-    private static let stripes = (0..<16).map { _ in Locked(false) }
+    private static let mutexes = MutexStripes()
 
     /// Of a call for any of several keys, it is written once, on the loop, before the call has an outcome.
     @exclusivity(unchecked) private(set) var key: LockKey
@@ -156,7 +154,7 @@ final class LockState: PendingCall, @unchecked Sendable {
     @discardableResult
     static func end(_ losses: [(state: LockState, error: LockError)], isSuspicion: Bool = false) -> Int {
         // All mutexes at once: an observer that comes meanwhile learns of a lock that has ended when the others have, too.
-        let ends = Locked.withAll(stripes) {
+        let ends = mutexes.withAll {
             losses.compactMap { loss in
                 loss.state.conclude(loss.error, isSuspicion: isSuspicion, &loss.state.aside).map { (observers: $0, isLoss: true) }
             }
@@ -230,14 +228,21 @@ final class LockState: PendingCall, @unchecked Sendable {
     /// Removes an observer, if it was not told.
     func forget(_ number: Int) {
         withAside { aside in
+            guard let index = aside?.observers.firstIndex(where: { $0.number == number }) else { return }
+            aside?.observers.remove(at: index)
+        }
+    }
+
+    /// Removes the observer of a body, if it was not told.
+    func forget(_ body: BodyTask) {
+        withAside { aside in
             // From the end, where the body that ends now mostly is.
-            guard let index = aside?.observers.lastIndex(where: { $0.number == number }) else { return }
+            guard let index = aside?.observers.lastIndex(where: { $0.observer.isBody(body) }) else { return }
             aside?.observers.remove(at: index)
         }
     }
 
     private func withAside<Result>(_ body: (inout Aside?) -> Result) -> Result {
-        let stripe = Self.stripes[Int(bitPattern: Unmanaged.passUnretained(self).toOpaque()) >> 5 & 15]
-        return stripe.withLock { _ in UncheckedTransfer(body(&aside)) }.value
+        Self.mutexes.withLock(of: self) { body(&aside) }
     }
 }

@@ -50,7 +50,8 @@ struct ScopedBody: Sendable {
         return result
     }
 
-    private func run(
+    /// See ``run(_:isolation:_:release:)``.
+    func run(
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) () async throws -> Void,
         release: nonisolated(nonsending) () async throws -> Void
@@ -102,6 +103,7 @@ struct ScopedBody: Sendable {
         }
     }
 
+    @inline(__always)
     private func run(_ isolation: isolated (any Actor)?, _ body: nonisolated(nonsending) () async throws -> Void) async throws {
         try await withoutActuallyEscaping(body) { body in
             // The task below is awaited before this scope ends, and it runs in the caller's isolation: the two never run
@@ -111,9 +113,10 @@ struct ScopedBody: Sendable {
             // What a child task would inherit, and one like this does not.
             let preference = Self.taskExecutorPreference
             let bodyTask = BodyTask()
-            let observers = (mustCancel || driver.configuration.cancelsBodyOnLoss ? states : []).map { ($0, $0.observe(.body(bodyTask))) }
+            let observed = mustCancel || driver.configuration.cancelsBodyOnLoss ? states : []
+            for state in observed { state.observe(.body(bodyTask)) }
             defer {
-                for (state, number) in observers { state.forget(number) }
+                for state in observed { state.forget(bodyTask) }
             }
             try await withTaskCancellationHandler {
                 // The isolation is captured, so that the task runs in it.
@@ -142,6 +145,7 @@ struct ScopedBody: Sendable {
     /// Runs the body in a task of its own.
     ///
     /// - Parameter caller: The task that waits for this one, so what must not end before the one does not end before the other.
+    @inline(__always)
     private nonisolated(nonsending) func inside(
         of caller: TaskIdentity,
         _ task: BodyTask,

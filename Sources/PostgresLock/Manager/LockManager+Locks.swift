@@ -21,6 +21,7 @@ extension LockManager {
     ///   all with ``LockError/Code/timedOut`` if the lock is taken, ``LockError/Code/noAnswer`` if the deadline came before the server
     ///   said so, ``LockError/Code/cannotConnect`` and ``LockError/Code/lockLost``.
     @discardableResult
+    @inlinable
     public func withLock<Result>(
         _ key: LockKey,
         mode: LockMode = .exclusive,
@@ -28,8 +29,10 @@ extension LockManager {
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
-        let state = try await driver.waitForLock(key, mode, timeout, observation)
-        return try await hold(state, isolation, body)
+        var result: Result?
+        try await holdWhenGranted(key, mode, timeout, isolation) { result = try await body($0) }
+        guard let result else { preconditionFailure("The body has neither returned nor thrown.") }
+        return result
     }
 
     /// Takes a lock if it is free, runs the body, and releases the lock, also if the body throws. If the lock is taken, the body does
@@ -47,14 +50,16 @@ extension LockManager {
     /// - Throws: What the body throws; `CancellationError` if the task was cancelled before the lock was taken; ``LockError`` if the
     ///   server could not be asked, or if the lock is lost.
     @discardableResult
+    @inlinable
     public func withLockIfAvailable<Result>(
         _ key: LockKey,
         mode: LockMode = .exclusive,
         isolation: isolated (any Actor)? = #isolation,
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result? {
-        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true, observation) else { return nil }
-        return try await hold(state, isolation, body)
+        var result: Result?
+        try await holdIfAvailable(key, mode, isolation) { result = try await body($0) }
+        return result
     }
 
     /// Takes a lock, waiting for it if need be.
@@ -131,7 +136,7 @@ extension LockManager {
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result {
         let state = try await driver.waitForAny(of: keys, mode, timeout, observation)
-        return try await hold(state, isolation, body)
+        return try await hold([state], HeldLock(state: state), isolation, body)
     }
 
     /// Takes one of several locks if one is free, runs the body, and releases the lock, also if the body throws. If all are taken, the body
@@ -156,7 +161,7 @@ extension LockManager {
         _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
     ) async throws -> Result? {
         guard let state = try await driver.obtainAny(of: keys, mode, timeout: nil, noWait: true, observation) else { return nil }
-        return try await hold(state, isolation, body)
+        return try await hold([state], HeldLock(state: state), isolation, body)
     }
 
     /// Takes one of several locks, the first that is free, waiting if need be.
@@ -193,16 +198,42 @@ extension LockManager {
 
     // MARK: Holding
 
+    // The generic part of the functions above is compiled into their callers, where the types are known. What it calls is not generic: generic
+    // code looks types up at run time, and allocates each of its variables.
+
+    @usableFromInline
+    func holdWhenGranted(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ timeout: Duration?,
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Void
+    ) async throws {
+        try await hold(try await driver.waitForLock(key, mode, timeout, observation), isolation, body)
+    }
+
+    /// If the lock is taken, the body does not run.
+    @usableFromInline
+    func holdIfAvailable(
+        _ key: LockKey,
+        _ mode: LockMode,
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Void
+    ) async throws {
+        guard let state = try await driver.obtain(key, mode, timeout: nil, noWait: true, observation) else { return }
+        try await hold(state, isolation, body)
+    }
+
     /// Runs the body under a lock that was taken for it, and releases the lock.
     ///
     /// Not inlined: its variables would be part of the memory of each task that waits for its lock.
     @inline(never)
-    private func hold<Result>(
+    private func hold(
         _ state: LockState,
         _ isolation: isolated (any Actor)?,
-        _ body: nonisolated(nonsending) (HeldLock) async throws -> Result
-    ) async throws -> Result {
-        try await hold([state], HeldLock(state: state), isolation, body)
+        _ body: nonisolated(nonsending) (HeldLock) async throws -> Void
+    ) async throws {
+        try await hold([state], isolation) { try await body(HeldLock(state: state)) }
     }
 
     /// The same for several locks.
@@ -212,10 +243,19 @@ extension LockManager {
         _ isolation: isolated (any Actor)?,
         _ body: nonisolated(nonsending) (View) async throws -> Result
     ) async throws -> Result {
+        var result: Result?
+        try await hold(states, isolation) { result = try await body(view) }
+        guard let result else { preconditionFailure("The body has neither returned nor thrown.") }
+        return result
+    }
+
+    private func hold(
+        _ states: [LockState],
+        _ isolation: isolated (any Actor)?,
+        _ body: nonisolated(nonsending) () async throws -> Void
+    ) async throws {
         let scope = ScopedBody(driver: driver, states: states, kind: .lock, call: states.first?.observed)
-        return try await scope.run(view, isolation: isolation, body) {
-            try await driver.release(states)
-        }
+        try await scope.run(isolation, body) { try await driver.release(states) }
     }
 }
 
@@ -224,6 +264,7 @@ extension LockManager {
     /// See ``withLock(_:mode:timeout:isolation:_:)``.
     @_disfavoredOverload @_documentation(visibility: internal)
     @discardableResult
+    @inlinable
     public func withLock<Result>(
         _ name: some StringProtocol,
         mode: LockMode = .exclusive,
@@ -237,6 +278,7 @@ extension LockManager {
     /// See ``withLockIfAvailable(_:mode:isolation:_:)``.
     @_disfavoredOverload @_documentation(visibility: internal)
     @discardableResult
+    @inlinable
     public func withLockIfAvailable<Result>(
         _ name: some StringProtocol,
         mode: LockMode = .exclusive,
