@@ -43,7 +43,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     // turn.
     @exclusivity(unchecked) private nonisolated(unsafe) var working: [Body] = []
     @exclusivity(unchecked) private nonisolated(unsafe) var workingJobs: [UnownedJob] = []
-    @exclusivity(unchecked) private nonisolated(unsafe) var turnHandler: Body = {}
+    @exclusivity(unchecked) private nonisolated(unsafe) var turnHandler: any User = TurnHandler {}
     @exclusivity(unchecked) private nonisolated(unsafe) var requestedPoll: BusyPoll?
 
     package init(label: String) {
@@ -52,7 +52,7 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// Sets the handler that ends each turn. It is called on the loop. To be set before the loop is used.
     package func onTurnEnd(_ handler: @escaping Body) {
-        turnHandler = handler
+        turnHandler = TurnHandler(handler)
     }
 
     /// Runs `body` on the loop: at once on this thread if the loop is free, otherwise soon on the thread that runs it.
@@ -69,7 +69,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         guard isMine else { return }
         owner.store(Self.currentThread, ordering: .relaxed)
         body()
-        work(isOnQueue: false)
+        work(isOnQueue: false, turnHandler)
     }
 
     /// Begins to run the loop on this thread, if the loop is free, so that the caller needs no closure. To be ended by ``leave()``.
@@ -95,6 +95,16 @@ package final class EventLoop: SerialExecutor, Sendable {
     package protocol User: AnyObject, Sendable {
         /// Does what the turn handler does. Called on the loop.
         func endTurn()
+    }
+
+    private final class TurnHandler: User {
+        private let body: Body
+
+        init(_ body: @escaping Body) {
+            self.body = body
+        }
+
+        func endTurn() { body() }
     }
 
     /// Runs `body` on the loop, soon, and never on the calling thread, which is not blocked.
@@ -138,12 +148,12 @@ package final class EventLoop: SerialExecutor, Sendable {
     private func schedule() {
         queue.async {
             self.owner.store(Self.currentThread, ordering: .relaxed)
-            self.work(isOnQueue: true)
+            self.work(isOnQueue: true, self.turnHandler)
         }
     }
 
     /// Runs all bodies and jobs, then frees the loop.
-    private func work(isOnQueue: Bool, _ user: (any User)? = nil) {
+    private func work(isOnQueue: Bool, _ user: any User) {
         // A bounded number of rounds, so that a thread that has entered with one body is not kept by the work of others.
         for _ in 0..<8 {
             if !working.isEmpty {
@@ -154,8 +164,8 @@ package final class EventLoop: SerialExecutor, Sendable {
                 for job in workingJobs { job.runSynchronously(on: asUnownedSerialExecutor()) }
                 workingJobs.removeAll(keepingCapacity: true)
             }
-            endTurn(user)
-            while busyPoll() { endTurn(user) }
+            user.endTurn()
+            while busyPoll() { user.endTurn() }
             switch takeWork(isOnQueue: isOnQueue) {
             case .none: return
             case .some: continue
@@ -164,10 +174,6 @@ package final class EventLoop: SerialExecutor, Sendable {
         }
         owner.store(0, ordering: .relaxed)
         schedule()
-    }
-
-    private func endTurn(_ user: (any User)?) {
-        if let user { user.endTurn() } else { turnHandler() }
     }
 
     private enum Work {
@@ -179,6 +185,7 @@ package final class EventLoop: SerialExecutor, Sendable {
     /// Takes the bodies and jobs that were left meanwhile, or frees the loop if there are none.
     private func takeWork(isOnQueue: Bool) -> Work {
         inbox.withLock { inbox in
+            inbox.isBusyPolling = false
             if isOnQueue, !inbox.jobs.isEmpty { swap(&inbox.jobs, &workingJobs) }
             guard inbox.bodies.isEmpty else {
                 swap(&inbox.bodies, &working)
@@ -229,14 +236,13 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// - Returns: Whether there was a socket to poll.
     private func busyPoll() -> Bool {
-        guard let poll = requestedPoll else { return false }
-        requestedPoll = nil
+        guard let poll = requestedPoll.take() else { return false }
         guard pglock_is_main_thread() == 0, wakeUpPipe.isOpen, beginBusyPoll() else {
             poll.user.endBusyPoll(isReadable: false)
             return true
         }
         let isReadable = wakeUpPipe.wait(for: poll.socket, milliseconds: poll.milliseconds)
-        inbox.withLock { $0.isBusyPolling = false }
+        // Until the end of the turn, other threads that bring work wake this one, though it is awake.
         poll.user.endBusyPoll(isReadable: isReadable)
         return true
     }
