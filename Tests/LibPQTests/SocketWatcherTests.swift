@@ -125,7 +125,7 @@ struct SocketWatcherTests {
             watcher?.close(
                 atMost: .seconds(3_600),
                 goodbye: { reports.withLock { $0.append("goodbye") } },
-                completion: { reports.withLock { $0.append("closed") } }
+                completion: { isAtEnd in reports.withLock { $0.append(isAtEnd ? "closed" : "abandoned") } }
             )
             reports.withLock { $0.append("called") }
         }
@@ -150,13 +150,13 @@ struct SocketWatcherTests {
             watcher?.close(
                 atMost: .milliseconds(30),
                 goodbye: {},
-                completion: { reports.withLock { $0.append("closed") } }
+                completion: { isAtEnd in reports.withLock { $0.append(isAtEnd ? "closed" : "abandoned") } }
             )
         }
         await watched.drop()
         try await watched.waitForReports(1)
         watched.send(1)
         try await Task.sleep(for: .milliseconds(20))
-        #expect(watched.reports.withLock { $0 } == ["closed"])
+        #expect(watched.reports.withLock { $0 } == ["abandoned"])
     }
 }

@@ -36,7 +36,7 @@ struct NotificationTests {
         }
         #expect(left == 0)
         await withCheckedContinuation { continuation in
-            loop.submit { connection.close { continuation.resume() } }
+            loop.submit { connection.close { _ in continuation.resume() } }
         }
     }
 }

@@ -160,7 +160,7 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
     ///
     /// - Parameter onEnd: Called on the loop, when the session has come to its end at the server, or is not waited for any longer: see
     ///   ``SessionEnd/limit(isAnswering:)``.
-    package func close(onEnd: (@Sendable () -> Void)? = nil) {
+    package func close(onEnd: SessionEnd.Handler? = nil) {
         if let onEnd { end.whenOver(on: loop, onEnd) }
         close(isAnswering: decoder.isIdle)
     }
@@ -173,11 +173,11 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
         let end = UncheckedTransfer(self.end)
         if let watcher {
             let limit = SessionEnd.limit(isAnswering: isAnswering)
-            watcher.close(atMost: limit, goodbye: { raw.finish() }, completion: { end.value.noteOver() })
+            watcher.close(atMost: limit, goodbye: { raw.finish() }, completion: { end.value.noteOver(hasEnded: $0) })
         } else {
             loop.submit {
                 raw.finish()
-                end.value.noteOver()
+                end.value.noteOver(hasEnded: false)
             }
         }
         watcher = nil

@@ -2,7 +2,7 @@
 ///
 /// A server process first leaves the list of sessions, which counts for the limits of connections, and closes its socket last. So when the
 /// socket has nothing more to read, the session does not count any more. libpq closes its descriptor, so a duplicate is read.
-final class SessionEnd {
+package final class SessionEnd {
     /// The limit of the wait.
     ///
     /// A server process that runs a statement, or is stopped, does not notice that its client has gone. Any other one notices, but on a busy
@@ -11,17 +11,21 @@ final class SessionEnd {
     /// - Parameter isAnswering: Whether the server owed nothing when the session was closed, or has closed it itself.
     static func limit(isAnswering: Bool) -> Duration { isAnswering ? .seconds(5) : .seconds(1) }
 
-    private var isOver = false
-    private var handlers: [@Sendable () -> Void] = []
+    /// Called with whether the session has ended. If not, the limit has passed.
+    package typealias Handler = @Sendable (_ hasEnded: Bool) -> Void
+
+    /// `nil` as long as it is waited for.
+    private var outcome: Bool?
+    private var handlers: [Handler] = []
 
     /// - Parameter handler: Called on the loop when the session has ended, or the limit has passed.
-    func whenOver(on loop: EventLoop, _ handler: @escaping @Sendable () -> Void) {
-        if isOver { loop.submit(handler) } else { handlers.append(handler) }
+    func whenOver(on loop: EventLoop, _ handler: @escaping Handler) {
+        if let outcome { loop.submit { handler(outcome) } } else { handlers.append(handler) }
     }
 
-    func noteOver() {
-        isOver = true
-        for handler in handlers { handler() }
+    func noteOver(hasEnded: Bool) {
+        outcome = hasEnded
+        for handler in handlers { handler(hasEnded) }
         handlers = []
     }
 }

@@ -65,11 +65,11 @@
         /// - Parameters:
         ///   - limit: The longest wait for the other side.
         ///   - goodbye: Ends the session. Called on the loop, after this method has returned.
-        ///   - completion: Called on the loop, when nothing is watched any more.
+        ///   - completion: Called on the loop, when nothing is watched any more: with whether the other side has closed the connection.
         func close(
             atMost limit: Duration,
             goodbye: @escaping @Sendable () -> Void,
-            completion: @escaping @Sendable () -> Void
+            completion: @escaping @Sendable (_ isAtEnd: Bool) -> Void
         ) {
             guard !isClosed else { return }
             unpark()
@@ -77,9 +77,10 @@
             isClosed = true
             let (socket, loop) = (socket, loop)
             let (reading, writing) = (UncheckedTransfer(self.reading), UncheckedTransfer(self.writing))
+            let isAtEnd = Locked(false)
             // One after the other: the socket must not be closed before both sources are cancelled.
             let onWritingCancelled: @Sendable () -> Void = {
-                withExtendedLifetime(socket) { loop.enter(completion) }
+                withExtendedLifetime(socket) { loop.enter { completion(isAtEnd.withLock { $0 }) } }
             }
             let onReadingCancelled: @Sendable () -> Void = {
                 // A suspended source never delivers its cancellation, and must not be released either.
@@ -87,7 +88,9 @@
                 writing.value.cancel()
             }
             let onReadable: @Sendable () -> Void = {
-                if socket.isAtEnd() { reading.value.cancel() }
+                guard socket.isAtEnd() else { return }
+                isAtEnd.withLock { $0 = true }
+                reading.value.cancel()
             }
             let onLimit: @Sendable () -> Void = { reading.value.cancel() }
             self.writing.setCancelHandler(handler: onWritingCancelled)

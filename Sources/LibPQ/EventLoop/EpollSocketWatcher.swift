@@ -13,7 +13,7 @@
         private enum End {
             case open
             /// The other side has not closed the connection yet.
-            case closing(@Sendable () -> Void)
+            case closing(@Sendable (_ isAtEnd: Bool) -> Void)
             case closed
         }
 
@@ -100,11 +100,11 @@
         /// - Parameters:
         ///   - limit: The longest wait for the other side.
         ///   - goodbye: Ends the session. Called on the loop, after this method has returned.
-        ///   - completion: Called on the loop, when nothing is watched any more.
+        ///   - completion: Called on the loop, when nothing is watched any more: with whether the other side has closed the connection.
         func close(
             atMost limit: Duration,
             goodbye: @escaping @Sendable () -> Void,
-            completion: @escaping @Sendable () -> Void
+            completion: @escaping @Sendable (_ isAtEnd: Bool) -> Void
         ) {
             // All on the loop, because a connection can be dropped anywhere; and after this method has returned, since its caller may still use
             // the connection.
@@ -116,22 +116,22 @@
                 goodbye()
                 // So that a server process that runs a statement finds that its client has gone.
                 if let socket { shutdown(socket.descriptor, Int32(SHUT_WR)) }
-                loop.run(after: Int(limit.whole(.milliseconds(1)))) { [weak self] in self?.finish() }
+                loop.run(after: Int(limit.whole(.milliseconds(1)))) { [weak self] in self?.finish(isAtEnd: false) }
                 checkEnd()
             }
         }
 
         private func checkEnd() {
             guard let socket else { return }
-            if socket.isAtEnd() { finish() } else { arm(for: .readable) }
+            if socket.isAtEnd() { finish(isAtEnd: true) } else { arm(for: .readable) }
         }
 
-        private func finish() {
+        private func finish(isAtEnd: Bool) {
             guard case .closing(let completion) = end, let socket else { return }
             end = .closed
             poller.remove(socket.descriptor, number)
             self.socket = nil
-            completion()
+            completion(isAtEnd)
         }
     }
 #endif

@@ -25,7 +25,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     /// The connections to which statements were submitted in this turn.
     @exclusivity(unchecked) private var unflushed: [OpenConnection] = []
     /// The connection that was polled last, and is not watched meanwhile.
-    @exclusivity(unchecked) private var polled: OpenConnection?
+    @exclusivity(unchecked) private var polled: ConnectionID?
 
     private struct OpenConnection {
         let id: ConnectionID
@@ -41,7 +41,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     }
 
     /// For tests.
-    var counts = Counts()
+    @exclusivity(unchecked) var counts = Counts()
 
     struct Counts {
         /// The highest number of connections at a time, including attempts to connect.
@@ -52,6 +52,8 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         var looks = 0
         /// How many surveys of the hosts were begun.
         var surveys = 0
+        /// How many ends of sessions were not waited for any longer.
+        var abandonedEnds = 0
     }
 
     init(_ configuration: LockManager.Configuration, on loop: EventLoop, logger: LogRelay) {
@@ -79,15 +81,15 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
 
     func endTurn(loneSession: ConnectionID?, isAnswerNeeded: Bool) {
         if isAnswerNeeded {
-            if let polled, !polled.connection.mustFlush { unflushed.append(polled) }
-            if polled?.id != loneSession {
-                polled = loneSession.flatMap { id in connections[id].map { OpenConnection(id: id, connection: $0) } }
+            if let polled, !unflushed.contains(where: { $0.id == polled }), let connection = connections[polled] {
+                unflushed.append(OpenConnection(id: polled, connection: connection))
             }
+            polled = loneSession
         }
-        guard !unflushed.isEmpty else { return }
         // Nothing is submitted in this loop: events that flushing causes come in a later turn.
-        for open in unflushed { open.connection.endTurn(!isAnswerNeeded ? .rest : open.id == loneSession ? .poll : .watch) }
-        unflushed.removeAll(keepingCapacity: true)
+        while let open = unflushed.popLast() {
+            open.connection.endTurn(!isAnswerNeeded ? .rest : open.id == loneSession ? .poll : .watch)
+        }
     }
 
     func cancelOutOfBand(_ id: ConnectionID) {
@@ -103,15 +105,18 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         abandonAttempt(id)
         limited.remove(id)
         calls = calls.filter { $0.value.connection != id }
-        let onEnd: @Sendable () -> Void = { [weak self] in self?.onEvent(.ended(id)) }
-        if polled?.id == id { polled = nil }
+        let onEnd: SessionEnd.Handler = { [weak self] hasEnded in
+            if !hasEnded { self?.counts.abandonedEnds += 1 }
+            self?.onEvent(.ended(id))
+        }
+        if polled == id { polled = nil }
         if let connection = connections.remove(id) {
             connection.close(onEnd: onEnd)
         } else if isAttempt {
             // Its thread may have a session already, but may also be stuck, so the wait for it is limited.
-            loop.run(after: 1000, onEnd)
+            loop.run(after: 1000) { onEnd(false) }
         } else {
-            loop.submit(onEnd)
+            loop.submit { onEnd(true) }
         }
     }
 

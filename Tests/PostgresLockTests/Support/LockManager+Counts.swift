@@ -14,6 +14,8 @@ extension LockManager {
     var explanationCount: Int { driver.explanations.lookCount }
     /// How many surveys of the hosts were begun.
     var surveyCount: Int { get async { await driver.transportCounts.surveys } }
+    /// How many ends of sessions were not waited for any longer.
+    var abandonedEnds: Int { get async { await driver.transportCounts.abandonedEnds } }
 
     /// How many waits were cancelled and begun anew, because they held up other sessions.
     var renewedWaits: Int { get async { await driver.counts.renewedWaits } }
