@@ -76,7 +76,8 @@ private struct EngineScript: ~Copyable {
                 case .connect(let id, _):
                     engine.connected(id, now: now)
                 case .submit(let id, .batch(let batch)):
-                    engine.answered(id, .keys([Bool](repeating: true, count: batch.keys.count), failure: nil), now: now)
+                    let rows: OneOrMore = batch.onlyKey == nil ? .list([Bool](repeating: true, count: batch.keys.count)) : .one(true)
+                    engine.answered(id, .keys(rows, failure: nil), now: now)
                 default:
                     blackHole(action)
                 }
