@@ -18,6 +18,8 @@ extension Statement.Values {
         }
     }
 
+    /// The memory is that of two tuples, which live as long as `body` runs. libpq reads it as bytes, pointers and numbers, and writes nothing.
+    ///
     /// - Parameter count: How many of the two are parameters.
     @inline(__always)
     private static func withUnsafeIntegers<Integer: FixedWidthInteger, Result>(

@@ -20,7 +20,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         var jobs: [UnownedJob] = []
         /// Whether a thread runs the loop, or is about to.
         var isBusy = false
-        /// Whether the thread that runs the loop polls a socket, and has to be woken for other work.
+        /// Whether the thread that runs the loop polls a socket, and has to be woken for other work. It may stay set to the end of the turn.
         var isBusyPolling = false
 
         /// - Returns: Whether a thread polls, which has to be woken now.

@@ -13,7 +13,6 @@ package struct MutexStripes: Sendable {
     }
 
     /// Runs `body`, which must be short, and must not lock anything else.
-    @inline(__always)
     package func withLock<Result>(of object: AnyObject, _ body: () -> Result) -> Result {
         let stripe = stripes[Int(bitPattern: Unmanaged.passUnretained(object).toOpaque()) >> 5 & 15]
         pthread_mutex_lock(stripe.mutex)

@@ -45,7 +45,7 @@ struct ScopedBody: Sendable {
 
     // What follows is not generic: generic code would look types up at run time, and allocate each of its variables.
 
-    private static func returned<Result>(_ result: Result?) -> Result {
+    static func returned<Result>(_ result: Result?) -> Result {
         guard let result else { preconditionFailure("The body has neither returned nor thrown.") }
         return result
     }

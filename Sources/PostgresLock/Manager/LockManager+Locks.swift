@@ -245,8 +245,7 @@ extension LockManager {
     ) async throws -> Result {
         var result: Result?
         try await hold(states, isolation) { result = try await body(view) }
-        guard let result else { preconditionFailure("The body has neither returned nor thrown.") }
-        return result
+        return ScopedBody.returned(result)
     }
 
     private func hold(

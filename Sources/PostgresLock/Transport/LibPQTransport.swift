@@ -86,7 +86,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
             }
             polled = loneSession
         }
-        // Nothing is submitted in this loop: events that flushing causes come in a later turn.
+        // In any order, since sessions are independent. Nothing is submitted in this loop: events that flushing causes come in a later turn.
         while let open = unflushed.popLast() {
             open.connection.endTurn(!isAnswerNeeded ? .rest : open.id == loneSession ? .poll : .watch)
         }
