@@ -37,4 +37,118 @@ struct EventLoopTests {
         }
         #expect(isOnQueue)
     }
+
+    @Test("work that threads bring at the same time is all done, by one thread at a time", .timeLimit(.minutes(5)))
+    func contention() async {
+        let loop = EventLoop(label: "test.contention")
+        let user = Counter()
+        let counter = CountingActor(on: loop, user)
+        loop.onTurnEnd { user.endTurn() }
+        let (threads, each) = (4, 10_000)
+        await withTaskGroup { group in
+            for thread in 0..<threads {
+                // Jobs of actors, which run on the queue only.
+                group.addTask { for _ in 0..<each / 10 { await counter.count() } }
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        Thread.detachNewThread {
+                            for number in 0..<each {
+                                switch (number + thread) % 4 {
+                                case 0: loop.submit { user.add() }
+                                case 1 where loop.tryEnter():
+                                    user.add()
+                                    loop.leave(user)
+                                default: loop.enter { user.add() }
+                                }
+                            }
+                            // Behind all that this thread has left.
+                            loop.submit { continuation.resume() }
+                        }
+                    }
+                }
+            }
+        }
+        #expect(user.count == threads * (each + each / 10))
+        #expect(!user.hasOverlapped)
+    }
+
+    @Test("work that another thread brings ends the poll of the thread that runs the loop", .timeLimit(.minutes(5)))
+    func polling() async throws {
+        var sockets: [Int32] = [-1, -1]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &sockets) == 0)
+        defer { for socket in sockets { close(socket) } }
+        let loop = EventLoop(label: "test.polling")
+        let poll = Poll(of: sockets[0], on: loop)
+        // The first thread polls without end unless it is woken. It is not one on which tasks run.
+        Thread.detachNewThread { loop.enter { poll.begin() } }
+        for _ in 0..<2000 {
+            await withCheckedContinuation { continuation in loop.submit { continuation.resume() } }
+            await withCheckedContinuation { continuation in
+                loop.submit {
+                    poll.begin()
+                    continuation.resume()
+                }
+            }
+        }
+        await withCheckedContinuation { continuation in
+            loop.submit {
+                poll.end()
+                continuation.resume()
+            }
+        }
+        #expect(!poll.wasReadable)
+    }
+
+    /// Counts, as what runs on a loop may do, without a lock.
+    private final class Counter: EventLoop.User, @unchecked Sendable {
+        private(set) var count = 0
+        private(set) var hasOverlapped = false
+        private var isInside = false
+
+        func add() { inside { count += 1 } }
+
+        func endTurn() { inside {} }
+
+        private func inside(_ body: () -> Void) {
+            if isInside { hasOverlapped = true }
+            isInside = true
+            body()
+            isInside = false
+        }
+    }
+
+    private actor CountingActor {
+        private nonisolated let loop: EventLoop
+        private let counter: Counter
+
+        nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+        init(on loop: EventLoop, _ counter: Counter) {
+            (self.loop, self.counter) = (loop, counter)
+        }
+
+        func count() { counter.add() }
+    }
+
+    /// Polls a socket that never becomes readable. Confined to the loop.
+    private final class Poll: EventLoop.BusyPollUser, @unchecked Sendable {
+        private let socket: Int32
+        private let loop: EventLoop
+        private var isEnded = false
+        private(set) var wasReadable = false
+
+        init(of socket: Int32, on loop: EventLoop) {
+            (self.socket, self.loop) = (socket, loop)
+        }
+
+        func begin() {
+            if !isEnded { loop.busyPoll(for: socket, milliseconds: 600_000, user: self) }
+        }
+
+        func end() { isEnded = true }
+
+        func endBusyPoll(isReadable: Bool) {
+            if isReadable { wasReadable = true }
+        }
+    }
 }

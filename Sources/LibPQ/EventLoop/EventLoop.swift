@@ -15,19 +15,10 @@ import Synchronization
 package final class EventLoop: SerialExecutor, Sendable {
     package typealias Body = @Sendable () -> Void
 
+    /// What other threads have left for the thread that runs the loop.
     private struct Inbox {
         var bodies: [Body] = []
         var jobs: [UnownedJob] = []
-        /// Whether a thread runs the loop, or is about to.
-        var isBusy = false
-        /// Whether the thread that runs the loop polls a socket, and has to be woken for other work. It may stay set to the end of the turn.
-        var isBusyPolling = false
-
-        /// - Returns: Whether a thread polls, which has to be woken now.
-        mutating func endBusyPoll() -> Bool {
-            defer { isBusyPolling = false }
-            return isBusyPolling
-        }
     }
 
     let queue: DispatchQueue
@@ -35,6 +26,7 @@ package final class EventLoop: SerialExecutor, Sendable {
         /// What watches its sockets.
         let poller = SocketPoller.next()
     #endif
+    private let occupancy = LoopOccupancy()
     private let inbox = Locked(Inbox())
     private let wakeUpPipe = WakeUpPipe()
     /// The thread that runs the loop; 0 for none.
@@ -57,29 +49,20 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// Runs `body` on the loop: at once on this thread if the loop is free, otherwise soon on the thread that runs it.
     package func enter(_ body: @escaping Body) {
-        let (isMine, mustWake) = inbox.withLock { inbox -> (Bool, Bool) in
-            guard inbox.isBusy else {
-                inbox.isBusy = true
-                return (true, false)
-            }
-            inbox.bodies.append(body)
-            return (false, inbox.endBusyPoll())
+        if tryEnter() {
+            body()
+            return work(isOnQueue: false, turnHandler)
         }
-        if mustWake { wakeUpPipe.wakeUp() }
-        guard isMine else { return }
+        guard leave({ $0.bodies.append(body) }) else { return }
         owner.store(Self.currentThread, ordering: .relaxed)
-        body()
-        work(isOnQueue: false, turnHandler)
+        workOff(isOnQueue: false)
     }
 
-    /// Begins to run the loop on this thread, if the loop is free, so that the caller needs no closure. To be ended by ``leave()``.
+    /// Begins to run the loop on this thread, if the loop is free, so that the caller needs no closure. To be ended by ``leave(_:)``.
     ///
     /// - Returns: Whether the loop was free.
     package func tryEnter() -> Bool {
-        let isMine = inbox.withLock { inbox in
-            defer { inbox.isBusy = true }
-            return !inbox.isBusy
-        }
+        let isMine = occupancy.enter()
         if isMine { owner.store(Self.currentThread, ordering: .relaxed) }
         return isMine
     }
@@ -109,7 +92,7 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// Runs `body` on the loop, soon, and never on the calling thread, which is not blocked.
     package func submit(_ body: @escaping Body) {
-        leave(to: { $0.bodies.append(body) })
+        if leave({ $0.bodies.append(body) }) { schedule() }
     }
 
     /// Runs `body` on the loop after some time.
@@ -119,17 +102,21 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        leave(to: { $0.jobs.append(job) })
+        if leave({ $0.jobs.append(job) }) { schedule() }
     }
 
-    private func leave(to add: (inout Inbox) -> Void) {
-        let (mustSchedule, mustWake) = inbox.withLock { inbox -> (Bool, Bool) in
-            add(&inbox)
-            defer { inbox.isBusy = true }
-            return (!inbox.isBusy, inbox.endBusyPoll())
+    /// Leaves work for the thread that runs the loop.
+    ///
+    /// - Returns: Whether there was none, so that the caller has to see to it that the loop runs.
+    private func leave(_ add: (inout Inbox) -> Void) -> Bool {
+        inbox.withLock { add(&$0) }
+        switch occupancy.noteWork() {
+        case .none: return false
+        case .run: return true
+        case .wake:
+            wakeUpPipe.wakeUp()
+            return false
         }
-        if mustWake { wakeUpPipe.wakeUp() }
-        if mustSchedule { schedule() }
     }
 
     package func checkIsolated() {
@@ -144,15 +131,25 @@ package final class EventLoop: SerialExecutor, Sendable {
         owner.load(ordering: .relaxed) == Self.currentThread
     }
 
-    /// Lets the queue run the loop, which is marked as busy.
+    /// Lets the queue run the loop, which belongs to this thread until then.
     private func schedule() {
         queue.async {
             self.owner.store(Self.currentThread, ordering: .relaxed)
-            self.work(isOnQueue: true, self.turnHandler)
+            self.workOff(isOnQueue: true)
         }
     }
 
-    /// Runs all bodies and jobs, then frees the loop.
+    /// Does the work that was left.
+    private func workOff(isOnQueue: Bool) {
+        guard working.isEmpty, workingJobs.isEmpty else { return work(isOnQueue: isOnQueue, turnHandler) }
+        switch takeWork(isOnQueue: isOnQueue) {
+        case .none: break
+        case .some: work(isOnQueue: isOnQueue, turnHandler)
+        case .onlyJobs: schedule()
+        }
+    }
+
+    /// Does the work that was taken, ends the turn, and does the work that was left meanwhile; then frees the loop.
     private func work(isOnQueue: Bool, _ user: any User) {
         // A bounded number of rounds, so that a thread that has entered with one body is not kept by the work of others.
         for _ in 0..<8 {
@@ -184,17 +181,20 @@ package final class EventLoop: SerialExecutor, Sendable {
 
     /// Takes the bodies and jobs that were left meanwhile, or frees the loop if there are none.
     private func takeWork(isOnQueue: Bool) -> Work {
-        inbox.withLock { inbox in
-            inbox.isBusyPolling = false
-            if isOnQueue, !inbox.jobs.isEmpty { swap(&inbox.jobs, &workingJobs) }
-            guard inbox.bodies.isEmpty else {
+        while true {
+            owner.store(0, ordering: .relaxed)
+            if occupancy.leave() { return .none }
+            let areJobsLeft = inbox.withLock { inbox in
                 swap(&inbox.bodies, &working)
+                if isOnQueue { swap(&inbox.jobs, &workingJobs) }
+                return !inbox.jobs.isEmpty
+            }
+            if areJobsLeft { occupancy.noteRest() }
+            guard working.isEmpty, workingJobs.isEmpty else {
+                owner.store(Self.currentThread, ordering: .relaxed)
                 return .some
             }
-            guard workingJobs.isEmpty else { return .some }
-            owner.store(0, ordering: .relaxed)
-            inbox.isBusy = !inbox.jobs.isEmpty
-            return inbox.isBusy ? .onlyJobs : .none
+            if areJobsLeft { return .onlyJobs }
         }
     }
 
@@ -237,21 +237,14 @@ package final class EventLoop: SerialExecutor, Sendable {
     /// - Returns: Whether there was a socket to poll.
     private func busyPoll() -> Bool {
         guard let poll = requestedPoll.take() else { return false }
-        guard pglock_is_main_thread() == 0, wakeUpPipe.isOpen, beginBusyPoll() else {
+        guard pglock_is_main_thread() == 0, wakeUpPipe.isOpen, occupancy.beginPoll() else {
             poll.user.endBusyPoll(isReadable: false)
             return true
         }
         let isReadable = wakeUpPipe.wait(for: poll.socket, milliseconds: poll.milliseconds)
-        // Until the end of the turn, other threads that bring work wake this one, though it is awake.
+        occupancy.endPoll()
         poll.user.endBusyPoll(isReadable: isReadable)
         return true
-    }
-
-    private func beginBusyPoll() -> Bool {
-        inbox.withLock { inbox in
-            inbox.isBusyPolling = inbox.bodies.isEmpty && inbox.jobs.isEmpty
-            return inbox.isBusyPolling
-        }
     }
 
     static var currentThread: UInt {
