@@ -25,6 +25,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "The number of further locks to hold during the measurement.")
     var held = 0
 
+    @Option(help: "How long a mutex in memory keeps a thread busy for each handoff, in microseconds.")
+    var work = 0.0
+
     @Option(help: "The start of the measurement, in seconds since 1970. After the warm-up if it is not given.")
     var start: Double?
 
@@ -49,8 +52,8 @@ struct WorkerCommand: AsyncParsableCommand {
         case .bare: values = try bareWorker.pairs()
         case .arrays: values = try ArrayWorker(url: url, seconds: seconds, server: server, isCounted: false).run()
         case .countedArrays: values = try ArrayWorker(url: url, seconds: seconds, server: server, isCounted: true).run()
-        case .mutex: values = try await MutexWorker(measurement: measurement).handoff(AsyncMutex(), tasks: tasks)
-        case .actorMutex: values = try await MutexWorker(measurement: measurement).handoff(ActorMutex(), tasks: tasks)
+        case .mutex: values = try await mutexWorker.handoff(AsyncMutex(), tasks: tasks)
+        case .actorMutex: values = try await mutexWorker.handoff(ActorMutex(), tasks: tasks)
         case .suspended: values = try await CrowdWorker(url: url, size: tasks).suspended()
         case .crowdOneKey: values = try await CrowdWorker(url: url, size: tasks).waiting(keys: 1)
         case .crowdManyKeys: values = try await CrowdWorker(url: url, size: tasks).waiting(keys: tasks)
@@ -64,6 +67,10 @@ struct WorkerCommand: AsyncParsableCommand {
 
     private var bareWorker: BareWorker {
         BareWorker(url: url, seconds: seconds, server: server)
+    }
+
+    private var mutexWorker: MutexWorker {
+        MutexWorker(measurement: measurement, work: work)
     }
 
     private func library() -> LibraryWorker {

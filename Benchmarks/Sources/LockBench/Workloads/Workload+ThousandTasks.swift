@@ -38,7 +38,9 @@ extension Workload {
         name: "handoff",
         title: "1,000 tasks of one process that want the same key",
         note: """
-            The asynchronous mutexes exclude only tasks of the same process. They show the cost of a handoff without a server.
+            The asynchronous mutexes exclude only tasks of the same process. They show the cost of a handoff without a server. Those "with work" also \
+            keep a thread busy for so long at each handoff, half of it before the mutex is passed on, half before the task waits again. They show \
+            what the runtime leaves of a rate when the next task's thread has to be woken meanwhile.
             """,
         reference: "library",
         charted: [.handoffs],
@@ -46,14 +48,25 @@ extension Workload {
             .worker(.handoff, "library", "swift-postgres-lock, default limit", metrics: [.handoffs, .client, .server]),
             .worker(.handoffUnlimited, "unlimited", "swift-postgres-lock, no limit", metrics: [.handoffs, .client, .server]),
             .worker(.mutex, "mutex", "asynchronous mutex in memory (lock, FIFO)", metrics: [.handoffs, .client], isOurs: false),
-            .worker(
-                .actorMutex,
-                "actor-mutex",
-                "asynchronous mutex in memory (actor, FIFO)",
-                metrics: [.handoffs, .client],
-                isOurs: false
-            ),
         ]
+            + [1, 2, 4].map { work in
+                .worker(
+                    .mutex,
+                    "mutex-\(work)",
+                    "the same, with \(work) µs of work",
+                    metrics: [.handoffs, .client],
+                    isOurs: false,
+                    ["--work", "\(work)"]
+                )
+            } + [
+                .worker(
+                    .actorMutex,
+                    "actor-mutex",
+                    "asynchronous mutex in memory (actor, FIFO)",
+                    metrics: [.handoffs, .client],
+                    isOurs: false
+                )
+            ]
     )
 
     static let held = Workload(
