@@ -28,6 +28,8 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
         @exclusivity(unchecked) private var decoder = PipelineDecoder()
     #endif
     @exclusivity(unchecked) private var prepared = PreparedStatements()
+    /// Whether an answer is overdue, so that nothing is expected of the session's end.
+    package var isSilent = false
     /// Whether something was submitted and not written.
     @exclusivity(unchecked) package private(set) var mustFlush = false
     /// Whether the socket took only a part of what was to be written.
@@ -114,19 +116,18 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
 
     /// Writes what was submitted.
     package func endTurn(_ attention: Attention) {
+        let isToPoll = attention == .poll && loop.mayBusyPoll && !decoder.isIdle && pollPolicy.begin()
+        // Before the write, since the server may answer, and so wake the thread that watches, before this one goes on.
+        if isToPoll { watcher?.park() }
         if mustFlush { flush() }
-        switch attention {
-        case .poll where loop.mayBusyPoll && !decoder.isIdle && pollPolicy.begin(): waitForAnswer()
-        case .poll, .watch: watcher?.unpark()
-        case .rest: break
-        }
+        if isToPoll { return waitForAnswer() }
+        if attention != .rest { watcher?.unpark() }
     }
 
     // MARK: Busy polling
 
     private func waitForAnswer() {
         guard let raw else { return }
-        watcher?.park()
         pollBegin = DispatchTime.now().uptimeNanoseconds
         loop.busyPoll(for: PQsocket(raw.pointer), milliseconds: BusyPollPolicy.milliseconds, user: self)
     }
@@ -159,21 +160,19 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
     /// Ends the session. No event comes any more.
     ///
     /// - Parameter onEnd: Called on the loop, when the session has come to its end at the server, or is not waited for any longer: see
-    ///   ``SessionEnd/limit(isAnswering:)``.
+    ///   ``SessionEnd/limit(_:)``.
     package func close(onEnd: SessionEnd.Handler? = nil) {
         if let onEnd { end.whenOver(on: loop, onEnd) }
-        close(isAnswering: decoder.isIdle)
+        close(isSilent ? .silent : decoder.isIdle ? .idle : .running)
     }
 
-    /// - Parameter isAnswering: Whether the server owes nothing, or has just said that the session is over.
-    private func close(isAnswering: Bool) {
+    private func close(_ occasion: SessionEnd.Occasion) {
         guard let raw else { return }
         self.raw = nil
         if session.isPassedOn { leaveClean(raw) }
         let end = UncheckedTransfer(self.end)
         if let watcher {
-            let limit = SessionEnd.limit(isAnswering: isAnswering)
-            watcher.close(atMost: limit, goodbye: { raw.finish() }, completion: { end.value.noteOver(hasEnded: $0) })
+            watcher.close(atMost: SessionEnd.limit(occasion), goodbye: { raw.finish() }, completion: { end.value.noteOver(hasEnded: $0) })
         } else {
             loop.submit {
                 raw.finish()
@@ -256,6 +255,7 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
             case .unprepared(let name):
                 prepared.remove(name)
             case .answered(let token, let replies):
+                isSilent = false
                 requestRows()
                 handler(.answered(token, replies))
             case .pause:
@@ -273,7 +273,7 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
     private func lose(_ failure: ConnectionFailure? = nil) {
         guard let raw else { return }
         let failure = failure ?? decoder.failure(orElse: raw.errorMessage)
-        close(isAnswering: true)
+        close(.idle)
         handler(.lost(failure))
     }
 }

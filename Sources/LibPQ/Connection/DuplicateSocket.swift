@@ -32,6 +32,12 @@ final class DuplicateSocket: Sendable {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
+    /// Sends nothing more, for all descriptors of the socket. A server process that runs a statement notices by that that its client has gone, although
+    /// this descriptor keeps the connection open.
+    func endWriting() {
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+
     /// Reads what the socket has, but no more than some 64 KiB, since a server may go on sending for long.
     ///
     /// - Returns: Whether nothing more will come.

@@ -55,7 +55,7 @@ package final class RawConnection: @unchecked Sendable {
     /// Blocks.
     func finishAndWait() {
         guard !isFinished else { return }
-        let limit = SessionEnd.limit(isAnswering: PQtransactionStatus(pointer) == PQTRANS_IDLE)
+        let limit = SessionEnd.limit(PQtransactionStatus(pointer) == PQTRANS_IDLE ? .idle : .silent)
         let socket = DuplicateSocket(of: PQsocket(pointer))
         finish()
         guard let socket else { return }

@@ -3,13 +3,26 @@
 /// A server process first leaves the list of sessions, which counts for the limits of connections, and closes its socket last. So when the
 /// socket has nothing more to read, the session does not count any more. libpq closes its descriptor, so a duplicate is read.
 package final class SessionEnd {
+    /// What the server's process does when its session is closed.
+    enum Occasion {
+        /// It waits for a statement, or has closed the session itself. It notices at once, but on a busy machine it may take seconds to drop temporary
+        /// tables and to exit.
+        case idle
+        /// It runs a statement. It looks every two seconds whether its client has gone, by the setting `client_connection_check_interval` of the
+        /// session. A server that does not have the setting does not notice.
+        case running
+        /// It was not heard of for long. Mostly nothing will be heard of it any more.
+        case silent
+    }
+
     /// The limit of the wait.
-    ///
-    /// A server process that runs a statement, or is stopped, does not notice that its client has gone. Any other one notices, but on a busy
-    /// machine it may take seconds to drop temporary tables and to exit.
-    ///
-    /// - Parameter isAnswering: Whether the server owed nothing when the session was closed, or has closed it itself.
-    static func limit(isAnswering: Bool) -> Duration { isAnswering ? .seconds(5) : .seconds(1) }
+    static func limit(_ occasion: Occasion) -> Duration {
+        switch occasion {
+        case .idle: .seconds(5)
+        case .running: .seconds(3)
+        case .silent: .seconds(1)
+        }
+    }
 
     /// Called with whether the session has ended. If not, the limit has passed.
     package typealias Handler = @Sendable (_ hasEnded: Bool) -> Void

@@ -99,8 +99,7 @@
             // After this method has returned, since its caller may still use the connection.
             loop.submit {
                 goodbye()
-                // So that a server process that runs a statement finds that its client has gone.
-                shutdown(socket.descriptor, Int32(SHUT_WR))
+                socket.endWriting()
                 // What can be read already is not reported again.
                 loop.queue.async(execute: onReadable)
             }

@@ -114,8 +114,7 @@
                 // From now on the poller keeps the watcher, until the end.
                 poller.set({ [self, loop] events in loop.enter { self.report(events) } }, of: number)
                 goodbye()
-                // So that a server process that runs a statement finds that its client has gone.
-                if let socket { shutdown(socket.descriptor, Int32(SHUT_WR)) }
+                socket?.endWriting()
                 loop.run(after: Int(limit.whole(.milliseconds(1)))) { [weak self] in self?.finish(isAtEnd: false) }
                 checkEnd()
             }

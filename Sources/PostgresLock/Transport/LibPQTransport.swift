@@ -52,7 +52,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
         var looks = 0
         /// How many surveys of the hosts were begun.
         var surveys = 0
-        /// How many ends of sessions were not waited for any longer.
+        /// How many ends of sessions were not waited for any longer. Attempts to connect do not count.
         var abandonedEnds = 0
     }
 
@@ -114,7 +114,7 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
             connection.close(onEnd: onEnd)
         } else if isAttempt {
             // Its thread may have a session already, but may also be stuck, so the wait for it is limited.
-            loop.run(after: 1000) { onEnd(false) }
+            loop.run(after: 1000) { [weak self] in self?.onEvent(.ended(id)) }
         } else {
             loop.submit { onEnd(true) }
         }
@@ -123,7 +123,9 @@ final class LibPQTransport: LockTransport, @unchecked Sendable {
     // MARK: Servers
 
     func noteSilence(of id: ConnectionID) {
-        if let session = connections[id]?.session { connector.noteSilence(session) }
+        guard let connection = connections[id] else { return }
+        connection.isSilent = true
+        connector.noteSilence(connection.session)
     }
 
     func note(_ position: WALPosition) {

@@ -246,7 +246,7 @@ extension SimulatedProcess {
         attempts.remove(id)
         verifications[id] = nil
         links.removeValue(forKey: id)?.close()
-        plan(after: chance.skewedDuration(.zero ... .seconds(1))) { [self] in drive { engine, _ in engine.ended(id) } }
+        plan(after: chance.skewedDuration(.zero ... .seconds(3))) { [self] in drive { engine, _ in engine.ended(id) } }
     }
 
     private func log(_ event: Engine.Event) {
