@@ -74,11 +74,11 @@ struct EventLoopTests {
 
     @Test("work that another thread brings ends the poll of the thread that runs the loop", .timeLimit(.minutes(5)))
     func polling() async throws {
-        var sockets: [Int32] = [-1, -1]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &sockets) == 0)
-        defer { for socket in sockets { close(socket) } }
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
         let loop = EventLoop(label: "test.polling")
-        let poll = Poll(of: sockets[0], on: loop)
+        let poll = Poll(of: ends[0], on: loop)
         // The first thread polls without end unless it is woken. It is not one on which tasks run.
         Thread.detachNewThread { loop.enter { poll.begin() } }
         for _ in 0..<2000 {
@@ -130,19 +130,19 @@ struct EventLoopTests {
         func count() { counter.add() }
     }
 
-    /// Polls a socket that never becomes readable. Confined to the loop.
+    /// Polls a descriptor that never becomes readable. Confined to the loop.
     private final class Poll: EventLoop.BusyPollUser, @unchecked Sendable {
-        private let socket: Int32
+        private let descriptor: Int32
         private let loop: EventLoop
         private var isEnded = false
         private(set) var wasReadable = false
 
-        init(of socket: Int32, on loop: EventLoop) {
-            (self.socket, self.loop) = (socket, loop)
+        init(of descriptor: Int32, on loop: EventLoop) {
+            (self.descriptor, self.loop) = (descriptor, loop)
         }
 
         func begin() {
-            if !isEnded { loop.busyPoll(for: socket, milliseconds: 600_000, user: self) }
+            if !isEnded { loop.busyPoll(for: descriptor, milliseconds: 600_000, user: self) }
         }
 
         func end() { isEnded = true }

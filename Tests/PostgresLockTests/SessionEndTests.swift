@@ -1,4 +1,5 @@
 import CLibPQ
+import Foundation
 import Testing
 
 @testable import LibPQ
@@ -25,6 +26,41 @@ struct SessionEndTests {
         }
         #expect(hasEnded)
         #expect(try await database.query("SELECT 1 FROM pg_stat_activity WHERE pid = \(process)").isEmpty)
+    }
+
+    @Test("the end of a session whose answer is overdue is not waited for as long, unless an answer has come since", .server())
+    func silent() async throws {
+        let database = try TestDatabase.get()
+        let loop = EventLoop(label: "ends")
+        let (answers, continuation) = AsyncStream<Int>.makeStream()
+        let sessions = try (0..<2).map { number in
+            let raw = try database.rawConnection()
+            let connection = Connection(adopting: raw, on: loop) { event in
+                if case .answered = event { continuation.yield(number) }
+            }
+            return (connection: connection, process: PQbackendPID(raw.pointer))
+        }
+        // Both are silent, but the first one answers again.
+        loop.submit {
+            for session in sessions { session.connection.isSilent = true }
+            sessions[0].connection.submit([], for: SubmissionToken(kind: 0))
+            sessions[0].connection.flush()
+        }
+        for await _ in answers { break }
+        // Neither notices that its client has gone.
+        for session in sessions { kill(session.process, SIGSTOP) }
+        defer { for session in sessions { kill(session.process, SIGCONT) } }
+        let (ends, ended) = AsyncStream<Int>.makeStream()
+        loop.submit {
+            for (number, session) in sessions.enumerated() {
+                session.connection.submit(Statement("SELECT 1", shape: .rows), for: SubmissionToken(kind: 0))
+                session.connection.close { _ in ended.yield(number) }
+            }
+        }
+        for await first in ends {
+            #expect(first == 1)
+            break
+        }
     }
 }
 

@@ -28,8 +28,8 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
         @exclusivity(unchecked) private var decoder = PipelineDecoder()
     #endif
     @exclusivity(unchecked) private var prepared = PreparedStatements()
-    /// Whether an answer is overdue, so that nothing is expected of the session's end.
-    package var isSilent = false
+    /// Whether an answer is overdue. Then the session's end at the server is not waited for as long as else. Any answer resets it.
+    @exclusivity(unchecked) package var isSilent = false
     /// Whether something was submitted and not written.
     @exclusivity(unchecked) package private(set) var mustFlush = false
     /// Whether the socket took only a part of what was to be written.

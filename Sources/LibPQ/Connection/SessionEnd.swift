@@ -3,7 +3,7 @@
 /// A server process first leaves the list of sessions, which counts for the limits of connections, and closes its socket last. So when the
 /// socket has nothing more to read, the session does not count any more. libpq closes its descriptor, so a duplicate is read.
 package final class SessionEnd {
-    /// What the server's process does when its session is closed.
+    /// What is known of the server's process when its session is closed.
     enum Occasion {
         /// It waits for a statement, or has closed the session itself. It notices at once, but on a busy machine it may take seconds to drop temporary
         /// tables and to exit.
@@ -11,7 +11,7 @@ package final class SessionEnd {
         /// It runs a statement. It looks every two seconds whether its client has gone, by the setting `client_connection_check_interval` of the
         /// session. A server that does not have the setting does not notice.
         case running
-        /// It was not heard of for long. Mostly nothing will be heard of it any more.
+        /// An answer is overdue. Mostly nothing comes of such a session any more, and what replaces it should not wait for long.
         case silent
     }
 
