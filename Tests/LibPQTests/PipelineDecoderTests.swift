@@ -34,7 +34,7 @@ struct PipelineDecoderTests {
     mutating func order() {
         pipeline.send(.rows, ending: nil)
         pipeline.send(.rows, ending: 1)
-        pipeline.send(.waitOutcome, ending: 2)
+        pipeline.send(.waitOutcome(grantLasts: false), ending: 2)
         #expect(pipeline.take(.complete, .null, .sync(.none), .complete, .null, .sync(.none)) == [.answered(1, [.init(), .init()])])
         pipeline.send(.rows, ending: 3)
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
@@ -66,7 +66,7 @@ struct PipelineDecoderTests {
         let isAskedAtOnce = pipeline.send(.booleans, ending: 1)
         #expect(isAskedAtOnce)
         let statements: [(Statement.Shape, StatementName?)] = [
-            (.booleans, nil), (.booleans, "a"), (.rows, nil), (.waitOutcome, nil), (.booleanRow, nil),
+            (.booleans, nil), (.booleans, "a"), (.rows, nil), (.waitOutcome(grantLasts: false), nil), (.booleanRow, nil),
         ]
         for (shape, name) in statements {
             let isAskedAtOnce = pipeline.send(shape, preparing: name, ending: 2)

@@ -24,7 +24,7 @@ struct PipelineReadingTests {
         pipeline.send(.booleans, ending: 1)
         pipeline.send(.rows, ending: 2)
         pipeline.sendSync(3)
-        pipeline.send(.waitOutcome, ending: 4)
+        pipeline.send(.waitOutcome(grantLasts: false), ending: 4)
         pipeline.send(.rows, ending: 5)
     }
 

@@ -14,8 +14,8 @@ struct PipelineWaitTests {
         ]
     )
     mutating func outcome(outcome: WaitOutcome, answer: Pipeline.Answer) {
-        pipeline.send(.waitOutcome, ending: 1)
-        pipeline.send(.waitOutcome, ending: 2)
+        pipeline.send(.waitOutcome(grantLasts: false), ending: 1)
+        pipeline.send(.waitOutcome(grantLasts: false), ending: 2)
         let isTaken = pipeline.notice(.outcome(outcome))
         #expect(isTaken)
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(1, [answer])])
@@ -27,7 +27,7 @@ struct PipelineWaitTests {
     func text() throws {
         for detail in ["canceling statement due to statement timeout", nil] {
             var decoder = PipelineDecoder()
-            decoder.noteSent(.waitOutcome, preparing: nil, ending: SubmissionToken(kind: 0))
+            decoder.noteSent(.waitOutcome(grantLasts: false), preparing: nil, ending: SubmissionToken(kind: 0))
             let isTaken = decoder.take(.outcome(.cancelled, detail))
             #expect(isTaken)
             guard case .answered(_, let replies) = [.complete, .null, .sync(.none)].map({ decoder.take($0) }).last else {
@@ -40,7 +40,7 @@ struct PipelineWaitTests {
 
     @Test("an error of a wait takes precedence over the outcome that it has reported", arguments: [WaitOutcome.granted, .timedOut])
     mutating func errorAfterwards(outcome: WaitOutcome) {
-        pipeline.send(.waitOutcome, ending: 1)
+        pipeline.send(.waitOutcome(grantLasts: false), ending: 1)
         _ = pipeline.notice(.outcome(outcome))
         #expect(pipeline.take(.error("57014"), .null, .sync(.none)) == [.answered(1, [.init(error: "57014")])])
     }
@@ -48,7 +48,7 @@ struct PipelineWaitTests {
     @Test("the message of an outcome is passed on as a notice if no wait's results come at present")
     mutating func otherTurns() {
         pipeline.send(.rows, ending: 1)
-        pipeline.send(.waitOutcome, preparing: "wait", ending: 2)
+        pipeline.send(.waitOutcome(grantLasts: false), preparing: "wait", ending: 2)
         func isTaken() -> Bool { pipeline.notice(.outcome(.granted)) }
         // In the turns of the statement, of its Sync, of the preparation; then behind the wait.
         var taken = [isTaken()]
@@ -65,12 +65,70 @@ struct PipelineWaitTests {
 
     @Test("a message with another level or text is no outcome of a wait")
     mutating func otherMessages() {
-        pipeline.send(.waitOutcome, ending: 1)
+        pipeline.send(.waitOutcome(grantLasts: false), ending: 1)
         let code = WaitOutcome.granted.rawValue
-        for (severity, text) in [("NOTICE", WaitOutcome.message), ("INFO", "granted"), ("WARNING", WaitOutcome.message)] {
+        for (severity, text) in [("NOTICE", code), ("INFO", "granted"), ("WARNING", code)] {
             let isTaken = pipeline.notice(ServerError(severity: severity, sqlState: code, message: text))
             #expect(!isTaken)
         }
         #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(1, [.init()])])
     }
+
+    // MARK: Grants that last
+
+    @Test("a grant that lasts answers the wait as soon as the rest has to be waited for, and the rest has no meaning")
+    mutating func lastingGrant() {
+        let rests: [[Pipeline.Input]] = [
+            [.result(.complete)], [.result(.error("57014"))], [.notice(.outcome(.cancelled)), .result(.complete)],
+            [.result(.pending), .result(.complete), .result(.pending)],
+        ]
+        for rest in rests {
+            pipeline.send(.waitOutcome(grantLasts: true), preparing: "wait", ending: 1)
+            pipeline.send(.waitOutcome(grantLasts: true), ending: 2)
+            #expect(pipeline.take(.complete, .null, .pending) == [.pause])
+            #expect(pipeline.take([.notice(.outcome(.granted)), .result(.pending)]) == [.answered(1, [.granted])])
+            #expect(pipeline.take(.pending) == [.pause])
+            #expect(pipeline.take(rest).allSatisfy { $0 == .pause })
+            #expect(pipeline.take(.null, .sync(.none)) == [] && !pipeline.isIdle)
+            // The next one has not said anything.
+            #expect(pipeline.take(.pending) == [.pause])
+            #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])] && pipeline.isIdle)
+        }
+    }
+
+    @Test("a grant that lasts is answered as any other if the rest comes with it")
+    mutating func wholeGrant() {
+        pipeline.send(.waitOutcome(grantLasts: true), ending: 1)
+        _ = pipeline.notice(.outcome(.granted))
+        #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(1, [.init(booleans: [true], outcome: .granted)])])
+    }
+
+    @Test("what does not last, is no grant, or is not the last statement of its submission, is answered by its end only")
+    mutating func endNeeded() {
+        func isWaitedFor(_ shape: Statement.Shape, _ outcome: WaitOutcome, ending submission: UInt64?) -> Bool {
+            var pipeline = Pipeline()
+            pipeline.send(shape, ending: submission)
+            return pipeline.take([.notice(.outcome(outcome)), .result(.pending)]) == [.pause]
+        }
+        #expect(isWaitedFor(.waitOutcome(grantLasts: false), .granted, ending: 1))
+        #expect(isWaitedFor(.waitOutcome(grantLasts: true), .cancelled, ending: 1))
+        #expect(isWaitedFor(.waitOutcome(grantLasts: true), .timedOut, ending: 1))
+        #expect(isWaitedFor(.waitOutcome(grantLasts: true), .granted, ending: nil))
+        #expect(!isWaitedFor(.waitOutcome(grantLasts: true), .granted, ending: 1))
+    }
+
+    @Test("the end of a session behind a grant that lasts is reported")
+    mutating func endOfSession() {
+        pipeline.send(.waitOutcome(grantLasts: true), ending: 1)
+        #expect(pipeline.take([.notice(.outcome(.granted)), .result(.pending)]) == [.answered(1, [.granted])])
+        guard case .over? = pipeline.take(.error(.stopped)).last else {
+            Issue.record("It is not over.")
+            return
+        }
+    }
+}
+
+extension Pipeline.Answer {
+    /// Its transaction is not known, since the statement has not ended.
+    fileprivate static let granted = Pipeline.Answer(booleans: [true], outcome: .granted, transaction: .unknown)
 }

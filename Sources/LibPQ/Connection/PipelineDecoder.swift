@@ -38,6 +38,8 @@ struct PipelineDecoder: Sendable {
     private var earlier: [Reply] = []
     /// The outcome of the wait whose results come at present, and the text of the error that has ended it.
     private var waitOutcome: (outcome: WaitOutcome, message: String?)?
+    /// Whether that wait's submission is answered already, by the message of its grant.
+    private var isAnsweredByGrant = false
     /// The message that announced the session's end.
     private var lastWords: ServerError?
     /// Whether the last result was a NULL at a Sync, which a second one may follow.
@@ -88,7 +90,7 @@ struct PipelineDecoder: Sendable {
     /// - Returns: Whether the notice is a wait's outcome, which no other handler is to get.
     mutating func take(_ notice: ServerError) -> Bool {
         // Other SQL, such as a trigger, may send the same message. Then it has no meaning.
-        if shape == .waitOutcome, let outcome = WaitOutcome(notice) {
+        if case .waitOutcome = shape, let outcome = WaitOutcome(notice) {
             waitOutcome = (outcome, notice.detail)
             return true
         }
@@ -100,7 +102,9 @@ struct PipelineDecoder: Sendable {
         if case .null = result { return takeNull() }
         isAfterNull = false
         switch result {
-        case .pending, .null:
+        case .pending:
+            return takeGrant() ?? pause()
+        case .null:
             return pause()
         case .row(let row):
             // If the statement fails later, the rows before the error count.
@@ -124,6 +128,24 @@ struct PipelineDecoder: Sendable {
             return .over(failure(orElse: message))
         }
         return .proceed
+    }
+
+    /// The wait whose results come at present has been granted, and the rest of its results has not come.
+    private mutating func takeGrant() -> Step? {
+        guard !isAnsweredByGrant, waitOutcome?.outcome == .granted, shape == .waitOutcome(grantLasts: true), reply.error == nil,
+            expectations.count > 1, case .sync(let token?) = expectations[1]
+        else { return nil }
+        isAnsweredByGrant = true
+        reply.note(.granted, nil)
+        return answer(token)
+    }
+
+    private mutating func answer(_ token: SubmissionToken) -> Step {
+        defer {
+            reply = Reply()
+            if !earlier.isEmpty { earlier = [] }
+        }
+        return .answered(token, Replies(earlier, last: reply))
     }
 
     private mutating func takeNull() -> Step {
@@ -153,7 +175,10 @@ struct PipelineDecoder: Sendable {
 
     private mutating func takeSync(_ transaction: Reply.Transaction) -> Step {
         // An error can come with the Sync. With a Sync that belongs to no statement, it has no meaning.
-        defer { reply = Reply() }
+        defer {
+            reply = Reply()
+            isAnsweredByGrant = false
+        }
         switch expectations.popFirst() {
         case .loneSync(let token):
             return .answered(token, Replies())
@@ -161,12 +186,12 @@ struct PipelineDecoder: Sendable {
             reply.transaction = transaction
             if let (outcome, message) = waitOutcome { reply.note(outcome, message) }
             waitOutcome = nil
+            guard !isAnsweredByGrant else { return .advanced }
             guard let token else {
                 earlier.append(reply)
                 return .advanced
             }
-            defer { if !earlier.isEmpty { earlier = [] } }
-            return .answered(token, Replies(earlier, last: reply))
+            return answer(token)
         case .prepare, .execute, nil:
             return end("What the server has answered did not fit what was sent, so the connection was closed.", sqlState: "08P01")
         }

@@ -6,7 +6,10 @@ package struct Statement: Sendable {
         /// At most one row of at most 64 Booleans. If the statement fails, there is none. This takes less time than ``booleans``.
         case booleanRow
         /// No rows, but a message with the outcome: see ``WaitOutcome``.
-        case waitOutcome
+        ///
+        /// With `grantLasts`, what is granted is kept whatever becomes of the rest of the statement. So the message answers it, if the rest has
+        /// not come yet, and the rest has no meaning.
+        case waitOutcome(grantLasts: Bool)
         /// All rows, in text format.
         case rows
     }

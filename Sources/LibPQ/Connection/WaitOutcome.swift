@@ -5,11 +5,8 @@ package enum WaitOutcome: String, Sendable {
     case cancelled = "PGL01"
     case timedOut = "PGL02"
 
-    /// The text of the messages. Together with level and code it identifies them.
-    package static let message = "pglock"
-
     init?(_ notice: ServerError) {
-        guard notice.severity == "INFO", notice.message == Self.message else { return nil }
+        guard notice.severity == "INFO", notice.message == notice.sqlState else { return nil }
         self.init(rawValue: notice.sqlState)
     }
 

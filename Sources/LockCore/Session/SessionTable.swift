@@ -61,6 +61,12 @@ struct SessionTable: Sendable {
         return nil
     }
 
+    /// The only one that fits: `nil` if there are several.
+    func only(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
+        guard let id = first(where: isMeant), id == last(where: isMeant) else { return nil }
+        return id
+    }
+
     /// The newest one that fits.
     func last(where isMeant: (ServerSession) -> Bool) -> ConnectionID? {
         for index in sessions.indices.reversed() where isMeant(sessions[index]) { return sessions[index].id }

@@ -19,7 +19,7 @@ extension LibPQTransport {
             // Answered on its own: the wait that follows may last, and would be for another key if this fails.
             connection.submit(LockStatements.prepareWait(for: key, limit: limit), for: AnswerTarget.settings.token)
             limited.insert(id)
-            let statement = waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait(in: key.space, mode)
+            let statement = waitsPlainly ? LockStatements.plainWait(for: key, mode) : LockStatements.wait[key.space, mode]
             connection.submit(statement, for: AnswerTarget.wait(catchesEnd: !waitsPlainly).token)
         case .releaseAll:
             submit(LockStatements.releaseAll)

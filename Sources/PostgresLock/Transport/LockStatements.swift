@@ -45,56 +45,6 @@ enum LockStatements {
         )
     }
 
-    /// Takes the first free ones of several keys, and no more: `LIMIT` ends the scan. Any `ORDER BY`, `DISTINCT` or aggregate would take all.
-    ///
-    /// A row per key that was taken: its place, from 1 on, in ten bits, the lowest first.
-    static func tryAny(_ attempt: LockTable.ChoiceTry) -> Statement {
-        Statement(
-            name: "pglock_try_any_\(attempt.mode)",
-            """
-            SELECT \(placeBits) FROM pg_catalog.generate_series(1, $5) i \
-            WHERE CASE WHEN $4[i] OPERATOR(pg_catalog.=) 1 \
-            THEN pg_catalog.pg_try_advisory_lock\(suffix(attempt.mode))($1[i]) \
-            ELSE pg_catalog.pg_try_advisory_lock\(suffix(attempt.mode))($2[i], $3[i]) END LIMIT $6
-            """,
-            parameters: arrays(attempt.keys) + [.int4(Int32(attempt.keys.count)), .int8(Int64(attempt.count))],
-            shape: .booleans
-        )
-    }
-
-    /// How many columns a place takes.
-    static let placeWidth = 10
-
-    private static let placeBits = (0..<placeWidth)
-        .map { "(i OPERATOR(pg_catalog.&) \(1 << $0)) OPERATOR(pg_catalog.<>) 0" }
-        .joined(separator: ", ")
-
-    /// Releases those of the keys that the session holds. It looks first, since an unlock of what is not held is a warning in the server's log.
-    static func releaseHeld(_ keys: [AdvisoryKey], _ mode: Mode) -> Statement {
-        let function = "pg_catalog.pg_advisory_unlock\(suffix(mode))"
-        return Statement(
-            """
-            SELECT CASE WHEN w.space OPERATOR(pg_catalog.=) 1 THEN \(function)(w.number) ELSE \(function)(w.high, w.low) END \
-            FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) \
-            w(number, high, low, space) \
-            WHERE ROW(w.high::pg_catalog.oid, w.low::pg_catalog.oid, w.space) OPERATOR(pg_catalog.=) ANY (\
-            SELECT l.classid, l.objid, l.objsubid::pg_catalog.int4 FROM pg_catalog.pg_locks l WHERE \(isOwnAdvisoryLock) \
-            AND l.mode OPERATOR(pg_catalog.=) '\(mode == .shared ? "ShareLock" : "ExclusiveLock")')
-            """,
-            parameters: arrays(keys),
-            shape: .booleans
-        )
-    }
-
-    /// As numbers of 64 bits, and as `pg_locks` shows them.
-    private static func arrays(_ keys: [AdvisoryKey]) -> [Statement.Parameter] {
-        let shown = keys.map(\.shown)
-        return [
-            .int8Array(keys.map(\.bits)), .int4Array(shown.map { Int32(bitPattern: $0.high) }),
-            .int4Array(shown.map { Int32(bitPattern: $0.low) }), .int4Array(shown.map(\.space)),
-        ]
-    }
-
     private static func name(_ kind: Engine.Batch.Kind) -> String {
         "pglock_\(kind.verb)_\(kind.mode)_\(kind.space)"
     }
@@ -107,8 +57,10 @@ enum LockStatements {
     ///
     /// A change to shared never waits, since no other session can hold the key. A change to exclusive is only tried: two sessions that both wait
     /// for the other one's shared lock would be in a deadlock.
-    static func changeMode(of key: AdvisoryKey, to mode: Mode) -> Statement {
-        let arguments = placeholders(key)
+    static func changeMode(of key: AdvisoryKey, to mode: Mode) -> Statement { Statement(modeChanges[key.space, mode], values(key)) }
+
+    private static let modeChanges = ForEachKind { space, mode in
+        let arguments = placeholders(space)
         let sql =
             switch mode {
             case .shared:
@@ -122,26 +74,22 @@ enum LockStatements {
                 THEN pg_catalog.pg_advisory_unlock_shared(\(arguments)) END
                 """
             }
-        return Statement(
-            name: "pglock_change_\(mode)_\(key.space)",
-            sql,
-            parameters: parameters(key),
-            shape: .booleans
-        )
+        return Statement.Template(name: "pglock_change_\(mode)_\(space)", sql, shape: .booleans)
     }
 
     /// Waits in the server's queue for the key that ``prepareWait(for:limit:)`` has set.
     ///
     /// A block of PL/pgSQL catches the cancel or the timeout that ends the wait, so that no error gets into the server's log, and reports the
-    /// outcome by a message: see `WaitOutcome`. The text is the same for all keys, so that `pg_stat_statements` has one entry.
-    static func wait(in space: AdvisoryKey.Space, _ mode: Mode) -> Statement {
+    /// outcome by a message: see `WaitOutcome`. A session's lock outlasts what the block does after the message, also if that fails. The text is the
+    /// same for all keys, so that `pg_stat_statements` has one entry.
+    static let wait = ForEachKind { space, mode in
         Statement(
             name: "pglock_wait_\(mode)_\(space)",
             """
             DO $pglock$ BEGIN PERFORM pg_catalog.pg_advisory_lock\(suffix(mode))(\(awaited(in: space))); \(say(.granted)) \
             EXCEPTION WHEN query_canceled THEN \(say(.cancelled)) WHEN lock_not_available THEN \(say(.timedOut)) END $pglock$
             """,
-            shape: .waitOutcome
+            shape: .waitOutcome(grantLasts: true)
         )
     }
 
@@ -162,7 +110,7 @@ enum LockStatements {
             case .transaction: "BEGIN \(lock) \(say(.granted)) \(ended)"
             case .session: "BEGIN BEGIN \(lock) \(ended); PERFORM pg_catalog.pg_advisory_lock\(arguments); \(say(.granted)) END"
             }
-        return Statement("DO $pglock$ \(block) $pglock$", shape: .waitOutcome)
+        return Statement("DO $pglock$ \(block) $pglock$", shape: .waitOutcome(grantLasts: false))
     }
 
     /// The arguments of the function that waits.
@@ -175,16 +123,16 @@ enum LockStatements {
     }
 
     private static func say(_ outcome: WaitOutcome) -> String {
-        let detail = outcome == .granted ? "" : ", DETAIL = SQLERRM"
-        return "RAISE INFO USING ERRCODE = '\(outcome.rawValue)', MESSAGE = '\(WaitOutcome.message)'\(detail);"
+        "RAISE INFO SQLSTATE '\(outcome.rawValue)'\(outcome == .granted ? "" : " USING DETAIL = SQLERRM");"
     }
 
     /// Waits in the server's queue without PL/pgSQL. Such a wait is ended by an error, which also gets into the server's log.
-    static func plainWait(for key: AdvisoryKey, _ mode: Mode) -> Statement {
-        Statement(
-            name: "pglock_lock_\(mode)_\(key.space)",
-            "SELECT pg_catalog.pg_advisory_lock\(suffix(mode))(\(placeholders(key))) IS NOT NULL",
-            parameters: parameters(key),
+    static func plainWait(for key: AdvisoryKey, _ mode: Mode) -> Statement { Statement(plainWaits[key.space, mode], values(key)) }
+
+    private static let plainWaits = ForEachKind { space, mode in
+        Statement.Template(
+            name: "pglock_lock_\(mode)_\(space)",
+            "SELECT pg_catalog.pg_advisory_lock\(suffix(mode))(\(placeholders(space))) IS NOT NULL",
             shape: .booleans
         )
     }
@@ -194,16 +142,17 @@ enum LockStatements {
         // 0 is no limit.
         let value = limit.map { max(1, $0.whole(.milliseconds(1))) } ?? 0
         let number = key.map(number) ?? ""
-        return Statement(
-            name: "pglock_prepare_wait",
-            """
-            SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL, \
-            pg_catalog.set_config('pglock.wait', $2, false) IS NOT NULL
-            """,
-            parameters: [text(value.description), text(number)],
-            shape: .booleans
-        )
+        return Statement(waitPreparation, .list([text(value.description), text(number)]))
     }
+
+    private static let waitPreparation = Statement.Template(
+        name: "pglock_prepare_wait",
+        """
+        SELECT pg_catalog.set_config('lock_timeout', $1, false) IS NOT NULL, \
+        pg_catalog.set_config('pglock.wait', $2, false) IS NOT NULL
+        """,
+        shape: .booleanRow
+    )
 
     /// Sets the key of the wait that follows on a checked-out session. Changes no limits; in a transaction the setting ends with it.
     static func prepareWait(for key: AdvisoryKey, until scope: CheckedOutSession.Scope) -> Statement {
@@ -232,7 +181,7 @@ enum LockStatements {
     /// Takes a lock until the end of the transaction or the session. It has no name: see ``SessionSettings/reset(mayDefer:ofClient:)``.
     static func lock(for key: AdvisoryKey, _ mode: Mode, until scope: CheckedOutSession.Scope, noWait: Bool) -> Statement {
         let function = "pg_\(noWait ? "try_" : "")advisory\(scope == .transaction ? "_xact" : "")_lock\(suffix(mode))"
-        return Statement("SELECT pg_catalog.\(function)(\(placeholders(key)))", parameters: parameters(key), shape: .booleans)
+        return Statement("SELECT pg_catalog.\(function)(\(placeholders(key.space)))", parameters: parameters(key), shape: .booleans)
     }
 
     /// ``statement(for:)`` without a name.
@@ -375,12 +324,12 @@ enum LockStatements {
         Statement(sql, shape: .rows)
     }
 
-    private static func suffix(_ mode: Mode) -> String {
+    static func suffix(_ mode: Mode) -> String {
         mode == .shared ? "_shared" : ""
     }
 
-    private static func placeholders(_ key: AdvisoryKey) -> String {
-        key.space == .int8 ? "$1" : "$1, $2"
+    private static func placeholders(_ space: AdvisoryKey.Space) -> String {
+        space == .int8 ? "$1" : "$1, $2"
     }
 
     private static func parameters(_ key: AdvisoryKey) -> [Statement.Parameter] { values(key).parameters }

@@ -19,6 +19,8 @@ import LibPQ
 package final class SlowLink: Sendable {
     private struct State {
         var delay: Duration
+        /// What a server sends behind a message with these bytes is held back.
+        var lastMessage: [UInt8]?
         var isSwallowing = false
         /// Existing connections still have to be silenced, even if new ones are forwarded again.
         var mustSilence = false
@@ -86,6 +88,16 @@ package final class SlowLink: Sendable {
         state.withLock { $0.delay = delay }
     }
 
+    /// Holds back, on each connection, what the server sends behind its next message with this text, until ``deliverEverything()``.
+    package func holdBack(behind text: String) {
+        state.withLock { $0.lastMessage = Array(text.utf8) }
+    }
+
+    package func deliverEverything() {
+        state.withLock { $0.lastMessage = nil }
+        wakeUp.wake()
+    }
+
     /// Drops everything from now on, in both directions. Neither end is told that the other one has closed the connection.
     package func swallowEverything() {
         state.withLock { state in
@@ -137,6 +149,7 @@ package final class SlowLink: Sendable {
                 closeSocket(listener)
                 return
             }
+            if current.lastMessage == nil { for wire in wires { wire.holdNothingBack() } }
             for wire in wires { wire.deliver() }
             wires.removeAll(where: \.isOver)
 
@@ -144,7 +157,8 @@ package final class SlowLink: Sendable {
             guard poll(&polled, nfds_t(polled.count), pause(until: wires.compactMap(\.nextDue).min())) >= 0 else { continue }
             if polled[0].revents != 0 { wakeUp.clear() }
             for (index, wire) in wires.enumerated() {
-                wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: state.withLock(\.delay))
+                let (delay, lastMessage) = state.withLock { ($0.delay, $0.lastMessage) }
+                wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: delay, lastMessage: lastMessage)
             }
             if polled[1].revents != 0, case let client = accept(listener, nil, nil), client >= 0 {
                 wires.append(SlowWire(client: client, server: targets[accepted % targets.count].connect()))

@@ -13,7 +13,7 @@ final class SlowWire {
     /// The bytes in one direction that have not been delivered yet.
     private struct Direction {
         struct Chunk {
-            let due: ContinuousClock.Instant
+            var due: ContinuousClock.Instant
             /// Empty for the end of the connection.
             var bytes: ArraySlice<UInt8>
         }
@@ -33,6 +33,8 @@ final class SlowWire {
     /// From the client to the server, and from the server to the client.
     private var directions = [Direction(), Direction()]
     private var isSwallowed = false
+    /// Whether what comes from the server is held back.
+    private var isHoldingBack = false
 
     /// - Parameters:
     ///   - client: The accepted socket of the client.
@@ -73,14 +75,15 @@ final class SlowWire {
         for side in 0..<2 { close(side) }
     }
 
-    func receive(_ client: Int16, _ server: Int16, delay: Duration) {
+    /// - Parameter lastMessage: See ``SlowLink/holdBack(behind:)``.
+    func receive(_ client: Int16, _ server: Int16, delay: Duration, lastMessage: [UInt8]?) {
         for (side, events) in [client, server].enumerated() where events != 0 && sockets[side] >= 0 {
             if events & Int16(POLLOUT) != 0 { directions[1 - side].isBlocked = false }
-            if events & ~Int16(POLLOUT) != 0 { read(side, delay) }
+            if events & ~Int16(POLLOUT) != 0 { read(side, delay, side == 1 ? lastMessage : nil) }
         }
     }
 
-    private func read(_ side: Int, _ delay: Duration) {
+    private func read(_ side: Int, _ delay: Duration, _ lastMessage: [UInt8]?) {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = recv(sockets[side], &buffer, buffer.count, 0)
         if count < 0, errno == EAGAIN || errno == EINTR { return }
@@ -88,11 +91,35 @@ final class SlowWire {
             if count <= 0 { close(side) }
             return
         }
+        var bytes = buffer.prefix(max(count, 0))
+        if side == 1, !isHoldingBack, let end = lastMessage.flatMap({ Self.end(ofMessageWith: $0, in: bytes) }) {
+            append(bytes[..<end], side, delay)
+            bytes = bytes[end...]
+            isHoldingBack = true
+        }
+        if count <= 0 || !bytes.isEmpty { append(bytes, side, side == 1 && isHoldingBack ? Self.unlimited : delay) }
+        directions[side].isEnded = count <= 0
+    }
+
+    private func append(_ bytes: ArraySlice<UInt8>, _ side: Int, _ delay: Duration) {
         // Bytes keep their order when the delay gets shorter.
         let due = max(ContinuousClock.now + delay, directions[side].chunks.last?.due ?? .now)
-        directions[side].chunks.append(.init(due: due, bytes: Array(buffer.prefix(max(count, 0)))[...]))
-        directions[side].size += max(count, 0)
-        directions[side].isEnded = count <= 0
+        directions[side].chunks.append(.init(due: due, bytes: bytes))
+        directions[side].size += bytes.count
+    }
+
+    private static let unlimited = Duration.seconds(1_000_000)
+
+    /// The fields of a notice or error end with a zero each, and the message with another one.
+    private static func end(ofMessageWith text: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
+        guard let begin = bytes.firstRange(of: text)?.lowerBound else { return nil }
+        return bytes[begin...].firstRange(of: [0, 0])?.upperBound
+    }
+
+    func holdNothingBack() {
+        guard isHoldingBack else { return }
+        isHoldingBack = false
+        for index in directions[1].chunks.indices { directions[1].chunks[index].due = .now }
     }
 
     /// Delivers the chunks that are due.

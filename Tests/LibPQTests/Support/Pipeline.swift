@@ -102,7 +102,7 @@ extension ServerError {
 
     /// What a wait says that catches its own end.
     static func outcome(_ outcome: WaitOutcome, _ detail: String? = nil) -> ServerError {
-        ServerError(severity: "INFO", sqlState: outcome.rawValue, message: WaitOutcome.message, detail: detail)
+        ServerError(severity: "INFO", sqlState: outcome.rawValue, message: outcome.rawValue, detail: detail)
     }
 
     static let stopped = ServerError(severity: "FATAL", sqlState: "57P01", message: "terminating connection")
