@@ -1,4 +1,5 @@
 import FaultTools
+import LibPQ
 import PostgresLock
 import PostgresLockTesting
 import Testing
@@ -63,6 +64,46 @@ struct GrantMessageTests {
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """
         )
+    }
+
+    @Test(
+        "a transaction and an explicit session have a lock only when the statement that has waited has ended",
+        .server(),
+        arguments: [true, false]
+    )
+    func ended(isTransaction: Bool) async throws {
+        let database = try TestDatabase.get()
+        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        defer { link.close() }
+        let holder = try database.manager()
+        let locks = try database.manager {
+            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
+        }
+        let held = try await holder.acquire("a")
+        let isAcquired = Locked(false)
+        let waiting = Task {
+            if isTransaction {
+                try await locks.withTransaction { transaction in
+                    try await transaction.acquire("a")
+                    isAcquired.withLock { $0 = true }
+                }
+            } else {
+                try await locks.withSession { session in
+                    try await session.acquire("a")
+                    isAcquired.withLock { $0 = true }
+                }
+            }
+        }
+        try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
+        link.holdBack(behind: "PGL00")
+        try await held.release()
+        try await database.eventually("it is granted") { try await database.locks(granted: false) == 0 }
+        // The message has come by the time in which so much has.
+        for _ in 0..<10 { try await locks.withLock("b") { _ in } }
+        #expect(!isAcquired.withLock { $0 })
+        link.deliverEverything()
+        try await waiting.value
+        await locks.shutdown()
     }
 
     @Test("a call that is cancelled, or times out, while the rest has not come has the lock, or leaves none", .server())
