@@ -117,6 +117,30 @@ struct PipelineWaitTests {
         #expect(!isWaitedFor(.waitOutcome(grantLasts: true), .granted, ending: 1))
     }
 
+    @Test("all is answered while only the rest of a wait is expected that its grant has answered")
+    mutating func answered() {
+        pipeline.send(.waitOutcome(grantLasts: true), ending: 1)
+        #expect(!pipeline.isAnswered)
+        #expect(pipeline.take([.notice(.outcome(.granted)), .result(.pending)]) == [.answered(1, [.granted])])
+        #expect(pipeline.isAnswered && !pipeline.isIdle)
+        pipeline.send(.booleanRow, ending: 2)
+        #expect(!pipeline.isAnswered)
+        #expect(pipeline.take(.complete, .null, .sync(.none)) == [])
+        #expect(!pipeline.isAnswered)
+        #expect(pipeline.take(.complete, .null, .sync(.none)) == [.answered(2, [.init()])])
+        #expect(pipeline.isAnswered && pipeline.isIdle)
+    }
+
+    @Test("a grant that comes together with the announcement that the session ends answers nothing")
+    mutating func announcedEnd() {
+        pipeline.send(.waitOutcome(grantLasts: true), ending: 1)
+        let outcomes = pipeline.take([.notice(.outcome(.granted)), .notice(.stopped), .result(.pending)])
+        guard case .over(_, sqlState: "57P01")? = outcomes.first else {
+            Issue.record("It is not over: \(outcomes)")
+            return
+        }
+    }
+
     @Test("the end of a session behind a grant that lasts is reported")
     mutating func endOfSession() {
         pipeline.send(.waitOutcome(grantLasts: true), ending: 1)

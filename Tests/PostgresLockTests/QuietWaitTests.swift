@@ -279,7 +279,7 @@ struct QuietWaitTests {
             """
             CREATE TABLE t (code text);
             CREATE FUNCTION imitate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-              RAISE INFO USING ERRCODE = NEW.code, MESSAGE = 'pglock';
+              RAISE INFO USING ERRCODE = NEW.code, MESSAGE = NEW.code;
               IF NEW.code = 'PGL00' THEN RAISE 'refused'; END IF;
               RETURN NEW;
             END $$;

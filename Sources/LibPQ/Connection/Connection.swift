@@ -185,7 +185,7 @@ package final class Connection: EventLoop.BusyPollUser, @unchecked Sendable {
     /// Discards the session's settings and prepared statements, which the next client of the pool would get. A pooler whose client closes
     /// the connection before the server has answered closes the session, which has the same effect.
     private func leaveClean(_ raw: RawConnection) {
-        guard raw.isUsable, decoder.isIdle else { return }
+        guard raw.isUsable, decoder.isAnswered else { return }
         _ = raw.send(Statement("DISCARD ALL", shape: .rows))
         PQflush(raw.pointer)
     }

@@ -65,8 +65,11 @@ struct PipelineDecoder: Sendable {
 
     // MARK: What comes next
 
-    /// Whether all submissions are answered.
+    /// Whether nothing is expected.
     var isIdle: Bool { expectations.isEmpty }
+
+    /// Whether all submissions are answered. Of a wait that was answered by its grant, the rest may still be expected.
+    var isAnswered: Bool { isIdle || isAnsweredByGrant && expectations.count == (shape == nil ? 1 : 2) }
 
     /// The shape of the statement whose results come next; `nil` if something else comes next.
     var shape: Statement.Shape? {
@@ -133,7 +136,7 @@ struct PipelineDecoder: Sendable {
     /// The wait whose results come at present has been granted, and the rest of its results has not come.
     private mutating func takeGrant() -> Step? {
         guard !isAnsweredByGrant, waitOutcome?.outcome == .granted, shape == .waitOutcome(grantLasts: true), reply.error == nil,
-            expectations.count > 1, case .sync(let token?) = expectations[1]
+            lastWords == nil, expectations.count > 1, case .sync(let token?) = expectations[1]
         else { return nil }
         isAnsweredByGrant = true
         reply.note(.granted, nil)

@@ -65,7 +65,7 @@ package struct Reply: Sendable {
         set { rare = Rare(result, newValue, waitOutcome) }
     }
 
-    /// For a statement with the shape `waitOutcome` that has reported its outcome, and has not failed afterwards.
+    /// For a statement with the shape `waitOutcome` that has reported its outcome, and has not failed afterwards, as far as its results have come.
     package var waitOutcome: WaitOutcome? { rare?.waitOutcome }
 
     /// The statement was a wait that has reported its outcome. One that was granted has no error.

@@ -74,7 +74,8 @@ extension Engine {
     /// The session whose answer is all that the process waits for, if the answer can't take long.
     var loneConnection: ConnectionID? {
         mutating get {
-            guard calls.awaitedCount == 1, !shared.hasTries, let only = sessions.only(where: { !$0.isAnswered }) else { return nil }
+            guard calls.awaitedCount == 1, !shared.hasTries, let only = sessions.only(where: { !$0.isAnswered || $0.isConnecting })
+            else { return nil }
             return sessions.read(only) { $0.owesOnlyBatches } == true ? only : nil
         }
     }

@@ -21,6 +21,7 @@ package final class SlowLink: Sendable {
         var delay: Duration
         /// What a server sends behind a message with these bytes is held back.
         var lastMessage: [UInt8]?
+        var isHoldingBack = false
         var isSwallowing = false
         /// Existing connections still have to be silenced, even if new ones are forwarded again.
         var mustSilence = false
@@ -93,6 +94,9 @@ package final class SlowLink: Sendable {
         state.withLock { $0.lastMessage = Array(text.utf8) }
     }
 
+    /// Whether a server has sent such a message, so that what it sends next is held back.
+    package var isHoldingBack: Bool { state.withLock { $0.isHoldingBack } }
+
     package func deliverEverything() {
         state.withLock { $0.lastMessage = nil }
         wakeUp.wake()
@@ -160,6 +164,7 @@ package final class SlowLink: Sendable {
                 let (delay, lastMessage) = state.withLock { ($0.delay, $0.lastMessage) }
                 wire.receive(polled[2 + 2 * index].revents, polled[3 + 2 * index].revents, delay: delay, lastMessage: lastMessage)
             }
+            state.withLock { $0.isHoldingBack = wires.contains(where: \.isHoldingBack) }
             if polled[1].revents != 0, case let client = accept(listener, nil, nil), client >= 0 {
                 wires.append(SlowWire(client: client, server: targets[accepted % targets.count].connect()))
                 accepted += 1

@@ -34,7 +34,7 @@ final class SlowWire {
     private var directions = [Direction(), Direction()]
     private var isSwallowed = false
     /// Whether what comes from the server is held back.
-    private var isHoldingBack = false
+    private(set) var isHoldingBack = false
 
     /// - Parameters:
     ///   - client: The accepted socket of the client.

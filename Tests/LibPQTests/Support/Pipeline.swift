@@ -40,6 +40,7 @@ struct Pipeline {
     }
 
     var isIdle: Bool { decoder.isIdle }
+    var isAnswered: Bool { decoder.isAnswered }
 
     // MARK: Receiving
 

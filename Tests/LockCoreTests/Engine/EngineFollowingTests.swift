@@ -108,6 +108,20 @@ struct EngineFollowingTests {
         #expect(script.lone == nil)
     }
 
+    @Test("the answer to the unlock of a lock that was waited for is awaited alone, unless another session owes an answer")
+    func loneWaitingSession() {
+        var script = EngineScript.waiting()
+        #expect(script.lone == nil)
+        script.answered(2, true)
+        #expect(script.lone == nil)
+        #expect(script.release(1) == [.submit(2, .unlock(1))])
+        #expect(script.lone == 2)
+        script.acquire(2, .exclusive, 2)
+        #expect(script.lone == nil)
+        script.answered(2, true)
+        #expect(script.lone == 1)
+    }
+
     @Test("a release that no caller waits for ends by one outcome, also if its session is lost")
     func ends() {
         var script = Self.unlocking(isAwaited: false)
