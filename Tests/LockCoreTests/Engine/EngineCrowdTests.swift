@@ -2,7 +2,10 @@ import LockCore
 import Testing
 
 /// Quadratic work would take minutes here.
-@Suite("Forty thousand contended keys")
+///
+/// Without suspension points these tests take seconds each. Two at a time would have all threads of a machine with two cores, and calls of other
+/// tests would reach their limits.
+@Suite("Forty thousand contended keys", .serialized)
 struct EngineCrowdTests {
     private static let count = 40_000
 
