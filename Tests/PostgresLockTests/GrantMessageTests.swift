@@ -20,12 +20,9 @@ struct GrantMessageTests {
     )
     func granted(rest: Rest) async throws {
         let database = try TestDatabase.get()
-        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        let (link, locks) = try database.linkedManager()
         defer { link.close() }
         let holder = try database.manager()
-        let locks = try database.manager {
-            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-        }
         let held = try await holder.acquire("a")
         let waiting = Task { try await locks.acquire("a").copyable() }
         try await database.eventually("it waits") { try await database.locks(granted: false) == 1 }
@@ -73,12 +70,9 @@ struct GrantMessageTests {
     )
     func ended(isTransaction: Bool) async throws {
         let database = try TestDatabase.get()
-        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        let (link, locks) = try database.linkedManager()
         defer { link.close() }
         let holder = try database.manager()
-        let locks = try database.manager {
-            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-        }
         let held = try await holder.acquire("a")
         let isAcquired = Locked(false)
         let waiting = Task {
@@ -108,12 +102,9 @@ struct GrantMessageTests {
     @Test("a call that is cancelled while its grant is reported, and the rest is held back, has the lock, or leaves none", .server())
     func raced() async throws {
         let database = try TestDatabase.get()
-        let link = try SlowLink(to: database.server.socketDirectory, port: database.server.port, delay: .zero)
+        let (link, locks) = try database.linkedManager()
         defer { link.close() }
         let holder = try database.manager()
-        let locks = try database.manager {
-            $0.url = "host=\(link.folder) port=\(database.server.port) user=postgres dbname=\(database.name)"
-        }
         for round in 0..<200 {
             let held = try await holder.acquire("a").copyable()
             let waiting = Task { try await locks.acquire("a", timeout: .seconds(120)).copyable() }
@@ -131,5 +122,13 @@ struct GrantMessageTests {
             try await database.eventually("nothing is held") { try await database.locks() == 0 }
         }
         await locks.shutdown()
+    }
+}
+
+extension TestDatabase {
+    /// A manager whose connections go over a link.
+    fileprivate func linkedManager() throws -> (SlowLink, LockManager) {
+        let link = try SlowLink(to: server.socketDirectory, port: server.port, delay: .zero)
+        return (link, try manager { $0.url = "host=\(link.folder) port=\(server.port) user=postgres dbname=\(name)" })
     }
 }

@@ -71,7 +71,7 @@ extension Engine {
         submit(.batch(Batch(Batch.Kind(.unlock, mode, key.space), .one(key))), on: id, now: now)
     }
 
-    /// The session whose answer is all that the process waits for, if the answer can't take long.
+    /// The session whose answer is all that the process waits for, if the answer can't take long. A session that is being connected owes one, too.
     var loneConnection: ConnectionID? {
         mutating get {
             guard calls.awaitedCount == 1, !shared.hasTries, let only = sessions.only(where: { !$0.isAnswered || $0.isConnecting })

@@ -122,6 +122,22 @@ struct EngineFollowingTests {
         #expect(script.lone == 1)
     }
 
+    @Test("no answer is awaited alone while a session is being connected")
+    func loneBesideConnecting() {
+        var script = EngineScript.holding()
+        script.acquire(2, .exclusive, 2)
+        #expect(script.answered(1, false).connecting == 2)
+        script.release(1, isAwaited: false)
+        // The call waits for the connection, and not for the answer to the unlock.
+        #expect(script.lone == nil)
+        script.connected(2)
+        #expect(script.lone == nil)
+        script.answered(2, true)
+        script.release(2)
+        script.answered(1, true)
+        #expect(script.lone == 2)
+    }
+
     @Test("a release that no caller waits for ends by one outcome, also if its session is lost")
     func ends() {
         var script = Self.unlocking(isAwaited: false)
